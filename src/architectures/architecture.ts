@@ -1,0 +1,98 @@
+/**
+ * The contract between an architecture's page and the host that runs it. The page says who serves and
+ * how it waits; the host opens the listener, starts processes and threads, and stops them.
+ */
+import type { Server } from 'node:net';
+import type { ConversationEvent } from '../protocol/account.ts';
+import type { Conversation } from '../protocol/conversation.ts';
+import type { Row } from './scoreboard.ts';
+
+/** What an architecture declares of itself; `mondo architectures` prints these. */
+export interface Traits {
+  readonly name: string;
+  /** Its counterpart in the chapter. */
+  readonly chapter: string;
+  readonly processModel: string;
+  readonly ioModel: string;
+  /** How many conversations go on at once, in words. */
+  readonly conversations: string;
+  /** The attack or the load that it falls to. */
+  readonly defeatedBy: string;
+  /**
+   * Who runs `serve`:
+   * - `alone`: each process, or each thread of it, runs `serve` by itself, in its own system calls;
+   * - `crew`: one thread runs `serve` and has threads or processes started beside it;
+   * - `node`: `serve` sets up Node's own loop and returns.
+   */
+  readonly arrangement: 'alone' | 'crew' | 'node';
+  /** What a second client does while a silent one is connected: the trait that tests assert. */
+  readonly capacity: 'one' | 'threads' | 'processes' | 'unbounded';
+  /** Threads and processes unless told otherwise, and whether they may be told otherwise. */
+  readonly threads: { readonly default: number; readonly adjustable: boolean };
+  readonly processes: { readonly default: number; readonly adjustable: boolean };
+}
+
+export interface Architecture extends Traits {
+  /** Serves until `worker.stopping`; returns with every descriptor it opened closed. */
+  serve(worker: WorkerContext): void | Promise<void>;
+  /** What a thread or process runs that `serve` had started, with what it was given. */
+  assist?(worker: WorkerContext, task: Task): void;
+}
+
+/** What `serve` hands to a thread or process it has started: a connected socket, or a queue to work on. */
+export interface Task {
+  /** A descriptor; the assistant closes it. */
+  readonly socket?: number;
+  /** For a process: true if the one that asks goes on using the descriptor as well. */
+  readonly keep?: boolean;
+  readonly peer?: string;
+  readonly queue?: SharedArrayBuffer;
+}
+
+/** Options that particular architectures read; all have their values by the time a page sees them. */
+export interface PageOptions {
+  /** `queued`: how many accepted sockets may wait for a worker. */
+  readonly queue: number;
+  /** `socketserver`: how many conversation threads (or processes) at most; 0 is no cap. */
+  readonly maxThreads: number;
+  /** `socketserver`: which mixin. */
+  readonly mixin: 'threading' | 'forking';
+  /** `inetd`: one process per connection, or one that accepts until none has come for a while. */
+  readonly inetd: 'nowait' | 'wait';
+}
+
+/** Where events go; `on` is false when nobody listens, so that none need be made. */
+export interface Journal {
+  readonly on: boolean;
+  record(event: WorkerEvent): void;
+}
+
+export type WorkerEvent =
+  | ConversationEvent
+  | { readonly type: 'accepted'; readonly peer: string; readonly queued?: number }
+  /** Something about the server itself that its owner should know. */
+  | { readonly type: 'warning'; readonly text: string };
+
+/** One worker's surroundings: a thread, or a process with one thread. */
+export interface WorkerContext {
+  readonly listener: number;
+  readonly journal: Journal;
+  readonly row: Row;
+  readonly options: PageOptions;
+  /** How many threads the user wants here, for a page that starts its own crew. */
+  readonly threads: number;
+  /** True once the server is to stop; a thread asleep in a system call is woken to look. */
+  readonly stopping: boolean;
+  /** Resolves when `stopping` becomes true; for Node's own loop. */
+  readonly stopped: Promise<void>;
+  /** Has a server of Node's own loop listen where this worker is to; resolves once it does. */
+  listen(server: Server): Promise<void>;
+  /** A fresh conversation of the user's service. */
+  conversation(): Conversation;
+  /** Has `assist` run in a new thread. Returns at once; the thread may not have started. */
+  startThread(task: Task): void;
+  /** Has `assist` run in a new process, which has the socket as its standard input. */
+  startProcess(task: Task): void;
+  /** Waits until fewer than `count` threads or processes that were started are running, or `stopping`. */
+  waitForAssistants(count: number): void;
+}

@@ -1,0 +1,112 @@
+/**
+ * The blocking family's four routines, one inside the other: accept for ever, hold a conversation,
+ * answer a request, receive until a question is whole. Each may put its thread to sleep in the kernel,
+ * and while it sleeps nobody else is served by that thread. One copy of them is a whole server;
+ * threads and processes are more copies of the same.
+ */
+import { addressOf, INTERRUPTED } from '../os/libc.ts';
+import { pause } from '../os/pause.ts';
+import { close, recv, send } from '../os/socket.ts';
+import { accountOf } from '../protocol/account.ts';
+import type { Conversation, Turn } from '../protocol/conversation.ts';
+import { acceptOne } from './accepting.ts';
+import type { WorkerContext } from './architecture.ts';
+import { AddressedOutbox } from './sending.ts';
+
+/** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
+class Over extends Error {
+  readonly reason: 'end of stream' | 'stop';
+  constructor(reason: 'end of stream' | 'stop') {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+const received = Buffer.allocUnsafeSlow(65_536);
+const receivedAddress = addressOf(received);
+
+export function acceptConnectionsForever(worker: WorkerContext): void {
+  while (!worker.stopping) {
+    const accepted = acceptOne(worker);
+    if (accepted === undefined) continue;
+    worker.row.accepted();
+    handleConversation(accepted.socket, accepted.peer, worker);
+    worker.row.ended();
+  }
+}
+
+export function handleConversation(socket: number, peer: string, worker: WorkerContext): void {
+  const conversation = worker.conversation();
+  const out = new AddressedOutbox();
+  try {
+    goOn(socket, conversation, conversation.open(out), out, worker);
+    for (;;) handleRequest(socket, conversation, out, worker);
+  } catch (error) {
+    const cause = error instanceof Over ? error.reason : (error as Error);
+    if (worker.journal.on) {
+      worker.journal.record(accountOf(peer, conversation, { cause, unsent: out.copy() }));
+    }
+  } finally {
+    close(socket);
+  }
+}
+
+function handleRequest(
+  socket: number,
+  conversation: Conversation,
+  out: AddressedOutbox,
+  worker: WorkerContext,
+): void {
+  const turn = recvUntil(socket, conversation, out, worker);
+  goOn(socket, conversation, turn, out, worker);
+}
+
+/** Receives until there is an answer to send, or something else to do than to receive. */
+function recvUntil(
+  socket: number,
+  conversation: Conversation,
+  out: AddressedOutbox,
+  worker: WorkerContext,
+): Turn {
+  let turn: Turn;
+  while (out.length === 0 && turn === undefined) {
+    worker.row.state = 'receiving';
+    const count = recv(socket, receivedAddress, received.length);
+    worker.row.state = 'answering';
+    if (count === 0) throw new Over('end of stream');
+    if (count > 0) turn = conversation.receive(received, 0, count, out);
+    else if (worker.stopping) throw new Over('stop');
+  }
+  return turn;
+}
+
+/** Sends the answers, and whatever the conversation wants besides until it wants to receive again. */
+function goOn(
+  socket: number,
+  conversation: Conversation,
+  turn: Turn,
+  out: AddressedOutbox,
+  worker: WorkerContext,
+): void {
+  for (;;) {
+    sendAll(socket, out, worker);
+    if (turn === undefined) return;
+    if (turn === 'close') throw new Over('end of stream');
+    if (typeof turn === 'number') pause(turn);
+    turn = conversation.resume(out);
+  }
+}
+
+function sendAll(socket: number, out: AddressedOutbox, worker: WorkerContext): void {
+  let sent = 0;
+  try {
+    while (sent < out.length) {
+      worker.row.state = 'sending';
+      const count = send(socket, out.address + sent, out.length - sent);
+      if (count !== INTERRUPTED) sent += count;
+      else if (worker.stopping) throw new Over('stop');
+    }
+  } finally {
+    out.drop(sent);
+  }
+}

@@ -1,0 +1,22 @@
+/** The only list of architectures. Each page is loaded when it is needed: threads start faster without the others. */
+import type { Architecture } from './architecture.ts';
+
+const pages = {
+  single: async () => (await import('./single.ts')).single,
+  threaded: async () => (await import('./threaded.ts')).threaded,
+  prefork: async () => (await import('./prefork.ts')).prefork,
+  select: async () => (await import('./select.ts')).select,
+  poll: async () => (await import('./poll.ts')).poll,
+  epoll: async () => (await import('./epoll.ts')).epoll,
+  callback: async () => (await import('./callback.ts')).callback,
+  coroutine: async () => (await import('./coroutine.ts')).coroutine,
+} satisfies Record<string, () => Promise<Architecture>>;
+
+export type ArchitectureName = keyof typeof pages;
+
+export const architectureNames = Object.keys(pages) as ArchitectureName[];
+
+export const isArchitectureName = (name: string): name is ArchitectureName =>
+  Object.hasOwn(pages, name);
+
+export const loadArchitecture = (name: ArchitectureName): Promise<Architecture> => pages[name]();

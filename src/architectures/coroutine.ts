@@ -1,0 +1,70 @@
+/**
+ * Node's own loop waits, and each conversation is an async function that reads like `single`: `await`
+ * stands where that one would block, and gives the thread back to the loop meanwhile. An answer that
+ * takes long without awaiting still holds up everyone.
+ */
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { accountOf } from '../protocol/account.ts';
+import type { Conversation, Turn } from '../protocol/conversation.ts';
+import { Outbox } from '../protocol/outbox.ts';
+import type { Architecture, WorkerContext } from './architecture.ts';
+import { serveOnNode } from './node-loop.ts';
+import { StreamReader, StreamWriter } from './streams.ts';
+
+async function handleConversation(socket: Socket, peer: string, worker: WorkerContext) {
+  const reader = new StreamReader(socket);
+  const writer = new StreamWriter(socket);
+  const conversation = worker.conversation();
+  const out = new Outbox();
+  let cause: 'end of stream' | 'stop' | Error = 'end of stream';
+  try {
+    let isOpen = await goOn(conversation, conversation.open(out), out, writer);
+    while (isOpen) {
+      const data = await reader.read();
+      if (data === undefined) break;
+      const turn = conversation.receive(data, 0, data.length, out);
+      isOpen = await goOn(conversation, turn, out, writer);
+    }
+    await writer.close();
+  } catch (error) {
+    cause = error as Error;
+  } finally {
+    socket.destroy();
+    if (worker.stopping) cause = 'stop';
+    if (worker.journal.on) {
+      worker.journal.record(accountOf(peer, conversation, { cause, unsent: out.copy() }));
+    }
+  }
+}
+
+/** Sends the answers and does what the conversation wants; false once it wants to close. */
+async function goOn(conversation: Conversation, first: Turn, out: Outbox, writer: StreamWriter) {
+  for (let turn = first; ; turn = conversation.resume(out)) {
+    if (out.length > 0) {
+      writer.write(out.copy());
+      await writer.drain();
+      out.clear();
+    }
+    if (turn === undefined) return true;
+    if (turn === 'close') return false;
+    if (typeof turn === 'number') await sleep(turn);
+    else if (turn !== 'full') await turn;
+  }
+}
+
+export const coroutine: Architecture = {
+  name: 'coroutine',
+  chapter: 'srv_asyncio2',
+  processModel: 'one thread',
+  ioModel: "Node's own loop, async functions",
+  conversations: 'tens of thousands',
+  defeatedBy: 'one slow answer',
+  arrangement: 'node',
+  capacity: 'unbounded',
+  threads: { default: 1, adjustable: true },
+  processes: { default: 1, adjustable: true },
+
+  serve: (worker) =>
+    serveOnNode(worker, (socket, peer) => void handleConversation(socket, peer, worker)),
+};

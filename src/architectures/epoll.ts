@@ -1,0 +1,52 @@
+/**
+ * One thread for everybody, as `poll`, but the kernel keeps the list of sockets and hands over only
+ * the ready ones: ten thousand silent clients cost nothing but memory. An answer that takes long
+ * still holds up everyone.
+ */
+import { Epoll } from '../os/epoll.ts';
+import { READABLE, WRITABLE } from '../os/readiness.ts';
+import type { Architecture } from './architecture.ts';
+import { CLOSED, Sockets } from './sockets.ts';
+
+export const epoll: Architecture = {
+  name: 'epoll',
+  chapter: '"epoll()"',
+  processModel: 'one thread',
+  ioModel: 'epoll, non-blocking sockets',
+  conversations: 'tens of thousands',
+  defeatedBy: 'one slow answer',
+  arrangement: 'alone',
+  capacity: 'unbounded',
+  threads: { default: 1, adjustable: true },
+  processes: { default: 1, adjustable: true },
+
+  serve(worker) {
+    const epoll = new Epoll();
+    const sockets = new Sockets(worker);
+
+    const settle = (fd: number, wanted: number) => {
+      if (wanted === CLOSED) {
+        epoll.unregister(fd);
+        sockets.close(fd);
+      } else if (sockets.changeInterest(fd, wanted)) {
+        epoll.modify(fd, wanted);
+      }
+    };
+
+    epoll.register(worker.listener, READABLE);
+    while (!worker.stopping) {
+      worker.row.state = 'waiting';
+      epoll.wait(sockets.timeout());
+      worker.row.state = 'answering';
+      for (let fd = epoll.take(); fd >= 0; fd = epoll.take()) {
+        if (fd === worker.listener) {
+          for (const socket of sockets.accept()) epoll.register(socket, sockets.interestOf(socket));
+        } else if (epoll.events & WRITABLE) settle(fd, sockets.send(fd));
+        else settle(fd, sockets.receive(fd));
+      }
+      for (const fd of sockets.due()) settle(fd, sockets.resume(fd));
+    }
+    sockets.closeAll();
+    epoll.close();
+  },
+};

@@ -1,0 +1,66 @@
+/**
+ * One thread for everybody. It waits in poll(2) for all sockets at once, none of which blocks, and
+ * turns to whichever is ready; a silent client costs a table entry. But the kernel and the loop walk
+ * the whole list on every wait, and an answer that takes long holds up everyone.
+ */
+import { Poll } from '../os/poll.ts';
+import { READABLE, WRITABLE } from '../os/readiness.ts';
+import type { Architecture, WorkerContext } from './architecture.ts';
+import { CLOSED, NOTHING, Sockets } from './sockets.ts';
+
+const event = { fd: -1, events: 0 };
+
+/** Everything that happens, one at a time, until the server stops. */
+function* allEventsForever(poll: Poll, sockets: Sockets, worker: WorkerContext) {
+  while (!worker.stopping) {
+    worker.row.state = 'waiting';
+    poll.wait(sockets.timeout());
+    worker.row.state = 'answering';
+    for (let fd = poll.take(); fd >= 0; fd = poll.take()) {
+      event.fd = fd;
+      event.events = poll.events;
+      yield event;
+    }
+    event.events = NOTHING;
+    for (event.fd of sockets.due()) yield event;
+  }
+}
+
+export const poll: Architecture = {
+  name: 'poll',
+  chapter: 'srv_async',
+  processModel: 'one thread',
+  ioModel: 'poll, non-blocking sockets',
+  conversations: 'thousands, each wait costs all of them',
+  defeatedBy: 'one slow answer; very many connections',
+  arrangement: 'alone',
+  capacity: 'unbounded',
+  threads: { default: 1, adjustable: true },
+  processes: { default: 1, adjustable: true },
+
+  serve(worker) {
+    const poll = new Poll();
+    // The tables: bytes received and bytes to send, by socket.
+    const sockets = new Sockets(worker);
+    poll.register(worker.listener, READABLE);
+
+    for (const { fd, events } of allEventsForever(poll, sockets, worker)) {
+      if (fd === worker.listener) {
+        for (const socket of sockets.accept()) poll.register(socket, sockets.interestOf(socket));
+        continue;
+      }
+      let wanted: number;
+      if (events & WRITABLE) wanted = sockets.send(fd);
+      else if (events & READABLE) wanted = sockets.receive(fd);
+      else wanted = sockets.resume(fd);
+
+      if (wanted === CLOSED) {
+        poll.unregister(fd);
+        sockets.close(fd);
+      } else if (sockets.changeInterest(fd, wanted)) {
+        poll.modify(fd, wanted);
+      }
+    }
+    sockets.closeAll();
+  },
+};

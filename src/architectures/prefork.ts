@@ -1,0 +1,22 @@
+/**
+ * Several copies of `single` as processes that inherited the one listener: each waits in accept(2),
+ * and the kernel wakes one of them per client. Nothing is shared but the socket, so one that dies
+ * takes only its own client along and is replaced. As many silent clients as processes stop it.
+ */
+import type { Architecture } from './architecture.ts';
+import { acceptConnectionsForever } from './blocking.ts';
+
+export const prefork: Architecture = {
+  name: 'prefork',
+  chapter: '"multiprocess"',
+  processModel: 'processes that inherited the listener',
+  ioModel: 'blocking calls',
+  conversations: 'one per process',
+  defeatedBy: 'as many silent clients as processes',
+  arrangement: 'alone',
+  capacity: 'processes',
+  threads: { default: 1, adjustable: false },
+  processes: { default: 4, adjustable: true },
+
+  serve: acceptConnectionsForever,
+};

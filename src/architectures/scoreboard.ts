@@ -1,0 +1,145 @@
+/**
+ * The scoreboard: one table in shared memory, a row per worker, that every thread and process of a
+ * server maps. A worker writes its own row and nothing else; whoever wants to know reads them all.
+ */
+import type { Mapping } from '../os/memory.ts';
+
+/** What a worker is doing at this moment. */
+export const states = [
+  'free',
+  'starting',
+  'accepting',
+  'receiving',
+  'answering',
+  'sending',
+  'waiting',
+  'asleep',
+  'ended',
+] as const;
+export type State = (typeof states)[number];
+
+const ROWS = 512;
+/** 64 bytes, a cache line: two workers never write to the same one. */
+const ROW_WORDS = 16;
+const HEADER_WORDS = 16;
+
+/** In bytes. */
+export const SCOREBOARD_SIZE = (HEADER_WORDS + ROWS * ROW_WORDS) * 4;
+
+const STOPPING = 0;
+const PID = 0;
+const TID = 1;
+const STATE = 2;
+const ACCEPTED = 3;
+const OPEN = 4;
+const QUEUED = 5;
+
+/** One row, read at some moment. */
+export interface RowReading {
+  readonly row: number;
+  readonly pid: number;
+  readonly tid: number;
+  readonly state: State;
+  /** Connections accepted so far by this worker. */
+  readonly accepted: number;
+  /** Conversations it has open now. */
+  readonly open: number;
+  /** Accepted sockets that wait in its queue; only `queued` has one. */
+  readonly queued: number;
+}
+
+export class Scoreboard {
+  readonly #words: Int32Array;
+  readonly #mapping: Mapping;
+
+  constructor(mapping: Mapping) {
+    this.#mapping = mapping;
+    this.#words = mapping.words;
+  }
+
+  get stopping(): boolean {
+    return this.#words[STOPPING] !== 0;
+  }
+
+  stop(): void {
+    Atomics.store(this.#words, STOPPING, 1);
+  }
+
+  /** Takes a free row; when all are taken the last one is shared. */
+  claim(pid: number, tid: number): Row {
+    for (let i = 0; i < ROWS; i++) {
+      const at = HEADER_WORDS + i * ROW_WORDS;
+      if (i < ROWS - 1 && Atomics.compareExchange(this.#words, at + PID, 0, pid) !== 0) continue;
+      return new Row(this.#words.subarray(at, at + ROW_WORDS), tid);
+    }
+    throw new Error('unreachable: the last row is always to be had');
+  }
+
+  /** The rows in use, those of ended workers included until they are freed. */
+  read(): RowReading[] {
+    const readings: RowReading[] = [];
+    for (let i = 0; i < ROWS; i++) {
+      const at = HEADER_WORDS + i * ROW_WORDS;
+      if (this.#words[at + PID] === 0) continue;
+      readings.push({
+        row: i,
+        pid: this.#words[at + PID]!,
+        tid: this.#words[at + TID]!,
+        state: states[this.#words[at + STATE]!] ?? 'free',
+        accepted: this.#words[at + ACCEPTED]!,
+        open: this.#words[at + OPEN]!,
+        queued: this.#words[at + QUEUED]!,
+      });
+    }
+    return readings;
+  }
+
+  /** Frees the rows of a process that is gone and could not do it itself. */
+  freeRowsOf(pid: number): void {
+    for (let i = 0; i < ROWS; i++) {
+      const at = HEADER_WORDS + i * ROW_WORDS;
+      if (this.#words[at + PID] === pid) this.#words.fill(0, at, at + ROW_WORDS);
+    }
+  }
+
+  unmap(): void {
+    this.#mapping.unmap();
+  }
+}
+
+const numberOf = Object.fromEntries(states.map((state, i) => [state, i])) as Record<State, number>;
+
+/** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
+export class Row {
+  readonly #words: Int32Array;
+
+  constructor(words: Int32Array, tid: number) {
+    this.#words = words;
+    words[TID] = tid;
+    words[STATE] = numberOf.starting;
+  }
+
+  set state(state: State) {
+    this.#words[STATE] = numberOf[state];
+  }
+
+  accepted(): void {
+    this.#words[ACCEPTED]!++;
+    this.#words[OPEN]!++;
+  }
+
+  ended(): void {
+    this.#words[OPEN]!--;
+  }
+
+  set queued(depth: number) {
+    this.#words[QUEUED] = depth;
+  }
+
+  free(): void {
+    this.#words.fill(0);
+  }
+}
+
+/** A row that nobody reads, where there is no shared memory. */
+export const unreadRow = (): Row => new Row(new Int32Array(ROW_WORDS), 0);

@@ -1,0 +1,88 @@
+/**
+ * A reader and a writer over a socket of Node's own loop, as coroutines want them: `read` resolves
+ * with the next bytes, `drain` once the kernel has taken enough. The socket is paused whenever nobody
+ * reads, so that a client that sends faster than it is answered waits in the kernel.
+ */
+import type { Socket } from 'node:net';
+
+export class StreamReader {
+  readonly #socket: Socket;
+  #waiting: { resolve: (data: Buffer | undefined) => void; reject: (e: Error) => void } | undefined;
+  #chunks: Buffer[] = [];
+  #ended = false;
+  #error: Error | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (data: Buffer) => {
+      if (this.#waiting === undefined) this.#chunks.push(data);
+      else this.#settle(data);
+      socket.pause();
+    });
+    socket.on('end', () => {
+      this.#ended = true;
+      this.#settle(undefined);
+    });
+    socket.on('error', (error) => {
+      this.#error = error;
+      this.#waiting?.reject(error);
+    });
+    socket.on('close', () => {
+      this.#error ??= new Error('the socket was closed');
+      this.#waiting?.reject(this.#error);
+    });
+    socket.pause();
+  }
+
+  /** The next bytes in the order they came; nothing at the end of the stream. Rejects with a socket error. */
+  read(): Promise<Buffer | undefined> {
+    const chunk = this.#chunks.shift();
+    if (chunk !== undefined) return Promise.resolve(chunk);
+    if (this.#ended) return Promise.resolve(undefined);
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#socket.resume();
+    });
+  }
+
+  #settle(data: Buffer | undefined): void {
+    const { resolve } = this.#waiting ?? {};
+    this.#waiting = undefined;
+    resolve?.(data);
+  }
+}
+
+export class StreamWriter {
+  readonly #socket: Socket;
+  #hasRoom = true;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Hands the bytes over; `drain` before the next. */
+  write(bytes: Uint8Array): void {
+    this.#hasRoom = this.#socket.write(bytes);
+  }
+
+  /** Waits while more is unsent than the socket's high-water mark. */
+  async drain(): Promise<void> {
+    if (this.#hasRoom) return;
+    await new Promise<void>((resolve, reject) => {
+      const done = (error?: Error) => {
+        this.#socket.off('drain', done).off('close', lost);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const lost = () =>
+        done(this.#socket.errored ?? new Error('closed before the bytes were sent'));
+      this.#socket.once('drain', done).once('close', lost);
+    });
+  }
+
+  /** Sends what is left, then the end of the stream. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(() => resolve()));
+  }
+}

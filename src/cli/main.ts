@@ -1,0 +1,123 @@
+/** The command: what can be asked for, and how. Each command is a file beside this one, loaded when it is used. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { architectureNames } from '../architectures/catalogue.ts';
+import { DEFAULT_HOST, DEFAULT_PORT, defaultArchitecture } from '../host/plan.ts';
+import { report } from './report.ts';
+
+/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly. */
+const USAGE = 2;
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+function whole(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('give a whole number.');
+}
+
+function port(text: string): number {
+  const number = whole(text);
+  if (number <= 65_535) return number;
+  throw new InvalidArgumentError('give a port from 0 to 65535.');
+}
+
+/** One example for each command, under its help. */
+const example = (text: string) => `\nExample:\n  $ ${text}\n`;
+
+const portOption = () =>
+  new Option('-p, --port <port>', 'TCP port').argParser(port).default(DEFAULT_PORT);
+
+const program = new Command('mondo')
+  .description('One question-and-answer conversation over TCP, served by every server architecture')
+  .version(version, '--version', 'print the version')
+  .exitOverride()
+  .showHelpAfterError('(add --help for what there is)')
+  .configureHelp({ sortOptions: false })
+  .addHelpText(
+    'after',
+    example('mondo serve single      # and in another terminal: mondo client 127.0.0.1'),
+  );
+
+program
+  .command('serve')
+  .description('serve the conversation until Ctrl-C')
+  .argument('[architecture]', `which one: ${architectureNames.join(', ')}`, defaultArchitecture)
+  .argument('[host]', 'name, address, "" for all interfaces, or unix:PATH', DEFAULT_HOST)
+  .addOption(portOption())
+  .option('--service <module>', 'module of the service; default: the Zen questions')
+  .option('--threads <n>', 'so many threads that serve', whole)
+  .option('--processes <n>', 'so many processes that serve', whole)
+  .option('--reuseport', 'a listener each, with SO_REUSEPORT, instead of one that they share')
+  .option('--think <ms>', 'what each answer costs', whole)
+  .addOption(
+    new Option('--think-how <how>', 'hold the thread, or use timers').choices(['block', 'defer']),
+  )
+  .option('--backlog <n>', 'connections that the kernel keeps until accepted', whole)
+  .option('--queue <n>', 'queued: sockets that may wait for a worker', whole)
+  .option('--max-threads <n>', 'socketserver: the most threads at once; 0 is no cap', whole)
+  .addOption(
+    new Option('--mixin <mixin>', 'socketserver: which mixin').choices(['threading', 'forking']),
+  )
+  .addOption(
+    new Option('--inetd <mode>', 'inetd: a process per client, or one that accepts').choices([
+      'nowait',
+      'wait',
+    ]),
+  )
+  .addOption(
+    new Option('--log <form>', 'the account on standard output')
+      .choices(['text', 'json', 'none'])
+      .default('text'),
+  )
+  .addHelpText('after', example('mondo serve threaded localhost -p 1060 --threads 2'))
+  .action(async (architecture: string, host: string, options) => {
+    const { serveCommand } = await import('./serve.ts');
+    await serveCommand(architecture, host, options);
+  });
+
+program
+  .command('client')
+  .description('ask the three questions in random order and print the answers')
+  .argument('<host>', 'name, address, or unix:PATH')
+  .addOption(portOption())
+  .option('-e, --error', 'send a question without its last character, and leave')
+  .option('--ask <question>', 'ask this instead (may be repeated)', collect, [])
+  .option('--timeout <ms>', 'how long to wait for the server at each step', whole, 5000)
+  .addHelpText('after', example("mondo client 127.0.0.1 --ask 'Simple is better than?'"))
+  .action(async (host: string, options) => {
+    const { clientCommand } = await import('./client.ts');
+    await clientCommand(host, options);
+  });
+
+program
+  .command('architectures')
+  .description('the catalogue: who serves, how it waits, and what defeats it')
+  .option('--json', 'as JSON')
+  .addHelpText('after', example('mondo architectures --json'))
+  .action(async (options) => {
+    const { architecturesCommand } = await import('./architectures.ts');
+    await architecturesCommand(options);
+  });
+
+program
+  .command('this')
+  .description('print the Zen of Python, by Tim Peters')
+  .addHelpText('after', example('mondo this'))
+  .action(async () => {
+    const { thisCommand } = await import('./this.ts');
+    thisCommand();
+  });
+
+function collect(value: string, earlier: string[]): string[] {
+  return [...earlier, value];
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has printed its own complaint, and help or a version are no error.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  else process.exitCode = report(error);
+}

@@ -1,0 +1,66 @@
+/** The surroundings of a worker on system calls: one for each thread that serves. */
+import type { Architecture, Task, WorkerContext } from '../architectures/architecture.ts';
+import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import { mapSharedMemory } from '../os/memory.ts';
+import { pause } from '../os/pause.ts';
+import { threadId } from '../os/signal.ts';
+import { Conversation, type Think } from '../protocol/conversation.ts';
+import { speakersOf } from '../protocol/speaker.ts';
+import { journalInto } from './journal.ts';
+import { loadService } from './load-service.ts';
+import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
+
+/** What only the process's main thread can do for a worker. */
+export interface Helm {
+  readonly stopped: Promise<void>;
+  startThread(task: Task): void;
+  startProcess(task: Task): void;
+  waitForAssistants(count: number, stopping: () => boolean): void;
+}
+
+export async function createContext(
+  config: WorkerConfig,
+  architecture: Architecture,
+  listener: number,
+  helm: Helm,
+  isAssistant: boolean,
+): Promise<{ worker: WorkerContext; dispose(): void }> {
+  const tid = threadId();
+  const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
+  const row = scoreboard.claim(process.pid, tid);
+  const { ms, how } = config.think;
+  const asynchronous = architecture.arrangement === 'node';
+  const speakers = speakersOf(await loadService(config.service), asynchronous);
+  const think: Think = {
+    defer: how === 'defer' ? ms : 0,
+    ...(ms > 0 && how === 'block' ? { pause: () => pause(ms) } : {}),
+  };
+  const worker: WorkerContext = {
+    listener,
+    journal: journalInto(JOURNAL_FD, tid, config.journal),
+    row,
+    options: config.options,
+    threads: config.threads,
+    get stopping() {
+      return scoreboard.stopping;
+    },
+    stopped: helm.stopped,
+    listen: (server) =>
+      new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ fd: listener }, resolve);
+      }),
+    conversation: () => new Conversation(speakers(), think),
+    startThread: helm.startThread,
+    startProcess: helm.startProcess,
+    waitForAssistants: (count) => helm.waitForAssistants(count, () => scoreboard.stopping),
+  };
+  return {
+    worker,
+    dispose() {
+      row.free();
+      // A thread that only assisted leaves its process behind; the others take the mapping with them.
+      if (isAssistant) scoreboard.unmap();
+    },
+  };
+}

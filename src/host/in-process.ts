@@ -1,0 +1,107 @@
+/**
+ * Serving in the caller's own process, on Node's own loop: for a service that is an object and not a
+ * module, and for systems where Mondo makes no system calls of its own. Nothing here loads libc.
+ */
+import type { AddressInfo } from 'node:net';
+import type { WorkerContext } from '../architectures/architecture.ts';
+import { loadArchitecture } from '../architectures/catalogue.ts';
+import { unreadRow } from '../architectures/scoreboard.ts';
+import { addressText, type SocketAddress } from '../os/address.ts';
+import { pause } from '../os/pause.ts';
+import { Conversation } from '../protocol/conversation.ts';
+import type { Protocol, Service } from '../protocol/service.ts';
+import { speakersOf } from '../protocol/speaker.ts';
+import { ServeError } from './errors.ts';
+import { loadService } from './load-service.ts';
+import type { Plan } from './plan.ts';
+import type { Server } from './serve.ts';
+import type { ServerEvent } from './server-event.ts';
+
+export async function serveInProcess(
+  plan: Plan,
+  service: Service | Protocol | string,
+  onEvent: ((event: ServerEvent) => void) | undefined,
+): Promise<Server> {
+  if (plan.threads > 1 || plan.processes > 1) {
+    throw new ServeError(
+      'usage',
+      `Cannot serve in this process with ${plan.threads} threads and ${plan.processes} processes: name the service's module by path or URL, on Linux`,
+    );
+  }
+  const loaded = typeof service === 'string' ? await loadService(service) : service;
+  const speakers = speakersOf(loaded, true);
+  const { ms, how } = plan.think;
+  const think = how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
+  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+  const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
+  let stopping = false;
+  const isUnix = plan.host.startsWith('unix:');
+  const worker: WorkerContext = {
+    listener: -1,
+    journal: {
+      on: onEvent !== undefined,
+      record: (event) =>
+        onEvent?.({ ...event, at: Date.now(), pid: process.pid, tid: process.pid, worker: 0 }),
+    },
+    row: unreadRow(),
+    options: plan.page,
+    threads: 1,
+    get stopping() {
+      return stopping;
+    },
+    stopped,
+    async listen(server) {
+      await new Promise<void>((resolve, rejectListen) => {
+        server.once('error', rejectListen);
+        const where = isUnix
+          ? { path: plan.host.slice('unix:'.length) }
+          : { host: plan.host === '' ? '::' : plan.host, port: plan.port };
+        server.listen({ ...where, backlog: plan.backlog }, resolve);
+      });
+      listens(addressOf(server.address()!));
+    },
+    conversation: () => new Conversation(speakers(), think),
+    startThread: unavailable,
+    startProcess: unavailable,
+    waitForAssistants: unavailable,
+  };
+  const architecture = await loadArchitecture(plan.traits.name as 'callback');
+  const served = Promise.resolve(architecture.serve(worker)).catch(reject);
+  let address: SocketAddress;
+  try {
+    address = await listening;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ServeError(
+      'failed',
+      `Cannot listen at ${plan.host}:${plan.port}: ${code ?? message}; choose another port or host`,
+      { cause: error },
+    );
+  }
+  const where = addressText(address);
+  onEvent?.({ type: 'listening', address: where, architecture: plan.traits.name, at: Date.now() });
+  return {
+    architecture: plan.traits.name,
+    address,
+    where,
+    pids: [],
+    workers: () => [],
+    async close() {
+      if (stopping) return;
+      stopping = true;
+      stop();
+      await served;
+      onEvent?.({ type: 'stopped', at: Date.now() });
+    },
+  };
+}
+
+function unavailable(): never {
+  throw new Error('unreachable: Node starts no assistants');
+}
+
+function addressOf(address: AddressInfo | string): SocketAddress {
+  if (typeof address === 'string') return { family: 'unix', path: address };
+  const { family, address: host, port } = address;
+  return { family: family === 'IPv6' ? 'IPv6' : 'IPv4', host, port };
+}

@@ -1,0 +1,33 @@
+/** Loading a service module, in whichever process or thread is to run it. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { checkService, type Protocol, type Service, ServiceError } from '../protocol/service.ts';
+import { ServeError } from './errors.ts';
+
+const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
+
+export const zenUrl = new URL(`../protocol/zen${extension}`, import.meta.url).href;
+
+/** A path, relative to the working folder, or a URL. */
+export function serviceUrl(service: string | URL): string {
+  const text = String(service);
+  const url = /^(file|data|node):/.test(text) ? text : pathToFileURL(resolve(text)).href;
+  if (url.startsWith('file:') && !existsSync(fileURLToPath(url))) {
+    throw new ServeError('usage', `Cannot load service "${text}": there is no such file`);
+  }
+  return url;
+}
+
+export async function loadService(url: string): Promise<Service | Protocol> {
+  let module: { default?: unknown };
+  try {
+    module = await import(url);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ServiceError(`Cannot load service "${nameOf(url)}": ${reason}`, { cause: error });
+  }
+  return checkService(module.default, nameOf(url));
+}
+
+const nameOf = (url: string) => (url.startsWith('file:') ? fileURLToPath(url) : url.slice(0, 80));

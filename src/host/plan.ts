@@ -1,0 +1,127 @@
+/** What a server is asked to be: the options of `serve`, checked, with nothing left out. */
+import type { PageOptions, Traits } from '../architectures/architecture.ts';
+import {
+  type ArchitectureName,
+  architectureNames,
+  isArchitectureName,
+} from '../architectures/catalogue.ts';
+import type { Protocol, Service } from '../protocol/service.ts';
+import { ServeError } from './errors.ts';
+
+export interface ServeOptions {
+  /** Which architecture serves; see `mondo architectures`. Default: see `defaultArchitecture`. */
+  readonly architecture?: ArchitectureName | (string & {});
+  /** A name, an IPv4 or IPv6 address, `''` for all interfaces, or `unix:PATH`. Default `127.0.0.1`. */
+  readonly host?: string;
+  /** 0 for any free one. Default 1060. */
+  readonly port?: number;
+  /**
+   * The service: path or URL of a module whose default export is one (default: the Zen questions).
+   * `callback` and `coroutine` also take the object itself, and then serve in this very process.
+   */
+  readonly service?: string | URL | Service | Protocol;
+  readonly threads?: number;
+  readonly processes?: number;
+  /** A listener for each thread and process, with SO_REUSEPORT, instead of one that they share. Default false. */
+  readonly reuseport?: boolean;
+  /** How many connections the kernel keeps until they are accepted. Default 1,024. */
+  readonly backlog?: number;
+  /** What each answer costs, in ms. Default 0. */
+  readonly think?: number;
+  /** Whether a thinking conversation holds its thread, or is put off with the loop's timers. Default `block`. */
+  readonly thinkHow?: 'block' | 'defer';
+  /** `queued`: how many accepted sockets may wait for a worker. Default 64. */
+  readonly queue?: number;
+  /** `socketserver`: the most threads (or processes) at once; 0 for no cap. Default 0. */
+  readonly maxThreads?: number;
+  /** `socketserver`: which mixin. Default `threading`. */
+  readonly mixin?: 'threading' | 'forking';
+  /** `inetd`: a process per connection, or one that accepts until no client has come for 8 s. Default `nowait`. */
+  readonly inetd?: 'nowait' | 'wait';
+}
+
+export interface Plan {
+  readonly traits: Traits;
+  readonly host: string;
+  readonly port: number;
+  readonly threads: number;
+  readonly processes: number;
+  readonly reuseport: boolean;
+  readonly backlog: number;
+  readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
+  readonly page: PageOptions;
+}
+
+export const DEFAULT_PORT = 1060;
+export const DEFAULT_HOST = '127.0.0.1';
+
+/** True where the architectures on system calls run. */
+export const hasSystemCalls =
+  process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
+
+export const defaultArchitecture: ArchitectureName = hasSystemCalls ? 'epoll' : 'callback';
+
+/** The architecture of that name. @throws ServeError that lists the names */
+export function architectureNamed(name: string): ArchitectureName {
+  if (isArchitectureName(name)) return name;
+  throw new ServeError(
+    'usage',
+    `There is no architecture "${name}"; there are ${architectureNames.join(', ')}`,
+  );
+}
+
+/** A whole number in a range. @throws ServeError that quotes the value and says the range */
+export function wholeNumber(what: string, value: number, least: number, most: number): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new ServeError(
+    'usage',
+    `Cannot use ${value} as ${what}: give a whole number from ${least} to ${most}`,
+  );
+}
+
+function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
+  if (all.includes(value)) return value;
+  throw new ServeError('usage', `Cannot use "${value}" as ${what}: give ${all.join(' or ')}`);
+}
+
+/** Checks the options against what the architecture is. @throws ServeError */
+export function planOf(traits: Traits, options: ServeOptions): Plan {
+  const many = (what: 'threads' | 'processes', most: number) => {
+    const value = options[what];
+    if (value === undefined) return traits[what].default;
+    wholeNumber(`the number of ${what}`, value, 1, most);
+    if (!traits[what].adjustable && value !== traits[what].default) {
+      throw new ServeError(
+        'usage',
+        `Cannot serve ${traits.name} with ${value} ${what}: it is ${traits.processModel} by definition; ${what} go with another architecture`,
+      );
+    }
+    return value;
+  };
+  const plan: Plan = {
+    traits,
+    host: options.host ?? DEFAULT_HOST,
+    port: wholeNumber('a port', options.port ?? DEFAULT_PORT, 0, 65_535),
+    threads: many('threads', 400),
+    processes: many('processes', 256),
+    reuseport: options.reuseport ?? false,
+    backlog: wholeNumber('a backlog', options.backlog ?? 1024, 1, 65_535),
+    think: {
+      ms: wholeNumber('a thinking time in ms', options.think ?? 0, 0, 3_600_000),
+      how: oneOf('the way of thinking', options.thinkHow ?? 'block', ['block', 'defer']),
+    },
+    page: {
+      queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
+      maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),
+      mixin: oneOf('the mixin', options.mixin ?? 'threading', ['threading', 'forking']),
+      inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),
+    },
+  };
+  if (plan.reuseport && plan.host.startsWith('unix:')) {
+    throw new ServeError('usage', `Cannot use reuseport with "${plan.host}": ports are TCP's`);
+  }
+  if (plan.reuseport && traits.arrangement === 'crew') {
+    throw new ServeError('usage', `Cannot use reuseport with ${traits.name}: one thread accepts`);
+  }
+  return plan;
+}

@@ -1,0 +1,66 @@
+/** What a server tells whoever listens: the account of its conversations, and of itself. */
+import type { WorkerEvent } from '../architectures/architecture.ts';
+
+export type ServerEvent =
+  | (WorkerEvent & {
+      /** ms since 1970. */
+      readonly at: number;
+      readonly pid: number;
+      readonly tid: number;
+      /** Which worker process, from 0. */
+      readonly worker: number;
+    })
+  | {
+      readonly type: 'listening';
+      readonly address: string;
+      readonly architecture: string;
+      readonly at: number;
+    }
+  /** A worker process is gone that was not told to go; another takes its place after `delay` ms. */
+  | {
+      readonly type: 'died';
+      readonly worker: number;
+      readonly pid: number;
+      readonly how: string;
+      readonly delay: number;
+      readonly at: number;
+    }
+  /** Why it is gone, if it could still say so. */
+  | { readonly type: 'crashed'; readonly pid: number; readonly error: string; readonly at: number }
+  | { readonly type: 'stopped'; readonly at: number };
+
+/** An event as a line of text; one place for the wording of the whole account. */
+export function eventText(event: ServerEvent): string {
+  switch (event.type) {
+    case 'listening':
+      return `Listening at ${event.address}`;
+    case 'accepted':
+      return `Accepted connection from ${event.peer}${
+        'queued' in event ? ` (${event.queued} in the queue)` : ''
+      }`;
+    case 'closed':
+      return `Client ${event.peer} closed normally`;
+    case 'hungUp':
+      return `Client ${event.peer} sent ${JSON.stringify(event.received)} but then closed`;
+    case 'unsent':
+      return `Client ${event.peer} closed before we sent ${JSON.stringify(event.unsent)}`;
+    case 'failed':
+      return `Client ${event.peer} failed: ${event.error}`;
+    case 'threw':
+      return `Service failed for ${event.peer}: ${event.error}`;
+    case 'refused':
+      return `Refused ${event.peer}: ${event.reason}`;
+    case 'cut':
+      return `Cut off ${event.peer}: the server is stopping`;
+    case 'warning':
+      return event.text;
+    case 'died':
+      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}; starting another${
+        event.delay > 0 ? ` in ${event.delay} ms` : ''
+      }`;
+    case 'crashed':
+      return `Worker process ${event.pid} failed: ${event.error}`;
+    case 'stopped':
+      return 'Stopped';
+  }
+}

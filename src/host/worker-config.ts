@@ -1,0 +1,27 @@
+/** What the supervisor tells a worker process on its command line, and that one its threads. */
+import type { PageOptions } from '../architectures/architecture.ts';
+import type { ArchitectureName } from '../architectures/catalogue.ts';
+
+export interface WorkerConfig {
+  readonly architecture: ArchitectureName;
+  /** URL of the service module. */
+  readonly service: string;
+  readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
+  readonly threads: number;
+  /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
+  readonly listeners: number;
+  readonly journal: boolean;
+  readonly options: PageOptions;
+  /** Which worker process of the server this is, from 0. */
+  readonly index: number;
+  /** The supervisor's process id: a worker whose parent is another has outlived it. */
+  readonly parent: number;
+  /** Set for a process that `serve` had started for one task; its socket is descriptor 0. */
+  readonly assistant?: { readonly peer: string };
+}
+
+/** Descriptors that a worker process is born with. */
+export const JOURNAL_FD = 3;
+export const SCOREBOARD_FD = 4;
+/** The listener; with SO_REUSEPORT one for each thread, from this number on. */
+export const LISTENER_FD = 5;

@@ -1,0 +1,157 @@
+/**
+ * What runs in each worker process. A worker with one thread serves on the main thread, which then
+ * runs no JavaScript while it sleeps in the kernel; with several, the main thread only starts and
+ * stops the others.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Worker } from 'node:worker_threads';
+import type { Architecture, Task } from '../architectures/architecture.ts';
+import { loadArchitecture } from '../architectures/catalogue.ts';
+import {
+  dieWithParent,
+  ignoreInterruptKey,
+  interrupt,
+  interruptible,
+  threadId,
+} from '../os/signal.ts';
+import { close } from '../os/socket.ts';
+import { createContext, type Helm } from './context.ts';
+import { writeEvent } from './journal.ts';
+import type { FromThread, ThreadData } from './thread.ts';
+import { JOURNAL_FD, LISTENER_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
+
+/** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
+const WAKE_AGAIN = 10;
+
+const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
+
+async function serveAlone(config: WorkerConfig, architecture: Architecture): Promise<void> {
+  const socket = config.assistant === undefined ? LISTENER_FD : 0;
+  const helm: Helm = {
+    stopped: new Promise((resolve) => {
+      // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
+      if (architecture.arrangement === 'node') process.once('SIGTERM', () => resolve());
+    }),
+    startThread: unavailable,
+    startProcess: unavailable,
+    waitForAssistants: unavailable,
+  };
+  const isAssistant = config.assistant !== undefined;
+  const { worker, dispose } = await createContext(config, architecture, socket, helm, isAssistant);
+  if (config.assistant === undefined) {
+    writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
+    await architecture.serve(worker);
+  } else {
+    architecture.assist!(worker, { socket, peer: config.assistant.peer });
+  }
+  dispose();
+}
+
+function unavailable(): never {
+  throw new Error('unreachable: only a crew has assistants started');
+}
+
+/** The main thread of a process with several: starts them, wakes them up to stop, and counts them. */
+function serveTogether(config: WorkerConfig, architecture: Architecture, listeners: number): void {
+  const running = new Int32Array(new SharedArrayBuffer(4));
+  const threads = new Map<Worker, number>();
+  const processes = new Set<ChildProcess>();
+  let waking: NodeJS.Timeout | undefined;
+
+  const assistantEnded = () => {
+    Atomics.sub(running, 0, 1);
+    Atomics.notify(running, 0);
+  };
+  const ended = () => {
+    if (threads.size + processes.size === 0) clearInterval(waking);
+  };
+
+  function startThread(listener: number, task?: Task): void {
+    const data: ThreadData = { config, listener, running, ...(task ? { task } : {}) };
+    const thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
+      workerData: data,
+      name: `${config.architecture}${task ? ' assistant' : ''}`,
+    });
+    threads.set(thread, 0);
+    thread.on('message', (message: FromThread) => {
+      if (message.type === 'here') threads.set(thread, message.tid);
+      else if (message.type === 'startThread') startThread(listener, message.task);
+      else startProcess(message.task);
+    });
+    thread.on('error', fail);
+    thread.on('exit', () => {
+      threads.delete(thread);
+      if (task !== undefined) assistantEnded();
+      ended();
+    });
+  }
+
+  function startProcess(task: Task): void {
+    const socket = task.socket!;
+    const assistantConfig: WorkerConfig = {
+      ...config,
+      parent: process.pid,
+      assistant: { peer: task.peer ?? '' },
+    };
+    const child = spawn(process.execPath, [import.meta.filename, JSON.stringify(assistantConfig)], {
+      stdio: [socket, 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD],
+    });
+    processes.add(child);
+    if (task.keep !== true) close(socket);
+    child.on('error', fail);
+    child.on('exit', () => {
+      processes.delete(child);
+      assistantEnded();
+      ended();
+    });
+  }
+
+  const wake = () => {
+    for (const [, tid] of threads) if (tid > 0) interrupt(process.pid, tid);
+    for (const { pid } of processes) if (pid !== undefined) interrupt(pid, pid);
+  };
+  process.once('SIGTERM', () => {
+    for (const [thread] of threads) thread.postMessage('stop');
+    wake();
+    waking = setInterval(wake, WAKE_AGAIN);
+    ended();
+  });
+
+  const servers = architecture.arrangement === 'crew' ? 1 : config.threads;
+  for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
+}
+
+/** Our own bug, or a service that cannot be loaded: the supervisor is told, and this process ends. */
+function fail(error: unknown): void {
+  const text =
+    error instanceof Error && error.name === 'ServiceError' ? error.message : stackOf(error);
+  writeEvent(JOURNAL_FD, {
+    type: 'fatal',
+    text,
+    at: Date.now(),
+    pid: process.pid,
+    tid: threadId(),
+  });
+  // Not process.exit: it would wait for threads that sleep in the kernel.
+  process.kill(process.pid, 'SIGKILL');
+}
+
+const stackOf = (error: unknown) =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);
+
+const config: WorkerConfig = JSON.parse(process.argv[2]!);
+process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
+dieWithParent();
+if (process.ppid !== config.parent) process.exit();
+ignoreInterruptKey();
+interruptible();
+
+process.on('uncaughtException', fail);
+try {
+  const architecture = await loadArchitecture(config.architecture);
+  const isCrew = architecture.arrangement === 'crew' && config.assistant === undefined;
+  if (isCrew || config.threads > 1) serveTogether(config, architecture, config.listeners);
+  else await serveAlone(config, architecture);
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,6 @@
+/** The public door of the package: re-exports only. */
+export { ServeError } from './host/errors.ts';
+export type { ServeOptions } from './host/plan.ts';
+export { type Server, serve } from './host/serve.ts';
+export { eventText, type ServerEvent } from './host/server-event.ts';
+export type { Answer, Dialogue, Protocol, Service } from './protocol/service.ts';

@@ -1,0 +1,97 @@
+/** Socket addresses: between the kernel's `struct sockaddr` and the text that people read. ip(7), ipv6(7), unix(7) */
+import { isIPv6 } from 'node:net';
+import { endianness } from 'node:os';
+
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+/** `sizeof(struct sockaddr_storage)`: room for an address of any family. */
+export const ADDRESS_SIZE = 128;
+
+/** `sun_path` has 108 bytes, the last of which ends the string. */
+const UNIX_PATH_MAX = 107;
+
+/** Where a server listens or a peer is. */
+export type SocketAddress =
+  | { readonly family: 'IPv4' | 'IPv6'; readonly host: string; readonly port: number }
+  | { readonly family: 'unix'; readonly path: string };
+
+export const familyOf = (address: SocketAddress): number =>
+  ({ IPv4: AF_INET, IPv6: AF_INET6, unix: AF_UNIX })[address.family];
+
+// The family field is in the machine's own byte order, unlike the port.
+const little = endianness() === 'LE';
+const writeFamily = (bytes: Buffer, family: number) =>
+  little ? bytes.writeUInt16LE(family, 0) : bytes.writeUInt16BE(family, 0);
+const readFamily = (bytes: Buffer) => (little ? bytes.readUInt16LE(0) : bytes.readUInt16BE(0));
+
+export function encodeAddress(address: SocketAddress): Buffer {
+  if (address.family === 'unix') {
+    const path = Buffer.from(address.path);
+    if (path.length > UNIX_PATH_MAX) {
+      throw new RangeError(
+        `Cannot use socket path "${address.path}": ${path.length} bytes, the kernel takes ${UNIX_PATH_MAX}`,
+      );
+    }
+    const bytes = Buffer.alloc(2 + path.length + 1);
+    writeFamily(bytes, AF_UNIX);
+    path.copy(bytes, 2);
+    return bytes;
+  }
+  if (address.family === 'IPv4') {
+    const bytes = Buffer.alloc(16);
+    writeFamily(bytes, AF_INET);
+    bytes.writeUInt16BE(address.port, 2);
+    bytes.set(address.host.split('.').map(Number), 4);
+    return bytes;
+  }
+  const bytes = Buffer.alloc(28);
+  writeFamily(bytes, AF_INET6);
+  bytes.writeUInt16BE(address.port, 2);
+  bytes.set(ipv6Bytes(address.host), 8);
+  return bytes;
+}
+
+export function decodeAddress(bytes: Buffer, length: number): SocketAddress {
+  const family = length < 2 ? AF_UNIX : readFamily(bytes);
+  if (family === AF_INET) {
+    return { family: 'IPv4', host: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) };
+  }
+  if (family === AF_INET6) {
+    return { family: 'IPv6', host: ipv6Text(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
+  }
+  const path = bytes.subarray(2, length);
+  const end = path.indexOf(0);
+  return { family: 'unix', path: path.subarray(0, end < 0 ? path.length : end).toString() };
+}
+
+/** `127.0.0.1:1060`, `[::1]:1060` or `unix:PATH`; an IPv4 peer of an IPv6 listener reads as IPv4. */
+export function addressText(address: SocketAddress): string {
+  if (address.family === 'unix') return address.path === '' ? 'unix' : `unix:${address.path}`;
+  if (address.family === 'IPv4') return `${address.host}:${address.port}`;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address.host);
+  return mapped ? `${mapped[1]}:${address.port}` : `[${address.host}]:${address.port}`;
+}
+
+function ipv6Bytes(text: string): Buffer {
+  if (!isIPv6(text)) throw new RangeError(`Cannot use "${text}" as an IPv6 address`);
+  // A URL writes any IPv6 text in hexadecimal groups, dotted tails included.
+  const plain = new URL(`http://[${text.replace(/%.*$/, '')}]/`).hostname.slice(1, -1);
+  const [head = '', tail] = plain.split('::');
+  const groups = (part: string) => (part === '' ? [] : part.split(':').map((g) => parseInt(g, 16)));
+  const front = groups(head);
+  const back = tail === undefined ? [] : groups(tail);
+  const middle = new Array<number>(8 - front.length - back.length).fill(0);
+  const bytes = Buffer.alloc(16);
+  for (const [i, group] of [...front, ...middle, ...back].entries())
+    bytes.writeUInt16BE(group, i * 2);
+  return bytes;
+}
+
+function ipv6Text(bytes: Buffer): string {
+  const isMapped = bytes.subarray(0, 10).every((b) => b === 0) && bytes.readUInt16BE(10) === 0xffff;
+  if (isMapped) return `::ffff:${bytes.subarray(12, 16).join('.')}`;
+  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16));
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}

@@ -1,0 +1,66 @@
+/**
+ * epoll(7): the kernel keeps the set of descriptors and hands over only the ready ones, so a wait
+ * costs what is ready and not what is registered. Level-triggered: what is not dealt with is told again.
+ */
+import { addressOf, check, libc, ordinary } from './libc.ts';
+import { ERROR, HANGUP, READABLE, type Selector } from './readiness.ts';
+
+const EPOLL_CLOEXEC = 0o2000000;
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
+
+/** `struct epoll_event` is packed to 12 bytes on x64 and nowhere else: events, then 64 bits of data. */
+const FIELDS = process.arch === 'x64' ? 3 : 4;
+const DATA = FIELDS - 2;
+
+/** How many ready descriptors one wait may bring. */
+const BATCH = 512;
+
+export class Epoll implements Selector {
+  readonly #epoll = check('epoll_create1', libc.epoll_create1(EPOLL_CLOEXEC));
+  readonly #change = new Int32Array(FIELDS);
+  readonly #changeAddress = addressOf(new Uint8Array(this.#change.buffer));
+  readonly #ready = new Int32Array(BATCH * FIELDS);
+  readonly #readyAddress = addressOf(new Uint8Array(this.#ready.buffer));
+  #at = 0;
+  #count = 0;
+  events = 0;
+
+  register(fd: number, interest: number): void {
+    this.#control(EPOLL_CTL_ADD, fd, interest);
+  }
+
+  modify(fd: number, interest: number): void {
+    this.#control(EPOLL_CTL_MOD, fd, interest);
+  }
+
+  unregister(fd: number): void {
+    this.#control(EPOLL_CTL_DEL, fd, 0);
+  }
+
+  wait(timeout: number): number {
+    const count = libc.epoll_wait(this.#epoll, this.#readyAddress, BATCH, timeout);
+    this.#at = 0;
+    this.#count = count > 0 ? count : 0;
+    return count >= 0 ? count : ordinary('epoll_wait', count);
+  }
+
+  take(): number {
+    if (this.#at === this.#count) return -1;
+    const event = this.#at++ * FIELDS;
+    const told = this.#ready[event]!;
+    this.events = told & (ERROR | HANGUP) ? told | READABLE : told;
+    return this.#ready[event + DATA]!;
+  }
+
+  close(): void {
+    libc.close(this.#epoll);
+  }
+
+  #control(operation: number, fd: number, interest: number): void {
+    this.#change[0] = interest;
+    this.#change[DATA] = fd;
+    check('epoll_ctl', libc.epoll_ctl(this.#epoll, operation, fd, this.#changeAddress));
+  }
+}

@@ -1,0 +1,28 @@
+/** Memory that several processes see: memfd_create(2), mapped by each with mmap(2). */
+import { check, libc, viewOf } from './libc.ts';
+
+const MFD_CLOEXEC = 1;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+
+/** A descriptor of `size` bytes of zeroes, to be handed to other processes. */
+export function createSharedMemory(name: string, size: number): number {
+  const fd = check('memfd_create', libc.memfd_create(name, MFD_CLOEXEC));
+  check('ftruncate', libc.ftruncate(fd, size));
+  return fd;
+}
+
+export interface Mapping {
+  /** Atomics work on it across processes. Dead after `unmap`. */
+  readonly words: Int32Array;
+  unmap(): void;
+}
+
+/** Maps that memory into this process; each thread may map it again. */
+export function mapSharedMemory(fd: number, size: number): Mapping {
+  const address = check('mmap', libc.mmap(0, size, PROT_READ_WRITE, MAP_SHARED, fd, 0));
+  return {
+    words: new Int32Array(viewOf(address, size)),
+    unmap: () => void libc.munmap(address, size),
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * poll(2): the set of descriptors is an array that the caller keeps and the kernel walks on every
+ * wait. No limit but memory; the cost grows with all descriptors, ready or not.
+ */
+import { addressOf, libc, ordinary } from './libc.ts';
+import { ERROR, HANGUP, INVALID, READABLE, type Selector } from './readiness.ts';
+
+/** `struct pollfd` is 8 bytes: the descriptor, then `events` in the low and `revents` in the high half. */
+const FIELDS = 2;
+
+export class Poll implements Selector {
+  #fds = new Int32Array(64 * FIELDS);
+  #address = addressOf(new Uint8Array(this.#fds.buffer));
+  #count = 0;
+  /** By descriptor: where it stands in the array. */
+  readonly #slots: number[] = [];
+  #at = 0;
+  #remaining = 0;
+  events = 0;
+
+  register(fd: number, interest: number): void {
+    const slot = this.#count++;
+    if (slot * FIELDS === this.#fds.length) this.#grow();
+    this.#fds[slot * FIELDS] = fd;
+    this.#fds[slot * FIELDS + 1] = interest;
+    this.#slots[fd] = slot;
+  }
+
+  modify(fd: number, interest: number): void {
+    this.#fds[this.#slots[fd]! * FIELDS + 1] = interest;
+  }
+
+  unregister(fd: number): void {
+    const slot = this.#slots[fd]!;
+    const last = --this.#count;
+    const moved = this.#fds[last * FIELDS]!;
+    // The last one takes its place, without what this wait told of it: poll will say it again.
+    this.#fds[slot * FIELDS] = moved;
+    this.#fds[slot * FIELDS + 1] = this.#fds[last * FIELDS + 1]! & 0xffff;
+    this.#slots[moved] = slot;
+  }
+
+  wait(timeout: number): number {
+    const count = libc.poll(this.#address, this.#count, timeout);
+    this.#at = 0;
+    this.#remaining = count > 0 ? count : 0;
+    return count >= 0 ? count : ordinary('poll', count);
+  }
+
+  take(): number {
+    while (this.#remaining > 0 && this.#at < this.#count) {
+      const slot = this.#at++ * FIELDS;
+      const told = this.#fds[slot + 1]! >>> 16;
+      if (told === 0) continue;
+      this.#remaining--;
+      this.#fds[slot + 1]! &= 0xffff;
+      this.events = told & (ERROR | HANGUP | INVALID) ? told | READABLE : told;
+      return this.#fds[slot]!;
+    }
+    return -1;
+  }
+
+  close(): void {}
+
+  #grow(): void {
+    const larger = new Int32Array(this.#fds.length * 2);
+    larger.set(this.#fds);
+    this.#fds = larger;
+    this.#address = addressOf(new Uint8Array(larger.buffer));
+  }
+}

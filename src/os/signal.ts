@@ -1,0 +1,41 @@
+/**
+ * Waking a thread that sleeps in a system call: a signal sent to that very thread makes the call
+ * return EINTR, and the thread looks whether it should stop. No descriptor is needed for it, and a
+ * server that is waiting in `accept` waits in `accept` and in nothing else.
+ */
+import { constants } from 'node:os';
+import { check, libc } from './libc.ts';
+
+/** SIGURG: ignored by default, so a signal that comes before `interruptible` does no harm. signal(7) */
+const WAKE = constants.signals.SIGURG;
+const SIG_IGN = 1n;
+const PR_SET_PDEATHSIG = 1;
+
+/** `sizeof(struct sigaction)` of glibc, on x64 and arm64; the handler comes first, the flags are 0: no SA_RESTART. */
+const SIGACTION_SIZE = 152;
+
+function handle(signal: number, handler: bigint): void {
+  const action = Buffer.alloc(SIGACTION_SIZE);
+  new BigUint64Array(action.buffer, action.byteOffset, 1)[0] = handler;
+  check('sigaction', libc.sigaction(signal, action, null));
+}
+
+/** Lets `interrupt` wake the threads of this process. */
+export function interruptible(): void {
+  // The handler must be native code that takes an int and does nothing; abs(3) is that.
+  handle(WAKE, BigInt(libc.dlsym(0, 'abs')));
+}
+
+/** Wakes a thread out of the system call it sleeps in; false if there is no such thread. tgkill(2) */
+export const interrupt = (pid: number, tid: number): boolean => libc.tgkill(pid, tid, WAKE) === 0;
+
+/** This thread's number, as /proc and strace show it. */
+export const threadId = (): number => libc.gettid();
+
+/** Ctrl-C reaches every process of the terminal; only the supervisor is to act on it. */
+export const ignoreInterruptKey = (): void => handle(constants.signals.SIGINT, SIG_IGN);
+
+/** A worker must not outlive its supervisor, however that ended. prctl(2) */
+export function dieWithParent(): void {
+  check('prctl', libc.prctl(PR_SET_PDEATHSIG, constants.signals.SIGKILL));
+}

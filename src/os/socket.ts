@@ -1,0 +1,166 @@
+/** Stream sockets: the calls of socket(2), bind(2), listen(2), accept(2), recv(2), send(2), shutdown(2). */
+import {
+  ADDRESS_SIZE,
+  AF_INET6,
+  AF_UNIX,
+  addressText,
+  decodeAddress,
+  encodeAddress,
+  familyOf,
+  type SocketAddress,
+} from './address.ts';
+import { addressOf, check, libc, ordinary } from './libc.ts';
+
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_REUSEPORT = 15;
+const SO_RCVTIMEO = 20;
+const SO_ACCEPTCONN = 30;
+const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+const F_GETFL = 3;
+const F_SETFL = 4;
+const O_NONBLOCK = 0o4000;
+/** A peer that is gone must be an error of that one call, not a signal that ends the process. */
+const MSG_NOSIGNAL = 0x4000;
+const SHUT_RDWR = 2;
+
+const int = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  new Int32Array(bytes.buffer, bytes.byteOffset, 1)[0] = value;
+  return bytes;
+};
+
+function setOption(fd: number, level: number, name: number, value: Buffer): void {
+  check('setsockopt', libc.setsockopt(fd, level, name, value, value.length));
+}
+
+/**
+ * A listening socket.
+ *
+ * @param options.backlog how many connections the kernel holds until they are accepted; it cuts the
+ *   number to `net.core.somaxconn`
+ * @param options.reuseport lets several listeners share the port, the kernel spreading peers over them
+ * @throws SystemError of `bind` with `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL`, among others
+ */
+export function openListener(
+  address: SocketAddress,
+  options: { backlog: number; reuseport?: boolean },
+): number {
+  const family = familyOf(address);
+  const fd = check('socket', libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  try {
+    if (family !== AF_UNIX) {
+      setOption(fd, SOL_SOCKET, SO_REUSEADDR, int(1));
+      // Accepted sockets inherit it: set once here, it costs no call per connection.
+      setOption(fd, IPPROTO_TCP, TCP_NODELAY, int(1));
+    }
+    if (options.reuseport === true) setOption(fd, SOL_SOCKET, SO_REUSEPORT, int(1));
+    if (family === AF_INET6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, int(0));
+    const bytes = encodeAddress(address);
+    check('bind', libc.bind(fd, bytes, bytes.length));
+    check('listen', libc.listen(fd, options.backlog));
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** A blocking connection to `address`. */
+export function connect(address: SocketAddress): number {
+  const fd = check('socket', libc.socket(familyOf(address), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const bytes = encodeAddress(address);
+  try {
+    check('connect', libc.connect(fd, bytes, bytes.length));
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+const peer = Buffer.allocUnsafeSlow(ADDRESS_SIZE);
+const peerAddress = addressOf(peer);
+const peerLength = new Uint32Array(1);
+const peerLengthAddress = addressOf(new Uint8Array(peerLength.buffer));
+
+/** Waits for a peer; its socket blocks. `INTERRUPTED` if a signal woke the thread. */
+export function accept(listener: number): number {
+  peerLength[0] = ADDRESS_SIZE;
+  const fd = libc.accept4(listener, peerAddress, peerLengthAddress, SOCK_CLOEXEC);
+  return fd >= 0 ? fd : ordinary('accept4', fd);
+}
+
+/** Takes a peer that is already there; its socket does not block. `WOULD_BLOCK` if there is none. */
+export function acceptNonblocking(listener: number): number {
+  peerLength[0] = ADDRESS_SIZE;
+  const flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+  const fd = libc.accept4(listener, peerAddress, peerLengthAddress, flags);
+  return fd >= 0 ? fd : ordinary('accept4', fd);
+}
+
+/** Who the last accepted peer of this thread is. */
+export const acceptedPeer = (): string => addressText(decodeAddress(peer, peerLength[0]!));
+
+/** Bytes received into `[address, address + length)`; 0 is end of stream. */
+export function recv(fd: number, address: number, length: number): number {
+  const count = libc.recv(fd, address, length, 0);
+  return count >= 0 ? count : ordinary('recv', count);
+}
+
+/** How many of the bytes at `address` the kernel took; it may be fewer than offered. */
+export function send(fd: number, address: number, length: number): number {
+  const count = libc.send(fd, address, length, MSG_NOSIGNAL);
+  return count >= 0 ? count : ordinary('send', count);
+}
+
+/** Ends both directions; whoever is blocked on the socket, in any thread or process, wakes up. */
+export const shutdown = (fd: number): void => void libc.shutdown(fd, SHUT_RDWR);
+
+/** Closes a descriptor. Never to be tried again, whatever it returned: close(2). */
+export const close = (fd: number): void => void libc.close(fd);
+
+/** A second descriptor for the same open socket. */
+export const dup = (fd: number): number => check('dup', libc.dup(fd));
+
+/** O_NONBLOCK belongs to the open socket, so it changes for everybody who shares it. */
+export function setBlocking(fd: number, blocking: boolean): void {
+  const flags = check('fcntl', libc.fcntl(fd, F_GETFL, 0));
+  const wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+  if (wanted !== flags) check('fcntl', libc.fcntl(fd, F_SETFL, wanted));
+}
+
+/** After `ms` of waiting in `accept` or `recv` the call gives `WOULD_BLOCK`; 0 is for ever. socket(7) */
+export function setReceiveTimeout(fd: number, ms: number): void {
+  const timeval = new BigInt64Array([BigInt(Math.floor(ms / 1000)), BigInt((ms % 1000) * 1000)]);
+  setOption(fd, SOL_SOCKET, SO_RCVTIMEO, Buffer.from(timeval.buffer));
+}
+
+/** What is behind a descriptor: a listening socket, a connected one, or no socket. */
+export function socketKind(fd: number): 'listener' | 'connection' | undefined {
+  const value = Buffer.alloc(4);
+  if (libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, int(4)) < 0) return undefined;
+  return value.some((byte) => byte !== 0) ? 'listener' : 'connection';
+}
+
+/** Where this socket is bound. */
+export function localAddress(fd: number): SocketAddress {
+  const bytes = Buffer.alloc(ADDRESS_SIZE);
+  const length = int(ADDRESS_SIZE);
+  check('getsockname', libc.getsockname(fd, bytes, length));
+  return decodeAddress(bytes, length.readInt32LE(0));
+}
+
+/** Who is at the other end, or `'unknown'` where the peer is gone already. */
+export function peerOf(fd: number): string {
+  const bytes = Buffer.alloc(ADDRESS_SIZE);
+  const length = int(ADDRESS_SIZE);
+  if (libc.getpeername(fd, bytes, length) < 0) return 'unknown';
+  return addressText(decodeAddress(bytes, length.readInt32LE(0)));
+}

@@ -1,0 +1,59 @@
+/**
+ * The account a server gives of its conversations, as events. Text is made of them at the edge (the
+ * log, the page, a trace), so that every architecture tells the same story in the same words.
+ */
+import type { Conversation } from './conversation.ts';
+
+/** Peers are `HOST:PORT` (`[HOST]:PORT` for IPv6) or `unix`. */
+export type ConversationEvent =
+  | { readonly type: 'accepted'; readonly peer: string }
+  /** The peer closed between questions: the protocol's ordinary end. */
+  | { readonly type: 'closed'; readonly peer: string }
+  /** The peer closed inside a question. */
+  | { readonly type: 'hungUp'; readonly peer: string; readonly received: string }
+  /** The peer was gone before an answer it asked for was sent. */
+  | { readonly type: 'unsent'; readonly peer: string; readonly unsent: string }
+  /** A system call on the peer's socket failed. */
+  | { readonly type: 'failed'; readonly peer: string; readonly error: string }
+  /** The service threw; the conversation ends, the server goes on. */
+  | { readonly type: 'threw'; readonly peer: string; readonly error: string }
+  /** The peer was turned away as soon as it was accepted. */
+  | { readonly type: 'refused'; readonly peer: string; readonly reason: string }
+  /** The server is stopping. */
+  | { readonly type: 'cut'; readonly peer: string };
+
+/** How a conversation came to its end, as seen by whoever drives the socket. */
+export interface Ending {
+  /** The peer's end of stream, the server's own stop, or a failed call's errno name and text. */
+  readonly cause: 'end of stream' | 'stop' | Error;
+  /** Answers that were made but not handed to the kernel. */
+  readonly unsent?: Uint8Array | undefined;
+}
+
+/** Bytes quoted in a log line or an event are cut to this many. */
+const QUOTED = 80;
+
+const quoted = (bytes: Uint8Array | string): string =>
+  Buffer.from(bytes).subarray(0, QUOTED).toString('latin1');
+
+/** The one place that decides how the end of a conversation is told. */
+export function accountOf(
+  peer: string,
+  conversation: Conversation | undefined,
+  { cause, unsent }: Ending,
+): ConversationEvent {
+  const failure = conversation?.failure;
+  if (failure !== undefined) return { type: 'threw', peer, error: String(failure) };
+  if (cause === 'stop') return { type: 'cut', peer };
+  if (unsent !== undefined && unsent.length > 0) {
+    return { type: 'unsent', peer, unsent: quoted(unsent) };
+  }
+  const owed = conversation?.owed;
+  if (owed !== undefined) return { type: 'unsent', peer, unsent: quoted(owed) };
+  if (cause instanceof Error) return { type: 'failed', peer, error: cause.message };
+  const unfinished = conversation?.unfinished;
+  if (unfinished !== undefined && unfinished.length > 0) {
+    return { type: 'hungUp', peer, received: quoted(unfinished) };
+  }
+  return { type: 'closed', peer };
+}

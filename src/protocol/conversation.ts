@@ -1,0 +1,184 @@
+/**
+ * One peer's conversation, without a socket and without a clock: bytes in, answers out. It is exact
+ * however the bytes are cut, linear in their number, and never throws for what a peer or a service
+ * did. Every architecture drives this one object; what differs between them is who waits, and where.
+ */
+import type { Outbox } from './outbox.ts';
+import type { Answer } from './service.ts';
+import type { Speaker } from './speaker.ts';
+
+/**
+ * What a conversation wants next:
+ * - `undefined`: more bytes from the peer;
+ * - a number: `resume` after that many ms;
+ * - a promise: `resume` when it is settled (it never rejects);
+ * - `'full'`: send what is in the outbox, then `resume`;
+ * - `'close'`: send what is in the outbox, then close.
+ */
+export type Turn = undefined | number | Promise<void> | 'full' | 'close';
+
+/** `--think`: what an answer costs besides working it out. */
+export interface Think {
+  /** Holds this thread before each answer. */
+  readonly pause?: () => void;
+  /** Delays each answer by that many ms, in the driver's own way. 0: not at all. */
+  readonly defer: number;
+}
+
+/** Past this many bytes of answers, in an outbox, a conversation stops answering until they are sent. */
+export const FULL = 65_536;
+
+const UNHURRIED: Think = { defer: 0 };
+
+export class Conversation {
+  readonly #speaker: Speaker;
+  readonly #think: Think;
+  /** Bytes received and not yet answered: `#held[#from, #to)`. */
+  #held: Buffer | undefined;
+  #from = 0;
+  #to = 0;
+  /** How many of the held bytes are known to hold no whole question. */
+  #searched = 0;
+  /** An answer that was asked for and is not due yet. */
+  #later: { readonly answer: Answer | undefined; settledJustNow?: boolean } | undefined;
+  #waiting: Turn;
+  /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
+  failure: unknown;
+
+  constructor(speaker: Speaker, think: Think = UNHURRIED) {
+    this.#speaker = speaker;
+    this.#think = think;
+  }
+
+  /** Says what the protocol says first. */
+  open(out: Outbox): Turn {
+    if (this.#speaker.greeting !== undefined) out.write(this.#speaker.greeting);
+    return this.#speaker.finished === true ? 'close' : undefined;
+  }
+
+  /** Takes the bytes `[start, end)` that the peer sent and writes each answer that is due to `out`. */
+  receive(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+    if (this.#held !== undefined || this.#waiting !== undefined) {
+      this.#hold(bytes, start, end);
+      return this.#waiting ?? this.#goOn(out);
+    }
+    let at = start;
+    while (at < end) {
+      const next = this.#speaker.frame(bytes, at, end, 0);
+      if (next < 0) {
+        this.#hold(bytes, at, end);
+        this.#searched = end - at;
+        break;
+      }
+      const turn = this.#reply(bytes, at, next, out);
+      at = next;
+      if (turn !== undefined) {
+        this.#hold(bytes, at, end);
+        return turn;
+      }
+    }
+    return undefined;
+  }
+
+  /** Goes on after the wait, the promise or the sending that the last turn asked for. */
+  resume(out: Outbox): Turn {
+    this.#waiting = undefined;
+    if (this.failure !== undefined) return 'close';
+    if (this.#later !== undefined) {
+      const { answer, settledJustNow } = this.#later;
+      if (settledJustNow === true && this.#think.defer > 0) {
+        this.#later = { answer };
+        this.#waiting = this.#think.defer;
+        return this.#waiting;
+      }
+      this.#later = undefined;
+      if (answer !== undefined) out.write(answer);
+      if (this.#speaker.finished === true) return 'close';
+    }
+    return this.#goOn(out);
+  }
+
+  /** True if nothing is in flight and nothing remembered: a fresh conversation would do as well. */
+  get idle(): boolean {
+    return this.#speaker.stateless && this.#held === undefined && this.#waiting === undefined;
+  }
+
+  /** A copy of what was received of a question that is not complete. */
+  get unfinished(): Buffer {
+    return Buffer.from(this.#held?.subarray(this.#from, this.#to) ?? []);
+  }
+
+  /** The answer that was asked for but is not due yet, as far as it is known. */
+  get owed(): Answer | undefined {
+    return this.#waiting === undefined ? undefined : (this.#later?.answer ?? '');
+  }
+
+  #goOn(out: Outbox): Turn {
+    while (this.#held !== undefined) {
+      const next = this.#speaker.frame(this.#held, this.#from, this.#to, this.#searched);
+      if (next < 0) {
+        this.#searched = this.#to - this.#from;
+        return undefined;
+      }
+      const turn = this.#reply(this.#held, this.#from, next, out);
+      this.#from = next;
+      this.#searched = 0;
+      if (this.#from === this.#to) this.#held = undefined;
+      if (turn !== undefined) return turn;
+    }
+    return undefined;
+  }
+
+  #reply(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+    let answer: Answer | undefined | Promise<Answer | undefined>;
+    try {
+      this.#think.pause?.();
+      answer = this.#speaker.answer(bytes, start, end);
+      if (answer instanceof Promise) return this.#await(answer);
+      if (this.#think.defer > 0) {
+        this.#later = { answer };
+        this.#waiting = this.#think.defer;
+        return this.#waiting;
+      }
+      if (answer !== undefined) out.write(answer);
+    } catch (error) {
+      this.failure = error ?? new Error('the service threw nothing');
+      return 'close';
+    }
+    if (this.#speaker.finished === true) return 'close';
+    return out.length >= FULL ? 'full' : undefined;
+  }
+
+  #await(promise: Promise<Answer | undefined>): Turn {
+    this.#waiting = promise.then(
+      (answer) => {
+        this.#later = { answer, settledJustNow: true };
+      },
+      (error) => {
+        this.failure = error ?? new Error('the service rejected with nothing');
+      },
+    );
+    return this.#waiting;
+  }
+
+  #hold(bytes: Buffer, start: number, end: number): void {
+    const size = end - start;
+    if (size === 0) return;
+    if (this.#held === undefined) {
+      // Room for as much again: most questions arrive in two pieces if not in one.
+      this.#held = Buffer.allocUnsafeSlow(Math.max(64, size * 2));
+      this.#from = 0;
+      this.#to = 0;
+      this.#searched = 0;
+    } else if (this.#to + size > this.#held.length) {
+      const used = this.#to - this.#from;
+      const room = Buffer.allocUnsafeSlow(Math.max(this.#held.length, (used + size) * 2));
+      room.set(this.#held.subarray(this.#from, this.#to));
+      this.#held = room;
+      this.#from = 0;
+      this.#to = used;
+    }
+    this.#held.set(bytes.subarray(start, end), this.#to);
+    this.#to += size;
+  }
+}

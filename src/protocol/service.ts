@@ -1,0 +1,79 @@
+/**
+ * What a user writes: a service (a delimiter and an answer), or one level down a protocol (any
+ * framing, may speak first). Both are modules, named by path or URL, whose default export is one of
+ * the two interfaces here, because each thread and process loads it for itself.
+ */
+
+/** An answer: bytes as they are, or text that is sent as UTF-8. */
+export type Answer = string | Uint8Array;
+
+/** A question-and-answer service: all that most services need. */
+export interface Service {
+  /** What ends a question: one or more characters, such as `'?'` or `'\r\n'`. */
+  readonly delimiter: string;
+  /** The answer to one question; the question includes its delimiter. A throw ends the conversation. */
+  answer?(question: string): Answer;
+  /**
+   * The same, later. Preferred to `answer` by the architectures on Node's own loop; the others use
+   * `answer`, and where there is none they hold the thread until the promise settles.
+   */
+  answerAsync?(question: string): Promise<Answer>;
+  /** Questions whose answer never changes, tried before `answer`: found without making a string. */
+  readonly answers?: Readonly<Record<string, Answer>>;
+  /** How question bytes become text. Default `'utf8'`. */
+  readonly encoding?: 'utf8' | 'latin1';
+}
+
+/** A protocol: a factory of dialogues, one per connection. */
+export interface Protocol {
+  dialogue(): Dialogue;
+}
+
+/** One connection's side of a protocol with its own framing. It may keep state of its own. */
+export interface Dialogue {
+  /** Said as soon as the peer is there, before it has said anything. */
+  readonly greeting?: Answer;
+  /**
+   * The index just past the first complete question in `bytes[start, end)`, or -1 if it is not all
+   * there. The first `searched` bytes of it were seen by an earlier call, so a scan may go on there.
+   */
+  frame(bytes: Uint8Array, start: number, end: number, searched: number): number;
+  /** The answer to one framed question; nothing means that none is sent. A throw ends the conversation. */
+  answer?(question: Uint8Array): Answer | undefined;
+  /** The same, later; see `Service.answerAsync`. */
+  answerAsync?(question: Uint8Array): Promise<Answer | undefined>;
+  /** True once the server should close after what it has said. */
+  readonly finished?: boolean;
+}
+
+/** Thrown for a module that is neither a service nor a protocol. */
+export class ServiceError extends Error {
+  override name = 'ServiceError';
+}
+
+export const isProtocol = (value: Service | Protocol): value is Protocol => 'dialogue' in value;
+
+/** Checks a module's default export, so that a slip is told at start-up and not to the first client. */
+export function checkService(value: unknown, where: string): Service | Protocol {
+  if (typeof value !== 'object' || value === null) {
+    throw new ServiceError(
+      `Cannot use service "${where}": its default export is ${value === undefined ? 'missing' : `a ${typeof value}`}; export default { delimiter, answer }`,
+    );
+  }
+  if ('dialogue' in value) {
+    if (typeof value.dialogue === 'function') return value as Protocol;
+    throw new ServiceError(`Cannot use service "${where}": "dialogue" is not a function`);
+  }
+  const { delimiter, answer, answerAsync } = value as Partial<Service>;
+  if (typeof delimiter !== 'string' || delimiter === '') {
+    throw new ServiceError(
+      `Cannot use service "${where}": "delimiter" is ${JSON.stringify(delimiter)}; give what ends a question, such as "?"`,
+    );
+  }
+  if (typeof answer !== 'function' && typeof answerAsync !== 'function') {
+    throw new ServiceError(
+      `Cannot use service "${where}": it has neither answer(question) nor answerAsync(question)`,
+    );
+  }
+  return value as Service;
+}

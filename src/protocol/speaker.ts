@@ -1,0 +1,107 @@
+/**
+ * The inner form of services and protocols, which is what a conversation drives: a frame that finds
+ * the question and a function that answers it, both over bytes where they lie.
+ */
+import { type Answer, type Dialogue, isProtocol, type Protocol, type Service } from './service.ts';
+import { AnswerTable } from './table.ts';
+
+export interface Speaker {
+  /** True if it keeps nothing of a conversation, so that one may serve several peers. */
+  readonly stateless: boolean;
+  readonly greeting?: Answer;
+  frame(bytes: Buffer, start: number, end: number, searched: number): number;
+  answer(
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): Answer | undefined | Promise<Answer | undefined>;
+  readonly finished?: boolean;
+}
+
+/** Runs the asynchronous form elsewhere and holds this thread until it is settled. */
+export type Settle = (question: string | Uint8Array) => Answer | undefined;
+
+/**
+ * What makes the speaker of each new connection; a service is stateless, so one speaker serves all.
+ *
+ * @param asynchronous whether the architecture can go on while a promise is pending; if so the
+ *   asynchronous form of a service is preferred
+ * @param settle what an architecture that cannot go on uses when there is only that form
+ */
+export function speakersOf(
+  service: Service | Protocol,
+  asynchronous: boolean,
+  settle?: Settle,
+): () => Speaker {
+  if (isProtocol(service)) {
+    return () => speakerOfDialogue(service.dialogue(), asynchronous, settle);
+  }
+  const speaker = speakerOfService(service, asynchronous, settle);
+  return () => speaker;
+}
+
+/** Which of a service's two forms this architecture calls. */
+function answering<Q extends string | Uint8Array, A>(
+  service: {
+    answer?(question: Q): A;
+    answerAsync?(question: Q): Promise<A>;
+  },
+  asynchronous: boolean,
+  settle: ((question: Q) => A) | undefined,
+): (question: Q) => A | Promise<A> {
+  if (service.answerAsync !== undefined && (asynchronous || service.answer === undefined)) {
+    if (asynchronous) return (question) => service.answerAsync!(question);
+    if (settle !== undefined) return settle;
+    throw new Error('Cannot wait for answerAsync here: give the service answer(question) as well');
+  }
+  return (question) => service.answer!(question);
+}
+
+function speakerOfService(service: Service, asynchronous: boolean, settle?: Settle): Speaker {
+  const delimiter = Buffer.from(service.delimiter);
+  const encoding = service.encoding ?? 'utf8';
+  const table = new AnswerTable(service.answers ?? {});
+  const answer = answering(service, asynchronous, settle as (question: string) => Answer);
+  return {
+    stateless: true,
+    frame: delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter),
+    answer: (bytes, start, end) =>
+      table.find(bytes, start, end) ?? answer(bytes.toString(encoding, start, end)),
+  };
+}
+
+function speakerOfDialogue(dialogue: Dialogue, asynchronous: boolean, settle?: Settle): Speaker {
+  const answer = answering<Uint8Array, Answer | undefined>(dialogue, asynchronous, settle);
+  return {
+    stateless: false,
+    ...(dialogue.greeting === undefined ? {} : { greeting: dialogue.greeting }),
+    frame: (bytes, start, end, searched) => dialogue.frame(bytes, start, end, searched),
+    // A copy: the bytes lie in a buffer that the next recv overwrites, and a dialogue may keep them.
+    answer: (bytes, start, end) => answer(Uint8Array.prototype.slice.call(bytes, start, end)),
+    get finished() {
+      return dialogue.finished === true;
+    },
+  };
+}
+
+function endingIn(delimiter: number): Speaker['frame'] {
+  return (bytes, start, end, searched) => {
+    for (let i = start + searched; i < end; i++) if (bytes[i] === delimiter) return i + 1;
+    return -1;
+  };
+}
+
+function endingInSeveral(delimiter: Buffer): Speaker['frame'] {
+  const { length } = delimiter;
+  const last = delimiter[length - 1];
+  return (bytes, start, end, searched) => {
+    // Looking for its last byte finds a delimiter that came in two pieces without stepping back.
+    for (let i = start + Math.max(searched, length - 1); i < end; i++) {
+      if (bytes[i] !== last) continue;
+      let k = length - 2;
+      while (k >= 0 && delimiter[k] === bytes[i - length + 1 + k]) k--;
+      if (k < 0) return i + 1;
+    }
+    return -1;
+  };
+}

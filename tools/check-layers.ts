@@ -1,0 +1,65 @@
+/**
+ * The layering rule as a program: imports only go down, and never in a circle.
+ * Run by `npm run check`; prints every import that breaks the rule and exits 1.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+
+const source = join(import.meta.dirname, '..', 'src');
+
+/** From the bottom up; folders in one row do not know each other. */
+const layers: readonly (readonly string[])[] = [
+  ['protocol', 'limits', 'os'],
+  ['architectures'],
+  ['host'],
+  ['client', 'load'],
+  ['siege', 'compare', 'trace', 'lab'],
+  ['cli'],
+];
+const heightOf = (folder: string) => layers.findIndex((row) => row.includes(folder));
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join(source, name));
+
+const importsOf = new Map<string, string[]>();
+const faults: string[] = [];
+
+for (const file of files) {
+  const text = readFileSync(file, 'utf8');
+  const targets = [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map((match) =>
+    resolve(dirname(file), match[1]!),
+  );
+  importsOf.set(file, targets);
+  const folder = relative(source, file).split('/')[0]!;
+  // src/index.ts is the public door and may open onto any layer.
+  if (folder.endsWith('.ts')) continue;
+  if (heightOf(folder) < 0)
+    faults.push(`src/${folder} is in no layer: add it to ${import.meta.filename}`);
+  for (const target of targets) {
+    const below = relative(source, target).split('/')[0]!;
+    if (below === folder) continue;
+    if (heightOf(below) < 0 || heightOf(below) >= heightOf(folder)) {
+      faults.push(
+        `${relative(source, file)} imports ${relative(source, target)}: '${below}' is not below '${folder}'`,
+      );
+    }
+  }
+}
+
+const state = new Map<string, 'open' | 'done'>();
+function visit(file: string, path: string[]): void {
+  if (state.get(file) === 'done') return;
+  if (state.get(file) === 'open') {
+    const circle = [...path.slice(path.indexOf(file)), file].map((name) => relative(source, name));
+    faults.push(`imports go in a circle: ${circle.join(' -> ')}`);
+    return;
+  }
+  state.set(file, 'open');
+  for (const target of importsOf.get(file) ?? []) visit(target, [...path, file]);
+  state.set(file, 'done');
+}
+for (const file of files) visit(file, []);
+
+for (const fault of faults) console.error(fault);
+if (faults.length > 0) process.exit(1);
