@@ -1,4 +1,6 @@
 /** The public door of the package: re-exports only. */
+export { type Client, type ConnectOptions, connect } from './client/client.ts';
+export { ClientError, type ClientErrorKind } from './client/errors.ts';
 export { ServeError } from './host/errors.ts';
 export type { ServeOptions } from './host/plan.ts';
 export { type Server, serve } from './host/serve.ts';

@@ -33,39 +33,52 @@ export interface Accepted {
   readonly peer: string;
 }
 
-/** Waits for a peer in accept(2). Nothing if it should be tried again: the caller looks whether to stop. */
-export function acceptOne(worker: WorkerContext): Accepted | undefined {
+/**
+ * Waits for a peer in accept(2). Nothing if it should be tried again: the caller looks whether to stop.
+ *
+ * @param queued tells how many are waiting already where the peer will be put, for its account
+ */
+export function acceptOne(worker: WorkerContext, queued?: () => number): Accepted | undefined {
   worker.row.state = 'accepting';
-  return take(worker, accept);
+  return take(worker, accept, queued);
 }
 
 /** A peer that is there already; nothing if there is none. */
 export const acceptReady = (worker: WorkerContext): Accepted | undefined =>
   take(worker, acceptNonblocking);
 
-function take(worker: WorkerContext, call: (listener: number) => number): Accepted | undefined {
+function take(
+  worker: WorkerContext,
+  call: (listener: number) => number,
+  queued?: () => number,
+): Accepted | undefined {
   let socket: number;
   try {
     socket = call(worker.listener);
   } catch (error) {
-    tolerate(error, worker);
+    const delay = backOff(error, worker);
+    if (delay > 0) pause(delay);
     return undefined;
   }
   if (socket < 0) return undefined;
   if (!worker.journal.on) return { socket, peer: '' };
   const peer = acceptedPeer();
-  worker.journal.record({ type: 'accepted', peer });
+  worker.journal.record({ type: 'accepted', peer, ...(queued ? { queued: queued() } : {}) });
   return { socket, peer };
 }
 
-function tolerate(error: unknown, worker: WorkerContext): void {
+/**
+ * What a failed accept means for the listener: how long to leave it alone, in ms; 0 if not at all.
+ * Throws what is neither the peer's fault nor a resource's: our own bug.
+ */
+export function backOff(error: unknown, worker: WorkerContext): number {
   if (!(error instanceof SystemError)) throw error;
-  if (VANISHED.has(error.code)) return;
+  if (VANISHED.has(error.code)) return 0;
   if (!EXHAUSTED.has(error.code)) throw error;
   if (Date.now() - lastWarning >= QUIET) {
     lastWarning = Date.now();
     const text = `Cannot accept for now: ${error.message}; trying again every ${BACK_OFF} ms`;
     worker.journal.record({ type: 'warning', text });
   }
-  pause(BACK_OFF);
+  return BACK_OFF;
 }

@@ -83,6 +83,8 @@ export interface WorkerContext {
   readonly threads: number;
   /** True once the server is to stop; a thread asleep in a system call is woken to look. */
   readonly stopping: boolean;
+  /** Notes on the scoreboard how many accepted sockets wait for a worker. */
+  noteQueued(depth: number): void;
   /** Resolves when `stopping` becomes true; for Node's own loop. */
   readonly stopped: Promise<void>;
   /** Has a server of Node's own loop listen where this worker is to; resolves once it does. */

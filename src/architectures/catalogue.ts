@@ -4,12 +4,18 @@ import type { Architecture } from './architecture.ts';
 const pages = {
   single: async () => (await import('./single.ts')).single,
   threaded: async () => (await import('./threaded.ts')).threaded,
+  queued: async () => (await import('./queued.ts')).queued,
   prefork: async () => (await import('./prefork.ts')).prefork,
+  socketserver: async () => (await import('./socketserver.ts')).socketserver,
   select: async () => (await import('./select.ts')).select,
   poll: async () => (await import('./poll.ts')).poll,
   epoll: async () => (await import('./epoll.ts')).epoll,
+  uring: async () => (await import('./uring.ts')).uring,
   callback: async () => (await import('./callback.ts')).callback,
   coroutine: async () => (await import('./coroutine.ts')).coroutine,
+  generator: async () => (await import('./generator.ts')).generator,
+  asyncore: async () => (await import('./asyncore.ts')).asyncore,
+  inetd: async () => (await import('./inetd.ts')).inetd,
 } satisfies Record<string, () => Promise<Architecture>>;
 
 export type ArchitectureName = keyof typeof pages;

@@ -26,13 +26,16 @@ const HEADER_WORDS = 16;
 /** In bytes. */
 export const SCOREBOARD_SIZE = (HEADER_WORDS + ROWS * ROW_WORDS) * 4;
 
+// Words of the header.
 const STOPPING = 0;
+const QUEUED = 1;
+
+// Words of a row.
 const PID = 0;
 const TID = 1;
 const STATE = 2;
 const ACCEPTED = 3;
 const OPEN = 4;
-const QUEUED = 5;
 
 /** One row, read at some moment. */
 export interface RowReading {
@@ -44,12 +47,10 @@ export interface RowReading {
   readonly accepted: number;
   /** Conversations it has open now. */
   readonly open: number;
-  /** Accepted sockets that wait in its queue; only `queued` has one. */
-  readonly queued: number;
 }
 
 export class Scoreboard {
-  readonly #words: Int32Array;
+  #words: Int32Array;
   readonly #mapping: Mapping;
 
   constructor(mapping: Mapping) {
@@ -63,6 +64,15 @@ export class Scoreboard {
 
   stop(): void {
     Atomics.store(this.#words, STOPPING, 1);
+  }
+
+  /** How many accepted sockets wait for a worker; only `queued` has a queue. */
+  get queued(): number {
+    return this.#words[QUEUED]!;
+  }
+
+  set queued(depth: number) {
+    this.#words[QUEUED] = depth;
   }
 
   /** Takes a free row; when all are taken the last one is shared. */
@@ -88,7 +98,6 @@ export class Scoreboard {
         state: states[this.#words[at + STATE]!] ?? 'free',
         accepted: this.#words[at + ACCEPTED]!,
         open: this.#words[at + OPEN]!,
-        queued: this.#words[at + QUEUED]!,
       });
     }
     return readings;
@@ -103,6 +112,8 @@ export class Scoreboard {
   }
 
   unmap(): void {
+    // Whoever still reads gets the last that was known: a read of unmapped memory ends the process.
+    this.#words = this.#words.slice();
     this.#mapping.unmap();
   }
 }
@@ -130,10 +141,6 @@ export class Row {
 
   ended(): void {
     this.#words[OPEN]!--;
-  }
-
-  set queued(depth: number) {
-    this.#words[QUEUED] = depth;
   }
 
   free(): void {

@@ -14,3 +14,31 @@ export class AddressedOutbox extends Outbox {
     return this.#address;
   }
 }
+
+/**
+ * An outbox whose bytes stay where they are until `clear`, however much is written after them: the
+ * kernel, or a send that fell short, may still want those that were handed over.
+ */
+export class Arena extends AddressedOutbox {
+  #outgrown: Buffer[] = [];
+
+  constructor(size: number) {
+    super();
+    this.buffer = Buffer.allocUnsafeSlow(size);
+  }
+
+  override clear(): void {
+    super.clear();
+    this.#outgrown.length = 0;
+  }
+
+  protected override grow(size: number): void {
+    const unsent = this.buffer.subarray(this.start, this.length);
+    this.#outgrown.push(this.buffer);
+    const room = Math.max(this.buffer.length, (unsent.length + size) * 2);
+    this.buffer = Buffer.allocUnsafeSlow(room);
+    this.buffer.set(unsent);
+    this.start = 0;
+    this.length = unsent.length;
+  }
+}

@@ -6,7 +6,7 @@
  */
 import { addressOf } from '../os/libc.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
-import { close, recv, send } from '../os/socket.ts';
+import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Timers } from '../protocol/timers.ts';
@@ -55,6 +55,7 @@ export class Sockets {
   constructor(worker: WorkerContext, limit = Number.POSITIVE_INFINITY) {
     this.#worker = worker;
     this.#limit = limit;
+    setBlocking(worker.listener, false);
     this.#shared = worker.conversation();
   }
 

@@ -16,7 +16,9 @@ const levels: Partial<Record<ServerEvent['type'], 'warn' | 'error'>> = {
 
 /** @param form `json` is pino's own form, with the event's fields; `text` is for people */
 export async function createLogger(form: 'text' | 'json'): Promise<(event: ServerEvent) => void> {
-  const log = form === 'json' ? pino({ base: null }) : pino({ base: null }, await readable());
+  // The time is the event's own, not that of its writing.
+  const options = { base: null, timestamp: false };
+  const log = pino(options, form === 'json' ? process.stdout : await readable());
   return (event) => {
     const { at, ...fields } = event;
     log[levels[event.type] ?? 'info']({ ...fields, time: at }, eventText(event));
@@ -31,8 +33,7 @@ async function readable() {
     hideObject: true,
     ignore: 'level',
     translateTime: 'SYS:HH:MM:ss.l',
-    customPrettifiers: {},
-    // Each line is out before the next thing happens: a reader of the terminal sees it in order.
-    sync: true,
+    // Node's own stream and not pino's: it tells when whoever read it has left.
+    destination: process.stdout,
   });
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT, defaultArchitecture } from '../host/plan.ts';
-import { report } from './report.ts';
+import { quitOnBrokenPipe, report } from './report.ts';
 
 /** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly. */
 const USAGE = 2;
@@ -15,6 +15,15 @@ const { version } = JSON.parse(
 function whole(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
   throw new InvalidArgumentError('give a whole number.');
+}
+
+/** `setTimeout` takes no more, and a limit of no time is none. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+
+function milliseconds(text: string): number {
+  const number = whole(text);
+  if (number >= 1 && number <= LONGEST_TIMEOUT) return number;
+  throw new InvalidArgumentError(`give a whole number of ms from 1 to ${LONGEST_TIMEOUT}.`);
 }
 
 function port(text: string): number {
@@ -33,7 +42,10 @@ const program = new Command('mondo')
   .description('One question-and-answer conversation over TCP, served by every server architecture')
   .version(version, '--version', 'print the version')
   .exitOverride()
-  .showHelpAfterError('(add --help for what there is)')
+  .configureOutput({
+    // One line, in the same form as every other complaint.
+    outputError: (text, write) => write(`${usageError(text)}\n`),
+  })
   .configureHelp({ sortOptions: false })
   .addHelpText(
     'after',
@@ -84,7 +96,7 @@ program
   .addOption(portOption())
   .option('-e, --error', 'send a question without its last character, and leave')
   .option('--ask <question>', 'ask this instead (may be repeated)', collect, [])
-  .option('--timeout <ms>', 'how long to wait for the server at each step', whole, 5000)
+  .option('--timeout <ms>', 'how long to wait for the server at each step', milliseconds, 5000)
   .addHelpText('after', example("mondo client 127.0.0.1 --ask 'Simple is better than?'"))
   .action(async (host: string, options) => {
     const { clientCommand } = await import('./client.ts');
@@ -114,8 +126,21 @@ function collect(value: string, earlier: string[]): string[] {
   return [...earlier, value];
 }
 
+function usageError(text: string): string {
+  const plain = text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/ is invalid\. /, ' is invalid: ')
+    .replace(/\.$/, '')
+    .replaceAll('\n', ' ');
+  return `mondo: ${plain}; add --help for what there is`;
+}
+
+quitOnBrokenPipe();
 try {
-  await program.parseAsync();
+  if (process.argv.length > 2) await program.parseAsync();
+  // Whoever has asked for nothing is shown what there is: no mistake, so on standard output.
+  else program.outputHelp();
 } catch (error) {
   // Commander has printed its own complaint, and help or a version are no error.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;

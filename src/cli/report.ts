@@ -19,3 +19,17 @@ export function report(error: unknown): number {
   console.error(error);
   return 1;
 }
+
+/**
+ * Ends the command without a word where whoever read its output has left, as in `| head`. A command
+ * that has more to do before it ends listens for that itself.
+ */
+export function quitOnBrokenPipe(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') {
+      console.error(`mondo: Cannot write to standard output: ${error.message}`);
+      process.exitCode = 1;
+    }
+    if (process.stdout.listenerCount('error') === 1) process.exit();
+  });
+}

@@ -12,10 +12,17 @@ export async function serveCommand(
   host: string,
   { log, ...options }: Options,
 ): Promise<void> {
+  if (architecture === 'inetd') {
+    const { isStartedByInetd, serveStandardInput } = await import('../host/standard-input.ts');
+    if (isStartedByInetd()) return serveStandardInput(options);
+  }
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
   // Before the server starts: a signal that comes meanwhile must not leave workers behind.
-  process.once('SIGINT', () => interrupt());
-  process.once('SIGTERM', () => interrupt());
+  // Not `once`: npm passes on the Ctrl-C that the terminal sends to both, and the second would kill.
+  process.on('SIGINT', () => interrupt());
+  process.on('SIGTERM', () => interrupt());
+  // Whoever read the account has left, as in `| head`.
+  process.stdout.on('error', () => interrupt());
 
   const logger = log === 'none' ? undefined : await createLogger(log);
   let server: Server;
@@ -34,27 +41,28 @@ export async function serveCommand(
 
 /** What to try next, where somebody sits at the terminal. */
 function hint({ address }: Server): void {
-  const target =
-    address.family === 'unix'
-      ? `unix:${address.path}`
-      : address.host.replace(/^(::|0\.0\.0\.0)$/, '127.0.0.1');
-  const port =
-    address.family === 'unix' || address.port === DEFAULT_PORT ? '' : ` -p ${address.port}`;
-  const command = `npx mondo client ${target}${port}`;
-  console.log(
+  const isUnix = address.family === 'unix';
+  const host = isUnix
+    ? `unix:${address.path}`
+    : address.host.replace(/^(::|0\.0\.0\.0)$/, '127.0.0.1');
+  const isUsual = isUnix || address.port === DEFAULT_PORT;
+  const client = `npx mondo client ${host}${isUsual ? '' : ` -p ${address.port}`}`;
+  const commands: readonly (readonly [command: string, explanation: string])[] = [
+    [client, 'three questions and their answers'],
+    [`${client} -e`, 'a client that leaves inside a question'],
     [
-      '',
-      'In another terminal, try:',
-      `  ${command}                 three questions and their answers`,
-      `  ${command} -e              a client that leaves in the middle of a question`,
-      ...(address.family === 'unix'
-        ? []
-        : [
-            `  nc ${target} ${address.port}                             a silent client: who else is served now?`,
-          ]),
-      '  npx mondo architectures                         the other ways to serve',
-      'Ctrl-C stops the server.',
-      '',
-    ].join('\n'),
-  );
+      isUnix ? `nc -U ${address.path}` : `nc ${host} ${address.port}`,
+      'a silent client: who waits?',
+    ],
+    ['npx mondo architectures', 'the other ways to serve'],
+  ];
+  const columns = process.stdout.columns || 80;
+  const widest = Math.max(...commands.map(([command]) => command.length));
+  console.log('\nIn another terminal, try:');
+  for (const [command, explanation] of commands) {
+    const line = `  ${command.padEnd(widest)}  ${explanation}`;
+    // Commands stay whole, to be copied.
+    console.log(line.length <= columns ? line : `  # ${explanation}\n  ${command}`);
+  }
+  console.log('Ctrl-C stops the server.\n');
 }

@@ -8,6 +8,7 @@ import { Conversation, type Think } from '../protocol/conversation.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { journalInto } from './journal.ts';
 import { loadService } from './load-service.ts';
+import { createSettler } from './settle.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** What only the process's main thread can do for a worker. */
@@ -30,7 +31,8 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid);
   const { ms, how } = config.think;
   const asynchronous = architecture.arrangement === 'node';
-  const speakers = speakersOf(await loadService(config.service), asynchronous);
+  const settler = createSettler(config.service);
+  const speakers = speakersOf(await loadService(config.service), asynchronous, settler.settle);
   const think: Think = {
     defer: how === 'defer' ? ms : 0,
     ...(ms > 0 && how === 'block' ? { pause: () => pause(ms) } : {}),
@@ -43,6 +45,9 @@ export async function createContext(
     threads: config.threads,
     get stopping() {
       return scoreboard.stopping;
+    },
+    noteQueued(depth) {
+      scoreboard.queued = depth;
     },
     stopped: helm.stopped,
     listen: (server) =>
@@ -58,6 +63,7 @@ export async function createContext(
   return {
     worker,
     dispose() {
+      settler.close();
       row.free();
       // A thread that only assisted leaves its process behind; the others take the mapping with them.
       if (isAssistant) scoreboard.unmap();

@@ -49,6 +49,7 @@ export async function serveInProcess(
     get stopping() {
       return stopping;
     },
+    noteQueued: unavailable,
     stopped,
     async listen(server) {
       await new Promise<void>((resolve, rejectListen) => {
@@ -86,6 +87,7 @@ export async function serveInProcess(
     where,
     pids: [],
     workers: () => [],
+    queued: 0,
     async close() {
       if (stopping) return;
       stopping = true;

@@ -1,10 +1,10 @@
 /** Opening the listener, which belongs to the supervisor: what cannot be opened is told before anything starts. */
 import { lookup } from 'node:dns/promises';
-import { unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { SystemError } from '../os/libc.ts';
-import { close, connect, localAddress, openListener, setBlocking } from '../os/socket.ts';
+import { close, connect, localAddress, openListener } from '../os/socket.ts';
 import { ServeError } from './errors.ts';
 
 export interface ListenOptions {
@@ -12,7 +12,6 @@ export interface ListenOptions {
   readonly reuseport: boolean;
   /** How many listeners on the one address; more than one only with `reuseport`. */
   readonly count: number;
-  readonly blocking: boolean;
 }
 
 /**
@@ -53,7 +52,6 @@ export function openListeners(
     for (let i = 0; i < options.count; i++) {
       const listener = open(address, options);
       listeners.push(listener);
-      setBlocking(listener, options.blocking);
       // Port 0 is decided by the first; the others share what it got.
       address = localAddress(listener);
     }
@@ -72,29 +70,35 @@ function open(address: SocketAddress, options: ListenOptions): number {
     if (address.family === 'IPv6' && address.host === '::' && error.code === 'EAFNOSUPPORT') {
       return openListener({ ...address, family: 'IPv4', host: '0.0.0.0' }, options);
     }
-    if (address.family !== 'unix' || error.code !== 'EADDRINUSE' || isServed(address)) throw error;
+    if (address.family !== 'unix' || error.code !== 'EADDRINUSE' || !isStale(address)) throw error;
     // Left behind by a server that was killed: nobody listens there.
     unlinkSync(address.path);
     return openListener(address, options);
   }
 }
 
-function isServed(address: SocketAddress): boolean {
+function isStale(address: SocketAddress & { family: 'unix' }): boolean {
+  // The kernel refuses to connect to any file that is no socket, and that may be somebody's work.
+  if (!isSocket(address.path)) return false;
   try {
     close(connect(address));
-    return true;
+    return false;
   } catch (error) {
-    return !(error instanceof SystemError && error.code === 'ECONNREFUSED');
+    return error instanceof SystemError && error.code === 'ECONNREFUSED';
   }
 }
+
+const isSocket = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
 
 function explained(address: SocketAddress, error: SystemError): ServeError {
   const where = addressText(address);
   const port = address.family === 'unix' ? undefined : address.port;
   const reasons: Record<string, string> = {
     EADDRINUSE:
-      port === undefined
-        ? 'a server is listening there; stop it or choose another path'
+      address.family === 'unix'
+        ? isSocket(address.path)
+          ? 'a server is listening there; stop it or choose another path'
+          : 'there is a file that is no socket; choose another path'
         : `port ${port} is in use; stop what listens there, or choose another with -p (0: any free one)`,
     EACCES:
       port === undefined

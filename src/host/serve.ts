@@ -24,8 +24,10 @@ export interface Server {
   readonly where: string;
   /** Process ids of its workers; none where it serves in this process. */
   readonly pids: readonly number[];
-  /** What each worker is doing at this moment: state, accepted, open, queued. */
+  /** What each worker is doing at this moment: state, accepted, open. */
   workers(): RowReading[];
+  /** How many accepted sockets wait for a worker; only `queued` has a queue. */
+  readonly queued: number;
   /** Stops listening, ends the conversations and the workers; resolves when nothing of it is left. */
   close(): Promise<void>;
 }
@@ -75,6 +77,9 @@ export async function serve(
       return supervisor.pids;
     },
     workers: () => supervisor.read(),
+    get queued() {
+      return supervisor.queued;
+    },
     close: () => supervisor.close(),
   };
 }

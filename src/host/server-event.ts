@@ -36,7 +36,7 @@ export function eventText(event: ServerEvent): string {
       return `Listening at ${event.address}`;
     case 'accepted':
       return `Accepted connection from ${event.peer}${
-        'queued' in event ? ` (${event.queued} in the queue)` : ''
+        'queued' in event ? `, behind ${event.queued} in the queue` : ''
       }`;
     case 'closed':
       return `Client ${event.peer} closed normally`;

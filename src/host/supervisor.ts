@@ -64,7 +64,6 @@ export class Supervisor {
       backlog: plan.backlog,
       reuseport: plan.reuseport,
       count: plan.reuseport ? plan.threads * plan.processes : 1,
-      blocking: plan.traits.ioModel === 'blocking calls',
     });
     const supervisor = new Supervisor(plan, service, deliver, listeners, address);
     try {
@@ -97,6 +96,10 @@ export class Supervisor {
   /** What each worker is doing at this moment. */
   read(): RowReading[] {
     return this.#scoreboard.read();
+  }
+
+  get queued(): number {
+    return this.#scoreboard.queued;
   }
 
   /** Process ids of the workers. */

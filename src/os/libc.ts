@@ -72,6 +72,23 @@ export const libc = {
     (address: Address, length: Int, protection: Int, flags: Int, fd: Int, offset: Int) => Address
   >('intptr_t mmap(uintptr_t, size_t, int, int, int, intptr_t)'),
   munmap: declare<(address: Address, length: Int) => Int>('int munmap(uintptr_t, size_t)'),
+  io_uring_setup: declare<(number: Int, entries: Int, params: Uint8Array) => Int>(
+    'long syscall(long, uint, void *)',
+  ),
+  io_uring_register: declare<
+    (number: Int, ring: Int, opcode: Int, argument: Uint8Array, count: Int) => Int
+  >('long syscall(long, int, uint, void *, uint)'),
+  io_uring_enter: declare<
+    (
+      number: Int,
+      ring: Int,
+      submit: Int,
+      wait: Int,
+      flags: Int,
+      argument: Address,
+      size: Int,
+    ) => Int
+  >('long syscall(long, int, uint, uint, uint, uintptr_t, size_t)'),
   gettid: declare<() => Int>('int gettid()'),
   tgkill: declare<(pid: Int, tid: Int, signal: Int) => Int>('int tgkill(int, int, int)'),
   sigaction: declare<(signal: Int, action: Uint8Array, old: null) => Int>(

@@ -3,13 +3,28 @@ import { check, libc, viewOf } from './libc.ts';
 
 const MFD_CLOEXEC = 1;
 const PROT_READ_WRITE = 3;
-const MAP_SHARED = 1;
+const MAP_SHARED = 0x1;
+const MAP_PRIVATE = 0x2;
+const MAP_ANONYMOUS = 0x20;
+const MAP_POPULATE = 0x8000;
 
 /** A descriptor of `size` bytes of zeroes, to be handed to other processes. */
 export function createSharedMemory(name: string, size: number): number {
   const fd = check('memfd_create', libc.memfd_create(name, MFD_CLOEXEC));
   check('ftruncate', libc.ftruncate(fd, size));
   return fd;
+}
+
+/** What io_uring_setup(2) describes: a part of the ring's own memory, in this process for good. */
+export function mapRing(fd: number, size: number, offset: number): ArrayBuffer {
+  const flags = MAP_SHARED | MAP_POPULATE;
+  return viewOf(check('mmap', libc.mmap(0, size, PROT_READ_WRITE, flags, fd, offset)), size);
+}
+
+/** Page-aligned memory of this process that never moves, of zeroes, for good. Returns its address. */
+export function mapAnonymous(size: number): number {
+  const flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  return check('mmap', libc.mmap(0, size, PROT_READ_WRITE, flags, -1, 0));
 }
 
 export interface Mapping {

@@ -28,7 +28,16 @@ export interface Think {
 /** Past this many bytes of answers, in an outbox, a conversation stops answering until they are sent. */
 export const FULL = 65_536;
 
+/** What `#frame` gives for a frame function that threw; -1 means that more bytes are needed. */
+const FAILED = -2;
+
 const UNHURRIED: Think = { defer: 0 };
+
+/** What a service in JavaScript gives is not always what its type says, and many share the outbox. */
+function checkAnswer(answer: unknown): void {
+  if (answer === undefined || typeof answer === 'string' || answer instanceof Uint8Array) return;
+  throw new TypeError(`the answer is of type ${typeof answer}: give text or bytes`);
+}
 
 export class Conversation {
   readonly #speaker: Speaker;
@@ -44,6 +53,8 @@ export class Conversation {
   #waiting: Turn;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
+  /** Said `'close'`: what the peer goes on to send is nobody's business. */
+  #isOver = false;
 
   constructor(speaker: Speaker, think: Think = UNHURRIED) {
     this.#speaker = speaker;
@@ -52,116 +63,43 @@ export class Conversation {
 
   /** Says what the protocol says first. */
   open(out: Outbox): Turn {
-    if (this.#speaker.greeting !== undefined) out.write(this.#speaker.greeting);
-    return this.#speaker.finished === true ? 'close' : undefined;
+    try {
+      const { greeting, finished } = this.#speaker;
+      if (greeting !== undefined) out.write(greeting);
+      return finished === true ? this.#close() : undefined;
+    } catch (error) {
+      return this.#fail(error);
+    }
   }
 
   /** Takes the bytes `[start, end)` that the peer sent and writes each answer that is due to `out`. */
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+    if (this.#isOver) return 'close';
     if (this.#held !== undefined || this.#waiting !== undefined) {
-      this.#hold(bytes, start, end);
+      this.hold(bytes, start, end);
       return this.#waiting ?? this.#goOn(out);
     }
     let at = start;
     while (at < end) {
-      const next = this.#speaker.frame(bytes, at, end, 0);
+      const next = this.#frame(bytes, at, end, 0);
+      if (next === FAILED) return 'close';
       if (next < 0) {
-        this.#hold(bytes, at, end);
+        this.hold(bytes, at, end);
         this.#searched = end - at;
         break;
       }
       const turn = this.#reply(bytes, at, next, out);
       at = next;
       if (turn !== undefined) {
-        this.#hold(bytes, at, end);
+        this.hold(bytes, at, end);
         return turn;
       }
     }
     return undefined;
   }
 
-  /** Goes on after the wait, the promise or the sending that the last turn asked for. */
-  resume(out: Outbox): Turn {
-    this.#waiting = undefined;
-    if (this.failure !== undefined) return 'close';
-    if (this.#later !== undefined) {
-      const { answer, settledJustNow } = this.#later;
-      if (settledJustNow === true && this.#think.defer > 0) {
-        this.#later = { answer };
-        this.#waiting = this.#think.defer;
-        return this.#waiting;
-      }
-      this.#later = undefined;
-      if (answer !== undefined) out.write(answer);
-      if (this.#speaker.finished === true) return 'close';
-    }
-    return this.#goOn(out);
-  }
-
-  /** True if nothing is in flight and nothing remembered: a fresh conversation would do as well. */
-  get idle(): boolean {
-    return this.#speaker.stateless && this.#held === undefined && this.#waiting === undefined;
-  }
-
-  /** A copy of what was received of a question that is not complete. */
-  get unfinished(): Buffer {
-    return Buffer.from(this.#held?.subarray(this.#from, this.#to) ?? []);
-  }
-
-  /** The answer that was asked for but is not due yet, as far as it is known. */
-  get owed(): Answer | undefined {
-    return this.#waiting === undefined ? undefined : (this.#later?.answer ?? '');
-  }
-
-  #goOn(out: Outbox): Turn {
-    while (this.#held !== undefined) {
-      const next = this.#speaker.frame(this.#held, this.#from, this.#to, this.#searched);
-      if (next < 0) {
-        this.#searched = this.#to - this.#from;
-        return undefined;
-      }
-      const turn = this.#reply(this.#held, this.#from, next, out);
-      this.#from = next;
-      this.#searched = 0;
-      if (this.#from === this.#to) this.#held = undefined;
-      if (turn !== undefined) return turn;
-    }
-    return undefined;
-  }
-
-  #reply(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
-    let answer: Answer | undefined | Promise<Answer | undefined>;
-    try {
-      this.#think.pause?.();
-      answer = this.#speaker.answer(bytes, start, end);
-      if (answer instanceof Promise) return this.#await(answer);
-      if (this.#think.defer > 0) {
-        this.#later = { answer };
-        this.#waiting = this.#think.defer;
-        return this.#waiting;
-      }
-      if (answer !== undefined) out.write(answer);
-    } catch (error) {
-      this.failure = error ?? new Error('the service threw nothing');
-      return 'close';
-    }
-    if (this.#speaker.finished === true) return 'close';
-    return out.length >= FULL ? 'full' : undefined;
-  }
-
-  #await(promise: Promise<Answer | undefined>): Turn {
-    this.#waiting = promise.then(
-      (answer) => {
-        this.#later = { answer, settledJustNow: true };
-      },
-      (error) => {
-        this.failure = error ?? new Error('the service rejected with nothing');
-      },
-    );
-    return this.#waiting;
-  }
-
-  #hold(bytes: Buffer, start: number, end: number): void {
+  /** Keeps bytes that came before their time, to be answered when `resume` is called. */
+  hold(bytes: Buffer, start: number, end: number): void {
     const size = end - start;
     if (size === 0) return;
     if (this.#held === undefined) {
@@ -180,5 +118,127 @@ export class Conversation {
     }
     this.#held.set(bytes.subarray(start, end), this.#to);
     this.#to += size;
+  }
+
+  /** Goes on after the wait, the promise or the sending that the last turn asked for. */
+  resume(out: Outbox): Turn {
+    this.#waiting = undefined;
+    if (this.#isOver) return 'close';
+    if (this.#later !== undefined) {
+      const { answer, settledJustNow } = this.#later;
+      if (settledJustNow === true && this.#think.defer > 0) {
+        this.#later = { answer };
+        this.#waiting = this.#think.defer;
+        return this.#waiting;
+      }
+      this.#later = undefined;
+      if (answer !== undefined) out.write(answer);
+      if (this.#isFinished()) return this.#close();
+    }
+    return this.#goOn(out);
+  }
+
+  /** What ends a question, for an architecture that looks for it by itself; a protocol's framing has none. */
+  get delimiter(): Buffer | undefined {
+    return this.#speaker.delimiter;
+  }
+
+  /** True if nothing is in flight and nothing remembered: a fresh conversation would do as well. */
+  get idle(): boolean {
+    return this.#speaker.stateless && this.#held === undefined && this.#waiting === undefined;
+  }
+
+  /** How many bytes are held that are not answered. */
+  get heldLength(): number {
+    return this.#held === undefined ? 0 : this.#to - this.#from;
+  }
+
+  /** A copy of what was received of a question that is not complete. */
+  get unfinished(): Buffer {
+    return Buffer.from(this.#held?.subarray(this.#from, this.#to) ?? []);
+  }
+
+  /** The answer that was asked for but is not due yet, as far as it is known. */
+  get owed(): Answer | undefined {
+    return this.#waiting === undefined ? undefined : (this.#later?.answer ?? '');
+  }
+
+  #goOn(out: Outbox): Turn {
+    while (this.#held !== undefined) {
+      const next = this.#frame(this.#held, this.#from, this.#to, this.#searched);
+      if (next === FAILED) return 'close';
+      if (next < 0) {
+        this.#searched = this.#to - this.#from;
+        return undefined;
+      }
+      const turn = this.#reply(this.#held, this.#from, next, out);
+      this.#from = next;
+      this.#searched = 0;
+      if (this.#from === this.#to) this.#held = undefined;
+      if (turn !== undefined) return turn;
+    }
+    return undefined;
+  }
+
+  #frame(bytes: Buffer, start: number, end: number, searched: number): number {
+    try {
+      const next = this.#speaker.frame(bytes, start, end, searched);
+      if ((next > start && next <= end) || next === -1) return next;
+      throw new RangeError(
+        `frame gave ${next} for bytes ${start} to ${end}: give the index past a question, or -1`,
+      );
+    } catch (error) {
+      this.#fail(error);
+      return FAILED;
+    }
+  }
+
+  #fail(error: unknown): 'close' {
+    this.failure = error ?? new Error('the service threw nothing');
+    return this.#close();
+  }
+
+  #close(): 'close' {
+    this.#isOver = true;
+    return 'close';
+  }
+
+  #isFinished(): boolean {
+    try {
+      return this.#speaker.finished === true;
+    } catch (error) {
+      this.#fail(error);
+      return true;
+    }
+  }
+
+  #reply(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+    let answer: Answer | undefined | Promise<Answer | undefined>;
+    try {
+      this.#think.pause?.();
+      answer = this.#speaker.answer(bytes, start, end);
+      if (answer instanceof Promise) return this.#await(answer);
+      checkAnswer(answer);
+      if (this.#think.defer > 0) {
+        this.#later = { answer };
+        this.#waiting = this.#think.defer;
+        return this.#waiting;
+      }
+      if (answer !== undefined) out.write(answer);
+    } catch (error) {
+      return this.#fail(error);
+    }
+    if (this.#isFinished()) return this.#close();
+    return out.length - out.start >= FULL ? 'full' : undefined;
+  }
+
+  #await(promise: Promise<Answer | undefined>): Turn {
+    this.#waiting = promise
+      .then((answer) => {
+        checkAnswer(answer);
+        this.#later = { answer, settledJustNow: true };
+      })
+      .catch((error) => void this.#fail(error));
+    return this.#waiting;
   }
 }

@@ -9,6 +9,8 @@ export class Outbox {
   /** The answers stand in `buffer[0, length)`. Replaced by a larger one as it fills. */
   buffer: Buffer = Buffer.allocUnsafeSlow(SMALLEST);
   length = 0;
+  /** Where the answers of the conversation at hand begin; before it stand those of others. Usually 0. */
+  start = 0;
 
   /** Appends an answer. A string is sent as UTF-8. */
   write(answer: Uint8Array | string): void {
@@ -30,6 +32,7 @@ export class Outbox {
 
   clear(): void {
     this.length = 0;
+    this.start = 0;
   }
 
   /** Forgets the first `count` bytes, which were sent. */
@@ -44,7 +47,11 @@ export class Outbox {
   }
 
   #makeRoom(size: number): void {
-    if (this.length + size <= this.buffer.length) return;
+    if (this.length + size > this.buffer.length) this.grow(size);
+  }
+
+  /** Moves what stands here to a buffer with room for `size` more bytes. */
+  protected grow(size: number): void {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.length + size));
     larger.set(this.buffer.subarray(0, this.length));
     this.buffer = larger;

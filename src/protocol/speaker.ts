@@ -8,6 +8,8 @@ import { AnswerTable } from './table.ts';
 export interface Speaker {
   /** True if it keeps nothing of a conversation, so that one may serve several peers. */
   readonly stateless: boolean;
+  /** What ends a question, where that is all there is to its framing. */
+  readonly delimiter?: Buffer;
   readonly greeting?: Answer;
   frame(bytes: Buffer, start: number, end: number, searched: number): number;
   answer(
@@ -34,11 +36,27 @@ export function speakersOf(
   settle?: Settle,
 ): () => Speaker {
   if (isProtocol(service)) {
-    return () => speakerOfDialogue(service.dialogue(), asynchronous, settle);
+    return () => {
+      try {
+        return speakerOfDialogue(service.dialogue(), asynchronous);
+      } catch (error) {
+        return failing(error);
+      }
+    };
   }
   const speaker = speakerOfService(service, asynchronous, settle);
   return () => speaker;
 }
+
+/** Stands in for a dialogue that could not be made: the conversation fails as soon as it is opened. */
+const failing = (error: unknown): Speaker => ({
+  stateless: false,
+  get greeting(): string {
+    throw error;
+  },
+  frame: () => -1,
+  answer: () => undefined,
+});
 
 /** Which of a service's two forms this architecture calls. */
 function answering<Q extends string | Uint8Array, A>(
@@ -64,14 +82,16 @@ function speakerOfService(service: Service, asynchronous: boolean, settle?: Sett
   const answer = answering(service, asynchronous, settle as (question: string) => Answer);
   return {
     stateless: true,
+    delimiter,
     frame: delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter),
     answer: (bytes, start, end) =>
       table.find(bytes, start, end) ?? answer(bytes.toString(encoding, start, end)),
   };
 }
 
-function speakerOfDialogue(dialogue: Dialogue, asynchronous: boolean, settle?: Settle): Speaker {
-  const answer = answering<Uint8Array, Answer | undefined>(dialogue, asynchronous, settle);
+function speakerOfDialogue(dialogue: Dialogue, asynchronous: boolean): Speaker {
+  // A dialogue keeps state here, so its promise cannot be made in another thread.
+  const answer = answering<Uint8Array, Answer | undefined>(dialogue, asynchronous, undefined);
   return {
     stateless: false,
     ...(dialogue.greeting === undefined ? {} : { greeting: dialogue.greeting }),

@@ -1,0 +1,156 @@
+// What a server costs, read from /proc: processor time, context switches and memory of a process
+// and all its descendants. Nothing is asked of the server, so the same figures exist for every
+// contestant.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** One look at a tree of processes; two of them make a difference. */
+export interface Usage {
+  processes: Map<number, ProcessUsage>;
+}
+
+interface ProcessUsage {
+  userTicks: number;
+  systemTicks: number;
+  threads: Map<number, ThreadUsage>;
+}
+
+interface ThreadUsage {
+  nanoseconds: number;
+  switches: number;
+}
+
+/** What was used between two looks. */
+export interface Spent {
+  /** On a processor, in seconds. */
+  cpu: number;
+  /** The same by clock ticks, which tell user from system and are coarse: 10 ms each. */
+  user: number;
+  system: number;
+  /** Context switches, or `undefined` where threads came or went and took their counts along. */
+  switches: number | undefined;
+}
+
+const ticksPerSecond = 100; // what /proc counts in on every Linux, whatever the kernel's own clock
+
+/** The process and all its descendants, by process id. */
+export function tree(root: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid)) continue;
+    const parent = Number(statFields(pid)?.[1]);
+    if (parent > 0) children.set(parent, [...(children.get(parent) ?? []), pid]);
+  }
+  const found = [root];
+  for (const pid of found) found.push(...(children.get(pid) ?? []));
+  return found;
+}
+
+/** When a process started, in ticks since boot: tells it from a later one with the same id. */
+export function startOf(pid: number): string | undefined {
+  const fields = statFields(pid);
+  return fields === undefined || fields[0] === 'Z' ? undefined : fields[19];
+}
+
+export function usage(root: number): Usage {
+  const processes = new Map<number, ProcessUsage>();
+  for (const pid of tree(root)) {
+    const fields = statFields(pid);
+    if (fields === undefined) continue;
+    const ticks = (index: number) => Number(fields[index]);
+    processes.set(pid, {
+      // With those of children that have ended, so that a server that forks for each client pays
+      // for them too.
+      userTicks: ticks(11) + ticks(13),
+      systemTicks: ticks(12) + ticks(14),
+      threads: threadsOf(pid),
+    });
+  }
+  return { processes };
+}
+
+export function spent(before: Usage, after: Usage): Spent {
+  const sum: Spent = { cpu: 0, user: 0, system: 0, switches: 0 };
+  for (const [pid, now] of after.processes) {
+    const then = before.processes.get(pid);
+    const user = (now.userTicks - (then?.userTicks ?? 0)) / ticksPerSecond;
+    const system = (now.systemTicks - (then?.systemTicks ?? 0)) / ticksPerSecond;
+    const precise = then === undefined ? undefined : threadsSpent(then.threads, now.threads);
+    sum.user += user;
+    sum.system += system;
+    // A thread that ended has taken its nanoseconds along; the ticks of its process still hold its
+    // share.
+    sum.cpu += precise?.seconds ?? user + system;
+    if (precise === undefined || sum.switches === undefined) sum.switches = undefined;
+    else sum.switches += precise.switches;
+  }
+  return sum;
+}
+
+/** Memory in KiB, shared pages counted in proportion. */
+export function memory(root: number): number {
+  let kib = 0;
+  for (const pid of tree(root)) {
+    const rollup = read(`/proc/${pid}/smaps_rollup`);
+    const line =
+      /^Pss:\s+(\d+)/m.exec(rollup) ?? /^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`));
+    kib += Number(line?.[1] ?? 0);
+  }
+  return kib;
+}
+
+function threadsSpent(before: ProcessUsage['threads'], after: ProcessUsage['threads']) {
+  if (after.size === 0 || before.size !== after.size) return undefined;
+  const sum = { seconds: 0, switches: 0 };
+  for (const [tid, now] of after) {
+    const then = before.get(tid);
+    if (then === undefined) return undefined;
+    sum.seconds += (now.nanoseconds - then.nanoseconds) / 1e9;
+    sum.switches += now.switches - then.switches;
+  }
+  return sum;
+}
+
+function threadsOf(pid: number): Map<number, ThreadUsage> {
+  const threads = new Map<number, ThreadUsage>();
+  for (const tid of list(`/proc/${pid}/task`)) {
+    const folder = `/proc/${pid}/task/${tid}`;
+    const nanoseconds = Number(read(`${folder}/schedstat`).split(' ')[0] || Number.NaN);
+    if (Number.isNaN(nanoseconds)) continue;
+    let switches = 0;
+    for (const match of read(`${folder}/status`).matchAll(
+      /^(?:non)?voluntary_ctxt_switches:\s+(\d+)/gm,
+    )) {
+      switches += Number(match[1]);
+    }
+    threads.set(Number(tid), { nanoseconds, switches });
+  }
+  return threads;
+}
+
+/**
+ * The fields of /proc/PID/stat from the state on: the name before it may hold spaces and
+ * parentheses.
+ */
+function statFields(pid: number): string[] | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+// A process may end between two looks; then there is nothing to read, and that is no error.
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}

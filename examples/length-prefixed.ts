@@ -1,0 +1,47 @@
+/**
+ * Binary messages: four bytes that say how long the payload is, most significant first, then the
+ * payload, of any bytes. The answer is a message with the payload's SHA-256.
+ */
+import { createHash } from 'node:crypto';
+import type { Protocol } from '../src/index.ts';
+
+const HEADER = 4;
+/** Four bytes can promise 4 GB, and all of it would have to be kept: no payload is longer than this. */
+const LONGEST = 65_536;
+
+const lengthAt = (bytes: Uint8Array, start: number) =>
+  new DataView(bytes.buffer, bytes.byteOffset + start, HEADER).getUint32(0);
+
+function message(payload: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(HEADER + payload.length);
+  new DataView(bytes.buffer).setUint32(0, payload.length);
+  bytes.set(payload, HEADER);
+  return bytes;
+}
+
+const lengthPrefixed: Protocol = {
+  dialogue() {
+    let isBroken = false;
+    return {
+      frame(bytes, start, end) {
+        if (end - start < HEADER) return -1;
+        const length = lengthAt(bytes, start);
+        // The header alone is the question then: the answer is a refusal.
+        if (length > LONGEST) return start + HEADER;
+        const next = start + HEADER + length;
+        return next <= end ? next : -1;
+      },
+      answer(question) {
+        isBroken = lengthAt(question, 0) > LONGEST;
+        // An empty message, and then the end: where the next one starts can not be known any more.
+        if (isBroken) return message(new Uint8Array());
+        return message(createHash('sha256').update(question.subarray(HEADER)).digest());
+      },
+      get finished() {
+        return isBroken;
+      },
+    };
+  },
+};
+
+export default lengthPrefixed;

@@ -1,0 +1,380 @@
+/**
+ * The tables of the completion model, and what is done about each completion. In the readiness family
+ * a socket is ready and then something is tried; here it is done already, and the question is what to
+ * ask for next. Answers go out at once from one arena per turn; only those for which a peer has no
+ * room are copied and wait. A connection with nothing in flight is a few numbers in typed arrays.
+ */
+import { addressOf, errnoName, SystemError, viewOf } from '../os/libc.ts';
+import { close, peerOf } from '../os/socket.ts';
+import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
+import { accountOf, type Ending } from '../protocol/account.ts';
+import { type Conversation, FULL, type Turn } from '../protocol/conversation.ts';
+import { Timers } from '../protocol/timers.ts';
+import { backOff } from './accepting.ts';
+import type { WorkerContext } from './architecture.ts';
+import { Arena } from './sending.ts';
+
+/** What there is of a connection that has something in flight. */
+interface Flight {
+  readonly conversation: Conversation;
+  /** What the conversation wants once its answers are sent. */
+  turn: Turn;
+  /** Answers that wait for the peer to make room, all but the first `sent` bytes of them. */
+  unsent: Buffer | undefined;
+  sent: number;
+  /** Whether the multishot receive is armed. */
+  receiving: boolean;
+  /** Too much is held already: no more is to be received until it is answered. */
+  paused: boolean;
+  halfClosed: boolean;
+  /** Waits for its time, or for the end of the turn. */
+  waiting: boolean;
+}
+
+const OPEN = 1;
+
+export class Completions {
+  readonly #worker: WorkerContext;
+  readonly #ring: Uring;
+  /** By descriptor: counts its connections, so that what was asked for an earlier one is known as such. */
+  #generation = new Int32Array(1024);
+  /** By descriptor: whether there is a connection. */
+  #open = new Uint8Array(1024);
+  /** By descriptor: in which turn, from where and how much was last sent. */
+  #sentTurn = new Int32Array(1024).fill(-1);
+  #sentFrom = new Float64Array(1024);
+  #sentLength = new Int32Array(1024);
+  readonly #flights: (Flight | undefined)[] = [];
+  readonly #peers: string[] = [];
+  /** Descriptors to be looked at again when the sends of this turn are known to have gone out. */
+  #again: number[] = [];
+  readonly #timers = new Timers<{ fd: number; flight: Flight } | 'listener'>();
+  /** Serves any connection that has nothing in flight. */
+  #shared: Conversation;
+  #turn = 0;
+  // Two arenas by turns: what was sent in one turn is read again in the next if it fell short.
+  readonly #arenas: [Arena, Arena] = [new Arena(262_144), new Arena(262_144)];
+  #out = this.#arenas[0];
+  /** Buffers of cancelled sends: the kernel lets go of them within the turn. */
+  readonly #retired: Buffer[] = [];
+  #accepting = true;
+
+  constructor(worker: WorkerContext, ring: Uring) {
+    this.#worker = worker;
+    this.#ring = ring;
+    this.#shared = worker.conversation();
+  }
+
+  /** How long to wait for completions, in ms; -1 for as long as it takes. */
+  timeout(): number {
+    return this.#again.length > 0 ? 0 : this.#timers.untilNext(performance.now());
+  }
+
+  beginTurn(): void {
+    this.#turn = (this.#turn + 1) & 0x3fffffff;
+    const arena = (this.#turn & 1) as 0 | 1;
+    // A completion that the ring had no room for may be about what stands in the old arena.
+    if (this.#ring.overflowed) this.#arenas[arena] = new Arena(262_144);
+    this.#out = this.#arenas[arena];
+    this.#out.clear();
+    this.#retired.length = 0;
+  }
+
+  /** Goes on with those whose answers have left, and with those whose time has come. */
+  endTurn(): void {
+    if (this.#again.length > 0) {
+      const again = this.#again;
+      this.#again = [];
+      for (const fd of again) this.#lookAgain(fd);
+    }
+    for (;;) {
+      const due = this.#timers.takeDue(performance.now());
+      if (due === undefined) return;
+      if (due === 'listener') this.#ring.accept(this.#worker.listener);
+      else if (this.#flights[due.fd] === due.flight) this.#resume(due.fd, due.flight);
+    }
+  }
+
+  accepted(): void {
+    const { result, more } = this.#ring;
+    if (result >= 0) this.#start(result);
+    if (more || !this.#accepting) return;
+    if (result >= 0) this.#ring.accept(this.#worker.listener);
+    else this.#acceptLater(new SystemError('accept', -result));
+  }
+
+  received(): void {
+    const { fd, result, offset } = this.#ring;
+    const isCurrent = this.#isCurrent();
+    const more = this.#ring.more;
+    if (result > 0) {
+      if (isCurrent) this.#take(fd, offset, result);
+      this.#ring.recycle();
+    }
+    if (!isCurrent || this.#open[fd] === 0) return;
+    if (result === 0) this.#endOfStream(fd);
+    else if (result < 0) this.#receiveFailed(fd, -result);
+    else if (!more) this.#rearm(fd);
+  }
+
+  /** What was sent at once did not all find room, or failed. */
+  sentShort(): void {
+    if (!this.#isCurrent()) return;
+    const { fd, result } = this.#ring;
+    const sent = Math.max(result, 0);
+    const from = this.#sentFrom[fd]! + sent;
+    const length = this.#sentLength[fd]! - sent;
+    const unsent = Buffer.concat([Buffer.from(viewOf(from, length))]);
+    if (result < 0 && errnoName(-result) !== 'EAGAIN') {
+      this.#end(fd, { cause: new SystemError('send', -result), unsent });
+      return;
+    }
+    const flight = this.#flights[fd] ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    flight.unsent = unsent;
+    flight.sent = 0;
+    this.#ring.send(fd, this.#generation[fd]!, addressOf(unsent), length);
+  }
+
+  /** Answers that waited for room have left, or some of them, or the peer is gone. */
+  sent(): void {
+    if (!this.#isCurrent()) return;
+    const { fd, result } = this.#ring;
+    const flight = this.#flights[fd]!;
+    const { unsent } = flight;
+    if (unsent === undefined) return;
+    if (result < 0) {
+      this.#end(fd, { cause: new SystemError('send', -result) });
+      return;
+    }
+    flight.sent += result;
+    if (flight.sent < unsent.length) {
+      const from = addressOf(unsent) + flight.sent;
+      this.#ring.send(fd, this.#generation[fd]!, from, unsent.length - flight.sent);
+      return;
+    }
+    flight.unsent = undefined;
+    this.#goOnWith(fd, flight);
+  }
+
+  /** Ends every conversation and takes back what was asked for. */
+  closeAll(): void {
+    for (let fd = 0; fd < this.#open.length; fd++) {
+      if (this.#open[fd] === OPEN) this.#end(fd, { cause: 'stop' });
+    }
+    this.#accepting = false;
+    this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
+    // Peers accepted meanwhile have their sockets in completions that nobody else will read.
+    for (let tries = 0, isOver = false; tries < 100 && !isOver; tries++) {
+      this.#ring.enter(10);
+      while (this.#ring.next()) {
+        if (this.#ring.purpose !== ACCEPTED) continue;
+        if (this.#ring.result >= 0) close(this.#ring.result);
+        isOver ||= !this.#ring.more;
+      }
+    }
+  }
+
+  #isCurrent(): boolean {
+    const { fd, generation } = this.#ring;
+    return this.#open[fd] === OPEN && this.#generation[fd] === generation;
+  }
+
+  #start(fd: number): void {
+    const { journal, row } = this.#worker;
+    row.accepted();
+    if (fd >= this.#open.length) this.#grow(fd);
+    this.#open[fd] = OPEN;
+    this.#sentTurn[fd] = -1;
+    if (journal.on) {
+      // A multishot accept does not say who it is.
+      const peer = peerOf(fd);
+      this.#peers[fd] = peer;
+      journal.record({ type: 'accepted', peer });
+    }
+    this.#ring.recv(fd, this.#generation[fd]!);
+    if (this.#shared.idle) return;
+    const conversation = this.#worker.conversation();
+    this.#goOn(fd, conversation, conversation.open(this.#out));
+  }
+
+  #take(fd: number, offset: number, length: number): void {
+    const flight = this.#flights[fd];
+    const { buffers } = this.#ring;
+    const isBusy =
+      this.#sentTurn[fd] === this.#turn ||
+      (flight !== undefined && (flight.unsent !== undefined || flight.waiting));
+    if (!isBusy) {
+      const conversation = flight?.conversation ?? this.#shared;
+      const turn = conversation.receive(buffers, offset, offset + length, this.#out);
+      this.#goOn(fd, conversation, turn);
+      return;
+    }
+    // Answers must leave in order: what came meanwhile is kept until the last ones are known to have left.
+    const kept = flight ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    kept.conversation.hold(buffers, offset, offset + length);
+    if (flight === undefined || !(flight.unsent !== undefined || flight.waiting)) {
+      this.#waitForTurn(fd, kept);
+    }
+    if (kept.receiving && !kept.paused && kept.conversation.heldLength > FULL) {
+      kept.paused = true;
+      this.#ring.cancel(RECEIVED, fd, this.#generation[fd]!);
+    }
+  }
+
+  /** Sends the answers that stand in the outbox and does what the conversation wants. */
+  #goOn(fd: number, conversation: Conversation, turn: Turn): void {
+    const out = this.#out;
+    const length = out.length - out.start;
+    const flight = this.#flights[fd];
+    if (length > 0) {
+      const from = out.address + out.start;
+      this.#ring.sendNow(fd, this.#generation[fd]!, from, length);
+      this.#sentTurn[fd] = this.#turn;
+      this.#sentFrom[fd] = from;
+      this.#sentLength[fd] = length;
+      out.start = out.length;
+    }
+    if (turn === undefined && flight === undefined) {
+      if (!conversation.idle) this.#keep(fd, conversation, undefined);
+      return;
+    }
+    const kept = flight ?? this.#keep(fd, conversation, turn);
+    kept.turn = turn;
+    if (typeof turn === 'number') {
+      kept.waiting = true;
+      this.#timers.add(performance.now() + turn, { fd, flight: kept });
+    } else if (turn !== undefined || kept.halfClosed) {
+      this.#waitForTurn(fd, kept);
+    } else if (kept.paused) {
+      kept.paused = false;
+      if (!kept.receiving) this.#rearm(fd);
+    } else if (conversation.idle && kept.receiving) {
+      this.#flights[fd] = undefined;
+    }
+  }
+
+  /** Whether this turn's send fell short is known when the next turn's completions have been seen. */
+  #waitForTurn(fd: number, flight: Flight): void {
+    flight.waiting = true;
+    this.#again.push(fd);
+  }
+
+  #lookAgain(fd: number): void {
+    const flight = this.#flights[fd];
+    if (flight === undefined || !flight.waiting) return;
+    if (this.#sentTurn[fd] === this.#turn) this.#again.push(fd);
+    else {
+      flight.waiting = false;
+      if (flight.unsent === undefined) this.#goOnWith(fd, flight);
+    }
+  }
+
+  #goOnWith(fd: number, flight: Flight): void {
+    if (flight.turn === 'close') this.#end(fd, { cause: 'end of stream' });
+    else if (typeof flight.turn === 'number') return;
+    else this.#resume(fd, flight);
+  }
+
+  #resume(fd: number, flight: Flight): void {
+    flight.waiting = false;
+    const { conversation } = flight;
+    const turn = conversation.resume(this.#out);
+    const isSilent = this.#out.length === this.#out.start;
+    if (turn === undefined && isSilent && flight.halfClosed) {
+      this.#end(fd, { cause: 'end of stream' });
+    } else {
+      this.#goOn(fd, conversation, turn);
+    }
+  }
+
+  #keep(fd: number, conversation: Conversation, turn: Turn): Flight {
+    const flight: Flight = {
+      conversation,
+      turn,
+      unsent: undefined,
+      sent: 0,
+      receiving: true,
+      paused: false,
+      halfClosed: false,
+      waiting: false,
+    };
+    this.#flights[fd] = flight;
+    if (conversation === this.#shared) this.#shared = this.#worker.conversation();
+    return flight;
+  }
+
+  #endOfStream(fd: number): void {
+    const flight = this.#flights[fd];
+    const hasSentNow = this.#sentTurn[fd] === this.#turn;
+    const isOwed =
+      flight !== undefined &&
+      (flight.unsent !== undefined || flight.waiting || flight.conversation.owed !== undefined);
+    if (!isOwed && !hasSentNow) {
+      if (flight !== undefined) flight.receiving = false;
+      this.#end(fd, { cause: 'end of stream' });
+      return;
+    }
+    const kept = flight ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    kept.receiving = false;
+    kept.halfClosed = true;
+    if (!kept.waiting && kept.unsent === undefined) this.#waitForTurn(fd, kept);
+  }
+
+  #receiveFailed(fd: number, errno: number): void {
+    const flight = this.#flights[fd];
+    const code = errnoName(errno);
+    if (code !== 'ENOBUFS' && code !== 'ECANCELED') {
+      if (flight !== undefined) flight.receiving = false;
+      this.#end(fd, { cause: new SystemError('recv', errno) });
+    } else this.#rearm(fd);
+  }
+
+  /** The receive has ended by itself (no buffers, a full ring) or was cancelled: asks for it again, if it is wanted. */
+  #rearm(fd: number): void {
+    const flight = this.#flights[fd];
+    if (flight !== undefined) {
+      flight.receiving = !flight.paused && !flight.halfClosed;
+      if (!flight.receiving) return;
+    }
+    this.#ring.recv(fd, this.#generation[fd]!);
+  }
+
+  #acceptLater(error: SystemError): void {
+    const delay = backOff(error, this.#worker);
+    if (delay === 0) this.#ring.accept(this.#worker.listener);
+    else this.#timers.add(performance.now() + delay, 'listener');
+  }
+
+  #end(fd: number, ending: Ending): void {
+    const flight = this.#flights[fd];
+    const { journal, row } = this.#worker;
+    if (journal.on) {
+      const unsent = ending.unsent ?? flight?.unsent?.subarray(flight.sent);
+      const conversation = flight?.conversation;
+      journal.record(accountOf(this.#peers[fd]!, conversation, { cause: ending.cause, unsent }));
+    }
+    if (flight?.unsent !== undefined) {
+      this.#retired.push(flight.unsent);
+      this.#ring.cancel(SENT, fd, this.#generation[fd]!);
+    }
+    this.#ring.cancel(RECEIVED, fd, this.#generation[fd]!);
+    this.#ring.closeSocket(fd);
+    this.#flights[fd] = undefined;
+    this.#open[fd] = 0;
+    this.#generation[fd]! += 1;
+    row.ended();
+  }
+
+  #grow(fd: number): void {
+    const size = Math.max(fd + 1, this.#open.length * 2);
+    const copy = <T extends { set(from: T): void }>(larger: T, old: T): T => {
+      larger.set(old);
+      return larger;
+    };
+    this.#generation = copy(new Int32Array(size), this.#generation);
+    this.#open = copy(new Uint8Array(size), this.#open);
+    this.#sentTurn = copy(new Int32Array(size), this.#sentTurn);
+    this.#sentFrom = copy(new Float64Array(size), this.#sentFrom);
+    this.#sentLength = copy(new Int32Array(size), this.#sentLength);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * One thread for everybody, and coroutines made from scratch: the four routines of `single` as
+ * generators. Where one of those would block, a generator yields the wait it wants; a scheduler waits
+ * in epoll for all of them. A silent client costs its suspended generators, 1 KiB, and no thread; an
+ * answer that takes long still holds up everyone.
+ */
+import { Epoll } from '../os/epoll.ts';
+import { addressOf } from '../os/libc.ts';
+import { close, recv, send } from '../os/socket.ts';
+import { accountOf } from '../protocol/account.ts';
+import type { Conversation, Turn } from '../protocol/conversation.ts';
+import { acceptReady } from './accepting.ts';
+import type { Architecture, WorkerContext } from './architecture.ts';
+import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
+import { AddressedOutbox } from './sending.ts';
+
+/** A loop that accepted without end would serve nobody: so many before the others have their turn. */
+const ACCEPT_BATCH = 64;
+
+/** Thrown through the routines as the chapter throws EOFError; one for all, as a stack trace each costs more. */
+const endOfStream = new Error('end of stream');
+
+// Shared by all conversations, which must leave both empty whenever they yield.
+const received = Buffer.allocUnsafeSlow(65_536);
+const receivedAddress = addressOf(received);
+const out = new AddressedOutbox();
+
+interface Client {
+  readonly socket: number;
+  readonly conversation: Conversation;
+  /** Answers that the kernel had no room for. */
+  unsent: Buffer | undefined;
+}
+
+function* acceptConnectionsForever(worker: WorkerContext, scheduler: Scheduler): Coroutine {
+  for (;;) {
+    yield readable(worker.listener);
+    for (let i = 0; i < ACCEPT_BATCH; i++) {
+      const accepted = acceptReady(worker);
+      if (accepted === undefined) break;
+      worker.row.accepted();
+      scheduler.start(handleConversation(accepted.socket, accepted.peer, worker, scheduler));
+    }
+  }
+}
+
+function* handleConversation(
+  socket: number,
+  peer: string,
+  worker: WorkerContext,
+  scheduler: Scheduler,
+): Coroutine {
+  const client: Client = { socket, conversation: worker.conversation(), unsent: undefined };
+  try {
+    yield* goOn(client, client.conversation.open(out));
+    for (;;) yield* handleRequest(client);
+  } catch (error) {
+    if (worker.journal.on) {
+      const cause =
+        error === stopped ? 'stop' : error === endOfStream ? 'end of stream' : (error as Error);
+      const unsent = client.unsent ?? out.copy();
+      worker.journal.record(accountOf(peer, client.conversation, { cause, unsent }));
+    }
+  } finally {
+    out.clear();
+    scheduler.forget(socket);
+    close(socket);
+    worker.row.ended();
+  }
+}
+
+function* handleRequest(client: Client): Coroutine {
+  const turn = yield* recvUntil(client);
+  yield* goOn(client, turn);
+}
+
+/** Receives until there is an answer to send, or something else to do than to receive. */
+function* recvUntil({ socket, conversation }: Client): Coroutine<Turn> {
+  let turn: Turn;
+  while (out.length === 0 && turn === undefined) {
+    yield readable(socket);
+    const count = recv(socket, receivedAddress, received.length);
+    if (count === 0) throw endOfStream;
+    if (count > 0) turn = conversation.receive(received, 0, count, out);
+  }
+  return turn;
+}
+
+/** Sends the answers, and whatever the conversation wants besides until it wants to receive again. */
+function* goOn(client: Client, first: Turn): Coroutine {
+  for (let turn = first; ; turn = client.conversation.resume(out)) {
+    if (out.length > 0) yield* sendAll(client);
+    if (turn === undefined) return;
+    if (turn === 'close') throw endOfStream;
+    if (typeof turn === 'number') yield sleep(turn);
+  }
+}
+
+function* sendAll(client: Client): Coroutine {
+  const count = send(client.socket, out.address, out.length);
+  if (count < out.length) client.unsent = out.copy(Math.max(count, 0));
+  out.clear();
+  while (client.unsent !== undefined) {
+    yield writable(client.socket);
+    const { unsent } = client;
+    const count = Math.max(0, send(client.socket, addressOf(unsent), unsent.length));
+    client.unsent = count < unsent.length ? unsent.subarray(count) : undefined;
+  }
+}
+
+export const generator: Architecture = {
+  name: 'generator',
+  chapter: '"supported by generators … yield from"',
+  processModel: 'one thread',
+  ioModel: 'generators on our own epoll loop',
+  conversations: 'tens of thousands',
+  defeatedBy: 'one slow answer',
+  arrangement: 'alone',
+  capacity: 'unbounded',
+  threads: { default: 1, adjustable: true },
+  processes: { default: 1, adjustable: true },
+
+  serve(worker) {
+    const selector = new Epoll();
+    const scheduler = new Scheduler(selector, worker);
+    scheduler.start(acceptConnectionsForever(worker, scheduler));
+    scheduler.run();
+    selector.close();
+  },
+};

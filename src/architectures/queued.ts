@@ -1,0 +1,52 @@
+/**
+ * One thread waits in accept(2) and puts each client in a bounded queue; N workers, asleep on it,
+ * each take one and wait for that client in recv(2). The queue makes visible, and bounds, what
+ * `threaded` leaves to the kernel. As many silent clients as workers stop it.
+ */
+import { close } from '../os/socket.ts';
+import { acceptOne } from './accepting.ts';
+import type { Architecture } from './architecture.ts';
+import { handleConversation } from './blocking.ts';
+import { SocketQueue } from './socket-queue.ts';
+
+export const queued: Architecture = {
+  name: 'queued',
+  chapter: '"hands off the new client sockets to a waiting queue of workers"',
+  processModel: 'one acceptor, a queue, a pool of threads',
+  ioModel: 'blocking calls',
+  conversations: 'one per worker thread',
+  defeatedBy: 'as many silent clients as workers',
+  arrangement: 'crew',
+  capacity: 'threads',
+  threads: { default: 4, adjustable: true },
+  processes: { default: 1, adjustable: false },
+
+  /** The acceptor. */
+  serve(worker) {
+    const queue = SocketQueue.create(worker.options.queue);
+    for (let i = 0; i < worker.threads; i++) worker.startThread({ queue: queue.memory });
+
+    while (!worker.stopping) {
+      const accepted = acceptOne(worker, () => queue.length);
+      if (accepted === undefined) continue;
+      // With the queue full the acceptor sleeps here, and the next clients wait in the kernel's.
+      if (!queue.put(accepted, () => worker.stopping)) close(accepted.socket);
+      worker.noteQueued(queue.length);
+    }
+    queue.close();
+  },
+
+  /** One worker of the pool. */
+  assist(worker, { queue: memory }) {
+    const queue = new SocketQueue(memory!);
+    for (;;) {
+      worker.row.state = 'asleep';
+      const accepted = queue.take();
+      if (accepted === undefined) return;
+      worker.noteQueued(queue.length);
+      worker.row.accepted();
+      handleConversation(accepted.socket, accepted.peer, worker);
+      worker.row.ended();
+    }
+  },
+};

@@ -1,0 +1,32 @@
+/** `mondo architectures`: the catalogue, as its pages declare themselves. */
+import { styleText } from 'node:util';
+import type { Traits } from '../architectures/architecture.ts';
+import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
+import { tableLines } from './table.ts';
+
+const columns: readonly (readonly [heading: string, trait: (traits: Traits) => string])[] = [
+  ['name', ({ name }) => name],
+  ['in the chapter', ({ chapter }) => chapter],
+  ['process model', ({ processModel }) => processModel],
+  ['I/O model', ({ ioModel }) => ioModel],
+  ['concurrent conversations', ({ conversations }) => conversations],
+  ['what defeats it', ({ defeatedBy }) => defeatedBy],
+];
+
+export async function architecturesCommand({ json }: { readonly json?: boolean }): Promise<void> {
+  const catalogue: Traits[] = await Promise.all(architectureNames.map(loadArchitecture));
+  if (json === true) {
+    // A page's functions have no place in JSON, and are left out.
+    console.log(JSON.stringify(catalogue, undefined, 2));
+    return;
+  }
+  const rows = catalogue.map((traits) => columns.map(([, trait]) => trait(traits)));
+  const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  const [heading, ...lines] = tableLines([columns.map(([name]) => name), ...rows], width);
+  for (const line of heading!) console.log(styleText('bold', line));
+  const isWrapped = lines.some((row) => row.length > 1);
+  for (const row of lines) {
+    if (isWrapped) console.log();
+    console.log(row.join('\n'));
+  }
+}

@@ -1,0 +1,65 @@
+/** `mondo client`: the chapter's client. Asks its questions over one connection, one after the other. */
+import { styleText } from 'node:util';
+import { connect } from '../client/client.ts';
+import { ClientError } from '../client/errors.ts';
+import { ServeError } from '../host/errors.ts';
+import { aphorisms } from '../protocol/zen.ts';
+import { CommandError } from './report.ts';
+
+export interface ClientCommandOptions {
+  readonly port: number;
+  /** Sends a question without its last character, and leaves. */
+  readonly error?: boolean;
+  /** What to ask, in this order; if nothing, the three questions in random order. */
+  readonly ask: readonly string[];
+  /** How long to wait for the server at each step, in ms. */
+  readonly timeout: number;
+}
+
+export async function clientCommand(host: string, options: ClientCommandOptions): Promise<void> {
+  try {
+    await converse(host, options);
+  } catch (error) {
+    if (error instanceof ClientError) throw new CommandError(error.message, { cause: error });
+    if (error instanceof RangeError) throw new ServeError('usage', error.message, { cause: error });
+    throw error;
+  }
+}
+
+async function converse(host: string, { port, error, ask, timeout }: ClientCommandOptions) {
+  const questions = ask.length > 0 ? ask.flatMap(separate) : shuffled(Object.keys(aphorisms));
+  await using client = await connect(host === '' ? 'localhost' : host, port, {
+    connectTimeout: timeout,
+    answerTimeout: timeout,
+  });
+  if (error === true) {
+    const part = questions[0]!.slice(0, -1);
+    client.send(part);
+    await client.close();
+    console.log(`Sent ${JSON.stringify(part)} to ${client.where} and left`);
+    return;
+  }
+  for (const question of questions) {
+    const answer = await client.ask(question);
+    console.log(`${printable(question)} ${styleText('bold', printable(answer))}`);
+  }
+}
+
+/** Several questions given as one are several: each gets its answer. */
+const separate = (text: string): string[] => text.match(/[^?]*\?|[^?]+$/g) ?? [text];
+
+function shuffled<T>(values: readonly T[]): T[] {
+  const all = [...values];
+  for (let i = all.length - 1; i > 0; i--) {
+    const k = Math.floor(Math.random() * (i + 1));
+    [all[i], all[k]] = [all[k]!, all[i]!];
+  }
+  return all;
+}
+
+/** A terminal obeys control characters, and an answer may come from anybody. */
+const printable = (text: string) =>
+  text.replaceAll(
+    /\p{Cc}/gu,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );

@@ -1,0 +1,61 @@
+/** Why a conversation could not be had. */
+export type ClientErrorKind =
+  /** Nobody listens there. */
+  | 'refused'
+  /** The host's name does not resolve. */
+  | 'unknown host'
+  /** The network does not lead there. */
+  | 'unreachable'
+  /** The server, or something on the way, broke the connection off. */
+  | 'reset'
+  /** What was waited for did not come in time. */
+  | 'timeout'
+  /** The server closed before its answer was complete. */
+  | 'closed'
+  /** More came than any answer has, and no end of it. */
+  | 'too long'
+  /** The caller itself has closed the connection. */
+  | 'ended'
+  | 'failed';
+
+/** The message says which action failed, with what, why, and what to do about it. */
+export class ClientError extends Error {
+  override name = 'ClientError';
+  readonly kind: ClientErrorKind;
+
+  constructor(action: string, { kind, state, cause }: Reason) {
+    super(`${action}: ${state}`, cause === undefined ? {} : { cause });
+    this.kind = kind;
+  }
+}
+
+/** Why something failed, without what: several questions may fail for the one reason. */
+export interface Reason {
+  readonly kind: ClientErrorKind;
+  /** The state of things and the way out of it. */
+  readonly state: string;
+  readonly cause?: unknown;
+}
+
+const reasons: Readonly<Record<string, readonly [ClientErrorKind, string]>> = {
+  ECONNREFUSED: ['refused', 'connection refused; start a server there, or choose another port'],
+  ENOENT: ['refused', 'there is no such socket file; start a server there, or choose another path'],
+  ENOTSOCK: ['refused', 'that file is not a socket; choose the path of a server'],
+  EACCES: ['failed', 'permission denied; ask for the right to write to the socket file'],
+  ENOTFOUND: ['unknown host', 'the name is not known; give a name that resolves, or an address'],
+  EAI_AGAIN: ['unknown host', 'no name server answered; give an address, or try again'],
+  ENETUNREACH: ['unreachable', 'the network does not lead there; check the address'],
+  EHOSTUNREACH: ['unreachable', 'the network knows no such host; check the address'],
+  EADDRNOTAVAIL: ['unreachable', 'nothing here has a way to that address; check it'],
+  ETIMEDOUT: ['timeout', 'the host did not respond; check the address, or try again'],
+  ECONNRESET: ['reset', 'connection reset by the server; see its log, or ask again'],
+  EPIPE: ['reset', 'the server has closed the connection; see its log, or ask again'],
+};
+
+/** The reason in an error of Node's sockets. */
+export function reasonOf(error: unknown): Reason {
+  // A name with several addresses fails with an error for each; the code is that of the first.
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const [kind, state] = reasons[code] ?? (['failed', code === '' ? message : code] as const);
+  return { kind, state, cause: error };
+}

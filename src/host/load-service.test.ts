@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import zen from '../protocol/zen.ts';
+import { ServeError } from './errors.ts';
+import { loadService, serviceUrl, zenUrl } from './load-service.ts';
+
+describe('serviceUrl', () => {
+  const path = join(import.meta.dirname, '../protocol/zen.ts');
+
+  it('takes a path, relative to the working folder, and a URL', () => {
+    expect(serviceUrl(path)).toBe(zenUrl);
+    expect(serviceUrl(pathToFileURL(path))).toBe(zenUrl);
+    expect(serviceUrl(zenUrl)).toBe(zenUrl);
+    expect(serviceUrl('./package.json')).toBe(
+      pathToFileURL(join(process.cwd(), 'package.json')).href,
+    );
+  });
+
+  it('leaves a data URL as it is', () => {
+    const url = 'data:text/javascript,export default {}';
+    expect(serviceUrl(url)).toBe(url);
+  });
+
+  it('refuses a file that is not there, quoting it as it was given', () => {
+    for (const service of ['./no-such.ts', 'file:///no/such.ts']) {
+      expect(() => serviceUrl(service)).toThrow(ServeError);
+      expect(() => serviceUrl(service)).toThrow(`Cannot load service "${service}"`);
+    }
+  });
+});
+
+describe('loadService', () => {
+  it('gives the default export', async () => {
+    expect(await loadService(zenUrl)).toEqual(zen);
+  });
+
+  it('says of a module that cannot be loaded which it is, and why', async () => {
+    const broken = 'data:text/javascript,throw new Error("broken inside")';
+    await expect(loadService(broken)).rejects.toThrow(/Cannot load service "data:.*broken inside/);
+  });
+
+  it('says of a module that is no service what it lacks', async () => {
+    await expect(loadService('data:text/javascript,export default {}')).rejects.toThrow(
+      '"delimiter"',
+    );
+    await expect(loadService('data:text/javascript,')).rejects.toThrow('missing');
+  });
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
+import { ServeError } from './errors.ts';
+import {
+  architectureNamed,
+  DEFAULT_HOST,
+  DEFAULT_PORT,
+  planOf,
+  type ServeOptions,
+} from './plan.ts';
+
+const all = await Promise.all(architectureNames.map(loadArchitecture));
+const single = await loadArchitecture('single');
+const threaded = await loadArchitecture('threaded');
+const queued = await loadArchitecture('queued');
+
+function refusal(options: ServeOptions, traits = threaded): ServeError {
+  try {
+    planOf(traits, options);
+  } catch (error) {
+    if (error instanceof ServeError) return error;
+    throw error;
+  }
+  throw new Error('It was not refused');
+}
+
+describe('planOf', () => {
+  it('leaves nothing out', () => {
+    expect(planOf(threaded, {})).toMatchObject({
+      host: DEFAULT_HOST,
+      port: DEFAULT_PORT,
+      threads: 4,
+      processes: 1,
+      reuseport: false,
+      backlog: 1024,
+      think: { ms: 0, how: 'block' },
+      page: { queue: 64, maxThreads: 0, mixin: 'threading', inetd: 'nowait' },
+    });
+  });
+
+  it.each(all)("takes $name's own numbers of threads and processes for its default", (traits) => {
+    expect(planOf(traits, {})).toMatchObject({
+      threads: traits.threads.default,
+      processes: traits.processes.default,
+    });
+  });
+
+  const wrong: [ServeOptions, string][] = [
+    [{ port: -1 }, 'a port'],
+    [{ port: 65_536 }, 'a port'],
+    [{ port: 1.5 }, 'a port'],
+    [{ port: Number.NaN }, 'a port'],
+    [{ threads: 0 }, 'the number of threads'],
+    [{ threads: 401 }, 'the number of threads'],
+    [{ processes: 0 }, 'the number of processes'],
+    [{ backlog: 0 }, 'a backlog'],
+    [{ think: -1 }, 'a thinking time'],
+    [{ queue: 0 }, 'the queue'],
+    [{ maxThreads: -1 }, 'the most threads'],
+  ];
+  it.each(wrong)('refuses %j, quoting the value and the range', (options, what) => {
+    const { kind, message } = refusal(options);
+    expect(kind).toBe('usage');
+    expect(message).toContain(what);
+    expect(message).toContain(String(Object.values(options)[0]));
+    expect(message).toMatch(/from \d+ to \d+/);
+  });
+
+  it('refuses a word it does not know, and says which there are', () => {
+    const thinkHow = 'hard' as 'block';
+    expect(refusal({ thinkHow }).message).toMatch(/"hard".*block or defer/);
+    expect(refusal({ mixin: 'x' as 'forking' }).message).toMatch(/"x".*threading or forking/);
+    expect(refusal({ inetd: 'x' as 'wait' }).message).toMatch(/"x".*nowait or wait/);
+  });
+
+  it('refuses another number of threads where the architecture is that number', () => {
+    expect(refusal({ threads: 2 }, single).message).toMatch(/single with 2 threads/);
+    expect(planOf(single, { threads: 1 }).threads).toBe(1);
+  });
+
+  it('refuses reuseport where there is no port, or one thread accepts', () => {
+    expect(refusal({ reuseport: true, host: 'unix:/tmp/s' }).message).toContain('unix:/tmp/s');
+    expect(refusal({ reuseport: true }, queued).message).toContain('queued');
+  });
+});
+
+describe('architectureNamed', () => {
+  it('knows every name of the catalogue and lists them for any other', () => {
+    for (const name of architectureNames) expect(architectureNamed(name)).toBe(name);
+    expect(() => architectureNamed('fork')).toThrow(`there are ${architectureNames.join(', ')}`);
+    expect(() => architectureNamed('toString')).toThrow(ServeError);
+  });
+});

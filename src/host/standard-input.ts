@@ -1,0 +1,55 @@
+/**
+ * Run by a real inetd, or by systemd with `StandardInput=socket`: standard input is the socket, and
+ * standard output usually is as well, so nothing may be printed there. No supervisor, no journal.
+ */
+import type { WorkerContext } from '../architectures/architecture.ts';
+import { inetd } from '../architectures/inetd.ts';
+import { unreadRow } from '../architectures/scoreboard.ts';
+import { pause } from '../os/pause.ts';
+import { peerOf, setBlocking, socketKind } from '../os/socket.ts';
+import { Conversation } from '../protocol/conversation.ts';
+import { speakersOf } from '../protocol/speaker.ts';
+import { loadService, serviceUrl, zenUrl } from './load-service.ts';
+import { planOf, type ServeOptions } from './plan.ts';
+import { createSettler } from './settle.ts';
+
+const STDIN = 0;
+
+/** True where an inetd has started this process. */
+export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
+
+/** Serves the one client, or the listener, that is standard input; returns when it is done. */
+export async function serveStandardInput(options: ServeOptions): Promise<void> {
+  const { page, think } = planOf(inetd, options);
+  const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
+  const settler = createSettler(url);
+  const speakers = speakersOf(await loadService(url), false, settler.settle);
+  const isUnavailable = (): never => {
+    throw new Error('unreachable: inetd has started this process for one task');
+  };
+  const worker: WorkerContext = {
+    listener: STDIN,
+    journal: { on: false, record() {} },
+    row: unreadRow(),
+    options: page,
+    threads: 1,
+    stopping: false,
+    stopped: new Promise(() => {}),
+    noteQueued() {},
+    listen: isUnavailable,
+    conversation: () =>
+      new Conversation(
+        speakers(),
+        think.how === 'block' && think.ms > 0
+          ? { pause: () => pause(think.ms), defer: 0 }
+          : { defer: think.ms },
+      ),
+    startThread: isUnavailable,
+    startProcess: isUnavailable,
+    waitForAssistants: isUnavailable,
+  };
+  setBlocking(STDIN, true);
+  const task = { socket: STDIN, peer: peerOf(STDIN) };
+  inetd.assist!(worker, task);
+  settler.close();
+}

@@ -1,0 +1,158 @@
+import { readlinkSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addressText } from './address.ts';
+import { addressOf, SystemError, WOULD_BLOCK } from './libc.ts';
+import {
+  accept,
+  acceptedPeer,
+  acceptNonblocking,
+  close,
+  connect,
+  dup,
+  localAddress,
+  openListener,
+  peerOf,
+  recv,
+  send,
+  setBlocking,
+  setReceiveTimeout,
+  shutdown,
+  socketKind,
+} from './socket.ts';
+
+const bytes = Buffer.alloc(16);
+const address = addressOf(bytes);
+const loopback = { family: 'IPv4', host: '127.0.0.1', port: 0 } as const;
+
+let open: number[] = [];
+const kept = (fd: number) => {
+  open.push(fd);
+  return fd;
+};
+afterEach(() => {
+  for (const fd of open) close(fd);
+  open = [];
+});
+
+const failure = (call: () => unknown): SystemError => {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof SystemError) return error;
+    throw error;
+  }
+  throw new Error('It did not fail');
+};
+
+describe.each([
+  ['IPv4', '127.0.0.1'],
+  ['IPv6', '::1'],
+] as const)('a listener on %s', (family, host) => {
+  let listener: number;
+  beforeEach(() => {
+    listener = kept(openListener({ family, host, port: 0 }, { backlog: 8 }));
+  });
+
+  it('knows its address and who came', () => {
+    const where = localAddress(listener);
+    expect(where).toMatchObject({ family, host });
+    const client = kept(connect(where));
+    const server = kept(accept(listener));
+    expect(acceptedPeer()).toBe(addressText(localAddress(client)));
+    expect(peerOf(server)).toBe(acceptedPeer());
+    expect(peerOf(client)).toBe(addressText(where));
+  });
+
+  it('carries bytes both ways, until the end of the stream', () => {
+    const client = kept(connect(localAddress(listener)));
+    const server = kept(accept(listener));
+    bytes.write('hello');
+    expect(send(client, address, 5)).toBe(5);
+    bytes.fill(0);
+    expect(recv(server, address, bytes.length)).toBe(5);
+    expect(bytes.toString('latin1', 0, 5)).toBe('hello');
+    shutdown(client);
+    expect(recv(server, address, bytes.length)).toBe(0);
+  });
+});
+
+describe('accept', () => {
+  it('gives would-block for a listener that does not, and for one whose timeout is over', () => {
+    const listener = kept(openListener(loopback, { backlog: 8 }));
+    setReceiveTimeout(listener, 20);
+    expect(accept(listener)).toBe(WOULD_BLOCK);
+    setReceiveTimeout(listener, 0);
+    setBlocking(listener, false);
+    expect(acceptNonblocking(listener)).toBe(WOULD_BLOCK);
+  });
+
+  it('makes sockets that block, or do not, whatever the listener does', () => {
+    const listener = kept(openListener(loopback, { backlog: 8 }));
+    const connected = () => kept(connect(localAddress(listener)));
+    connected();
+    const blocking = kept(accept(listener));
+    setReceiveTimeout(blocking, 20);
+    const before = performance.now();
+    expect(recv(blocking, address, 1)).toBe(WOULD_BLOCK);
+    expect(performance.now() - before).toBeGreaterThan(18);
+    connected();
+    expect(recv(kept(acceptNonblocking(listener)), address, 1)).toBe(WOULD_BLOCK);
+  });
+});
+
+describe('SystemError', () => {
+  it('names the call and the errno of what failed', () => {
+    const listener = kept(openListener(loopback, { backlog: 8 }));
+    const where = localAddress(listener);
+    expect(failure(() => openListener(where, { backlog: 8 }))).toMatchObject({
+      syscall: 'bind',
+      code: 'EADDRINUSE',
+      message: 'bind: EADDRINUSE',
+    });
+    const client = kept(connect(where));
+    expect(failure(() => accept(client))).toMatchObject({ syscall: 'accept4', code: 'EINVAL' });
+    close(open.splice(open.indexOf(listener), 1)[0]!);
+    expect(failure(() => connect(where))).toMatchObject({
+      syscall: 'connect',
+      code: 'ECONNREFUSED',
+    });
+    expect(failure(() => recv(-1, address, 1))).toMatchObject({ syscall: 'recv', code: 'EBADF' });
+  });
+
+  it('of a failed bind leaves no descriptor behind', () => {
+    const where = localAddress(kept(openListener(loopback, { backlog: 8 })));
+    const probe = dup(0);
+    close(probe);
+    for (let i = 0; i < 3; i++) failure(() => openListener(where, { backlog: 8 }));
+    expect(kept(dup(0))).toBe(probe);
+  });
+
+  it('of a send to a peer that is gone is EPIPE and no signal', () => {
+    const listener = kept(openListener(loopback, { backlog: 8 }));
+    const client = connect(localAddress(listener));
+    const server = kept(accept(listener));
+    shutdown(server);
+    expect(failure(() => send(server, address, 1)).code).toBe('EPIPE');
+    close(client);
+  });
+});
+
+describe('openListener', () => {
+  it('shares a port among listeners with reuseport', () => {
+    const first = kept(openListener(loopback, { backlog: 8, reuseport: true }));
+    const second = kept(openListener(localAddress(first), { backlog: 8, reuseport: true }));
+    expect(localAddress(second)).toEqual(localAddress(first));
+  });
+});
+
+describe('socketKind', () => {
+  it('tells a listener, a connection and what is no socket', () => {
+    const listener = kept(openListener(loopback, { backlog: 8 }));
+    const client = kept(connect(localAddress(listener)));
+    expect(socketKind(listener)).toBe('listener');
+    expect(socketKind(client)).toBe('connection');
+    expect(socketKind(-1)).toBeUndefined();
+    const copy = kept(dup(listener));
+    expect(readlinkSync(`/proc/self/fd/${copy}`)).toBe(readlinkSync(`/proc/self/fd/${listener}`));
+  });
+});

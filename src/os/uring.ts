@@ -1,0 +1,401 @@
+/**
+ * io_uring(7): two rings in memory that this process and the kernel share. What is to be done is
+ * written into one, what is done is read from the other, and `io_uring_enter` hands over a whole turn's
+ * work and waits for news in a single call. Accepts and receives stay armed ("multishot"); received
+ * bytes arrive in buffers that the kernel picks from a third ring.
+ */
+import {
+  addressOf,
+  check,
+  errno,
+  errnoName,
+  INTERRUPTED,
+  libc,
+  SystemError,
+  viewOf,
+} from './libc.ts';
+import { mapAnonymous, mapRing } from './memory.ts';
+
+const SYS_IO_URING_SETUP = 425;
+const SYS_IO_URING_ENTER = 426;
+const SYS_IO_URING_REGISTER = 427;
+
+const IORING_SETUP_CQSIZE = 1 << 3;
+const IORING_SETUP_SUBMIT_ALL = 1 << 7;
+const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
+const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
+const IORING_FEAT_EXT_ARG = 1 << 8;
+const IORING_ENTER_GETEVENTS = 1;
+const IORING_ENTER_EXT_ARG = 1 << 3;
+const IORING_SQ_CQ_OVERFLOW = 1 << 1;
+const IORING_REGISTER_PBUF_RING = 22;
+const IORING_OFF_SQES = 0x10000000;
+
+const IORING_OP_ACCEPT = 13;
+const IORING_OP_ASYNC_CANCEL = 14;
+const IORING_OP_CLOSE = 19;
+const IORING_OP_SEND = 26;
+const IORING_OP_RECV = 27;
+
+const IOSQE_BUFFER_SELECT = 1 << 5;
+const IOSQE_CQE_SKIP_SUCCESS = 1 << 6;
+const IORING_ACCEPT_MULTISHOT = 1;
+const IORING_RECV_MULTISHOT = 2;
+const IORING_CQE_F_BUFFER = 1;
+const IORING_CQE_F_MORE = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+const MSG_WAITALL = 0x100;
+const MSG_NOSIGNAL = 0x4000;
+
+/** 64-byte entries as 16 words; the completion entries have 4. */
+const SQE_WORDS = 16;
+
+/** What a completion is about. */
+export const ACCEPTED = 1;
+export const RECEIVED = 2;
+/** A send that was tried at once had no room for all; one that succeeds makes no completion. */
+export const SENT_SHORT = 3;
+/** A send that waited for room is done. */
+export const SENT = 4;
+export const CANCELLED = 5;
+/** A close that failed; one that succeeds makes no completion. */
+const CLOSED = 6;
+
+/** The purpose stands above the descriptor in one word of an entry's user data, the generation in the other. */
+const PURPOSE_SHIFT = 24;
+const FD_MASK = (1 << PURPOSE_SHIFT) - 1;
+
+export interface UringSizes {
+  /** Operations that one turn can hand over without an extra call. A power of 2. */
+  readonly entries: number;
+  /** Completions that the ring holds; those over it the kernel keeps until there is room. A power of 2. */
+  readonly completions: number;
+  /** How many buffers the kernel may fill before they are given back. A power of 2. */
+  readonly buffers: number;
+  /** In bytes. */
+  readonly bufferSize: number;
+}
+
+const SIZES: UringSizes = { entries: 4096, completions: 8192, buffers: 2048, bufferSize: 2048 };
+
+/** The kernel has no io_uring, or not enough of it, or it is switched off here. */
+export class UringUnavailable extends Error {
+  override name = 'UringUnavailable';
+}
+
+const reasons: Record<string, string> = {
+  ENOSYS: 'this kernel has none, or a sandbox hides it',
+  EPERM: 'it is switched off (sysctl kernel.io_uring_disabled, or a sandbox)',
+  EACCES: 'it is switched off (sysctl kernel.io_uring_disabled, or a sandbox)',
+  EINVAL: 'this kernel is too old for it: Linux 6.1 has what is needed',
+  ENOMEM: 'there is no memory for its rings (ulimit -l)',
+};
+
+const unavailable = (code: string): UringUnavailable =>
+  new UringUnavailable(
+    `Cannot use io_uring: ${reasons[code] ?? code}; epoll is the next fastest architecture`,
+  );
+
+/** Why io_uring cannot be used here; nothing if it can. */
+export function whyNoUring(): string | undefined {
+  try {
+    new Uring({ entries: 8, completions: 16, buffers: 8, bufferSize: 512 }).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof UringUnavailable) return error.message;
+    throw error;
+  }
+}
+
+export class Uring {
+  readonly #ring: number;
+  readonly #sizes: UringSizes;
+  readonly #rings: Int32Array;
+  readonly #sqes: Int32Array;
+  readonly #sqTail: number;
+  readonly #sqFlags: number;
+  readonly #sqMask: number;
+  readonly #cqHead: number;
+  readonly #cqTail: number;
+  readonly #cqMask: number;
+  readonly #cqes: number;
+  #tail = 0;
+  #unsubmitted = 0;
+  #head = 0;
+  #seen = 0;
+
+  /** All buffers in one piece: what was received stands in `buffers[offset, offset + result)`. */
+  readonly buffers: Buffer;
+  readonly #bufferAddress: number;
+  readonly #bufferRing: Int32Array;
+  /** The same memory in halves of a word: an entry's id is the seventh of its eight. */
+  readonly #bufferIds: Uint16Array;
+  #recycled: number;
+
+  /** The completion at hand, after `next`. */
+  purpose = 0;
+  fd = 0;
+  generation = 0;
+  result = 0;
+  /** Whether a multishot operation goes on; if not it has to be asked for again. */
+  more = false;
+  /** Where in `buffers` a receive put its bytes; -1 for none. */
+  offset = -1;
+
+  readonly #timespec = new BigInt64Array(2);
+  readonly #waitArgument = new BigInt64Array(3);
+  readonly #waitArgumentAddress = addressOf(new Uint8Array(this.#waitArgument.buffer));
+
+  /** @throws UringUnavailable with the reason and the alternative */
+  constructor(sizes: UringSizes = SIZES) {
+    this.#sizes = sizes;
+    // struct io_uring_getevents_arg: no signal mask, then the address of the time.
+    this.#waitArgument[2] = BigInt(addressOf(new Uint8Array(this.#timespec.buffer)));
+    const params = new Uint32Array(30);
+    params[1] = sizes.completions;
+    params[2] =
+      IORING_SETUP_CQSIZE |
+      IORING_SETUP_SUBMIT_ALL |
+      IORING_SETUP_SINGLE_ISSUER |
+      IORING_SETUP_DEFER_TASKRUN;
+    const ring = libc.io_uring_setup(
+      SYS_IO_URING_SETUP,
+      sizes.entries,
+      new Uint8Array(params.buffer),
+    );
+    if (ring < 0) throw unavailable(errnoName(errno()));
+    this.#ring = ring;
+    if ((params[5]! & IORING_FEAT_EXT_ARG) === 0) throw unavailable('EINVAL');
+
+    // Offsets of io_sqring_offsets and io_cqring_offsets, in words of io_uring_params.
+    const [sq, cq] = [10, 20];
+    const ringSize = Math.max(
+      params[sq + 6]! + sizes.entries * 4,
+      params[cq + 5]! + sizes.completions * 16,
+    );
+    this.#rings = new Int32Array(mapRing(ring, Math.ceil(ringSize / 4096) * 4096, 0));
+    this.#sqes = new Int32Array(mapRing(ring, sizes.entries * SQE_WORDS * 4, IORING_OFF_SQES));
+    this.#sqTail = params[sq + 1]! / 4;
+    this.#sqFlags = params[sq + 4]! / 4;
+    this.#sqMask = this.#rings[params[sq + 2]! / 4]!;
+    this.#cqHead = params[cq]! / 4;
+    this.#cqTail = params[cq + 1]! / 4;
+    this.#cqMask = this.#rings[params[cq + 2]! / 4]!;
+    this.#cqes = params[cq + 5]! / 4;
+    // The entry at each place of the ring is always the one of that number: written once, here.
+    for (let i = 0; i < sizes.entries; i++) this.#rings[params[sq + 6]! / 4 + i] = i;
+
+    const bytes = sizes.buffers * sizes.bufferSize;
+    const buffers = mapAnonymous(bytes);
+    const bufferRing = mapAnonymous(Math.max(4096, sizes.buffers * 16));
+    this.buffers = Buffer.from(viewOf(buffers, bytes));
+    this.#bufferAddress = buffers;
+    const ringView = viewOf(bufferRing, sizes.buffers * 16);
+    this.#bufferRing = new Int32Array(ringView);
+    this.#bufferIds = new Uint16Array(ringView);
+    for (let id = 0; id < sizes.buffers; id++) this.#placeBuffer(id, id);
+    this.#recycled = sizes.buffers;
+    this.#giveBuffers();
+    const registration = new BigUint64Array(5);
+    registration[0] = BigInt(bufferRing);
+    registration[1] = BigInt(sizes.buffers);
+    const registered = libc.io_uring_register(
+      SYS_IO_URING_REGISTER,
+      ring,
+      IORING_REGISTER_PBUF_RING,
+      new Uint8Array(registration.buffer),
+      1,
+    );
+    if (registered < 0) {
+      const code = errnoName(errno());
+      this.close();
+      throw unavailable(code);
+    }
+  }
+
+  /** Accepts on `listener` until cancelled: an `ACCEPTED` for each peer, whose socket is `result`. */
+  accept(listener: number): void {
+    const entry = this.#operation(ACCEPTED, listener, 0);
+    this.#sqes[entry] = IORING_OP_ACCEPT | (IORING_ACCEPT_MULTISHOT << 16);
+    this.#sqes[entry + 7] = SOCK_CLOEXEC;
+  }
+
+  /** Receives on `fd` until the end of the stream, or cancelled: a `RECEIVED` for each piece. */
+  recv(fd: number, generation: number): void {
+    const entry = this.#operation(RECEIVED, fd, generation);
+    this.#sqes[entry] = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8) | (IORING_RECV_MULTISHOT << 16);
+  }
+
+  /**
+   * Sends at once, when the turn is handed over, and reports only a failure: `SENT_SHORT` with what
+   * it could send, or a negative errno. The bytes need to stay only until `enter` has returned.
+   */
+  sendNow(fd: number, generation: number, address: number, length: number): void {
+    const entry = this.#operation(SENT_SHORT, fd, generation);
+    this.#sqes[entry] = IORING_OP_SEND | (IOSQE_CQE_SKIP_SUCCESS << 8);
+    this.#setBytes(entry, address, length);
+    // Of these WAITALL makes a short send a failure, which skipping successes would hide otherwise.
+    this.#sqes[entry + 7] = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL;
+  }
+
+  /** Sends as the peer makes room: one `SENT` when all is sent. The bytes must stay until then. */
+  send(fd: number, generation: number, address: number, length: number): void {
+    const entry = this.#operation(SENT, fd, generation);
+    this.#sqes[entry] = IORING_OP_SEND;
+    this.#setBytes(entry, address, length);
+    this.#sqes[entry + 7] = MSG_WAITALL | MSG_NOSIGNAL;
+  }
+
+  /** Closes a descriptor after what was asked for before. Its operations must have ended. */
+  closeSocket(fd: number): void {
+    const entry = this.#operation(CLOSED, fd, 0);
+    this.#sqes[entry] = IORING_OP_CLOSE | (IOSQE_CQE_SKIP_SUCCESS << 8);
+  }
+
+  /** Cancels the operation of that purpose; it completes with `ECANCELED`, or had completed before. */
+  cancel(
+    purpose: typeof ACCEPTED | typeof RECEIVED | typeof SENT,
+    fd: number,
+    generation: number,
+  ): void {
+    const entry = this.#operation(CANCELLED, fd, generation);
+    this.#sqes[entry] = IORING_OP_ASYNC_CANCEL | (IOSQE_CQE_SKIP_SUCCESS << 8);
+    this.#sqes[entry + 1] = -1;
+    // The address is the user data of the operation to be cancelled.
+    this.#sqes[entry + 4] = fd | (purpose << PURPOSE_SHIFT);
+    this.#sqes[entry + 5] = generation;
+  }
+
+  /**
+   * Hands over the turn and sleeps until something is done, or for `timeout` ms (-1: no limit, 0: not
+   * at all). `INTERRUPTED` if a signal woke the thread. Buffers received before it are given back.
+   */
+  enter(timeout: number): number {
+    Atomics.store(this.#rings, this.#cqHead, this.#head);
+    Atomics.store(this.#rings, this.#sqTail, this.#tail);
+    this.#giveBuffers();
+    const wait = timeout === 0 ? 0 : 1;
+    let taken: number;
+    if (timeout <= 0) {
+      taken = libc.io_uring_enter(
+        SYS_IO_URING_ENTER,
+        this.#ring,
+        this.#unsubmitted,
+        wait,
+        IORING_ENTER_GETEVENTS,
+        0,
+        0,
+      );
+    } else {
+      this.#timespec[0] = BigInt(Math.floor(timeout / 1000));
+      this.#timespec[1] = BigInt(Math.round((timeout % 1000) * 1e6));
+      taken = libc.io_uring_enter(
+        SYS_IO_URING_ENTER,
+        this.#ring,
+        this.#unsubmitted,
+        wait,
+        IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+        this.#waitArgumentAddress,
+        24,
+      );
+    }
+    this.#seen = Atomics.load(this.#rings, this.#cqTail);
+    if (taken >= 0) {
+      this.#unsubmitted -= taken;
+      return taken;
+    }
+    const code = errnoName(errno());
+    if (code === 'EINTR') return INTERRUPTED;
+    // Time is up; or the kernel keeps completions for which the ring had no room, and wants them taken.
+    if (code === 'ETIME' || code === 'EBUSY' || code === 'EAGAIN') return 0;
+    throw new SystemError('io_uring_enter', errno());
+  }
+
+  /** True while completions wait in the kernel because the ring was full; none of them is lost. */
+  get overflowed(): boolean {
+    return (Atomics.load(this.#rings, this.#sqFlags) & IORING_SQ_CQ_OVERFLOW) !== 0;
+  }
+
+  /** Moves on to the next completion; false when there is none left of this turn. */
+  next(): boolean {
+    if (this.#head === this.#seen) return false;
+    const entry = this.#cqes + (this.#head & this.#cqMask) * 4;
+    this.#head = (this.#head + 1) | 0;
+    const word = this.#rings[entry]!;
+    const flags = this.#rings[entry + 3]!;
+    this.purpose = word >>> PURPOSE_SHIFT;
+    this.fd = word & FD_MASK;
+    this.generation = this.#rings[entry + 1]!;
+    this.result = this.#rings[entry + 2]!;
+    this.more = (flags & IORING_CQE_F_MORE) !== 0;
+    this.offset = flags & IORING_CQE_F_BUFFER ? (flags >>> 16) * this.#sizes.bufferSize : -1;
+    return true;
+  }
+
+  /** Gives the buffer of this completion back to the kernel, with the next `enter`. */
+  recycle(): void {
+    const id = this.offset / this.#sizes.bufferSize;
+    const place = this.#recycled & (this.#sizes.buffers - 1);
+    // Given back in the order they were taken, each comes to stand where it stood: nothing to write.
+    if (this.#bufferIds[place * 8 + 6] !== id) this.#placeBuffer(place, id);
+    this.#recycled++;
+  }
+
+  /** Ends everything that is under way. The memory stays mapped until the process ends: views point into it. */
+  close(): void {
+    libc.close(this.#ring);
+  }
+
+  #operation(purpose: number, fd: number, generation: number): number {
+    if (this.#unsubmitted === this.#sizes.entries) this.#makeRoom();
+    const entry = (this.#tail & this.#sqMask) * SQE_WORDS;
+    this.#tail = (this.#tail + 1) | 0;
+    this.#unsubmitted++;
+    const sqes = this.#sqes;
+    sqes[entry + 1] = fd;
+    sqes[entry + 4] = 0;
+    sqes[entry + 5] = 0;
+    sqes[entry + 6] = 0;
+    sqes[entry + 7] = 0;
+    sqes[entry + 8] = fd | (purpose << PURPOSE_SHIFT);
+    sqes[entry + 9] = generation;
+    return entry;
+  }
+
+  /** More operations in one turn than the ring holds: hands over what there is, without waiting. */
+  #makeRoom(): void {
+    Atomics.store(this.#rings, this.#sqTail, this.#tail);
+    const taken = libc.io_uring_enter(
+      SYS_IO_URING_ENTER,
+      this.#ring,
+      this.#unsubmitted,
+      0,
+      0,
+      0,
+      0,
+    );
+    this.#unsubmitted -= check('io_uring_enter', taken);
+  }
+
+  #setBytes(entry: number, address: number, length: number): void {
+    const high = Math.floor(address / 2 ** 32);
+    this.#sqes[entry + 4] = address - high * 2 ** 32;
+    this.#sqes[entry + 5] = high;
+    this.#sqes[entry + 6] = length;
+  }
+
+  #placeBuffer(place: number, id: number): void {
+    const address = this.#bufferAddress + id * this.#sizes.bufferSize;
+    const high = Math.floor(address / 2 ** 32);
+    this.#bufferRing[place * 4] = address - high * 2 ** 32;
+    this.#bufferRing[place * 4 + 1] = high;
+    this.#bufferRing[place * 4 + 2] = this.#sizes.bufferSize;
+    this.#bufferIds[place * 8 + 6] = id;
+  }
+
+  #giveBuffers(): void {
+    // The tail lies in what is the eighth half-word of the first entry.
+    Atomics.store(this.#bufferIds, 7, this.#recycled & 0xffff);
+  }
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { accountOf } from './account.ts';
+import { Conversation } from './conversation.ts';
+import { Outbox } from './outbox.ts';
+import { speakersOf } from './speaker.ts';
+import zen from './zen.ts';
+
+const peer = '127.0.0.1:5';
+const reset = new Error('recv: ECONNRESET');
+
+/** A conversation that has received `text`. */
+function conversationAfter(text: string, defer = 0, service = zen): Conversation {
+  const conversation = new Conversation(speakersOf(service, false)(), { defer });
+  const bytes = Buffer.from(text, 'latin1');
+  conversation.receive(bytes, 0, bytes.length, new Outbox());
+  return conversation;
+}
+
+describe('accountOf', () => {
+  it('tells of a peer that closed between questions', () => {
+    expect(accountOf(peer, conversationAfter('What?'), { cause: 'end of stream' })).toEqual({
+      type: 'closed',
+      peer,
+    });
+    expect(accountOf(peer, undefined, { cause: 'end of stream' })).toEqual({
+      type: 'closed',
+      peer,
+    });
+  });
+
+  it('tells what a peer sent that closed inside a question', () => {
+    expect(
+      accountOf(peer, conversationAfter('What?Beaut\xff'), { cause: 'end of stream' }),
+    ).toEqual({
+      type: 'hungUp',
+      peer,
+      received: 'Beaut\xff',
+    });
+  });
+
+  it('tells of the call that failed, and not of the question it broke', () => {
+    expect(accountOf(peer, conversationAfter('Beaut'), { cause: reset })).toEqual({
+      type: 'failed',
+      peer,
+      error: 'recv: ECONNRESET',
+    });
+  });
+
+  it('tells of answers that were made and not sent, whatever broke them off', () => {
+    const unsent = Buffer.from('Ugly.');
+    for (const cause of [reset, 'end of stream'] as const) {
+      expect(accountOf(peer, conversationAfter('What?'), { cause, unsent })).toEqual({
+        type: 'unsent',
+        peer,
+        unsent: 'Ugly.',
+      });
+    }
+    expect(
+      accountOf(peer, conversationAfter('What?'), { cause: reset, unsent: Buffer.alloc(0) }).type,
+    ).toBe('failed');
+  });
+
+  it('tells of an answer that was not due yet', () => {
+    const conversation = conversationAfter('Simple is better than?', 5);
+    expect(accountOf(peer, conversation, { cause: reset })).toEqual({
+      type: 'unsent',
+      peer,
+      unsent: 'Complex.',
+    });
+  });
+
+  it('tells of the service that threw before anything else', () => {
+    const faulty = {
+      delimiter: '?',
+      answer: () => {
+        throw new TypeError('no such thing');
+      },
+    };
+    expect(accountOf(peer, conversationAfter('What?', 0, faulty), { cause: reset })).toEqual({
+      type: 'threw',
+      peer,
+      error: 'TypeError: no such thing',
+    });
+  });
+
+  it('tells that the server cut it off, whatever was going on', () => {
+    expect(accountOf(peer, conversationAfter('Beaut'), { cause: 'stop' })).toEqual({
+      type: 'cut',
+      peer,
+    });
+    expect(accountOf(peer, conversationAfter('What?', 5), { cause: 'stop' })).toEqual({
+      type: 'cut',
+      peer,
+    });
+  });
+
+  it('quotes at most 80 bytes', () => {
+    const account = accountOf(peer, conversationAfter('a'.repeat(200)), { cause: 'end of stream' });
+    expect(account).toEqual({ type: 'hungUp', peer, received: 'a'.repeat(80) });
+  });
+});

@@ -1,0 +1,488 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { Conversation, FULL, type Think, type Turn } from './conversation.ts';
+import { Outbox } from './outbox.ts';
+import type { Dialogue, Protocol, Service } from './service.ts';
+import { type Speaker, speakersOf } from './speaker.ts';
+import zen from './zen.ts';
+
+const bytesOf = (text: string) => Buffer.from(text, 'latin1');
+
+function start(service: Service | Protocol, think?: Think, asynchronous = false) {
+  const conversation = new Conversation(speakersOf(service, asynchronous)(), think);
+  return { conversation, out: new Outbox() };
+}
+
+/** Has the conversation take the whole text at once. */
+function receive({ conversation, out }: ReturnType<typeof start>, text: string): Turn {
+  const bytes = bytesOf(text);
+  return conversation.receive(bytes, 0, bytes.length, out);
+}
+
+const taken = (out: Outbox): string => {
+  const text = out.copy().toString('latin1');
+  out.clear();
+  return text;
+};
+
+describe('Conversation with the Zen questions', () => {
+  it('answers each question and keeps the rest of one', () => {
+    const zenTalk = start(zen);
+    expect(receive(zenTalk, 'Beautiful is better than?Simple is')).toBeUndefined();
+    expect(taken(zenTalk.out)).toBe('Ugly.');
+    expect(zenTalk.conversation.unfinished.toString()).toBe('Simple is');
+    expect(receive(zenTalk, ' better than?')).toBeUndefined();
+    expect(taken(zenTalk.out)).toBe('Complex.');
+    expect(zenTalk.conversation.unfinished).toHaveLength(0);
+  });
+
+  it('answers unknown and empty questions with the error', () => {
+    const zenTalk = start(zen);
+    receive(zenTalk, 'What?????');
+    expect(taken(zenTalk.out)).toBe('Error: unknown aphorism.'.repeat(5));
+  });
+
+  it('reads only its part of the buffer it is given', () => {
+    const { conversation, out } = start(zen);
+    const bytes = bytesOf('?????Beautiful is better than??????');
+    conversation.receive(bytes, 5, bytes.length - 5, out);
+    expect(taken(out)).toBe('Ugly.');
+  });
+
+  it('is idle exactly when a fresh conversation would do as well', () => {
+    const zenTalk = start(zen);
+    expect(zenTalk.conversation.idle).toBe(true);
+    receive(zenTalk, 'Beaut');
+    expect(zenTalk.conversation.idle).toBe(false);
+    receive(zenTalk, 'iful is better than?');
+    expect(zenTalk.conversation.idle).toBe(true);
+  });
+});
+
+describe('Conversation.open', () => {
+  const greeter: Protocol = {
+    dialogue: () => ({ greeting: 'Hello.', frame: () => -1, answer: () => '' }),
+  };
+
+  it('says the greeting', () => {
+    const { conversation, out } = start(greeter);
+    expect(conversation.open(out)).toBeUndefined();
+    expect(taken(out)).toBe('Hello.');
+  });
+
+  it('closes a dialogue that is finished with its greeting', () => {
+    const { conversation, out } = start({
+      dialogue: () => ({ ...greeter.dialogue(), finished: true }),
+    });
+    expect(conversation.open(out)).toBe('close');
+    expect(taken(out)).toBe('Hello.');
+  });
+
+  it('fails the conversation of a dialogue that cannot be made', () => {
+    const { conversation, out } = start({
+      dialogue: () => {
+        throw new Error('no dialogue today');
+      },
+    });
+    expect(conversation.open(out)).toBe('close');
+    expect(String(conversation.failure)).toContain('no dialogue today');
+  });
+});
+
+describe('Conversation with a faulty service', () => {
+  const faults: Record<string, Service | Protocol> = {
+    'answer that throws': {
+      delimiter: '?',
+      answer: () => {
+        throw new Error('a fault');
+      },
+    },
+    'answer that throws nothing': {
+      delimiter: '?',
+      answer: () => {
+        throw undefined;
+      },
+    },
+    'answer that is no text and no bytes': {
+      delimiter: '?',
+      answer: () => 42 as unknown as string,
+    },
+    'answer that is an object': {
+      delimiter: '?',
+      answer: () => ({ length: 3 }) as unknown as string,
+    },
+    'frame that throws': {
+      dialogue: () => ({
+        frame: () => {
+          throw new Error('a fault');
+        },
+        answer: () => '',
+      }),
+    },
+    'frame that makes no progress': {
+      dialogue: () => ({ frame: (_bytes, start) => start, answer: () => 'x' }),
+    },
+    'frame past the end': {
+      dialogue: () => ({ frame: (_bytes, _start, end) => end + 1, answer: () => 'x' }),
+    },
+    'frame that is no number': {
+      dialogue: () => ({ frame: () => Number.NaN, answer: () => 'x' }),
+    },
+  };
+
+  it.each(Object.entries(faults))('ends with a failure and no answer for: %s', (_, service) => {
+    const talk = start(service);
+    expect(receive(talk, 'a question?')).toBe('close');
+    expect(talk.conversation.failure).toBeDefined();
+    expect(taken(talk.out)).toBe('');
+  });
+
+  it('keeps the answers before the one that failed', () => {
+    const talk = start({
+      delimiter: '?',
+      answer: (question) => {
+        if (question === 'bad?') throw new Error('bad');
+        return question;
+      },
+    });
+    expect(receive(talk, 'good?bad?good?')).toBe('close');
+    expect(taken(talk.out)).toBe('good?');
+  });
+
+  it('asks the service nothing more after a failure', () => {
+    const answer = vi.fn(() => {
+      throw new Error('a fault');
+    });
+    const talk = start({ delimiter: '?', answer });
+    expect(receive(talk, 'one?')).toBe('close');
+    expect(receive(talk, 'two?')).toBe('close');
+    expect(answer).toHaveBeenCalledTimes(1);
+    expect(talk.out.length).toBe(0);
+  });
+
+  it('fails the conversation of a promise that is rejected', async () => {
+    const talk = start(
+      { delimiter: '?', answerAsync: () => Promise.reject(new Error('later fault')) },
+      undefined,
+      true,
+    );
+    const turn = receive(talk, 'one?');
+    expect(turn).toBeInstanceOf(Promise);
+    await turn;
+    expect(talk.conversation.resume(talk.out)).toBe('close');
+    expect(String(talk.conversation.failure)).toContain('later fault');
+  });
+
+  it('fails the conversation of a promise for no answer at all', async () => {
+    const talk = start(
+      { delimiter: '?', answerAsync: () => Promise.resolve(42 as unknown as string) },
+      undefined,
+      true,
+    );
+    await receive(talk, 'one?');
+    expect(talk.conversation.resume(talk.out)).toBe('close');
+    expect(talk.conversation.failure).toBeDefined();
+    expect(talk.out.length).toBe(0);
+  });
+});
+
+describe('Conversation with thinking', () => {
+  it('pauses once before each answer', () => {
+    const pause = vi.fn();
+    const talk = start(zen, { pause, defer: 0 });
+    receive(talk, 'one?two?thr');
+    expect(pause).toHaveBeenCalledTimes(2);
+  });
+
+  it('owes a deferred answer until it is due, and holds what is asked meanwhile', () => {
+    const talk = start(zen, { defer: 7 });
+    expect(receive(talk, 'Beautiful is better than?Simple')).toBe(7);
+    expect(Buffer.from(talk.conversation.owed!).toString()).toBe('Ugly.');
+    expect(receive(talk, ' is better than?')).toBe(7);
+    expect(talk.out.length).toBe(0);
+    expect(talk.conversation.resume(talk.out)).toBe(7);
+    expect(taken(talk.out)).toBe('Ugly.');
+    expect(talk.conversation.resume(talk.out)).toBeUndefined();
+    expect(taken(talk.out)).toBe('Complex.');
+    expect(talk.conversation.owed).toBeUndefined();
+    expect(talk.conversation.idle).toBe(true);
+  });
+
+  it('defers an answer that came as a promise once more', async () => {
+    const talk = start(
+      { delimiter: '?', answerAsync: async (question) => `<${question}>` },
+      { defer: 9 },
+      true,
+    );
+    await receive(talk, 'a?');
+    expect(talk.conversation.resume(talk.out)).toBe(9);
+    expect(talk.out.length).toBe(0);
+    expect(talk.conversation.resume(talk.out)).toBeUndefined();
+    expect(taken(talk.out)).toBe('<a?>');
+  });
+});
+
+describe('Conversation with a peer that does not read', () => {
+  it('stops answering when the outbox is full, and goes on where it stopped', () => {
+    const talk = start(zen);
+    const count = 10_000;
+    let turn = receive(talk, 'What?'.repeat(count));
+    let answered = 0;
+    while (turn === 'full') {
+      expect(talk.out.length).toBeLessThan(FULL + 100);
+      answered += taken(talk.out).length;
+      turn = talk.conversation.resume(talk.out);
+    }
+    expect(turn).toBeUndefined();
+    answered += taken(talk.out).length;
+    expect(answered).toBe(count * 'Error: unknown aphorism.'.length);
+  });
+});
+
+/**
+ * Drives a conversation as an architecture does, with every chunk in one receive buffer that is used
+ * again for the next. `eager` says, per wait, whether another chunk comes in before the wait is over.
+ */
+async function drive(
+  service: Service | Protocol,
+  stream: Buffer,
+  cuts: readonly number[],
+  options: { think?: Think; asynchronous?: boolean; eager?: readonly boolean[] } = {},
+): Promise<string> {
+  const { conversation, out } = start(service, options.think, options.asynchronous);
+  const room = Buffer.alloc(stream.length + 8);
+  let said = '';
+  let at = 0;
+  let next = 0;
+  let waits = 0;
+  const receiveChunk = (): Turn => {
+    const size = Math.min(
+      cuts[next++ % Math.max(cuts.length, 1)] ?? stream.length,
+      stream.length - at,
+    );
+    const offset = next % 8;
+    room.fill(0x3f);
+    stream.copy(room, offset, at, at + size);
+    at += size;
+    const turn = conversation.receive(room, offset, offset + size, out);
+    room.fill(0x3f);
+    return turn;
+  };
+  let turn = conversation.open(out);
+  for (;;) {
+    const isWaiting = typeof turn === 'number' || turn instanceof Promise;
+    if (isWaiting && options.eager?.[waits++ % options.eager.length] && at < stream.length) {
+      // A readiness loop whose peer sends while it thinks.
+      expect(receiveChunk()).toBe(turn);
+      continue;
+    }
+    said += taken(out);
+    if (turn === 'close') return said;
+    if (turn === undefined) {
+      if (at === stream.length) return said;
+      turn = receiveChunk();
+    } else {
+      if (turn instanceof Promise) await turn;
+      turn = conversation.resume(out);
+    }
+  }
+}
+
+const cuts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 30 });
+const eager = fc.array(fc.boolean(), { minLength: 1, maxLength: 8 });
+const thinks = fc.constantFrom<Think>({ defer: 0 }, { defer: 5 });
+
+describe('Conversation, any cutting of any stream', () => {
+  /** Every byte of the question is in the answer, so that a byte lost or doubled shows. */
+  const reply = (question: string) => {
+    const answer = `<${question}>`;
+    // Some answers are so long that two of them fill the outbox.
+    return Buffer.from(question.includes('L') ? answer + 'l'.repeat(FULL / 2) : answer, 'latin1');
+  };
+  const table = { 'b?': 'from the table', 'ab\r\n': 'from the table too' };
+
+  /** The answers of the uncut stream, by the plainest search there is. */
+  function expected(stream: Buffer, delimiter: string): string {
+    const end = Buffer.from(delimiter);
+    let said = '';
+    for (let at = 0; ; ) {
+      const found = stream.indexOf(end, at);
+      if (found < 0) return said;
+      const question = stream.toString('latin1', at, found + end.length);
+      said +=
+        question in table
+          ? table[question as keyof typeof table]
+          : reply(question).toString('latin1');
+      at = found + end.length;
+    }
+  }
+
+  for (const delimiter of ['?', '\r\n', 'aa', 'aab', 'abab', '§', '🙂']) {
+    const pieces = fc.array(
+      fc.oneof(
+        { weight: 3, arbitrary: fc.constant(Buffer.from(delimiter)) },
+        {
+          weight: 3,
+          arbitrary: fc.constantFrom(...Buffer.from(delimiter)).map((b) => Buffer.of(b)),
+        },
+        { weight: 2, arbitrary: fc.constantFrom('a', 'b', 'L').map((c) => Buffer.from(c)) },
+        { weight: 1, arbitrary: fc.uint8Array({ maxLength: 60 }).map((b) => Buffer.from(b)) },
+      ),
+      { maxLength: 40 },
+    );
+    it(`gives the answers of the uncut stream, delimited by ${JSON.stringify(delimiter)}`, async () => {
+      const service: Service = {
+        delimiter,
+        encoding: 'latin1',
+        answers: table,
+        answer: reply,
+        answerAsync: async (question) => reply(question),
+      };
+      await fc.assert(
+        fc.asyncProperty(
+          pieces,
+          cuts,
+          eager,
+          thinks,
+          fc.boolean(),
+          async (parts, cutting, isEager, think, asynchronous) => {
+            const stream = Buffer.concat(parts);
+            const said = await drive(service, stream, cutting, {
+              think,
+              asynchronous,
+              eager: isEager,
+            });
+            expect(said).toBe(expected(stream, delimiter));
+          },
+        ),
+        { numRuns: 150 },
+      );
+    });
+  }
+
+  /** A length in one byte, then so many bytes; the answers depend on all the questions before. */
+  function lengthPrefixed(): Dialogue {
+    let asked = 0;
+    let finished = false;
+    const answer = (question: Uint8Array) => {
+      asked++;
+      if (question[1] === 0) return undefined;
+      if (question[1] === 255) finished = true;
+      return Buffer.from(`${asked}:${Buffer.from(question).toString('hex')};`);
+    };
+    return {
+      greeting: 'Hello;',
+      frame(bytes, start, end) {
+        if (end === start) return -1;
+        const next = start + 1 + bytes[start]!;
+        return next <= end ? next : -1;
+      },
+      answer,
+      answerAsync: async (question) => answer(question),
+      get finished() {
+        return finished;
+      },
+    };
+  }
+
+  it('gives the answers of the uncut stream, prefixed by a length', async () => {
+    const messages = fc.array(
+      fc.uint8Array({ maxLength: 20 }).map((body) => Buffer.from([body.length, ...body])),
+      { maxLength: 20 },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        messages,
+        cuts,
+        eager,
+        thinks,
+        fc.boolean(),
+        fc.nat(5),
+        async (parts, cutting, isEager, think, asynchronous, missing) => {
+          const whole = Buffer.concat(parts);
+          const stream = whole.subarray(0, Math.max(0, whole.length - missing));
+          let said = 'Hello;';
+          const plain = lengthPrefixed();
+          for (let at = 0; plain.finished !== true; ) {
+            const next = plain.frame(stream, at, stream.length, 0);
+            if (next < 0) break;
+            said += plain.answer!(stream.subarray(at, next))?.toString() ?? '';
+            at = next;
+          }
+          const options = { think, asynchronous, eager: isEager };
+          expect(await drive({ dialogue: lengthPrefixed }, stream, cutting, options)).toBe(said);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('Conversation, the work it does', () => {
+  /** How many bytes were looked at for a delimiter, and how many were copied from one buffer to another. */
+  function workOf(stream: Buffer, size: number, think?: Think): { looked: number; copied: number } {
+    let looked = 0;
+    const { frame, ...rest } = speakersOf(zen, false)();
+    const counting: Speaker = {
+      ...rest,
+      frame(bytes, from, to, searched) {
+        const next = frame(bytes, from, to, searched);
+        looked += (next < 0 ? to : next) - from - searched;
+        return next;
+      },
+    };
+    const conversation = new Conversation(counting, think);
+    const out = new Outbox();
+    // As large as it gets, so that its own growth is not counted.
+    out.write(Buffer.alloc(FULL * 2));
+    out.clear();
+    let copied = 0;
+    const spy = vi
+      .spyOn(Object.getPrototypeOf(Uint8Array.prototype), 'set')
+      .mockImplementation(function (this: unknown, source: unknown, at: unknown) {
+        copied += (source as Uint8Array).length;
+        Reflect.apply(realSet, this, [source, at]);
+      });
+    try {
+      for (let at = 0; at < stream.length; at += size) {
+        let turn = conversation.receive(stream, at, Math.min(at + size, stream.length), out);
+        while (turn !== undefined) {
+          out.clear();
+          turn = conversation.resume(out);
+        }
+        out.clear();
+      }
+    } finally {
+      spy.mockRestore();
+    }
+    return { looked, copied };
+  }
+  const realSet = Uint8Array.prototype.set;
+
+  const streams: Record<string, (length: number) => Buffer> = {
+    'one question without an end': (length) => Buffer.alloc(length, 'a'),
+    'nothing but delimiters': (length) => Buffer.alloc(length, '?'),
+    'short questions': (length) => Buffer.alloc(length, 'What?'),
+    'questions longer than a segment': (length) => Buffer.alloc(length, `${'a'.repeat(9000)}?`),
+  };
+
+  for (const [what, make] of Object.entries(streams)) {
+    for (const size of [1, 7, 1460, 65_536]) {
+      it(`is linear in the bytes: ${what}, in segments of ${size}`, () => {
+        for (const length of [10_000, 200_000]) {
+          const { looked, copied } = workOf(make(length), size);
+          expect(looked).toBeLessThanOrEqual(length);
+          // Held once, and moved to larger rooms that double.
+          expect(copied).toBeLessThanOrEqual(4 * length + 1000);
+        }
+      });
+    }
+  }
+
+  it('is linear in the bytes when each answer is deferred while the rest is held', () => {
+    const length = 50_000;
+    const { looked, copied } = workOf(Buffer.alloc(length, 'What?'), 1460, { defer: 1 });
+    expect(looked).toBeLessThanOrEqual(length);
+    expect(copied).toBeLessThanOrEqual(4 * length);
+  });
+});

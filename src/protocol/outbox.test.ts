@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Outbox } from './outbox.ts';
+
+describe('Outbox', () => {
+  it('holds what was written in order, strings as UTF-8, and nothing of what was dropped', () => {
+    const step = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 200 }).map((text) => ({ write: text })),
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => ({ write: bytes })),
+      fc.uint8Array({ minLength: 3000, maxLength: 5000 }).map((bytes) => ({ write: bytes })),
+      fc.nat(5000).map((count) => ({ drop: count })),
+      fc.constant({ clear: true }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const out = new Outbox();
+        let model = Buffer.alloc(0);
+        for (const each of steps) {
+          if ('write' in each) {
+            out.write(each.write);
+            model = Buffer.concat([model, Buffer.from(each.write as string)]);
+          } else if ('drop' in each) {
+            const count = Math.min(each.drop, model.length);
+            out.drop(count);
+            model = model.subarray(count);
+          } else {
+            out.clear();
+            model = Buffer.alloc(0);
+          }
+          expect(out.length).toBe(model.length);
+          expect(out.copy().equals(model)).toBe(true);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('gives copies that later writes leave alone', () => {
+    const out = new Outbox();
+    out.write('first');
+    const copy = out.copy(1);
+    out.clear();
+    out.write('other');
+    expect(copy.toString()).toBe('irst');
+  });
+});

@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { checkService, ServiceError } from './service.ts';
+import zen from './zen.ts';
+
+describe('checkService', () => {
+  it('gives back a service and a protocol as they are', () => {
+    const protocol = { dialogue: () => ({ frame: () => -1 }) };
+    expect(checkService(zen, 'zen')).toBe(zen);
+    expect(checkService(protocol, 'mine')).toBe(protocol);
+    const later = { delimiter: '?', answerAsync: async () => '' };
+    expect(checkService(later, 'mine')).toBe(later);
+  });
+
+  it.each([
+    [undefined, 'its default export is missing'],
+    [null, 'its default export is'],
+    ['?', 'its default export is a string'],
+    [{}, '"delimiter" is undefined'],
+    [{ delimiter: '', answer: String }, '"delimiter" is ""'],
+    [{ delimiter: 10, answer: String }, '"delimiter" is 10'],
+    [{ delimiter: '?' }, 'neither answer(question) nor answerAsync(question)'],
+    [{ delimiter: '?', answer: 'Ugly.' }, 'neither answer(question) nor answerAsync(question)'],
+    [{ dialogue: {} }, '"dialogue" is not a function'],
+  ])('refuses %j, naming the module and the slip', (value, slip) => {
+    expect(() => checkService(value, 'mine.ts')).toThrow(ServiceError);
+    expect(() => checkService(value, 'mine.ts')).toThrow('Cannot use service "mine.ts"');
+    expect(() => checkService(value, 'mine.ts')).toThrow(slip);
+  });
+});

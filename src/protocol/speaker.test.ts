@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { speakersOf } from './speaker.ts';
+
+const speakerFor = (delimiter: string) =>
+  speakersOf({ delimiter, answer: (question) => question }, false)();
+
+/** The same bytes, counting each time one of them is read. */
+function counted(bytes: Buffer): { bytes: Buffer; reads: () => number } {
+  let reads = 0;
+  const proxy = new Proxy(bytes, {
+    get(target, key) {
+      if (typeof key === 'string' && /^\d+$/.test(key)) reads++;
+      return Reflect.get(target, key);
+    },
+  });
+  return { bytes: proxy, reads: () => reads };
+}
+
+describe('frame of a service', () => {
+  it.each([
+    ['?', 'ab?c', 3],
+    ['?', 'abc', -1],
+    ['?', '?', 1],
+    ['\r\n', 'ab\r\nc', 4],
+    ['\r\n', 'ab\n\rc', -1],
+    ['aa', 'aaa', 2],
+    ['aab', 'aaab', 4],
+    ['§', 'a§', 3],
+  ])('ending in %j finds the first question of %j up to %i', (delimiter, text, end) => {
+    const bytes = Buffer.from(text);
+    expect(speakerFor(delimiter).frame(bytes, 0, bytes.length, 0)).toBe(end);
+  });
+
+  it('never looks outside its part of the bytes', () => {
+    const bytes = Buffer.from('\r\n?a\r\n');
+    expect(speakerFor('?').frame(bytes, 3, 6, 0)).toBe(-1);
+    // The delimiter's first byte is before the part, its second is in it.
+    expect(speakerFor('\r\n').frame(bytes, 1, 4, 0)).toBe(-1);
+    expect(speakerFor('\r\n').frame(bytes, 3, 5, 0)).toBe(-1);
+  });
+
+  it('ending in one character reads each byte once, however they come', () => {
+    const { frame } = speakerFor('?');
+    const size = 3000;
+    const { bytes, reads } = counted(Buffer.alloc(size, 'a'));
+    for (let end = 1; end <= size; end++) frame(bytes, 0, end, end - 1);
+    expect(reads()).toBe(size);
+  });
+
+  it.each([
+    'baaa',
+    'aaab',
+    'abab',
+  ])('ending in %j reads each byte at most as often as the delimiter is long', (delimiter) => {
+    const { frame } = speakerFor(delimiter);
+    const size = 3000;
+    const { bytes, reads } = counted(Buffer.alloc(size, 'a'));
+    for (let end = 1; end <= size; end++) frame(bytes, 0, end, end - 1);
+    expect(reads()).toBeLessThanOrEqual(size * (delimiter.length + 1));
+  });
+});
+
+describe('answer of a service', () => {
+  const bytes = Buffer.from('xxé?yy');
+  const at = 2;
+  const end = bytes.indexOf('?') + 1;
+
+  it('is given the question with its delimiter, as UTF-8 unless told otherwise', () => {
+    expect(speakerFor('?').answer(bytes, at, end)).toBe('é?');
+    const latin = speakersOf({ delimiter: '?', encoding: 'latin1', answer: (q) => q }, false)();
+    expect(latin.answer(bytes, at, end)).toBe('Ã©?');
+  });
+
+  it('comes from the table before the function', () => {
+    const speaker = speakersOf(
+      { delimiter: '?', answers: { 'é?': 'yes' }, answer: () => 'no' },
+      false,
+    )();
+    expect(Buffer.from(speaker.answer(bytes, at, end) as Uint8Array).toString()).toBe('yes');
+    expect(speaker.answer(bytes, 0, end)).toBe('no');
+  });
+
+  const both = { delimiter: '?', answer: () => 'now', answerAsync: async () => 'later' };
+
+  it('takes the asynchronous form where the architecture can go on meanwhile', async () => {
+    expect(await speakersOf(both, true)().answer(bytes, at, end)).toBe('later');
+    expect(speakersOf(both, false)().answer(bytes, at, end)).toBe('now');
+    expect(speakersOf({ delimiter: '?', answer: () => 'now' }, true)().answer(bytes, at, end)).toBe(
+      'now',
+    );
+  });
+
+  it('settles the only form there is where the architecture cannot go on', () => {
+    const later = { delimiter: '?', answerAsync: async () => 'later' };
+    const settle = (question: string | Uint8Array) => `settled ${question}`;
+    expect(speakersOf(later, false, settle)().answer(bytes, at, end)).toBe('settled é?');
+    expect(() => speakersOf(later, false)).toThrow(/answer/);
+  });
+});
+
+describe('speaker of a dialogue', () => {
+  it('is a new one for each conversation, and shared for a service', () => {
+    let made = 0;
+    const speakers = speakersOf(
+      { dialogue: () => ({ greeting: `number ${++made}`, frame: () => -1, answer: () => '' }) },
+      false,
+    );
+    expect([speakers().greeting, speakers().greeting]).toEqual(['number 1', 'number 2']);
+    const services = speakersOf({ delimiter: '?', answer: () => '' }, false);
+    expect(services()).toBe(services());
+  });
+
+  it('is given a copy of the question, which it may keep', () => {
+    const kept: Uint8Array[] = [];
+    const speaker = speakersOf(
+      {
+        dialogue: () => ({
+          frame: (_bytes, _start, end) => end,
+          answer: (question) => void kept.push(question),
+        }),
+      },
+      false,
+    )();
+    const bytes = Buffer.from('abc');
+    speaker.answer(bytes, 1, 3);
+    bytes.fill(0);
+    expect(Buffer.from(kept[0]!).toString()).toBe('bc');
+  });
+});

@@ -1,0 +1,103 @@
+/** What the kernel says of processes and threads, in /proc: where they sleep, what they hold, who started them. */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** System calls that a server may sleep in, by number. */
+const calls: Readonly<Record<string, Readonly<Record<number, string>>>> = {
+  x64: {
+    7: 'poll',
+    23: 'select',
+    35: 'nanosleep',
+    45: 'recvfrom',
+    44: 'sendto',
+    202: 'futex',
+    230: 'clock_nanosleep',
+    232: 'epoll_wait',
+    270: 'pselect6',
+    271: 'ppoll',
+    281: 'epoll_pwait',
+    288: 'accept4',
+  },
+  arm64: {
+    22: 'epoll_pwait',
+    72: 'pselect6',
+    73: 'ppoll',
+    98: 'futex',
+    101: 'nanosleep',
+    115: 'clock_nanosleep',
+    206: 'sendto',
+    207: 'recvfrom',
+    242: 'accept4',
+  },
+};
+
+/** The same call under its older or newer name: which one it is depends on the machine's architecture. */
+const sameCall: Readonly<Record<string, string>> = {
+  ppoll: 'poll',
+  pselect6: 'select',
+  epoll_pwait: 'epoll_wait',
+};
+
+const read = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // The process or thread is gone.
+    return undefined;
+  }
+};
+
+const list = (path: string): string[] => {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+};
+
+/** The system call that a thread sleeps in, or `running`. */
+export function syscallOf(pid: number, tid: number): string | undefined {
+  const number = read(`/proc/${pid}/task/${tid}/syscall`)?.split(' ')[0]?.trim();
+  if (number === undefined || number === 'running') return number;
+  const name = calls[process.arch]?.[Number(number)] ?? `call ${number}`;
+  return sameCall[name] ?? name;
+}
+
+export const threadsOf = (pid: number): number[] => list(`/proc/${pid}/task`).map(Number);
+
+/** How many threads of these processes sleep in that call. */
+export const countIn = (call: string, pids: readonly number[]): number =>
+  pids.flatMap((pid) => threadsOf(pid).filter((tid) => syscallOf(pid, tid) === call)).length;
+
+/** The processes that this one started and that are not reaped. */
+export const childrenOf = (pid: number): number[] =>
+  threadsOf(pid)
+    .flatMap((tid) => (read(`/proc/${pid}/task/${tid}/children`) ?? '').split(' '))
+    .filter((text) => text !== '')
+    .map(Number);
+
+/** The process's children, theirs, and so on. */
+export function descendantsOf(pid: number): number[] {
+  const children = childrenOf(pid);
+  return [...children, ...children.flatMap(descendantsOf)];
+}
+
+export const isAlive = (pid: number): boolean => read(`/proc/${pid}/stat`) !== undefined;
+
+/** What each descriptor of the process is, such as `socket:[inode]`. */
+export function descriptorsOf(pid: number | 'self'): Map<number, string> {
+  const found = new Map<number, string>();
+  for (const fd of list(`/proc/${pid}/fd`)) {
+    try {
+      found.set(Number(fd), readlinkSync(`/proc/${pid}/fd/${fd}`));
+    } catch {
+      // Closed since; the listing's own descriptor always is.
+    }
+  }
+  return found;
+}
+
+/** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */
+export const holdings = (): string[] =>
+  [...descriptorsOf('self').values()]
+    .filter((what) => /^(socket:|pipe:|\/memfd:)/.test(what))
+    .sort();

@@ -1,0 +1,31 @@
+/** Programs that a test needs and a machine may not have: skipped with a line that says how to get them, never in CI. */
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+
+const told = new Set<string>();
+
+/**
+ * True if the program is there.
+ *
+ * @throws Error in CI (`CI=true`) where it is not: nothing is skipped there
+ */
+export function hasProgram(name: string, install: string): boolean {
+  if (pathOf(name) !== undefined) return true;
+  if (process.env.CI === 'true') throw new Error(`${name} is missing: apt-get install ${install}`);
+  if (!told.has(name)) console.log(`Skipped, ${name} is missing: apt-get install ${install}`);
+  told.add(name);
+  return false;
+}
+
+function pathOf(name: string): string | undefined {
+  for (const folder of (process.env.PATH ?? '').split(':')) {
+    const path = join(folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
