@@ -16,6 +16,8 @@ class Protocol {
   readonly #conversation;
   readonly #out = new Outbox();
   #transport!: Socket;
+  /** What was last written, until the kernel has it. */
+  #unsent: Buffer | undefined;
   #waiting = false;
   #halfClosed = false;
 
@@ -41,12 +43,19 @@ class Protocol {
 
   connectionLost(peer: string, cause: Ending['cause']): void {
     if (!this.#worker.journal.on) return;
-    const unsent = this.#transport.writableLength > 0 ? this.#out.copy() : undefined;
+    const unsent = this.#unsent;
     this.#worker.journal.record(accountOf(peer, this.#conversation, { cause, unsent }));
   }
 
+  #write(bytes: Buffer): boolean {
+    this.#unsent = bytes;
+    return this.#transport.write(bytes, (error) => {
+      if (!error && this.#unsent === bytes) this.#unsent = undefined;
+    });
+  }
+
   #goOn(turn: Turn): void {
-    const hasRoom = this.#out.length === 0 || this.#transport.write(this.#out.copy());
+    const hasRoom = this.#out.length === 0 || this.#write(this.#out.copy());
     const resume = () => {
       this.#waiting = false;
       if (this.#transport.destroyed) return;

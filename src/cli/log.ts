@@ -27,7 +27,7 @@ export async function createLogger(form: 'text' | 'json'): Promise<(event: Serve
 
 async function readable() {
   const { default: pretty } = await import('pino-pretty');
-  const isColored = process.stdout.isTTY === true && !process.env['NO_COLOR'];
+  const isColored = process.stdout.isTTY === true && !process.env.NO_COLOR;
   return pretty({
     colorize: isColored,
     hideObject: true,

@@ -1,7 +1,7 @@
 /** `mondo serve`: a server in the foreground, its account on standard output. */
 import { DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
 import { type Server, serve } from '../host/serve.ts';
-import { createLogger } from './log.ts';
+import type { ServerEvent } from '../host/server-event.ts';
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
@@ -24,14 +24,22 @@ export async function serveCommand(
   // Whoever read the account has left, as in `| head`.
   process.stdout.on('error', () => interrupt());
 
-  const logger = log === 'none' ? undefined : await createLogger(log);
-  let server: Server;
-  try {
-    server = await serve({ ...options, architecture, host }, logger);
-  } catch (error) {
-    interrupt();
-    throw error;
+  // The logger is loaded while the workers start; events wait for it.
+  const events: ServerEvent[] = [];
+  let record = (event: ServerEvent): void => void events.push(event);
+  const starting = serve(
+    { ...options, architecture, host },
+    log === 'none' ? undefined : (event) => record(event),
+  );
+  // Looked at below; until then a failure is not an unhandled one.
+  starting.catch(() => {});
+  if (log !== 'none') {
+    const { createLogger } = await import('./log.ts');
+    const logger = await createLogger(log);
+    for (const event of events) logger(event);
+    record = logger;
   }
+  const server = await starting;
   if (log === 'none') console.log(`Listening at ${server.where}`);
   if (process.stdout.isTTY && log === 'text') hint(server);
   process.on('SIGUSR2', () => console.table(server.workers()));

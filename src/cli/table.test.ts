@@ -18,9 +18,24 @@ describe('tableLines', () => {
     ]);
   });
 
-  test('breaks no word, though it is wider than the line', () => {
-    expect(tableLines(rows, 5).flat().join(' ').match(/\S+/g)).toEqual(
-      expect.arrayContaining(['defeats', 'silent', 'single']),
-    );
+  test('breaks a line after the hyphen of a compound, and never inside an option', () => {
+    expect(tableLines([['non-blocking --max-threads']], 13)).toEqual([
+      ['non-blocking', '--max-threads'],
+    ]);
+    expect(tableLines([['poll, non-blocking']], 10)).toEqual([['poll, non-', 'blocking']]);
+  });
+
+  test('puts the columns closer, and then breaks words, rather than exceed the width', () => {
+    expect(tableLines(rows, 14)).toEqual([
+      ['name   what', '       defeats', '       it'],
+      ['single one', '       silent', '       client'],
+    ]);
+    for (let width = 3; width < 40; width++) {
+      const lines = tableLines(rows, width).flat();
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width);
+      expect(lines.join('').replaceAll(' ', '')).toHaveLength(
+        rows.flat().join('').replaceAll(' ', '').length,
+      );
+    }
   });
 });

@@ -58,6 +58,8 @@ export function openListeners(
     return { listeners, address };
   } catch (error) {
     for (const listener of listeners) close(listener);
+    // A path that the kernel has no room for.
+    if (error instanceof RangeError) throw new ServeError('usage', error.message, { cause: error });
     throw error instanceof SystemError ? explained(wanted, error) : error;
   }
 }

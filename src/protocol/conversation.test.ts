@@ -149,6 +149,19 @@ describe('Conversation with a faulty service', () => {
     expect(taken(talk.out)).toBe('good?');
   });
 
+  it('remembers nothing of what the peer goes on to ask', () => {
+    const dialogue = {
+      frame: (_: unknown, start: number) => start + 1,
+      finished: true,
+      answer: String,
+    };
+    const talk = start({ dialogue: () => dialogue });
+    expect(receive(talk, 'abc')).toBe('close');
+    expect(talk.conversation.unfinished).toHaveLength(0);
+    expect(receive(talk, 'def')).toBe('close');
+    expect(talk.conversation.unfinished).toHaveLength(0);
+  });
+
   it('asks the service nothing more after a failure', () => {
     const answer = vi.fn(() => {
       throw new Error('a fault');

@@ -6,6 +6,7 @@
 import type { Outbox } from './outbox.ts';
 import type { Answer } from './service.ts';
 import type { Speaker } from './speaker.ts';
+import type { AnswerTable } from './table.ts';
 
 /**
  * What a conversation wants next:
@@ -42,6 +43,7 @@ function checkAnswer(answer: unknown): void {
 export class Conversation {
   readonly #speaker: Speaker;
   readonly #think: Think;
+  readonly #table: AnswerTable | undefined;
   /** Bytes received and not yet answered: `#held[#from, #to)`. */
   #held: Buffer | undefined;
   #from = 0;
@@ -59,6 +61,8 @@ export class Conversation {
   constructor(speaker: Speaker, think: Think = UNHURRIED) {
     this.#speaker = speaker;
     this.#think = think;
+    // An answer that costs thinking time has to be thought about each time.
+    if (think.pause === undefined && think.defer === 0) this.#table = speaker.table;
   }
 
   /** Says what the protocol says first. */
@@ -79,8 +83,18 @@ export class Conversation {
       this.hold(bytes, start, end);
       return this.#waiting ?? this.#goOn(out);
     }
+    const table = this.#table;
     let at = start;
     while (at < end) {
+      if (table !== undefined) {
+        const next = table.answer(bytes, at, end, out);
+        if (next >= 0) {
+          at = next;
+          if (out.length - out.start < FULL) continue;
+          this.hold(bytes, at, end);
+          return 'full';
+        }
+      }
       const next = this.#frame(bytes, at, end, 0);
       if (next === FAILED) return 'close';
       if (next < 0) {
@@ -101,7 +115,7 @@ export class Conversation {
   /** Keeps bytes that came before their time, to be answered when `resume` is called. */
   hold(bytes: Buffer, start: number, end: number): void {
     const size = end - start;
-    if (size === 0) return;
+    if (size === 0 || this.#isOver) return;
     if (this.#held === undefined) {
       // Room for as much again: most questions arrive in two pieces if not in one.
       this.#held = Buffer.allocUnsafeSlow(Math.max(64, size * 2));
@@ -200,6 +214,7 @@ export class Conversation {
 
   #close(): 'close' {
     this.#isOver = true;
+    this.#held = undefined;
     return 'close';
   }
 

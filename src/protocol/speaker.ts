@@ -10,6 +10,8 @@ export interface Speaker {
   readonly stateless: boolean;
   /** What ends a question, where that is all there is to its framing. */
   readonly delimiter?: Buffer;
+  /** What can be answered without asking `answer`. */
+  readonly table?: AnswerTable;
   readonly greeting?: Answer;
   frame(bytes: Buffer, start: number, end: number, searched: number): number;
   answer(
@@ -78,14 +80,20 @@ function answering<Q extends string | Uint8Array, A>(
 function speakerOfService(service: Service, asynchronous: boolean, settle?: Settle): Speaker {
   const delimiter = Buffer.from(service.delimiter);
   const encoding = service.encoding ?? 'utf8';
-  const table = new AnswerTable(service.answers ?? {});
   const answer = answering(service, asynchronous, settle as (question: string) => Answer);
+  const frame = delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter);
+  const isQuestion = (bytes: Buffer) => frame(bytes, 0, bytes.length, 0) === bytes.length;
+  const { answers } = service;
   return {
     stateless: true,
-    delimiter,
-    frame: delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter),
-    answer: (bytes, start, end) =>
-      table.find(bytes, start, end) ?? answer(bytes.toString(encoding, start, end)),
+    ...(answers === undefined ? {} : { table: new AnswerTable(answers, isQuestion, encoding) }),
+    frame,
+    answer(bytes, start, end) {
+      const question = bytes.toString(encoding, start, end);
+      // Found here and not in the table if it came in pieces, or if every answer costs time.
+      if (answers !== undefined && Object.hasOwn(answers, question)) return answers[question]!;
+      return answer(question);
+    },
   };
 }
 

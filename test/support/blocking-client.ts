@@ -15,7 +15,7 @@ export type Command =
   | { readonly call: 'connect'; readonly address: SocketAddress; readonly patience: number }
   | { readonly call: 'send'; readonly bytes: Uint8Array }
   | { readonly call: 'receive'; readonly count: number }
-  | { readonly call: 'rest' | 'end' | 'reset' | 'close' };
+  | { readonly call: 'wake' | 'rest' | 'end' | 'reset' | 'close' };
 
 export interface Reply {
   readonly text?: string;
@@ -68,6 +68,8 @@ function run(command: Command): string {
     }
     case 'rest':
       return receive(Number.POSITIVE_INFINITY);
+    case 'wake':
+      return '';
     case 'end':
       check('shutdown', libc.shutdown(fd, SHUT_WR));
       return '';

@@ -163,6 +163,12 @@ class BlockingThread {
     return thread;
   }
 
+  static async start(count: number): Promise<void> {
+    const threads = Array.from({ length: count }, () => BlockingThread.take());
+    await Promise.all(threads.map((thread) => thread.run({ call: 'wake' })));
+    for (const thread of threads) thread.release();
+  }
+
   static async endAll(): Promise<void> {
     await Promise.all([...BlockingThread.#all].map((thread) => thread.#worker.terminate()));
     BlockingThread.#all.clear();
@@ -195,6 +201,9 @@ class BlockingThread {
     BlockingThread.#idle.push(this);
   }
 }
+
+/** Has so many threads ready, which otherwise are started when they are needed. */
+export const startBlockingThreads = (count: number): Promise<void> => BlockingThread.start(count);
 
 /** Ends the threads of the blocking clients. */
 export const endBlockingThreads = (): Promise<void> => BlockingThread.endAll();

@@ -1,0 +1,410 @@
+/** The command as a user meets it: real processes, their output, their exit codes, and what they leave behind. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { architectureNames } from '../src/architectures/catalogue.ts';
+import { connect } from '../src/index.ts';
+import { aphorisms } from '../src/protocol/zen.ts';
+import {
+  descendantsOf,
+  isAlive,
+  mondo,
+  type Process,
+  runMondo,
+  spawnMondo,
+} from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
+import { MS, until } from './support/until.ts';
+
+const ESCAPE = '\u001b';
+const hasIPv6 = Object.values(networkInterfaces())
+  .flat()
+  .some((it) => it?.address === '::1');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mondo-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** One line on standard error that names the program, no stack, nothing on standard output. */
+function expectOneLine(ended: Awaited<ReturnType<typeof runMondo>>, code: number, says: string) {
+  expect(ended.stderr).toMatch(/^mondo: [^\n]+\n$/);
+  expect(ended.stderr).toContain(says);
+  expect(ended.stdout).toBe('');
+  expect(ended.code).toBe(code);
+}
+
+async function portOf(server: Process): Promise<number> {
+  const [, port] = await server.printed(/Listening at \S+:(\d+)/);
+  return Number(port);
+}
+
+/** A port where nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe('mondo', () => {
+  test('alone prints its help', async () => {
+    const { code, stdout, stderr } = await runMondo();
+    expect(stdout).toMatch(/^Usage: mondo /);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+
+  test('--version prints the version', async () => {
+    const { code, stdout } = await runMondo('--version');
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    'serve',
+    'client',
+    'architectures',
+    'this',
+  ])('%s --help has one example and fits 80 columns', async (command) => {
+    const { code, stdout } = await runMondo(command, '--help');
+    expect(stdout.match(/^ {2}\$ mondo /gm)).toHaveLength(1);
+    expect(stdout).toContain(`Example:\n  $ mondo ${command}`);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(code).toBe(0);
+  });
+
+  test('says in one line that there is no such command or option', async () => {
+    expectOneLine(await runMondo('serv'), 2, "unknown command 'serv' (Did you mean serve?)");
+    expectOneLine(await runMondo('this', '--fast'), 2, "unknown option '--fast'");
+    expectOneLine(await runMondo('client'), 2, "missing required argument 'host'");
+  });
+
+  test.each([
+    ['this'],
+    ['architectures'],
+    ['--help'],
+  ])('%s is quiet when whoever read its output has left', async (command) => {
+    await using run = spawnMondo(command);
+    run.child.stdout.destroy();
+    expect(await run.ended()).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe('mondo this', () => {
+  test('prints the Zen of Python', async () => {
+    const { code, stdout } = await runMondo('this');
+    const lines = stdout.split('\n');
+    expect(lines[0]).toBe('The Zen of Python, by Tim Peters');
+    expect(lines.slice(2, -1)).toHaveLength(19);
+    for (const [question, answer] of Object.entries(aphorisms)) {
+      expect(lines).toContain(question.replace('?', ` ${answer.toLowerCase()}`));
+    }
+    expect(code).toBe(0);
+  });
+
+  test.skipIf(!hasProgram('python3', 'python3'))('prints what Python prints', async () => {
+    const { stdout } = await runMondo('this');
+    expect(stdout).toBe(execFileSync('python3', ['-c', 'import this'], { encoding: 'utf8' }));
+  });
+});
+
+describe('mondo architectures', () => {
+  test('prints a line for each into a pipe, aligned and whole', async () => {
+    const { code, stdout } = await runMondo('architectures');
+    const [heading = '', ...lines] = stdout.trimEnd().split('\n');
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(architectureNames);
+    const second = heading.indexOf('in the chapter');
+    for (const line of lines) expect(line.slice(second - 2)).toMatch(/^ {2}\S/);
+    for (const title of ['process model', 'I/O model', 'what defeats it']) {
+      expect(heading).toContain(title);
+    }
+    expect(stdout).not.toContain(ESCAPE);
+    expect(code).toBe(0);
+  });
+
+  test('--json gives every trait of each', async () => {
+    const { stdout } = await runMondo('architectures', '--json');
+    const catalogue = JSON.parse(stdout) as Record<string, unknown>[];
+    expect(catalogue.map(({ name }) => name)).toEqual(architectureNames);
+    for (const traits of catalogue) {
+      expect(Object.keys(traits)).toEqual(
+        expect.arrayContaining(['chapter', 'processModel', 'ioModel', 'capacity', 'threads']),
+      );
+    }
+  });
+
+  test.skipIf(!hasProgram('script', 'bsdutils')).each([80, 160])(
+    'fits a terminal of %i columns, in colour only where that is welcome',
+    (columns) => {
+      const print = (environment: string) => {
+        const command = `stty cols ${columns}; ${environment} '${process.execPath}' '${mondo}' architectures`;
+        const env = { PATH: process.env.PATH, TERM: 'xterm' };
+        return execFileSync('script', ['-qec', command, '/dev/null'], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'inherit'],
+          env,
+        });
+      };
+      const plain = print('NO_COLOR=1');
+      const lines = plain.split('\r\n');
+      expect(plain).not.toContain(ESCAPE);
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(columns);
+      for (const name of architectureNames) {
+        expect(lines.some((line) => line.startsWith(`${name} `))).toBe(true);
+      }
+      expect(print('')).toContain(`${ESCAPE}[1m`);
+    },
+  );
+});
+
+describe('mondo serve', () => {
+  test('says where it listens, in text that holds no colour in a pipe', async () => {
+    await using server = spawnMondo('serve', 'epoll', '127.0.0.1', '-p', '0');
+    const port = await portOf(server);
+    await using client = await connect('127.0.0.1', port);
+    expect(await client.ask('Simple is better than?')).toBe('Complex.');
+    expect(server.stdout).not.toContain(ESCAPE);
+    expect(server.stdout).not.toContain('In another terminal');
+  });
+
+  test('--log json gives the account as lines of JSON', async () => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'json');
+    const client = await connect('127.0.0.1', await portOf(server));
+    await client.ask('Simple is better than?');
+    client.send('Simple is');
+    await client.close();
+    await server.printed(/hungUp/);
+    server.child.kill('SIGTERM');
+    const { stdout } = await server.ended();
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ type }) => type)).toEqual(['listening', 'accepted', 'hungUp', 'stopped']);
+    for (const { time } of events) expect(Math.abs(Date.now() - time)).toBeLessThan(60_000 * MS);
+    // A name that comes twice is valid JSON to one reader and not to the next.
+    for (const line of stdout.trimEnd().split('\n')) {
+      expect(line.match(/"time":/g)).toHaveLength(1);
+    }
+  });
+
+  test('--log none says only where it listens', async () => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'none');
+    await using client = await connect('127.0.0.1', await portOf(server));
+    await client.ask('Simple is better than?');
+    server.child.kill('SIGTERM');
+    expect((await server.ended()).stdout).toMatch(/^Listening at 127\.0\.0\.1:\d+\n$/);
+  });
+
+  test('fails in one line where the port is in use', async () => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0');
+    const port = String(await portOf(server));
+    for (const architecture of ['single', 'callback', 'prefork']) {
+      const second = await runMondo('serve', architecture, '127.0.0.1', '-p', port);
+      expectOneLine(second, 1, `port ${port} is in use`);
+    }
+  });
+
+  test('fails in one line where a server listens at the socket file', async () => {
+    const where = `unix:${join(folder, 'used')}`;
+    await using server = spawnMondo('serve', 'epoll', where);
+    await server.printed(/Listening/);
+    expectOneLine(await runMondo('serve', 'single', where), 1, 'a server is listening there');
+  });
+
+  test('fails in one line for an unknown host', async () => {
+    expectOneLine(await runMondo('serve', 'single', 'mondo.invalid'), 1, '"mondo.invalid"');
+  });
+
+  test.each([
+    [['serve', 'single', '-p', 'many'], "argument 'many'"],
+    [['serve', 'single', '-p', '65536'], "argument '65536'"],
+    [['serve', 'threaded', '--threads', '0'], 'Cannot use 0 as the number of threads'],
+    [['serve', 'threaded', '--threads', '-1'], "argument '-1'"],
+    [['serve', 'single', '--threads', '2'], 'Cannot serve single with 2 threads'],
+    [['serve', 'mondo'], 'no architecture "mondo"'],
+    [['serve', 'single', '--service', './not-there.ts'], '"./not-there.ts"'],
+    [['serve', 'single', '--log', 'xml'], 'text, json, none'],
+  ])('says in one line what is wrong with %j', async (args, says) => {
+    expectOneLine(await runMondo(...args), 2, says);
+  });
+
+  test.skipIf(!hasIPv6)('takes an IPv6 address', async () => {
+    await using server = spawnMondo('serve', 'epoll', '::1', '-p', '0');
+    const [, port] = await server.printed(/Listening at \[::1\]:(\d+)/);
+    for (const host of ['::1', '[::1]']) {
+      const { stdout, code } = await runMondo('client', host, '-p', port!);
+      expect(stdout).toContain('Simple is better than? Complex.');
+      expect(code).toBe(0);
+    }
+  });
+
+  test.skipIf(!hasIPv6).each(['single', 'epoll', 'callback'])(
+    '%s "" listens on all interfaces, IPv4 and IPv6',
+    async (architecture) => {
+      await using server = spawnMondo('serve', architecture, '', '-p', '0');
+      const port = await portOf(server);
+      for (const host of ['127.0.0.1', '::1']) {
+        await using client = await connect(host, port);
+        expect(await client.ask('Simple is better than?')).toBe('Complex.');
+      }
+      await server.printed(/Accepted connection from 127\.0\.0\.1:/);
+      await server.printed(/Accepted connection from \[::1\]:/);
+    },
+  );
+
+  test('ends when whoever read its account has left', async () => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0');
+    const port = await portOf(server);
+    const workers = descendantsOf(server.pid);
+    server.child.stdout.destroy();
+    await using client = await connect('127.0.0.1', port);
+    client.send('Simple is');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    expect(workers.filter(isAlive)).toEqual([]);
+  });
+
+  // Every architecture: which of them are blocked in the kernel is their own affair.
+  describe.each(architectureNames)('%s stops within a second', (architecture) => {
+    test.each(['SIGINT', 'SIGTERM'] as const)('of %s, whatever its clients do', async (signal) => {
+      const path = join(folder, `${architecture}-${signal}`);
+      await using server = spawnMondo('serve', architecture, `unix:${path}`);
+      await server.printed(/Listening at unix:/);
+      const silent = await connect(`unix:${path}`);
+      const halfway = await connect(`unix:${path}`);
+      halfway.send('Simple is better');
+      await server.printed(/Accepted connection/);
+      const workers = descendantsOf(server.pid);
+      expect(workers.length).toBeGreaterThan(0);
+
+      const start = performance.now();
+      // Ctrl-C goes to all of a terminal's group; kill goes to the one process.
+      if (signal === 'SIGINT') server.signalGroup(signal);
+      else server.child.kill(signal);
+      const { code, stderr } = await server.ended();
+      expect(performance.now() - start).toBeLessThan(1000 * MS);
+
+      expect(code).toBe(0);
+      expect(stderr).toBe('');
+      expect(server.stdout).toMatch(/Stopped\n$/);
+      expect(workers.filter(isAlive)).toEqual([]);
+      expect(existsSync(path)).toBe(false);
+      await Promise.all([silent.close(), halfway.close()]);
+    });
+  });
+
+  test('stops cleanly though the signal comes twice, as it does through npm', async () => {
+    const path = join(folder, 'twice');
+    await using server = spawnMondo('serve', 'threaded', `unix:${path}`);
+    await server.printed(/Listening/);
+    server.signalGroup('SIGINT');
+    server.signalGroup('SIGINT');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe('mondo client', () => {
+  let server: Process;
+  let port: string;
+  beforeAll(async () => {
+    server = spawnMondo('serve', 'epoll', '127.0.0.1', '-p', '0');
+    port = String(await portOf(server));
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const pairs = Object.entries(aphorisms).map(([question, answer]) => `${question} ${answer}`);
+
+  test('asks the three questions, each with its answer on one line', async () => {
+    const { code, stdout, stderr } = await runMondo('client', '127.0.0.1', '-p', port);
+    expect(stdout.trimEnd().split('\n').toSorted()).toEqual(pairs.toSorted());
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+
+  test('asks them in random order', async () => {
+    const orders = new Set<string>();
+    await until('two orders', async () => {
+      orders.add((await runMondo('client', '127.0.0.1', '-p', port)).stdout);
+      return orders.size > 1;
+    });
+  });
+
+  test('-e sends a question without its last character and leaves', async () => {
+    const { code, stdout } = await runMondo('client', '127.0.0.1', '-p', port, '-e');
+    expect(stdout).toMatch(/^Sent "\w+ is better than" to 127\.0\.0\.1:\d+ and left\n$/);
+    expect(code).toBe(0);
+    await server.printed(/sent "\w+ is better than" but then closed/);
+  });
+
+  test('--ask asks the given questions in their order', async () => {
+    const asked = ['--ask', 'Why?', '--ask', 'Simple is better than?Who?', '--ask', 'Über?'];
+    const { code, stdout } = await runMondo('client', '127.0.0.1', '-p', port, ...asked);
+    expect(stdout.split('\n')).toEqual([
+      'Why? Error: unknown aphorism.',
+      'Simple is better than? Complex.',
+      'Who? Error: unknown aphorism.',
+      'Über? Error: unknown aphorism.',
+      '',
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test('fails in one line for a question without an end', async () => {
+    const args = ['client', '127.0.0.1', '-p', port, '--ask', 'Why', '--timeout', '100'];
+    expectOneLine(await runMondo(...args), 1, 'no answer within 100 ms');
+  });
+
+  test('fails in one line where nobody listens', async () => {
+    const free = String(await freePort());
+    expectOneLine(await runMondo('client', '127.0.0.1', '-p', free), 1, 'connection refused');
+    const missing = `unix:${join(folder, 'nobody')}`;
+    expectOneLine(await runMondo('client', missing), 1, 'no such socket file');
+  });
+
+  test('fails in one line for an unknown host', async () => {
+    expectOneLine(await runMondo('client', 'mondo.invalid'), 1, '"mondo.invalid:1060"');
+  });
+
+  test.each([
+    [['--timeout', '0'], "argument '0'"],
+    [['-p', '0'], 'Cannot use 0 as port'],
+  ])('says in one line what is wrong with %j', async (args, says) => {
+    expectOneLine(await runMondo('client', '127.0.0.1', ...args), 2, says);
+  });
+
+  /** Runs the client against a server that does `serve` with its connection. */
+  async function runAgainst(serve: (socket: Socket) => void, ...args: string[]) {
+    const rude: NetServer = createServer((socket) => serve(socket.on('error', () => {})));
+    await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve));
+    const { port } = rude.address() as { port: number };
+    try {
+      return await runMondo('client', '127.0.0.1', '-p', String(port), ...args);
+    } finally {
+      rude.close();
+    }
+  }
+
+  test('fails in one line where the server resets, or closes inside an answer', async () => {
+    const reset = await runAgainst((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    expectOneLine(reset, 1, 'connection reset by the server');
+    const closed = await runAgainst((socket) => socket.once('data', () => socket.end('Comp')));
+    expectOneLine(closed, 1, 'the server closed the connection after "Comp"');
+  });
+
+  test("prints a server's control characters as text", async () => {
+    const { stdout } = await runAgainst(
+      (socket) => socket.once('data', () => socket.end(`${ESCAPE}[2J\nUgly.`)),
+      '--ask',
+      'a?',
+    );
+    expect(stdout).toBe('a? \\x1b[2J\\x0aUgly.\n');
+  });
+});

@@ -1,0 +1,529 @@
+/** One suite over the catalogue: the same bytes and the same account from every architecture, by its traits. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { aphorisms } from '../src/protocol/zen.ts';
+import {
+  ask,
+  type Client,
+  type ClientFamily,
+  connectClient,
+  endBlockingThreads,
+  NetClient,
+  startBlockingThreads,
+} from './support/clients.ts';
+import { BIG, GREETING } from './support/services/talker.ts';
+import { architectures, Serving, type Variant, variants } from './support/serving.ts';
+import { MS, staysPending, until, within } from './support/until.ts';
+
+const service = (name: string) => join(import.meta.dirname, 'support/services', `${name}.ts`);
+
+const ERROR = 'Error: unknown aphorism.';
+const questions = Object.keys(aphorisms) as (keyof typeof aphorisms)[];
+const [beautiful, , simple] = questions as [string, string, string];
+const allQuestions = questions.join('');
+const allAnswers = questions.map((question) => aphorisms[question]).join('');
+
+interface Case {
+  readonly title: string;
+  readonly families?: readonly ClientFamily[];
+  run(client: Client): Promise<void>;
+  /** What the server tells of this client after it was accepted. */
+  readonly account: readonly string[];
+}
+
+const expectAnswer = async (client: Client, question: string, answer: string) =>
+  expect(await ask(client, question, answer.length)).toBe(answer);
+
+const zenCases: readonly Case[] = [
+  {
+    title: 'answers the three questions',
+    async run(client) {
+      for (const question of questions) await expectAnswer(client, question, aphorisms[question]);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'answers questions that come byte by byte',
+    async run(client) {
+      for (const byte of allQuestions) await client.send(byte);
+      expect(await client.receive(allAnswers.length)).toBe(allAnswers);
+    },
+    account: ['closed'],
+  },
+  {
+    // The answer to the question before the cut shows that the server has what stands before the cut.
+    title: 'answers a question cut at every byte',
+    async run(client) {
+      let rest = '';
+      for (let cut = 1; cut < simple.length; cut++) {
+        await expectAnswer(client, `${rest}${simple.slice(0, cut)}`, rest === '' ? '' : 'Complex.');
+        await expectAnswer(client, `${simple.slice(cut)}${beautiful.slice(0, 5)}`, 'Complex.');
+        await expectAnswer(client, `${beautiful.slice(5)}`, 'Ugly.');
+        await expectAnswer(client, `${simple}${simple.slice(0, cut)}`, 'Complex.');
+        rest = simple.slice(cut);
+      }
+      await expectAnswer(client, rest, 'Complex.');
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'answers twenty questions in one segment',
+    async run(client) {
+      await expectAnswer(
+        client,
+        allQuestions.repeat(7).slice(0, -simple.length),
+        allAnswers.repeat(7).slice(0, -'Complex.'.length),
+      );
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'answers unknown and empty questions',
+    async run(client) {
+      await expectAnswer(client, 'Ugly is better than?', ERROR);
+      await expectAnswer(client, 'beautiful is better than?', ERROR);
+      await expectAnswer(client, '?', ERROR);
+      await expectAnswer(client, `???${simple}`, `${ERROR.repeat(3)}Complex.`);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'answers bytes above 127',
+    async run(client) {
+      const high = Buffer.from(Array.from({ length: 128 }, (_, i) => 128 + i));
+      await client.send(Buffer.concat([high, Buffer.from(`?é🙂?${simple}\xff`)]));
+      expect(await client.receive(2 * ERROR.length + 8)).toBe(`${ERROR}${ERROR}Complex.`);
+      await expectAnswer(client, '?', ERROR);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'answers a question of a megabyte',
+    async run(client) {
+      await expectAnswer(client, `${'a'.repeat(1 << 20)}?${beautiful}`, `${ERROR}Ugly.`);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'tells of a client that says nothing and leaves',
+    async run() {},
+    account: ['closed'],
+  },
+  {
+    title: 'tells of a client that leaves mid-question',
+    async run(client) {
+      await expectAnswer(client, `${beautiful}Simple is`, 'Ugly.');
+    },
+    account: ['hungUp Simple is'],
+  },
+  {
+    title: 'tells of a client that resets between questions',
+    async run(client) {
+      await expectAnswer(client, beautiful, 'Ugly.');
+      await client.reset();
+    },
+    account: ['failed ECONNRESET'],
+  },
+  {
+    title: 'tells of a client that resets mid-question',
+    async run(client) {
+      await expectAnswer(client, `${beautiful}Simple is`, 'Ugly.');
+      await client.reset();
+    },
+    account: ['failed ECONNRESET'],
+  },
+  {
+    title: 'answers a client that half-closes after asking',
+    async run(client) {
+      await client.send(allQuestions);
+      await client.end();
+      expect(await client.rest()).toBe(allAnswers);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'answers a client that half-closes mid-question, and tells of it',
+    async run(client) {
+      await client.send(`${beautiful}Simple is`);
+      await client.end();
+      expect(await client.rest()).toBe('Ugly.');
+    },
+    account: ['hungUp Simple is'],
+  },
+  {
+    title: 'answers 20,000 questions of a client that reads none of it until it has asked',
+    families: ['net'],
+    async run(client) {
+      // A client of Node's keeps what the kernel does not take; one that blocks could not go on asking.
+      const sent = client.send('What?'.repeat(20_000));
+      await until('the pipe to be full or all to be sent', () =>
+        staysPending(sent, 50).then(() => true),
+      );
+      const answers = await client.receive(20_000 * ERROR.length);
+      expect(answers === ERROR.repeat(20_000)).toBe(true);
+      await sent;
+      await expectAnswer(client, simple, 'Complex.');
+    },
+    account: ['closed'],
+  },
+];
+
+const talkerCases: readonly Case[] = [
+  {
+    title: 'greets',
+    async run(client) {
+      expect(await client.receive(GREETING.length)).toBe(GREETING);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'keeps the state of a dialogue, and answers nothing to some questions',
+    async run(client) {
+      await expectAnswer(client, 'count?cou', `${GREETING}1.`);
+      await expectAnswer(client, 'nt?nothing?count?', '2.4.');
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'ends the conversation of a service that throws, and no other',
+    async run(client) {
+      await client.send('count?oh?count?');
+      expect(await client.rest()).toBe(`${GREETING}1.`);
+    },
+    account: ['threw Error: no such question'],
+  },
+  {
+    title: 'hangs up when the dialogue is finished',
+    async run(client) {
+      await client.send('count?bye?count?');
+      expect(await client.rest()).toBe(`${GREETING}1.Bye.`);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'waits for a client that reads none of 6 MB until it has asked for all of it',
+    async run(client) {
+      const count = 100;
+      await client.send('big?'.repeat(count));
+      await client.receive(GREETING.length);
+      const answers = await client.receive(count * BIG);
+      expect(answers === Buffer.alloc(BIG, 'big').toString('latin1').repeat(count)).toBe(true);
+      await expectAnswer(client, 'count?', `${count + 1}.`);
+    },
+    account: ['closed'],
+  },
+  {
+    title: 'tells of a client that resets before it has taken its answers',
+    async run(client) {
+      await client.send('big?'.repeat(200));
+      await client.receive(GREETING.length + 1);
+      await client.reset();
+    },
+    account: ['unsent'],
+  },
+];
+
+/** Runs the cases on one server, with each family of client, side by side. */
+function runCases(cases: readonly Case[], serving: () => Serving): void {
+  for (const { title, families, run, account } of cases) {
+    for (const family of families ?? (['net', 'blocking'] as const)) {
+      it.concurrent(`${title} (${family})`, async () => {
+        const client = await connectClient(family, serving().address);
+        try {
+          await run(client);
+        } finally {
+          await client.close();
+        }
+        await serving().expectAccount(client.peer, ['accepted', ...account]);
+      });
+    }
+  }
+}
+
+// Their pipes are not to be taken for something that a server has left behind.
+beforeAll(() => startBlockingThreads(8));
+afterAll(endBlockingThreads);
+
+describe.each(variants)('$title', (variant) => {
+  describe('with the Zen questions', () => {
+    let serving: Serving;
+    let stopped = false;
+    beforeAll(async () => {
+      serving = await Serving.start(variant.options);
+    });
+    afterAll(async () => {
+      if (!stopped) await serving.server.close();
+    });
+
+    it('listens where it says', () => {
+      expect(serving.address).toMatchObject({ family: 'IPv4', host: '127.0.0.1' });
+      expect(serving.server.where).toMatch(/^127\.0\.0\.1:\d+$/);
+      expect(serving.events).toMatchObject([
+        ...serving.events.filter(({ type }) => type === 'warning'),
+        { type: 'listening', address: serving.server.where, architecture: variant.traits.name },
+      ]);
+    });
+
+    runCases(zenCases, () => serving);
+
+    if (variant.capacity === Number.POSITIVE_INFINITY) {
+      it(`serves one more while ${variant.crowd} are silent, and then all of them`, async () => {
+        const crowd: Client[] = [];
+        try {
+          for (let i = 0; i < variant.crowd; i++)
+            crowd.push(await NetClient.connect(serving.address));
+          const another = await NetClient.connect(serving.address);
+          await expectAnswer(another, simple, 'Complex.');
+          await another.close();
+          await Promise.all(crowd.map((client) => expectAnswer(client, beautiful, 'Ugly.')));
+        } finally {
+          await Promise.all(crowd.map((client) => client.close()));
+        }
+      });
+    } else {
+      it(`has client ${variant.capacity + 1} wait until one of the first has left`, async () => {
+        const held: Client[] = [];
+        let next: Client | undefined;
+        try {
+          for (let i = 0; i < variant.capacity; i++) {
+            const client = await NetClient.connect(serving.address);
+            held.push(client);
+            // Its answer shows that somebody has it, and is now blocked on it.
+            await expectAnswer(client, beautiful, 'Ugly.');
+          }
+          next = await NetClient.connect(serving.address);
+          const answer = ask(next, simple, 'Complex.'.length);
+          expect(await staysPending(answer)).toBe(true);
+          await held.at(-1)!.close();
+          expect(await answer).toBe('Complex.');
+        } finally {
+          await Promise.all([...held, next].map((client) => client?.close()));
+        }
+      });
+    }
+
+    it('close() with clients connected ends within a second and leaves nothing', async () => {
+      const silent = await NetClient.connect(serving.address);
+      await expectAnswer(silent, beautiful, 'Ugly.');
+      const [another, asking] = [
+        await NetClient.connect(serving.address),
+        await NetClient.connect(serving.address),
+      ];
+      await asking.send('Beautiful is');
+      stopped = true;
+      await serving.close();
+      await serving.expectAccount(silent.peer, ['accepted', 'cut']);
+      for (const client of [silent, another, asking]) {
+        expect(await client.rest()).toBe('');
+        await client.close();
+      }
+      await serving.expectNothingLeft();
+      await expect(NetClient.connect(serving.address)).rejects.toThrow('ECONNREFUSED');
+    });
+  });
+
+  describe('with a protocol', () => {
+    let serving: Serving;
+    beforeAll(async () => {
+      serving = await Serving.start({ ...variant.options, service: service('talker') });
+    });
+    afterAll(() => serving.stop());
+
+    runCases(talkerCases, () => serving);
+  });
+});
+
+describe.each(architectures)('$title on ::1', (variant) => {
+  let serving: Serving;
+  beforeAll(async () => {
+    serving = await Serving.start({ ...variant.options, host: '::1' });
+  });
+  afterAll(() => serving.stop());
+
+  it('listens where it says', () => {
+    expect(serving.server.where).toMatch(/^\[::1\]:\d+$/);
+  });
+
+  runCases(zenCases, () => serving);
+});
+
+describe('A service with both forms', () => {
+  it.concurrent.each(architectures)('is asked in the one that suits $title', async (variant) => {
+    const serving = await Serving.start({ ...variant.options, service: service('now-and-later') });
+    const client = await NetClient.connect(serving.address);
+    try {
+      if (variant.traits.arrangement !== 'node') {
+        await expectAnswer(client, 'a?', 'Now.');
+        await expectAnswer(client, 'a?reject?', 'Now.Now.');
+      } else {
+        await expectAnswer(client, 'a?', 'Later.');
+        await expectAnswer(client, 'a?b?c?', 'Later.Later.Later.');
+        await client.send('a?b?reject?a?');
+        expect(await client.rest()).toBe('Later.Later.');
+        await serving.expectAccount(client.peer, ['accepted', 'threw Error: rejected later']);
+      }
+    } finally {
+      await client.close();
+      await serving.server.close();
+    }
+  });
+});
+
+describe('A service with the asynchronous form alone', () => {
+  it.concurrent.each(architectures)('is served by $title', async (variant) => {
+    const serving = await Serving.start({ ...variant.options, service: service('only-later') });
+    const client = await NetClient.connect(serving.address);
+    try {
+      await expectAnswer(client, 'a?', '2.');
+      await expectAnswer(client, 'a?bc?d?', '2.3.2.');
+      await client.send('a?bc?reject?a?');
+      expect(await client.rest()).toBe('2.3.');
+      await serving.expectAccount(client.peer, ['accepted', 'threw Error: rejected later']);
+    } finally {
+      await client.close();
+      await serving.server.close();
+    }
+  });
+});
+
+describe('--think', () => {
+  const think = 300;
+  const askers = 4;
+
+  /** How many clients this one thinks for at once. */
+  function thinkersOf({ traits, capacity }: Variant, how: 'block' | 'defer'): number {
+    const isLoop = capacity === Number.POSITIVE_INFINITY && traits.ioModel !== 'blocking calls';
+    return isLoop && how === 'block' ? 1 : Math.min(askers, capacity);
+  }
+
+  describe.each(['block', 'defer'] as const)('%s', (how) => {
+    for (const variant of architectures) {
+      const together = thinkersOf(variant, how);
+      const title = `${variant.title} thinks for ${together} of ${askers} clients at once`;
+      it.concurrent(title, async () => {
+        const serving = await Serving.start({
+          ...variant.options,
+          think: think * MS,
+          thinkHow: how,
+        });
+        const clients: Client[] = [];
+        try {
+          for (let i = 0; i < askers; i++) clients.push(await NetClient.connect(serving.address));
+          // Those that can be accepted are: what follows measures the thinking alone.
+          for (const client of clients.slice(0, variant.capacity)) {
+            await serving.expectAccepted(client.peer);
+          }
+          const before = performance.now();
+          await Promise.all(
+            clients.map(async (client) => {
+              await expectAnswer(client, beautiful, 'Ugly.');
+              await client.close();
+            }),
+          );
+          const took = (performance.now() - before) / (think * MS);
+          const rounds = askers / together;
+          expect(took).toBeGreaterThan(rounds - 0.1);
+          // Where they wait for each other it takes all of them; where not, anything less shows it.
+          if (together > 1) expect(took).toBeLessThan(askers - 0.1);
+        } finally {
+          await Promise.all(clients.map((client) => client.close()));
+          await serving.server.close();
+        }
+      });
+    }
+  });
+
+  it.concurrent.each(
+    architectures,
+  )('defer of $title: tells of a client that resets before its answer is due', async (variant) => {
+    const serving = await Serving.start({ ...variant.options, think: 100 * MS, thinkHow: 'defer' });
+    try {
+      const client = await NetClient.connect(serving.address);
+      await client.send(beautiful);
+      await serving.expectAccepted(client.peer);
+      await until('the question to be read', () => true);
+      await client.reset();
+      await serving.expectAccount(client.peer, ['accepted', 'unsent']);
+    } finally {
+      await serving.server.close();
+    }
+  });
+
+  it.concurrent.each(
+    architectures,
+  )('defer of $title: answers a client that half-closes before its answers are due', async (variant) => {
+    const serving = await Serving.start({ ...variant.options, think: 20 * MS, thinkHow: 'defer' });
+    try {
+      const client = await NetClient.connect(serving.address);
+      await client.send(allQuestions);
+      await client.end();
+      expect(await client.rest()).toBe(allAnswers);
+      await client.close();
+      await serving.expectAccount(client.peer, ['accepted', 'closed']);
+    } finally {
+      await serving.server.close();
+    }
+  });
+});
+
+describe.each(
+  architectures.filter(({ traits }) => traits.capacity === 'processes'),
+)('$title, one worker killed with SIGKILL', (variant) => {
+  it('is replaced, and the others are unharmed', async () => {
+    const serving = await Serving.start(variant.options);
+    const clients: Client[] = [];
+    try {
+      for (let i = 0; i < variant.capacity; i++) {
+        const client = await NetClient.connect(serving.address);
+        clients.push(client);
+        await expectAnswer(client, beautiful, 'Ugly.');
+      }
+      const before = [...serving.server.pids];
+      const accepted = serving.events.find(
+        (e) => e.type === 'accepted' && e.peer === clients[0]!.peer,
+      );
+      const killed = accepted !== undefined && 'pid' in accepted ? accepted.pid : 0;
+      expect(before).toContain(killed);
+      process.kill(killed, 'SIGKILL');
+      expect(await within(2000, 'its client to notice', clients[0]!.rest())).toBe('');
+      for (const client of clients.slice(1)) await expectAnswer(client, simple, 'Complex.');
+      const next = await NetClient.connect(serving.address);
+      clients.push(next);
+      await expectAnswer(next, simple, 'Complex.');
+      expect(serving.events.filter(({ type }) => type === 'died')).toMatchObject([
+        { type: 'died', pid: killed, how: 'SIGKILL' },
+      ]);
+      const after = serving.server.pids;
+      expect(after).toHaveLength(before.length);
+      expect(after).not.toContain(killed);
+      expect(after.filter((pid) => before.includes(pid))).toHaveLength(before.length - 1);
+    } finally {
+      await Promise.all(clients.map((client) => client.close()));
+      await serving.stop();
+    }
+  });
+});
+
+describe('On a unix socket', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mondo-unix-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.concurrent.each(
+    architectures,
+  )('$title answers, and leaves no file behind', async (variant) => {
+    const path = join(folder, variant.traits.name);
+    const serving = await Serving.start({ ...variant.options, host: `unix:${path}` });
+    try {
+      expect(serving.address).toEqual({ family: 'unix', path });
+      const client = await NetClient.connect(serving.address);
+      await expectAnswer(client, allQuestions, allAnswers);
+      await client.close();
+      await serving.expectAccount('unix', ['accepted', 'closed']);
+    } finally {
+      await serving.server.close();
+    }
+    expect(existsSync(path)).toBe(false);
+  });
+});

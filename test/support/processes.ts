@@ -1,0 +1,91 @@
+/** The command as its users run it: a process, its output line by line, its end, and what it leaves behind. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { until, within } from './until.ts';
+
+export const mondo = join(import.meta.dirname, '..', '..', 'bin', 'mondo');
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class Process implements AsyncDisposable {
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  stdout = '';
+  stderr = '';
+  readonly #closed: Promise<unknown>;
+
+  constructor(file: string, args: readonly string[]) {
+    // A group of its own: a signal to the group is what a terminal's Ctrl-C is.
+    this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    this.#closed = once(this.child, 'close');
+  }
+
+  get pid(): number {
+    return this.child.pid!;
+  }
+
+  /** The first match of `pattern` in what it has printed, or prints yet. */
+  printed(pattern: RegExp): Promise<RegExpExecArray> {
+    return until(`${pattern} in "${this.stdout}${this.stderr}"`, () => {
+      const match = pattern.exec(this.stdout);
+      if (match !== null) return match;
+      if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
+      return undefined;
+    });
+  }
+
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Its end, by itself or after a signal. */
+  async ended(deadline = 20_000): Promise<Ended> {
+    await within(deadline, `the end of process ${this.pid}`, this.#closed);
+    return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /** Sends a signal to the process and all that it has started, as a terminal does. */
+  signalGroup(signal: NodeJS.Signals): void {
+    process.kill(-this.pid, signal);
+  }
+
+  /** Ends it if it still runs; its workers end with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isRunning) this.child.kill('SIGKILL');
+    await this.#closed;
+  }
+}
+
+/** Starts `mondo` with these arguments. */
+export const spawnMondo = (...args: string[]) => new Process(process.execPath, [mondo, ...args]);
+
+/** Runs `mondo` with these arguments to its end. */
+export async function runMondo(...args: string[]): Promise<Ended> {
+  await using process = spawnMondo(...args);
+  return await process.ended();
+}
+
+/** Process ids of all that descends from a process. Linux only. */
+export function descendantsOf(pid: number): number[] {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+  );
+  return children.map(Number).flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** True if the process exists and is not a zombie, which only waits for its parent to take note. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
