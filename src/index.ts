@@ -3,6 +3,7 @@ export { type Client, type ConnectOptions, connect } from './client/client.ts';
 export { ClientError, type ClientErrorKind } from './client/errors.ts';
 export { ServeError } from './host/errors.ts';
 export type { ServeOptions } from './host/plan.ts';
-export { type Server, serve } from './host/serve.ts';
+export { serve } from './host/serve.ts';
+export type { Server } from './host/server.ts';
 export { eventText, type ServerEvent } from './host/server-event.ts';
 export type { Answer, Dialogue, Protocol, Service } from './protocol/service.ts';

@@ -19,7 +19,7 @@ const layers: readonly (readonly string[])[] = [
 const heightOf = (folder: string) => layers.findIndex((row) => row.includes(folder));
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts'))
+  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
   .map((name) => join(source, name));
 
 const importsOf = new Map<string, string[]>();

@@ -326,7 +326,10 @@ export class Completions {
     if (code !== 'ENOBUFS' && code !== 'ECANCELED') {
       if (flight !== undefined) flight.receiving = false;
       this.#end(fd, { cause: new SystemError('recv', errno) });
-    } else this.#rearm(fd);
+      return;
+    }
+    if (code === 'ENOBUFS') this.#ring.addBuffers();
+    this.#rearm(fd);
   }
 
   /** The receive has ended by itself (no buffers, a full ring) or was cancelled: asks for it again, if it is wanted. */

@@ -4,8 +4,9 @@
  * listener; it accepts client after client until none has come for 8 s, and leaves. Between clients
  * nothing of the service is in memory; each start costs a whole process.
  */
-import { READABLE } from '../os/readiness.ts';
+
 import { Poll } from '../os/poll.ts';
+import { READABLE } from '../os/readiness.ts';
 import { setReceiveTimeout, socketKind } from '../os/socket.ts';
 import { acceptOne } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';

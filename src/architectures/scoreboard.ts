@@ -5,7 +5,7 @@
 import type { Mapping } from '../os/memory.ts';
 
 /** What a worker is doing at this moment. */
-export const states = [
+const states = [
   'free',
   'starting',
   'accepting',

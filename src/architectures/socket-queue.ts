@@ -87,7 +87,8 @@ export class SocketQueue {
   }
 
   #locked<T>(section: () => T): T {
-    while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0) Atomics.wait(this.#words, LOCK, 1);
+    while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0)
+      Atomics.wait(this.#words, LOCK, 1);
     try {
       return section();
     } finally {

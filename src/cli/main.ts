@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
-import { DEFAULT_HOST, DEFAULT_PORT, defaultArchitecture } from '../host/plan.ts';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
 import { quitOnBrokenPipe, report } from './report.ts';
 
 /** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly. */
@@ -55,7 +55,10 @@ const program = new Command('mondo')
 program
   .command('serve')
   .description('serve the conversation until Ctrl-C')
-  .argument('[architecture]', `which one: ${architectureNames.join(', ')}`, defaultArchitecture)
+  .argument(
+    '[architecture]',
+    `which one: ${architectureNames.join(', ')}; default: the fastest that this machine supports`,
+  )
   .argument('[host]', 'name, address, "" for all interfaces, or unix:PATH', DEFAULT_HOST)
   .addOption(portOption())
   .option('--service <module>', 'module of the service; default: the Zen questions')
@@ -84,7 +87,7 @@ program
       .default('text'),
   )
   .addHelpText('after', example('mondo serve threaded localhost -p 1060 --threads 2'))
-  .action(async (architecture: string, host: string, options) => {
+  .action(async (architecture: string | undefined, host: string, options) => {
     const { serveCommand } = await import('./serve.ts');
     await serveCommand(architecture, host, options);
   });

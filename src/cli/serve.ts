@@ -1,6 +1,7 @@
 /** `mondo serve`: a server in the foreground, its account on standard output. */
 import { DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
-import { type Server, serve } from '../host/serve.ts';
+import { serve } from '../host/serve.ts';
+import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
 
 interface Options extends ServeOptions {
@@ -8,7 +9,7 @@ interface Options extends ServeOptions {
 }
 
 export async function serveCommand(
-  architecture: string,
+  architecture: string | undefined,
   host: string,
   { log, ...options }: Options,
 ): Promise<void> {
@@ -28,7 +29,7 @@ export async function serveCommand(
   const events: ServerEvent[] = [];
   let record = (event: ServerEvent): void => void events.push(event);
   const starting = serve(
-    { ...options, architecture, host },
+    { ...options, ...(architecture === undefined ? {} : { architecture }), host },
     log === 'none' ? undefined : (event) => record(event),
   );
   // Looked at below; until then a failure is not an unhandled one.

@@ -14,7 +14,7 @@ import { speakersOf } from '../protocol/speaker.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
 import type { Plan } from './plan.ts';
-import type { Server } from './serve.ts';
+import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 
 export async function serveInProcess(

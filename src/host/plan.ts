@@ -9,7 +9,7 @@ import type { Protocol, Service } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 
 export interface ServeOptions {
-  /** Which architecture serves; see `mondo architectures`. Default: see `defaultArchitecture`. */
+  /** Which architecture serves; see `mondo architectures`. Default: the fastest that this machine supports. */
   readonly architecture?: ArchitectureName | (string & {});
   /** A name, an IPv4 or IPv6 address, `''` for all interfaces, or `unix:PATH`. Default `127.0.0.1`. */
   readonly host?: string;
@@ -59,8 +59,6 @@ export const DEFAULT_HOST = '127.0.0.1';
 export const hasSystemCalls =
   process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
 
-export const defaultArchitecture: ArchitectureName = hasSystemCalls ? 'epoll' : 'callback';
-
 /** The architecture of that name. @throws ServeError that lists the names */
 export function architectureNamed(name: string): ArchitectureName {
   if (isArchitectureName(name)) return name;
@@ -71,7 +69,7 @@ export function architectureNamed(name: string): ArchitectureName {
 }
 
 /** A whole number in a range. @throws ServeError that quotes the value and says the range */
-export function wholeNumber(what: string, value: number, least: number, most: number): number {
+function wholeNumber(what: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new ServeError(
     'usage',

@@ -1,36 +1,12 @@
 /** `serve`: the one call that starts a server of any architecture. */
 
-import { loadArchitecture } from '../architectures/catalogue.ts';
-import type { RowReading } from '../architectures/scoreboard.ts';
-import type { SocketAddress } from '../os/address.ts';
+import { type ArchitectureName, loadArchitecture } from '../architectures/catalogue.ts';
 import { checkService } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 import { serviceUrl, zenUrl } from './load-service.ts';
-import {
-  architectureNamed,
-  defaultArchitecture,
-  hasSystemCalls,
-  planOf,
-  type ServeOptions,
-} from './plan.ts';
+import { architectureNamed, hasSystemCalls, planOf, type ServeOptions } from './plan.ts';
+import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
-
-/** A server that is running. */
-export interface Server {
-  readonly architecture: string;
-  /** Where it listens: `{ family, host, port }` or `{ family: 'unix', path }`. */
-  readonly address: SocketAddress;
-  /** The same as text: `HOST:PORT`, `[HOST]:PORT` or `unix:PATH`. */
-  readonly where: string;
-  /** Process ids of its workers; none where it serves in this process. */
-  readonly pids: readonly number[];
-  /** What each worker is doing at this moment: state, accepted, open. */
-  workers(): RowReading[];
-  /** How many accepted sockets wait for a worker; only `queued` has a queue. */
-  readonly queued: number;
-  /** Stops listening, ends the conversations and the workers; resolves when nothing of it is left. */
-  close(): Promise<void>;
-}
 
 /**
  * Starts a server and resolves once it serves.
@@ -48,7 +24,16 @@ export async function serve(
   options: ServeOptions = {},
   onEvent?: (event: ServerEvent) => void,
 ): Promise<Server> {
-  const name = architectureNamed(options.architecture ?? defaultArchitecture);
+  let name: ArchitectureName;
+  if (options.architecture === undefined) {
+    const { fastestArchitecture } = await import('./fastest.ts');
+    const choice = fastestArchitecture();
+    name = choice.name;
+    onEvent?.({ type: 'chose', architecture: name, why: choice.why, at: Date.now() });
+  } else {
+    name = architectureNamed(options.architecture);
+    if (name === 'uring' && hasSystemCalls) await requireUring();
+  }
   const traits = await loadTraits(name);
   const plan = planOf(traits, options);
   const service = options.service ?? zenUrl;
@@ -84,7 +69,13 @@ export async function serve(
   };
 }
 
-async function loadTraits(name: Parameters<typeof loadArchitecture>[0]) {
+async function requireUring(): Promise<void> {
+  const { whyNoUring } = await import('../os/uring.ts');
+  const why = whyNoUring();
+  if (why !== undefined) throw new ServeError('failed', why);
+}
+
+async function loadTraits(name: ArchitectureName) {
   if (!hasSystemCalls && name !== 'callback' && name !== 'coroutine') {
     throw new ServeError(
       'failed',

@@ -10,6 +10,13 @@ export type ServerEvent =
       /** Which worker process, from 0. */
       readonly worker: number;
     })
+  /** No architecture was asked for: which it is, and why. */
+  | {
+      readonly type: 'chose';
+      readonly architecture: string;
+      readonly why: string;
+      readonly at: number;
+    }
   | {
       readonly type: 'listening';
       readonly address: string;
@@ -29,9 +36,15 @@ export type ServerEvent =
   | { readonly type: 'crashed'; readonly pid: number; readonly error: string; readonly at: number }
   | { readonly type: 'stopped'; readonly at: number };
 
+/** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
+
 /** An event as a line of text; one place for the wording of the whole account. */
 export function eventText(event: ServerEvent): string {
   switch (event.type) {
+    case 'chose':
+      return `Serving with ${event.architecture}: ${event.why}`;
     case 'listening':
       return `Listening at ${event.address}`;
     case 'accepted':
@@ -41,9 +54,9 @@ export function eventText(event: ServerEvent): string {
     case 'closed':
       return `Client ${event.peer} closed normally`;
     case 'hungUp':
-      return `Client ${event.peer} sent ${JSON.stringify(event.received)} but then closed`;
+      return `Client ${event.peer} sent ${quoted(event.received)} but then closed`;
     case 'unsent':
-      return `Client ${event.peer} closed before we sent ${JSON.stringify(event.unsent)}`;
+      return `Client ${event.peer} closed before we sent ${quoted(event.unsent)}`;
     case 'failed':
       return `Client ${event.peer} failed: ${event.error}`;
     case 'threw':

@@ -28,6 +28,8 @@ const IORING_FEAT_EXT_ARG = 1 << 8;
 const IORING_ENTER_GETEVENTS = 1;
 const IORING_ENTER_EXT_ARG = 1 << 3;
 const IORING_SQ_CQ_OVERFLOW = 1 << 1;
+const IORING_ENTER_REGISTERED_RING = 1 << 4;
+const IORING_REGISTER_RING_FDS = 20;
 const IORING_REGISTER_PBUF_RING = 22;
 const IORING_OFF_SQES = 0x10000000;
 
@@ -58,7 +60,7 @@ export const RECEIVED = 2;
 export const SENT_SHORT = 3;
 /** A send that waited for room is done. */
 export const SENT = 4;
-export const CANCELLED = 5;
+const CANCELLED = 5;
 /** A close that failed; one that succeeds makes no completion. */
 const CLOSED = 6;
 
@@ -79,8 +81,14 @@ export interface UringSizes {
 
 const SIZES: UringSizes = { entries: 4096, completions: 8192, buffers: 2048, bufferSize: 2048 };
 
+/**
+ * How many of the buffers are in use at first. The kernel fills them in turn, so all that are given to
+ * it pass through the processor's cache: few are faster, and when they run out there are twice as many.
+ */
+const FIRST_BUFFERS = 128;
+
 /** The kernel has no io_uring, or not enough of it, or it is switched off here. */
-export class UringUnavailable extends Error {
+class UringUnavailable extends Error {
   override name = 'UringUnavailable';
 }
 
@@ -110,6 +118,9 @@ export function whyNoUring(): string | undefined {
 
 export class Uring {
   readonly #ring: number;
+  /** What `io_uring_enter` is called with: the ring's descriptor, or its registered index and a flag. */
+  #enterFd: number;
+  #enterFlags = 0;
   readonly #sizes: UringSizes;
   readonly #rings: Int32Array;
   readonly #sqes: Int32Array;
@@ -132,6 +143,8 @@ export class Uring {
   /** The same memory in halves of a word: an entry's id is the seventh of its eight. */
   readonly #bufferIds: Uint16Array;
   #recycled: number;
+  /** How many buffers are in circulation. */
+  #given: number;
 
   /** The completion at hand, after `next`. */
   purpose = 0;
@@ -166,6 +179,7 @@ export class Uring {
     );
     if (ring < 0) throw unavailable(errnoName(errno()));
     this.#ring = ring;
+    this.#enterFd = ring;
     if ((params[5]! & IORING_FEAT_EXT_ARG) === 0) throw unavailable('EINVAL');
 
     // Offsets of io_sqring_offsets and io_cqring_offsets, in words of io_uring_params.
@@ -194,9 +208,11 @@ export class Uring {
     const ringView = viewOf(bufferRing, sizes.buffers * 16);
     this.#bufferRing = new Int32Array(ringView);
     this.#bufferIds = new Uint16Array(ringView);
-    for (let id = 0; id < sizes.buffers; id++) this.#placeBuffer(id, id);
-    this.#recycled = sizes.buffers;
+    this.#given = Math.min(FIRST_BUFFERS, sizes.buffers);
+    for (let id = 0; id < this.#given; id++) this.#placeBuffer(id, id);
+    this.#recycled = this.#given;
     this.#giveBuffers();
+    this.#registerRing();
     const registration = new BigUint64Array(5);
     registration[0] = BigInt(bufferRing);
     registration[1] = BigInt(sizes.buffers);
@@ -280,10 +296,10 @@ export class Uring {
     if (timeout <= 0) {
       taken = libc.io_uring_enter(
         SYS_IO_URING_ENTER,
-        this.#ring,
+        this.#enterFd,
         this.#unsubmitted,
         wait,
-        IORING_ENTER_GETEVENTS,
+        IORING_ENTER_GETEVENTS | this.#enterFlags,
         0,
         0,
       );
@@ -292,10 +308,10 @@ export class Uring {
       this.#timespec[1] = BigInt(Math.round((timeout % 1000) * 1e6));
       taken = libc.io_uring_enter(
         SYS_IO_URING_ENTER,
-        this.#ring,
+        this.#enterFd,
         this.#unsubmitted,
         wait,
-        IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+        IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | this.#enterFlags,
         this.#waitArgumentAddress,
         24,
       );
@@ -337,14 +353,40 @@ export class Uring {
   recycle(): void {
     const id = this.offset / this.#sizes.bufferSize;
     const place = this.#recycled & (this.#sizes.buffers - 1);
-    // Given back in the order they were taken, each comes to stand where it stood: nothing to write.
+    // With all in circulation and given back in order, each comes to stand where it stood: nothing to write.
     if (this.#bufferIds[place * 8 + 6] !== id) this.#placeBuffer(place, id);
     this.#recycled++;
+  }
+
+  /** The kernel ran out of buffers (`ENOBUFS`): puts more into circulation, while there are any. */
+  addBuffers(): void {
+    const more = Math.min(this.#given, this.#sizes.buffers - this.#given);
+    for (let i = 0; i < more; i++) {
+      this.#placeBuffer(this.#recycled & (this.#sizes.buffers - 1), this.#given + i);
+      this.#recycled++;
+    }
+    this.#given += more;
   }
 
   /** Ends everything that is under way. The memory stays mapped until the process ends: views point into it. */
   close(): void {
     libc.close(this.#ring);
+  }
+
+  /** Spares the kernel looking up the descriptor on every call. Where it cannot be had, it is looked up. */
+  #registerRing(): void {
+    // struct io_uring_rsrc_update: offset -1 asks for any index and is then it; the data is the descriptor.
+    const update = new Uint32Array([0xffff_ffff, 0, this.#ring, 0]);
+    const count = libc.io_uring_register(
+      SYS_IO_URING_REGISTER,
+      this.#ring,
+      IORING_REGISTER_RING_FDS,
+      new Uint8Array(update.buffer),
+      1,
+    );
+    if (count !== 1) return;
+    this.#enterFd = update[0]!;
+    this.#enterFlags = IORING_ENTER_REGISTERED_RING;
   }
 
   #operation(purpose: number, fd: number, generation: number): number {
@@ -368,10 +410,10 @@ export class Uring {
     Atomics.store(this.#rings, this.#sqTail, this.#tail);
     const taken = libc.io_uring_enter(
       SYS_IO_URING_ENTER,
-      this.#ring,
+      this.#enterFd,
       this.#unsubmitted,
       0,
-      0,
+      this.#enterFlags,
       0,
       0,
     );

@@ -1,0 +1,23 @@
+/** Which architecture to serve with when none is named. The order is measured: see docs/performance.md. */
+import type { ArchitectureName } from '../architectures/catalogue.ts';
+import { whyNoUring } from '../os/uring.ts';
+import { hasSystemCalls } from './plan.ts';
+
+export interface Choice {
+  readonly name: ArchitectureName;
+  /** As the rest of a sentence that begins with the name. */
+  readonly why: string;
+}
+
+export function fastestArchitecture(): Choice {
+  if (!hasSystemCalls) {
+    return {
+      name: 'callback',
+      why: `the others make Linux system calls, and this is ${process.platform} ${process.arch}`,
+    };
+  }
+  const whyNot = whyNoUring();
+  return whyNot === undefined
+    ? { name: 'uring', why: 'the fastest of all, and this kernel has io_uring' }
+    : { name: 'epoll', why: `the fastest here. ${whyNot}` };
+}
