@@ -3,6 +3,7 @@
  * an object per socket. The socket work is hidden; the price is a call to every object before every
  * wait, a send per answer, and a map of sockets that is global: one such server to a program.
  */
+import { setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
@@ -21,6 +22,7 @@ class ZenServer extends Dispatcher {
 
   constructor(worker: WorkerContext) {
     super(worker.listener);
+    setBlocking(worker.listener, false);
     this.#worker = worker;
   }
 

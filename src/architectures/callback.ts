@@ -68,7 +68,7 @@ class Protocol {
       this.#transport.pause();
       callBack(resume);
     };
-    if (turn === 'close') this.#transport.end();
+    if (turn === 'close') this.#transport.destroySoon();
     else if (typeof turn === 'number') later((resume) => setTimeout(resume, turn));
     else if (turn instanceof Promise) later((resume) => turn.then(resume));
     else if (!hasRoom) later((resume) => this.#transport.once('drain', resume));

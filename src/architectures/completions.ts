@@ -4,7 +4,7 @@
  * ask for next. Answers go out at once from one arena per turn; only those for which a peer has no
  * room are copied and wait. A connection with nothing in flight is a few numbers in typed arrays.
  */
-import { addressOf, errnoName, SystemError, viewOf } from '../os/libc.ts';
+import { addressOf, errnoName, SystemError, viewOf, WOULD_BLOCK } from '../os/libc.ts';
 import { close, peerOf } from '../os/socket.ts';
 import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
@@ -91,7 +91,7 @@ export class Completions {
       const due = this.#timers.takeDue(performance.now());
       if (due === undefined) return;
       if (due === 'listener') this.#ring.accept(this.#worker.listener);
-      else if (this.#flights[due.fd] === due.flight) this.#resume(due.fd, due.flight);
+      else if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
     }
   }
 
@@ -125,7 +125,7 @@ export class Completions {
     const from = this.#sentFrom[fd]! + sent;
     const length = this.#sentLength[fd]! - sent;
     const unsent = Buffer.concat([Buffer.from(viewOf(from, length))]);
-    if (result < 0 && errnoName(-result) !== 'EAGAIN') {
+    if (result < 0 && result !== WOULD_BLOCK) {
       this.#end(fd, { cause: new SystemError('send', -result), unsent });
       return;
     }
@@ -272,6 +272,14 @@ export class Completions {
   #goOnWith(fd: number, flight: Flight): void {
     if (flight.turn === 'close') this.#end(fd, { cause: 'end of stream' });
     else if (typeof flight.turn === 'number') return;
+    else this.#resume(fd, flight);
+  }
+
+  /** An answer is due; it may have to wait until those before it are known to have left. */
+  #thought(fd: number, flight: Flight): void {
+    flight.turn = undefined;
+    if (flight.unsent !== undefined) flight.waiting = false;
+    else if (this.#sentTurn[fd] === this.#turn) this.#waitForTurn(fd, flight);
     else this.#resume(fd, flight);
   }
 

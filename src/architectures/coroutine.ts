@@ -33,7 +33,7 @@ async function handleConversation(socket: Socket, peer: string, worker: WorkerCo
     socket.destroy();
     if (worker.stopping) cause = 'stop';
     if (worker.journal.on) {
-      worker.journal.record(accountOf(peer, conversation, { cause, unsent: out.copy() }));
+      worker.journal.record(accountOf(peer, conversation, { cause, unsent: writer.unsent }));
     }
   }
 }

@@ -6,7 +6,7 @@
  */
 import { Epoll } from '../os/epoll.ts';
 import { addressOf } from '../os/libc.ts';
-import { close, recv, send } from '../os/socket.ts';
+import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptReady } from './accepting.ts';
@@ -33,6 +33,7 @@ interface Client {
 }
 
 function* acceptConnectionsForever(worker: WorkerContext, scheduler: Scheduler): Coroutine {
+  setBlocking(worker.listener, false);
   for (;;) {
     yield readable(worker.listener);
     for (let i = 0; i < ACCEPT_BATCH; i++) {
@@ -71,7 +72,8 @@ function* handleConversation(
 
 function* handleRequest(client: Client): Coroutine {
   const turn = yield* recvUntil(client);
-  yield* goOn(client, turn);
+  // The usual question ends here: it costs two generators, and not four.
+  if (turn !== undefined || !sendAtOnce(client)) yield* goOn(client, turn);
 }
 
 /** Receives until there is an answer to send, or something else to do than to receive. */
@@ -89,22 +91,28 @@ function* recvUntil({ socket, conversation }: Client): Coroutine<Turn> {
 /** Sends the answers, and whatever the conversation wants besides until it wants to receive again. */
 function* goOn(client: Client, first: Turn): Coroutine {
   for (let turn = first; ; turn = client.conversation.resume(out)) {
-    if (out.length > 0) yield* sendAll(client);
+    if (!sendAtOnce(client)) yield* sendRest(client);
     if (turn === undefined) return;
     if (turn === 'close') throw endOfStream;
     if (typeof turn === 'number') yield sleep(turn);
   }
 }
 
-function* sendAll(client: Client): Coroutine {
-  const count = send(client.socket, out.address, out.length);
-  if (count < out.length) client.unsent = out.copy(Math.max(count, 0));
-  out.clear();
-  while (client.unsent !== undefined) {
+/** Sends the outbox; false if there is a rest, which is the client's own from then on. */
+function sendAtOnce(client: Client): boolean {
+  if (out.length > 0) {
+    const count = send(client.socket, out.address, out.length);
+    if (count < out.length) client.unsent = out.copy(Math.max(count, 0));
+    out.clear();
+  }
+  return client.unsent === undefined;
+}
+
+function* sendRest(client: Client): Coroutine {
+  for (let rest = client.unsent; rest !== undefined; rest = client.unsent) {
     yield writable(client.socket);
-    const { unsent } = client;
-    const count = Math.max(0, send(client.socket, addressOf(unsent), unsent.length));
-    client.unsent = count < unsent.length ? unsent.subarray(count) : undefined;
+    const count = Math.max(0, send(client.socket, addressOf(rest), rest.length));
+    client.unsent = count < rest.length ? rest.subarray(count) : undefined;
   }
 }
 

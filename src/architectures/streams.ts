@@ -56,6 +56,8 @@ export class StreamReader {
 export class StreamWriter {
   readonly #socket: Socket;
   #hasRoom = true;
+  /** What was last written, until the kernel has it. */
+  unsent: Uint8Array | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -63,22 +65,30 @@ export class StreamWriter {
 
   /** Hands the bytes over; `drain` before the next. */
   write(bytes: Uint8Array): void {
-    this.#hasRoom = this.#socket.write(bytes);
+    this.unsent = bytes;
+    this.#hasRoom = this.#socket.write(bytes, (error) => {
+      if (!error && this.unsent === bytes) this.unsent = undefined;
+    });
   }
 
   /** Waits while more is unsent than the socket's high-water mark. */
   async drain(): Promise<void> {
     if (this.#hasRoom) return;
+    // Neither event comes any more if it was lost before the bytes were written.
+    if (this.#socket.destroyed) throw this.#lost();
     await new Promise<void>((resolve, reject) => {
       const done = (error?: Error) => {
         this.#socket.off('drain', done).off('close', lost);
         if (error === undefined) resolve();
         else reject(error);
       };
-      const lost = () =>
-        done(this.#socket.errored ?? new Error('closed before the bytes were sent'));
+      const lost = () => done(this.#lost());
       this.#socket.once('drain', done).once('close', lost);
     });
+  }
+
+  #lost(): Error {
+    return this.#socket.errored ?? new Error('closed before the bytes were sent');
   }
 
   /** Sends what is left, then the end of the stream. */

@@ -54,6 +54,9 @@ export class Supervisor {
   readonly address: SocketAddress;
   readonly #listeners: readonly number[];
   #closing: Promise<void> | undefined;
+  /** What workers told before all of them served: `listening` is to be the first. */
+  readonly #early: ServerEvent[] = [];
+  #isListening = false;
   #onReady: () => void = () => {};
   #onFatal: (error: Error) => void = () => {};
   #onEnded: () => void = () => {};
@@ -128,6 +131,8 @@ export class Supervisor {
           architecture: this.#plan.traits.name,
           at: Date.now(),
         });
+        for (const event of this.#early.splice(0)) this.#deliver?.(event);
+        this.#isListening = true;
         this.#onReady = () => {};
         this.#onFatal = () => {};
         resolve();
@@ -184,7 +189,9 @@ export class Supervisor {
       this.#onFatal(new ServeError('failed', event.text));
       this.#deliver?.({ ...event, type: 'crashed', error: event.text });
     } else {
-      this.#deliver?.({ ...event, worker: worker.index });
+      const told = { ...event, worker: worker.index };
+      if (this.#isListening) this.#deliver?.(told);
+      else this.#early.push(told);
     }
   }
 

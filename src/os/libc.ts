@@ -113,7 +113,9 @@ export const WOULD_BLOCK = -constants.errno.EAGAIN;
 /** … and what any call returns when a signal woke the thread. */
 export const INTERRUPTED = -constants.errno.EINTR;
 
-const nameOf = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+// Some numbers have two names; the first, such as EAGAIN for EWOULDBLOCK, is the one in man pages.
+const names = Object.entries(constants.errno).reverse();
+const nameOf = new Map(names.map(([name, number]) => [number, name]));
 export const errnoName = (number: number): string => nameOf.get(number) ?? `errno ${number}`;
 
 /** A system call that failed, other than by having to wait or by being interrupted. */

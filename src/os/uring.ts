@@ -86,6 +86,7 @@ const SIZES: UringSizes = { entries: 4096, completions: 8192, buffers: 2048, buf
  * it pass through the processor's cache: few are faster, and when they run out there are twice as many.
  */
 const FIRST_BUFFERS = 128;
+const NO_BUFFER = 0xffff;
 
 /** The kernel has no io_uring, or not enough of it, or it is switched off here. */
 class UringUnavailable extends Error {
@@ -208,6 +209,8 @@ export class Uring {
     const ringView = viewOf(bufferRing, sizes.buffers * 16);
     this.#bufferRing = new Int32Array(ringView);
     this.#bufferIds = new Uint16Array(ringView);
+    // No place holds a buffer yet; 0 would be the first one's id.
+    for (let place = 0; place < sizes.buffers; place++) this.#bufferIds[place * 8 + 6] = NO_BUFFER;
     this.#given = Math.min(FIRST_BUFFERS, sizes.buffers);
     for (let id = 0; id < this.#given; id++) this.#placeBuffer(id, id);
     this.#recycled = this.#given;
@@ -353,7 +356,7 @@ export class Uring {
   recycle(): void {
     const id = this.offset / this.#sizes.bufferSize;
     const place = this.#recycled & (this.#sizes.buffers - 1);
-    // With all in circulation and given back in order, each comes to stand where it stood: nothing to write.
+    // Given back in the order they were taken, each comes to stand where it stood before: nothing to write.
     if (this.#bufferIds[place * 8 + 6] !== id) this.#placeBuffer(place, id);
     this.#recycled++;
   }

@@ -71,13 +71,15 @@ describe('answer of a service', () => {
     expect(latin.answer(bytes, at, end)).toBe('Ã©?');
   });
 
-  it('comes from the table before the function', () => {
-    const speaker = speakersOf(
-      { delimiter: '?', answers: { 'é?': 'yes' }, answer: () => 'no' },
-      false,
-    )();
-    expect(Buffer.from(speaker.answer(bytes, at, end) as Uint8Array).toString()).toBe('yes');
-    expect(speaker.answer(bytes, 0, end)).toBe('no');
+  it('is the fixed one where there is one', () => {
+    const answers = { 'é?': 'yes', 'xx?': Buffer.from('no') };
+    const speaker = speakersOf({ delimiter: '?', answers, answer: () => 'other' }, false)();
+    expect(speaker.answer(bytes, at, end)).toBe('yes');
+    expect(speaker.answer(bytes, 0, end)).toBe('other');
+    // Not a question that everything inherits.
+    const plain = speakersOf({ delimiter: 'g', answers, answer: () => 'other' }, false)();
+    const inherited = Buffer.from('toString');
+    expect(plain.answer(inherited, 0, inherited.length)).toBe('other');
   });
 
   const both = { delimiter: '?', answer: () => 'now', answerAsync: async () => 'later' };

@@ -1,55 +1,87 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Outbox } from './outbox.ts';
 import { AnswerTable } from './table.ts';
 
-const endsOnce = (bytes: Buffer) => bytes.indexOf('?') === bytes.length - 1;
+const isQuestion = (bytes: Buffer) => bytes.indexOf('?') === bytes.length - 1 && bytes.length > 0;
+
+/** What the table answers to the bytes, and where that question ends. */
+function look(table: AnswerTable, bytes: Buffer, start = 0, end = bytes.length) {
+  const out = new Outbox();
+  const next = table.answer(bytes, start, end, out);
+  return { next, answer: out.copy().toString('latin1') };
+}
 
 describe('AnswerTable.answer', () => {
-  const answers = {
-    'one?': 'first',
-    'oneself?': 'itself',
-    'two?': 'second',
-    'é?': Buffer.of(0, 255),
-  };
-  const table = new AnswerTable(answers, endsOnce);
-  const ask = (bytes: Buffer, start = 0, end = bytes.length) => {
-    const out = new Outbox();
-    const next = table.answer(bytes, start, end, out);
-    return { next, answer: out.copy().toString('latin1') };
-  };
+  const table = new AnswerTable(
+    {
+      'one?': 'first',
+      'two?': 'second',
+      'oh?': 'third',
+      'é?': Buffer.of(0, 255),
+      '?': 'empty',
+      'longer than four?': 'long',
+    },
+    isQuestion,
+  );
+  const none = { next: -1, answer: '' };
 
-  it('writes the answer to a question that is all there, and tells where it ends', () => {
-    expect(ask(Buffer.from('one?'))).toEqual({ next: 4, answer: 'first' });
-    expect(ask(Buffer.from('oneself?'))).toEqual({ next: 8, answer: 'itself' });
-    expect(ask(Buffer.from('é?'))).toEqual({ next: 3, answer: '\x00\xff' });
+  it('answers the question at the start, and says where it ends', () => {
+    expect(look(table, Buffer.from('one?'))).toEqual({ next: 4, answer: 'first' });
+    expect(look(table, Buffer.from('two?one?'))).toEqual({ next: 4, answer: 'second' });
+    expect(look(table, Buffer.from('oh?'))).toEqual({ next: 3, answer: 'third' });
+    expect(look(table, Buffer.from('é?'))).toEqual({ next: 3, answer: '\x00\xff' });
+    expect(look(table, Buffer.from('?'))).toEqual({ next: 1, answer: 'empty' });
   });
 
-  it('finds it where it lies in a larger buffer, and not past the end', () => {
-    expect(ask(Buffer.from('xxtwo?one?'), 2)).toEqual({ next: 6, answer: 'second' });
-    expect(ask(Buffer.from('two?'), 0, 3)).toEqual({ next: -1, answer: '' });
+  it('answers it where it lies in a larger buffer, and in whichever buffer', () => {
+    expect(look(table, Buffer.from('xxtwo?yy'), 2, 6)).toEqual({ next: 6, answer: 'second' });
+    expect(look(table, Buffer.from('xxtwo?yy').subarray(1), 1, 6)).toEqual({
+      next: 5,
+      answer: 'second',
+    });
+    expect(look(table, Buffer.from('xxtwo?yy'), 1, 6)).toEqual(none);
   });
 
-  it('looks anew into each buffer it is given', () => {
-    expect(ask(Buffer.from('one?')).next).toBe(4);
-    expect(ask(Buffer.from('two?'))).toEqual({ next: 4, answer: 'second' });
-  });
-
-  it('finds nothing for a part, an extension, another case or nothing', () => {
-    for (const text of ['one', 'ne?', 'One?', '', 'tne?', 'onx?', 'oneselg?', 'oneself']) {
-      expect(ask(Buffer.from(text))).toEqual({ next: -1, answer: '' });
+  it('answers nothing to a part, an extension, another case or nothing', () => {
+    for (const text of [
+      'one',
+      'ne?',
+      'onx?',
+      'One?',
+      'tne?',
+      '',
+      'o',
+      'onetwo?',
+      'longer than four',
+    ]) {
+      expect(look(table, Buffer.from(text))).toEqual(none);
     }
+    expect(look(table, Buffer.from('one?'), 0, 3)).toEqual(none);
   });
 
-  it('leaves out what can never be asked', () => {
-    const odd = new AnswerTable({ 'a?b?': 'no', c: 'no' }, endsOnce);
-    const out = new Outbox();
-    expect(odd.answer(Buffer.from('a?b?'), 0, 4, out)).toBe(-1);
-    expect(odd.answer(Buffer.from('c'), 0, 1, out)).toBe(-1);
+  it('keeps nothing that can never be asked: two questions in one, or none', () => {
+    const odd = new AnswerTable({ 'a?b?': 'never', a: 'never', '': 'never' }, isQuestion);
+    expect(look(odd, Buffer.from('a?b?'))).toEqual(none);
+    expect(look(odd, Buffer.from('a'))).toEqual(none);
+    expect(look(odd, Buffer.from(''))).toEqual(none);
   });
 
-  it('takes questions as bytes above 127 where the encoding says so', () => {
-    const latin = new AnswerTable({ 'é?': 'yes' }, endsOnce, 'latin1');
-    const out = new Outbox();
-    expect(latin.answer(Buffer.of(0xe9, 0x3f), 0, 2, out)).toBe(2);
+  it('agrees with plain comparison for any table and any bytes', () => {
+    const word = fc.string({ unit: fc.constantFrom('a', 'b', 'é'), maxLength: 9 });
+    fc.assert(
+      fc.property(fc.uniqueArray(word, { maxLength: 12 }), word, word, (words, before, asked) => {
+        const answers = Object.fromEntries(words.map((each) => [`${each}?`, `<${each}>`]));
+        const bytes = Buffer.from(`${before}${asked}?rest`);
+        const start = Buffer.byteLength(before);
+        const expected = words.includes(asked)
+          ? {
+              next: start + Buffer.byteLength(asked) + 1,
+              answer: Buffer.from(`<${asked}>`).toString('latin1'),
+            }
+          : none;
+        expect(look(new AnswerTable(answers, isQuestion), bytes, start)).toEqual(expected);
+      }),
+    );
   });
 });

@@ -10,7 +10,7 @@ import type { Command, Reply } from './blocking-client.ts';
 import { MS, within } from './until.ts';
 
 /** How long a client waits for anything, in ms. */
-const PATIENCE = 10_000;
+const PATIENCE = 5_000;
 
 export interface Client {
   /** How a server names this client. */

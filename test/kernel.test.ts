@@ -1,0 +1,305 @@
+/** Each architecture is what it says it is, by what the kernel says: /proc, and strace where there is one. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ArchitectureName } from '../src/architectures/catalogue.ts';
+import type { ServeOptions } from '../src/host/plan.ts';
+import { ask, type Client, NetClient } from './support/clients.ts';
+import { countIn, descendantsOf, descriptorsOf, threadsOf } from './support/kernel.ts';
+import { hasProgram } from './support/programs.ts';
+import { architectures, Serving, variants } from './support/serving.ts';
+import { until } from './support/until.ts';
+
+const QUESTION = 'Simple is better than?';
+const ANSWER = 'Complex.';
+
+let serving: Serving | undefined;
+let clients: Client[] = [];
+
+afterEach(async () => {
+  await Promise.all(clients.map((client) => client.close()));
+  clients = [];
+  await serving?.stop();
+  serving = undefined;
+});
+
+async function start(options: ServeOptions): Promise<Serving> {
+  serving = await Serving.start(options);
+  return serving;
+}
+
+/** A client that was answered, and is silent from now on. */
+async function silentClient({ address }: Serving): Promise<Client> {
+  const client = await NetClient.connect(address);
+  clients.push(client);
+  expect(await ask(client, QUESTION, ANSWER.length)).toBe(ANSWER);
+  return client;
+}
+
+/** Waits until exactly so many threads of the server sleep in that call. */
+async function expectAsleep(count: number, call: string, { processes }: Serving): Promise<void> {
+  await until(`${count} threads in ${call}`, () => countIn(call, processes) === count).catch(
+    () => {},
+  );
+  expect(countIn(call, processes), `threads in ${call}`).toBe(count);
+}
+
+const blocking = variants.filter(({ traits }) => traits.ioModel === 'blocking calls');
+
+describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('$title', ({
+  options,
+  capacity,
+  traits,
+}) => {
+  it(`sleeps in accept4 with ${capacity} threads in all, and in recvfrom with one for each silent client`, async () => {
+    const server = await start(options);
+    const processes = options.processes ?? traits.processes.default;
+    expect(server.server.pids).toHaveLength(processes);
+    expect(server.processes).toHaveLength(processes);
+    await expectAsleep(capacity, 'accept4', server);
+    await expectAsleep(0, 'recvfrom', server);
+    for (let i = 1; i <= capacity; i++) {
+      await silentClient(server);
+      await expectAsleep(i, 'recvfrom', server);
+      await expectAsleep(capacity - i, 'accept4', server);
+    }
+    await clients[0]!.close();
+    await expectAsleep(1, 'accept4', server);
+  });
+});
+
+/** What an idle server of one process sleeps in, and how many of its threads serve. */
+const loops: Partial<Record<ArchitectureName, string>> = {
+  select: 'select',
+  poll: 'poll',
+  epoll: 'epoll_wait',
+  generator: 'epoll_wait',
+  asyncore: 'poll',
+  uring: 'io_uring_enter',
+};
+
+describe.each(Object.entries(loops))('%s', (architecture, call) => {
+  it(`serves all its clients with one thread, asleep in ${call}`, async () => {
+    const server = await start({ architecture });
+    const [pid] = server.server.pids;
+    expect(server.processes).toEqual([pid]);
+    // The main thread's number is the process's.
+    const isAsleep = () => countIn(call, [pid!]) > 0;
+    await until(`the server to sleep in ${call}`, isAsleep);
+    const threads = threadsOf(pid!).length;
+    for (let i = 0; i < 5; i++) await silentClient(server);
+    await until(`the server to sleep in ${call} again`, isAsleep);
+    expect(countIn('recvfrom', [pid!])).toBe(0);
+    expect(countIn('accept4', [pid!])).toBe(0);
+    expect(threadsOf(pid!).length).toBe(threads);
+  });
+});
+
+describe.each(
+  architectures.filter(
+    ({ traits }) => traits.threads.adjustable && traits.capacity === 'unbounded',
+  ),
+)('$title with 3 threads', ({ options, traits }) => {
+  it('is one process with three workers', async () => {
+    const server = await start({ ...options, threads: 3 });
+    expect(server.processes).toHaveLength(1);
+    expect(new Set(server.server.workers().map(({ tid }) => tid)).size).toBe(3);
+    const call = loops[traits.name as ArchitectureName];
+    if (call !== undefined) {
+      await until('three sleepers', () => countIn(call, server.processes) >= 3);
+    }
+  });
+});
+
+describe('queued', () => {
+  it('sleeps in accept4 with one thread, whoever comes, and in recvfrom with one for each silent client', async () => {
+    const server = await start({ architecture: 'queued', threads: 2 });
+    expect(server.processes).toHaveLength(1);
+    await expectAsleep(1, 'accept4', server);
+    await silentClient(server);
+    await silentClient(server);
+    await expectAsleep(2, 'recvfrom', server);
+    await expectAsleep(1, 'accept4', server);
+  });
+});
+
+describe('socketserver', () => {
+  it('has a thread for each client', async () => {
+    const server = await start({ architecture: 'socketserver', mixin: 'threading' });
+    await expectAsleep(1, 'accept4', server);
+    for (let i = 1; i <= 3; i++) {
+      await silentClient(server);
+      await expectAsleep(i, 'recvfrom', server);
+    }
+    expect(server.processes).toHaveLength(1);
+    await expectAsleep(1, 'accept4', server);
+    await clients[0]!.close();
+    await expectAsleep(2, 'recvfrom', server);
+  });
+
+  it('has a process for each client', async () => {
+    const server = await start({ architecture: 'socketserver', mixin: 'forking' });
+    for (let i = 1; i <= 3; i++) {
+      await silentClient(server);
+      expect(server.processes).toHaveLength(1 + i);
+      await expectAsleep(i, 'recvfrom', server);
+    }
+    await clients[0]!.close();
+    await until('its process to end', () => server.processes.length === 3);
+  });
+
+  it('starts no more threads than --max-threads', async () => {
+    const server = await start({ architecture: 'socketserver', maxThreads: 2 });
+    await silentClient(server);
+    await silentClient(server);
+    const third = await NetClient.connect(server.address);
+    clients.push(third);
+    const answer = ask(third, QUESTION, ANSWER.length);
+    await server.expectAccepted(third.peer);
+    await expectAsleep(2, 'recvfrom', server);
+    await clients[0]!.close();
+    expect(await answer).toBe(ANSWER);
+    await expectAsleep(2, 'recvfrom', server);
+  });
+});
+
+describe('inetd', () => {
+  it('nowait: has the client as standard input of a process of its own', async () => {
+    const server = await start({ architecture: 'inetd', inetd: 'nowait' });
+    expect(server.processes).toHaveLength(1);
+    await silentClient(server);
+    const [program] = descendantsOf(server.server.pids[0]!);
+    expect(descriptorsOf(program!).get(0)).toMatch(/^socket:/);
+    await expectAsleep(1, 'recvfrom', server);
+    await clients[0]!.close();
+    await until('the process to end', () => server.processes.length === 1);
+  });
+
+  it('wait: has the listener as standard input of one process, started when a client comes', async () => {
+    const server = await start({ architecture: 'inetd', inetd: 'wait' });
+    expect(server.processes).toHaveLength(1);
+    await silentClient(server);
+    const programs = descendantsOf(server.server.pids[0]!);
+    expect(programs).toHaveLength(1);
+    const listener = descriptorsOf(programs[0]!).get(0);
+    expect(listener).toMatch(/^socket:/);
+    expect([...descriptorsOf(server.server.pids[0]!).values()]).toContain(listener);
+    await clients[0]!.close();
+    await silentClient(server);
+    expect(descendantsOf(server.server.pids[0]!)).toEqual(programs);
+  });
+});
+
+describe('prefork', () => {
+  it('has processes that inherited one listener', async () => {
+    const server = await start({ architecture: 'prefork', processes: 3 });
+    const listeners = server.server.pids.map((pid) => descriptorsOf(pid).get(5));
+    expect(listeners[0]).toMatch(/^socket:/);
+    expect(listeners).toEqual(new Array(3).fill(listeners[0]));
+    expect([...descriptorsOf('self').values()]).toContain(listeners[0]);
+  });
+
+  it('has a listener for each process with reuseport', async () => {
+    const server = await start({ architecture: 'prefork', processes: 3, reuseport: true });
+    expect(new Set(server.server.pids.map((pid) => descriptorsOf(pid).get(5))).size).toBe(3);
+  });
+});
+
+describe.each(variants)('$title', ({ options, traits, capacity }) => {
+  it('shows what its workers are doing', async () => {
+    const server = await start(options);
+    await silentClient(server);
+    if (capacity !== 1 || traits.capacity === 'one') {
+      await until('one open conversation', () => {
+        const readings = server.server.workers();
+        const open = readings.reduce((sum, reading) => sum + reading.open, 0);
+        const state = readings.find((reading) => reading.open > 0)?.state;
+        const expected = traits.ioModel === 'blocking calls' ? 'receiving' : 'waiting';
+        return open === 1 && state === expected;
+      });
+    }
+    for (const { pid, tid } of server.server.workers()) {
+      expect(server.processes).toContain(pid);
+      expect(threadsOf(pid)).toContain(tid);
+    }
+  });
+});
+
+describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
+  /** The system calls that the server's workers make while one client comes, asks and leaves. */
+  async function callsOf(
+    options: ServeOptions,
+    calls: readonly string[],
+  ): Promise<Map<string, number>> {
+    const server = await start(options);
+    const pids = server.processes.flatMap((pid) => ['-p', String(pid)]);
+    // A name that this machine's architecture does not have is skipped with a question mark.
+    const set = `trace=${calls.map((call) => `?${call}`).join(',')}`;
+    const strace = spawn('strace', ['-f', '-e', set, ...pids], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const exit = once(strace, 'exit');
+    let text = '';
+    strace.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    try {
+      await until('strace to be attached', () => {
+        const attached = new Set(
+          [...text.matchAll(/^strace: Process (\d+) attached/gm)].map((m) => m[1]),
+        );
+        return server.processes.every((pid) => attached.has(String(pid)));
+      });
+      const client = await silentClient(server);
+      await client.close();
+      await server.expectAccount(client.peer, ['accepted', 'closed']);
+    } finally {
+      strace.kill('SIGINT');
+      await exit;
+    }
+    const counts = new Map<string, number>();
+    for (const [, name] of text.matchAll(/^(?:\[pid +\d+\] )?(\w+)\(/gm)) {
+      counts.set(name!, (counts.get(name!) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  const waits = ['select', 'pselect6', 'poll', 'ppoll', 'epoll_wait', 'epoll_pwait', 'accept4'];
+  const expected: Partial<Record<ArchitectureName, RegExp>> = {
+    single: /^(accept4|recvfrom)$/,
+    threaded: /^(accept4|recvfrom)$/,
+    select: /^p?select6?$/,
+    poll: /^p?poll$/,
+    epoll: /^epoll_p?wait$/,
+    generator: /^epoll_p?wait$/,
+    asyncore: /^p?poll$/,
+    callback: /^epoll_p?wait$/,
+    coroutine: /^epoll_p?wait$/,
+  };
+  // Whatever its threads that do not serve wait in, Node's own loop waits in epoll.
+  const mayBeNode = /^epoll_p?wait$/;
+
+  it.each(Object.entries(expected))('shows %s waiting in %s', async (architecture, wait) => {
+    const calls = await callsOf({ architecture }, [...waits, 'recvfrom']);
+    const used = [...calls.keys()].filter((call) => waits.includes(call));
+    const waited = used.filter((call) => wait.test(call));
+    expect(waited.length, `${[...calls.keys()]}`).toBeGreaterThan(0);
+    const isLoop = !wait.test('accept4');
+    // Accepting is not waiting where something else has said that there is somebody.
+    const strange = used.filter(
+      (call) => !wait.test(call) && !mayBeNode.test(call) && !(isLoop && call === 'accept4'),
+    );
+    expect(strange).toEqual([]);
+  });
+
+  it('shows uring making no call to accept, receive or send', async () => {
+    if (!architectures.some(({ traits }) => traits.name === 'uring')) return;
+    const calls = await callsOf({ architecture: 'uring' }, [
+      'accept4',
+      'recvfrom',
+      'sendto',
+      'io_uring_enter',
+    ]);
+    expect([...calls.keys()]).toEqual(['io_uring_enter']);
+  });
+});
