@@ -15,7 +15,7 @@ import {
 } from './support/clients.ts';
 import { BIG, GREETING } from './support/services/talker.ts';
 import { architectures, Serving, type Variant, variants } from './support/serving.ts';
-import { MS, staysPending, until, within } from './support/until.ts';
+import { MS, staysPending, steady, until, within } from './support/until.ts';
 
 const service = (name: string) => join(import.meta.dirname, 'support/services', `${name}.ts`);
 
@@ -36,7 +36,7 @@ interface Case {
 const expectAnswer = async (client: Client, question: string, answer: string) =>
   expect(await ask(client, question, answer.length)).toBe(answer);
 
-const zenCases: readonly Case[] = [
+const zenCases: Case[] = [
   {
     title: 'answers the three questions',
     async run(client) {
@@ -170,6 +170,26 @@ const zenCases: readonly Case[] = [
   },
 ];
 
+// One of Node's own clients, because one that blocks would be asleep in `send` for good.
+zenCases.push({
+  title: 'stops reading from a client that asks without end and reads nothing',
+  families: ['net'],
+  async run(client) {
+    // Far more than the kernel's buffers take on their way.
+    const [count, questions] = [640, Buffer.alloc(65_535, 'What?')];
+    let sent = 0;
+    for (let i = 0; i < count; i++) {
+      client.send(questions).then(
+        () => sent++,
+        () => {},
+      );
+    }
+    expect(await steady('what was sent', () => sent)).toBeLessThan(count);
+    await client.reset();
+  },
+  account: ['unsent'],
+});
+
 const talkerCases: readonly Case[] = [
   {
     title: 'greets',
@@ -233,6 +253,11 @@ function runCases(cases: readonly Case[], serving: () => Serving): void {
         const client = await connectClient(family, serving().address);
         try {
           await run(client);
+        } catch (error) {
+          const told = serving().accountOf(client.peer).join(', ');
+          throw new Error(`${(error as Error).message}; the server told of it: ${told}`, {
+            cause: error,
+          });
         } finally {
           await client.close();
         }

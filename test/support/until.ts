@@ -21,6 +21,20 @@ export async function until<T>(
   }
 }
 
+/** Resolves with what `read` gives once that has not changed for `ms`. */
+export async function steady<T>(what: string, read: () => T, ms = 150): Promise<T> {
+  let last = read();
+  let since = performance.now();
+  return until(`${what} to be steady`, () => {
+    const now = read();
+    if (now !== last) {
+      last = now;
+      since = performance.now();
+    }
+    return performance.now() - since >= ms * MS && { now };
+  }).then(({ now }) => now);
+}
+
 /** The promise's own result, or a rejection, saying `what`, when the deadline has passed. */
 export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
