@@ -5,7 +5,7 @@ import { reference } from './contestants.ts';
 import { type Goal, reaches } from './goals.ts';
 import type { Measurement, Scenario } from './scenarios.ts';
 
-export function median(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
@@ -13,7 +13,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** How far the values lie apart, as a share of their median. */
-export function spread(values: readonly number[]): number {
+function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values);
 }
 
@@ -23,7 +23,7 @@ type Value = (measurement: Measurement) => number | undefined;
  * The median of the ratios between two contestants, each taken within one round, when the machine
  * was in one mood.
  */
-export function ratio(mine: readonly Measurement[], others: readonly Measurement[], value: Value) {
+function ratio(mine: readonly Measurement[], others: readonly Measurement[], value: Value) {
   const ratios = mine.flatMap((measurement) => {
     const other = others.find(({ round }) => round === measurement.round);
     const above = value(measurement);
