@@ -8,7 +8,7 @@ import { ask, type Client, NetClient } from './support/clients.ts';
 import { countIn, descendantsOf, descriptorsOf, threadsOf } from './support/kernel.ts';
 import { hasProgram } from './support/programs.ts';
 import { architectures, Serving, variants } from './support/serving.ts';
-import { until } from './support/until.ts';
+import { staysPending, until } from './support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
@@ -156,6 +156,7 @@ describe('socketserver', () => {
     clients.push(third);
     const answer = ask(third, QUESTION, ANSWER.length);
     await server.expectAccepted(third.peer);
+    expect(await staysPending(answer, 200)).toBe(true);
     await expectAsleep(2, 'recvfrom', server);
     await clients[0]!.close();
     expect(await answer).toBe(ANSWER);

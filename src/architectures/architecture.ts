@@ -57,6 +57,8 @@ export interface PageOptions {
   readonly maxThreads: number;
   /** `socketserver`: which mixin. */
   readonly mixin: 'threading' | 'forking';
+  /** `epoll`: a new client wakes one of the workers that share the listener, not all of them. */
+  readonly exclusive: boolean;
   /** `inetd`: one process per connection, or one that accepts until none has come for a while. */
   readonly inetd: 'nowait' | 'wait';
 }

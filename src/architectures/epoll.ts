@@ -3,7 +3,7 @@
  * the ready ones: ten thousand silent clients cost nothing but memory. An answer that takes long
  * still holds up everyone.
  */
-import { Epoll } from '../os/epoll.ts';
+import { Epoll, EXCLUSIVE } from '../os/epoll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
 import type { Architecture } from './architecture.ts';
 import { CLOSED, Sockets } from './sockets.ts';
@@ -33,7 +33,8 @@ export const epoll: Architecture = {
       }
     };
 
-    epoll.register(worker.listener, READABLE);
+    // Of several workers on one listener, a new client wakes all, or with EXCLUSIVE the last to wait.
+    epoll.register(worker.listener, READABLE | (worker.options.exclusive ? EXCLUSIVE : 0));
     while (!worker.stopping) {
       worker.row.state = 'waiting';
       epoll.wait(sockets.timeout());

@@ -65,6 +65,7 @@ program
   .option('--threads <n>', 'so many threads that serve', whole)
   .option('--processes <n>', 'so many processes that serve', whole)
   .option('--reuseport', 'a listener each, with SO_REUSEPORT, instead of one that they share')
+  .option('--exclusive', 'epoll: a new client wakes one worker and not all (EPOLLEXCLUSIVE)')
   .option('--think <ms>', 'what each answer costs', whole)
   .addOption(
     new Option('--think-how <how>', 'hold the thread, or use timers').choices(['block', 'defer']),

@@ -93,7 +93,7 @@ export async function serveInProcess(
       stopping = true;
       stop();
       await served;
-      onEvent?.({ type: 'stopped', at: Date.now() });
+      onEvent?.({ type: 'stopped', accepted: [], at: Date.now() });
     },
   };
 }

@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly maxThreads?: number;
   /** `socketserver`: which mixin. Default `threading`. */
   readonly mixin?: 'threading' | 'forking';
+  /** `epoll`: EPOLLEXCLUSIVE on the shared listener. Default false. */
+  readonly exclusive?: boolean;
   /** `inetd`: a process per connection, or one that accepts until no client has come for 8 s. Default `nowait`. */
   readonly inetd?: 'nowait' | 'wait';
 }
@@ -112,6 +114,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
       queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
       maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),
       mixin: oneOf('the mixin', options.mixin ?? 'threading', ['threading', 'forking']),
+      exclusive: options.exclusive ?? false,
       inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),
     },
   };

@@ -34,7 +34,8 @@ export type ServerEvent =
     }
   /** Why it is gone, if it could still say so. */
   | { readonly type: 'crashed'; readonly pid: number; readonly error: string; readonly at: number }
-  | { readonly type: 'stopped'; readonly at: number };
+  /** How many connections each worker had accepted, where there are several. */
+  | { readonly type: 'stopped'; readonly accepted: readonly number[]; readonly at: number };
 
 /** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
 const quoted = (text: string): string =>
@@ -74,6 +75,8 @@ export function eventText(event: ServerEvent): string {
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
     case 'stopped':
-      return 'Stopped';
+      return event.accepted.length < 2
+        ? 'Stopped'
+        : `Stopped; connections per worker: ${event.accepted.join(' / ')}`;
   }
 }

@@ -219,6 +219,7 @@ export class Supervisor {
 
   async #stop(): Promise<void> {
     for (const restart of this.#restarts) clearTimeout(restart);
+    const accepted = this.read().map((row) => row.accepted);
     this.#scoreboard.stop();
     // The kernel turns away whoever comes from now on, even while workers have yet to end.
     for (const listener of this.#listeners) close(listener);
@@ -226,7 +227,7 @@ export class Supervisor {
     await this.#endWorkers();
     this.#scoreboard.unmap();
     close(this.#scoreboardFd);
-    this.#deliver?.({ type: 'stopped', at: Date.now() });
+    this.#deliver?.({ type: 'stopped', accepted, at: Date.now() });
   }
 
   #endWorkers(): Promise<void> {

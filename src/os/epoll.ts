@@ -14,6 +14,12 @@ const EPOLL_CTL_MOD = 3;
 const FIELDS = process.arch === 'x64' ? 3 : 4;
 const DATA = FIELDS - 2;
 
+/**
+ * With `READABLE`, for a listener that several epolls watch: wakes one of them and not all, the one that
+ * began to wait last (Linux 4.5). epoll_ctl(2)
+ */
+export const EXCLUSIVE = 1 << 28;
+
 /** How many ready descriptors one wait may bring. */
 const BATCH = 512;
 

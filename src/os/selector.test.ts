@@ -171,6 +171,18 @@ describe.each([
     expect(told.sort()).toEqual(pairs.map(({ fd }) => fd).sort());
   });
 
+  it('can forget all of them while it tells of the first', () => {
+    const pairs = Array.from({ length: 4 }, pair);
+    for (const { fd } of pairs) selector.register(fd, READABLE | WRITABLE);
+    for (const { peer } of pairs) say(peer);
+    selector.wait(1000);
+    selector.take();
+    for (const { fd } of pairs) selector.unregister(fd);
+    // The kernel has handed epoll's over already; the sets of the others are ours to clear.
+    if (!(selector instanceof Epoll)) expect(selector.take()).toBe(-1);
+    expect(ready(0).size).toBe(0);
+  });
+
   it('takes a descriptor registered while it tells, for the next wait', () => {
     const first = pair();
     const second = pair();
