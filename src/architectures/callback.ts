@@ -9,15 +9,21 @@ import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { serveOnNode } from './node-loop.ts';
+import { isSent } from './streams.ts';
+
+/** The answers of whichever connection is being called back: a callback never stops half-way. */
+const out = new Outbox();
 
 /** One connection. The callbacks come as: connectionMade (dataReceived | eofReceived)* connectionLost. */
 class Protocol {
   readonly #worker: WorkerContext;
   readonly #conversation;
-  readonly #out = new Outbox();
   #transport!: Socket;
-  /** What was last written, until the kernel has it. */
+  /** Answers handed to the transport that the kernel has not taken yet. */
   #unsent: Buffer | undefined;
+  readonly #sent = (error?: Error | null): void => {
+    if (!error && this.#transport.writableLength === 0) this.#unsent = undefined;
+  };
   #waiting = false;
   #halfClosed = false;
 
@@ -28,11 +34,11 @@ class Protocol {
 
   connectionMade(transport: Socket): void {
     this.#transport = transport;
-    this.#goOn(this.#conversation.open(this.#out));
+    this.#goOn(this.#conversation.open(out));
   }
 
   dataReceived(data: Buffer): void {
-    const turn = this.#conversation.receive(data, 0, data.length, this.#out);
+    const turn = this.#conversation.receive(data, 0, data.length, out);
     if (!this.#waiting) this.#goOn(turn);
   }
 
@@ -43,40 +49,44 @@ class Protocol {
 
   connectionLost(peer: string, cause: Ending['cause']): void {
     if (!this.#worker.journal.on) return;
-    const unsent = this.#unsent;
-    this.#worker.journal.record(accountOf(peer, this.#conversation, { cause, unsent }));
-  }
-
-  #write(bytes: Buffer): boolean {
-    this.#unsent = bytes;
-    return this.#transport.write(bytes, (error) => {
-      if (!error && this.#unsent === bytes) this.#unsent = undefined;
-    });
+    const ending = { cause, unsent: this.#unsent };
+    this.#worker.journal.record(accountOf(peer, this.#conversation, ending));
   }
 
   #goOn(turn: Turn): void {
-    const hasRoom = this.#out.length === 0 || this.#write(this.#out.copy());
-    const resume = () => {
-      this.#waiting = false;
-      if (this.#transport.destroyed) return;
-      this.#transport.resume();
-      this.#out.clear();
-      this.#goOn(this.#conversation.resume(this.#out));
-    };
-    const later = (callBack: (resume: () => void) => void) => {
-      this.#waiting = true;
-      this.#transport.pause();
-      callBack(resume);
-    };
+    const hasRoom = out.length === 0 || this.#send();
     if (turn === 'close') this.#transport.destroySoon();
-    else if (typeof turn === 'number') later((resume) => setTimeout(resume, turn));
-    else if (turn instanceof Promise) later((resume) => turn.then(resume));
-    else if (!hasRoom) later((resume) => this.#transport.once('drain', resume));
-    else if (turn === 'full') resume();
+    else if (typeof turn === 'number') this.#later((resume) => setTimeout(resume, turn));
+    else if (turn instanceof Promise) this.#later((resume) => turn.then(resume));
+    else if (!hasRoom) this.#later((resume) => this.#transport.once('drain', resume));
+    else if (turn === 'full') this.#resume();
+    else if (this.#halfClosed) this.#transport.end();
+  }
+
+  #send(): boolean {
+    const bytes = out.buffer.subarray(0, out.length);
+    const hasRoom = this.#transport.write(bytes, this.#sent);
+    if (isSent(this.#transport)) out.clear();
     else {
-      this.#out.clear();
-      if (this.#halfClosed) this.#transport.end();
+      // They will be sent from this very buffer.
+      this.#unsent = bytes;
+      out.renew();
     }
+    return hasRoom;
+  }
+
+  /** Nothing more is taken from this client until `callBack` calls back. */
+  #later(callBack: (resume: () => void) => void): void {
+    this.#waiting = true;
+    this.#transport.pause();
+    callBack(() => this.#resume());
+  }
+
+  #resume(): void {
+    this.#waiting = false;
+    if (this.#transport.destroyed) return;
+    this.#transport.resume();
+    this.#goOn(this.#conversation.resume(out));
   }
 }
 

@@ -122,9 +122,7 @@ export class Completions {
     if (!this.#isCurrent()) return;
     const { fd, result } = this.#ring;
     const sent = Math.max(result, 0);
-    const from = this.#sentFrom[fd]! + sent;
-    const length = this.#sentLength[fd]! - sent;
-    const unsent = Buffer.concat([Buffer.from(viewOf(from, length))]);
+    const unsent = this.#lastSent(fd, sent);
     if (result < 0 && result !== WOULD_BLOCK) {
       this.#end(fd, { cause: new SystemError('send', -result), unsent });
       return;
@@ -132,7 +130,7 @@ export class Completions {
     const flight = this.#flights[fd] ?? this.#keep(fd, this.#worker.conversation(), undefined);
     flight.unsent = unsent;
     flight.sent = 0;
-    this.#ring.send(fd, this.#generation[fd]!, addressOf(unsent), length);
+    this.#ring.send(fd, this.#generation[fd]!, addressOf(unsent), unsent.length);
   }
 
   /** Answers that waited for room have left, or some of them, or the peer is gone. */
@@ -333,7 +331,9 @@ export class Completions {
     const code = errnoName(errno);
     if (code !== 'ENOBUFS' && code !== 'ECANCELED') {
       if (flight !== undefined) flight.receiving = false;
-      this.#end(fd, { cause: new SystemError('recv', errno) });
+      // What was handed over in this very turn will find nobody there.
+      const unsent = this.#sentTurn[fd] === this.#turn ? this.#lastSent(fd, 0) : undefined;
+      this.#end(fd, { cause: new SystemError('recv', errno), unsent });
       return;
     }
     if (code === 'ENOBUFS') this.#ring.addBuffers();
@@ -348,6 +348,12 @@ export class Completions {
       if (!flight.receiving) return;
     }
     this.#ring.recv(fd, this.#generation[fd]!);
+  }
+
+  /** A copy of what was last sent at once on this socket, from its byte `start` on. */
+  #lastSent(fd: number, start: number): Buffer {
+    const bytes = viewOf(this.#sentFrom[fd]! + start, this.#sentLength[fd]! - start);
+    return Buffer.concat([Buffer.from(bytes)]);
   }
 
   #acceptLater(error: SystemError): void {

@@ -12,19 +12,21 @@ import type { Architecture, WorkerContext } from './architecture.ts';
 import { serveOnNode } from './node-loop.ts';
 import { StreamReader, StreamWriter } from './streams.ts';
 
+/** The answers of whichever conversation runs: none of them awaits with something in it. */
+const out = new Outbox();
+
 async function handleConversation(socket: Socket, peer: string, worker: WorkerContext) {
   const reader = new StreamReader(socket);
   const writer = new StreamWriter(socket);
   const conversation = worker.conversation();
-  const out = new Outbox();
   let cause: 'end of stream' | 'stop' | Error = 'end of stream';
   try {
-    let isOpen = await goOn(conversation, conversation.open(out), out, writer);
+    let isOpen = await goOn(conversation, conversation.open(out), writer);
     while (isOpen) {
       const data = await reader.read();
       if (data === undefined) break;
       const turn = conversation.receive(data, 0, data.length, out);
-      isOpen = await goOn(conversation, turn, out, writer);
+      isOpen = await goOn(conversation, turn, writer);
     }
     await writer.close();
   } catch (error) {
@@ -39,12 +41,11 @@ async function handleConversation(socket: Socket, peer: string, worker: WorkerCo
 }
 
 /** Sends the answers and does what the conversation wants; false once it wants to close. */
-async function goOn(conversation: Conversation, first: Turn, out: Outbox, writer: StreamWriter) {
+async function goOn(conversation: Conversation, first: Turn, writer: StreamWriter) {
   for (let turn = first; ; turn = conversation.resume(out)) {
     if (out.length > 0) {
-      writer.write(out.copy());
+      writer.write(out);
       await writer.drain();
-      out.clear();
     }
     if (turn === undefined) return true;
     if (turn === 'close') return false;

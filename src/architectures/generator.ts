@@ -1,13 +1,13 @@
 /**
  * One thread for everybody, and coroutines made from scratch: the four routines of `single` as
  * generators. Where one of those would block, a generator yields the wait it wants; a scheduler waits
- * in epoll for all of them. A silent client costs its suspended generators, 1 KiB, and no thread; an
+ * in epoll for all of them. A silent client costs its suspended generators, 1.5 KiB, and no thread; an
  * answer that takes long still holds up everyone.
  */
 import { Epoll } from '../os/epoll.ts';
 import { addressOf } from '../os/libc.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
-import { accountOf } from '../protocol/account.ts';
+import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptReady } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
@@ -56,12 +56,7 @@ function* handleConversation(
     yield* goOn(client, client.conversation.open(out));
     for (;;) yield* handleRequest(client);
   } catch (error) {
-    if (worker.journal.on) {
-      const cause =
-        error === stopped ? 'stop' : error === endOfStream ? 'end of stream' : (error as Error);
-      const unsent = client.unsent ?? out.copy();
-      worker.journal.record(accountOf(peer, client.conversation, { cause, unsent }));
-    }
+    if (worker.journal.on) worker.journal.record(account(peer, client, error));
   } finally {
     out.clear();
     scheduler.forget(socket);
@@ -114,6 +109,14 @@ function* sendRest(client: Client): Coroutine {
     const count = Math.max(0, send(client.socket, addressOf(rest), rest.length));
     client.unsent = count < rest.length ? rest.subarray(count) : undefined;
   }
+}
+
+function account(peer: string, { conversation, unsent }: Client, error: unknown) {
+  const cause = error === stopped ? 'stop' : error === endOfStream ? 'end of stream' : error;
+  return accountOf(peer, conversation, {
+    cause: cause as Ending['cause'],
+    unsent: unsent ?? out.copy(),
+  });
 }
 
 export const generator: Architecture = {

@@ -96,20 +96,16 @@ export class Scheduler {
   }
 
   #wake(now: number): void {
-    for (;;) {
-      const coroutine = this.#sleeping.takeDue(now);
-      if (coroutine === undefined) return;
-      this.#resume(coroutine, 0);
-    }
+    const sleeping = this.#sleeping;
+    for (let next = sleeping.takeDue(now); next; next = sleeping.takeDue(now))
+      this.#resume(next, 0);
   }
 
   #stop(): void {
     for (const coroutine of this.#waiting) if (coroutine !== undefined) cancel(coroutine);
-    for (;;) {
-      const coroutine = this.#sleeping.takeDue(Number.POSITIVE_INFINITY);
-      if (coroutine === undefined) return;
-      cancel(coroutine);
-    }
+    const sleeping = this.#sleeping;
+    const end = Number.POSITIVE_INFINITY;
+    for (let next = sleeping.takeDue(end); next; next = sleeping.takeDue(end)) cancel(next);
   }
 }
 

@@ -4,6 +4,11 @@
  * reads, so that a client that sends faster than it is answered waits in the kernel.
  */
 import type { Socket } from 'node:net';
+import type { Outbox } from '../protocol/outbox.ts';
+
+/** Whether the kernel has all that was written: not if some is buffered, and not if a write failed. */
+export const isSent = (socket: Socket): boolean =>
+  socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
 
 export class StreamReader {
   readonly #socket: Socket;
@@ -56,19 +61,26 @@ export class StreamReader {
 export class StreamWriter {
   readonly #socket: Socket;
   #hasRoom = true;
-  /** What was last written, until the kernel has it. */
+  /** What was last handed over, if the kernel did not take it at once, until it has. */
   unsent: Uint8Array | undefined;
+  readonly #sent = (error?: Error | null): void => {
+    if (!error && this.#socket.writableLength === 0) this.unsent = undefined;
+  };
 
   constructor(socket: Socket) {
     this.#socket = socket;
   }
 
-  /** Hands the bytes over; `drain` before the next. */
-  write(bytes: Uint8Array): void {
-    this.unsent = bytes;
-    this.#hasRoom = this.#socket.write(bytes, (error) => {
-      if (!error && this.unsent === bytes) this.unsent = undefined;
-    });
+  /** Hands over what is in the outbox and leaves it empty; `drain` before the next. */
+  write(out: Outbox): void {
+    const bytes = out.buffer.subarray(0, out.length);
+    this.#hasRoom = this.#socket.write(bytes, this.#sent);
+    if (isSent(this.#socket)) out.clear();
+    else {
+      // They will be sent from this very buffer.
+      this.unsent = bytes;
+      out.renew();
+    }
   }
 
   /** Waits while more is unsent than the socket's high-water mark. */

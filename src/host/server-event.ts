@@ -57,7 +57,7 @@ export function eventText(event: ServerEvent): string {
     case 'hungUp':
       return `Client ${event.peer} sent ${quoted(event.received)} but then closed`;
     case 'unsent':
-      return `Client ${event.peer} closed before we sent ${quoted(event.unsent)}`;
+      return `Client ${event.peer} closed before we sent ${event.unsent === '' ? 'its answer' : quoted(event.unsent)}`;
     case 'failed':
       return `Client ${event.peer} failed: ${event.error}`;
     case 'threw':

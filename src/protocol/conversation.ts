@@ -172,9 +172,12 @@ export class Conversation {
     return Buffer.from(this.#held?.subarray(this.#from, this.#to) ?? []);
   }
 
-  /** The answer that was asked for but is not due yet, as far as it is known. */
+  /** The answer that was asked for but not given yet, as far as it is known: empty if it is not. */
   get owed(): Answer | undefined {
-    return this.#waiting === undefined ? undefined : (this.#later?.answer ?? '');
+    if (this.#waiting !== undefined) return this.#later?.answer ?? '';
+    if (this.#held === undefined || this.#isOver) return undefined;
+    // A whole question that is held waits for earlier answers to be sent.
+    return this.#frame(this.#held, this.#from, this.#to, this.#searched) >= 0 ? '' : undefined;
   }
 
   #goOn(out: Outbox): Turn {

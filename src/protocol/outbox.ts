@@ -41,6 +41,12 @@ export class Outbox {
     this.length -= count;
   }
 
+  /** Gives the bytes away and starts on a buffer of its own: for a writer that has yet to send them. */
+  renew(): void {
+    this.buffer = Buffer.allocUnsafeSlow(SMALLEST);
+    this.clear();
+  }
+
   /** A copy of what is in it from `start` on: the outbox itself is used again at once. */
   copy(start = 0): Buffer {
     return Buffer.from(this.buffer.subarray(start, this.length));
