@@ -20,6 +20,7 @@ class TCPServer {
 
   serveForever(): void {
     while (!this.worker.stopping) {
+      this.waitForRoom();
       const request = acceptOne(this.worker);
       if (request !== undefined) this.processRequest(request);
     }
@@ -36,7 +37,7 @@ class TCPServer {
     this.worker.row.ended();
   }
 
-  /** With a cap, a client that comes when all are busy waits in the kernel. */
+  /** With a cap, clients that come when all threads are busy wait in the kernel. */
   waitForRoom(): void {
     const { maxThreads } = this.worker.options;
     if (maxThreads > 0) this.worker.waitForAssistants(maxThreads);
@@ -48,7 +49,6 @@ type ServerClass = new (worker: WorkerContext, Handler: HandlerClass) => TCPServ
 const ThreadingMixIn = (Server: ServerClass): ServerClass =>
   class ThreadingServer extends Server {
     override processRequest(request: Accepted): void {
-      this.waitForRoom();
       this.worker.startThread(request);
     }
   };
@@ -56,7 +56,6 @@ const ThreadingMixIn = (Server: ServerClass): ServerClass =>
 const ForkingMixIn = (Server: ServerClass): ServerClass =>
   class ForkingServer extends Server {
     override processRequest(request: Accepted): void {
-      this.waitForRoom();
       this.worker.startProcess(request);
     }
   };

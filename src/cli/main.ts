@@ -87,6 +87,7 @@ program
       .choices(['text', 'json', 'none'])
       .default('text'),
   )
+  .addHelpText('after', '\nCtrl-C stops it; kill -USR2 has it print what each worker is doing.')
   .addHelpText('after', example('mondo serve threaded localhost -p 1060 --threads 2'))
   .action(async (architecture: string | undefined, host: string, options) => {
     const { serveCommand } = await import('./serve.ts');

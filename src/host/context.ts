@@ -53,7 +53,7 @@ export async function createContext(
     listen: (server) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen({ fd: listener }, resolve);
+        server.listen({ fd: listener, backlog: config.backlog }, resolve);
       }),
     conversation: () => new Conversation(speakers(), think),
     startThread: helm.startThread,

@@ -19,5 +19,5 @@ export function fastestArchitecture(): Choice {
   const whyNot = whyNoUring();
   return whyNot === undefined
     ? { name: 'uring', why: 'the fastest of all, and this kernel has io_uring' }
-    : { name: 'epoll', why: `the fastest here. ${whyNot}` };
+    : { name: 'epoll', why: `the fastest but for uring, and as to io_uring, ${whyNot}` };
 }

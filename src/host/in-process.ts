@@ -85,6 +85,7 @@ export async function serveInProcess(
     architecture: plan.traits.name,
     address,
     where,
+    port: address.family === 'unix' ? 0 : address.port,
     pids: [],
     workers: () => [],
     queued: 0,

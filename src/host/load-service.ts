@@ -24,7 +24,10 @@ export async function loadService(url: string): Promise<Service | Protocol> {
   try {
     module = await import(url);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    const isCommonJs = /Unexpected token 'export'|Cannot use import statement/.test(message);
+    const hint = '; name it .mjs or .mts, or have "type": "module" in its package.json';
+    const reason = isCommonJs ? message + hint : message;
     throw new ServiceError(`Cannot load service "${nameOf(url)}": ${reason}`, { cause: error });
   }
   return checkService(module.default, nameOf(url));

@@ -24,40 +24,30 @@ export async function serve(
   options: ServeOptions = {},
   onEvent?: (event: ServerEvent) => void,
 ): Promise<Server> {
-  let name: ArchitectureName;
-  if (options.architecture === undefined) {
-    const { fastestArchitecture } = await import('./fastest.ts');
-    const choice = fastestArchitecture();
-    name = choice.name;
-    onEvent?.({ type: 'chose', architecture: name, why: choice.why, at: Date.now() });
-  } else {
-    name = architectureNamed(options.architecture);
-    if (name === 'uring' && hasSystemCalls) await requireUring();
-  }
+  const given = options.service ?? zenUrl;
+  const isObject = typeof given === 'object' && !(given instanceof URL);
+  const service = isObject ? checkService(given, 'the given object') : serviceUrl(given);
+  const { name, why } = await choose(options.architecture, isObject);
   const traits = await loadTraits(name);
   const plan = planOf(traits, options);
-  const service = options.service ?? zenUrl;
-  const isObject = typeof service === 'object' && !(service instanceof URL);
+  if (why !== undefined) onEvent?.({ type: 'chose', architecture: name, why, at: Date.now() });
   if (traits.arrangement === 'node' && (isObject || !hasSystemCalls)) {
     const { serveInProcess } = await import('./in-process.ts');
-    return serveInProcess(
-      plan,
-      isObject ? checkService(service, 'the given object') : serviceUrl(service),
-      onEvent,
-    );
+    return serveInProcess(plan, service, onEvent);
   }
-  if (isObject) {
+  if (typeof service === 'object') {
     throw new ServeError(
       'usage',
       `Cannot serve an object under ${name}: its threads and processes load the service themselves; name its module by path or URL`,
     );
   }
   const { Supervisor } = await import('./supervisor.ts');
-  const supervisor = await Supervisor.start(plan, serviceUrl(service), onEvent);
+  const supervisor = await Supervisor.start(plan, service, onEvent);
   return {
     architecture: name,
     address: supervisor.address,
     where: supervisor.where,
+    port: supervisor.address.family === 'unix' ? 0 : supervisor.address.port,
     get pids() {
       return supervisor.pids;
     },
@@ -69,10 +59,28 @@ export async function serve(
   };
 }
 
+async function choose(
+  wanted: string | undefined,
+  isObject: boolean,
+): Promise<{ readonly name: ArchitectureName; readonly why?: string }> {
+  if (wanted !== undefined) {
+    const name = architectureNamed(wanted);
+    if (name === 'uring' && hasSystemCalls) await requireUring();
+    return { name };
+  }
+  if (isObject) return { name: 'callback', why: 'the service is an object of this process' };
+  const { fastestArchitecture } = await import('./fastest.ts');
+  return fastestArchitecture();
+}
+
 async function requireUring(): Promise<void> {
   const { whyNoUring } = await import('../os/uring.ts');
   const why = whyNoUring();
-  if (why !== undefined) throw new ServeError('failed', why);
+  if (why === undefined) return;
+  throw new ServeError(
+    'failed',
+    `Cannot serve with io_uring: ${why}; the next fastest architecture is epoll`,
+  );
 }
 
 async function loadTraits(name: ArchitectureName) {

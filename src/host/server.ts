@@ -9,6 +9,8 @@ export interface Server {
   readonly address: SocketAddress;
   /** The same as text: `HOST:PORT`, `[HOST]:PORT` or `unix:PATH`. */
   readonly where: string;
+  /** Its port; 0 for a unix socket. */
+  readonly port: number;
   /** Process ids of its workers; none where it serves in this process. */
   readonly pids: readonly number[];
   /** What each worker is doing at this moment: state, accepted, open. */

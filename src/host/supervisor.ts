@@ -151,6 +151,7 @@ export class Supervisor {
       threads,
       listeners: reuseport ? threads : 1,
       journal: this.#deliver !== undefined,
+      backlog: this.#plan.backlog,
       options: page,
       index,
       parent: process.pid,
@@ -187,7 +188,8 @@ export class Supervisor {
       this.#onReady();
     } else if (event.type === 'fatal') {
       this.#onFatal(new ServeError('failed', event.text));
-      this.#deliver?.({ ...event, type: 'crashed', error: event.text });
+      // Before it listens the caller is told, by the rejection.
+      if (this.#isListening) this.#deliver?.({ ...event, type: 'crashed', error: event.text });
     } else {
       const told = { ...event, worker: worker.index };
       if (this.#isListening) this.#deliver?.(told);
@@ -227,7 +229,7 @@ export class Supervisor {
     await this.#endWorkers();
     this.#scoreboard.unmap();
     close(this.#scoreboardFd);
-    this.#deliver?.({ type: 'stopped', accepted, at: Date.now() });
+    if (this.#isListening) this.#deliver?.({ type: 'stopped', accepted, at: Date.now() });
   }
 
   #endWorkers(): Promise<void> {

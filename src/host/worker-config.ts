@@ -11,6 +11,8 @@ export interface WorkerConfig {
   /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;
   readonly journal: boolean;
+  /** For Node's own loop, which listens once more on the listener it is given. */
+  readonly backlog: number;
   readonly options: PageOptions;
   /** Which worker process of the server this is, from 0. */
   readonly index: number;

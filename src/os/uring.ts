@@ -88,7 +88,7 @@ const SIZES: UringSizes = { entries: 4096, completions: 8192, buffers: 2048, buf
 const FIRST_BUFFERS = 128;
 const NO_BUFFER = 0xffff;
 
-/** The kernel has no io_uring, or not enough of it, or it is switched off here. */
+/** The kernel has no io_uring, or not enough of it, or it is switched off here: the message is the reason. */
 class UringUnavailable extends Error {
   override name = 'UringUnavailable';
 }
@@ -101,10 +101,7 @@ const reasons: Record<string, string> = {
   ENOMEM: 'there is no memory for its rings (ulimit -l)',
 };
 
-const unavailable = (code: string): UringUnavailable =>
-  new UringUnavailable(
-    `Cannot use io_uring: ${reasons[code] ?? code}; epoll is the next fastest architecture`,
-  );
+const unavailable = (code: string) => new UringUnavailable(reasons[code] ?? code);
 
 /** Why io_uring cannot be used here; nothing if it can. */
 export function whyNoUring(): string | undefined {
@@ -161,7 +158,7 @@ export class Uring {
   readonly #waitArgument = new BigInt64Array(3);
   readonly #waitArgumentAddress = addressOf(new Uint8Array(this.#waitArgument.buffer));
 
-  /** @throws UringUnavailable with the reason and the alternative */
+  /** @throws UringUnavailable */
   constructor(sizes: UringSizes = SIZES) {
     this.#sizes = sizes;
     // struct io_uring_getevents_arg: no signal mask, then the address of the time.
