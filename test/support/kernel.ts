@@ -71,7 +71,7 @@ export const countIn = (call: string, pids: readonly number[]): number =>
   pids.flatMap((pid) => threadsOf(pid).filter((tid) => syscallOf(pid, tid) === call)).length;
 
 /** The processes that this one started and that are not reaped. */
-export const childrenOf = (pid: number): number[] =>
+const childrenOf = (pid: number): number[] =>
   threadsOf(pid)
     .flatMap((tid) => (read(`/proc/${pid}/task/${tid}/children`) ?? '').split(' '))
     .filter((text) => text !== '')
