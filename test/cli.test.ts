@@ -293,7 +293,7 @@ describe('mondo serve', () => {
 
       expect(code).toBe(0);
       expect(stderr).toBe('');
-      expect(server.stdout).toMatch(/Stopped\n$/);
+      expect(server.stdout).toMatch(/Stopped.*\n$/);
       expect(workers.filter(isAlive)).toEqual([]);
       expect(existsSync(path)).toBe(false);
       await Promise.all([silent.close(), halfway.close()]);
