@@ -98,6 +98,7 @@ function goOn(
 }
 
 function sendAll(socket: number, out: AddressedOutbox, worker: WorkerContext): void {
+  if (out.length === 0) return;
   let sent = 0;
   try {
     while (sent < out.length) {
@@ -107,6 +108,7 @@ function sendAll(socket: number, out: AddressedOutbox, worker: WorkerContext): v
       else if (worker.stopping) throw new Over('stop');
     }
   } finally {
-    out.drop(sent);
+    if (sent === out.length) out.clear();
+    else out.drop(sent);
   }
 }

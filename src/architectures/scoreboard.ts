@@ -4,19 +4,20 @@
  */
 import type { Mapping } from '../os/memory.ts';
 
-/** What a worker is doing at this moment. */
-const states = [
-  'free',
-  'starting',
-  'accepting',
-  'receiving',
-  'answering',
-  'sending',
-  'waiting',
-  'asleep',
-  'ended',
-] as const;
-export type State = (typeof states)[number];
+/** What a worker is doing at this moment, and how the table says it. A literal: then it costs no look-up. */
+const numberOf = {
+  free: 0,
+  starting: 1,
+  accepting: 2,
+  receiving: 3,
+  answering: 4,
+  sending: 5,
+  waiting: 6,
+  asleep: 7,
+  ended: 8,
+} as const;
+export type State = keyof typeof numberOf;
+const states = Object.keys(numberOf) as State[];
 
 const ROWS = 512;
 /** 64 bytes, a cache line: two workers never write to the same one. */
@@ -117,8 +118,6 @@ export class Scoreboard {
     this.#mapping.unmap();
   }
 }
-
-const numberOf = Object.fromEntries(states.map((state, i) => [state, i])) as Record<State, number>;
 
 /** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
 export class Row {
