@@ -30,7 +30,10 @@ const others: readonly ServeOptions[] = [
   { architecture: 'generator', threads: 2, reuseport: true },
   { architecture: 'callback', threads: 2 },
   { architecture: 'coroutine', processes: 2 },
+  { architecture: 'epoll', processes: 2, exclusive: true },
   { architecture: 'uring', threads: 2 },
+  { architecture: 'uring', processes: 2, reuseport: true },
+  { architecture: 'callback', processes: 2, reuseport: true },
 ];
 
 async function variantOf(options: ServeOptions): Promise<Variant> {
