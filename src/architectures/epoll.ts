@@ -43,7 +43,7 @@ export const epoll: Architecture = {
         if (fd === worker.listener) {
           for (const socket of sockets.accept()) epoll.register(socket, sockets.interestOf(socket));
         } else if (epoll.events & WRITABLE) settle(fd, sockets.send(fd));
-        else settle(fd, sockets.receive(fd));
+        else settle(fd, sockets.receive(fd, epoll.events));
       }
       for (const fd of sockets.due()) settle(fd, sockets.resume(fd));
     }

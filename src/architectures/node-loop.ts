@@ -11,8 +11,8 @@ export async function serveOnNode(
   const sockets = new Set<Socket>();
   // allowHalfOpen: a client that has asked its last question and said so still gets its answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const peer = peerText(socket);
     worker.row.accepted();
+    const peer = worker.journal.on ? peerText(socket, isUnix) : '';
     if (worker.journal.on) worker.journal.record({ type: 'accepted', peer });
     sockets.add(socket);
     socket.once('close', () => {
@@ -20,6 +20,10 @@ export async function serveOnNode(
       worker.row.ended();
     });
     connected(socket, peer);
+  });
+  let isUnix = false;
+  server.once('listening', () => {
+    isUnix = typeof server.address() === 'string';
   });
   await worker.listen(server);
   worker.row.state = 'waiting';
@@ -31,8 +35,9 @@ export async function serveOnNode(
   await Promise.all(closed);
 }
 
-function peerText({ remoteAddress, remotePort, remoteFamily }: Socket): string {
-  if (remoteAddress === undefined) return 'unix';
+function peerText({ remoteAddress, remotePort, remoteFamily }: Socket, isUnix: boolean): string {
+  // Without an address it is a TCP peer that was gone before it was accepted.
+  if (remoteAddress === undefined) return isUnix ? 'unix' : 'unknown';
   const isPlain = remoteFamily === 'IPv4' || remoteAddress.startsWith('::ffff:');
   return isPlain
     ? `${remoteAddress.replace('::ffff:', '')}:${remotePort}`

@@ -51,7 +51,7 @@ export const poll: Architecture = {
       }
       let wanted: number;
       if (events & WRITABLE) wanted = sockets.send(fd);
-      else if (events & READABLE) wanted = sockets.receive(fd);
+      else if (events & READABLE) wanted = sockets.receive(fd, events);
       else wanted = sockets.resume(fd);
 
       if (wanted === CLOSED) {

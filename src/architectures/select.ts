@@ -43,7 +43,7 @@ export const select: Architecture = {
           for (const socket of sockets.accept())
             select.register(socket, sockets.interestOf(socket));
         } else if (select.events & WRITABLE) settle(fd, sockets.send(fd));
-        else settle(fd, sockets.receive(fd));
+        else settle(fd, sockets.receive(fd, select.events));
       }
       for (const fd of sockets.due()) settle(fd, sockets.resume(fd));
     }

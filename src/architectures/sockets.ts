@@ -5,7 +5,7 @@
  * nothing in flight has no entry in any table but one byte of interest.
  */
 import { addressOf } from '../os/libc.ts';
-import { READABLE, WRITABLE } from '../os/readiness.ts';
+import { HANGUP, READABLE, WRITABLE } from '../os/readiness.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
@@ -80,15 +80,19 @@ export class Sockets {
     return true;
   }
 
-  /** The socket is readable: receives once, and sends the answers to all questions that are whole. */
-  receive(fd: number): number {
+  /**
+   * The socket is readable: receives once, and sends the answers to all questions that are whole.
+   *
+   * @param events as the selector told them: with `HANGUP` nobody is left to take an answer
+   */
+  receive(fd: number, events: number): number {
     // Hung up while answers wait to be sent: whether that is the end, the sending will tell.
     if (this.bytesToSend[fd] !== undefined) return this.send(fd);
     const conversation = this.bytesReceived[fd] ?? this.#shared;
     try {
       const count = recv(fd, receivedAddress, received.length);
       if (count < 0) return this.interestOf(fd);
-      if (count === 0) return this.#endOfStream(fd, conversation);
+      if (count === 0) return this.#endOfStream(fd, conversation, events);
       const turn = conversation.receive(received, 0, count, this.#out);
       if (this.#interest[fd] === NOTHING) return NOTHING;
       return this.#goOn(fd, conversation, turn);
@@ -218,9 +222,10 @@ export class Sockets {
     if (conversation === this.#shared) this.#shared = this.#worker.conversation();
   }
 
-  #endOfStream(fd: number, conversation: Conversation): number {
+  #endOfStream(fd: number, conversation: Conversation, events: number): number {
     const owed = this.bytesToSend[fd] !== undefined || conversation.owed !== undefined;
-    if (!owed) return this.#end(fd, conversation, { cause: 'end of stream' });
+    // A peer that is gone would be told again on every wait, until the answer is due.
+    if (!owed || events & HANGUP) return this.#end(fd, conversation, { cause: 'end of stream' });
     this.#halfClosed.add(fd);
     return this.interestOf(fd);
   }

@@ -80,6 +80,13 @@ export async function serveInProcess(
     );
   }
   const where = addressText(address);
+  let closing: Promise<void> | undefined;
+  async function end(): Promise<void> {
+    stopping = true;
+    stop();
+    await served;
+    onEvent?.({ type: 'stopped', accepted: [], at: Date.now() });
+  }
   onEvent?.({ type: 'listening', address: where, architecture: plan.traits.name, at: Date.now() });
   return {
     architecture: plan.traits.name,
@@ -89,12 +96,9 @@ export async function serveInProcess(
     pids: [],
     workers: () => [],
     queued: 0,
-    async close() {
-      if (stopping) return;
-      stopping = true;
-      stop();
-      await served;
-      onEvent?.({ type: 'stopped', accepted: [], at: Date.now() });
+    close() {
+      closing ??= end();
+      return closing;
     },
   };
 }
