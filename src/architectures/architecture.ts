@@ -3,9 +3,10 @@
  * how it waits; the host opens the listener, starts processes and threads, and stops them.
  */
 import type { Server } from 'node:net';
+import type { Limits } from '../limits/limits.ts';
 import type { ConversationEvent } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
-import type { Row } from './scoreboard.ts';
+import type { Reason, Row } from './scoreboard.ts';
 
 /** What an architecture declares of itself; `mondo architectures` prints these. */
 export interface Traits {
@@ -91,6 +92,11 @@ export interface WorkerContext {
   readonly stopped: Promise<void>;
   /** Has a server of Node's own loop listen where this worker is to; resolves once it does. */
   listen(server: Server): Promise<void>;
+  readonly limits: Limits;
+  /** This worker's share of the bytes that may be unsent in all; 0 for no limit. */
+  readonly unsentShare: number;
+  /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */
+  exceeded(limit: Reason): boolean;
   /** A fresh conversation of the user's service. */
   conversation(): Conversation;
   /** Has `assist` run in a new thread. Returns at once; the thread may not have started. */

@@ -4,31 +4,38 @@
  * wait, a send per answer, and a map of sockets that is global: one such server to a program.
  */
 import { setBlocking } from '../os/socket.ts';
-import { accountOf, type Ending } from '../protocol/account.ts';
+import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
-import { Timers } from '../protocol/timers.ts';
+import { sooner, Timers } from '../protocol/timers.ts';
 import { type Accepted, acceptReady } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore-framework.ts';
+import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 
 const out = new Outbox();
 /** asyncore has none: whoever needs them turns the loop by hand. */
 const timers = new Timers<ZenChat>();
+/** By descriptor, for the limits on time, which asyncore had as little. */
+const chats = new Map<number, ZenChat>();
 
 class ZenServer extends Dispatcher {
   readonly #worker: WorkerContext;
   override accepting = true;
 
-  constructor(worker: WorkerContext) {
+  readonly #deadlines: Deadlines;
+
+  constructor(worker: WorkerContext, deadlines: Deadlines) {
     super(worker.listener);
     setBlocking(worker.listener, false);
     this.#worker = worker;
+    this.#deadlines = deadlines;
   }
 
   override handleAccept(): void {
     const accepted = acceptReady(this.#worker);
-    if (accepted !== undefined) new ZenChat(accepted, this.#worker).begin();
+    if (accepted === undefined) return;
+    new ZenChat(accepted, this.#worker, this.#deadlines).begin();
   }
 }
 
@@ -41,9 +48,14 @@ class ZenChat extends AsyncChat {
   #isThinking = false;
   #cause: Ending['cause'] = 'stop';
 
-  constructor({ socket, peer }: Accepted, worker: WorkerContext) {
+  readonly #deadlines: Deadlines;
+
+  constructor({ socket, peer }: Accepted, worker: WorkerContext, deadlines: Deadlines) {
     super(socket);
     worker.row.accepted();
+    chats.set(socket, this);
+    deadlines.mark(socket);
+    this.#deadlines = deadlines;
     this.#worker = worker;
     this.#peer = peer;
     this.#conversation = worker.conversation();
@@ -96,14 +108,22 @@ class ZenChat extends AsyncChat {
       const { unsent } = this;
       journal.record(accountOf(this.#peer, this.#conversation, { cause: this.#cause, unsent }));
     }
+    chats.delete(this.socket);
     super.close();
     row.ended();
+  }
+
+  phase(): number {
+    if (this.writable()) return ANSWER;
+    if (this.#isThinking) return THINKING;
+    return this.#conversation.heldLength > 0 ? QUESTION : IDLE;
   }
 
   /** Pushes the answers and does what the conversation wants, until that is to wait for something. */
   #goOn(first: Turn): void {
     this.#worker.row.state = 'answering';
     for (let turn = first; ; turn = this.#conversation.resume(out)) {
+      if (out.length > 0 || this.#conversation.heldLength === 0) this.#deadlines.mark(this.socket);
       if (out.length > 0) {
         const answers = out.copy();
         out.clear();
@@ -134,12 +154,20 @@ export const asyncore: Architecture = {
   processes: { default: 1, adjustable: false },
 
   serve(worker) {
-    const server = new ZenServer(worker);
+    const phaseOf = (socket: number) => chats.get(socket)?.phase() ?? GONE;
+    const deadlines = new Deadlines(worker.limits, phaseOf, (limit) => worker.exceeded(limit));
+    const server = new ZenServer(worker, deadlines);
     while (!worker.stopping) {
       worker.row.state = 'waiting';
-      loop(timers.untilNext(performance.now()), 1);
+      const before = performance.now();
+      const due = timers.untilNext(before);
+      const look = deadlines.untilNext(before, chats.size);
+      loop(sooner(due, look), 1);
       const now = performance.now();
       for (let chat = timers.takeDue(now); chat; chat = timers.takeDue(now)) chat.resume();
+      for (const { fd, limit } of deadlines.overdue(now)) {
+        chats.get(fd)?.handleError(new LimitReached(limit));
+      }
     }
     server.delChannel();
     closeAll();

@@ -4,13 +4,14 @@
  * and while it sleeps nobody else is served by that thread. One copy of them is a whole server;
  * threads and processes are more copies of the same.
  */
-import { addressOf, INTERRUPTED } from '../os/libc.ts';
+import { addressOf } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
 import { close, recv, send } from '../os/socket.ts';
 import { accountOf } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptOne } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
+import { Patience } from './patience.ts';
 import { AddressedOutbox } from './sending.ts';
 
 /** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
@@ -38,9 +39,10 @@ export function acceptConnectionsForever(worker: WorkerContext): void {
 export function handleConversation(socket: number, peer: string, worker: WorkerContext): void {
   const conversation = worker.conversation();
   const out = new AddressedOutbox();
+  const patience = new Patience(socket, worker);
   try {
-    goOn(socket, conversation, conversation.open(out), out, worker);
-    for (;;) handleRequest(socket, conversation, out, worker);
+    goOn(socket, conversation, conversation.open(out), out, patience);
+    for (;;) handleRequest(socket, conversation, out, patience);
   } catch (error) {
     const cause = error instanceof Over ? error.reason : (error as Error);
     if (worker.journal.on) {
@@ -55,10 +57,10 @@ function handleRequest(
   socket: number,
   conversation: Conversation,
   out: AddressedOutbox,
-  worker: WorkerContext,
+  patience: Patience,
 ): void {
-  const turn = recvUntil(socket, conversation, out, worker);
-  goOn(socket, conversation, turn, out, worker);
+  const turn = recvUntil(socket, conversation, out, patience);
+  goOn(socket, conversation, turn, out, patience);
 }
 
 /** Receives until there is an answer to send, or something else to do than to receive. */
@@ -66,8 +68,9 @@ function recvUntil(
   socket: number,
   conversation: Conversation,
   out: AddressedOutbox,
-  worker: WorkerContext,
+  patience: Patience,
 ): Turn {
+  const { worker } = patience;
   let turn: Turn;
   while (out.length === 0 && turn === undefined) {
     worker.row.state = 'receiving';
@@ -76,6 +79,7 @@ function recvUntil(
     if (count === 0) throw new Over('end of stream');
     if (count > 0) turn = conversation.receive(received, 0, count, out);
     else if (worker.stopping) throw new Over('stop');
+    patience.afterRecv(count, conversation.heldLength > 0);
   }
   return turn;
 }
@@ -86,10 +90,10 @@ function goOn(
   conversation: Conversation,
   turn: Turn,
   out: AddressedOutbox,
-  worker: WorkerContext,
+  patience: Patience,
 ): void {
   for (;;) {
-    sendAll(socket, out, worker);
+    sendAll(socket, out, patience);
     if (turn === undefined) return;
     if (turn === 'close') throw new Over('end of stream');
     if (typeof turn === 'number') pause(turn);
@@ -97,15 +101,17 @@ function goOn(
   }
 }
 
-function sendAll(socket: number, out: AddressedOutbox, worker: WorkerContext): void {
+function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void {
   if (out.length === 0) return;
+  const { worker } = patience;
   let sent = 0;
   try {
     while (sent < out.length) {
       worker.row.state = 'sending';
       const count = send(socket, out.address + sent, out.length - sent);
-      if (count !== INTERRUPTED) sent += count;
+      if (count > 0) sent += count;
       else if (worker.stopping) throw new Over('stop');
+      if (sent < out.length) patience.afterShortSend(count);
     }
   } finally {
     if (sent === out.length) out.clear();

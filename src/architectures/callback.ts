@@ -4,18 +4,20 @@
  * inside a method: an answer that comes later needs a future, or a timer, and one callback more.
  */
 import type { Socket } from 'node:net';
-import { accountOf, type Ending } from '../protocol/account.ts';
+import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
 import { isSent } from './streams.ts';
+import { Watch, type Watched } from './watch.ts';
 
 /** The answers of whichever connection is being called back: a callback never stops half-way. */
 const out = new Outbox();
 
 /** One connection. The callbacks come as: connectionMade (dataReceived | eofReceived)* connectionLost. */
-class Protocol {
+class Protocol implements Watched {
   readonly #worker: WorkerContext;
   readonly #conversation;
   #transport!: Socket;
@@ -26,10 +28,15 @@ class Protocol {
   };
   #waiting = false;
   #halfClosed = false;
+  readonly #watch: Watch;
+  readonly #place: number;
+  #limit: string | undefined;
 
-  constructor(worker: WorkerContext) {
+  constructor(worker: WorkerContext, watch: Watch) {
     this.#worker = worker;
     this.#conversation = worker.conversation();
+    this.#watch = watch;
+    this.#place = watch.add(this);
   }
 
   connectionMade(transport: Socket): void {
@@ -47,13 +54,27 @@ class Protocol {
     if (!this.#waiting) this.#transport.end();
   }
 
-  connectionLost(peer: string, cause: Ending['cause']): void {
+  connectionLost(peer: string, lostTo: Ending['cause']): void {
+    this.#watch.remove(this.#place);
     if (!this.#worker.journal.on) return;
+    const cause = this.#limit === undefined ? lostTo : new LimitReached(this.#limit);
     const ending = { cause, unsent: this.#unsent };
     this.#worker.journal.record(accountOf(peer, this.#conversation, ending));
   }
 
+  phase(): number {
+    if (this.#unsent !== undefined) return ANSWER;
+    if (this.#waiting) return THINKING;
+    return this.#conversation.heldLength > 0 ? QUESTION : IDLE;
+  }
+
+  endFor(limit: string): void {
+    this.#limit = limit;
+    this.#transport.destroy();
+  }
+
   #goOn(turn: Turn): void {
+    if (out.length > 0 || this.#conversation.heldLength === 0) this.#watch.mark(this.#place);
     const hasRoom = out.length === 0 || this.#send();
     if (turn === 'close') this.#transport.destroySoon();
     else if (typeof turn === 'number') this.#later((resume) => setTimeout(resume, turn));
@@ -102,14 +123,16 @@ export const callback: Architecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve: (worker) =>
-    serveOnNode(worker, (transport, peer) => {
-      const protocol = new Protocol(worker);
+  serve(worker) {
+    const watch = new Watch(worker);
+    return serveOnNode(worker, (transport, peer) => {
+      const protocol = new Protocol(worker, watch);
       let cause: Ending['cause'] = 'end of stream';
       transport.on('data', (data: Buffer) => protocol.dataReceived(data));
       transport.on('end', () => protocol.eofReceived());
       transport.on('error', (error) => (cause = error));
       transport.on('close', () => protocol.connectionLost(peer, worker.stopping ? 'stop' : cause));
       protocol.connectionMade(transport);
-    }),
+    });
+  },
 };

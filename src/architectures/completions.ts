@@ -7,11 +7,12 @@
 import { addressOf, errnoName, SystemError, viewOf, WOULD_BLOCK } from '../os/libc.ts';
 import { close, peerOf } from '../os/socket.ts';
 import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
-import { accountOf, type Ending } from '../protocol/account.ts';
-import { type Conversation, FULL, type Turn } from '../protocol/conversation.ts';
-import { Timers } from '../protocol/timers.ts';
+import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
+import type { Conversation, Turn } from '../protocol/conversation.ts';
+import { sooner, Timers } from '../protocol/timers.ts';
 import { backOff } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
+import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { Arena } from './sending.ts';
 
 /** What there is of a connection that has something in flight. */
@@ -33,6 +34,9 @@ interface Flight {
 
 const OPEN = 1;
 
+/** Past so many bytes that wait to be answered, no more are received. */
+const HELD = 65_536;
+
 export class Completions {
   readonly #worker: WorkerContext;
   readonly #ring: Uring;
@@ -46,6 +50,9 @@ export class Completions {
   #sentLength = new Int32Array(1024);
   readonly #flights: (Flight | undefined)[] = [];
   readonly #peers: string[] = [];
+  readonly #deadlines: Deadlines;
+  #connections = 0;
+  #unsentBytes = 0;
   /** Descriptors to be looked at again when the sends of this turn are known to have gone out. */
   #again: number[] = [];
   readonly #timers = new Timers<{ fd: number; flight: Flight } | 'listener'>();
@@ -62,12 +69,21 @@ export class Completions {
   constructor(worker: WorkerContext, ring: Uring) {
     this.#worker = worker;
     this.#ring = ring;
+    this.#deadlines = new Deadlines(
+      worker.limits,
+      (fd) => this.#phaseOf(fd),
+      (limit) => worker.exceeded(limit),
+    );
     this.#shared = worker.conversation();
   }
 
   /** How long to wait for completions, in ms; -1 for as long as it takes. */
   timeout(): number {
-    return this.#again.length > 0 ? 0 : this.#timers.untilNext(performance.now());
+    if (this.#again.length > 0) return 0;
+    const now = performance.now();
+    const answer = this.#timers.untilNext(now);
+    const look = this.#deadlines.untilNext(now, this.#connections);
+    return sooner(answer, look);
   }
 
   beginTurn(): void {
@@ -87,8 +103,12 @@ export class Completions {
       this.#again = [];
       for (const fd of again) this.#lookAgain(fd);
     }
+    const now = performance.now();
+    for (const { fd, limit } of this.#deadlines.overdue(now)) {
+      this.#end(fd, { cause: new LimitReached(limit) });
+    }
     for (;;) {
-      const due = this.#timers.takeDue(performance.now());
+      const due = this.#timers.takeDue(now);
       if (due === undefined) return;
       if (due === 'listener') this.#ring.accept(this.#worker.listener);
       else if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
@@ -130,6 +150,13 @@ export class Completions {
     const flight = this.#flights[fd] ?? this.#keep(fd, this.#worker.conversation(), undefined);
     flight.unsent = unsent;
     flight.sent = 0;
+    this.#unsentBytes += unsent.length;
+    const { unsentShare } = this.#worker;
+    const isTooMuch = unsentShare > 0 && this.#unsentBytes > unsentShare;
+    if (isTooMuch && this.#worker.exceeded('unsent-total')) {
+      this.#end(fd, { cause: new LimitReached('unsent-total') });
+      return;
+    }
     this.#ring.send(fd, this.#generation[fd]!, addressOf(unsent), unsent.length);
   }
 
@@ -151,6 +178,7 @@ export class Completions {
       return;
     }
     flight.unsent = undefined;
+    this.#unsentBytes -= unsent.length;
     this.#goOnWith(fd, flight);
   }
 
@@ -182,6 +210,8 @@ export class Completions {
     row.accepted();
     if (fd >= this.#open.length) this.#grow(fd);
     this.#open[fd] = OPEN;
+    this.#connections++;
+    this.#deadlines.mark(fd);
     this.#sentTurn[fd] = -1;
     if (journal.on) {
       // A multishot accept does not say who it is.
@@ -213,7 +243,7 @@ export class Completions {
     if (flight === undefined || !(flight.unsent !== undefined || flight.waiting)) {
       this.#waitForTurn(fd, kept);
     }
-    if (kept.receiving && !kept.paused && kept.conversation.heldLength > FULL) {
+    if (kept.receiving && !kept.paused && kept.conversation.heldLength > HELD) {
       kept.paused = true;
       this.#ring.cancel(RECEIVED, fd, this.#generation[fd]!);
     }
@@ -227,11 +257,13 @@ export class Completions {
     if (length > 0) {
       const from = out.address + out.start;
       this.#ring.sendNow(fd, this.#generation[fd]!, from, length);
+      this.#deadlines.mark(fd);
       this.#sentTurn[fd] = this.#turn;
       this.#sentFrom[fd] = from;
       this.#sentLength[fd] = length;
       out.start = out.length;
     }
+    if (turn === undefined && conversation.heldLength === 0) this.#deadlines.mark(fd);
     if (turn === undefined && flight === undefined) {
       if (!conversation.idle) this.#keep(fd, conversation, undefined);
       return;
@@ -291,6 +323,15 @@ export class Completions {
     } else {
       this.#goOn(fd, conversation, turn);
     }
+  }
+
+  #phaseOf(fd: number): number {
+    if (this.#open[fd] !== OPEN) return GONE;
+    const flight = this.#flights[fd];
+    if (flight === undefined) return IDLE;
+    if (flight.unsent !== undefined) return ANSWER;
+    if (flight.waiting) return THINKING;
+    return flight.conversation.heldLength > 0 ? QUESTION : IDLE;
   }
 
   #keep(fd: number, conversation: Conversation, turn: Turn): Flight {
@@ -370,7 +411,9 @@ export class Completions {
       const conversation = flight?.conversation;
       journal.record(accountOf(this.#peers[fd]!, conversation, { cause: ending.cause, unsent }));
     }
+    this.#connections--;
     if (flight?.unsent !== undefined) {
+      this.#unsentBytes -= flight.unsent.length;
       this.#retired.push(flight.unsent);
       this.#ring.cancel(SENT, fd, this.#generation[fd]!);
     }

@@ -5,35 +5,53 @@
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { accountOf } from '../protocol/account.ts';
+import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
 import { StreamReader, StreamWriter } from './streams.ts';
+import { Watch } from './watch.ts';
 
 /** The answers of whichever conversation runs: none of them awaits with something in it. */
 const out = new Outbox();
 
-async function handleConversation(socket: Socket, peer: string, worker: WorkerContext) {
+async function handleConversation(
+  socket: Socket,
+  peer: string,
+  worker: WorkerContext,
+  watch: Watch,
+) {
   const reader = new StreamReader(socket);
   const writer = new StreamWriter(socket);
   const conversation = worker.conversation();
-  let cause: 'end of stream' | 'stop' | Error = 'end of stream';
+  let cause: Ending['cause'] = 'end of stream';
+  let limit: string | undefined;
+  const place = watch.add({
+    phase: () => phaseOf(conversation, writer),
+    endFor(reached) {
+      limit = reached;
+      socket.destroy();
+    },
+  });
+  const answered = () => watch.mark(place);
   try {
-    let isOpen = await goOn(conversation, conversation.open(out), writer);
+    let isOpen = await goOn(conversation, conversation.open(out), writer, answered);
     while (isOpen) {
       const data = await reader.read();
       if (data === undefined) break;
       const turn = conversation.receive(data, 0, data.length, out);
-      isOpen = await goOn(conversation, turn, writer);
+      isOpen = await goOn(conversation, turn, writer, answered);
     }
     await writer.close();
   } catch (error) {
     cause = error as Error;
   } finally {
     socket.destroy();
-    if (worker.stopping) cause = 'stop';
+    watch.remove(place);
+    if (limit !== undefined) cause = new LimitReached(limit);
+    else if (worker.stopping) cause = 'stop';
     if (worker.journal.on) {
       worker.journal.record(accountOf(peer, conversation, { cause, unsent: writer.unsent }));
     }
@@ -41,8 +59,14 @@ async function handleConversation(socket: Socket, peer: string, worker: WorkerCo
 }
 
 /** Sends the answers and does what the conversation wants; false once it wants to close. */
-async function goOn(conversation: Conversation, first: Turn, writer: StreamWriter) {
+async function goOn(
+  conversation: Conversation,
+  first: Turn,
+  writer: StreamWriter,
+  answered: () => void,
+) {
   for (let turn = first; ; turn = conversation.resume(out)) {
+    if (out.length > 0 || conversation.heldLength === 0) answered();
     if (out.length > 0) {
       writer.write(out);
       await writer.drain();
@@ -52,6 +76,12 @@ async function goOn(conversation: Conversation, first: Turn, writer: StreamWrite
     if (typeof turn === 'number') await sleep(turn);
     else if (turn !== 'full') await turn;
   }
+}
+
+function phaseOf(conversation: Conversation, writer: StreamWriter): number {
+  if (writer.unsent !== undefined) return ANSWER;
+  if (conversation.isThinking) return THINKING;
+  return conversation.heldLength > 0 ? QUESTION : IDLE;
 }
 
 export const coroutine: Architecture = {
@@ -66,6 +96,11 @@ export const coroutine: Architecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve: (worker) =>
-    serveOnNode(worker, (socket, peer) => void handleConversation(socket, peer, worker)),
+  serve(worker) {
+    const watch = new Watch(worker);
+    return serveOnNode(
+      worker,
+      (socket, peer) => void handleConversation(socket, peer, worker, watch),
+    );
+  },
 };

@@ -11,6 +11,7 @@ import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptReady } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
+import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
 import { AddressedOutbox } from './sending.ts';
 
@@ -26,13 +27,30 @@ const receivedAddress = addressOf(received);
 const out = new AddressedOutbox();
 
 interface Client {
+  readonly deadlines: Deadlines;
   readonly socket: number;
   readonly conversation: Conversation;
   /** Answers that the kernel had no room for. */
   unsent: Buffer | undefined;
 }
 
-function* acceptConnectionsForever(worker: WorkerContext, scheduler: Scheduler): Coroutine {
+/** By descriptor. */
+const clients: (Client | undefined)[] = [];
+let connections = 0;
+
+function phaseOf(fd: number): number {
+  const client = clients[fd];
+  if (client === undefined) return GONE;
+  if (client.unsent !== undefined) return ANSWER;
+  if (client.conversation.isThinking) return THINKING;
+  return client.conversation.heldLength > 0 ? QUESTION : IDLE;
+}
+
+function* acceptConnectionsForever(
+  worker: WorkerContext,
+  scheduler: Scheduler,
+  deadlines: Deadlines,
+): Coroutine {
   setBlocking(worker.listener, false);
   for (;;) {
     yield readable(worker.listener);
@@ -40,18 +58,24 @@ function* acceptConnectionsForever(worker: WorkerContext, scheduler: Scheduler):
       const accepted = acceptReady(worker);
       if (accepted === undefined) break;
       worker.row.accepted();
-      scheduler.start(handleConversation(accepted.socket, accepted.peer, worker, scheduler));
+      const { socket, peer } = accepted;
+      const conversation = worker.conversation();
+      const client: Client = { deadlines, socket, conversation, unsent: undefined };
+      scheduler.start(handleConversation(client, peer, worker, scheduler));
     }
   }
 }
 
 function* handleConversation(
-  socket: number,
+  client: Client,
   peer: string,
   worker: WorkerContext,
   scheduler: Scheduler,
 ): Coroutine {
-  const client: Client = { socket, conversation: worker.conversation(), unsent: undefined };
+  const { socket } = client;
+  clients[socket] = client;
+  connections++;
+  client.deadlines.mark(socket);
   try {
     yield* goOn(client, client.conversation.open(out));
     for (;;) yield* handleRequest(client);
@@ -59,6 +83,8 @@ function* handleConversation(
     if (worker.journal.on) worker.journal.record(account(peer, client, error));
   } finally {
     out.clear();
+    clients[socket] = undefined;
+    connections--;
     scheduler.forget(socket);
     close(socket);
     worker.row.ended();
@@ -96,6 +122,7 @@ function* goOn(client: Client, first: Turn): Coroutine {
 /** Sends the outbox; false if there is a rest, which is the client's own from then on. */
 function sendAtOnce(client: Client): boolean {
   if (out.length > 0) {
+    client.deadlines.mark(client.socket);
     const count = send(client.socket, out.address, out.length);
     if (count < out.length) client.unsent = out.copy(Math.max(count, 0));
     out.clear();
@@ -134,8 +161,9 @@ export const generator: Architecture = {
   serve(worker) {
     const selector = new Epoll();
     const scheduler = new Scheduler(selector, worker);
-    scheduler.start(acceptConnectionsForever(worker, scheduler));
-    scheduler.run();
+    const deadlines = new Deadlines(worker.limits, phaseOf, (limit) => worker.exceeded(limit));
+    scheduler.start(acceptConnectionsForever(worker, scheduler, deadlines));
+    scheduler.run(deadlines, () => connections);
     selector.close();
   },
 };

@@ -4,8 +4,10 @@
  * system call that fails, or the server's stop, is thrown into them there.
  */
 import { READABLE, type Selector, WRITABLE } from '../os/readiness.ts';
-import { Timers } from '../protocol/timers.ts';
+import { LimitReached } from '../protocol/account.ts';
+import { sooner, Timers } from '../protocol/timers.ts';
 import type { WorkerContext } from './architecture.ts';
+import type { Deadlines } from './deadlines.ts';
 
 /** A wait: the descriptor in units of 8 and the readiness in the three bits below; none of them: a sleep. */
 type Wait = number;
@@ -40,12 +42,20 @@ export class Scheduler {
     this.#resume(coroutine, 0);
   }
 
-  /** Resumes each coroutine when its wait is over, until the server stops; then none is left waiting. */
-  run(): void {
+  /**
+   * Resumes each coroutine when its wait is over, until the server stops; then none is left waiting.
+   *
+   * @param deadlines whoever is overdue has `LimitReached` thrown in at its wait
+   * @param connections how many there are that deadlines apply to
+   */
+  run(deadlines?: Deadlines, connections: () => number = () => 0): void {
     const { row } = this.#worker;
     while (!this.#worker.stopping) {
       row.state = 'waiting';
-      this.#selector.wait(this.#sleeping.untilNext(performance.now()));
+      const now = performance.now();
+      const due = this.#sleeping.untilNext(now);
+      const look = deadlines?.untilNext(now, connections()) ?? -1;
+      this.#selector.wait(sooner(due, look));
       row.state = 'answering';
       for (let fd = this.#selector.take(); fd >= 0; fd = this.#selector.take()) {
         const coroutine = this.#waiting[fd];
@@ -55,6 +65,7 @@ export class Scheduler {
         else this.forget(fd);
       }
       this.#wake(performance.now());
+      if (look >= 0) this.#end(deadlines!);
     }
     this.#stop();
   }
@@ -66,8 +77,21 @@ export class Scheduler {
     this.#selector.unregister(fd);
   }
 
+  #end(deadlines: Deadlines): void {
+    for (const { fd, limit } of deadlines.overdue(performance.now())) {
+      const coroutine = this.#waiting[fd];
+      if (coroutine === undefined) continue;
+      this.#waiting[fd] = undefined;
+      this.#goOn(coroutine, coroutine.throw(new LimitReached(limit)));
+    }
+  }
+
   #resume(coroutine: Coroutine, value: number): void {
-    let step = coroutine.next(value);
+    this.#goOn(coroutine, coroutine.next(value));
+  }
+
+  #goOn(coroutine: Coroutine, first: IteratorResult<Wait, void>): void {
+    let step = first;
     while (step.done !== true) {
       try {
         this.#wait(coroutine, step.value);

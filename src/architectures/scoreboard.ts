@@ -22,7 +22,19 @@ const states = Object.keys(numberOf) as State[];
 const ROWS = 512;
 /** 64 bytes, a cache line: two workers never write to the same one. */
 const ROW_WORDS = 16;
-const HEADER_WORDS = 16;
+const HEADER_WORDS = 64;
+
+/** Reasons for which connections are ended or refused, as they are counted; the order is the table's. */
+export const reasons = [
+  'idle',
+  'question-time',
+  'answer-time',
+  'age',
+  'question-size',
+  'questions',
+  'unsent-total',
+] as const;
+export type Reason = (typeof reasons)[number];
 
 /** In bytes. */
 export const SCOREBOARD_SIZE = (HEADER_WORDS + ROWS * ROW_WORDS) * 4;
@@ -30,6 +42,7 @@ export const SCOREBOARD_SIZE = (HEADER_WORDS + ROWS * ROW_WORDS) * 4;
 // Words of the header.
 const STOPPING = 0;
 const QUEUED = 1;
+const COUNTS = 16;
 
 // Words of a row.
 const PID = 0;
@@ -74,6 +87,17 @@ export class Scoreboard {
 
   set queued(depth: number) {
     this.#words[QUEUED] = depth;
+  }
+
+  /** A connection was ended or refused for that reason, or with a dry run would have been. */
+  count(reason: Reason): void {
+    Atomics.add(this.#words, COUNTS + reasons.indexOf(reason), 1);
+  }
+
+  /** How often so far, by reason; those that never happened are left out. */
+  get counts(): Partial<Record<Reason, number>> {
+    const counted = reasons.map((reason, i) => [reason, this.#words[COUNTS + i]!] as const);
+    return Object.fromEntries(counted.filter(([, count]) => count > 0));
   }
 
   /** Takes a free row; when all are taken the last one is shared. */

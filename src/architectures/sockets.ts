@@ -7,11 +7,12 @@
 import { addressOf } from '../os/libc.ts';
 import { HANGUP, READABLE, WRITABLE } from '../os/readiness.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
-import { accountOf, type Ending } from '../protocol/account.ts';
+import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
-import { Timers } from '../protocol/timers.ts';
+import { sooner, Timers } from '../protocol/timers.ts';
 import { type Accepted, acceptReady } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
+import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { AddressedOutbox } from './sending.ts';
 
 /** What a socket wants next, besides `READABLE` and `WRITABLE`: to be left alone while it thinks … */
@@ -48,6 +49,11 @@ export class Sockets {
   readonly #out = new AddressedOutbox();
   readonly #worker: WorkerContext;
   readonly #limit: number;
+  readonly #deadlines: Deadlines;
+  /** Descriptors whose time is up, until the loop has them ended. */
+  readonly #overdue = new Map<number, string>();
+  #connections = 0;
+  #unsentBytes = 0;
   /** Serves any connection that has nothing in flight, so that those need no conversation of their own. */
   #shared: Conversation;
 
@@ -55,6 +61,11 @@ export class Sockets {
   constructor(worker: WorkerContext, limit = Number.POSITIVE_INFINITY) {
     this.#worker = worker;
     this.#limit = limit;
+    this.#deadlines = new Deadlines(
+      worker.limits,
+      (fd) => this.#phaseOf(fd),
+      (limit) => worker.exceeded(limit),
+    );
     setBlocking(worker.listener, false);
     this.#shared = worker.conversation();
   }
@@ -111,6 +122,7 @@ export class Sockets {
       if (count > 0) unsent.sent += count;
       if (unsent.sent < unsent.bytes.length) return WRITABLE;
       this.bytesToSend[fd] = undefined;
+      this.#unsentBytes -= unsent.bytes.length;
       return this.#goOn(fd, conversation, this.#turns[fd]);
     } catch (error) {
       return this.#end(fd, conversation, { cause: error as Error });
@@ -119,21 +131,34 @@ export class Sockets {
 
   /** How long the selector may sleep, in ms: until the next answer is due, or -1 for ever. */
   timeout(): number {
-    return this.#timers.untilNext(performance.now());
+    const now = performance.now();
+    const answer = this.#timers.untilNext(now);
+    const look = this.#deadlines.untilNext(now, this.#connections);
+    return sooner(answer, look);
   }
 
-  /** The descriptors of the conversations whose answers are due now; each is to be resumed. */
+  /** The descriptors of those whose answer is due now, or whose time is up; each is to be resumed. */
   *due(): Generator<number> {
+    const now = performance.now();
     for (;;) {
-      const due = this.#timers.takeDue(performance.now());
-      if (due === undefined) return;
+      const due = this.#timers.takeDue(now);
+      if (due === undefined) break;
       // The peer may be gone, and its number be another peer's.
       if (this.bytesReceived[due.fd] === due.conversation) yield due.fd;
     }
+    for (const { fd, limit } of this.#deadlines.overdue(now)) {
+      this.#overdue.set(fd, limit);
+      yield fd;
+    }
   }
 
-  /** Its answer is due: sends it, and goes on from there. */
+  /** Its answer is due: sends it, and goes on from there. Or its time is up. */
   resume(fd: number): number {
+    const limit = this.#overdue.get(fd);
+    if (limit !== undefined) {
+      this.#overdue.delete(fd);
+      return this.#end(fd, this.bytesReceived[fd], { cause: new LimitReached(limit) });
+    }
     const conversation = this.bytesReceived[fd]!;
     return this.#goOn(fd, conversation, conversation.resume(this.#out));
   }
@@ -141,7 +166,9 @@ export class Sockets {
   /** Closes a socket that wanted `CLOSED`; the selector must have let go of it. */
   close(fd: number): void {
     this.bytesReceived[fd] = undefined;
+    this.#unsentBytes -= this.bytesToSend[fd]?.bytes.length ?? 0;
     this.bytesToSend[fd] = undefined;
+    this.#connections--;
     this.#turns[fd] = undefined;
     this.#halfClosed.delete(fd);
     this.#interest[fd] = CLOSED;
@@ -165,7 +192,9 @@ export class Sockets {
 
   #open({ socket, peer }: Accepted): number {
     this.#worker.row.accepted();
+    this.#connections++;
     if (socket >= this.#interest.length) this.#grow(socket);
+    this.#deadlines.mark(socket);
     if (this.#worker.journal.on) this.#peers[socket] = peer;
     let wanted = READABLE;
     if (!this.#shared.idle) {
@@ -189,9 +218,12 @@ export class Sockets {
         } catch (error) {
           return this.#end(fd, conversation, { cause: error as Error, unsent: out.copy() });
         }
+        this.#deadlines.mark(fd);
         if (count < out.length) {
           const bytes = out.copy(Math.max(count, 0));
           out.clear();
+          const limit = this.#addUnsent(bytes.length);
+          if (limit) return this.#end(fd, conversation, { cause: new LimitReached(limit) });
           this.bytesToSend[fd] = { bytes, address: addressOf(bytes), sent: 0 };
           this.#turns[fd] = turn;
           this.#keep(fd, conversation);
@@ -203,6 +235,7 @@ export class Sockets {
         if (this.#halfClosed.size > 0 && this.#halfClosed.has(fd)) {
           return this.#end(fd, conversation, { cause: 'end of stream' });
         }
+        if (conversation.heldLength === 0) this.#deadlines.mark(fd);
         if (!conversation.idle) this.#keep(fd, conversation);
         else if (conversation !== this.#shared) this.bytesReceived[fd] = undefined;
         return READABLE;
@@ -215,6 +248,22 @@ export class Sockets {
       }
       turn = conversation.resume(out);
     }
+  }
+
+  /** Notes bytes that wait to be sent; names the limit if there are too many on this worker. */
+  #addUnsent(length: number): string | undefined {
+    const { unsentShare } = this.#worker;
+    const isTooMuch = unsentShare > 0 && this.#unsentBytes + length > unsentShare;
+    if (isTooMuch && this.#worker.exceeded('unsent-total')) return 'unsent-total';
+    this.#unsentBytes += length;
+    return undefined;
+  }
+
+  #phaseOf(fd: number): number {
+    if (this.#interest[fd] === CLOSED) return GONE;
+    if (this.bytesToSend[fd] !== undefined) return ANSWER;
+    if (this.#interest[fd] === NOTHING) return THINKING;
+    return (this.bytesReceived[fd]?.heldLength ?? 0) > 0 ? QUESTION : IDLE;
   }
 
   #keep(fd: number, conversation: Conversation): void {

@@ -2,12 +2,11 @@
 import type { Architecture, Task, WorkerContext } from '../architectures/architecture.ts';
 import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { mapSharedMemory } from '../os/memory.ts';
-import { pause } from '../os/pause.ts';
 import { threadId } from '../os/signal.ts';
-import { Conversation, type Think } from '../protocol/conversation.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { journalInto } from './journal.ts';
 import { loadService } from './load-service.ts';
+import { mannersOf } from './manners.ts';
 import { createSettler } from './settle.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
@@ -29,14 +28,10 @@ export async function createContext(
   const tid = threadId();
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
   const row = scoreboard.claim(process.pid, tid);
-  const { ms, how } = config.think;
   const asynchronous = architecture.arrangement === 'node';
   const settler = createSettler(config.service);
   const speakers = speakersOf(await loadService(config.service), asynchronous, settler.settle);
-  const think: Think = {
-    defer: how === 'defer' ? ms : 0,
-    ...(ms > 0 && how === 'block' ? { pause: () => pause(ms) } : {}),
-  };
+  const manners = mannersOf(config, speakers, (limit) => scoreboard.count(limit));
   const worker: WorkerContext = {
     listener,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
@@ -55,7 +50,7 @@ export async function createContext(
         server.once('error', reject);
         server.listen({ fd: listener, backlog: config.backlog }, resolve);
       }),
-    conversation: () => new Conversation(speakers(), think),
+    ...manners,
     startThread: helm.startThread,
     startProcess: helm.startProcess,
     waitForAssistants: (count) => helm.waitForAssistants(count, () => scoreboard.stopping),

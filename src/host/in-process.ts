@@ -7,12 +7,11 @@ import type { WorkerContext } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { unreadRow } from '../architectures/scoreboard.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
-import { pause } from '../os/pause.ts';
-import { Conversation } from '../protocol/conversation.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
+import { mannersOf } from './manners.ts';
 import type { Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
@@ -30,8 +29,10 @@ export async function serveInProcess(
   }
   const loaded = typeof service === 'string' ? await loadService(service) : service;
   const speakers = speakersOf(loaded, true);
-  const { ms, how } = plan.think;
-  const think = how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
+  const counts: Record<string, number> = {};
+  const manners = mannersOf({ ...plan, workers: 1 }, speakers, (limit) => {
+    counts[limit] = (counts[limit] ?? 0) + 1;
+  });
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   let stopping = false;
@@ -61,7 +62,7 @@ export async function serveInProcess(
       });
       listens(addressOf(server.address()!));
     },
-    conversation: () => new Conversation(speakers(), think),
+    ...manners,
     startThread: unavailable,
     startProcess: unavailable,
     waitForAssistants: unavailable,
@@ -95,6 +96,7 @@ export async function serveInProcess(
     port: address.family === 'unix' ? 0 : address.port,
     pids: [],
     workers: () => [],
+    counts: () => counts,
     queued: 0,
     close() {
       closing ??= end();

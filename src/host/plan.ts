@@ -5,6 +5,8 @@ import {
   architectureNames,
   isArchitectureName,
 } from '../architectures/catalogue.ts';
+import { LimitError } from '../limits/errors.ts';
+import { checkLimits, type Limits } from '../limits/limits.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 
@@ -30,6 +32,10 @@ export interface ServeOptions {
   readonly think?: number;
   /** Whether a thinking conversation holds its thread, or is put off with the loop's timers. Default `block`. */
   readonly thinkHow?: 'block' | 'defer';
+  /** What a server puts up with; those not named have their defaults, 0 switches one off. See `Limits`. */
+  readonly limits?: Partial<Limits>;
+  /** Count what limits would do, and end nobody. Default false. */
+  readonly dryRun?: boolean;
   /** `queued`: how many accepted sockets may wait for a worker. Default 64. */
   readonly queue?: number;
   /** `socketserver`: the most threads (or processes) at once; 0 for no cap. Default 0. */
@@ -51,6 +57,8 @@ export interface Plan {
   readonly reuseport: boolean;
   readonly backlog: number;
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
+  readonly limits: Limits;
+  readonly dryRun: boolean;
   readonly page: PageOptions;
 }
 
@@ -84,6 +92,15 @@ function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
   throw new ServeError('usage', `Cannot use "${value}" as ${what}: give ${all.join(' or ')}`);
 }
 
+function limitsOf(partial: Partial<Limits> = {}): Limits {
+  try {
+    return checkLimits(partial);
+  } catch (error) {
+    if (error instanceof LimitError) throw new ServeError('usage', error.message);
+    throw error;
+  }
+}
+
 /** Checks the options against what the architecture is. @throws ServeError */
 export function planOf(traits: Traits, options: ServeOptions): Plan {
   const many = (what: 'threads' | 'processes', most: number) => {
@@ -110,6 +127,8 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
       ms: wholeNumber('a thinking time in ms', options.think ?? 0, 0, 3_600_000),
       how: oneOf('the way of thinking', options.thinkHow ?? 'block', ['block', 'defer']),
     },
+    limits: limitsOf(options.limits),
+    dryRun: options.dryRun ?? false,
     page: {
       queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
       maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),

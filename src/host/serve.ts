@@ -52,6 +52,7 @@ export async function serve(
       return supervisor.pids;
     },
     workers: () => supervisor.read(),
+    counts: () => supervisor.counts,
     get queued() {
       return supervisor.queued;
     },

@@ -62,6 +62,8 @@ export function eventText(event: ServerEvent): string {
       return `Client ${event.peer} failed: ${event.error}`;
     case 'threw':
       return `Service failed for ${event.peer}: ${event.error}`;
+    case 'limited':
+      return `Ended ${event.peer}: limit ${event.limit}`;
     case 'refused':
       return `Refused ${event.peer}: ${event.reason}`;
     case 'cut':

@@ -15,6 +15,8 @@ export interface Server {
   readonly pids: readonly number[];
   /** What each worker is doing at this moment: state, accepted, open. */
   workers(): RowReading[];
+  /** How many connections were ended or refused so far, by reason (`idle`, `question-size`, …). */
+  counts(): Readonly<Record<string, number>>;
   /** How many accepted sockets wait for a worker; only `queued` has a queue. */
   readonly queued: number;
   /** Stops listening, ends the conversations and the workers; resolves when nothing of it is left. */

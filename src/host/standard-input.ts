@@ -5,11 +5,10 @@
 import type { WorkerContext } from '../architectures/architecture.ts';
 import { inetd } from '../architectures/inetd.ts';
 import { unreadRow } from '../architectures/scoreboard.ts';
-import { pause } from '../os/pause.ts';
 import { peerOf, setBlocking, socketKind } from '../os/socket.ts';
-import { Conversation } from '../protocol/conversation.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { loadService, serviceUrl, zenUrl } from './load-service.ts';
+import { mannersOf } from './manners.ts';
 import { planOf, type ServeOptions } from './plan.ts';
 import { createSettler } from './settle.ts';
 
@@ -20,7 +19,7 @@ export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
 
 /** Serves the one client, or the listener, that is standard input; returns when it is done. */
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
-  const { page, think } = planOf(inetd, options);
+  const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
   const settler = createSettler(url);
   const speakers = speakersOf(await loadService(url), false, settler.settle);
@@ -31,19 +30,13 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     listener: STDIN,
     journal: { on: false, record() {} },
     row: unreadRow(),
-    options: page,
+    options: plan.page,
     threads: 1,
     stopping: false,
     stopped: new Promise(() => {}),
     noteQueued() {},
     listen: isUnavailable,
-    conversation: () =>
-      new Conversation(
-        speakers(),
-        think.how === 'block' && think.ms > 0
-          ? { pause: () => pause(think.ms), defer: 0 }
-          : { defer: think.ms },
-      ),
+    ...mannersOf({ ...plan, workers: 1 }, speakers, () => {}),
     startThread: isUnavailable,
     startProcess: isUnavailable,
     waitForAssistants: isUnavailable,

@@ -106,6 +106,10 @@ export class Supervisor {
     return this.#scoreboard.read();
   }
 
+  get counts(): Readonly<Record<string, number>> {
+    return this.#scoreboard.counts;
+  }
+
   get queued(): number {
     return this.#scoreboard.queued;
   }
@@ -143,11 +147,14 @@ export class Supervisor {
   }
 
   #startWorker(index: number): void {
-    const { threads, traits, think, page, reuseport } = this.#plan;
+    const { threads, processes, traits, think, limits, dryRun, page, reuseport } = this.#plan;
     const config: WorkerConfig = {
       architecture: traits.name as WorkerConfig['architecture'],
       service: this.#service,
       think,
+      limits,
+      dryRun,
+      workers: threads * processes,
       threads,
       listeners: reuseport ? threads : 1,
       journal: this.#deliver !== undefined,

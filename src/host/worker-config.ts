@@ -1,12 +1,17 @@
 /** What the supervisor tells a worker process on its command line, and that one its threads. */
 import type { PageOptions } from '../architectures/architecture.ts';
 import type { ArchitectureName } from '../architectures/catalogue.ts';
+import type { Limits } from '../limits/limits.ts';
 
 export interface WorkerConfig {
   readonly architecture: ArchitectureName;
   /** URL of the service module. */
   readonly service: string;
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
+  readonly limits: Limits;
+  readonly dryRun: boolean;
+  /** How many workers the whole server has. */
+  readonly workers: number;
   readonly threads: number;
   /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;

@@ -18,6 +18,7 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_REUSEPORT = 15;
 const SO_RCVTIMEO = 20;
+const SO_SNDTIMEO = 21;
 const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -136,11 +137,17 @@ export function setBlocking(fd: number, blocking: boolean): void {
   if (wanted !== flags) check('fcntl', libc.fcntl(fd, F_SETFL, wanted));
 }
 
-/** After `ms` of waiting in `accept` or `recv` the call gives `WOULD_BLOCK`; 0 is for ever. socket(7) */
-export function setReceiveTimeout(fd: number, ms: number): void {
-  const timeval = new BigInt64Array([BigInt(Math.floor(ms / 1000)), BigInt((ms % 1000) * 1000)]);
-  setOption(fd, SOL_SOCKET, SO_RCVTIMEO, Buffer.from(timeval.buffer));
+function setTimeout(fd: number, option: number, ms: number): void {
+  const whole = Math.ceil(ms);
+  const timeval = [BigInt(Math.floor(whole / 1000)), BigInt((whole % 1000) * 1000)];
+  setOption(fd, SOL_SOCKET, option, Buffer.from(new BigInt64Array(timeval).buffer));
 }
+
+/** After `ms` of waiting in `accept` or `recv` the call gives `WOULD_BLOCK`; 0 is for ever. socket(7) */
+export const setReceiveTimeout = (fd: number, ms: number): void => setTimeout(fd, SO_RCVTIMEO, ms);
+
+/** After `ms` of waiting for room `send` gives what it could send, or `WOULD_BLOCK`. socket(7) */
+export const setSendTimeout = (fd: number, ms: number): void => setTimeout(fd, SO_SNDTIMEO, ms);
 
 /** What is behind a descriptor: a listening socket, a connected one, or no socket. */
 export function socketKind(fd: number): 'listener' | 'connection' | undefined {

@@ -17,6 +17,8 @@ export type ConversationEvent =
   | { readonly type: 'failed'; readonly peer: string; readonly error: string }
   /** The service threw; the conversation ends, the server goes on. */
   | { readonly type: 'threw'; readonly peer: string; readonly error: string }
+  /** The peer reached a limit that ends conversations, such as `idle` or `question-size`. */
+  | { readonly type: 'limited'; readonly peer: string; readonly limit: string }
   /** The peer was turned away as soon as it was accepted. */
   | { readonly type: 'refused'; readonly peer: string; readonly reason: string }
   /** The server is stopping. */
@@ -28,6 +30,15 @@ export interface Ending {
   readonly cause: 'end of stream' | 'stop' | Error;
   /** Answers that were made but not handed to the kernel. */
   readonly unsent?: Uint8Array | undefined;
+}
+
+/** The cause of an ending that is a limit's. */
+export class LimitReached extends Error {
+  readonly limit: string;
+  constructor(limit: string) {
+    super(`limit ${limit}`);
+    this.limit = limit;
+  }
 }
 
 /** Bytes quoted in a log line or an event are cut to this many. */
@@ -44,6 +55,10 @@ export function accountOf(
 ): ConversationEvent {
   const failure = conversation?.failure;
   if (failure !== undefined) return { type: 'threw', peer, error: String(failure) };
+  if (cause instanceof LimitReached) return { type: 'limited', peer, limit: cause.limit };
+  if (conversation?.limited !== undefined) {
+    return { type: 'limited', peer, limit: conversation.limited };
+  }
   if (cause === 'stop') return { type: 'cut', peer };
   if (unsent !== undefined && unsent.length > 0) {
     return { type: 'unsent', peer, unsent: quoted(unsent) };

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { Conversation, FULL, type Think, type Turn } from './conversation.ts';
+import { Conversation, type Think, type Turn } from './conversation.ts';
 import { Outbox } from './outbox.ts';
 import type { Dialogue, Protocol, Service } from './service.ts';
 import { type Speaker, speakersOf } from './speaker.ts';
 import zen from './zen.ts';
+
+/** Where a conversation stops answering until what it has said is sent, in bytes. */
+const FULL = 65_536;
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
 

@@ -26,13 +26,30 @@ export interface Think {
   readonly defer: number;
 }
 
-/** Past this many bytes of answers, in an outbox, a conversation stops answering until they are sent. */
-export const FULL = 65_536;
+/** The limits that a conversation can keep by itself, without a clock. */
+export interface Bounds {
+  /** Past this many bytes of answers that are not sent, it stops answering until they are. */
+  readonly unsent: number;
+  /** The longest question, in bytes; 0 for any. */
+  readonly questionSize: number;
+  /** How many questions it answers before it closes; 0 for any number. */
+  readonly questions: number;
+  /** Is told of a limit that was reached; true if the conversation is to end for it. */
+  exceeded(limit: ConversationLimit): boolean;
+}
+
+type ConversationLimit = 'question-size' | 'questions';
 
 /** What `#frame` gives for a frame function that threw; -1 means that more bytes are needed. */
 const FAILED = -2;
 
 const UNHURRIED: Think = { defer: 0 };
+const UNBOUNDED: Bounds = {
+  unsent: 65_536,
+  questionSize: 0,
+  questions: 0,
+  exceeded: () => false,
+};
 
 /** What a service in JavaScript gives is not always what its type says, and many share the outbox. */
 function checkAnswer(answer: unknown): void {
@@ -43,6 +60,7 @@ function checkAnswer(answer: unknown): void {
 export class Conversation {
   readonly #speaker: Speaker;
   readonly #think: Think;
+  readonly #bounds: Bounds;
   readonly #table: AnswerTable | undefined;
   /** Bytes received and not yet answered: `#held[#from, #to)`. */
   #held: Buffer | undefined;
@@ -55,14 +73,19 @@ export class Conversation {
   #waiting: Turn;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
+  /** Which limit the peer reached, if that is what ends it. */
+  limited: ConversationLimit | undefined;
+  #answered = 0;
   /** Said `'close'`: what the peer goes on to send is nobody's business. */
   #isOver = false;
 
-  constructor(speaker: Speaker, think: Think = UNHURRIED) {
+  constructor(speaker: Speaker, think: Think = UNHURRIED, bounds: Bounds = UNBOUNDED) {
     this.#speaker = speaker;
     this.#think = think;
-    // An answer that costs thinking time has to be thought about each time.
-    if (think.pause === undefined && think.defer === 0) this.#table = speaker.table;
+    this.#bounds = bounds;
+    // An answer that costs thinking time, or is counted, has to be gone through each time.
+    const isFree = think.pause === undefined && think.defer === 0 && bounds.questions === 0;
+    if (isFree) this.#table = speaker.table;
   }
 
   /** Says what the protocol says first. */
@@ -90,7 +113,7 @@ export class Conversation {
         const next = table.answer(bytes, at, end, out);
         if (next >= 0) {
           at = next;
-          if (out.length - out.start < FULL) continue;
+          if (out.length - out.start < this.#bounds.unsent) continue;
           this.hold(bytes, at, end);
           return 'full';
         }
@@ -98,6 +121,7 @@ export class Conversation {
       const next = this.#frame(bytes, at, end, 0);
       if (next === FAILED) return 'close';
       if (next < 0) {
+        if (this.#isTooLong(end - at)) return 'close';
         this.hold(bytes, at, end);
         this.#searched = end - at;
         break;
@@ -147,7 +171,7 @@ export class Conversation {
       }
       this.#later = undefined;
       if (answer !== undefined) out.write(answer);
-      if (this.#isFinished()) return this.#close();
+      if (this.#afterAnswer() === 'close') return 'close';
     }
     return this.#goOn(out);
   }
@@ -159,7 +183,13 @@ export class Conversation {
 
   /** True if nothing is in flight and nothing remembered: a fresh conversation would do as well. */
   get idle(): boolean {
-    return this.#speaker.stateless && this.#held === undefined && this.#waiting === undefined;
+    const keepsNothing = this.#speaker.stateless && this.#bounds.questions === 0;
+    return keepsNothing && this.#held === undefined && this.#waiting === undefined;
+  }
+
+  /** True while an answer is not due yet. */
+  get isThinking(): boolean {
+    return this.#waiting !== undefined;
   }
 
   /** How many bytes are held that are not answered. */
@@ -185,6 +215,7 @@ export class Conversation {
       const next = this.#frame(this.#held, this.#from, this.#to, this.#searched);
       if (next === FAILED) return 'close';
       if (next < 0) {
+        if (this.#isTooLong(this.#to - this.#from)) return 'close';
         this.#searched = this.#to - this.#from;
         return undefined;
       }
@@ -230,7 +261,21 @@ export class Conversation {
     }
   }
 
+  #isTooLong(length: number): boolean {
+    const { questionSize } = this.#bounds;
+    if (questionSize === 0 || length <= questionSize) return false;
+    return this.#reach('question-size');
+  }
+
+  #reach(limit: ConversationLimit): boolean {
+    if (!this.#bounds.exceeded(limit)) return false;
+    this.limited = limit;
+    this.#close();
+    return true;
+  }
+
   #reply(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+    if (this.#isTooLong(end - start)) return 'close';
     let answer: Answer | undefined | Promise<Answer | undefined>;
     try {
       this.#think.pause?.();
@@ -246,8 +291,16 @@ export class Conversation {
     } catch (error) {
       return this.#fail(error);
     }
+    return (
+      this.#afterAnswer() ?? (out.length - out.start >= this.#bounds.unsent ? 'full' : undefined)
+    );
+  }
+
+  #afterAnswer(): 'close' | undefined {
     if (this.#isFinished()) return this.#close();
-    return out.length - out.start >= FULL ? 'full' : undefined;
+    const { questions } = this.#bounds;
+    if (questions > 0 && ++this.#answered === questions && this.#reach('questions')) return 'close';
+    return undefined;
   }
 
   #await(promise: Promise<Answer | undefined>): Turn {

@@ -5,6 +5,10 @@ interface Timer<T> {
   readonly value: T;
 }
 
+/** The shorter of two waits in ms, of which -1 is for ever. */
+export const sooner = (one: number, other: number): number =>
+  one < 0 || other < 0 ? Math.max(one, other) : Math.min(one, other);
+
 export class Timers<T> {
   readonly #heap: Timer<T>[] = [];
 

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { defaultLimits } from '../limits/limits.ts';
+import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING, type TimeLimit } from './deadlines.ts';
+
+const limits = { ...defaultLimits, idle: 4000, questionTime: 2000, answerTime: 1000, age: 0 };
+
+/** Deadlines over phases that the test sets, looked at as often as they want to be. */
+function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
+  const phases: number[] = [];
+  const counted: TimeLimit[] = [];
+  const deadlines = new Deadlines(
+    { ...limits, ...over },
+    (fd) => phases[fd] ?? GONE,
+    (limit) => {
+      counted.push(limit);
+      return !isDryRun;
+    },
+  );
+  let now = 0;
+  return {
+    deadlines,
+    phases,
+    counted,
+    /** Lets `ms` pass; what became overdue, as `fd limit at`. */
+    pass(ms: number): string[] {
+      const told: string[] = [];
+      for (const end = now + ms; now < end; ) {
+        now = Math.min(end, now + Math.max(1, deadlines.untilNext(now, phases.length)));
+        for (const { fd, limit } of deadlines.overdue(now)) {
+          told.push(`${fd} ${limit} ${now}`);
+          phases[fd] = GONE;
+        }
+      }
+      return told;
+    },
+  };
+}
+
+describe('Deadlines', () => {
+  it('ends who is idle for too long, not early and at most a quarter of the shortest limit late', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[7] = IDLE;
+    deadlines.mark(7);
+    expect(pass(4000)).toEqual([]);
+    const [told] = pass(600);
+    expect(told).toMatch(/^7 idle 4[0-5]\d\d$/);
+  });
+
+  it('begins anew with each answer', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[1] = IDLE;
+    for (let i = 0; i < 10; i++) {
+      deadlines.mark(1);
+      expect(pass(3500)).toEqual([]);
+    }
+    expect(pass(1000)).toHaveLength(1);
+  });
+
+  it('counts the time of a question from its beginning, whatever drips', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[1] = QUESTION;
+    deadlines.mark(1);
+    expect(pass(2000)).toEqual([]);
+    expect(pass(500)[0]).toMatch(/^1 question-time/);
+  });
+
+  it('takes a question that follows an answer for a new one', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[1] = QUESTION;
+    for (let i = 0; i < 5; i++) {
+      deadlines.mark(1);
+      expect(pass(1500)).toEqual([]);
+    }
+  });
+
+  it('ends who does not take its answers, and leaves alone who is being thought about', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[1] = ANSWER;
+    phases[2] = THINKING;
+    deadlines.mark(1);
+    deadlines.mark(2);
+    expect(pass(60_000).map((text) => text.replace(/ \d+$/, ''))).toEqual(['1 answer-time']);
+  });
+
+  it('ends who is old, between questions', () => {
+    const { deadlines, phases, pass } = watched({ age: 5000, idle: 0 });
+    phases[1] = THINKING;
+    deadlines.mark(1);
+    expect(pass(9000)).toEqual([]);
+    phases[1] = IDLE;
+    expect(pass(500)[0]).toMatch(/^1 age/);
+  });
+
+  it('gives a new connection with an old number its own time', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[1] = IDLE;
+    deadlines.mark(1);
+    pass(3900);
+    // Closed and accepted again between two looks.
+    deadlines.mark(1);
+    expect(pass(3900)).toEqual([]);
+  });
+
+  it('counts and ends nobody in a dry run, and needs no look where all is off or nobody is there', () => {
+    const dry = watched({}, true);
+    dry.phases[1] = IDLE;
+    dry.deadlines.mark(1);
+    expect(dry.pass(6000)).toEqual([]);
+    expect(dry.counted).toContain('idle');
+    expect(watched({ idle: 0, questionTime: 0, answerTime: 0 }).deadlines.untilNext(0, 5)).toBe(-1);
+    expect(watched().deadlines.untilNext(0, 0)).toBe(-1);
+  });
+
+  it('has room for any descriptor', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[70_000] = IDLE;
+    deadlines.mark(70_000);
+    expect(pass(4600)[0]).toMatch(/^70000 idle/);
+  });
+});

@@ -1,0 +1,118 @@
+/**
+ * The limits on time, for a loop with many connections. Nothing on the way of a question reads a
+ * clock or starts a timer: a loop marks who was answered, and a few times in the shortest limit looks
+ * at all connections, and at what each has been doing since the last look. So a limit is noticed up to
+ * a quarter of the shortest one late (at most 1 s), never early.
+ */
+import type { Limits } from '../limits/limits.ts';
+
+/** What a connection is doing, as far as limits go. */
+export const GONE = 0;
+export const IDLE = 1;
+export const QUESTION = 2;
+export const ANSWER = 3;
+/** The server's own time: no limit. */
+export const THINKING = 4;
+
+const LONGEST_INTERVAL = 1000;
+const SHORTEST_INTERVAL = 10;
+
+/** The limits on time that are told of and counted by name. */
+export type TimeLimit = 'idle' | 'question-time' | 'answer-time' | 'age';
+
+export class Deadlines {
+  readonly #limits: Limits;
+  readonly #phaseOf: (fd: number) => number;
+  readonly #exceeded: (limit: TimeLimit) => boolean;
+  readonly #interval: number;
+  #next = 0;
+  /** One past the highest descriptor that was marked. */
+  #end = 0;
+  /** By descriptor: what it was doing at the last look, since when, and whether it was answered after. */
+  #phase = new Uint8Array(1024);
+  #since = new Float64Array(1024);
+  #answered = new Uint8Array(1024);
+  /** By descriptor: when it was first seen; only where age is limited. */
+  #born: Float64Array | undefined;
+
+  /**
+   * @param phaseOf what a descriptor's connection is doing now
+   * @param exceeded counts a limit that was reached; false if nothing is to be done about it
+   */
+  constructor(
+    limits: Limits,
+    phaseOf: (fd: number) => number,
+    exceeded: (limit: TimeLimit) => boolean,
+  ) {
+    this.#limits = limits;
+    this.#phaseOf = phaseOf;
+    this.#exceeded = exceeded;
+    const { idle, questionTime, answerTime, age } = limits;
+    const shortest = Math.min(...[idle, questionTime, answerTime, age].filter((ms) => ms > 0));
+    this.#interval = Number.isFinite(shortest)
+      ? Math.max(SHORTEST_INTERVAL, Math.min(LONGEST_INTERVAL, shortest / 4))
+      : Number.POSITIVE_INFINITY;
+    if (age > 0) this.#born = new Float64Array(1024);
+  }
+
+  /** The connection was accepted, or one of its questions was answered. */
+  mark(fd: number): void {
+    if (fd >= this.#end) this.#reach(fd);
+    this.#answered[fd] = 1;
+  }
+
+  /** How long until the next look, in ms from `now`; -1 if there is nobody to look at. */
+  untilNext(now: number, connections: number): number {
+    if (connections === 0 || !Number.isFinite(this.#interval)) return -1;
+    return Math.max(0, Math.ceil(this.#next - now));
+  }
+
+  /** Looks at all connections, if it is time to; yields the descriptors of those to be ended, and why. */
+  *overdue(now: number): Generator<{ readonly fd: number; readonly limit: TimeLimit }> {
+    if (now < this.#next) return;
+    this.#next = now + this.#interval;
+    for (let fd = 0; fd < this.#end; fd++) {
+      const phase = this.#phaseOf(fd);
+      if (phase === GONE) {
+        this.#phase[fd] = GONE;
+        continue;
+      }
+      if (this.#born !== undefined && this.#phase[fd] === GONE) this.#born[fd] = now;
+      const limit = this.#look(fd, phase, now);
+      if (limit === undefined) continue;
+      // Of whom nothing is done about, the next look must not tell again.
+      this.#since[fd] = now;
+      if (this.#exceeded(limit)) yield { fd, limit };
+    }
+  }
+
+  #look(fd: number, phase: number, now: number): TimeLimit | undefined {
+    if (phase !== this.#phase[fd] || this.#answered[fd] === 1) {
+      this.#phase[fd] = phase;
+      this.#since[fd] = now;
+      this.#answered[fd] = 0;
+    }
+    const { idle, questionTime, answerTime, age } = this.#limits;
+    if (age > 0 && phase === IDLE && now - this.#born![fd]! >= age) return 'age';
+    const spent = now - this.#since[fd]!;
+    if (phase === IDLE) return idle > 0 && spent >= idle ? 'idle' : undefined;
+    if (phase === QUESTION)
+      return questionTime > 0 && spent >= questionTime ? 'question-time' : undefined;
+    if (phase === ANSWER) return answerTime > 0 && spent >= answerTime ? 'answer-time' : undefined;
+    return undefined;
+  }
+
+  #reach(fd: number): void {
+    this.#end = fd + 1;
+    if (fd < this.#phase.length) return;
+    const size = Math.max(fd + 1, this.#phase.length * 2);
+    const copy = <T extends { set(from: T): void }>(larger: T, old: T): T => {
+      larger.set(old);
+      return larger;
+    };
+    this.#phase = copy(new Uint8Array(size), this.#phase);
+    this.#since = copy(new Float64Array(size), this.#since);
+    this.#answered = copy(new Uint8Array(size), this.#answered);
+    if (this.#born !== undefined) this.#born = copy(new Float64Array(size), this.#born);
+  }
+}

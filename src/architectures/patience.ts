@@ -1,0 +1,63 @@
+/**
+ * The limits on time, for a thread that blocks: the socket's own timeouts (SO_RCVTIMEO, SO_SNDTIMEO,
+ * socket(7)) make `recv` and `send` come back, and then it is asked here whether the time is over. So a
+ * thread frees itself of a client that says nothing, drips, or does not read.
+ */
+import { INTERRUPTED, WOULD_BLOCK } from '../os/libc.ts';
+import { setReceiveTimeout, setSendTimeout } from '../os/socket.ts';
+import { LimitReached } from '../protocol/account.ts';
+import type { WorkerContext } from './architecture.ts';
+import type { Reason } from './scoreboard.ts';
+
+export class Patience {
+  readonly worker: WorkerContext;
+  readonly #socket: number;
+  readonly #born = performance.now();
+  /** When the question that is being received began; 0: none is. */
+  #questionSince = 0;
+
+  constructor(socket: number, worker: WorkerContext) {
+    this.worker = worker;
+    this.#socket = socket;
+    const { idle, answerTime, age } = worker.limits;
+    const silence = Math.min(...[idle, age].filter((ms) => ms > 0), Number.POSITIVE_INFINITY);
+    if (Number.isFinite(silence)) setReceiveTimeout(socket, silence);
+    if (answerTime > 0) setSendTimeout(socket, answerTime);
+  }
+
+  /**
+   * Throws `LimitReached` if the peer's time is over.
+   *
+   * @param count what `recv` gave: bytes, or `WOULD_BLOCK` after its timeout
+   * @param inQuestion whether there is a part of a question now
+   */
+  afterRecv(count: number, inQuestion: boolean): void {
+    const { idle, questionTime, age } = this.worker.limits;
+    if (count === WOULD_BLOCK && !inQuestion && this.#questionSince === 0) {
+      const isOld = age > 0 && performance.now() - this.#born >= age;
+      if (isOld) this.#reach('age');
+      else if (idle > 0) this.#reach('idle');
+    }
+    if (questionTime === 0) return;
+    if (!inQuestion) {
+      if (this.#questionSince > 0) setReceiveTimeout(this.#socket, idle);
+      this.#questionSince = 0;
+      return;
+    }
+    const now = performance.now();
+    if (this.#questionSince === 0) this.#questionSince = now;
+    const left = this.#questionSince + questionTime - now;
+    if (left <= 0) this.#reach('question-time');
+    // Not after each byte that drips: the time to finish counts from the first one.
+    setReceiveTimeout(this.#socket, Math.max(1, Math.ceil(left)));
+  }
+
+  /** A `send` that blocks takes less than all only after its timeout, or when a signal woke it. */
+  afterShortSend(count: number): void {
+    if (count !== INTERRUPTED && !this.worker.stopping) this.#reach('answer-time');
+  }
+
+  #reach(limit: Reason): void {
+    if (this.worker.exceeded(limit)) throw new LimitReached(limit);
+  }
+}

@@ -1,0 +1,49 @@
+/** How a worker's conversations behave besides what the service says: thinking time and limits, made ready once. */
+import type { Reason } from '../architectures/scoreboard.ts';
+import type { Limits } from '../limits/limits.ts';
+import { pause } from '../os/pause.ts';
+import { type Bounds, Conversation, type Think } from '../protocol/conversation.ts';
+import type { Speaker } from '../protocol/speaker.ts';
+
+export interface MannersConfig {
+  readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
+  readonly limits: Limits;
+  /** Count what limits would do, and do nothing. */
+  readonly dryRun: boolean;
+  /** How many workers share what is limited in all. */
+  readonly workers: number;
+}
+
+/** The part of a worker's surroundings that comes from these. */
+export interface Manners {
+  readonly limits: Limits;
+  readonly unsentShare: number;
+  exceeded(limit: Reason): boolean;
+  conversation(): Conversation;
+}
+
+/** @param count notes on the scoreboard that a limit was reached */
+export function mannersOf(
+  { think: { ms, how }, limits, dryRun, workers }: MannersConfig,
+  speakers: () => Speaker,
+  count: (limit: Reason) => void,
+): Manners {
+  const think: Think =
+    how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
+  const exceeded = (limit: Reason): boolean => {
+    count(limit);
+    return !dryRun;
+  };
+  const bounds: Bounds = {
+    unsent: limits.unsent > 0 ? limits.unsent : Number.POSITIVE_INFINITY,
+    questionSize: limits.questionSize,
+    questions: limits.questions,
+    exceeded,
+  };
+  return {
+    limits,
+    unsentShare: Math.ceil(limits.unsentTotal / workers),
+    exceeded,
+    conversation: () => new Conversation(speakers(), think, bounds),
+  };
+}

@@ -1,0 +1,214 @@
+/**
+ * The limits of a server as data: one set for all architectures, its defaults, and how people write
+ * it. What is over a limit is decided in admission.ts (at the door) and by the conversation (inside).
+ */
+import { LimitError } from './errors.ts';
+import { parseNetwork } from './networks.ts';
+
+/** Times are in ms and sizes in bytes; 0 and [] switch a limit off. */
+export interface Limits {
+  /** Connections in all, over all threads and processes; 0: as many as there are descriptors for. */
+  readonly connections: number;
+  /** Connections of one address; of IPv6, of one /64. */
+  readonly connectionsPerAddress: number;
+  /** How often in a second one address may connect; so many may come at once. */
+  readonly acceptsPerSecond: number;
+  /** Time between questions. */
+  readonly idle: number;
+  /** Time to finish a question, from its first byte. */
+  readonly questionTime: number;
+  /** Time to take an answer. */
+  readonly answerTime: number;
+  readonly questionSize: number;
+  /** Answers that a peer has not taken, of one connection … */
+  readonly unsent: number;
+  /** … and of all. */
+  readonly unsentTotal: number;
+  /** Questions per connection. */
+  readonly questions: number;
+  /** Age of a connection. */
+  readonly age: number;
+  /** Networks as CIDR; with any, whoever is in none of them is refused. */
+  readonly allow: readonly string[];
+  /** Networks as CIDR; these are refused even where `allow` has them. */
+  readonly deny: readonly string[];
+}
+
+export const defaultLimits: Limits = {
+  connections: 0,
+  connectionsPerAddress: 0,
+  acceptsPerSecond: 0,
+  idle: 60_000,
+  questionTime: 10_000,
+  answerTime: 10_000,
+  questionSize: 4096,
+  unsent: 65_536,
+  unsentTotal: 67_108_864,
+  questions: 0,
+  age: 0,
+  allow: [],
+  deny: [],
+};
+
+/** For `connections`, where 0 already says something else. */
+export const UNBOUNDED = 2 ** 31 - 1;
+
+/** None at all, not even that of the descriptors: what a server without limits is. */
+export const noLimits: Limits = {
+  ...defaultLimits,
+  connections: UNBOUNDED,
+  idle: 0,
+  questionTime: 0,
+  answerTime: 0,
+  questionSize: 0,
+  unsent: 0,
+  unsentTotal: 0,
+};
+
+type Kind = 'count' | 'duration' | 'size' | 'networks';
+
+const kinds: Readonly<Record<keyof Limits, Kind>> = {
+  connections: 'count',
+  connectionsPerAddress: 'count',
+  acceptsPerSecond: 'count',
+  idle: 'duration',
+  questionTime: 'duration',
+  answerTime: 'duration',
+  questionSize: 'size',
+  unsent: 'size',
+  unsentTotal: 'size',
+  questions: 'count',
+  age: 'duration',
+  allow: 'networks',
+  deny: 'networks',
+};
+
+const names = Object.keys(kinds) as (keyof Limits)[];
+const isName = (name: string): name is keyof Limits => Object.hasOwn(kinds, name);
+
+/** How the command spells it: `question-time`. */
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+const nameOf = new Map(names.map((name) => [kebab(name), name]));
+
+/** The largest value: timers take no longer time, and the tables at the door count no further. */
+const most: Readonly<Record<Exclude<Kind, 'networks'>, number>> = {
+  count: UNBOUNDED,
+  duration: 2 ** 31 - 1,
+  size: 2 ** 40,
+};
+/** So many accepts fit into a second of µs with some precision left. */
+const MOST_PER_SECOND = 100_000;
+
+const mostOf = (name: keyof Limits, kind: Exclude<Kind, 'networks'>) =>
+  name === 'acceptsPerSecond' ? MOST_PER_SECOND : most[kind];
+
+const units: Readonly<Record<Exclude<Kind, 'networks'>, Readonly<Record<string, number>>>> = {
+  count: { '': 1 },
+  duration: { ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
+  size: { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 },
+};
+
+const wanted: Readonly<Record<Kind, string>> = {
+  count: 'a whole number',
+  duration: 'a time such as 500ms, 10s or 2m',
+  size: 'a size such as 4096, 64KiB or 1MiB',
+  networks: 'networks such as 10.0.0.0/8 or 2001:db8::/32',
+};
+
+type Setting = { readonly name: keyof Limits; readonly value: number | readonly string[] };
+
+/** One limit as the command has it: `idle=30s`. @throws LimitError */
+export function parseLimit(text: string): Setting {
+  const [, word = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+  if (word === '') {
+    throw new LimitError(`Cannot read limit "${text}": give name=value, such as idle=30s`);
+  }
+  const name = nameOf.get(word);
+  if (name === undefined) throw unknown(word, [...nameOf.keys()]);
+  const kind = kinds[name];
+  if (kind === 'networks') return { name, value: networksIn(word, value) };
+  if (value === 'off') return { name, value: name === 'connections' ? UNBOUNDED : 0 };
+  return { name, value: numberIn(name, kind, value) };
+}
+
+/**
+ * The limits that a list of `name=value` names, and only those. Of a name given twice the last
+ * counts; networks add up, until an `off`. @throws LimitError
+ */
+export function parseLimits(list: readonly string[]): Partial<Limits> {
+  const limits: Record<string, number | readonly string[]> = {};
+  for (const text of list) {
+    const { name, value } = parseLimit(text);
+    const earlier = limits[name];
+    limits[name] =
+      typeof value === 'object' && value.length > 0 && typeof earlier === 'object'
+        ? [...earlier, ...value]
+        : value;
+  }
+  return limits as Partial<Limits>;
+}
+
+/** The whole set, with the defaults for what is not given. @throws LimitError */
+export function checkLimits(given: { readonly [Name in keyof Limits]?: Limits[Name] | undefined }) {
+  const limits: Record<string, unknown> = { ...defaultLimits };
+  for (const [name, value] of Object.entries(given)) {
+    if (!isName(name)) throw unknown(name, names);
+    if (value === undefined) continue;
+    limits[name] = checked(name, value);
+  }
+  return limits as unknown as Limits;
+}
+
+function checked(name: keyof Limits, value: unknown): number | readonly string[] {
+  const kind = kinds[name];
+  if (kind === 'networks') {
+    if (!Array.isArray(value)) {
+      throw new LimitError(`Cannot use ${shown(value)} as limit ${name}: give a list of networks`);
+    }
+    for (const network of value) parseNetwork(String(network));
+    return value.map(String);
+  }
+  const greatest = mostOf(name, kind);
+  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= greatest) {
+    return value as number;
+  }
+  const unit = { count: '', duration: ' of ms', size: ' of bytes' }[kind];
+  throw new LimitError(
+    `Cannot use ${shown(value)} as limit ${name}: give a whole number${unit} from 0 to ${greatest}, 0 for off`,
+  );
+}
+
+const shown = (value: unknown) =>
+  typeof value === 'number' ? String(value) : `"${String(value)}"`;
+
+function numberIn(name: keyof Limits, kind: Exclude<Kind, 'networks'>, text: string): number {
+  const [, digits, unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(text) ?? [];
+  const factor = Object.hasOwn(units[kind], unit) ? units[kind][unit] : undefined;
+  const greatest = mostOf(name, kind);
+  if (digits !== undefined && factor !== undefined) {
+    // Rounded where it is whole but for what binary fractions lose, as in 1.1 × 1,000.
+    const number = Number(digits) * factor;
+    const whole = Math.round(number);
+    const isWhole = Math.abs(number - whole) < 1e-6;
+    if (isWhole && whole > 0 && whole <= greatest) return whole;
+    if (whole > greatest) {
+      throw new LimitError(`Cannot use "${text}" as limit ${kebab(name)}: the most is ${greatest}`);
+    }
+  }
+  throw new LimitError(
+    `Cannot use "${text}" as limit ${kebab(name)}: give ${wanted[kind]}, or off`,
+  );
+}
+
+function networksIn(word: string, text: string): readonly string[] {
+  if (text === 'off') return [];
+  const networks = text.split(',').map((part) => part.trim());
+  if (networks.includes('')) {
+    throw new LimitError(`Cannot use "${text}" as limit ${word}: give ${wanted.networks}, or off`);
+  }
+  for (const network of networks) parseNetwork(network);
+  return networks;
+}
+
+const unknown = (name: string, all: readonly string[]) =>
+  new LimitError(`There is no limit "${name}"; there are ${all.join(', ')}`);

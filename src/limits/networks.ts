@@ -1,0 +1,155 @@
+/**
+ * Networks in CIDR notation, and which addresses are in them. An address is 16 bytes, as IPv6 has it;
+ * an IPv4 address is `::ffff:` and its four, which is also how the kernel gives IPv4 peers of an IPv6
+ * listener. IPv4 peers are in IPv4 networks only: `::/0` is everybody on IPv6. RFC 4291, RFC 4632
+ */
+import { LimitError } from './errors.ts';
+
+export interface Network {
+  /** The first address. */
+  readonly address: Uint8Array;
+  /** How many bits, of 128, all its addresses share. */
+  readonly bits: number;
+}
+
+/** Where IPv4 lies in the space of IPv6. */
+const MAPPED_BITS = 96;
+const isMapped = (address: Uint8Array): boolean => {
+  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
+  return address[10] === 0xff && address[11] === 0xff;
+};
+
+/** The 16 bytes of an address in text; undefined if it is none. Without zones: those name interfaces. */
+export function parseAddress(text: string): Uint8Array | undefined {
+  return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+}
+
+function parseIPv4(text: string): Uint8Array | undefined {
+  const parts = text.split('.');
+  // A leading zero means octal to some and nothing to others.
+  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part)))
+    return undefined;
+  const numbers = parts.map(Number);
+  if (numbers.some((number) => number > 255)) return undefined;
+  const address = new Uint8Array(16);
+  address.fill(0xff, 10, 12);
+  address.set(numbers, 12);
+  return address;
+}
+
+function parseIPv6(text: string): Uint8Array | undefined {
+  // The longest there is has six groups and a dotted tail: 45 characters.
+  if (text.length > 45) return undefined;
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const isShort = halves.length === 2;
+  const front = groupsOf(halves[0]!, !isShort);
+  const back = isShort ? groupsOf(halves[1]!, true) : [];
+  if (front === undefined || back === undefined) return undefined;
+  const missing = 8 - front.length - back.length;
+  // The two colons stand for one group at least.
+  if (isShort ? missing < 1 : missing !== 0) return undefined;
+  const address = new Uint8Array(16);
+  const groups = [...front, ...new Array<number>(missing).fill(0), ...back];
+  for (const [i, group] of groups.entries()) {
+    address[i * 2] = group >> 8;
+    address[i * 2 + 1] = group & 0xff;
+  }
+  return address;
+}
+
+/** @param isLast whether the address ends here, where four bytes may be dotted */
+function groupsOf(text: string, isLast: boolean): number[] | undefined {
+  if (text === '') return [];
+  const groups: number[] = [];
+  const parts = text.split(':');
+  for (const [i, part] of parts.entries()) {
+    if (/^[\da-f]{1,4}$/i.test(part)) {
+      groups.push(Number.parseInt(part, 16));
+      continue;
+    }
+    const dotted = isLast && i === parts.length - 1 ? parseIPv4(part) : undefined;
+    if (dotted === undefined) return undefined;
+    groups.push((dotted[12]! << 8) | dotted[13]!, (dotted[14]! << 8) | dotted[15]!);
+  }
+  return groups;
+}
+
+/** `10.0.0.0/8`, `2001:db8::/32`, or one address. @throws LimitError */
+export function parseNetwork(text: string): Network {
+  const [, before = '', after] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const address = parseAddress(before);
+  if (address === undefined) {
+    throw new LimitError(
+      `Cannot read network "${text}": give an address and how many of its bits count, such as 10.0.0.0/8 or 2001:db8::/32`,
+    );
+  }
+  const isIPv4 = !before.includes(':');
+  const width = isIPv4 ? 32 : 128;
+  const length = after === undefined ? width : Number(after);
+  if (length > width) {
+    throw new LimitError(
+      `Cannot read network "${text}": an ${isIPv4 ? 'IPv4' : 'IPv6'} address has ${width} bits; give /0 to /${width}`,
+    );
+  }
+  const bits = isIPv4 ? length + MAPPED_BITS : length;
+  if (address.some((byte, i) => byte & ~maskOf(i, bits))) {
+    const first = address.map((byte, i) => byte & maskOf(i, bits));
+    throw new LimitError(
+      `Cannot read network "${text}": it has bits set behind its first ${length}; give ${textOf(first, isIPv4)}/${length}, or more bits`,
+    );
+  }
+  return { address, bits };
+}
+
+/** Which bits of byte `i` are among the first `bits` of an address. */
+const maskOf = (i: number, bits: number): number => {
+  const rest = bits - i * 8;
+  if (rest >= 8) return 0xff;
+  return rest <= 0 ? 0 : (0xff00 >> rest) & 0xff;
+};
+
+function textOf(address: Uint8Array, isIPv4: boolean): string {
+  if (isIPv4) return address.subarray(12).join('.');
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    ((address[i * 2]! << 8) | address[i * 2 + 1]!).toString(16),
+  );
+  // The first of the longest runs of zeroes becomes two colons.
+  const runs = [...groups.join(':').matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].map(([run]) => run);
+  const longest = runs.sort((a, b) => b.length - a.length)[0];
+  const text = groups.join(':');
+  return longest === undefined ? text : text.replace(longest, '::').replace(/:{3,}/, '::');
+}
+
+function isIn(address: Uint8Array, { address: first, bits }: Network, mapped: boolean): boolean {
+  // An IPv6 network that is wider than IPv4's place in it is about IPv6.
+  if (mapped && bits < MAPPED_BITS) return false;
+  const whole = bits >> 3;
+  for (let i = 0; i < whole; i++) if (address[i] !== first[i]) return false;
+  return whole === 16 || ((address[whole]! ^ first[whole]!) & maskOf(whole, bits)) === 0;
+}
+
+/** Who may come at all, by address. */
+export class Networks {
+  readonly #allow: readonly Network[];
+  readonly #deny: readonly Network[];
+
+  /** @throws LimitError */
+  constructor(allow: readonly string[], deny: readonly string[]) {
+    this.#allow = allow.map(parseNetwork);
+    this.#deny = deny.map(parseNetwork);
+  }
+
+  /** Whether anybody is refused, so that addresses have to be looked at. */
+  get isOff(): boolean {
+    return this.#allow.length === 0 && this.#deny.length === 0;
+  }
+
+  /** Which list refuses that address; undefined if none does. */
+  refuses(address: Uint8Array): 'deny' | 'allow' | undefined {
+    const mapped = isMapped(address);
+    const matches = (network: Network) => isIn(address, network, mapped);
+    if (this.#deny.some(matches)) return 'deny';
+    return this.#allow.length === 0 || this.#allow.some(matches) ? undefined : 'allow';
+  }
+}

@@ -1,0 +1,149 @@
+import { connect, type Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
+import { MS, until } from './support/until.ts';
+
+/** Each I/O model enforces limits by its own means. */
+const variants: readonly ServeOptions[] = [
+  { architecture: 'single' },
+  { architecture: 'threaded', threads: 4 },
+  { architecture: 'queued' },
+  { architecture: 'prefork' },
+  { architecture: 'socketserver' },
+  { architecture: 'inetd' },
+  { architecture: 'select' },
+  { architecture: 'poll' },
+  { architecture: 'epoll' },
+  { architecture: 'uring' },
+  { architecture: 'generator' },
+  { architecture: 'asyncore' },
+  { architecture: 'callback' },
+  { architecture: 'coroutine' },
+];
+
+/** In ms. Far enough apart that one cannot be taken for another. */
+const IDLE = 300 * MS;
+const QUESTION_TIME = 600 * MS;
+const ANSWER_TIME = 300 * MS;
+
+const talker = new URL('./support/services/talker.ts', import.meta.url);
+
+async function started(options: ServeOptions) {
+  const events: ServerEvent[] = [];
+  const server = await serve({ ...options, port: 0 }, (event) => events.push(event));
+  const sockets: Socket[] = [];
+  return {
+    server,
+    limited: () => events.flatMap((event) => (event.type === 'limited' ? [event.limit] : [])),
+    connect(onData: (data: string) => void = () => {}): Socket {
+      const socket = connect(server.port, '127.0.0.1');
+      socket
+        .setEncoding('latin1')
+        .on('data', onData)
+        .on('error', () => {});
+      sockets.push(socket);
+      return socket;
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const socket of sockets) socket.destroy();
+      await server.close();
+    },
+  };
+}
+
+const closed = (socket: Socket) =>
+  new Promise<void>((resolve) => socket.once('close', () => resolve()));
+
+describe.each(variants)('$architecture', (options) => {
+  const limits = { idle: IDLE, questionTime: QUESTION_TIME, answerTime: ANSWER_TIME };
+
+  it('ends who is silent, and serves whoever waited for it', async () => {
+    await using served = await started({ ...options, limits });
+    const since = performance.now();
+    const silent = served.connect();
+    await closed(silent);
+    // Not early; how late depends on the machine.
+    expect(performance.now() - since).toBeGreaterThanOrEqual(IDLE * 0.98);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['idle']);
+
+    let answer = '';
+    const honest = served.connect((data) => {
+      answer += data;
+    });
+    honest.write('Simple is better than?');
+    await until('an answer', () => answer === 'Complex.');
+  });
+
+  it('keeps who asks again in time', async () => {
+    await using served = await started({ ...options, limits });
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    for (let i = 1; i <= 5; i++) {
+      const due = performance.now() + IDLE / 2;
+      client.write('Simple is better than?');
+      await until('the answer', () => answers.length === i * 'Complex.'.length);
+      await until('half the time', () => performance.now() >= due);
+    }
+    expect(served.limited()).toEqual([]);
+  });
+
+  it('ends who drips a question, though it is never idle', async () => {
+    await using served = await started({ ...options, limits });
+    const since = performance.now();
+    const dripping = served.connect();
+    const drip = setInterval(() => dripping.write('x'), IDLE / 4);
+    await closed(dripping);
+    clearInterval(drip);
+    expect(performance.now() - since).toBeGreaterThanOrEqual(QUESTION_TIME * 0.98);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['question-time']);
+  });
+
+  it('ends a question without an end', async () => {
+    await using served = await started({ ...options, limits: { questionSize: 1000 } });
+    const client = served.connect();
+    client.write('x'.repeat(600));
+    await new Promise((resolve) => client.write('x'.repeat(300), resolve));
+    client.write('x'.repeat(200));
+    await closed(client);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['question-size']);
+  });
+
+  it('ends who does not take its answers', async () => {
+    await using served = await started({ ...options, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+  });
+
+  it('closes after so many questions', async () => {
+    await using served = await started({ ...options, limits: { questions: 3 } });
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    client.write('Simple is better than?'.repeat(5));
+    await closed(client);
+    expect(answers).toBe('Complex.'.repeat(3));
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['questions']);
+  });
+
+  it('counts and ends nobody with dryRun', async () => {
+    await using served = await started({ ...options, limits: { idle: 100 * MS }, dryRun: true });
+    let answer = '';
+    const client = served.connect((data) => {
+      answer += data;
+    });
+    await until('a count', () => (served.server.counts().idle ?? 0) > 0);
+    client.write('Simple is better than?');
+    await until('an answer', () => answer === 'Complex.');
+    expect(served.limited()).toEqual([]);
+  });
+});
