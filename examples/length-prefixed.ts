@@ -20,6 +20,7 @@ function message(payload: Uint8Array): Uint8Array {
 }
 
 const lengthPrefixed: Protocol = {
+  questionSize: HEADER + LONGEST,
   dialogue() {
     let isBroken = false;
     return {

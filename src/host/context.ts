@@ -30,8 +30,9 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid);
   const asynchronous = architecture.arrangement === 'node';
   const settler = createSettler(config.service);
-  const speakers = speakersOf(await loadService(config.service), asynchronous, settler.settle);
-  const manners = mannersOf(config, speakers, (limit) => scoreboard.count(limit));
+  const service = await loadService(config.service);
+  const speakers = speakersOf(service, asynchronous, settler.settle);
+  const manners = mannersOf(config, service, speakers, (limit) => scoreboard.count(limit));
   const worker: WorkerContext = {
     listener,
     journal: journalInto(JOURNAL_FD, tid, config.journal),

@@ -30,7 +30,7 @@ export async function serveInProcess(
   const loaded = typeof service === 'string' ? await loadService(service) : service;
   const speakers = speakersOf(loaded, true);
   const counts: Record<string, number> = {};
-  const manners = mannersOf({ ...plan, workers: 1 }, speakers, (limit) => {
+  const manners = mannersOf({ ...plan, workers: 1 }, loaded, speakers, (limit) => {
     counts[limit] = (counts[limit] ?? 0) + 1;
   });
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();

@@ -3,6 +3,7 @@ import type { Reason } from '../architectures/scoreboard.ts';
 import type { Limits } from '../limits/limits.ts';
 import { pause } from '../os/pause.ts';
 import { type Bounds, Conversation, type Think } from '../protocol/conversation.ts';
+import type { Protocol, Service } from '../protocol/service.ts';
 import type { Speaker } from '../protocol/speaker.ts';
 
 export interface MannersConfig {
@@ -25,6 +26,7 @@ export interface Manners {
 /** @param count notes on the scoreboard that a limit was reached */
 export function mannersOf(
   { think: { ms, how }, limits, dryRun, workers }: MannersConfig,
+  { questionSize: needed = 0 }: Service | Protocol,
   speakers: () => Speaker,
   count: (limit: Reason) => void,
 ): Manners {
@@ -36,7 +38,7 @@ export function mannersOf(
   };
   const bounds: Bounds = {
     unsent: limits.unsent > 0 ? limits.unsent : Number.POSITIVE_INFINITY,
-    questionSize: limits.questionSize,
+    questionSize: limits.questionSize === 0 ? 0 : Math.max(limits.questionSize, needed),
     questions: limits.questions,
     exceeded,
   };

@@ -22,7 +22,8 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
   const settler = createSettler(url);
-  const speakers = speakersOf(await loadService(url), false, settler.settle);
+  const service = await loadService(url);
+  const speakers = speakersOf(service, false, settler.settle);
   const isUnavailable = (): never => {
     throw new Error('unreachable: inetd has started this process for one task');
   };
@@ -36,7 +37,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     stopped: new Promise(() => {}),
     noteQueued() {},
     listen: isUnavailable,
-    ...mannersOf({ ...plan, workers: 1 }, speakers, () => {}),
+    ...mannersOf({ ...plan, workers: 1 }, service, speakers, () => {}),
     startThread: isUnavailable,
     startProcess: isUnavailable,
     waitForAssistants: isUnavailable,

@@ -212,3 +212,23 @@ function networksIn(word: string, text: string): readonly string[] {
 
 const unknown = (name: string, all: readonly string[]) =>
   new LimitError(`There is no limit "${name}"; there are ${all.join(', ')}`);
+
+/** Every limit by the name that events and counts have for it; the first six turn people away at the door. */
+export const reasons = [
+  'deny',
+  'allow',
+  'accepts-per-second',
+  'connections-per-address',
+  'connections',
+  /** Below the limit of connections, by lot. */
+  'early',
+  'idle',
+  'question-time',
+  'answer-time',
+  'question-size',
+  'unsent',
+  'unsent-total',
+  'questions',
+  'age',
+] as const;
+export type Reason = (typeof reasons)[number];

@@ -20,12 +20,16 @@ export interface Service {
   answerAsync?(question: string): Promise<Answer>;
   /** Questions whose answer never changes, tried before `answer`: found without making a string. */
   readonly answers?: Readonly<Record<string, Answer>>;
+  /** The longest question it needs, in bytes, where that is more than the limit. */
+  readonly questionSize?: number;
   /** How question bytes become text. Default `'utf8'`. */
   readonly encoding?: 'utf8' | 'latin1';
 }
 
 /** A protocol: a factory of dialogues, one per connection. */
 export interface Protocol {
+  /** The longest question it needs, in bytes, where that is more than the limit. */
+  readonly questionSize?: number;
   dialogue(): Dialogue;
 }
 

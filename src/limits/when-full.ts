@@ -1,0 +1,49 @@
+/** What becomes of those who come when a server has as many connections as it may. */
+import { LimitError } from './errors.ts';
+
+export type WhenFull =
+  /** Nobody is accepted: they wait in the kernel's queue. */
+  | { readonly policy: 'wait' }
+  /** They are told so, in one line. */
+  | { readonly policy: 'busy' }
+  /** They are reset, which costs the least. */
+  | { readonly policy: 'reset' }
+  /**
+   * Some are dropped before it comes to that: from `start` connections on `rate` per cent, rising to
+   * all of them at `full`, as OpenSSH's MaxStartups. Zeroes: from half of the limit to the limit.
+   */
+  | {
+      readonly policy: 'random';
+      readonly start: number;
+      readonly rate: number;
+      readonly full: number;
+    };
+
+/** How the option is written: a policy, or `random:START:RATE:FULL`. @throws LimitError */
+export function parseWhenFull(text: string): WhenFull {
+  if (text === 'wait' || text === 'busy' || text === 'reset') return { policy: text };
+  if (text === 'random') return { policy: 'random', start: 0, rate: 30, full: 0 };
+  const parts = /^random:(\d{1,9}):(\d{1,3}):(\d{1,9})$/.exec(text);
+  if (parts === null) {
+    throw new LimitError(
+      `Cannot use "${text}" for when it is full: give wait, busy, reset, random or random:START:RATE:FULL`,
+    );
+  }
+  const [start, rate, full] = parts.slice(1).map(Number) as [number, number, number];
+  if (start < 1 || full <= start || rate > 100) {
+    throw new LimitError(
+      `Cannot use "${text}" for when it is full: START is at least 1, RATE at most 100 per cent, FULL more than START`,
+    );
+  }
+  return { policy: 'random', start, rate, full };
+}
+
+/** The chance, from 0 to 1, that one more is dropped where there are `open` connections already. */
+export function dropChance(
+  open: number,
+  { start, rate, full }: { start: number; rate: number; full: number },
+): number {
+  if (open < start) return 0;
+  if (open >= full) return 1;
+  return (rate + ((100 - rate) * (open - start)) / (full - start)) / 100;
+}
