@@ -287,10 +287,11 @@ describe.each(variants)('$title', (variant) => {
     it('listens where it says', () => {
       expect(serving.address).toMatchObject({ family: 'IPv4', host: '127.0.0.1' });
       expect(serving.server.where).toMatch(/^127\.0\.0\.1:\d+$/);
-      expect(serving.events).toMatchObject([
-        ...serving.events.filter(({ type }) => type === 'warning'),
-        { type: 'listening', address: serving.server.where, architecture: variant.traits.name },
-      ]);
+      expect(serving.events[0]).toMatchObject({
+        type: 'listening',
+        address: serving.server.where,
+        architecture: variant.traits.name,
+      });
     });
 
     runCases(zenCases, () => serving);

@@ -3,6 +3,7 @@
  * how it waits; the host opens the listener, starts processes and threads, and stops them.
  */
 import type { Server } from 'node:net';
+import type { Admission } from '../limits/admission.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { ConversationEvent } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
@@ -93,6 +94,8 @@ export interface WorkerContext {
   /** Has a server of Node's own loop listen where this worker is to; resolves once it does. */
   listen(server: Server): Promise<void>;
   readonly limits: Limits;
+  /** The door: who is let in, and what those who are in hold. */
+  readonly admission: Admission;
   /** This worker's share of the bytes that may be unsent in all; 0 for no limit. */
   readonly unsentShare: number;
   /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */

@@ -104,6 +104,7 @@ function goOn(
 function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void {
   if (out.length === 0) return;
   const { worker } = patience;
+  const since = performance.now();
   let sent = 0;
   try {
     while (sent < out.length) {
@@ -111,7 +112,7 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
       const count = send(socket, out.address + sent, out.length - sent);
       if (count > 0) sent += count;
       else if (worker.stopping) throw new Over('stop');
-      if (sent < out.length) patience.afterShortSend(count);
+      if (sent < out.length) patience.afterShortSend(since);
     }
   } finally {
     if (sent === out.length) out.clear();

@@ -10,7 +10,7 @@ import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { ANSWER, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
-import { isSent } from './streams.ts';
+import { isSent, NOTHING } from './streams.ts';
 import { Watch, type Watched } from './watch.ts';
 
 /** The answers of whichever connection is being called back: a callback never stops half-way. */
@@ -86,12 +86,13 @@ class Protocol implements Watched {
 
   #send(): boolean {
     const bytes = out.buffer.subarray(0, out.length);
-    const hasRoom = this.#transport.write(bytes, this.#sent);
+    const hasRoom = this.#transport.write(bytes);
     if (isSent(this.#transport)) out.clear();
     else {
-      // They will be sent from this very buffer.
+      // They will be sent from this very buffer; what is written behind them tells when they have left.
       this.#unsent = bytes;
       out.renew();
+      this.#transport.write(NOTHING, this.#sent);
     }
     return hasRoom;
   }

@@ -23,7 +23,9 @@ export async function serveOnNode(
   });
   let isUnix = false;
   server.once('listening', () => {
-    isUnix = typeof server.address() === 'string';
+    // Of a unix socket that was handed down, Node knows no path and says null.
+    const address = server.address();
+    isUnix = address === null || typeof address === 'string';
   });
   await worker.listen(server);
   worker.row.state = 'waiting';

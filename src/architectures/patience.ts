@@ -3,7 +3,7 @@
  * socket(7)) make `recv` and `send` come back, and then it is asked here whether the time is over. So a
  * thread frees itself of a client that says nothing, drips, or does not read.
  */
-import { INTERRUPTED, WOULD_BLOCK } from '../os/libc.ts';
+import { WOULD_BLOCK } from '../os/libc.ts';
 import { setReceiveTimeout, setSendTimeout } from '../os/socket.ts';
 import { LimitReached } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
@@ -52,9 +52,10 @@ export class Patience {
     setReceiveTimeout(this.#socket, Math.max(1, Math.ceil(left)));
   }
 
-  /** A `send` that blocks takes less than all only after its timeout, or when a signal woke it. */
-  afterShortSend(count: number): void {
-    if (count !== INTERRUPTED && !this.worker.stopping) this.#reach('answer-time');
+  /** A `send` that blocks takes less than all after its timeout, when a signal woke it, or from a peer that is gone. */
+  afterShortSend(since: number): void {
+    const { answerTime } = this.worker.limits;
+    if (answerTime > 0 && performance.now() - since >= answerTime) this.#reach('answer-time');
   }
 
   #reach(limit: Reason): void {

@@ -2,6 +2,7 @@
  * The scoreboard: one table in shared memory, a row per worker, that every thread and process of a
  * server maps. A worker writes its own row and nothing else; whoever wants to know reads them all.
  */
+import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
 
 /** What a worker is doing at this moment, and how the table says it. A literal: then it costs no look-up. */
@@ -33,11 +34,20 @@ export const reasons = [
   'question-size',
   'questions',
   'unsent-total',
+  'deny',
+  'allow',
+  'accepts-per-second',
+  'connections-per-address',
+  'connections',
+  'early',
 ] as const;
 export type Reason = (typeof reasons)[number];
 
-/** In bytes. */
-export const SCOREBOARD_SIZE = (HEADER_WORDS + ROWS * ROW_WORDS) * 4;
+/** Behind the rows lies what the workers share at the door. */
+const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
+
+/** In bytes. Of the tables at the door only what is used takes memory. */
+export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
 
 // Words of the header.
 const STOPPING = 0;
@@ -78,6 +88,11 @@ export class Scoreboard {
 
   stop(): void {
     Atomics.store(this.#words, STOPPING, 1);
+  }
+
+  /** The memory of `Admission`. */
+  get admission(): Int32Array {
+    return this.#words.subarray(ADMISSION_AT, ADMISSION_AT + ADMISSION_WORDS);
   }
 
   /** How many accepted sockets wait for a worker; only `queued` has a queue. */

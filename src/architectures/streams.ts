@@ -6,6 +6,9 @@
 import type { Socket } from 'node:net';
 import type { Outbox } from '../protocol/outbox.ts';
 
+/** Written behind other bytes to be told when those have left: a callback for each write costs every question. */
+export const NOTHING = Buffer.alloc(0);
+
 /** Whether the kernel has all that was written: not if some is buffered, and not if a write failed. */
 export const isSent = (socket: Socket): boolean =>
   socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
@@ -74,12 +77,13 @@ export class StreamWriter {
   /** Hands over what is in the outbox and leaves it empty; `drain` before the next. */
   write(out: Outbox): void {
     const bytes = out.buffer.subarray(0, out.length);
-    this.#hasRoom = this.#socket.write(bytes, this.#sent);
+    this.#hasRoom = this.#socket.write(bytes);
     if (isSent(this.#socket)) out.clear();
     else {
-      // They will be sent from this very buffer.
+      // They will be sent from this very buffer; what is written behind them tells when they have left.
       this.unsent = bytes;
       out.renew();
+      this.#socket.write(NOTHING, this.#sent);
     }
   }
 

@@ -1,9 +1,10 @@
 /** The surroundings of a worker on system calls: one for each thread that serves. */
 import type { Architecture, Task, WorkerContext } from '../architectures/architecture.ts';
-import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import { type Reason, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import { threadId } from '../os/signal.ts';
 import { speakersOf } from '../protocol/speaker.ts';
+import { type Door, noAdmission, sharedAdmission } from './door.ts';
 import { journalInto } from './journal.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
@@ -24,6 +25,7 @@ export async function createContext(
   listener: number,
   helm: Helm,
   isAssistant: boolean,
+  door: Door,
 ): Promise<{ worker: WorkerContext; dispose(): void }> {
   const tid = threadId();
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
@@ -32,7 +34,10 @@ export async function createContext(
   const settler = createSettler(config.service);
   const service = await loadService(config.service);
   const speakers = speakersOf(service, asynchronous, settler.settle);
-  const manners = mannersOf(config, service, speakers, (limit) => scoreboard.count(limit));
+  const count = (reason: Reason) => scoreboard.count(reason);
+  const manners = mannersOf(config, service, speakers, count);
+  // Whoever was given its one client finds it counted, and seen off, by whoever accepted it.
+  const isGivenItsClient = config.assistant?.accepts === false;
   const worker: WorkerContext = {
     listener,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
@@ -52,6 +57,9 @@ export async function createContext(
         server.listen({ fd: listener, backlog: config.backlog }, resolve);
       }),
     ...manners,
+    admission: isGivenItsClient
+      ? noAdmission()
+      : sharedAdmission(config, scoreboard.admission, door, count),
     startThread: helm.startThread,
     startProcess: helm.startProcess,
     waitForAssistants: (count) => helm.waitForAssistants(count, () => scoreboard.stopping),

@@ -5,10 +5,11 @@
 import type { AddressInfo } from 'node:net';
 import type { WorkerContext } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { unreadRow } from '../architectures/scoreboard.ts';
+import { type Reason, unreadRow } from '../architectures/scoreboard.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
+import { ownAdmission } from './door.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
@@ -30,9 +31,10 @@ export async function serveInProcess(
   const loaded = typeof service === 'string' ? await loadService(service) : service;
   const speakers = speakersOf(loaded, true);
   const counts: Record<string, number> = {};
-  const manners = mannersOf({ ...plan, workers: 1 }, loaded, speakers, (limit) => {
-    counts[limit] = (counts[limit] ?? 0) + 1;
-  });
+  const count = (reason: Reason) => {
+    counts[reason] = (counts[reason] ?? 0) + 1;
+  };
+  const manners = mannersOf({ ...plan, workers: 1 }, loaded, speakers, count);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   let stopping = false;
@@ -63,6 +65,7 @@ export async function serveInProcess(
       listens(addressOf(server.address()!));
     },
     ...manners,
+    admission: ownAdmission(plan, count),
     startThread: unavailable,
     startProcess: unavailable,
     waitForAssistants: unavailable,

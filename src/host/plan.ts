@@ -7,6 +7,7 @@ import {
 } from '../architectures/catalogue.ts';
 import { LimitError } from '../limits/errors.ts';
 import { checkLimits, type Limits } from '../limits/limits.ts';
+import { parseWhenFull, type WhenFull } from '../limits/when-full.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 
@@ -46,6 +47,18 @@ export interface ServeOptions {
   readonly exclusive?: boolean;
   /** `inetd`: a process per connection, or one that accepts until no client has come for 8 s. Default `nowait`. */
   readonly inetd?: 'nowait' | 'wait';
+  /**
+   * What becomes of those who come when there are as many connections as there may be: `wait` in the
+   * kernel's queue (the default), `busy` (one line, then close), `reset`, or `random` (some are dropped
+   * before it comes to that; `random:START:RATE:FULL` as OpenSSH's MaxStartups).
+   */
+  readonly whenFull?:
+    | 'wait'
+    | 'busy'
+    | 'reset'
+    | 'random'
+    | `random:${number}:${number}:${number}`
+    | undefined;
 }
 
 export interface Plan {
@@ -58,6 +71,7 @@ export interface Plan {
   readonly backlog: number;
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
   readonly limits: Limits;
+  readonly whenFull: WhenFull;
   readonly dryRun: boolean;
   readonly page: PageOptions;
 }
@@ -92,12 +106,13 @@ function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
   throw new ServeError('usage', `Cannot use "${value}" as ${what}: give ${all.join(' or ')}`);
 }
 
-function limitsOf(partial: Partial<Limits> = {}): Limits {
+/** Limits are checked below the host, which tells all that is wrong in one way. @throws ServeError */
+export function checkedLimits<T>(check: () => T): T {
   try {
-    return checkLimits(partial);
+    return check();
   } catch (error) {
-    if (error instanceof LimitError) throw new ServeError('usage', error.message);
-    throw error;
+    if (!(error instanceof LimitError)) throw error;
+    throw new ServeError('usage', error.message, { cause: error });
   }
 }
 
@@ -127,7 +142,8 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
       ms: wholeNumber('a thinking time in ms', options.think ?? 0, 0, 3_600_000),
       how: oneOf('the way of thinking', options.thinkHow ?? 'block', ['block', 'defer']),
     },
-    limits: limitsOf(options.limits),
+    limits: checkedLimits(() => checkLimits(options.limits ?? {})),
+    whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
     page: {
       queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),

@@ -7,6 +7,7 @@ import { inetd } from '../architectures/inetd.ts';
 import { unreadRow } from '../architectures/scoreboard.ts';
 import { peerOf, setBlocking, socketKind } from '../os/socket.ts';
 import { speakersOf } from '../protocol/speaker.ts';
+import { noAdmission } from './door.ts';
 import { loadService, serviceUrl, zenUrl } from './load-service.ts';
 import { mannersOf } from './manners.ts';
 import { planOf, type ServeOptions } from './plan.ts';
@@ -38,6 +39,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     noteQueued() {},
     listen: isUnavailable,
     ...mannersOf({ ...plan, workers: 1 }, service, speakers, () => {}),
+    admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,
     waitForAssistants: isUnavailable,

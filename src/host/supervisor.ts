@@ -8,10 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkerEvent } from '../architectures/architecture.ts';
 import { type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import { dropHolder, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
 import { interrupt } from '../os/signal.ts';
 import { close } from '../os/socket.ts';
+import { randomSeed } from './door.ts';
 import { ServeError } from './errors.ts';
 import { eventReader, type Stamped, type StartEvent } from './journal.ts';
 import { openListeners, removeSocketFile, resolveAddress } from './listen.ts';
@@ -95,6 +97,7 @@ export class Supervisor {
     this.#deliver = deliver;
     this.#listeners = listeners;
     this.address = address;
+    prepareAdmission(this.#scoreboard.admission, randomSeed());
   }
 
   get where(): string {
@@ -160,6 +163,8 @@ export class Supervisor {
       journal: this.#deliver !== undefined,
       backlog: this.#plan.backlog,
       options: page,
+      whenFull: this.#plan.whenFull,
+      processes: this.#plan.processes,
       index,
       parent: process.pid,
     };
@@ -208,6 +213,7 @@ export class Supervisor {
     this.#workers.delete(worker.index);
     const pid = worker.child.pid ?? 0;
     this.#scoreboard.freeRowsOf(pid);
+    dropHolder(this.#scoreboard.admission, pid);
     this.#onEnded();
     if (this.#closing !== undefined) return;
     const how = signal === null ? `exit code ${code}` : signal;

@@ -4,12 +4,14 @@ import type { Task } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { threadId } from '../os/signal.ts';
 import { createContext, type Helm } from './context.ts';
+import type { Door } from './door.ts';
 import { writeEvent } from './journal.ts';
 import { JOURNAL_FD, type WorkerConfig } from './worker-config.ts';
 
 export interface ThreadData {
   readonly config: WorkerConfig;
   readonly listener: number;
+  readonly door: Door;
   /** What to assist with; a thread without a task serves. */
   readonly task?: Task;
   /** How many assistants are running, of threads and processes, as the main thread counts them. */
@@ -20,7 +22,7 @@ export type FromThread =
   | { readonly type: 'here'; readonly tid: number }
   | { readonly type: 'startThread' | 'startProcess'; readonly task: Task };
 
-const { config, listener, task, running } = workerData as ThreadData;
+const { config, listener, door, task, running } = workerData as ThreadData;
 const port = parentPort!;
 const tell = (message: FromThread) => port.postMessage(message);
 
@@ -48,7 +50,14 @@ const helm: Helm = {
   },
 };
 const isAssistant = task !== undefined;
-const { worker, dispose } = await createContext(config, architecture, listener, helm, isAssistant);
+const { worker, dispose } = await createContext(
+  config,
+  architecture,
+  listener,
+  helm,
+  isAssistant,
+  door,
+);
 if (task === undefined) {
   writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
   await architecture.serve(worker);

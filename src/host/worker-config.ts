@@ -2,6 +2,7 @@
 import type { PageOptions } from '../architectures/architecture.ts';
 import type { ArchitectureName } from '../architectures/catalogue.ts';
 import type { Limits } from '../limits/limits.ts';
+import type { WhenFull } from '../limits/when-full.ts';
 
 export interface WorkerConfig {
   readonly architecture: ArchitectureName;
@@ -9,6 +10,7 @@ export interface WorkerConfig {
   readonly service: string;
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
   readonly limits: Limits;
+  readonly whenFull: WhenFull;
   readonly dryRun: boolean;
   /** How many workers the whole server has. */
   readonly workers: number;
@@ -19,12 +21,18 @@ export interface WorkerConfig {
   /** For Node's own loop, which listens once more on the listener it is given. */
   readonly backlog: number;
   readonly options: PageOptions;
+  /** How many worker processes the server has. */
+  readonly processes: number;
   /** Which worker process of the server this is, from 0. */
   readonly index: number;
   /** The supervisor's process id: a worker whose parent is another has outlived it. */
   readonly parent: number;
   /** Set for a process that `serve` had started for one task; its socket is descriptor 0. */
-  readonly assistant?: { readonly peer: string };
+  readonly assistant?: {
+    readonly peer: string;
+    /** Its socket is the listener: it accepts by itself. */
+    readonly accepts: boolean;
+  };
 }
 
 /** Descriptors that a worker process is born with. */

@@ -7,6 +7,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import type { Architecture, Task } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
+import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import { type Admission, dropHolder } from '../limits/admission.ts';
+import { mapSharedMemory } from '../os/memory.ts';
 import {
   dieWithParent,
   ignoreInterruptKey,
@@ -16,6 +19,7 @@ import {
 } from '../os/signal.ts';
 import { close } from '../os/socket.ts';
 import { createContext, type Helm } from './context.ts';
+import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
 import type { FromThread, ThreadData } from './thread.ts';
 import { JOURNAL_FD, LISTENER_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
@@ -37,7 +41,14 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     waitForAssistants: unavailable,
   };
   const isAssistant = config.assistant !== undefined;
-  const { worker, dispose } = await createContext(config, architecture, socket, helm, isAssistant);
+  const { worker, dispose } = await createContext(
+    config,
+    architecture,
+    socket,
+    helm,
+    isAssistant,
+    doorOf(config.limits, 0),
+  );
   if (config.assistant === undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
     await architecture.serve(worker);
@@ -53,6 +64,10 @@ function unavailable(): never {
 
 /** The main thread of a process with several: starts them, wakes them up to stop, and counts them. */
 function serveTogether(config: WorkerConfig, architecture: Architecture, listeners: number): void {
+  const isCrew = architecture.arrangement === 'crew';
+  const servers = isCrew ? 1 : config.threads;
+  const door = doorOf(config.limits, isCrew ? 1 + config.threads : servers, architecture);
+  let shared: { scoreboard: Scoreboard; admission: Admission } | undefined;
   const running = new Int32Array(new SharedArrayBuffer(4));
   const threads = new Map<Worker, number>();
   const processes = new Set<ChildProcess>();
@@ -67,7 +82,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   };
 
   function startThread(listener: number, task?: Task): void {
-    const data: ThreadData = { config, listener, running, ...(task ? { task } : {}) };
+    const data: ThreadData = { config, listener, door, running, ...(task ? { task } : {}) };
     const thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
       workerData: data,
       name: `${config.architecture}${task ? ' assistant' : ''}`,
@@ -88,10 +103,13 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
 
   function startProcess(task: Task): void {
     const socket = task.socket!;
+    const { scoreboard, admission } = sharing();
+    // Its own process cannot give it back if it is killed.
+    const ticket = task.keep === true ? undefined : admission.takeTicket(socket);
     const assistantConfig: WorkerConfig = {
       ...config,
       parent: process.pid,
-      assistant: { peer: task.peer ?? '' },
+      assistant: { peer: task.peer ?? '', accepts: task.keep === true },
     };
     const child = spawn(process.execPath, [import.meta.filename, JSON.stringify(assistantConfig)], {
       stdio: [socket, 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD],
@@ -101,9 +119,23 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     child.on('error', fail);
     child.on('exit', () => {
       processes.delete(child);
+      if (ticket !== undefined) admission.exit(ticket);
+      scoreboard.freeRowsOf(child.pid!);
+      dropHolder(scoreboard.admission, child.pid!);
       assistantEnded();
       ended();
     });
+  }
+
+  function sharing() {
+    if (shared === undefined) {
+      const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
+      const admission = sharedAdmission(config, scoreboard.admission, door, (reason) =>
+        scoreboard.count(reason),
+      );
+      shared = { scoreboard, admission };
+    }
+    return shared;
   }
 
   const wake = () => {
@@ -117,7 +149,6 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     ended();
   });
 
-  const servers = architecture.arrangement === 'crew' ? 1 : config.threads;
   for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
 }
 

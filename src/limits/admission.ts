@@ -6,7 +6,7 @@
  * Whoever enters is counted first, and then the sum is looked at. So of two who enter at once at
  * least one sees both, and there are never more than the limit; both may see both, and be refused.
  */
-import { type Limits, type Reason, reasons, UNBOUNDED } from './limits.ts';
+import { type Limits, UNBOUNDED } from './limits.ts';
 import { Networks } from './networks.ts';
 import { dropChance, type WhenFull } from './when-full.ts';
 
@@ -14,8 +14,7 @@ import { dropChance, type WhenFull } from './when-full.ts';
 const SEED = 0;
 /** One past the last holder that was ever taken. */
 const HOLDERS_USED = 2;
-const COUNTERS = 16;
-const HOLDERS_AT = 64;
+const HOLDERS_AT = 16;
 /** Processes that hold connections at the same time: workers, and assistants that accept. */
 const HOLDERS = 512;
 /** A cache line: two processes never write to the same one. */
@@ -43,7 +42,19 @@ const NUMBER_MASK = (1 << NUMBER_BITS) - 1;
 const FEWEST_WAYS = 16;
 const MOST_WAYS = 1024;
 
-const SECOND = 1_000_000;
+/** Times of rates, in µs: coarse enough to go round only once in 19 hours. */
+const TICK = 16;
+const SECOND = 1_000_000 / TICK;
+
+/** Why somebody is turned away. */
+export type Refusal =
+  | 'deny'
+  | 'allow'
+  | 'accepts-per-second'
+  | 'connections-per-address'
+  | 'connections'
+  /** Before it came to the limit of connections, by lot. */
+  | 'early';
 
 export interface AdmissionRules {
   readonly limits: Limits;
@@ -66,6 +77,8 @@ export interface AdmissionParts {
   readonly tickets?: Int32Array | undefined;
   /** µs, by a clock that all processes read alike and that never goes back. */
   readonly clock: () => number;
+  /** Is told of each refusal, in a dry run too. */
+  readonly count: (refusal: Refusal) => void;
   /** From 0 to 1. */
   readonly random: () => number;
 }
@@ -74,16 +87,6 @@ export interface AdmissionParts {
 export function prepareAdmission(memory: Int32Array, seed: readonly [number, number]): void {
   memory[SEED] = seed[0];
   memory[SEED + 1] = seed[1];
-}
-
-/** How often each limit was reached; those that never were are left out. */
-export function countsOf(memory: Int32Array): Partial<Record<Reason, number>> {
-  const counts: Partial<Record<Reason, number>> = {};
-  for (const [i, reason] of reasons.entries()) {
-    const count = Atomics.load(memory, COUNTERS + i);
-    if (count !== 0) counts[reason] = count;
-  }
-  return counts;
 }
 
 /** Connections in all, of all processes. */
@@ -138,6 +141,7 @@ export class Admission {
   readonly #tickets: Int32Array | undefined;
   readonly #clock: () => number;
   readonly #random: () => number;
+  readonly #count: (refusal: Refusal) => void;
   /** From 0; -1 where all are taken, and nothing is counted. */
   readonly #holder: number;
   readonly #open: number;
@@ -170,6 +174,7 @@ export class Admission {
     this.#tickets = parts.tickets;
     this.#clock = parts.clock;
     this.#random = parts.random;
+    this.#count = parts.count;
     this.#holder = this.#takeHolder(parts.pid, parts.parent);
     this.#open = HOLDERS_AT + this.#holder * HOLDER_WORDS + OPEN;
     this.needsAddress =
@@ -196,8 +201,10 @@ export class Admission {
    */
   reserve(): boolean {
     if (this.#whenFull.policy !== 'wait' || this.#isReserved || this.#holder < 0) return true;
+    // Whoever comes is counted when it is here.
+    if (this.#dryRun) return true;
     Atomics.add(this.#memory, this.#open, 1);
-    if (!this.#dryRun && this.#isOver()) {
+    if (this.#isOver()) {
       Atomics.sub(this.#memory, this.#open, 1);
       return false;
     }
@@ -218,14 +225,14 @@ export class Admission {
    * @param address its 16 bytes; undefined for a peer that has none, which only the number in all concerns
    * @returns why it is refused, or a ticket to be given back with `exit` when it has left
    */
-  enter(address: Uint8Array | undefined): Reason | number {
+  enter(address: Uint8Array | undefined): Refusal | number {
     const hadPlace = this.#isReserved;
     this.#isReserved = false;
     if (!hadPlace && this.#holder >= 0) Atomics.add(this.#memory, this.#open, 1);
     this.#ticket = 0;
     const reason = this.#refusal(address, hadPlace);
     if (reason === undefined) return this.#ticket;
-    this.tally(reason);
+    this.#count(reason);
     if (this.#dryRun) return this.#ticket;
     this.exit(this.#ticket);
     return reason;
@@ -238,7 +245,7 @@ export class Admission {
   }
 
   /** As `enter`, with the ticket noted under the peer's descriptor. */
-  admit(socket: number, address: Uint8Array | undefined): Reason | undefined {
+  admit(socket: number, address: Uint8Array | undefined): Refusal | undefined {
     const result = this.enter(address);
     if (typeof result === 'string') return result;
     if (result === 0) return undefined;
@@ -262,11 +269,6 @@ export class Admission {
       : Atomics.exchange(tickets, socket, 0);
   }
 
-  /** Counts that a limit was reached. */
-  tally(reason: Reason): void {
-    Atomics.add(this.#memory, COUNTERS + reasons.indexOf(reason), 1);
-  }
-
   #isOver(): boolean {
     return (
       Atomics.load(this.#memory, this.#open) > this.#descriptors ||
@@ -274,7 +276,7 @@ export class Admission {
     );
   }
 
-  #refusal(address: Uint8Array | undefined, hadPlace: boolean): Reason | undefined {
+  #refusal(address: Uint8Array | undefined, hadPlace: boolean): Refusal | undefined {
     if (address !== undefined && this.needsAddress) {
       const refused = this.#networks.refuses(address) ?? this.#refusedAddress(address);
       if (refused !== undefined) return refused;
@@ -288,7 +290,7 @@ export class Admission {
     return chance > 0 && this.#random() < chance ? 'early' : undefined;
   }
 
-  #refusedAddress(address: Uint8Array): Reason | undefined {
+  #refusedAddress(address: Uint8Array): Refusal | undefined {
     const { connectionsPerAddress } = this.#limits;
     if (connectionsPerAddress === 0 && this.#interval === 0) return undefined;
     const seed = this.#memory[SEED]!;
@@ -350,7 +352,7 @@ export class Admission {
 
   /**
    * A token bucket per address, as the time at which it is full again: one word, and one exchange.
-   * Two who are the first of an address in the very µs in which another's place falls free may each
+   * Two who are the first of an address in the very moment in which another's place falls free may each
    * begin a bucket; the next finds the first of them.
    */
   #mayCome(tag: number, place: number): boolean {
@@ -359,14 +361,16 @@ export class Admission {
     const end = start + FEWEST_WAYS * 2;
     const interval = this.#interval;
     const tolerance = interval * (this.#limits.acceptsPerSecond - 1);
+    // What lies further ahead is long past: the clock has gone round. A second more, as who is put to
+    // sleep behind the look at the clock finds times that others have set since.
+    const furthest = tolerance + interval + SECOND;
     for (;;) {
-      // The clock of 32 bits goes round once in 71 minutes; what lies too far ahead is long past.
-      const now = Math.floor(this.#clock()) | 0;
+      const now = Math.floor(this.#clock() / TICK) | 0;
       let found = -1;
       let spare = -1;
       for (let at = start; at < end && found < 0; at += 2) {
         if (Atomics.load(memory, at + TAG) === tag) found = at;
-        else if (spare < 0 && !isAhead(memory[at + VALUE]!, now, tolerance + interval)) spare = at;
+        else if (spare < 0 && !isAhead(memory[at + VALUE]!, now, furthest)) spare = at;
       }
       const at = found >= 0 ? found : spare;
       if (at < 0) return true;
@@ -374,8 +378,8 @@ export class Admission {
       pair64[0] = old;
       const [oldTag, fullAt] = [pair[TAG]!, pair[VALUE]!];
       // Another has taken it meanwhile.
-      if (found >= 0 ? oldTag !== tag : isAhead(fullAt, now, tolerance + interval)) continue;
-      const isRunning = found >= 0 && isAhead(fullAt, now, tolerance + interval);
+      if (found >= 0 ? oldTag !== tag : isAhead(fullAt, now, furthest)) continue;
+      const isRunning = found >= 0 && isAhead(fullAt, now, furthest);
       const from = isRunning ? fullAt : now;
       if (((from - now) | 0) > tolerance) return false;
       if (this.#exchange(at, old, paired(tag, (from + interval) | 0))) return true;

@@ -96,8 +96,8 @@ const most: Readonly<Record<Exclude<Kind, 'networks'>, number>> = {
   duration: 2 ** 31 - 1,
   size: 2 ** 40,
 };
-/** So many accepts fit into a second of µs with some precision left. */
-const MOST_PER_SECOND = 100_000;
+/** The clock of rates has 62,500 ticks a second: more would be a rough guess. */
+const MOST_PER_SECOND = 10_000;
 
 const mostOf = (name: keyof Limits, kind: Exclude<Kind, 'networks'>) =>
   name === 'acceptsPerSecond' ? MOST_PER_SECOND : most[kind];
@@ -212,23 +212,3 @@ function networksIn(word: string, text: string): readonly string[] {
 
 const unknown = (name: string, all: readonly string[]) =>
   new LimitError(`There is no limit "${name}"; there are ${all.join(', ')}`);
-
-/** Every limit by the name that events and counts have for it; the first six turn people away at the door. */
-export const reasons = [
-  'deny',
-  'allow',
-  'accepts-per-second',
-  'connections-per-address',
-  'connections',
-  /** Below the limit of connections, by lot. */
-  'early',
-  'idle',
-  'question-time',
-  'answer-time',
-  'question-size',
-  'unsent',
-  'unsent-total',
-  'questions',
-  'age',
-] as const;
-export type Reason = (typeof reasons)[number];

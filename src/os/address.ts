@@ -66,6 +66,17 @@ export function decodeAddress(bytes: Buffer, length: number): SocketAddress {
   return { family: 'unix', path: path.subarray(0, end < 0 ? path.length : end).toString() };
 }
 
+/** The address alone as 16 bytes, IPv4 as `::ffff:` and its four; undefined for a unix peer. */
+export function addressBytes(bytes: Buffer, length: number): Uint8Array | undefined {
+  const family = length < 2 ? AF_UNIX : readFamily(bytes);
+  if (family === AF_INET6) return bytes.subarray(8, 24);
+  if (family !== AF_INET) return undefined;
+  const address = new Uint8Array(16);
+  address.fill(0xff, 10, 12);
+  address.set(bytes.subarray(4, 8), 12);
+  return address;
+}
+
 /** `127.0.0.1:1060`, `[::1]:1060` or `unix:PATH`; an IPv4 peer of an IPv6 listener reads as IPv4. */
 export function addressText(address: SocketAddress): string {
   if (address.family === 'unix') return address.path === '' ? 'unix' : `unix:${address.path}`;

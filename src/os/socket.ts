@@ -3,6 +3,7 @@ import {
   ADDRESS_SIZE,
   AF_INET6,
   AF_UNIX,
+  addressBytes,
   addressText,
   decodeAddress,
   encodeAddress,
@@ -19,6 +20,7 @@ const SO_REUSEADDR = 2;
 const SO_REUSEPORT = 15;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
+const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -29,6 +31,8 @@ const F_SETFL = 4;
 const O_NONBLOCK = 0o4000;
 /** A peer that is gone must be an error of that one call, not a signal that ends the process. */
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+const SHUT_WR = 1;
 const SHUT_RDWR = 2;
 
 const int = (value: number): Buffer => {
@@ -109,6 +113,9 @@ export function acceptNonblocking(listener: number): number {
 /** Who the last accepted peer of this thread is. */
 export const acceptedPeer = (): string => addressText(decodeAddress(peer, peerLength[0]!));
 
+/** Its address alone, as 16 bytes that are good until the next accept; undefined for a unix peer. */
+export const acceptedAddress = (): Uint8Array | undefined => addressBytes(peer, peerLength[0]!);
+
 /** Bytes received into `[address, address + length)`; 0 is end of stream. */
 export function recv(fd: number, address: number, length: number): number {
   const count = libc.recv(fd, address, length, 0);
@@ -126,6 +133,26 @@ export const shutdown = (fd: number): void => void libc.shutdown(fd, SHUT_RDWR);
 
 /** Closes a descriptor. Never to be tried again, whatever it returned: close(2). */
 export const close = (fd: number): void => void libc.close(fd);
+
+/** Closes with RST: the peer is told at once, and nothing of the connection stays behind in the kernel. */
+export function reset(fd: number): void {
+  // struct linger: on, for 0 seconds. It fails where the peer is gone.
+  libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, Buffer.concat([int(1), int(0)]), 8);
+  close(fd);
+}
+
+const scrap = Buffer.allocUnsafeSlow(65_536);
+const scrapAddress = addressOf(scrap);
+
+/** Says one last thing and closes, without ever waiting, whether or not the socket blocks. */
+export function dismiss(fd: number, text: string): void {
+  const length = scrap.write(text, 'latin1');
+  libc.send(fd, scrapAddress, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  libc.shutdown(fd, SHUT_WR);
+  // With bytes left unread, close(2) sends RST, which may overtake the last word.
+  libc.recv(fd, scrapAddress, scrap.length, MSG_DONTWAIT);
+  close(fd);
+}
 
 /** A second descriptor for the same open socket. */
 export const dup = (fd: number): number => check('dup', libc.dup(fd));
@@ -162,6 +189,14 @@ export function localAddress(fd: number): SocketAddress {
   const length = int(ADDRESS_SIZE);
   check('getsockname', libc.getsockname(fd, bytes, length));
   return decodeAddress(bytes, length.readInt32LE(0));
+}
+
+/** The address alone of who is at the other end, as 16 bytes; undefined for a unix peer, or one that is gone. */
+export function peerAddressOf(fd: number): Uint8Array | undefined {
+  const bytes = Buffer.alloc(ADDRESS_SIZE);
+  const length = int(ADDRESS_SIZE);
+  if (libc.getpeername(fd, bytes, length) < 0) return undefined;
+  return addressBytes(bytes, length.readInt32LE(0));
 }
 
 /** Who is at the other end, or `'unknown'` where the peer is gone already. */

@@ -110,13 +110,13 @@ export class Conversation {
     let at = start;
     while (at < end) {
       if (table !== undefined) {
-        const next = table.answer(bytes, at, end, out);
-        if (next >= 0) {
-          at = next;
-          if (out.length - out.start < this.#bounds.unsent) continue;
+        const { unsent } = this.#bounds;
+        at = table.answer(bytes, at, end, out, unsent);
+        if (out.length - out.start >= unsent) {
           this.hold(bytes, at, end);
           return 'full';
         }
+        if (at === end) break;
       }
       const next = this.#frame(bytes, at, end, 0);
       if (next === FAILED) return 'close';

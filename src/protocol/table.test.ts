@@ -5,10 +5,10 @@ import { AnswerTable } from './table.ts';
 
 const isQuestion = (bytes: Buffer) => bytes.indexOf('?') === bytes.length - 1 && bytes.length > 0;
 
-/** What the table answers to the bytes, and where that question ends. */
+/** What the table answers to the bytes, and how far it came. */
 function look(table: AnswerTable, bytes: Buffer, start = 0, end = bytes.length) {
   const out = new Outbox();
-  const next = table.answer(bytes, start, end, out);
+  const next = table.answer(bytes, start, end, out, 1000) - start;
   return { next, answer: out.copy().toString('latin1') };
 }
 
@@ -24,20 +24,21 @@ describe('AnswerTable.answer', () => {
     },
     isQuestion,
   );
-  const none = { next: -1, answer: '' };
+  const none = { next: 0, answer: '' };
 
-  it('answers the question at the start, and says where it ends', () => {
+  it('answers the questions at the start, one after the other, and says how far it came', () => {
     expect(look(table, Buffer.from('one?'))).toEqual({ next: 4, answer: 'first' });
-    expect(look(table, Buffer.from('two?one?'))).toEqual({ next: 4, answer: 'second' });
+    expect(look(table, Buffer.from('two?one?'))).toEqual({ next: 8, answer: 'secondfirst' });
+    expect(look(table, Buffer.from('two?on'))).toEqual({ next: 4, answer: 'second' });
     expect(look(table, Buffer.from('oh?'))).toEqual({ next: 3, answer: 'third' });
     expect(look(table, Buffer.from('é?'))).toEqual({ next: 3, answer: '\x00\xff' });
     expect(look(table, Buffer.from('?'))).toEqual({ next: 1, answer: 'empty' });
   });
 
   it('answers it where it lies in a larger buffer, and in whichever buffer', () => {
-    expect(look(table, Buffer.from('xxtwo?yy'), 2, 6)).toEqual({ next: 6, answer: 'second' });
+    expect(look(table, Buffer.from('xxtwo?yy'), 2, 6)).toEqual({ next: 4, answer: 'second' });
     expect(look(table, Buffer.from('xxtwo?yy').subarray(1), 1, 6)).toEqual({
-      next: 5,
+      next: 4,
       answer: 'second',
     });
     expect(look(table, Buffer.from('xxtwo?yy'), 1, 6)).toEqual(none);
@@ -60,6 +61,14 @@ describe('AnswerTable.answer', () => {
     expect(look(table, Buffer.from('one?'), 0, 3)).toEqual(none);
   });
 
+  it('stops where so many bytes are unsent', () => {
+    const out = new Outbox();
+    out.write('others');
+    out.start = out.length;
+    expect(table.answer(Buffer.from('one?two?one?two?'), 0, 16, out, 8)).toBe(8);
+    expect(out.copy().toString()).toBe('othersfirstsecond');
+  });
+
   it('keeps nothing that can never be asked: two questions in one, or none', () => {
     const odd = new AnswerTable({ 'a?b?': 'never', a: 'never', '': 'never' }, isQuestion);
     expect(look(odd, Buffer.from('a?b?'))).toEqual(none);
@@ -72,11 +81,11 @@ describe('AnswerTable.answer', () => {
     fc.assert(
       fc.property(fc.uniqueArray(word, { maxLength: 12 }), word, word, (words, before, asked) => {
         const answers = Object.fromEntries(words.map((each) => [`${each}?`, `<${each}>`]));
-        const bytes = Buffer.from(`${before}${asked}?rest`);
+        const bytes = Buffer.from(`${before}${asked}?REST`);
         const start = Buffer.byteLength(before);
         const expected = words.includes(asked)
           ? {
-              next: start + Buffer.byteLength(asked) + 1,
+              next: Buffer.byteLength(asked) + 1,
               answer: Buffer.from(`<${asked}>`).toString('latin1'),
             }
           : none;
