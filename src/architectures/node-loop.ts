@@ -1,27 +1,78 @@
 /** What `callback` and `coroutine` share: a listener on Node's own loop, and its end. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { BUSY, type Refusal } from '../limits/admission.ts';
+import { parseAddress } from '../limits/networks.ts';
 import type { WorkerContext } from './architecture.ts';
+
+/** How many are left unread where those who come are to wait; the rest is refused. */
+const MOST_WAITING = 1024;
+/** How often it is looked whether other workers have made room, in ms. */
+const GLANCE = 50;
 
 /** Serves until the worker is stopped; `connected` is called for each client. */
 export async function serveOnNode(
   worker: WorkerContext,
   connected: (socket: Socket, peer: string) => void,
 ): Promise<void> {
+  const { admission, journal, row } = worker;
   const sockets = new Set<Socket>();
-  // allowHalfOpen: a client that has asked its last question and said so still gets its answer.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    worker.row.accepted();
-    const peer = worker.journal.on ? peerText(socket, isUnix) : '';
-    if (worker.journal.on) worker.journal.record({ type: 'accepted', peer });
-    sockets.add(socket);
+  const waiting: Socket[] = [];
+  let looking: NodeJS.Timeout | undefined;
+  let isUnix = false;
+
+  function enter(socket: Socket): void {
+    const result = admission.enter(admission.needsAddress ? addressOf(socket) : undefined);
+    const peer = journal.on ? peerText(socket, isUnix) : '';
+    if (typeof result === 'string') {
+      turnAway(worker, socket, peer, result);
+      return;
+    }
+    row.accepted();
+    if (journal.on) journal.record({ type: 'accepted', peer });
     socket.once('close', () => {
-      sockets.delete(socket);
-      worker.row.ended();
+      row.ended();
+      admission.exit(result);
+      if (waiting.length > 0) letIn();
     });
     connected(socket, peer);
+  }
+
+  /** Those who have waited longest come in as far as there is room. */
+  function letIn(): void {
+    while (waiting.length > 0 && admission.reserve()) {
+      const socket = waiting.shift()!;
+      if (socket.destroyed) admission.cancel();
+      else enter(socket);
+    }
+    if (waiting.length > 0) {
+      // Room may be made by other processes, which cannot tell.
+      looking ??= setInterval(letIn, GLANCE);
+      return;
+    }
+    clearInterval(looking);
+    looking = undefined;
+  }
+
+  // allowHalfOpen: a client that has asked its last question and said so still gets its answer.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    if (waiting.length === 0 && admission.reserve()) {
+      enter(socket);
+      return;
+    }
+    // Node accepts whoever comes, and cannot be told to leave them in the kernel's queue.
+    socket.on('error', () => {});
+    if (waiting.length < MOST_WAITING) {
+      waiting.push(socket);
+      letIn();
+    } else {
+      admission.refuse('connections');
+      const peer = journal.on ? peerText(socket, isUnix) : '';
+      turnAway(worker, socket, peer, 'connections');
+    }
   });
-  let isUnix = false;
   server.once('listening', () => {
     // Of a unix socket that was handed down, Node knows no path and says null.
     const address = server.address();
@@ -31,11 +82,28 @@ export async function serveOnNode(
   worker.row.state = 'waiting';
   await worker.stopped;
   server.close();
+  clearInterval(looking);
+  waiting.length = 0;
   // The pages' own listeners for 'close' came first, so their accounts are given by then.
   const closed = [...sockets].map((socket) => once(socket, 'close'));
   for (const socket of sockets) socket.destroy();
   await Promise.all(closed);
 }
+
+function turnAway(worker: WorkerContext, socket: Socket, peer: string, reason: Refusal): void {
+  const { admission, journal } = worker;
+  if (journal.on) journal.record({ type: 'refused', peer, reason });
+  socket.on('error', () => {});
+  if (admission.policy === 'reset') socket.resetAndDestroy();
+  else if (admission.says(reason)) {
+    // With bytes left unread the close would be a reset, which may overtake the last word.
+    socket.resume();
+    socket.end(BUSY, () => socket.destroy());
+  } else socket.destroy();
+}
+
+const addressOf = ({ remoteAddress }: Socket): Uint8Array | undefined =>
+  remoteAddress === undefined ? undefined : parseAddress(remoteAddress.replace(/%.*$/, ''));
 
 function peerText({ remoteAddress, remotePort, remoteFamily }: Socket, isUnix: boolean): string {
   // Without an address it is a TCP peer that was gone before it was accepted.

@@ -82,6 +82,14 @@ program
       'wait',
     ]),
   )
+  .option('--limit <name=value>', 'a limit, such as idle=30s (may be repeated)', collect, [])
+  .addOption(
+    new Option(
+      '--when-full <policy>',
+      'those who come then: wait, busy, reset, random or random:START:RATE:FULL',
+    ).default('wait'),
+  )
+  .option('--dry-run', 'count whom limits would refuse or end, and let them be')
   .addOption(
     new Option('--log <form>', 'the account on standard output')
       .choices(['text', 'json', 'none'])

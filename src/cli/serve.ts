@@ -1,18 +1,21 @@
 /** `mondo serve`: a server in the foreground, its account on standard output. */
-import { DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
+import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
 import { serve } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
+import { parseLimits } from '../limits/limits.ts';
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
+  readonly limit: readonly string[];
 }
 
 export async function serveCommand(
   architecture: string | undefined,
   host: string,
-  { log, ...options }: Options,
+  { log, limit, ...rest }: Options,
 ): Promise<void> {
+  const options: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
   if (architecture === 'inetd') {
     const { isStartedByInetd, serveStandardInput } = await import('../host/standard-input.ts');
     if (isStartedByInetd()) return serveStandardInput(options);

@@ -41,6 +41,25 @@ export type ServerEvent =
 const quoted = (text: string): string =>
   JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 
+/** Why somebody was turned away, after "Refused …:". */
+const refusals: Readonly<Record<string, string>> = {
+  deny: 'its network is denied',
+  allow: 'its network is not one of those allowed',
+  'accepts-per-second': 'its address connects too often',
+  'connections-per-address': 'its address has as many connections as it may',
+  connections: 'there are as many connections as there may be',
+  early: 'there are nearly as many connections as there may be',
+};
+
+const whyRefused = (reason: string): string =>
+  Object.hasOwn(refusals, reason) ? refusals[reason]! : reason;
+
+/** For lines of which a storm would say nothing more: what repeats in them. */
+export function repeated(event: ServerEvent): string | undefined {
+  if (event.type === 'refused') return `refused, as ${whyRefused(event.reason)}`;
+  return event.type === 'limited' ? `ended, for limit ${event.limit}` : undefined;
+}
+
 /** An event as a line of text; one place for the wording of the whole account. */
 export function eventText(event: ServerEvent): string {
   switch (event.type) {
@@ -65,7 +84,7 @@ export function eventText(event: ServerEvent): string {
     case 'limited':
       return `Ended ${event.peer}: limit ${event.limit}`;
     case 'refused':
-      return `Refused ${event.peer}: ${event.reason}`;
+      return `Refused ${event.peer}: ${whyRefused(event.reason)}`;
     case 'cut':
       return `Cut off ${event.peer}: the server is stopping`;
     case 'warning':

@@ -46,6 +46,9 @@ const MOST_WAYS = 1024;
 const TICK = 16;
 const SECOND = 1_000_000 / TICK;
 
+/** What a busy server says, where it says anything. */
+export const BUSY = 'Error: server is busy.\n';
+
 /** Why somebody is turned away. */
 export type Refusal =
   | 'deny'
@@ -186,6 +189,11 @@ export class Admission {
     return this.#whenFull.policy;
   }
 
+  /** Whether those are told so that are refused for that reason: not who is not wanted at all. */
+  says(reason: Refusal): boolean {
+    return this.#whenFull.policy === 'busy' && reason !== 'deny' && reason !== 'allow';
+  }
+
   /** Whether nobody is to be accepted now. Only where those who come are to wait; a glance, that binds nobody. */
   isFull(): boolean {
     if (this.#whenFull.policy !== 'wait' || this.#dryRun || this.#holder < 0) return false;
@@ -242,6 +250,11 @@ export class Admission {
   exit(ticket: number): void {
     if (ticket > 0) this.#release(ticket - 1);
     if (this.#holder >= 0) Atomics.sub(this.#memory, this.#open, 1);
+  }
+
+  /** Counts somebody whom there is no room to have wait. */
+  refuse(reason: Refusal): void {
+    this.#count(reason);
   }
 
   /** As `enter`, with the ticket noted under the peer's descriptor. */
@@ -362,7 +375,8 @@ export class Admission {
     const interval = this.#interval;
     const tolerance = interval * (this.#limits.acceptsPerSecond - 1);
     // What lies further ahead is long past: the clock has gone round. A second more, as who is put to
-    // sleep behind the look at the clock finds times that others have set since.
+    // sleep behind the look at the clock finds times that others have set since. The price: whoever was
+    // refused may be so again 19 hours later to the second.
     const furthest = tolerance + interval + SECOND;
     for (;;) {
       const now = Math.floor(this.#clock() / TICK) | 0;

@@ -20,6 +20,8 @@ export interface Service {
   answerAsync?(question: string): Promise<Answer>;
   /** Questions whose answer never changes, tried before `answer`: found without making a string. */
   readonly answers?: Readonly<Record<string, Answer>>;
+  /** The answer to all others, where that never changes either: no string is made of them. */
+  readonly otherwise?: Answer;
   /** The longest question it needs, in bytes, where that is more than the limit. */
   readonly questionSize?: number;
   /** How question bytes become text. Default `'utf8'`. */
@@ -68,15 +70,16 @@ export function checkService(value: unknown, where: string): Service | Protocol 
     if (typeof value.dialogue === 'function') return value as Protocol;
     throw new ServiceError(`Cannot use service "${where}": "dialogue" is not a function`);
   }
-  const { delimiter, answer, answerAsync } = value as Partial<Service>;
+  const { delimiter, answer, answerAsync, otherwise } = value as Partial<Service>;
   if (typeof delimiter !== 'string' || delimiter === '') {
     throw new ServiceError(
       `Cannot use service "${where}": "delimiter" is ${JSON.stringify(delimiter)}; give what ends a question, such as "?"`,
     );
   }
-  if (typeof answer !== 'function' && typeof answerAsync !== 'function') {
+  const isAnswering = typeof answer === 'function' || typeof answerAsync === 'function';
+  if (!isAnswering && otherwise === undefined) {
     throw new ServiceError(
-      `Cannot use service "${where}": it has neither answer(question) nor answerAsync(question)`,
+      `Cannot use service "${where}": it has neither answer(question) nor answerAsync(question) nor otherwise`,
     );
   }
   return value as Service;

@@ -83,17 +83,16 @@ function speakerOfService(service: Service, asynchronous: boolean, settle?: Sett
   const answer = answering(service, asynchronous, settle as (question: string) => Answer);
   const frame = delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter);
   const isQuestion = (bytes: Buffer) => frame(bytes, 0, bytes.length, 0) === bytes.length;
-  const { answers } = service;
+  const table = new AnswerTable(service.answers ?? {}, isQuestion, encoding);
+  const otherwise = service.otherwise === undefined ? undefined : Buffer.from(service.otherwise);
   return {
     stateless: true,
-    ...(answers === undefined ? {} : { table: new AnswerTable(answers, isQuestion, encoding) }),
+    delimiter,
+    ...(service.answers === undefined ? {} : { table }),
     frame,
-    answer(bytes, start, end) {
-      const question = bytes.toString(encoding, start, end);
-      // Found here and not in the table if it came in pieces, or if every answer costs time.
-      if (answers !== undefined && Object.hasOwn(answers, question)) return answers[question]!;
-      return answer(question);
-    },
+    answer: (bytes, start, end) =>
+      // Found here and not before if it came in pieces, or if every answer costs time.
+      table.find(bytes, start, end) ?? otherwise ?? answer(bytes.toString(encoding, start, end)),
   };
 }
 

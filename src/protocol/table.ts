@@ -11,7 +11,7 @@ interface Entry {
   /** The question's bytes in fours; those that are left over at its end stand in `tail`. */
   readonly words: Int32Array;
   readonly tail: Uint8Array;
-  readonly answerLength: number;
+  readonly answer: Uint8Array;
   /** The answer's bytes in fours, filled up with zeroes: they are overwritten or never sent. */
   readonly answerWords: Int32Array;
 }
@@ -39,7 +39,7 @@ export class AnswerTable {
         length: question.length,
         words: wordsOf(question, question.length >> 2),
         tail: Uint8Array.from(question.subarray(question.length & ~3)),
-        answerLength: Buffer.byteLength(answer),
+        answer: Buffer.from(answer),
         answerWords: wordsOf(Buffer.from(answer), (Buffer.byteLength(answer) + 3) >> 2),
       };
       this.#byFirst[question[0]!] = [...(this.#byFirst[question[0]!] ?? []), entry];
@@ -52,20 +52,31 @@ export class AnswerTable {
    * just past the last one; `start` if there was none.
    */
   answer(bytes: Uint8Array, start: number, end: number, out: Outbox, unsent: number): number {
-    if (bytes !== this.#viewed) {
-      this.#viewed = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    }
-    const view = this.#view;
+    const view = this.#viewOf(bytes);
     const full = out.start + unsent;
     let at = start;
     while (at < end && out.length < full) {
       const entry = this.#find(bytes, view, at, end);
       if (entry === undefined) break;
-      out.writeWords(entry.answerWords, entry.answerLength);
+      out.writeWords(entry.answerWords, entry.answer.length);
       at += entry.length;
     }
     return at;
+  }
+
+  /** The answer to the one question that is `bytes[start, end)`, if the table has it. */
+  find(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    if (start === end) return undefined;
+    const entry = this.#find(bytes, this.#viewOf(bytes), start, end);
+    return entry?.length === end - start ? entry.answer : undefined;
+  }
+
+  #viewOf(bytes: Uint8Array): DataView {
+    if (bytes !== this.#viewed) {
+      this.#viewed = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    return this.#view;
   }
 
   #find(bytes: Uint8Array, view: DataView, start: number, end: number): Entry | undefined {

@@ -10,7 +10,7 @@ export const aphorisms = {
 const zen: Service = {
   delimiter: '?',
   answers: aphorisms,
-  answer: () => 'Error: unknown aphorism.',
+  otherwise: 'Error: unknown aphorism.',
 };
 
 export default zen;

@@ -1,0 +1,496 @@
+import { Worker } from 'node:worker_threads';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  ADMISSION_WORDS,
+  Admission,
+  type AdmissionRules,
+  dropHolder,
+  openOf,
+  prepareAdmission,
+  type Refusal,
+} from './admission.ts';
+import { defaultLimits, type Limits, UNBOUNDED } from './limits.ts';
+import { parseAddress } from './networks.ts';
+import { parseWhenFull } from './when-full.ts';
+
+interface Given extends Partial<Omit<AdmissionRules, 'limits' | 'whenFull'>> {
+  readonly limits?: Partial<Limits>;
+  readonly whenFull?: string;
+}
+
+/** The doors of one server: each call of `process` is another process. */
+class House {
+  readonly memory = new Int32Array(new SharedArrayBuffer(ADMISSION_WORDS * 4));
+  /** In µs. */
+  now = 1e12;
+  chance = 0.5;
+  readonly counts = new Map<Refusal, number>();
+  readonly #rules: AdmissionRules;
+
+  constructor({ limits, whenFull, ...rest }: Given = {}) {
+    prepareAdmission(this.memory, [0x12345678, -0x76543210]);
+    this.#rules = {
+      limits: { ...defaultLimits, ...limits },
+      whenFull: parseWhenFull(whenFull ?? 'busy'),
+      dryRun: false,
+      processes: 2,
+      descriptors: UNBOUNDED,
+      ...rest,
+    };
+  }
+
+  process(pid: number, parent = 1): Admission {
+    return new Admission(this.#rules, {
+      memory: this.memory,
+      pid,
+      parent,
+      tickets: new Int32Array(64),
+      clock: () => this.now,
+      random: () => this.chance,
+      count: (refusal) => this.counts.set(refusal, (this.counts.get(refusal) ?? 0) + 1),
+    });
+  }
+
+  get open(): number {
+    return openOf(this.memory);
+  }
+}
+
+const one = parseAddress('127.0.0.1')!;
+const two = parseAddress('127.0.0.2')!;
+
+describe('connections in all', () => {
+  it('are as many as the limit, over all processes', () => {
+    const house = new House({ limits: { connections: 3 } });
+    const [a, b] = [house.process(10), house.process(11)];
+    const tickets = [a.enter(one), b.enter(one), a.enter(two)];
+    expect(tickets.every((ticket) => typeof ticket === 'number')).toBe(true);
+    expect(b.enter(one)).toBe('connections');
+    expect(a.enter(undefined)).toBe('connections');
+    b.exit(tickets[1] as number);
+    expect(a.enter(one)).toBeTypeOf('number');
+    expect(house.open).toBe(3);
+    expect(house.counts.get('connections')).toBe(2);
+  });
+
+  it('are as many as a process has descriptors for, where there is no limit', () => {
+    const house = new House({ descriptors: 2 });
+    const [a, b] = [house.process(10), house.process(11)];
+    expect([a, a, a, b, b, b].map((door) => typeof door.enter(one))).toEqual([
+      'number',
+      'number',
+      'string',
+      'number',
+      'number',
+      'string',
+    ]);
+  });
+
+  it('are without bound where the limit is off', () => {
+    const house = new House({ descriptors: 2, limits: { connections: UNBOUNDED } });
+    const door = house.process(10);
+    for (let i = 0; i < 10; i++) expect(door.enter(one)).toBeTypeOf('number');
+  });
+
+  it('wait for a place where they are to wait, and nobody is refused', () => {
+    const house = new House({ limits: { connections: 2 }, whenFull: 'wait' });
+    const [a, b] = [house.process(10), house.process(11)];
+    expect(a.reserve()).toBe(true);
+    expect(a.isFull()).toBe(false);
+    expect(b.reserve()).toBe(true);
+    expect(a.isFull()).toBe(true);
+    const ticket = a.enter(one) as number;
+    expect(a.reserve()).toBe(false);
+    // Nobody came.
+    b.cancel();
+    b.cancel();
+    expect(house.open).toBe(1);
+    expect(a.reserve()).toBe(true);
+    expect(b.reserve()).toBe(false);
+    a.cancel();
+    a.exit(ticket);
+    expect(house.open).toBe(0);
+    expect(house.counts.size).toBe(0);
+  });
+
+  it('never have to wait where they are refused', () => {
+    const house = new House({ limits: { connections: 1 }, whenFull: 'reset' });
+    const door = house.process(10);
+    door.enter(one);
+    expect(door.isFull()).toBe(false);
+    expect(door.reserve()).toBe(true);
+    expect(house.open).toBe(1);
+    expect(door.enter(one)).toBe('connections');
+  });
+
+  it('are dropped by lot between the thresholds', () => {
+    const house = new House({ limits: { connections: 20 }, whenFull: 'random:2:30:10' });
+    const door = house.process(10);
+    house.chance = 0;
+    expect([door.enter(one), door.enter(one)]).toEqual([0, 0]);
+    // A third of it is 0.3.
+    house.chance = 0.31;
+    expect(door.enter(one)).toBe(0);
+    house.chance = 0.29;
+    expect(door.enter(one)).toBe('early');
+    house.chance = 0.999;
+    for (let i = 3; i < 10; i++) expect(door.enter(one)).toBe(0);
+    expect(door.enter(one)).toBe('early');
+    expect(house.open).toBe(10);
+  });
+
+  it('begin to be dropped at half of the limit if not told otherwise', () => {
+    const house = new House({ limits: { connections: 10 }, whenFull: 'random' });
+    const door = house.process(10);
+    house.chance = 0;
+    for (let i = 0; i < 5; i++) expect(door.enter(one)).toBe(0);
+    expect(door.enter(one)).toBe('early');
+    house.chance = 0.999;
+    for (let i = 5; i < 10; i++) expect(door.enter(one)).toBe(0);
+    expect(door.enter(one)).toBe('connections');
+  });
+});
+
+describe('connections per address', () => {
+  it('are counted over all processes, for each address alone', () => {
+    const house = new House({ limits: { connectionsPerAddress: 2 } });
+    const [a, b] = [house.process(10), house.process(11)];
+    const first = a.enter(one) as number;
+    expect(b.enter(one)).toBeTypeOf('number');
+    expect(a.enter(one)).toBe('connections-per-address');
+    expect(a.enter(two)).toBeTypeOf('number');
+    a.exit(first);
+    expect(b.enter(one)).toBeTypeOf('number');
+    expect(b.enter(one)).toBe('connections-per-address');
+    expect(house.open).toBe(3);
+  });
+
+  it('are those of one /64 on IPv6, and nobody has an address on a unix socket', () => {
+    const house = new House({ limits: { connectionsPerAddress: 1 } });
+    const door = house.process(10);
+    const at = (text: string) => door.enter(parseAddress(text));
+    expect(at('2001:db8::1')).toBeTypeOf('number');
+    expect(at('2001:db8::ffff:2')).toBe('connections-per-address');
+    expect(at('2001:db8:0:1::1')).toBeTypeOf('number');
+    expect(door.enter(undefined)).toBe(0);
+    expect(door.enter(undefined)).toBe(0);
+  });
+
+  it('give back what they hold by descriptor, once', () => {
+    const house = new House({ limits: { connectionsPerAddress: 1 } });
+    const door = house.process(10);
+    expect(door.admit(7, one)).toBeUndefined();
+    expect(door.admit(8, one)).toBe('connections-per-address');
+    door.leave(7);
+    expect(door.admit(8, one)).toBeUndefined();
+    // Past the last descriptor that is noted nothing is held by address, and nothing is left behind.
+    door.leave(8);
+    expect(door.admit(64, one)).toBeUndefined();
+    expect(door.admit(65, one)).toBeUndefined();
+    door.leave(64);
+    door.leave(65);
+    expect(house.open).toBe(0);
+    expect(door.admit(9, one)).toBeUndefined();
+  });
+
+  it('are not counted where there is no room, and then nobody is refused for it', () => {
+    const house = new House({ limits: { connectionsPerAddress: 1 } });
+    const door = house.process(10);
+    const tickets: number[] = [];
+    // Far more addresses than places.
+    for (let i = 0; i < 40_000; i++) {
+      const address = Uint8Array.from([...one.subarray(0, 12), 10, i >> 16, i >> 8, i]);
+      const ticket = door.enter(address);
+      expect(ticket).toBeTypeOf('number');
+      tickets.push(ticket as number);
+    }
+    expect(tickets.filter((ticket) => ticket === 0).length).toBeGreaterThan(40_000 - 16_384 - 1);
+    for (const ticket of tickets) door.exit(ticket);
+    expect(house.open).toBe(0);
+    expect(house.memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+  });
+});
+
+describe('accepts per second', () => {
+  it('are a burst, and then one whenever the time for one is over', () => {
+    const house = new House({ limits: { acceptsPerSecond: 4 } });
+    const [a, b] = [house.process(10), house.process(11)];
+    const come = (door: Admission) => door.enter(one) !== 'accepts-per-second';
+    expect([a, b, a, b, a, b].map(come)).toEqual([true, true, true, true, false, false]);
+    house.now += 249_000;
+    expect(come(a)).toBe(false);
+    house.now += 1100;
+    expect([come(a), come(b)]).toEqual([true, false]);
+    expect(b.enter(two)).toBeTypeOf('number');
+    // However long nobody came, the burst is no larger; also where the clock has gone round.
+    for (const later of [1e6, 60e6, 2 ** 31 * 16, 2 ** 32 * 16 - 5e6]) {
+      house.now += later;
+      expect([a, b, a, b, a].map(come), `${later} µs later`).toEqual([
+        true,
+        true,
+        true,
+        true,
+        false,
+      ]);
+    }
+  });
+
+  it('never exceed the burst and the rate in any stretch of time', () => {
+    const step = fc.record({ wait: fc.nat(400_000), door: fc.nat(2), lag: fc.nat(3000) });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 50 }),
+        fc.array(step, { maxLength: 200 }),
+        (rate, steps) => {
+          const house = new House({ limits: { acceptsPerSecond: rate } });
+          const doors = [house.process(10), house.process(11), house.process(12)];
+          const admitted: number[] = [];
+          let clock = house.now;
+          for (const { wait, door, lag } of steps) {
+            clock += wait;
+            // Whoever has looked at the clock may be put to sleep before it decides.
+            house.now = clock - lag;
+            if (typeof doors[door]!.enter(one) === 'number') admitted.push(clock);
+          }
+          for (let i = 0; i < admitted.length; i++) {
+            for (let j = i; j < admitted.length; j++) {
+              const stretch = (admitted[j]! - admitted[i]! + 3000) / 1e6;
+              // One more, and half a per cent, for the ticks of the clock.
+              expect(j - i + 1).toBeLessThanOrEqual(rate + stretch * rate * 1.005 + 1);
+            }
+          }
+        },
+      ),
+    );
+  });
+});
+
+describe('networks', () => {
+  it('are looked at before anything is counted for the address', () => {
+    const house = new House({ limits: { deny: ['127.0.0.2'], acceptsPerSecond: 1 } });
+    const door = house.process(10);
+    expect([door.enter(two), door.enter(two)]).toEqual(['deny', 'deny']);
+    expect([door.enter(one), door.enter(one)]).toEqual([0, 'accepts-per-second']);
+    expect(door.enter(undefined)).toBe(0);
+    expect(house.open).toBe(2);
+  });
+});
+
+describe('a dry run', () => {
+  it.each(['wait', 'busy', 'reset', 'random'])('counts and lets in: %s', (whenFull) => {
+    const house = new House({
+      whenFull,
+      dryRun: true,
+      limits: { connections: 1, connectionsPerAddress: 1, deny: ['127.0.0.2'] },
+    });
+    const door = house.process(10);
+    const tickets: (number | string)[] = [];
+    for (const address of [one, one, two, undefined]) {
+      expect(door.reserve()).toBe(true);
+      expect(door.isFull()).toBe(false);
+      tickets.push(door.enter(address));
+    }
+    expect(tickets.every((ticket) => typeof ticket === 'number')).toBe(true);
+    expect(Object.fromEntries(house.counts)).toEqual({
+      'connections-per-address': 1,
+      deny: 1,
+      connections: 1,
+    });
+    for (const ticket of tickets) door.exit(ticket as number);
+    expect(house.open).toBe(0);
+    expect(house.memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+  });
+});
+
+describe('a process that is gone', () => {
+  it('holds nothing any more, nor do its assistants', () => {
+    const house = new House({ limits: { connections: 4, connectionsPerAddress: 2 } });
+    const [gone, assistant, left] = [house.process(10), house.process(12, 10), house.process(11)];
+    for (const [door, address] of [
+      [gone, one],
+      [assistant, one],
+      [gone, two],
+      [left, two],
+    ] as const) {
+      expect(door.enter(address)).toBeTypeOf('number');
+    }
+    expect(left.enter(undefined)).toBe('connections');
+    dropHolder(house.memory, 10);
+    expect(house.open).toBe(1);
+    const another = house.process(13);
+    expect(another.enter(two)).toBeTypeOf('number');
+    expect(another.enter(two)).toBe('connections-per-address');
+    expect(another.enter(one)).toBeTypeOf('number');
+    expect(another.enter(one)).toBeTypeOf('number');
+    expect(house.open).toBe(4);
+  });
+
+  it('may leave its place to one after the other for ever', () => {
+    const house = new House({ limits: { connectionsPerAddress: 1 } });
+    for (let pid = 100; pid < 2000; pid++) {
+      const door = house.process(pid);
+      expect(door.enter(one)).toBeTypeOf('number');
+      expect(door.enter(one)).toBe('connections-per-address');
+      dropHolder(house.memory, pid);
+    }
+    expect(house.open).toBe(0);
+  });
+});
+
+describe('any sequence', () => {
+  interface Model {
+    readonly address: number;
+    readonly process: number;
+    readonly ticket: number;
+  }
+  const steps = fc.array(
+    fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.record({ do: fc.constant('enter'), who: fc.nat(3), what: fc.nat(4) }),
+      },
+      {
+        weight: 4,
+        arbitrary: fc.record({ do: fc.constant('exit'), who: fc.nat(3), what: fc.nat(30) }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({ do: fc.constant('kill'), who: fc.nat(3), what: fc.constant(0) }),
+      },
+    ),
+    { maxLength: 120 },
+  );
+
+  it('admits exactly as the limits say, and comes back to nothing', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 0, max: 4 }),
+        steps,
+        (connections, connectionsPerAddress, all) => {
+          const house = new House({ limits: { connections, connectionsPerAddress } });
+          let pid = 100;
+          const doors = [0, 1, 2, 3].map(() => ({ pid: ++pid, door: house.process(pid) }));
+          let inside: Model[] = [];
+          for (const step of all) {
+            const { door } = doors[step.who]!;
+            if (step.do === 'enter') {
+              const address = Uint8Array.from([...one.subarray(0, 15), step.what]);
+              const ofAddress = inside.filter((m) => m.address === step.what).length;
+              const result = door.enter(address);
+              if (connectionsPerAddress > 0 && ofAddress >= connectionsPerAddress) {
+                expect(result).toBe('connections-per-address');
+              } else if (inside.length >= connections) expect(result).toBe('connections');
+              else {
+                expect(result).toBeTypeOf('number');
+                inside.push({ address: step.what, process: step.who, ticket: result as number });
+              }
+            } else if (step.do === 'exit' && inside.length > 0) {
+              const [leaving] = inside.splice(step.what % inside.length, 1);
+              doors[leaving!.process]!.door.exit(leaving!.ticket);
+            } else if (step.do === 'kill') {
+              dropHolder(house.memory, doors[step.who]!.pid);
+              inside = inside.filter((m) => m.process !== step.who);
+              doors[step.who] = { pid: ++pid, door: house.process(pid) };
+            }
+            expect(house.open).toBe(inside.length);
+          }
+          for (const { process, ticket } of inside) doors[process]!.door.exit(ticket);
+          expect(house.open).toBe(0);
+          // Nothing is left in the tables of counts.
+          expect(house.memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** What each thread does: enters and leaves at random, and keeps its own count of who is in at the same moment. */
+const hammering = `
+import { parentPort, workerData } from 'node:worker_threads';
+const { Admission } = await import(workerData.module);
+const { memory, inside, worst, pid, rules, rounds } = workerData;
+const door = new Admission(rules, {
+  memory, pid, parent: 1, clock: () => 0, random: () => 0, count() {},
+});
+const held = [];
+let admitted = 0;
+Atomics.add(worst, 15, 1);
+while (Atomics.load(worst, 15) < workerData.threads);
+const note = (at) => {
+  const now = Atomics.add(inside, at, 1) + 1;
+  for (let most = Atomics.load(worst, at); now > most; most = Atomics.load(worst, at)) {
+    Atomics.compareExchange(worst, at, most, now);
+  }
+};
+const leave = ([which, ticket]) => {
+  Atomics.sub(inside, which, 1);
+  Atomics.sub(inside, 8, 1);
+  door.exit(ticket);
+};
+for (let i = 0; i < rounds; i++) {
+  const which = Math.floor(Math.random() * 3);
+  const address = new Uint8Array(16);
+  address.fill(255, 10, 12);
+  address[15] = which;
+  const result = rules.whenFull.policy === 'wait' && !door.reserve() ? 'wait' : door.enter(address);
+  if (typeof result === 'number') {
+    note(which);
+    note(8);
+    admitted++;
+    held.push([which, result]);
+  }
+  if (held.length > 0 && Math.random() < 0.6) leave(held.splice(Math.floor(Math.random() * held.length), 1)[0]);
+}
+for (const one of held) leave(one);
+parentPort.postMessage(admitted);
+`;
+
+describe.each(['busy', 'wait'])('threads at the same time, %s', (whenFull) => {
+  it('are never more than the limits, and come back to nothing', async () => {
+    const threads = 4;
+    const memory = new Int32Array(new SharedArrayBuffer(ADMISSION_WORDS * 4));
+    prepareAdmission(memory, [1, 2]);
+    const inside = new Int32Array(new SharedArrayBuffer(64));
+    const worst = new Int32Array(new SharedArrayBuffer(64));
+    const rules: AdmissionRules = {
+      limits: { ...defaultLimits, connections: 5, connectionsPerAddress: 3 },
+      whenFull: parseWhenFull(whenFull),
+      dryRun: false,
+      processes: threads,
+      descriptors: UNBOUNDED,
+    };
+    const module = new URL('./admission.ts', import.meta.url).href;
+    const admitted = await Promise.all(
+      Array.from({ length: threads }, (_, i) => {
+        // Two of them share a process.
+        const data = {
+          module,
+          memory,
+          inside,
+          worst,
+          pid: 100 + (i >> 1),
+          rules,
+          rounds: 50_000,
+          threads,
+        };
+        const worker = new Worker(
+          new URL(`data:text/javascript,${encodeURIComponent(hammering)}`),
+          { workerData: data },
+        );
+        return new Promise<number>((resolve, reject) => {
+          worker.once('message', resolve).once('error', reject);
+        });
+      }),
+    );
+    expect(Math.min(...admitted)).toBeGreaterThan(1000);
+    expect([...worst.subarray(0, 3)].every((most) => most <= 3)).toBe(true);
+    expect(worst[8]).toBeLessThanOrEqual(5);
+    // It came to it.
+    expect(worst[8]).toBe(5);
+    expect(openOf(memory)).toBe(0);
+    expect(memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+  });
+});
