@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { defaultLimits } from '../limits/limits.ts';
 import type { SocketAddress } from '../os/address.ts';
 import { close, localAddress, openListener } from '../os/socket.ts';
 import { ACCEPTED, RECEIVED, SENT, SENT_SHORT, Uring, type UringSizes } from '../os/uring.ts';
@@ -37,6 +38,9 @@ class SteppedServer {
       listener: this.listener,
       journal: { on: true, record: (event: WorkerEvent) => void this.events.push(event) },
       row: unreadRow(),
+      limits: defaultLimits,
+      unsentShare: 0,
+      exceeded: () => false,
       conversation: () => new Conversation(echo()),
     } as unknown as WorkerContext;
     this.#completions = new Completions(worker, this.ring);
