@@ -1,7 +1,18 @@
 /** Accepting, as every architecture on system calls does it: what may go wrong there is not the page's business. */
+import { BUSY, type Refusal } from '../limits/admission.ts';
 import { SystemError } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
-import { accept, acceptedPeer, acceptNonblocking } from '../os/socket.ts';
+import {
+  accept,
+  acceptedAddress,
+  acceptedPeer,
+  acceptNonblocking,
+  close,
+  dismiss,
+  peerAddressOf,
+  peerOf,
+  reset,
+} from '../os/socket.ts';
 import type { WorkerContext } from './architecture.ts';
 
 /** The peer was gone before it was accepted, or its network was: accept(2) says to treat these as "try again". */
@@ -27,6 +38,9 @@ const BACK_OFF = 100;
 const QUIET = 5000;
 let lastWarning = -QUIET;
 
+/** How often whoever would accept looks whether others have made room, in ms: they cannot tell. */
+export const GLANCE = 5;
+
 export interface Accepted {
   readonly socket: number;
   /** `HOST:PORT`, or empty where nobody listens to the journal. */
@@ -39,32 +53,76 @@ export interface Accepted {
  * @param queued tells how many are waiting already where the peer will be put, for its account
  */
 export function acceptOne(worker: WorkerContext, queued?: () => number): Accepted | undefined {
+  if (!worker.admission.reserve()) {
+    worker.row.state = 'asleep';
+    pause(GLANCE);
+    return undefined;
+  }
   worker.row.state = 'accepting';
   return take(worker, accept, queued);
 }
 
-/** A peer that is there already; nothing if there is none. */
+/** A peer that is there already; nothing if there is none, or it has to wait. */
 export const acceptReady = (worker: WorkerContext): Accepted | undefined =>
-  take(worker, acceptNonblocking);
+  worker.admission.reserve() ? take(worker, acceptNonblocking) : undefined;
+
+/**
+ * Whether a peer may come in that was accepted by other means. If not, it has been turned away and its
+ * descriptor is closed. Whoever comes in is to leave: `worker.admission.leave(socket)`, then `close`.
+ */
+export function admit(worker: WorkerContext, socket: number): boolean {
+  const { admission } = worker;
+  const reason = admission.admit(
+    socket,
+    admission.needsAddress ? peerAddressOf(socket) : undefined,
+  );
+  if (reason === undefined) return true;
+  turnAway(worker, socket, reason, () => peerOf(socket));
+  return false;
+}
 
 function take(
   worker: WorkerContext,
   call: (listener: number) => number,
   queued?: () => number,
 ): Accepted | undefined {
+  const { admission } = worker;
   let socket: number;
   try {
     socket = call(worker.listener);
   } catch (error) {
+    admission.cancel();
     const delay = backOff(error, worker);
     if (delay > 0) pause(delay);
     return undefined;
   }
-  if (socket < 0) return undefined;
+  if (socket < 0) {
+    admission.cancel();
+    return undefined;
+  }
+  const address = admission.needsAddress ? acceptedAddress() : undefined;
+  const reason = admission.admit(socket, address);
+  if (reason !== undefined) {
+    turnAway(worker, socket, reason, acceptedPeer);
+    return undefined;
+  }
   if (!worker.journal.on) return { socket, peer: '' };
   const peer = acceptedPeer();
   worker.journal.record({ type: 'accepted', peer, ...(queued ? { queued: queued() } : {}) });
   return { socket, peer };
+}
+
+function turnAway(
+  worker: WorkerContext,
+  socket: number,
+  reason: Refusal,
+  peer: () => string,
+): void {
+  const { admission, journal } = worker;
+  if (journal.on) journal.record({ type: 'refused', peer: peer(), reason });
+  if (admission.policy === 'reset') reset(socket);
+  else if (admission.says(reason)) dismiss(socket, BUSY);
+  else close(socket);
 }
 
 /**

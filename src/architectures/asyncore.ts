@@ -8,7 +8,7 @@ import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { type Accepted, acceptReady } from './accepting.ts';
+import { type Accepted, acceptReady, GLANCE } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore-framework.ts';
 import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
@@ -30,6 +30,11 @@ class ZenServer extends Dispatcher {
     setBlocking(worker.listener, false);
     this.#worker = worker;
     this.#deadlines = deadlines;
+  }
+
+  /** Where there is no room, those who come wait in the kernel's queue. */
+  override readable(): boolean {
+    return !this.#worker.admission.isFull();
   }
 
   override handleAccept(): void {
@@ -109,6 +114,7 @@ class ZenChat extends AsyncChat {
       journal.record(accountOf(this.#peer, this.#conversation, { cause: this.#cause, unsent }));
     }
     chats.delete(this.socket);
+    this.#worker.admission.leave(this.socket);
     super.close();
     row.ended();
   }
@@ -162,7 +168,7 @@ export const asyncore: Architecture = {
       const before = performance.now();
       const due = timers.untilNext(before);
       const look = deadlines.untilNext(before, chats.size);
-      loop(sooner(due, look), 1);
+      loop(sooner(sooner(due, look), server.readable() ? -1 : GLANCE), 1);
       const now = performance.now();
       for (let chat = timers.takeDue(now); chat; chat = timers.takeDue(now)) chat.resume();
       for (const { fd, limit } of deadlines.overdue(now)) {

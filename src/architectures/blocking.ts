@@ -49,6 +49,7 @@ export function handleConversation(socket: number, peer: string, worker: WorkerC
       worker.journal.record(accountOf(peer, conversation, { cause, unsent: out.copy() }));
     }
   } finally {
+    worker.admission.leave(socket);
     close(socket);
   }
 }

@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ADMISSION_WORDS, Admission } from '../limits/admission.ts';
 import { defaultLimits } from '../limits/limits.ts';
 import type { SocketAddress } from '../os/address.ts';
 import { close, localAddress, openListener } from '../os/socket.ts';
@@ -41,6 +42,23 @@ class SteppedServer {
       limits: defaultLimits,
       unsentShare: 0,
       exceeded: () => false,
+      admission: new Admission(
+        {
+          limits: defaultLimits,
+          whenFull: { policy: 'wait' },
+          dryRun: false,
+          processes: 1,
+          descriptors: 1000,
+        },
+        {
+          memory: new Int32Array(ADMISSION_WORDS),
+          pid: process.pid,
+          parent: 0,
+          clock: () => 0,
+          random: () => 0,
+          count() {},
+        },
+      ),
       conversation: () => new Conversation(echo()),
     } as unknown as WorkerContext;
     this.#completions = new Completions(worker, this.ring);

@@ -10,7 +10,7 @@ import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
 import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { backOff } from './accepting.ts';
+import { admit, backOff, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { Arena } from './sending.ts';
@@ -55,7 +55,7 @@ export class Completions {
   #unsentBytes = 0;
   /** Descriptors to be looked at again when the sends of this turn are known to have gone out. */
   #again: number[] = [];
-  readonly #timers = new Timers<{ fd: number; flight: Flight } | 'listener'>();
+  readonly #timers = new Timers<{ fd: number; flight: Flight } | 'listener' | 'room'>();
   /** Serves any connection that has nothing in flight. */
   #shared: Conversation;
   #turn = 0;
@@ -65,6 +65,10 @@ export class Completions {
   /** Buffers of cancelled sends: the kernel lets go of them within the turn. */
   readonly #retired: Buffer[] = [];
   #accepting = true;
+  /** Whether the multishot accept is: the page asks for the first. */
+  #isArmed = true;
+  /** Accepted, and neither received from nor counted until there is room. */
+  readonly #waiting: number[] = [];
 
   constructor(worker: WorkerContext, ring: Uring) {
     this.#worker = worker;
@@ -110,16 +114,19 @@ export class Completions {
     for (;;) {
       const due = this.#timers.takeDue(now);
       if (due === undefined) return;
-      if (due === 'listener') this.#ring.accept(this.#worker.listener);
+      if (due === 'listener') this.#accept();
+      else if (due === 'room') this.#letIn();
       else if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
     }
   }
 
   accepted(): void {
     const { result, more } = this.#ring;
-    if (result >= 0) this.#start(result);
+    if (result >= 0) this.#arrive(result);
     if (more || !this.#accepting) return;
-    if (result >= 0) this.#ring.accept(this.#worker.listener);
+    this.#isArmed = false;
+    if (this.#waiting.length > 0) return;
+    if (result >= 0 || errnoName(-result) === 'ECANCELED') this.#accept();
     else this.#acceptLater(new SystemError('accept', -result));
   }
 
@@ -190,7 +197,8 @@ export class Completions {
     this.#accepting = false;
     this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
     // Peers accepted meanwhile have their sockets in completions that nobody else will read.
-    for (let tries = 0, isOver = false; tries < 100 && !isOver; tries++) {
+    for (const fd of this.#waiting.splice(0)) close(fd);
+    for (let tries = 0, isOver = !this.#isArmed; tries < 100 && !isOver; tries++) {
       this.#ring.enter(10);
       while (this.#ring.next()) {
         if (this.#ring.purpose !== ACCEPTED) continue;
@@ -200,12 +208,38 @@ export class Completions {
     }
   }
 
+  #accept(): void {
+    this.#isArmed = true;
+    this.#ring.accept(this.#worker.listener);
+  }
+
+  /** Where there is no room, accepting ends; whom the kernel has accepted by then is left alone meanwhile. */
+  #arrive(fd: number): void {
+    if (this.#waiting.length === 0) {
+      if (this.#worker.admission.reserve()) {
+        this.#start(fd);
+        return;
+      }
+      this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
+      this.#timers.add(performance.now() + GLANCE, 'room');
+    }
+    this.#waiting.push(fd);
+  }
+
+  #letIn(): void {
+    const waiting = this.#waiting;
+    while (waiting.length > 0 && this.#worker.admission.reserve()) this.#start(waiting.shift()!);
+    if (waiting.length > 0) this.#timers.add(performance.now() + GLANCE, 'room');
+    else if (!this.#isArmed) this.#accept();
+  }
+
   #isCurrent(): boolean {
     const { fd, generation } = this.#ring;
     return this.#open[fd] === OPEN && this.#generation[fd] === generation;
   }
 
   #start(fd: number): void {
+    if (!admit(this.#worker, fd)) return;
     const { journal, row } = this.#worker;
     row.accepted();
     if (fd >= this.#open.length) this.#grow(fd);
@@ -418,6 +452,7 @@ export class Completions {
       this.#ring.cancel(SENT, fd, this.#generation[fd]!);
     }
     this.#ring.cancel(RECEIVED, fd, this.#generation[fd]!);
+    this.#worker.admission.leave(fd);
     this.#ring.closeSocket(fd);
     this.#flights[fd] = undefined;
     this.#open[fd] = 0;

@@ -34,8 +34,9 @@ export const epoll: Architecture = {
     };
 
     // Of several workers on one listener, a new client wakes all, or with EXCLUSIVE the last to wait.
-    epoll.register(worker.listener, READABLE | (worker.options.exclusive ? EXCLUSIVE : 0));
+    const forClients = READABLE | (worker.options.exclusive ? EXCLUSIVE : 0);
     while (!worker.stopping) {
+      sockets.listen(epoll, forClients);
       worker.row.state = 'waiting';
       epoll.wait(sockets.timeout());
       worker.row.state = 'answering';

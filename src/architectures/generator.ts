@@ -9,7 +9,7 @@ import { addressOf } from '../os/libc.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
-import { acceptReady } from './accepting.ts';
+import { acceptReady, GLANCE } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
@@ -53,6 +53,8 @@ function* acceptConnectionsForever(
 ): Coroutine {
   setBlocking(worker.listener, false);
   for (;;) {
+    // Those who come wait in the kernel's queue.
+    while (worker.admission.isFull()) yield sleep(GLANCE);
     yield readable(worker.listener);
     for (let i = 0; i < ACCEPT_BATCH; i++) {
       const accepted = acceptReady(worker);
@@ -86,6 +88,7 @@ function* handleConversation(
     clients[socket] = undefined;
     connections--;
     scheduler.forget(socket);
+    worker.admission.leave(socket);
     close(socket);
     worker.row.ended();
   }

@@ -13,6 +13,7 @@ const event = { fd: -1, events: 0 };
 /** Everything that happens, one at a time, until the server stops. */
 function* allEventsForever(poll: Poll, sockets: Sockets, worker: WorkerContext) {
   while (!worker.stopping) {
+    sockets.listen(poll);
     worker.row.state = 'waiting';
     poll.wait(sockets.timeout());
     worker.row.state = 'answering';
@@ -42,7 +43,6 @@ export const poll: Architecture = {
     const poll = new Poll();
     // The tables: bytes received and bytes to send, by socket.
     const sockets = new Sockets(worker);
-    poll.register(worker.listener, READABLE);
 
     for (const { fd, events } of allEventsForever(poll, sockets, worker)) {
       if (fd === worker.listener) {

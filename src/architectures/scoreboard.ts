@@ -26,7 +26,7 @@ const ROW_WORDS = 16;
 const HEADER_WORDS = 64;
 
 /** Reasons for which connections are ended or refused, as they are counted; the order is the table's. */
-export const reasons = [
+const reasons = [
   'idle',
   'question-time',
   'answer-time',

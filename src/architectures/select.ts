@@ -3,7 +3,7 @@
  * sets end at descriptor 1,023. A client past that is turned away; all sets are walked on every wait.
  */
 
-import { READABLE, WRITABLE } from '../os/readiness.ts';
+import { WRITABLE } from '../os/readiness.ts';
 import { FD_SETSIZE, Select } from '../os/select.ts';
 import type { Architecture } from './architecture.ts';
 import { CLOSED, Sockets } from './sockets.ts';
@@ -33,8 +33,8 @@ export const select: Architecture = {
       }
     };
 
-    select.register(worker.listener, READABLE);
     while (!worker.stopping) {
+      sockets.listen(select);
       worker.row.state = 'waiting';
       select.wait(sockets.timeout());
       worker.row.state = 'answering';

@@ -5,12 +5,12 @@
  * nothing in flight has no entry in any table but one byte of interest.
  */
 import { addressOf } from '../os/libc.ts';
-import { HANGUP, READABLE, WRITABLE } from '../os/readiness.ts';
+import { HANGUP, READABLE, type Selector, WRITABLE } from '../os/readiness.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { type Accepted, acceptReady } from './accepting.ts';
+import { type Accepted, acceptReady, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { AddressedOutbox } from './sending.ts';
@@ -53,6 +53,7 @@ export class Sockets {
   /** Descriptors whose time is up, until the loop has them ended. */
   readonly #overdue = new Map<number, string>();
   #connections = 0;
+  #isListening = false;
   #unsentBytes = 0;
   /** Serves any connection that has nothing in flight, so that those need no conversation of their own. */
   #shared: Conversation;
@@ -68,6 +69,16 @@ export class Sockets {
     );
     setBlocking(worker.listener, false);
     this.#shared = worker.conversation();
+  }
+
+  /** Has the selector watch the listener as long as there is room: else those who come wait in the kernel. */
+  listen(selector: Selector, events = READABLE): void {
+    const { admission, listener } = this.#worker;
+    const isWanted = !admission.isFull();
+    if (isWanted === this.#isListening) return;
+    this.#isListening = isWanted;
+    if (isWanted) selector.register(listener, events);
+    else selector.unregister(listener);
   }
 
   /** Takes the peers that are waiting; of those it returns, each is to be registered as `interestOf` says. */
@@ -134,7 +145,7 @@ export class Sockets {
     const now = performance.now();
     const answer = this.#timers.untilNext(now);
     const look = this.#deadlines.untilNext(now, this.#connections);
-    return sooner(answer, look);
+    return sooner(sooner(answer, look), this.#isListening ? -1 : GLANCE);
   }
 
   /** The descriptors of those whose answer is due now, or whose time is up; each is to be resumed. */
@@ -173,6 +184,7 @@ export class Sockets {
     this.#halfClosed.delete(fd);
     this.#interest[fd] = CLOSED;
     this.#worker.row.ended();
+    this.#worker.admission.leave(fd);
     close(fd);
   }
 
@@ -185,6 +197,7 @@ export class Sockets {
   }
 
   #refuse({ socket, peer }: Accepted): void {
+    this.#worker.admission.leave(socket);
     close(socket);
     const reason = `descriptor ${socket} is past the last that this selector has room for, ${this.#limit - 1}`;
     this.#worker.journal.record({ type: 'refused', peer, reason });

@@ -1,0 +1,371 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
+import { descendantsOf } from './support/kernel.ts';
+import { until, within } from './support/until.ts';
+
+const QUESTION = 'Simple is better than?';
+const ANSWER = 'Complex.';
+const BUSY = 'Error: server is busy.\n';
+
+/** Where each has room for some conversations at once, so that it is the door that decides. */
+const variants: readonly ServeOptions[] = [
+  { architecture: 'threaded', threads: 3, processes: 2 },
+  { architecture: 'prefork', processes: 6 },
+  { architecture: 'queued', threads: 6 },
+  { architecture: 'socketserver' },
+  { architecture: 'socketserver', mixin: 'forking' },
+  { architecture: 'inetd' },
+  { architecture: 'epoll', processes: 2 },
+  { architecture: 'poll', threads: 2 },
+  { architecture: 'select' },
+  { architecture: 'generator', processes: 2 },
+  { architecture: 'asyncore' },
+  { architecture: 'epoll', processes: 2, exclusive: true },
+  { architecture: 'uring', processes: 2 },
+  { architecture: 'uring' },
+  { architecture: 'callback', processes: 2 },
+  { architecture: 'callback', threads: 2 },
+  { architecture: 'coroutine' },
+];
+const titleOf = (options: ServeOptions) =>
+  Object.entries(options)
+    .map(([key, value]) => (key === 'architecture' ? value : `${key} ${value}`))
+    .join(' ');
+
+/** One client: what it has received, and how its connection ended. */
+class Guest {
+  readonly socket: Socket;
+  received = '';
+  error: string | undefined;
+  #isOver = false;
+
+  constructor(port: number, from: string) {
+    this.socket = connect({ port, host: '127.0.0.1', localAddress: from });
+    this.socket.setEncoding('latin1');
+    this.socket.on('data', (data) => {
+      this.received += data;
+    });
+    this.socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.error = error.code;
+    });
+    this.socket.on('close', () => {
+      this.#isOver = true;
+    });
+  }
+
+  /** Whether it is served: its question is answered. False if its connection ends instead. */
+  async isServed(): Promise<boolean> {
+    const before = this.received.length;
+    this.socket.write(QUESTION);
+    await until(
+      `an answer or the end (has "${this.received}")`,
+      () => this.#isOver || this.received.length >= before + ANSWER.length,
+    );
+    return this.received.slice(before) === ANSWER;
+  }
+
+  /** The end of its connection. */
+  async ended(): Promise<void> {
+    await until('the end', () => this.#isOver);
+  }
+
+  async leave(): Promise<void> {
+    if (this.socket.closed) return;
+    this.socket.destroy();
+    await once(this.socket, 'close');
+  }
+}
+
+async function started(options: ServeOptions) {
+  const events: ServerEvent[] = [];
+  const server = await serve({ ...options, port: 0 }, (event) => events.push(event));
+  const guests: Guest[] = [];
+  const guest = (from = '127.0.0.1') => {
+    const one = new Guest(server.port, from);
+    guests.push(one);
+    return one;
+  };
+  return {
+    server,
+    guest,
+    /** So many who are in. */
+    async crowd(count: number, from?: string): Promise<Guest[]> {
+      const all: Guest[] = [];
+      for (let i = 0; i < count; i++) {
+        const one = guest(from);
+        expect(await one.isServed()).toBe(true);
+        all.push(one);
+      }
+      return all;
+    },
+    refusals: () =>
+      events.flatMap((event) =>
+        event.type === 'refused' ? [`${event.peer.replace(/:\d+$/, '')} ${event.reason}`] : [],
+      ),
+    /** Until somebody is let in: those who have left are noticed a moment later. */
+    async letIn(from?: string): Promise<Guest> {
+      return until('to be let in', async () => {
+        const one = guest(from);
+        return (await one.isServed()) && one;
+      });
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const one of guests) one.socket.destroy();
+      await within(5000, 'the server to close', server.close());
+    },
+  };
+}
+
+describe.each(
+  variants.map((options) => [titleOf(options), options] as const),
+)('%s', (_, options) => {
+  it('lets in as many as the limit, over all its threads and processes', async () => {
+    const limits = { connections: 3 };
+    await using served = await started({ ...options, limits, whenFull: 'busy' });
+    const [first] = await served.crowd(3);
+    const late = served.guest();
+    await late.ended();
+    expect(late.received).toBe(BUSY);
+    const another = served.guest('127.0.0.2');
+    await another.ended();
+    expect(another.received).toBe(BUSY);
+    await until('the account', () => served.refusals().length === 2);
+    expect(served.refusals()).toEqual(['127.0.0.1 connections', '127.0.0.2 connections']);
+    expect(served.server.counts()).toEqual({ connections: 2 });
+    await first!.leave();
+    await served.letIn();
+    const tooLate = served.guest();
+    await tooLate.ended();
+    expect(tooLate.received).toBe(BUSY);
+  });
+
+  it('has who comes then wait, and serves them when there is room', async () => {
+    await using served = await started({ ...options, limits: { connections: 2 } });
+    const [first, second] = await served.crowd(2);
+    const waiting = [served.guest(), served.guest('127.0.0.2')];
+    const answers = waiting.map((guest) => guest.isServed());
+    let count = 0;
+    for (const answer of answers)
+      answer.then(
+        () => count++,
+        () => {},
+      );
+    // As long as those who are in need for three questions each, nobody else is served.
+    for (let i = 0; i < 3; i++) {
+      expect(await first!.isServed()).toBe(true);
+      expect(await second!.isServed()).toBe(true);
+    }
+    expect(count).toBe(0);
+    await first!.leave();
+    await until('one to be served', () => count === 1);
+    await second!.leave();
+    expect(await Promise.all(answers)).toEqual([true, true]);
+    expect(served.refusals()).toEqual([]);
+  });
+
+  it('limits the connections of an address, and nobody else', async () => {
+    const limits = { connectionsPerAddress: 2 };
+    await using served = await started({ ...options, limits });
+    const [first] = await served.crowd(2);
+    for (let i = 0; i < 3; i++) {
+      const greedy = served.guest();
+      expect(await greedy.isServed()).toBe(false);
+      expect(greedy.received).toBe('');
+    }
+    await served.crowd(2, '127.0.0.3');
+    await until('the account', () => served.refusals().length === 3);
+    expect(new Set(served.refusals())).toEqual(new Set(['127.0.0.1 connections-per-address']));
+    await first!.leave();
+    await served.letIn();
+    expect(await served.guest().isServed()).toBe(false);
+  });
+
+  it('limits how often an address comes', async () => {
+    const limits = { acceptsPerSecond: 2 };
+    await using served = await started({ ...options, limits });
+    const outcomes: boolean[] = [];
+    const since = performance.now();
+    for (let i = 0; i < 6; i++) {
+      const guest = served.guest();
+      outcomes.push(await guest.isServed());
+      await guest.leave();
+    }
+    const seconds = (performance.now() - since) / 1000;
+    const came = outcomes.filter(Boolean).length;
+    expect(came).toBeGreaterThanOrEqual(2);
+    expect(came).toBeLessThanOrEqual(2 + seconds * 2 + 1);
+    expect(await served.guest('127.0.0.4').isServed()).toBe(true);
+    await until('the account', () => served.refusals().length === 6 - came);
+    await served.letIn();
+  });
+
+  it('lets in who is allowed and not denied', async () => {
+    const limits = { allow: ['127.0.0.0/29'], deny: ['127.0.0.2', '::/0'] };
+    await using served = await started({ ...options, limits, whenFull: 'busy' });
+    const outcome = async (from: string) => {
+      const guest = served.guest(from);
+      const isServed = await guest.isServed();
+      if (!isServed) expect(guest.received).toBe('');
+      return isServed;
+    };
+    expect(await outcome('127.0.0.1')).toBe(true);
+    expect(await outcome('127.0.0.2')).toBe(false);
+    expect(await outcome('127.0.0.7')).toBe(true);
+    expect(await outcome('127.0.0.8')).toBe(false);
+    expect(served.server.counts()).toEqual({ allow: 1, deny: 1 });
+    await until('the account', () => served.refusals().length === 2);
+    expect(served.refusals()).toEqual(['127.0.0.2 deny', '127.0.0.8 allow']);
+  });
+
+  it('resets who comes then, if told so', async () => {
+    await using served = await started({
+      ...options,
+      limits: { connections: 1 },
+      whenFull: 'reset',
+    });
+    await served.crowd(1);
+    const late = served.guest();
+    await late.ended();
+    expect(late.error).toBe('ECONNRESET');
+    expect(late.received).toBe('');
+  });
+
+  it('drops some by lot, and all from a point on', async () => {
+    const limits = { connections: 100 };
+    await using served = await started({ ...options, limits, whenFull: 'random:1:100:2' });
+    await served.crowd(1);
+    expect(await served.guest().isServed()).toBe(false);
+    await until('the account', () => served.refusals().length === 1);
+    expect(served.refusals()).toEqual(['127.0.0.1 early']);
+  });
+
+  it('counts and refuses nobody with dryRun', async () => {
+    const limits = {
+      connections: 2,
+      connectionsPerAddress: 1,
+      deny: ['127.0.0.3'],
+      acceptsPerSecond: 1,
+    };
+    await using served = await started({ ...options, limits, dryRun: true });
+    await served.crowd(1);
+    await served.crowd(1, '127.0.0.2');
+    await served.crowd(1, '127.0.0.3');
+    expect(served.server.counts()).toEqual({ deny: 1 });
+    await served.crowd(1, '127.0.0.4');
+    expect(served.server.counts()).toEqual({ deny: 1, connections: 1 });
+    expect(served.refusals()).toEqual([]);
+  });
+});
+
+describe('a worker that is killed', () => {
+  it.each(
+    [
+      { architecture: 'epoll', processes: 2 },
+      { architecture: 'prefork', processes: 4 },
+      { architecture: 'uring', processes: 2 },
+      { architecture: 'callback', processes: 2 },
+      { architecture: 'socketserver' },
+    ].map((options) => [titleOf(options), options] as const),
+  )('holds no place any more: %s', async (_title, options) => {
+    const limits = { connections: 3, connectionsPerAddress: 2 };
+    await using served = await started({ ...options, limits, whenFull: 'busy' });
+    await served.crowd(2);
+    const other = await served.crowd(1, '127.0.0.2');
+    expect(await served.guest('127.0.0.3').isServed()).toBe(false);
+    for (let round = 0; round < 3; round++) {
+      const before = served.server.pids;
+      for (const pid of before) process.kill(pid, 'SIGKILL');
+      await until('others in their place', () => {
+        const { pids } = served.server;
+        return pids.length === before.length && pids.every((pid) => !before.includes(pid));
+      });
+      const first = await served.letIn('127.0.0.5');
+      const second = await served.letIn('127.0.0.5');
+      expect(await served.guest('127.0.0.5').isServed()).toBe(false);
+      await served.letIn('127.0.0.6');
+      const last = served.guest('127.0.0.7');
+      await last.ended();
+      expect(last.received).toBe(BUSY);
+      for (const guest of [first, second]) expect(await guest.isServed()).toBe(true);
+    }
+    expect(other).toHaveLength(1);
+  });
+});
+
+describe('an assistant that is killed', () => {
+  it.each(
+    [
+      { architecture: 'socketserver', mixin: 'forking' } as const,
+      { architecture: 'inetd' },
+      { architecture: 'inetd', inetd: 'wait' } as const,
+    ].map((options) => [titleOf(options), options] as const),
+  )('gives its place back: %s', async (_title, options) => {
+    const limits = { connections: 1, connectionsPerAddress: 1 };
+    await using served = await started({ ...options, limits, whenFull: 'busy' });
+    for (let round = 0; round < 3; round++) {
+      const guest = await served.letIn();
+      const assistants = served.server.pids.flatMap(descendantsOf);
+      expect(assistants.length).toBeGreaterThan(0);
+      for (const pid of assistants) process.kill(pid, 'SIGKILL');
+      await guest.ended();
+    }
+    await served.letIn('127.0.0.2');
+  });
+});
+
+describe('on other addresses', () => {
+  it.each([
+    'epoll',
+    'uring',
+    'callback',
+    'threaded',
+  ])('finds IPv4 peers of an IPv6 listener in IPv4 networks: %s', async (architecture) => {
+    const limits = { deny: ['127.0.0.2', '::/0'], connectionsPerAddress: 1 };
+    await using served = await started({ architecture, host: '', limits });
+    const first = served.guest();
+    expect(await first.isServed()).toBe(true);
+    expect(await served.guest().isServed()).toBe(false);
+    expect(await served.guest('127.0.0.2').isServed()).toBe(false);
+    const six = connect({ port: served.server.port, host: '::1' });
+    await once(
+      six.on('error', () => {}),
+      'close',
+    );
+    await until('the counts', () => served.server.counts().deny === 2);
+    expect(served.server.counts()).toEqual({ deny: 2, 'connections-per-address': 1 });
+  });
+
+  it.each([
+    'epoll',
+    'uring',
+    'callback',
+    'threaded',
+  ])('lets in whoever comes by a unix socket, but for their number: %s', async (architecture) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mondo-admission-'));
+    const path = join(folder, 'socket');
+    const limits = { allow: ['10.0.0.0/8'], connectionsPerAddress: 1, connections: 2 };
+    const server = await serve({ architecture, host: `unix:${path}`, limits, whenFull: 'busy' });
+    const ends: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const socket = connect(path).setEncoding('latin1');
+      let received = '';
+      socket
+        .on('error', () => {})
+        .on('data', (data) => {
+          received += data;
+        });
+      // Whoever writes to a unix socket that is closed already is told of that, and nothing else.
+      if (i < 2) socket.write(QUESTION);
+      await until('an answer', () => received === ANSWER || received === BUSY);
+      ends.push(received);
+    }
+    expect(ends).toEqual([ANSWER, ANSWER, BUSY]);
+    await server.close();
+    rmSync(folder, { recursive: true });
+  });
+});
