@@ -6,4 +6,5 @@ export type { ServeOptions } from './host/plan.ts';
 export { serve } from './host/serve.ts';
 export type { Server } from './host/server.ts';
 export { eventText, type ServerEvent } from './host/server-event.ts';
+export type { Limits } from './limits/limits.ts';
 export type { Answer, Dialogue, Protocol, Service } from './protocol/service.ts';
