@@ -296,8 +296,7 @@ export class Completions {
       this.#sentFrom[fd] = from;
       this.#sentLength[fd] = length;
       out.start = out.length;
-    }
-    if (turn === undefined && conversation.heldLength === 0) this.#deadlines.mark(fd);
+    } else if (turn === undefined && conversation.heldLength === 0) this.#deadlines.mark(fd);
     if (turn === undefined && flight === undefined) {
       if (!conversation.idle) this.#keep(fd, conversation, undefined);
       return;
