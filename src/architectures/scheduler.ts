@@ -65,7 +65,7 @@ export class Scheduler {
         else this.forget(fd);
       }
       this.#wake(performance.now());
-      if (look >= 0) this.#end(deadlines!);
+      if (deadlines !== undefined) this.#end(deadlines);
     }
     this.#stop();
   }
