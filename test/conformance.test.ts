@@ -469,9 +469,9 @@ describe('--think', () => {
     const serving = await Serving.start({ ...variant.options, think: 100 * MS, thinkHow: 'defer' });
     try {
       const client = await NetClient.connect(serving.address);
-      await client.send(beautiful);
-      await serving.expectAccepted(client.peer);
-      await until('the question to be read', () => true);
+      // The first answer proves that the second question, which came with it, was read.
+      await client.send(beautiful + beautiful);
+      expect(await client.receive('Ugly.'.length)).toBe('Ugly.');
       await client.reset();
       await serving.expectAccount(client.peer, ['accepted', 'unsent']);
     } finally {
