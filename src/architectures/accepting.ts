@@ -1,7 +1,9 @@
 /** Accepting, as every architecture on system calls does it: what may go wrong there is not the page's business. */
+import { openSync } from 'node:fs';
 import { BUSY, type Refusal } from '../limits/admission.ts';
 import { SystemError } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
+import { isReadable } from '../os/poll.ts';
 import {
   accept,
   acceptedAddress,
@@ -32,11 +34,16 @@ const VANISHED = new Set([
 /** A resource is used up: nothing is wrong with the listener, and it will pass. */
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
+/** Of these a descriptor that is given up for it helps. */
+const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
+
 /** How long to leave the listener alone then, in ms: without it the loop would spin. */
 const BACK_OFF = 100;
-/** At most one log line about it in that many ms. */
-const QUIET = 5000;
-let lastWarning = -QUIET;
+/** Until when this thread does, by `performance.now`. */
+let restsUntil = 0;
+
+/** A descriptor that is kept for the day when there is none left: with it the next peer is turned away. */
+let spare = -1;
 
 /** How often whoever would accept looks whether others have made room, in ms: they cannot tell. */
 export const GLANCE = 5;
@@ -59,12 +66,18 @@ export function acceptOne(worker: WorkerContext, queued?: () => number): Accepte
     return undefined;
   }
   worker.row.state = 'accepting';
-  return take(worker, accept, queued);
+  const accepted = take(worker, accept, queued);
+  // This thread has nothing else to do.
+  if (isResting()) pause(BACK_OFF);
+  return accepted;
 }
 
 /** A peer that is there already; nothing if there is none, or it has to wait. */
 export const acceptReady = (worker: WorkerContext): Accepted | undefined =>
-  worker.admission.reserve() ? take(worker, acceptNonblocking) : undefined;
+  !isResting() && worker.admission.reserve() ? take(worker, acceptNonblocking) : undefined;
+
+/** Whether a resource was lacking just now: a loop is to watch its other sockets for a while. */
+export const isResting = (): boolean => restsUntil > 0 && performance.now() < restsUntil;
 
 /**
  * Whether a peer may come in that was accepted by other means. If not, it has been turned away and its
@@ -87,13 +100,13 @@ function take(
   queued?: () => number,
 ): Accepted | undefined {
   const { admission } = worker;
+  if (spare < 0) keepSpare();
   let socket: number;
   try {
     socket = call(worker.listener);
   } catch (error) {
     admission.cancel();
-    const delay = backOff(error, worker);
-    if (delay > 0) pause(delay);
+    backOff(error, worker);
     return undefined;
   }
   if (socket < 0) {
@@ -126,17 +139,47 @@ function turnAway(
 }
 
 /**
- * What a failed accept means for the listener: how long to leave it alone, in ms; 0 if not at all.
+ * What a failed accept means for the listener: how long to leave it alone, in ms; 0 if not at all. Where
+ * descriptors are used up, the next peer is turned away, so that it learns of it at once.
  * Throws what is neither the peer's fault nor a resource's: our own bug.
  */
 export function backOff(error: unknown, worker: WorkerContext): number {
   if (!(error instanceof SystemError)) throw error;
+  // The listener was shut down, for everybody.
+  if (worker.stopping && error.code === 'EINVAL') return 0;
   if (VANISHED.has(error.code)) return 0;
   if (!EXHAUSTED.has(error.code)) throw error;
-  if (Date.now() - lastWarning >= QUIET) {
-    lastWarning = Date.now();
+  restsUntil = performance.now() + BACK_OFF;
+  if (NO_DESCRIPTOR.has(error.code)) turnAwayNext(worker);
+  if (worker.journal.on) {
     const text = `Cannot accept for now: ${error.message}; trying again every ${BACK_OFF} ms`;
     worker.journal.record({ type: 'warning', text });
   }
   return BACK_OFF;
+}
+
+function keepSpare(): void {
+  try {
+    spare = openSync('/dev/null', 'r');
+  } catch {
+    // None is left even for that: tried again with the next peer.
+  }
+}
+
+/** Without a descriptor nobody can be accepted, not even to be turned away: so one is given up for it. */
+function turnAwayNext(worker: WorkerContext): void {
+  if (spare < 0) return;
+  close(spare);
+  try {
+    // accept(2) looks for a descriptor first: that it failed does not say that anybody waits.
+    const socket = isReadable(worker.listener) ? acceptNonblocking(worker.listener) : -1;
+    if (socket >= 0) {
+      worker.admission.refuse('connections');
+      turnAway(worker, socket, 'connections', acceptedPeer);
+    }
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+  } finally {
+    keepSpare();
+  }
 }

@@ -7,6 +7,7 @@ import type { Admission } from '../limits/admission.ts';
 import type { Limits } from '../limits/limits.ts';
 import type { ConversationEvent } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
+import type { Departure } from './departure.ts';
 import type { Reason, Row } from './scoreboard.ts';
 
 /** What an architecture declares of itself; `mondo architectures` prints these. */
@@ -35,7 +36,7 @@ export interface Traits {
 }
 
 export interface Architecture extends Traits {
-  /** Serves until `worker.stopping`; returns with every descriptor it opened closed. */
+  /** Serves until `worker.stopping` and `worker.departure` allow it to leave; returns with every descriptor it opened closed. */
   serve(worker: WorkerContext): void | Promise<void>;
   /** What a thread or process runs that `serve` had started, with what it was given. */
   assist?(worker: WorkerContext, task: Task): void;
@@ -85,8 +86,10 @@ export interface WorkerContext {
   readonly options: PageOptions;
   /** How many threads the user wants here, for a page that starts its own crew. */
   readonly threads: number;
-  /** True once the server is to stop; a thread asleep in a system call is woken to look. */
+  /** True once this worker is to accept nobody and to leave; a thread asleep in a system call is woken to look. */
   readonly stopping: boolean;
+  /** How it leaves then: whom it ends, and when. */
+  readonly departure: Departure;
   /** Notes on the scoreboard how many accepted sockets wait for a worker. */
   noteQueued(depth: number): void;
   /** Resolves when `stopping` becomes true; for Node's own loop. */

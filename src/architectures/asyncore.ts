@@ -8,10 +8,11 @@ import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { type Accepted, acceptReady, GLANCE } from './accepting.ts';
+import { type Accepted, acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore-framework.ts';
-import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
+import { Deadlines, type TimeLimit } from './deadlines.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 
 const out = new Outbox();
 /** asyncore has none: whoever needs them turns the loop by hand. */
@@ -34,7 +35,7 @@ class ZenServer extends Dispatcher {
 
   /** Where there is no room, those who come wait in the kernel's queue. */
   override readable(): boolean {
-    return !this.#worker.admission.isFull();
+    return !this.#worker.stopping && !this.#worker.admission.isFull() && !isResting();
   }
 
   override handleAccept(): void {
@@ -51,7 +52,11 @@ class ZenChat extends AsyncChat {
   /** What the conversation wants once the answers are sent. */
   #turn: Turn;
   #isThinking = false;
-  #cause: Ending['cause'] = 'stop';
+  /** Why it ends; without one, it is as the worker leaves. */
+  #cause: Ending['cause'] | undefined;
+  /** How many times it was sent answers, and whether since the worker is to leave. */
+  #answers = 0;
+  #isAnswered = false;
 
   readonly #deadlines: Deadlines;
 
@@ -107,11 +112,24 @@ class ZenChat extends AsyncChat {
     this.close();
   }
 
+  /** As the worker leaves: what it has asked by now is answered; if that was nothing, it is ended. */
+  leave(): void {
+    const before = this.#answers;
+    try {
+      if (this.phase() === IDLE) this.handleRead();
+    } catch (error) {
+      this.handleError(error);
+    }
+    if (this.connected && this.#answers === before) this.close();
+  }
+
   override close(): void {
-    const { journal, row } = this.#worker;
+    const { journal, row, departure } = this.#worker;
+    const cause = this.#cause ?? departure.cause;
+    if (this.#cause === undefined) departure.note(this.phase(), this.#isAnswered);
     if (journal.on) {
       const { unsent } = this;
-      journal.record(accountOf(this.#peer, this.#conversation, { cause: this.#cause, unsent }));
+      journal.record(accountOf(this.#peer, this.#conversation, { cause, unsent }));
     }
     chats.delete(this.socket);
     this.#worker.admission.leave(this.socket);
@@ -131,6 +149,8 @@ class ZenChat extends AsyncChat {
     for (let turn = first; ; turn = this.#conversation.resume(out)) {
       if (out.length > 0 || this.#conversation.heldLength === 0) this.#deadlines.mark(this.socket);
       if (out.length > 0) {
+        this.#answers++;
+        this.#isAnswered = this.#worker.stopping;
         const answers = out.copy();
         out.clear();
         this.push(answers);
@@ -161,18 +181,23 @@ export const asyncore: Architecture = {
 
   serve(worker) {
     const phaseOf = (socket: number) => chats.get(socket)?.phase() ?? GONE;
-    const deadlines = new Deadlines(worker.limits, phaseOf, (limit) => worker.exceeded(limit));
+    const { limits, departure } = worker;
+    const exceeded = (limit: TimeLimit) => worker.exceeded(limit);
+    const deadlines = new Deadlines(limits, phaseOf, exceeded, departure);
     const server = new ZenServer(worker, deadlines);
-    while (!worker.stopping) {
+    while (!(worker.stopping && (chats.size === 0 || departure.isOver))) {
       worker.row.state = 'waiting';
       const before = performance.now();
       const due = timers.untilNext(before);
       const look = deadlines.untilNext(before, chats.size);
-      loop(sooner(sooner(due, look), server.readable() ? -1 : GLANCE), 1);
+      const isFull = !worker.stopping && !server.readable();
+      loop(sooner(sooner(due, look), isFull ? GLANCE : -1), 1);
       const now = performance.now();
       for (let chat = timers.takeDue(now); chat; chat = timers.takeDue(now)) chat.resume();
-      for (const { fd, limit } of deadlines.overdue(now)) {
-        chats.get(fd)?.handleError(new LimitReached(limit));
+      for (const { fd, cause } of deadlines.overdue(now)) {
+        const chat = chats.get(fd);
+        if (cause instanceof LimitReached) chat?.handleError(cause);
+        else chat?.leave();
       }
     }
     server.delChannel();

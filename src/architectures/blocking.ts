@@ -6,18 +6,19 @@
  */
 import { addressOf } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
-import { close, recv, send } from '../os/socket.ts';
+import { close, recv, recvReady, send } from '../os/socket.ts';
 import { accountOf } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptOne } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Patience } from './patience.ts';
+import { ANSWER, IDLE, QUESTION } from './phases.ts';
 import { AddressedOutbox } from './sending.ts';
 
 /** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
 class Over extends Error {
-  readonly reason: 'end of stream' | 'stop';
-  constructor(reason: 'end of stream' | 'stop') {
+  readonly reason: 'end of stream' | 'stop' | 'restart';
+  constructor(reason: 'end of stream' | 'stop' | 'restart') {
     super(reason);
     this.reason = reason;
   }
@@ -45,6 +46,9 @@ export function handleConversation(socket: number, peer: string, worker: WorkerC
     for (;;) handleRequest(socket, conversation, out, patience);
   } catch (error) {
     const cause = error instanceof Over ? error.reason : (error as Error);
+    if (cause === worker.departure.cause) {
+      worker.departure.note(phaseOf(conversation, out), patience.isAnswered);
+    }
     if (worker.journal.on) {
       worker.journal.record(accountOf(peer, conversation, { cause, unsent: out.copy() }));
     }
@@ -52,6 +56,12 @@ export function handleConversation(socket: number, peer: string, worker: WorkerC
     worker.admission.leave(socket);
     close(socket);
   }
+}
+
+/** What a conversation is doing that neither waits for an answer nor thinks. */
+function phaseOf(conversation: Conversation, out: AddressedOutbox): number {
+  if (out.length > 0) return ANSWER;
+  return conversation.heldLength > 0 ? QUESTION : IDLE;
 }
 
 function handleRequest(
@@ -75,11 +85,15 @@ function recvUntil(
   let turn: Turn;
   while (out.length === 0 && turn === undefined) {
     worker.row.state = 'receiving';
-    const count = recv(socket, receivedAddress, received.length);
+    // Whoever is to be ended is answered first what it has asked by now.
+    const isLast = worker.stopping && worker.departure.ends(phaseOf(conversation, out));
+    if (isLast && worker.departure.isOver) throw new Over(worker.departure.cause);
+    const receive = isLast ? recvReady : recv;
+    const count = receive(socket, receivedAddress, received.length);
     worker.row.state = 'answering';
     if (count === 0) throw new Over('end of stream');
     if (count > 0) turn = conversation.receive(received, 0, count, out);
-    else if (worker.stopping) throw new Over('stop');
+    else if (isLast) throw new Over(worker.departure.cause);
     patience.afterRecv(count, conversation.heldLength > 0);
   }
   return turn;
@@ -112,11 +126,13 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
       worker.row.state = 'sending';
       const count = send(socket, out.address + sent, out.length - sent);
       if (count > 0) sent += count;
-      else if (worker.stopping) throw new Over('stop');
+      else if (worker.departure.ends(ANSWER)) throw new Over(worker.departure.cause);
       if (sent < out.length) patience.afterShortSend(since);
     }
   } finally {
-    if (sent === out.length) out.clear();
-    else out.drop(sent);
+    if (sent === out.length) {
+      out.clear();
+      patience.isAnswered = worker.stopping;
+    } else out.drop(sent);
   }
 }

@@ -4,14 +4,14 @@
  * inside a method: an answer that comes later needs a future, or a timer, and one callback more.
  */
 import type { Socket } from 'node:net';
-import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
+import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
 import { isSent, NOTHING } from './streams.ts';
-import { Watch, type Watched } from './watch.ts';
+import type { Watch, Watched } from './watch.ts';
 
 /** The answers of whichever connection is being called back: a callback never stops half-way. */
 const out = new Outbox();
@@ -30,7 +30,8 @@ class Protocol implements Watched {
   #halfClosed = false;
   readonly #watch: Watch;
   readonly #place: number;
-  #limit: string | undefined;
+  /** Why it was ended, if not by its peer. */
+  #endedFor: Ending['cause'] | undefined;
 
   constructor(worker: WorkerContext, watch: Watch) {
     this.#worker = worker;
@@ -57,8 +58,7 @@ class Protocol implements Watched {
   connectionLost(peer: string, lostTo: Ending['cause']): void {
     this.#watch.remove(this.#place);
     if (!this.#worker.journal.on) return;
-    const cause = this.#limit === undefined ? lostTo : new LimitReached(this.#limit);
-    const ending = { cause, unsent: this.#unsent };
+    const ending = { cause: this.#endedFor ?? lostTo, unsent: this.#unsent };
     this.#worker.journal.record(accountOf(peer, this.#conversation, ending));
   }
 
@@ -68,20 +68,30 @@ class Protocol implements Watched {
     return this.#conversation.heldLength > 0 ? QUESTION : IDLE;
   }
 
-  endFor(limit: string): void {
-    this.#limit = limit;
+  endFor(cause: Ending['cause']): void {
+    this.#endedFor = cause;
     this.#transport.destroy();
   }
 
   #goOn(turn: Turn): void {
     if (out.length > 0 || this.#conversation.heldLength === 0) this.#watch.mark(this.#place);
-    const hasRoom = out.length === 0 || this.#send();
+    const isAnswered = out.length > 0;
+    const hasRoom = !isAnswered || this.#send();
     if (turn === 'close') this.#transport.destroySoon();
     else if (typeof turn === 'number') this.#later((resume) => setTimeout(resume, turn));
     else if (turn instanceof Promise) this.#later((resume) => turn.then(resume));
     else if (!hasRoom) this.#later((resume) => this.#transport.once('drain', resume));
     else if (turn === 'full') this.#resume();
     else if (this.#halfClosed) this.#transport.end();
+    else if (isAnswered && this.#worker.departure.endsIdle) this.#leave();
+  }
+
+  /** Whoever has its answer is ended before it asks again, as the worker leaves. */
+  #leave(): void {
+    if (this.phase() !== IDLE) return;
+    this.#worker.departure.note(IDLE, true);
+    this.#endedFor = this.#worker.departure.cause;
+    this.#transport.destroySoon();
   }
 
   #send(): boolean {
@@ -125,14 +135,13 @@ export const callback: Architecture = {
   processes: { default: 1, adjustable: true },
 
   serve(worker) {
-    const watch = new Watch(worker);
-    return serveOnNode(worker, (transport, peer) => {
+    return serveOnNode(worker, (transport, peer, watch) => {
       const protocol = new Protocol(worker, watch);
       let cause: Ending['cause'] = 'end of stream';
       transport.on('data', (data: Buffer) => protocol.dataReceived(data));
       transport.on('end', () => protocol.eofReceived());
       transport.on('error', (error) => (cause = error));
-      transport.on('close', () => protocol.connectionLost(peer, worker.stopping ? 'stop' : cause));
+      transport.on('close', () => protocol.connectionLost(peer, cause));
       protocol.connectionMade(transport);
     });
   },

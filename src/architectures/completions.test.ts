@@ -11,6 +11,7 @@ import { Conversation } from '../protocol/conversation.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { WorkerContext, WorkerEvent } from './architecture.ts';
 import { Completions } from './completions.ts';
+import { neverLeaves } from './departure.ts';
 import { unreadRow } from './scoreboard.ts';
 
 /** Answers with the question itself, so that an answer that reaches another client is seen. */
@@ -36,6 +37,8 @@ class SteppedServer {
     this.port = (localAddress(this.listener) as { port: number }).port;
     this.ring = new Uring(sizes);
     const worker = {
+      stopping: false,
+      departure: neverLeaves(),
       listener: this.listener,
       journal: { on: true, record: (event: WorkerEvent) => void this.events.push(event) },
       row: unreadRow(),

@@ -5,14 +5,15 @@
  * room are copied and wait. A connection with nothing in flight is a few numbers in typed arrays.
  */
 import { addressOf, errnoName, SystemError, viewOf, WOULD_BLOCK } from '../os/libc.ts';
-import { close, peerOf } from '../os/socket.ts';
+import { close, peerOf, sendReady } from '../os/socket.ts';
 import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
 import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
 import { admit, backOff, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
-import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
+import { Deadlines } from './deadlines.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 import { Arena } from './sending.ts';
 
 /** What there is of a connection that has something in flight. */
@@ -65,6 +66,9 @@ export class Completions {
   /** Buffers of cancelled sends: the kernel lets go of them within the turn. */
   readonly #retired: Buffer[] = [];
   #accepting = true;
+  /** Whoever is at rest is ended, and who was answered since. */
+  #endsIdle = false;
+  readonly #answered = new Set<number>();
   /** Whether the multishot accept is: the page asks for the first. */
   #isArmed = true;
   /** Accepted, and neither received from nor counted until there is room. */
@@ -77,8 +81,20 @@ export class Completions {
       worker.limits,
       (fd) => this.#phaseOf(fd),
       (limit) => worker.exceeded(limit),
+      worker.departure,
     );
     this.#shared = worker.conversation();
+  }
+
+  /** True once the worker is to leave, and nobody is left whom it has to wait for. */
+  get isDone(): boolean {
+    const { stopping, departure } = this.#worker;
+    if (!stopping) return false;
+    if (this.#accepting) this.#stopAccepting();
+    this.#endsIdle = departure.endsIdle;
+    if (departure.isOver) return true;
+    // Whom the kernel accepts before the cancelling has reached it is served like the others.
+    return this.#connections === 0 && !this.#isArmed && this.#waiting.length === 0;
   }
 
   /** How long to wait for completions, in ms; -1 for as long as it takes. */
@@ -108,14 +124,13 @@ export class Completions {
       for (const fd of again) this.#lookAgain(fd);
     }
     const now = performance.now();
-    for (const { fd, limit } of this.#deadlines.overdue(now)) {
-      this.#end(fd, { cause: new LimitReached(limit) });
-    }
+    for (const { fd, cause } of this.#deadlines.overdue(now)) this.#end(fd, { cause });
     for (;;) {
       const due = this.#timers.takeDue(now);
       if (due === undefined) return;
-      if (due === 'listener') this.#accept();
-      else if (due === 'room') this.#letIn();
+      if (due === 'listener') {
+        if (this.#accepting) this.#accept();
+      } else if (due === 'room') this.#letIn();
       else if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
     }
   }
@@ -123,9 +138,9 @@ export class Completions {
   accepted(): void {
     const { result, more } = this.#ring;
     if (result >= 0) this.#arrive(result);
-    if (more || !this.#accepting) return;
+    if (more) return;
     this.#isArmed = false;
-    if (this.#waiting.length > 0) return;
+    if (!this.#accepting || this.#waiting.length > 0) return;
     if (result >= 0 || errnoName(-result) === 'ECANCELED') this.#accept();
     else this.#acceptLater(new SystemError('accept', -result));
   }
@@ -155,6 +170,11 @@ export class Completions {
       return;
     }
     const flight = this.#flights[fd] ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    this.#sendRest(fd, flight, unsent);
+  }
+
+  /** Answers for which the peer has no room: sent as it makes some. */
+  #sendRest(fd: number, flight: Flight, unsent: Buffer): void {
     flight.unsent = unsent;
     flight.sent = 0;
     this.#unsentBytes += unsent.length;
@@ -189,13 +209,13 @@ export class Completions {
     this.#goOnWith(fd, flight);
   }
 
-  /** Ends every conversation and takes back what was asked for. */
+  /** Ends every conversation that is left and takes back what was asked for. */
   closeAll(): void {
+    const { cause } = this.#worker.departure;
     for (let fd = 0; fd < this.#open.length; fd++) {
-      if (this.#open[fd] === OPEN) this.#end(fd, { cause: 'stop' });
+      if (this.#open[fd] === OPEN) this.#end(fd, { cause });
     }
-    this.#accepting = false;
-    this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
+    if (this.#accepting) this.#stopAccepting();
     // Peers accepted meanwhile have their sockets in completions that nobody else will read.
     for (const fd of this.#waiting.splice(0)) close(fd);
     for (let tries = 0, isOver = !this.#isArmed; tries < 100 && !isOver; tries++) {
@@ -206,6 +226,11 @@ export class Completions {
         isOver ||= !this.#ring.more;
       }
     }
+  }
+
+  #stopAccepting(): void {
+    this.#accepting = false;
+    if (this.#isArmed) this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
   }
 
   #accept(): void {
@@ -230,7 +255,7 @@ export class Completions {
     const waiting = this.#waiting;
     while (waiting.length > 0 && this.#worker.admission.reserve()) this.#start(waiting.shift()!);
     if (waiting.length > 0) this.#timers.add(performance.now() + GLANCE, 'room');
-    else if (!this.#isArmed) this.#accept();
+    else if (this.#accepting && !this.#isArmed) this.#accept();
   }
 
   #isCurrent(): boolean {
@@ -288,7 +313,9 @@ export class Completions {
     const out = this.#out;
     const length = out.length - out.start;
     const flight = this.#flights[fd];
-    if (length > 0) {
+    if (length > 0 && this.#endsIdle) {
+      if (!this.#sendDirectly(fd, conversation, turn)) return;
+    } else if (length > 0) {
       const from = out.address + out.start;
       this.#ring.sendNow(fd, this.#generation[fd]!, from, length);
       this.#deadlines.mark(fd);
@@ -314,6 +341,29 @@ export class Completions {
     } else if (conversation.idle && kept.receiving) {
       this.#flights[fd] = undefined;
     }
+  }
+
+  /**
+   * As the worker leaves: whoever has its answer is ended at the end of this very turn, before it asks
+   * again, so whether the kernel took all of it must be known at once. False if it did not, and more is to
+   * be done when it has.
+   */
+  #sendDirectly(fd: number, conversation: Conversation, turn: Turn): boolean {
+    const out = this.#out;
+    const bytes = out.buffer.subarray(out.start, out.length);
+    const address = out.address + out.start;
+    out.start = out.length;
+    try {
+      const count = Math.max(0, sendReady(fd, address, bytes.length));
+      this.#answered.add(fd);
+      if (count === bytes.length) return true;
+      const flight = this.#flights[fd] ?? this.#keep(fd, conversation, turn);
+      flight.turn = turn;
+      this.#sendRest(fd, flight, Buffer.from(bytes.subarray(count)));
+    } catch (error) {
+      this.#end(fd, { cause: error as Error, unsent: Buffer.from(bytes) });
+    }
+    return false;
   }
 
   /** Whether this turn's send fell short is known when the next turn's completions have been seen. */
@@ -361,6 +411,8 @@ export class Completions {
   #phaseOf(fd: number): number {
     if (this.#open[fd] !== OPEN) return GONE;
     const flight = this.#flights[fd];
+    // Whether it left is known in the next turn.
+    if (this.#sentTurn[fd] === this.#turn) return ANSWER;
     if (flight === undefined) return IDLE;
     if (flight.unsent !== undefined) return ANSWER;
     if (flight.waiting) return THINKING;
@@ -432,13 +484,15 @@ export class Completions {
 
   #acceptLater(error: SystemError): void {
     const delay = backOff(error, this.#worker);
-    if (delay === 0) this.#ring.accept(this.#worker.listener);
+    if (delay === 0) this.#accept();
     else this.#timers.add(performance.now() + delay, 'listener');
   }
 
   #end(fd: number, ending: Ending): void {
     const flight = this.#flights[fd];
-    const { journal, row } = this.#worker;
+    const { journal, row, departure } = this.#worker;
+    if (ending.cause === departure.cause) departure.note(this.#phaseOf(fd), this.#answered.has(fd));
+    this.#answered.delete(fd);
     if (journal.on) {
       const unsent = ending.unsent ?? flight?.unsent?.subarray(flight.sent);
       const conversation = flight?.conversation;

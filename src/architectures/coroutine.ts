@@ -5,14 +5,14 @@
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
+import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
 import { StreamReader, StreamWriter } from './streams.ts';
-import { Watch } from './watch.ts';
+import type { Watch } from './watch.ts';
 
 /** The answers of whichever conversation runs: none of them awaits with something in it. */
 const out = new Outbox();
@@ -26,12 +26,13 @@ async function handleConversation(
   const reader = new StreamReader(socket);
   const writer = new StreamWriter(socket);
   const conversation = worker.conversation();
+  const { departure } = worker;
   let cause: Ending['cause'] = 'end of stream';
-  let limit: string | undefined;
+  let endedFor: Ending['cause'] | undefined;
   const place = watch.add({
     phase: () => phaseOf(conversation, writer),
-    endFor(reached) {
-      limit = reached;
+    endFor(reason) {
+      endedFor = reason;
       socket.destroy();
     },
   });
@@ -43,6 +44,12 @@ async function handleConversation(
       if (data === undefined) break;
       const turn = conversation.receive(data, 0, data.length, out);
       isOpen = await goOn(conversation, turn, writer, answered);
+      // Whoever has its answer is ended before it asks again, as the worker leaves.
+      if (departure.endsIdle && reader.isEmpty && phaseOf(conversation, writer) === IDLE) {
+        departure.note(IDLE, true);
+        endedFor = departure.cause;
+        break;
+      }
     }
     await writer.close();
   } catch (error) {
@@ -50,10 +57,9 @@ async function handleConversation(
   } finally {
     socket.destroy();
     watch.remove(place);
-    if (limit !== undefined) cause = new LimitReached(limit);
-    else if (worker.stopping) cause = 'stop';
     if (worker.journal.on) {
-      worker.journal.record(accountOf(peer, conversation, { cause, unsent: writer.unsent }));
+      const ending = { cause: endedFor ?? cause, unsent: writer.unsent };
+      worker.journal.record(accountOf(peer, conversation, ending));
     }
   }
 }
@@ -97,10 +103,9 @@ export const coroutine: Architecture = {
   processes: { default: 1, adjustable: true },
 
   serve(worker) {
-    const watch = new Watch(worker);
     return serveOnNode(
       worker,
-      (socket, peer) => void handleConversation(socket, peer, worker, watch),
+      (socket, peer, watch) => void handleConversation(socket, peer, worker, watch),
     );
   },
 };

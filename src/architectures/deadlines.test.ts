@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../limits/limits.ts';
-import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING, type TimeLimit } from './deadlines.ts';
+import { LimitReached } from '../protocol/account.ts';
+import { Deadlines, type TimeLimit } from './deadlines.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 
 const limits = { ...defaultLimits, idle: 4000, questionTime: 2000, answerTime: 1000, age: 0 };
 
@@ -26,8 +28,9 @@ function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
       const told: string[] = [];
       for (const end = now + ms; now < end; ) {
         now = Math.min(end, now + Math.max(1, deadlines.untilNext(now, phases.length)));
-        for (const { fd, limit } of deadlines.overdue(now)) {
-          told.push(`${fd} ${limit} ${now}`);
+        for (const { fd, cause } of deadlines.overdue(now)) {
+          const what = cause instanceof LimitReached ? cause.limit : cause;
+          told.push(`${fd} ${what} ${now}`);
           phases[fd] = GONE;
         }
       }

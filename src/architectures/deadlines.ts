@@ -5,25 +5,30 @@
  * a quarter of the shortest one late (at most 1 s), never early.
  */
 import type { Limits } from '../limits/limits.ts';
-
-/** What a connection is doing, as far as limits go. */
-export const GONE = 0;
-export const IDLE = 1;
-export const QUESTION = 2;
-export const ANSWER = 3;
-/** The server's own time: no limit. */
-export const THINKING = 4;
+import { LimitReached } from '../protocol/account.ts';
+import type { Departure } from './departure.ts';
+import { ANSWER, GONE, IDLE, QUESTION } from './phases.ts';
 
 const LONGEST_INTERVAL = 1000;
 const SHORTEST_INTERVAL = 10;
 
+/** How often a worker that leaves looks whom it may end, in ms. */
+const GLANCE = 10;
+
 /** The limits on time that are told of and counted by name. */
 export type TimeLimit = 'idle' | 'question-time' | 'answer-time' | 'age';
+
+/** A connection whose time is up: for a limit, or as its worker leaves. */
+export interface Overdue {
+  readonly fd: number;
+  readonly cause: LimitReached | 'restart' | 'stop';
+}
 
 export class Deadlines {
   readonly #limits: Limits;
   readonly #phaseOf: (fd: number) => number;
   readonly #exceeded: (limit: TimeLimit) => boolean;
+  readonly #departure: Departure | undefined;
   readonly #interval: number;
   #next = 0;
   /** One past the highest descriptor that was marked. */
@@ -38,12 +43,15 @@ export class Deadlines {
   /**
    * @param phaseOf what a descriptor's connection is doing now
    * @param exceeded counts a limit that was reached; false if nothing is to be done about it
+   * @param departure from when it is due on, those are overdue as well whom it ends
    */
   constructor(
     limits: Limits,
     phaseOf: (fd: number) => number,
     exceeded: (limit: TimeLimit) => boolean,
+    departure?: Departure,
   ) {
+    this.#departure = departure;
     this.#limits = limits;
     this.#phaseOf = phaseOf;
     this.#exceeded = exceeded;
@@ -63,12 +71,14 @@ export class Deadlines {
 
   /** How long until the next look, in ms from `now`; -1 if there is nobody to look at. */
   untilNext(now: number, connections: number): number {
+    if (this.#departure?.isDue) return GLANCE;
     if (connections === 0 || !Number.isFinite(this.#interval)) return -1;
     return Math.max(0, Math.ceil(this.#next - now));
   }
 
   /** Looks at all connections, if it is time to; yields the descriptors of those to be ended, and why. */
-  *overdue(now: number): Generator<{ readonly fd: number; readonly limit: TimeLimit }> {
+  *overdue(now: number): Generator<Overdue> {
+    if (this.#departure?.isDue) yield* this.#leaving(this.#departure);
     if (now < this.#next) return;
     this.#next = now + this.#interval;
     for (let fd = 0; fd < this.#end; fd++) {
@@ -82,7 +92,14 @@ export class Deadlines {
       if (limit === undefined) continue;
       // Of whom nothing is done about, the next look must not tell again.
       this.#since[fd] = now;
-      if (this.#exceeded(limit)) yield { fd, limit };
+      if (this.#exceeded(limit)) yield { fd, cause: new LimitReached(limit) };
+    }
+  }
+
+  *#leaving(departure: Departure): Generator<Overdue> {
+    for (let fd = 0; fd < this.#end; fd++) {
+      const phase = this.#phaseOf(fd);
+      if (phase !== GONE && departure.ends(phase)) yield { fd, cause: departure.cause };
     }
   }
 

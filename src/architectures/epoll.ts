@@ -35,7 +35,7 @@ export const epoll: Architecture = {
 
     // Of several workers on one listener, a new client wakes all, or with EXCLUSIVE the last to wait.
     const forClients = READABLE | (worker.options.exclusive ? EXCLUSIVE : 0);
-    while (!worker.stopping) {
+    while (!sockets.isDone) {
       sockets.listen(epoll, forClients);
       worker.row.state = 'waiting';
       epoll.wait(sockets.timeout());

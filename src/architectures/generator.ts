@@ -9,9 +9,11 @@ import { addressOf } from '../os/libc.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
-import { acceptReady, GLANCE } from './accepting.ts';
+import { acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
-import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
+import { Deadlines, type TimeLimit } from './deadlines.ts';
+import { LAST_LOOKS } from './departure.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
 import { AddressedOutbox } from './sending.ts';
 
@@ -27,11 +29,16 @@ const receivedAddress = addressOf(received);
 const out = new AddressedOutbox();
 
 interface Client {
+  readonly worker: WorkerContext;
   readonly deadlines: Deadlines;
   readonly socket: number;
   readonly conversation: Conversation;
   /** Answers that the kernel had no room for. */
   unsent: Buffer | undefined;
+  /** Whether it was given an answer since the worker is to leave. */
+  isAnswered: boolean;
+  /** How often it was looked since then whether it has asked more. */
+  looks: number;
 }
 
 /** By descriptor. */
@@ -54,27 +61,31 @@ function* acceptConnectionsForever(
   setBlocking(worker.listener, false);
   for (;;) {
     // Those who come wait in the kernel's queue.
-    while (worker.admission.isFull()) yield sleep(GLANCE);
+    while (worker.admission.isFull() || isResting()) yield sleep(GLANCE);
     yield readable(worker.listener);
-    for (let i = 0; i < ACCEPT_BATCH; i++) {
+    for (let i = 0; i < ACCEPT_BATCH && !worker.stopping; i++) {
       const accepted = acceptReady(worker);
       if (accepted === undefined) break;
       worker.row.accepted();
       const { socket, peer } = accepted;
       const conversation = worker.conversation();
-      const client: Client = { deadlines, socket, conversation, unsent: undefined };
-      scheduler.start(handleConversation(client, peer, worker, scheduler));
+      const client: Client = {
+        worker,
+        deadlines,
+        socket,
+        conversation,
+        unsent: undefined,
+        isAnswered: false,
+        looks: 0,
+      };
+      scheduler.start(handleConversation(client, peer, scheduler));
     }
+    if (worker.stopping) return scheduler.forget(worker.listener);
   }
 }
 
-function* handleConversation(
-  client: Client,
-  peer: string,
-  worker: WorkerContext,
-  scheduler: Scheduler,
-): Coroutine {
-  const { socket } = client;
+function* handleConversation(client: Client, peer: string, scheduler: Scheduler): Coroutine {
+  const { socket, worker } = client;
   clients[socket] = client;
   connections++;
   client.deadlines.mark(socket);
@@ -82,6 +93,7 @@ function* handleConversation(
     yield* goOn(client, client.conversation.open(out));
     for (;;) yield* handleRequest(client);
   } catch (error) {
+    if (error === stopped) worker.departure.note(phaseOf(socket), client.isAnswered);
     if (worker.journal.on) worker.journal.record(account(peer, client, error));
   } finally {
     out.clear();
@@ -101,13 +113,17 @@ function* handleRequest(client: Client): Coroutine {
 }
 
 /** Receives until there is an answer to send, or something else to do than to receive. */
-function* recvUntil({ socket, conversation }: Client): Coroutine<Turn> {
+function* recvUntil(client: Client): Coroutine<Turn> {
+  const { worker, socket, conversation } = client;
   let turn: Turn;
   while (out.length === 0 && turn === undefined) {
-    yield readable(socket);
+    // Whoever is to be ended is answered first what it has asked by now.
+    const isLast = worker.stopping && worker.departure.ends(phaseOf(socket));
+    if (!isLast || ++client.looks % LAST_LOOKS === 0) yield readable(socket);
     const count = recv(socket, receivedAddress, received.length);
     if (count === 0) throw endOfStream;
     if (count > 0) turn = conversation.receive(received, 0, count, out);
+    else if (isLast) throw stopped;
   }
   return turn;
 }
@@ -126,6 +142,7 @@ function* goOn(client: Client, first: Turn): Coroutine {
 function sendAtOnce(client: Client): boolean {
   if (out.length > 0) {
     client.deadlines.mark(client.socket);
+    client.isAnswered = client.worker.stopping;
     const count = send(client.socket, out.address, out.length);
     if (count < out.length) client.unsent = out.copy(Math.max(count, 0));
     out.clear();
@@ -141,8 +158,9 @@ function* sendRest(client: Client): Coroutine {
   }
 }
 
-function account(peer: string, { conversation, unsent }: Client, error: unknown) {
-  const cause = error === stopped ? 'stop' : error === endOfStream ? 'end of stream' : error;
+function account(peer: string, { worker, conversation, unsent }: Client, error: unknown) {
+  const cause =
+    error === stopped ? worker.departure.cause : error === endOfStream ? 'end of stream' : error;
   return accountOf(peer, conversation, {
     cause: cause as Ending['cause'],
     unsent: unsent ?? out.copy(),
@@ -164,7 +182,9 @@ export const generator: Architecture = {
   serve(worker) {
     const selector = new Epoll();
     const scheduler = new Scheduler(selector, worker);
-    const deadlines = new Deadlines(worker.limits, phaseOf, (limit) => worker.exceeded(limit));
+    const { limits, departure } = worker;
+    const exceeded = (limit: TimeLimit) => worker.exceeded(limit);
+    const deadlines = new Deadlines(limits, phaseOf, exceeded, departure);
     scheduler.start(acceptConnectionsForever(worker, scheduler, deadlines));
     scheduler.run(deadlines, () => connections);
     selector.close();

@@ -4,18 +4,22 @@ import { createServer, type Socket } from 'node:net';
 import { BUSY, type Refusal } from '../limits/admission.ts';
 import { parseAddress } from '../limits/networks.ts';
 import type { WorkerContext } from './architecture.ts';
+import { Watch } from './watch.ts';
 
 /** How many are left unread where those who come are to wait; the rest is refused. */
 const MOST_WAITING = 1024;
 /** How often it is looked whether other workers have made room, in ms. */
 const GLANCE = 50;
+/** How often the scoreboard is told that the loop turns, in ms. */
+const BEAT = 500;
 
-/** Serves until the worker is stopped; `connected` is called for each client. */
+/** Serves until the worker has left; `connected` is called for each client, and has it watched. */
 export async function serveOnNode(
   worker: WorkerContext,
-  connected: (socket: Socket, peer: string) => void,
+  connected: (socket: Socket, peer: string, watch: Watch) => void,
 ): Promise<void> {
-  const { admission, journal, row } = worker;
+  const { admission, departure, journal, row } = worker;
+  const watch = new Watch(worker);
   const sockets = new Set<Socket>();
   const waiting: Socket[] = [];
   let looking: NodeJS.Timeout | undefined;
@@ -35,7 +39,7 @@ export async function serveOnNode(
       admission.exit(result);
       if (waiting.length > 0) letIn();
     });
-    connected(socket, peer);
+    connected(socket, peer, watch);
   }
 
   /** Those who have waited longest come in as far as there is room. */
@@ -79,10 +83,20 @@ export async function serveOnNode(
     isUnix = address === null || typeof address === 'string';
   });
   await worker.listen(server);
-  worker.row.state = 'waiting';
+  server.on('error', (error) => {
+    // The listener was shut down, for everybody.
+    if (!worker.stopping) throw error;
+  });
+  row.state = 'waiting';
+  // Of its turns Node tells nobody; that this one comes says that there are some.
+  const beat = setInterval(() => (row.state = 'waiting'), BEAT);
   await worker.stopped;
   server.close();
+  // Those who wait have not been heard: where nobody comes after this worker there is no use in it.
+  if (departure.cause === 'stop') for (const socket of waiting.splice(0)) socket.destroy();
+  await watch.leave();
   clearInterval(looking);
+  clearInterval(beat);
   waiting.length = 0;
   // The pages' own listeners for 'close' came first, so their accounts are given by then.
   const closed = [...sockets].map((socket) => once(socket, 'close'));

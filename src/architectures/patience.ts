@@ -13,6 +13,8 @@ export class Patience {
   readonly worker: WorkerContext;
   readonly #socket: number;
   readonly #born = performance.now();
+  /** Whether it was given an answer since its worker is to leave. */
+  isAnswered = false;
   /** When the question that is being received began; 0: none is. */
   #questionSince = 0;
 

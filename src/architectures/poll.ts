@@ -12,7 +12,7 @@ const event = { fd: -1, events: 0 };
 
 /** Everything that happens, one at a time, until the server stops. */
 function* allEventsForever(poll: Poll, sockets: Sockets, worker: WorkerContext) {
-  while (!worker.stopping) {
+  while (!sockets.isDone) {
     sockets.listen(poll);
     worker.row.state = 'waiting';
     poll.wait(sockets.timeout());

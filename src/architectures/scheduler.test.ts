@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { pause } from '../os/pause.ts';
 import { READABLE, type Selector, WRITABLE } from '../os/readiness.ts';
+import { neverLeaves } from './departure.ts';
 import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
 import { unreadRow } from './scoreboard.ts';
 
@@ -46,7 +47,7 @@ class ScriptedSelector implements Selector {
 
 /** A scheduler whose n-th wait runs the n-th of `ticks` first, and which stops after the last. */
 function scripted(...ticks: (() => void)[]) {
-  const worker = { stopping: false, row: unreadRow() };
+  const worker = { stopping: false, row: unreadRow(), departure: neverLeaves() };
   const selector = new ScriptedSelector(() => {
     ticks.shift()?.();
     if (ticks.length === 0) worker.stopping = true;

@@ -25,14 +25,14 @@ export const stopped = new Error('the server is stopping');
 
 export class Scheduler {
   readonly #selector: Selector;
-  readonly #worker: Pick<WorkerContext, 'row' | 'stopping'>;
+  readonly #worker: Pick<WorkerContext, 'row' | 'stopping' | 'departure'>;
   /** By descriptor: the coroutine that waits for it. */
   readonly #waiting: (Coroutine | undefined)[] = [];
   /** By descriptor: what the selector was last asked to tell of it; 0 where it does not have it. */
   readonly #interest: number[] = [];
   readonly #sleeping = new Timers<Coroutine>();
 
-  constructor(selector: Selector, worker: Pick<WorkerContext, 'row' | 'stopping'>) {
+  constructor(selector: Selector, worker: Pick<WorkerContext, 'row' | 'stopping' | 'departure'>) {
     this.#selector = selector;
     this.#worker = worker;
   }
@@ -49,8 +49,8 @@ export class Scheduler {
    * @param connections how many there are that deadlines apply to
    */
   run(deadlines?: Deadlines, connections: () => number = () => 0): void {
-    const { row } = this.#worker;
-    while (!this.#worker.stopping) {
+    const { row, departure } = this.#worker;
+    while (!(this.#worker.stopping && (connections() === 0 || departure.isOver))) {
       row.state = 'waiting';
       const now = performance.now();
       const due = this.#sleeping.untilNext(now);
@@ -78,11 +78,13 @@ export class Scheduler {
   }
 
   #end(deadlines: Deadlines): void {
-    for (const { fd, limit } of deadlines.overdue(performance.now())) {
+    for (const { fd, cause } of deadlines.overdue(performance.now())) {
       const coroutine = this.#waiting[fd];
       if (coroutine === undefined) continue;
       this.#waiting[fd] = undefined;
-      this.#goOn(coroutine, coroutine.throw(new LimitReached(limit)));
+      if (cause instanceof LimitReached) this.#goOn(coroutine, coroutine.throw(cause));
+      // It looks by itself what has come and whether it is to leave.
+      else this.#resume(coroutine, 0);
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
+import type { Orders } from './departure.ts';
 
 /** What a worker is doing at this moment, and how the table says it. A literal: then it costs no look-up. */
 const numberOf = {
@@ -50,9 +51,18 @@ const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
 export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
 
 // Words of the header.
-const STOPPING = 0;
+/** Workers of an older generation than this are to leave. */
+const GENERATION = 0;
 const QUEUED = 1;
+/** How long those have who are owed an answer when their worker leaves, in ms. */
+const DRAIN = 2;
+/** How many of those that were ended so had been answered, and how many not. */
+const ANSWERED = 3;
+const CUT = 4;
 const COUNTS = 16;
+
+/** The generation after the last: all are to leave, and nobody comes after them. */
+const NONE = 2 ** 31 - 1;
 
 // Words of a row.
 const PID = 0;
@@ -60,6 +70,7 @@ const TID = 1;
 const STATE = 2;
 const ACCEPTED = 3;
 const OPEN = 4;
+const TURNS = 5;
 
 /** One row, read at some moment. */
 export interface RowReading {
@@ -71,6 +82,8 @@ export interface RowReading {
   readonly accepted: number;
   /** Conversations it has open now. */
   readonly open: number;
+  /** Counts on as long as it goes from one thing to the next. */
+  readonly turns: number;
 }
 
 export class Scoreboard {
@@ -82,12 +95,42 @@ export class Scoreboard {
     this.#words = mapping.words;
   }
 
-  get stopping(): boolean {
-    return this.#words[STOPPING] !== 0;
+  /** What workers of that generation, from 1, are to do. */
+  orders(generation: number): Orders {
+    const board = this;
+    return {
+      get order() {
+        const serving = board.#words[GENERATION]!;
+        if (serving <= generation) return 'serve';
+        return serving === NONE ? 'stop' : 'restart';
+      },
+      get drain() {
+        return board.#words[DRAIN]!;
+      },
+      count(outcome) {
+        Atomics.add(board.#words, outcome === 'cut' ? CUT : ANSWERED, 1);
+      },
+    };
   }
 
-  stop(): void {
-    Atomics.store(this.#words, STOPPING, 1);
+  /** Has all workers of older generations leave; without one, all of them for good. */
+  leave(drain: number, generation = NONE): void {
+    this.drain = drain;
+    Atomics.store(this.#words, GENERATION, generation);
+  }
+
+  set drain(ms: number) {
+    Atomics.store(this.#words, DRAIN, ms);
+  }
+
+  /** Connections of a worker that was killed as its time was over. */
+  addCut(connections: number): void {
+    Atomics.add(this.#words, CUT, connections);
+  }
+
+  /** Of the connections that were ended as their worker left: how many had been answered, how many not. */
+  get departed(): { readonly answered: number; readonly cut: number } {
+    return { answered: this.#words[ANSWERED]!, cut: this.#words[CUT]! };
   }
 
   /** The memory of `Admission`. */
@@ -138,6 +181,7 @@ export class Scoreboard {
         state: states[this.#words[at + STATE]!] ?? 'free',
         accepted: this.#words[at + ACCEPTED]!,
         open: this.#words[at + OPEN]!,
+        turns: this.#words[at + TURNS]!,
       });
     }
     return readings;
@@ -170,6 +214,7 @@ export class Row {
 
   set state(state: State) {
     this.#words[STATE] = numberOf[state];
+    this.#words[TURNS]!++;
   }
 
   accepted(): void {

@@ -33,7 +33,7 @@ export const select: Architecture = {
       }
     };
 
-    while (!worker.stopping) {
+    while (!sockets.isDone) {
       sockets.listen(select);
       worker.row.state = 'waiting';
       select.wait(sockets.timeout());

@@ -10,9 +10,11 @@ import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { type Accepted, acceptReady, GLANCE } from './accepting.ts';
+import { type Accepted, acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
-import { ANSWER, Deadlines, GONE, IDLE, QUESTION, THINKING } from './deadlines.ts';
+import { Deadlines, type Overdue } from './deadlines.ts';
+import { LAST_LOOKS } from './departure.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 import { AddressedOutbox } from './sending.ts';
 
 /** What a socket wants next, besides `READABLE` and `WRITABLE`: to be left alone while it thinks … */
@@ -51,9 +53,11 @@ export class Sockets {
   readonly #limit: number;
   readonly #deadlines: Deadlines;
   /** Descriptors whose time is up, until the loop has them ended. */
-  readonly #overdue = new Map<number, string>();
+  readonly #overdue = new Map<number, Overdue['cause']>();
   #connections = 0;
   #isListening = false;
+  /** Whoever is at rest is ended. */
+  #endsIdle = false;
   #unsentBytes = 0;
   /** Serves any connection that has nothing in flight, so that those need no conversation of their own. */
   #shared: Conversation;
@@ -66,15 +70,22 @@ export class Sockets {
       worker.limits,
       (fd) => this.#phaseOf(fd),
       (limit) => worker.exceeded(limit),
+      worker.departure,
     );
     setBlocking(worker.listener, false);
     this.#shared = worker.conversation();
   }
 
+  /** True once the worker is to leave, and nobody is left whom it has to wait for. */
+  get isDone(): boolean {
+    this.#endsIdle = this.#worker.departure.endsIdle;
+    return this.#worker.stopping && (this.#connections === 0 || this.#worker.departure.isOver);
+  }
+
   /** Has the selector watch the listener as long as there is room: else those who come wait in the kernel. */
   listen(selector: Selector, events = READABLE): void {
-    const { admission, listener } = this.#worker;
-    const isWanted = !admission.isFull();
+    const { admission, listener, stopping } = this.#worker;
+    const isWanted = !stopping && !admission.isFull() && !isResting();
     if (isWanted === this.#isListening) return;
     this.#isListening = isWanted;
     if (isWanted) selector.register(listener, events);
@@ -145,7 +156,8 @@ export class Sockets {
     const now = performance.now();
     const answer = this.#timers.untilNext(now);
     const look = this.#deadlines.untilNext(now, this.#connections);
-    return sooner(sooner(answer, look), this.#isListening ? -1 : GLANCE);
+    const isFull = !this.#isListening && !this.#worker.stopping;
+    return sooner(sooner(answer, look), isFull ? GLANCE : -1);
   }
 
   /** The descriptors of those whose answer is due now, or whose time is up; each is to be resumed. */
@@ -157,18 +169,22 @@ export class Sockets {
       // The peer may be gone, and its number be another peer's.
       if (this.bytesReceived[due.fd] === due.conversation) yield due.fd;
     }
-    for (const { fd, limit } of this.#deadlines.overdue(now)) {
-      this.#overdue.set(fd, limit);
+    for (const { fd, cause } of this.#deadlines.overdue(now)) {
+      this.#overdue.set(fd, cause);
       yield fd;
     }
   }
 
   /** Its answer is due: sends it, and goes on from there. Or its time is up. */
   resume(fd: number): number {
-    const limit = this.#overdue.get(fd);
-    if (limit !== undefined) {
+    const cause = this.#overdue.get(fd);
+    if (cause !== undefined) {
       this.#overdue.delete(fd);
-      return this.#end(fd, this.bytesReceived[fd], { cause: new LimitReached(limit) });
+      const conversation = this.bytesReceived[fd] ?? this.#shared;
+      const isLeaving = typeof cause === 'string' && this.#phaseOf(fd) === IDLE;
+      return isLeaving
+        ? this.#goOn(fd, conversation, undefined)
+        : this.#end(fd, conversation, { cause });
     }
     const conversation = this.bytesReceived[fd]!;
     return this.#goOn(fd, conversation, conversation.resume(this.#out));
@@ -191,7 +207,7 @@ export class Sockets {
   closeAll(): void {
     for (let fd = 0; fd < this.#interest.length; fd++) {
       if (this.#interest[fd] === CLOSED) continue;
-      this.#end(fd, this.bytesReceived[fd], { cause: 'stop' });
+      this.#end(fd, this.bytesReceived[fd], { cause: this.#worker.departure.cause });
       this.close(fd);
     }
   }
@@ -223,8 +239,11 @@ export class Sockets {
   #goOn(fd: number, conversation: Conversation, first: Turn): number {
     const out = this.#out;
     let turn = first;
+    let looks = 0;
+    let isAnswered = false;
     for (;;) {
       if (out.length > 0) {
+        isAnswered = true;
         let count: number;
         try {
           count = send(fd, out.address, out.length);
@@ -248,6 +267,12 @@ export class Sockets {
         if (this.#halfClosed.size > 0 && this.#halfClosed.has(fd)) {
           return this.#end(fd, conversation, { cause: 'end of stream' });
         }
+        if (this.#endsIdle && conversation.heldLength === 0 && looks++ < LAST_LOOKS) {
+          const cause = this.#lastLook(fd);
+          if (typeof cause !== 'number') return this.#end(fd, conversation, { cause }, isAnswered);
+          turn = conversation.receive(received, 0, cause, out);
+          continue;
+        }
         if (conversation.heldLength === 0) this.#deadlines.mark(fd);
         if (!conversation.idle) this.#keep(fd, conversation);
         else if (conversation !== this.#shared) this.bytesReceived[fd] = undefined;
@@ -260,6 +285,17 @@ export class Sockets {
         return NOTHING;
       }
       turn = conversation.resume(out);
+    }
+  }
+
+  /** What has come from a peer that is at rest as the worker leaves: so many bytes, or why it ends. */
+  #lastLook(fd: number): number | Ending['cause'] {
+    try {
+      const count = recv(fd, receivedAddress, received.length);
+      if (count > 0) return count;
+      return count === 0 ? 'end of stream' : this.#worker.departure.cause;
+    } catch (error) {
+      return error as Error;
     }
   }
 
@@ -292,12 +328,21 @@ export class Sockets {
     return this.interestOf(fd);
   }
 
-  #end(fd: number, conversation: Conversation | undefined, ending: Ending): number {
+  #end(
+    fd: number,
+    conversation: Conversation | undefined,
+    ending: Ending,
+    isAnswered = false,
+  ): number {
     this.#out.clear();
+    const { cause } = ending;
+    if (cause === 'stop' || cause === 'restart') {
+      this.#worker.departure.note(this.#phaseOf(fd), isAnswered);
+    }
     if (this.#worker.journal.on) {
       const rest = this.bytesToSend[fd];
       const unsent = rest === undefined ? ending.unsent : rest.bytes.subarray(rest.sent);
-      const account = accountOf(this.#peers[fd]!, conversation, { cause: ending.cause, unsent });
+      const account = accountOf(this.#peers[fd]!, conversation, { cause, unsent });
       this.#worker.journal.record(account);
     }
     // A conversation that failed is not to serve the next peer.

@@ -54,6 +54,11 @@ export class StreamReader {
     });
   }
 
+  /** Whether nothing has come that was not read. */
+  get isEmpty(): boolean {
+    return this.#chunks.length === 0;
+  }
+
   #settle(data: Buffer | undefined): void {
     const { resolve } = this.#waiting ?? {};
     this.#waiting = undefined;

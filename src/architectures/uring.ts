@@ -24,7 +24,7 @@ export const uring: Architecture = {
     const completions = new Completions(worker, ring);
 
     ring.accept(worker.listener);
-    while (!worker.stopping) {
+    while (!completions.isDone) {
       worker.row.state = 'waiting';
       ring.enter(completions.timeout());
       worker.row.state = 'answering';

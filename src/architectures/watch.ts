@@ -1,22 +1,32 @@
-/** The limits on time for connections on Node's own loop: one timer looks at all of them, see deadlines.ts. */
-
+/**
+ * The limits on time for connections on Node's own loop, and their ends when the worker leaves: one timer
+ * looks at all of them, see deadlines.ts.
+ */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { Ending } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
-import { Deadlines, GONE } from './deadlines.ts';
+import { Deadlines } from './deadlines.ts';
+import { GONE } from './phases.ts';
 
 export interface Watched {
-  /** What the connection is doing now: a phase of deadlines.ts. */
+  /** What the connection is doing now, see phases.ts. */
   phase(): number;
   /** Its time is up. */
-  endFor(limit: string): void;
+  endFor(cause: Ending['cause']): void;
 }
 
+/** How often it is looked who of those that are still there may be ended as the worker leaves, in ms. */
+const GLANCE = 10;
+
 export class Watch {
+  readonly #worker: WorkerContext;
   readonly #watched: (Watched | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #deadlines: Deadlines;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(worker: WorkerContext) {
+    this.#worker = worker;
     this.#deadlines = new Deadlines(
       worker.limits,
       (place) => this.#watched[place]?.phase() ?? GONE,
@@ -43,6 +53,27 @@ export class Watch {
     this.#free.push(place);
   }
 
+  /** Ends the connections in the order that the worker's departure wants; resolves when none is left. */
+  async leave(): Promise<void> {
+    const { departure } = this.#worker;
+    // What has come by now is read in the next turn, and answered.
+    await nextTurn();
+    await nextTurn();
+    for (;;) {
+      let left = 0;
+      for (const connection of this.#watched) {
+        if (connection === undefined) continue;
+        left++;
+        const phase = connection.phase();
+        if (!departure.ends(phase)) continue;
+        departure.note(phase, false);
+        connection.endFor(departure.cause);
+      }
+      if (left === 0 || departure.isOver) return;
+      await sleep(GLANCE);
+    }
+  }
+
   #wait(): void {
     const open = this.#watched.length - this.#free.length;
     const ms = this.#deadlines.untilNext(performance.now(), open);
@@ -50,8 +81,8 @@ export class Watch {
   }
 
   #look(): void {
-    for (const { fd, limit } of this.#deadlines.overdue(performance.now())) {
-      this.#watched[fd]?.endFor(limit);
+    for (const { fd, cause } of this.#deadlines.overdue(performance.now())) {
+      this.#watched[fd]?.endFor(cause);
     }
     this.#wait();
   }

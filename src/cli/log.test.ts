@@ -62,8 +62,12 @@ it('keeps apart what has different reasons, and leaves all else alone', () => {
 it('says how many more there were before the last line', () => {
   log(refused(1));
   log(refused(2));
-  log({ type: 'stopped', accepted: [], at: 0 });
-  expect(lines).toEqual([first, `… and 1 more ${why}`, 'Stopped']);
+  log({ type: 'stopped', accepted: [], answered: 0, cut: 0, at: 0 });
+  expect(lines).toEqual([
+    first,
+    `… and 1 more ${why}`,
+    'Stopped: 0 answered to the end, 0 cut off',
+  ]);
   vi.advanceTimersByTime(60_000);
   expect(lines).toHaveLength(3);
 });

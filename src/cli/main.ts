@@ -26,6 +26,13 @@ function milliseconds(text: string): number {
   throw new InvalidArgumentError(`give a whole number of ms from 1 to ${LONGEST_TIMEOUT}.`);
 }
 
+/** As the limits on time are written; 0 is none. */
+function duration(text: string): number {
+  const [, digits, unit = 'ms'] = /^(\d{1,9})(ms|s|m)?$/.exec(text) ?? [];
+  if (digits === undefined) throw new InvalidArgumentError('give a time such as 500ms, 10s or 0.');
+  return Number(digits) * { ms: 1, s: 1000, m: 60_000 }[unit as 'ms' | 's' | 'm'];
+}
+
 function port(text: string): number {
   const number = whole(text);
   if (number <= 65_535) return number;
@@ -90,12 +97,23 @@ program
     ).default('wait'),
   )
   .option('--dry-run', 'count whom limits would refuse or end, and let them be')
+  .option(
+    '--drain <time>',
+    'when it stops: how long those have who are owed an answer; default: 10s',
+    duration,
+  )
+  .option('--user <name>', 'as whom the workers serve, where root has started it')
+  .option('--group <name>', "likewise; default: the user's own group")
+  .option('--stuck <time>', 'tell of a worker with work that makes no turn; default: 5s', duration)
   .addOption(
     new Option('--log <form>', 'the account on standard output')
       .choices(['text', 'json', 'none'])
       .default('text'),
   )
-  .addHelpText('after', '\nCtrl-C stops it; kill -USR2 has it print what each worker is doing.')
+  .addHelpText(
+    'after',
+    '\nCtrl-C stops it, a second one at once; kill -HUP replaces the workers and loses no client;\nkill -USR2 has it print what each worker is doing.',
+  )
   .addHelpText('after', example('mondo serve threaded localhost -p 1060 --threads 2'))
   .action(async (architecture: string | undefined, host: string, options) => {
     const { serveCommand } = await import('./serve.ts');

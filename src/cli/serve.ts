@@ -1,9 +1,21 @@
 /** `mondo serve`: a server in the foreground, its account on standard output. */
+import { closeSync, openSync } from 'node:fs';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
 import { serve } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
 import { parseLimits } from '../limits/limits.ts';
+
+/**
+ * Ctrl-C through npm comes twice, from the terminal and from npm: a second signal within this many ms is
+ * the same one.
+ */
+const SAME_SIGNAL = 300;
+
+const AS_ROOT =
+  'Serving as root: whoever finds a fault in the service may do anything; --user nobody serves as somebody who may not';
+
+const { pid } = process;
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
@@ -20,13 +32,24 @@ export async function serveCommand(
     const { isStartedByInetd, serveStandardInput } = await import('../host/standard-input.ts');
     if (isStartedByInetd()) return serveStandardInput(options);
   }
-  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>();
+  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
+  let server: Server | undefined;
+  let firstSignal: number | undefined;
+  const interrupt = () => {
+    resolve();
+    firstSignal ??= performance.now();
+    if (performance.now() - firstSignal > SAME_SIGNAL) void server?.close({ deadline: 0 });
+  };
   // Before the server starts: a signal that comes meanwhile must not leave workers behind.
-  // Not `once`: npm passes on the Ctrl-C that the terminal sends to both, and the second would kill.
-  process.on('SIGINT', () => interrupt());
-  process.on('SIGTERM', () => interrupt());
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  process.on('SIGHUP', () => {
+    // The terminal was closed; without one, or with one that is still there, somebody wants a restart.
+    if (process.stdin.isTTY && !hasTerminal()) interrupt();
+    else void server?.restart().catch((error: Error) => console.error(`mondo: ${error.message}`));
+  });
   // Whoever read the account has left, as in `| head`.
-  process.stdout.on('error', () => interrupt());
+  process.stdout.on('error', interrupt);
 
   // The logger is loaded while the workers start; events wait for it.
   const events: ServerEvent[] = [];
@@ -43,12 +66,24 @@ export async function serveCommand(
     for (const event of events) logger(event);
     record = logger;
   }
-  const server = await starting;
+  server = await starting;
+  if (process.geteuid?.() === 0 && options.user === undefined) {
+    record({ type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 });
+  }
   if (log === 'none') console.log(`Listening at ${server.where}`);
   if (process.stdout.isTTY && log === 'text') hint(server);
-  process.on('SIGUSR2', () => console.table(server.workers()));
+  process.on('SIGUSR2', () => console.table(server?.workers()));
   await interrupted;
   await server.close();
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What to try next, where somebody sits at the terminal. */

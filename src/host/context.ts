@@ -1,5 +1,6 @@
 /** The surroundings of a worker on system calls: one for each thread that serves. */
 import type { Architecture, Task, WorkerContext } from '../architectures/architecture.ts';
+import { Departure } from '../architectures/departure.ts';
 import { type Reason, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import { threadId } from '../os/signal.ts';
@@ -30,6 +31,7 @@ export async function createContext(
   const tid = threadId();
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
   const row = scoreboard.claim(process.pid, tid);
+  const departure = new Departure(scoreboard.orders(config.generation));
   const asynchronous = architecture.arrangement === 'node';
   const settler = createSettler(config.service);
   const service = await loadService(config.service);
@@ -45,8 +47,9 @@ export async function createContext(
     options: config.options,
     threads: config.threads,
     get stopping() {
-      return scoreboard.stopping;
+      return departure.isDue;
     },
+    departure,
     noteQueued(depth) {
       scoreboard.queued = depth;
     },
@@ -62,7 +65,7 @@ export async function createContext(
       : sharedAdmission(config, scoreboard.admission, door, count),
     startThread: helm.startThread,
     startProcess: helm.startProcess,
-    waitForAssistants: (count) => helm.waitForAssistants(count, () => scoreboard.stopping),
+    waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };
   return {
     worker,

@@ -5,6 +5,7 @@
 import type { AddressInfo } from 'node:net';
 import type { WorkerContext } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
+import { Departure, type Orders } from '../architectures/departure.ts';
 import { type Reason, unreadRow } from '../architectures/scoreboard.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
@@ -37,7 +38,13 @@ export async function serveInProcess(
   const manners = mannersOf({ ...plan, workers: 1 }, loaded, speakers, count);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
-  let stopping = false;
+  const departed = { answered: 0, cut: 0 };
+  const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = {
+    order: 'serve',
+    drain: plan.drain,
+    count: (outcome) => void departed[outcome]++,
+  };
+  const departure = new Departure(orders);
   const isUnix = plan.host.startsWith('unix:');
   const worker: WorkerContext = {
     listener: -1,
@@ -50,8 +57,9 @@ export async function serveInProcess(
     options: plan.page,
     threads: 1,
     get stopping() {
-      return stopping;
+      return departure.isDue;
     },
+    departure,
     noteQueued: unavailable,
     stopped,
     async listen(server) {
@@ -86,10 +94,10 @@ export async function serveInProcess(
   const where = addressText(address);
   let closing: Promise<void> | undefined;
   async function end(): Promise<void> {
-    stopping = true;
+    orders.order = 'stop';
     stop();
     await served;
-    onEvent?.({ type: 'stopped', accepted: [], at: Date.now() });
+    onEvent?.({ type: 'stopped', accepted: [], ...departed, at: Date.now() });
   }
   onEvent?.({ type: 'listening', address: where, architecture: plan.traits.name, at: Date.now() });
   return {
@@ -101,7 +109,15 @@ export async function serveInProcess(
     workers: () => [],
     counts: () => counts,
     queued: 0,
-    close() {
+    restart: () =>
+      Promise.reject(
+        new ServeError(
+          'usage',
+          'Cannot restart a server in this process: it has no workers to replace; name the service as a module, on Linux',
+        ),
+      ),
+    close({ deadline = plan.drain } = {}) {
+      orders.drain = closing === undefined ? deadline : Math.min(orders.drain, deadline);
       closing ??= end();
       return closing;
     },

@@ -37,6 +37,14 @@ export interface ServeOptions {
   readonly limits?: Partial<Limits>;
   /** Count what limits would do, and end nobody. Default false. */
   readonly dryRun?: boolean;
+  /** How long those have who are owed an answer when their worker leaves, in ms. Default 10,000. */
+  readonly drain?: number;
+  /** After how many ms without a turn a worker that has work is told of as stuck; 0: never. Default 5,000. */
+  readonly stuck?: number;
+  /** The user as whom the workers serve, by name or number: for a supervisor that root has started. */
+  readonly user?: string;
+  /** The group, likewise. Default: the user's own. */
+  readonly group?: string;
   /** `queued`: how many accepted sockets may wait for a worker. Default 64. */
   readonly queue?: number;
   /** `socketserver`: the most threads (or processes) at once; 0 for no cap. Default 0. */
@@ -73,6 +81,10 @@ export interface Plan {
   readonly limits: Limits;
   readonly whenFull: WhenFull;
   readonly dryRun: boolean;
+  readonly drain: number;
+  readonly stuck: number;
+  readonly user: string | undefined;
+  readonly group: string | undefined;
   readonly page: PageOptions;
 }
 
@@ -145,6 +157,10 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     limits: checkedLimits(() => checkLimits(options.limits ?? {})),
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
+    drain: wholeNumber('a drain in ms', options.drain ?? 10_000, 0, 3_600_000),
+    stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
+    user: options.user,
+    group: options.group,
     page: {
       queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
       maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),

@@ -56,7 +56,8 @@ export async function serve(
     get queued() {
       return supervisor.queued;
     },
-    close: () => supervisor.close(),
+    restart: () => supervisor.restart(),
+    close: (closeOptions) => supervisor.close(closeOptions?.deadline),
   };
 }
 

@@ -29,13 +29,35 @@ export type ServerEvent =
       readonly worker: number;
       readonly pid: number;
       readonly how: string;
+      readonly lost: number;
       readonly delay: number;
       readonly at: number;
     }
   /** Why it is gone, if it could still say so. */
   | { readonly type: 'crashed'; readonly pid: number; readonly error: string; readonly at: number }
-  /** How many connections each worker had accepted, where there are several. */
-  | { readonly type: 'stopped'; readonly accepted: readonly number[]; readonly at: number };
+  /** New workers serve in place of the old ones. */
+  | { readonly type: 'restarted'; readonly generation: number; readonly at: number }
+  /** A worker has work and has made no turn for a while. */
+  | {
+      readonly type: 'stuck';
+      readonly pid: number;
+      readonly tid: number;
+      /** Since when, in ms. */
+      readonly since: number;
+      /** What it was doing, by its own account and the kernel's. */
+      readonly doing: string;
+      readonly at: number;
+    }
+  | {
+      readonly type: 'stopped';
+      /** How many connections each worker had accepted, where there are several. */
+      readonly accepted: readonly number[];
+      /** Of the connections that were there: how many were answered before they were ended … */
+      readonly answered: number;
+      /** … and how many were ended inside a question or an answer. */
+      readonly cut: number;
+      readonly at: number;
+    };
 
 /** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
 const quoted = (text: string): string =>
@@ -85,19 +107,28 @@ export function eventText(event: ServerEvent): string {
       return `Ended ${event.peer}: limit ${event.limit}`;
     case 'refused':
       return `Refused ${event.peer}: ${whyRefused(event.reason)}`;
-    case 'cut':
-      return `Cut off ${event.peer}: the server is stopping`;
+    case 'cut': {
+      const why = event.why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
+      return event.inside === undefined
+        ? `Closed ${event.peer}: ${why}`
+        : `Cut off ${event.peer} inside its ${event.inside}: ${why}`;
+    }
     case 'warning':
       return event.text;
     case 'died':
-      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}; starting another${
+      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} connections; starting another${
         event.delay > 0 ? ` in ${event.delay} ms` : ''
       }`;
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
-    case 'stopped':
-      return event.accepted.length < 2
-        ? 'Stopped'
-        : `Stopped; connections per worker: ${event.accepted.join(' / ')}`;
+    case 'restarted':
+      return `Restarted: workers of generation ${event.generation} serve`;
+    case 'stuck':
+      return `Worker thread ${event.tid} (pid ${event.pid}) is stuck: no turn for ${event.since} ms; ${event.doing}`;
+    case 'stopped': {
+      const spread =
+        event.accepted.length < 2 ? '' : `; connections per worker: ${event.accepted.join(' / ')}`;
+      return `Stopped: ${event.answered} answered to the end, ${event.cut} cut off${spread}`;
+    }
   }
 }

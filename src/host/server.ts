@@ -19,6 +19,20 @@ export interface Server {
   counts(): Readonly<Record<string, number>>;
   /** How many accepted sockets wait for a worker; only `queued` has a queue. */
   readonly queued: number;
-  /** Stops listening, ends the conversations and the workers; resolves when nothing of it is left. */
-  close(): Promise<void>;
+  /**
+   * Replaces every worker by a new one on the same listener, so that nobody who comes is turned away; a
+   * changed service module is loaded anew. The old ones serve on whom they have until those leave, for
+   * `drain` at most. Resolves when the new ones serve.
+   *
+   * @throws ServeError if they cannot be started: then the old ones serve on
+   */
+  restart(): Promise<void>;
+  /**
+   * Stops listening, answers what was fully asked, ends whoever is at rest, and then the workers; resolves
+   * when nothing of it is left. Whoever is owed an answer has until the deadline; whoever is inside a
+   * question has 500 ms of it. Called again, the shorter deadline counts.
+   *
+   * @param options.deadline in ms from now; 0 ends everybody at once. Default: the option `drain`
+   */
+  close(options?: { readonly deadline?: number }): Promise<void>;
 }

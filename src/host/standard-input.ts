@@ -3,6 +3,7 @@
  * standard output usually is as well, so nothing may be printed there. No supervisor, no journal.
  */
 import type { WorkerContext } from '../architectures/architecture.ts';
+import { neverLeaves } from '../architectures/departure.ts';
 import { inetd } from '../architectures/inetd.ts';
 import { unreadRow } from '../architectures/scoreboard.ts';
 import { peerOf, setBlocking, socketKind } from '../os/socket.ts';
@@ -35,6 +36,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     options: plan.page,
     threads: 1,
     stopping: false,
+    departure: neverLeaves(),
     stopped: new Promise(() => {}),
     noteQueued() {},
     listen: isUnavailable,

@@ -1,6 +1,6 @@
 /**
- * The supervisor: owns the listeners, starts the worker processes, replaces those that die, and stops
- * them. It never serves: a process whose thread sleeps in a system call can do nothing else.
+ * The supervisor: owns the listeners, starts the worker processes, replaces those that die and all of them
+ * when it is asked to, and stops them. It never serves: a process whose thread sleeps in a system call can do nothing else.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
@@ -12,19 +12,25 @@ import { dropHolder, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
 import { interrupt } from '../os/signal.ts';
-import { close } from '../os/socket.ts';
+import { close, shutdown } from '../os/socket.ts';
 import { randomSeed } from './door.ts';
 import { ServeError } from './errors.ts';
+import { type Identity, identityOf } from './identity.ts';
 import { eventReader, type Stamped, type StartEvent } from './journal.ts';
 import { openListeners, removeSocketFile, resolveAddress } from './listen.ts';
 import type { Plan } from './plan.ts';
 import type { ServerEvent } from './server-event.ts';
+import { StuckWatch } from './stuck.ts';
 import type { WorkerConfig } from './worker-config.ts';
 
 /** A worker asleep in the kernel is woken again after that many ms until it has ended. */
 const WAKE_AGAIN = 10;
-/** How long the workers have to end by themselves, in ms, before they are killed. */
+/** How long the workers have to end by themselves after their drain, in ms, before they are killed. */
 const GRACE = 700;
+/** How many generations may be leaving at once: before one more, the next restart waits. */
+const MOST_LEAVING = 4;
+/** The same warning is told once in so many ms: of many workers each finds out for itself. */
+const QUIET = 5000;
 /** A worker that lived shorter than this, in ms, is replaced only after a while, longer each time. */
 const SHORT_LIFE = 1000;
 const LONGEST_WAIT = 5000;
@@ -38,9 +44,14 @@ const compileCache = join(tmpdir(), 'node-compile-cache');
 interface WorkerProcess {
   readonly child: ChildProcess;
   readonly index: number;
+  readonly generation: number;
   readonly startedAt: number;
   /** How many of its threads have yet to say that they serve. */
   unready: number;
+  /** Whoever waits for it to serve, until it does. */
+  starting: { readonly ready: () => void; readonly failed: (error: Error) => void } | undefined;
+  /** Set once it was told to leave: when it is killed if it has not. */
+  killing: NodeJS.Timeout | undefined;
 }
 
 export class Supervisor {
@@ -49,18 +60,24 @@ export class Supervisor {
   readonly #deliver: ((event: ServerEvent) => void) | undefined;
   readonly #scoreboardFd = createSharedMemory('mondo-scoreboard', SCOREBOARD_SIZE);
   readonly #scoreboard = new Scoreboard(mapSharedMemory(this.#scoreboardFd, SCOREBOARD_SIZE));
-  readonly #workers = new Map<number, WorkerProcess>();
-  readonly #restarts = new Set<NodeJS.Timeout>();
+  readonly #workers = new Set<WorkerProcess>();
+  readonly #replacements = new Set<NodeJS.Timeout>();
   /** How often in a row each worker died young. */
   readonly #deaths: number[] = [];
   readonly address: SocketAddress;
   readonly #listeners: readonly number[];
+  readonly #identity: Identity | undefined;
+  readonly #stuck: StuckWatch | undefined;
+  #generation = 1;
+  #restarting: Promise<void> | undefined;
+  /** The restart that waits for its turn. */
+  #nextRestart: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #waking: NodeJS.Timeout | undefined;
   /** What workers told before all of them served: `listening` is to be the first. */
   readonly #early: ServerEvent[] = [];
   #isListening = false;
-  #onReady: () => void = () => {};
-  #onFatal: (error: Error) => void = () => {};
+  readonly #lastWarned = new Map<string, number>();
   #onEnded: () => void = () => {};
 
   /** Opens the listeners and starts the workers; resolves when all of them serve. */
@@ -69,19 +86,21 @@ export class Supervisor {
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
   ): Promise<Supervisor> {
+    const identity = identityOf(plan.user, plan.group);
     const wanted = await resolveAddress(plan.host, plan.port);
     const { listeners, address } = openListeners(wanted, {
       backlog: plan.backlog,
       reuseport: plan.reuseport,
       count: plan.reuseport ? plan.threads * plan.processes : 1,
     });
-    const supervisor = new Supervisor(plan, service, deliver, listeners, address);
+    const supervisor = new Supervisor(plan, service, deliver, listeners, address, identity);
     try {
       await supervisor.#startAll();
     } catch (error) {
-      await supervisor.close();
+      await supervisor.close(0);
       throw error;
     }
+    supervisor.#tellListening();
     return supervisor;
   }
 
@@ -91,13 +110,23 @@ export class Supervisor {
     deliver: ((event: ServerEvent) => void) | undefined,
     listeners: readonly number[],
     address: SocketAddress,
+    identity: Identity | undefined,
   ) {
     this.#plan = plan;
     this.#service = service;
     this.#deliver = deliver;
     this.#listeners = listeners;
     this.address = address;
+    this.#identity = identity;
     prepareAdmission(this.#scoreboard.admission, randomSeed());
+    if (deliver !== undefined && plan.stuck > 0) {
+      this.#stuck = new StuckWatch(
+        plan.stuck,
+        plan.traits.arrangement === 'node',
+        () => this.read(),
+        (stuck) => deliver({ ...stuck, type: 'stuck', at: Date.now() }),
+      );
+    }
   }
 
   get where(): string {
@@ -117,39 +146,108 @@ export class Supervisor {
     return this.#scoreboard.queued;
   }
 
-  /** Process ids of the workers. */
+  /** Process ids of the workers, of those that are leaving too. */
   get pids(): number[] {
-    return [...this.#workers.values()].map(({ child }) => child.pid!);
+    return [...this.#workers].map(({ child }) => child.pid!);
   }
 
-  /** Stops accepting, ends every conversation, and resolves when no worker is left. */
-  close(): Promise<void> {
-    this.#closing ??= this.#stop();
+  /** Puts new workers in place of all; resolves when they serve, rejects if they cannot and the old ones serve on. */
+  restart(): Promise<void> {
+    if (this.#restarting === undefined) {
+      this.#restarting = this.#replaceAll().finally(() => {
+        this.#restarting = undefined;
+      });
+      return this.#restarting;
+    }
+    // What has changed since that one began is to be picked up as well: but once is enough.
+    this.#nextRestart ??= this.#restarting
+      .catch(() => {})
+      .then(() => {
+        this.#nextRestart = undefined;
+        return this.restart();
+      });
+    return this.#nextRestart;
+  }
+
+  /** Stops accepting, lets the workers leave, and resolves when none is left. @param drain in ms */
+  close(drain = this.#plan.drain): Promise<void> {
+    if (this.#closing === undefined) this.#closing = this.#stop(drain);
+    else if (this.#workers.size > 0) this.#hasten(drain);
     return this.#closing;
   }
 
-  #startAll(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#onReady = () => {
-        for (const worker of this.#workers.values()) if (worker.unready > 0) return;
-        this.#deliver?.({
-          type: 'listening',
-          address: this.where,
-          architecture: this.#plan.traits.name,
-          at: Date.now(),
-        });
-        for (const event of this.#early.splice(0)) this.#deliver?.(event);
-        this.#isListening = true;
-        this.#onReady = () => {};
-        this.#onFatal = () => {};
+  async #replaceAll(): Promise<void> {
+    if (this.#closing !== undefined) throw stopping();
+    // Only in so far as clients stay: without it they could have the machine full of old workers.
+    while (this.#generationsLeaving() >= MOST_LEAVING) await this.#nextEnd();
+    if (this.#closing !== undefined) throw stopping();
+    const old = [...this.#workers].filter(({ killing }) => killing === undefined);
+    this.#clearReplacements();
+    this.#generation++;
+    try {
+      await this.#startAll();
+    } catch (error) {
+      this.#fallBack(error as Error);
+      throw error;
+    }
+    this.#scoreboard.leave(this.#plan.drain, this.#generation);
+    for (const worker of old) this.#seeOff(worker, this.#plan.drain);
+    this.#deliver?.({ type: 'restarted', generation: this.#generation, at: Date.now() });
+  }
+
+  /** The new workers could not be started: without them the old ones serve on. */
+  #fallBack(error: Error): void {
+    for (const worker of this.#workers) {
+      if (worker.generation === this.#generation) this.#seeOff(worker, 0, 'SIGKILL');
+    }
+    if (this.#closing !== undefined) return;
+    const serving = [...this.#workers].filter(({ killing }) => killing === undefined);
+    for (let index = 0; index < this.#plan.processes; index++) {
+      if (!serving.some((worker) => worker.index === index)) this.#startWorker(index);
+    }
+    const text = `Cannot restart, the old workers serve on: ${error.message}`;
+    this.#deliver?.({ type: 'warning', text, ...own() });
+  }
+
+  #generationsLeaving(): number {
+    const leaving = [...this.#workers].filter(({ killing }) => killing !== undefined);
+    return new Set(leaving.map(({ generation }) => generation)).size;
+  }
+
+  #nextEnd(): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.#onEnded;
+      this.#onEnded = () => {
+        this.#onEnded = before;
+        before();
         resolve();
       };
-      this.#onFatal = reject;
-      for (let index = 0; index < this.#plan.processes; index++) this.#startWorker(index);
     });
   }
 
-  #startWorker(index: number): void {
+  #tellListening(): void {
+    this.#deliver?.({
+      type: 'listening',
+      address: this.where,
+      architecture: this.#plan.traits.name,
+      at: Date.now(),
+    });
+    for (const event of this.#early.splice(0)) this.#deliver?.(event);
+    this.#isListening = true;
+  }
+
+  /** Starts a worker process for each index; resolves when all of them serve, rejects if one cannot. */
+  async #startAll(): Promise<void> {
+    const starting: Promise<void>[] = [];
+    for (let index = 0; index < this.#plan.processes; index++) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      this.#startWorker(index).starting = { ready: resolve, failed: reject };
+      starting.push(promise);
+    }
+    await Promise.all(starting);
+  }
+
+  #startWorker(index: number): WorkerProcess {
     const { threads, processes, traits, think, limits, dryRun, page, reuseport } = this.#plan;
     const config: WorkerConfig = {
       architecture: traits.name as WorkerConfig['architecture'],
@@ -164,6 +262,7 @@ export class Supervisor {
       backlog: this.#plan.backlog,
       options: page,
       whenFull: this.#plan.whenFull,
+      generation: this.#generation,
       processes: this.#plan.processes,
       index,
       parent: process.pid,
@@ -173,99 +272,158 @@ export class Supervisor {
     const child = spawn(process.execPath, [workerFile.pathname, JSON.stringify(config)], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', this.#scoreboardFd, ...listeners],
       env: { NODE_COMPILE_CACHE: compileCache, ...process.env },
+      ...this.#identity,
     });
     const worker: WorkerProcess = {
       child,
       index,
+      generation: this.#generation,
       startedAt: Date.now(),
       unready: traits.arrangement === 'crew' ? 1 : threads,
+      starting: undefined,
+      killing: undefined,
     };
-    this.#workers.set(index, worker);
+    this.#workers.add(worker);
     const journal = child.stdio[3] as Socket;
     journal.setEncoding('utf8');
     journal.on(
       'data',
       eventReader((event) => this.#receive(worker, event)),
     );
-    child.on('error', (error) =>
-      this.#onFatal(new ServeError('failed', `Cannot start a worker: ${error.message}`)),
-    );
+    child.on('error', (error) => {
+      const failure = new ServeError('failed', `Cannot start a worker: ${error.message}`);
+      worker.starting?.failed(failure);
+      // Of a process that never was there is no 'close'.
+      if (child.pid === undefined) this.#workers.delete(worker);
+    });
     // 'close' and not 'exit': the journal has been read to its end by then.
     child.on('close', (code, signal) => this.#ended(worker, code, signal));
+    return worker;
   }
 
   #receive(worker: WorkerProcess, event: Stamped<WorkerEvent | StartEvent>): void {
     if (event.type === 'ready') {
       worker.unready--;
-      this.#onReady();
+      if (worker.unready > 0) return;
+      worker.starting?.ready();
+      worker.starting = undefined;
     } else if (event.type === 'fatal') {
-      this.#onFatal(new ServeError('failed', event.text));
-      // Before it listens the caller is told, by the rejection.
-      if (this.#isListening) this.#deliver?.({ ...event, type: 'crashed', error: event.text });
+      // Whoever waits for it is told by the rejection.
+      if (worker.starting !== undefined) {
+        worker.starting.failed(new ServeError('failed', event.text));
+      } else if (this.#isListening) {
+        this.#deliver?.({ ...event, type: 'crashed', error: event.text });
+      }
     } else {
+      if (event.type === 'warning' && this.#wasWarned(event.text, event.at)) return;
       const told = { ...event, worker: worker.index };
       if (this.#isListening) this.#deliver?.(told);
       else this.#early.push(told);
     }
   }
 
+  #wasWarned(text: string, at: number): boolean {
+    const last = this.#lastWarned.get(text);
+    if (last !== undefined && at - last < QUIET) return true;
+    this.#lastWarned.set(text, at);
+    return false;
+  }
+
   #ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
-    this.#workers.delete(worker.index);
+    this.#workers.delete(worker);
+    clearTimeout(worker.killing);
     const pid = worker.child.pid ?? 0;
+    const rows = this.read().filter((row) => row.pid === pid);
+    const lost = rows.reduce((sum, { open }) => sum + open, 0);
+    // It had no time left to count them itself.
+    if (worker.killing !== undefined) this.#scoreboard.addCut(lost);
     this.#scoreboard.freeRowsOf(pid);
     dropHolder(this.#scoreboard.admission, pid);
     this.#onEnded();
-    if (this.#closing !== undefined) return;
     const how = signal === null ? `exit code ${code}` : signal;
-    if (worker.unready > 0) {
-      this.#onFatal(new ServeError('failed', `Cannot start a worker: it ended with ${how}`));
-    }
+    worker.starting?.failed(
+      new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
+    );
+    if (worker.killing !== undefined || this.#closing !== undefined) return;
+    // Others are about to take the place of all, or it is for them to say that they cannot.
+    if (worker.starting !== undefined || worker.generation < this.#generation) return;
     const young = Date.now() - worker.startedAt < SHORT_LIFE;
     const deaths = young ? (this.#deaths[worker.index] ?? 0) + 1 : 0;
     this.#deaths[worker.index] = deaths;
     const delay = deaths === 0 ? 0 : Math.min(LONGEST_WAIT, 50 * 2 ** deaths);
-    this.#deliver?.({ type: 'died', worker: worker.index, pid, how, delay, at: Date.now() });
-    const restart = setTimeout(() => {
-      this.#restarts.delete(restart);
+    this.#deliver?.({ type: 'died', worker: worker.index, pid, how, lost, delay, at: Date.now() });
+    const replacement = setTimeout(() => {
+      this.#replacements.delete(replacement);
       this.#startWorker(worker.index);
     }, delay);
-    this.#restarts.add(restart);
+    this.#replacements.add(replacement);
   }
 
-  async #stop(): Promise<void> {
-    for (const restart of this.#restarts) clearTimeout(restart);
+  async #stop(drain: number): Promise<void> {
+    this.#clearReplacements();
     const accepted = this.read().map((row) => row.accepted);
-    this.#scoreboard.stop();
-    // The kernel turns away whoever comes from now on, even while workers have yet to end.
-    for (const listener of this.#listeners) close(listener);
+    const before = this.#scoreboard.departed;
+    this.#scoreboard.leave(drain);
+    for (const listener of this.#listeners) {
+      // The kernel turns away whoever comes from now on, though workers that have yet to end hold it too.
+      shutdown(listener);
+      close(listener);
+    }
     removeSocketFile(this.address);
-    await this.#endWorkers();
+    this.#hasten(drain);
+    while (this.#workers.size > 0) await this.#nextEnd();
+    this.#stuck?.close();
+    const after = this.#scoreboard.departed;
     this.#scoreboard.unmap();
     close(this.#scoreboardFd);
-    if (this.#isListening) this.#deliver?.({ type: 'stopped', accepted, at: Date.now() });
+    const answered = after.answered - before.answered;
+    const cut = after.cut - before.cut;
+    if (this.#isListening) {
+      this.#deliver?.({ type: 'stopped', accepted, answered, cut, at: Date.now() });
+    }
   }
 
-  #endWorkers(): Promise<void> {
-    const { arrangement } = this.#plan.traits;
-    const servesOnMain = arrangement === 'alone' && this.#plan.threads === 1;
+  /** Nobody is to stay longer than that, in ms from now. */
+  #hasten(drain: number): void {
+    this.#scoreboard.drain = drain;
+    for (const worker of this.#workers) this.#seeOff(worker, drain);
+  }
+
+  /** Tells a worker to leave, or one that was told that it has less time. */
+  #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
+    const { child, killing } = worker;
+    clearTimeout(killing);
+    worker.killing = setTimeout(() => child.kill('SIGKILL'), drain + GRACE);
+    if (signal !== undefined) child.kill(signal);
+    else if (!this.#servesOnMain && killing === undefined) child.kill('SIGTERM');
+    this.#wakeLeaving();
+  }
+
+  /** A thread asleep in the kernel is woken until it has left; where others serve, the main thread does that. */
+  #wakeLeaving(): void {
+    if (!this.#servesOnMain) return;
     const wake = () => {
-      for (const { child } of this.#workers.values()) interrupt(child.pid!, child.pid!);
+      const leaving = [...this.#workers].filter(({ killing }) => killing !== undefined);
+      for (const { child } of leaving) interrupt(child.pid!, child.pid!);
+      if (leaving.length > 0) return;
+      clearInterval(this.#waking);
+      this.#waking = undefined;
     };
-    const kill = (signal: NodeJS.Signals) => {
-      for (const { child } of this.#workers.values()) child.kill(signal);
-    };
-    return new Promise((resolve) => {
-      const waking = setInterval(servesOnMain ? wake : () => {}, WAKE_AGAIN);
-      const killing = setTimeout(kill, GRACE, 'SIGKILL');
-      this.#onEnded = () => {
-        if (this.#workers.size > 0) return;
-        clearInterval(waking);
-        clearTimeout(killing);
-        resolve();
-      };
-      if (servesOnMain) wake();
-      else kill('SIGTERM');
-      this.#onEnded();
-    });
+    this.#waking ??= setInterval(wake, WAKE_AGAIN);
+    wake();
+  }
+
+  get #servesOnMain(): boolean {
+    return this.#plan.traits.arrangement === 'alone' && this.#plan.threads === 1;
+  }
+
+  #clearReplacements(): void {
+    for (const replacement of this.#replacements) clearTimeout(replacement);
+    this.#replacements.clear();
   }
 }
+
+const stopping = () => new ServeError('failed', 'Cannot restart: the server is stopping');
+
+/** The stamps of an event that is the supervisor's own. */
+const own = () => ({ at: Date.now(), pid: process.pid, tid: process.pid, worker: -1 });

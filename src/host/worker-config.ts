@@ -21,6 +21,8 @@ export interface WorkerConfig {
   /** For Node's own loop, which listens once more on the listener it is given. */
   readonly backlog: number;
   readonly options: PageOptions;
+  /** From 1, one more with each restart: the scoreboard says which of them serve. */
+  readonly generation: number;
   /** How many worker processes the server has. */
   readonly processes: number;
   /** Which worker process of the server this is, from 0. */

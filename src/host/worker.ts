@@ -10,13 +10,7 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { type Admission, dropHolder } from '../limits/admission.ts';
 import { mapSharedMemory } from '../os/memory.ts';
-import {
-  dieWithParent,
-  ignoreInterruptKey,
-  interrupt,
-  interruptible,
-  threadId,
-} from '../os/signal.ts';
+import { dieWithParent, ignoreTerminal, interrupt, interruptible, threadId } from '../os/signal.ts';
 import { close } from '../os/socket.ts';
 import { createContext, type Helm } from './context.ts';
 import { doorOf, sharedAdmission } from './door.ts';
@@ -174,7 +168,7 @@ const config: WorkerConfig = JSON.parse(process.argv[2]!);
 process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
 dieWithParent();
 if (process.ppid !== config.parent) process.exit();
-ignoreInterruptKey();
+ignoreTerminal();
 interruptible();
 
 process.on('uncaughtException', fail);

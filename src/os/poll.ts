@@ -69,3 +69,13 @@ export class Poll implements Selector {
     this.#address = addressOf(new Uint8Array(larger.buffer));
   }
 }
+
+const one = new Int32Array(2);
+const oneAddress = addressOf(new Uint8Array(one.buffer));
+
+/** Whether there is something to receive, or to accept, at this moment. */
+export function isReadable(fd: number): boolean {
+  one[0] = fd;
+  one[1] = READABLE;
+  return libc.poll(oneAddress, 1, 0) > 0 && one[1]! >> 16 !== 0;
+}

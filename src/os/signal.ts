@@ -32,8 +32,11 @@ export const interrupt = (pid: number, tid: number): boolean => libc.tgkill(pid,
 /** This thread's number, as /proc and strace show it. */
 export const threadId = (): number => libc.gettid();
 
-/** Ctrl-C reaches every process of the terminal; only the supervisor is to act on it. */
-export const ignoreInterruptKey = (): void => handle(constants.signals.SIGINT, SIG_IGN);
+/** Ctrl-C and a closed terminal reach every process of it; only the supervisor is to act on them. */
+export function ignoreTerminal(): void {
+  handle(constants.signals.SIGINT, SIG_IGN);
+  handle(constants.signals.SIGHUP, SIG_IGN);
+}
 
 /** A worker must not outlive its supervisor, however that ended. prctl(2) */
 export function dieWithParent(): void {

@@ -122,13 +122,25 @@ export function recv(fd: number, address: number, length: number): number {
   return count >= 0 ? count : ordinary('recv', count);
 }
 
+/** What is there already, whether or not the socket blocks; `WOULD_BLOCK` if that is nothing. */
+export function recvReady(fd: number, address: number, length: number): number {
+  const count = libc.recv(fd, address, length, MSG_DONTWAIT);
+  return count >= 0 ? count : ordinary('recv', count);
+}
+
+/** How many of the bytes the kernel took at once, whether or not the socket blocks. */
+export function sendReady(fd: number, address: number, length: number): number {
+  const count = libc.send(fd, address, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return count >= 0 ? count : ordinary('send', count);
+}
+
 /** How many of the bytes at `address` the kernel took; it may be fewer than offered. */
 export function send(fd: number, address: number, length: number): number {
   const count = libc.send(fd, address, length, MSG_NOSIGNAL);
   return count >= 0 ? count : ordinary('send', count);
 }
 
-/** Ends both directions; whoever is blocked on the socket, in any thread or process, wakes up. */
+/** Ends both directions, and a listener's accepting: whoever is blocked on it, in any thread or process, wakes up. */
 export const shutdown = (fd: number): void => void libc.shutdown(fd, SHUT_RDWR);
 
 /** Closes a descriptor. Never to be tried again, whatever it returned: close(2). */

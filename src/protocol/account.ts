@@ -21,13 +21,18 @@ export type ConversationEvent =
   | { readonly type: 'limited'; readonly peer: string; readonly limit: string }
   /** The peer was turned away as soon as it was accepted. */
   | { readonly type: 'refused'; readonly peer: string; readonly reason: string }
-  /** The server is stopping. */
-  | { readonly type: 'cut'; readonly peer: string };
+  /** The server ended it, as its worker leaves: at rest, or inside something. */
+  | {
+      readonly type: 'cut';
+      readonly peer: string;
+      readonly why: 'stop' | 'restart';
+      readonly inside?: 'question' | 'answer';
+    };
 
 /** How a conversation came to its end, as seen by whoever drives the socket. */
 export interface Ending {
-  /** The peer's end of stream, the server's own stop, or a failed call's errno name and text. */
-  readonly cause: 'end of stream' | 'stop' | Error;
+  /** The peer's end of stream, the worker's own leaving, or a failed call's errno name and text. */
+  readonly cause: 'end of stream' | 'stop' | 'restart' | Error;
   /** Answers that were made but not handed to the kernel. */
   readonly unsent?: Uint8Array | undefined;
 }
@@ -59,16 +64,14 @@ export function accountOf(
   if (conversation?.limited !== undefined) {
     return { type: 'limited', peer, limit: conversation.limited };
   }
-  if (cause === 'stop') return { type: 'cut', peer };
-  if (unsent !== undefined && unsent.length > 0) {
-    return { type: 'unsent', peer, unsent: quoted(unsent) };
+  const left = unsent !== undefined && unsent.length > 0 ? unsent : conversation?.owed;
+  const unfinished = conversation?.unfinished ?? '';
+  if (cause === 'stop' || cause === 'restart') {
+    const inside = left !== undefined ? 'answer' : unfinished.length > 0 ? 'question' : undefined;
+    return { type: 'cut', peer, why: cause, ...(inside ? { inside } : {}) };
   }
-  const owed = conversation?.owed;
-  if (owed !== undefined) return { type: 'unsent', peer, unsent: quoted(owed) };
+  if (left !== undefined) return { type: 'unsent', peer, unsent: quoted(left) };
   if (cause instanceof Error) return { type: 'failed', peer, error: cause.message };
-  const unfinished = conversation?.unfinished;
-  if (unfinished !== undefined && unfinished.length > 0) {
-    return { type: 'hungUp', peer, received: quoted(unfinished) };
-  }
+  if (unfinished.length > 0) return { type: 'hungUp', peer, received: quoted(unfinished) };
   return { type: 'closed', peer };
 }

@@ -1,0 +1,87 @@
+/**
+ * How a worker leaves. It is told to in memory that it shares with whoever runs it, accepts nobody from
+ * then on, and ends its connections in an order that keeps what was promised: an answer that is owed is
+ * given, up to the drain's last moment. Every architecture asks here whether a connection is to end.
+ */
+import { IDLE, QUESTION } from './phases.ts';
+
+/** What whoever runs a worker tells it; read anew each time. */
+export interface Orders {
+  /** `restart`: another worker has taken its place. `stop`: there is none after it. */
+  readonly order: 'serve' | 'restart' | 'stop';
+  /** How long those have who are owed an answer, in ms from the moment the worker noticed; it may shrink. */
+  readonly drain: number;
+  /** A connection was answered and then ended, or ended inside a question or an answer. */
+  count(outcome: 'answered' | 'cut'): void;
+}
+
+/** A peer that asks on and on while it is to be ended is answered so many times before others have their turn. */
+export const LAST_LOOKS = 16;
+
+/**
+ * When the server stops, how long a question may take that had begun, in ms: an unfinished question is
+ * no promise, and Ctrl-C is to be quick whatever dangles.
+ */
+const HALFWAY = 500;
+
+export class Departure {
+  readonly #orders: Orders;
+  #since = -1;
+
+  constructor(orders: Orders) {
+    this.#orders = orders;
+  }
+
+  /** True once this worker is to leave. */
+  get isDue(): boolean {
+    return this.#orders.order !== 'serve';
+  }
+
+  /** Why, as an ending's cause. */
+  get cause(): 'restart' | 'stop' {
+    return this.#orders.order === 'restart' ? 'restart' : 'stop';
+  }
+
+  /** True once nobody has any time left. */
+  get isOver(): boolean {
+    return this.isDue && this.#spent() >= this.#orders.drain;
+  }
+
+  /** True if a connection that is at rest, and was told all it asked, is to be ended. */
+  get endsIdle(): boolean {
+    return this.isDue && (this.#orders.order === 'stop' || this.isOver);
+  }
+
+  /**
+   * Whether a connection is to be ended now.
+   *
+   * @param phase what it is doing: see phases.ts
+   */
+  ends(phase: number): boolean {
+    if (!this.isDue) return false;
+    if (phase === IDLE) return this.endsIdle;
+    if (this.isOver) return true;
+    return this.#orders.order === 'stop' && phase === QUESTION && this.#spent() >= HALFWAY;
+  }
+
+  /**
+   * Counts a connection that was ended for it, if there is anything to be told of it.
+   *
+   * @param phase what it was doing
+   * @param isAnswered whether it was given an answer since
+   */
+  note(phase: number, isAnswered: boolean): void {
+    if (phase !== IDLE) this.#orders.count('cut');
+    else if (isAnswered) this.#orders.count('answered');
+  }
+
+  #spent(): number {
+    const now = performance.now();
+    if (this.#since < 0) this.#since = now;
+    return now - this.#since;
+  }
+}
+
+/** Of a worker that is never told to leave. */
+export const neverLeaves = (): Departure =>
+  new Departure({ order: 'serve', drain: 0, count: () => {} });
