@@ -85,6 +85,7 @@ export const isResting = (): boolean => restsUntil > 0 && performance.now() < re
  */
 export function admit(worker: WorkerContext, socket: number): boolean {
   const { admission } = worker;
+  if (spare < 0) keepSpare();
   const reason = admission.admit(
     socket,
     admission.needsAddress ? peerAddressOf(socket) : undefined,

@@ -22,7 +22,7 @@ export const LAST_LOOKS = 16;
  * When the server stops, how long a question may take that had begun, in ms: an unfinished question is
  * no promise, and Ctrl-C is to be quick whatever dangles.
  */
-const HALFWAY = 500;
+const HALFWAY = 250;
 
 export class Departure {
   readonly #orders: Orders;

@@ -181,10 +181,11 @@ export class Sockets {
     if (cause !== undefined) {
       this.#overdue.delete(fd);
       const conversation = this.bytesReceived[fd] ?? this.#shared;
-      const isLeaving = typeof cause === 'string' && this.#phaseOf(fd) === IDLE;
-      return isLeaving
-        ? this.#goOn(fd, conversation, undefined)
-        : this.#end(fd, conversation, { cause });
+      if (cause instanceof LimitReached) return this.#end(fd, conversation, { cause });
+      const phase = this.#phaseOf(fd);
+      if (phase === IDLE && this.#endsIdle) return this.#goOn(fd, conversation, undefined);
+      this.#worker.departure.note(phase, false);
+      return this.#end(fd, conversation, { cause });
     }
     const conversation = this.bytesReceived[fd]!;
     return this.#goOn(fd, conversation, conversation.resume(this.#out));
@@ -207,7 +208,9 @@ export class Sockets {
   closeAll(): void {
     for (let fd = 0; fd < this.#interest.length; fd++) {
       if (this.#interest[fd] === CLOSED) continue;
-      this.#end(fd, this.bytesReceived[fd], { cause: this.#worker.departure.cause });
+      const { departure } = this.#worker;
+      departure.note(this.#phaseOf(fd), false);
+      this.#end(fd, this.bytesReceived[fd], { cause: departure.cause });
       this.close(fd);
     }
   }
@@ -269,7 +272,10 @@ export class Sockets {
         }
         if (this.#endsIdle && conversation.heldLength === 0 && looks++ < LAST_LOOKS) {
           const cause = this.#lastLook(fd);
-          if (typeof cause !== 'number') return this.#end(fd, conversation, { cause }, isAnswered);
+          if (typeof cause !== 'number') {
+            if (typeof cause === 'string') this.#worker.departure.note(IDLE, isAnswered);
+            return this.#end(fd, conversation, { cause });
+          }
           turn = conversation.receive(received, 0, cause, out);
           continue;
         }
@@ -328,21 +334,12 @@ export class Sockets {
     return this.interestOf(fd);
   }
 
-  #end(
-    fd: number,
-    conversation: Conversation | undefined,
-    ending: Ending,
-    isAnswered = false,
-  ): number {
+  #end(fd: number, conversation: Conversation | undefined, ending: Ending): number {
     this.#out.clear();
-    const { cause } = ending;
-    if (cause === 'stop' || cause === 'restart') {
-      this.#worker.departure.note(this.#phaseOf(fd), isAnswered);
-    }
     if (this.#worker.journal.on) {
       const rest = this.bytesToSend[fd];
       const unsent = rest === undefined ? ending.unsent : rest.bytes.subarray(rest.sent);
-      const account = accountOf(this.#peers[fd]!, conversation, { cause, unsent });
+      const account = accountOf(this.#peers[fd]!, conversation, { cause: ending.cause, unsent });
       this.#worker.journal.record(account);
     }
     // A conversation that failed is not to serve the next peer.

@@ -112,7 +112,7 @@ program
   )
   .addHelpText(
     'after',
-    '\nCtrl-C stops it, a second one at once; kill -HUP replaces the workers and loses no client;\nkill -USR2 has it print what each worker is doing.',
+    '\nCtrl-C stops it, a second one at once. kill -HUP replaces the workers and loses\nno client; kill -USR2 has it print what each worker is doing.',
   )
   .addHelpText('after', example('mondo serve threaded localhost -p 1060 --threads 2'))
   .action(async (architecture: string | undefined, host: string, options) => {

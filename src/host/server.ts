@@ -30,7 +30,7 @@ export interface Server {
   /**
    * Stops listening, answers what was fully asked, ends whoever is at rest, and then the workers; resolves
    * when nothing of it is left. Whoever is owed an answer has until the deadline; whoever is inside a
-   * question has 500 ms of it. Called again, the shorter deadline counts.
+   * question has 250 ms of it. Called again, the shorter deadline counts.
    *
    * @param options.deadline in ms from now; 0 ends everybody at once. Default: the option `drain`
    */

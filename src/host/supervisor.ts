@@ -334,7 +334,7 @@ export class Supervisor {
     clearTimeout(worker.killing);
     const pid = worker.child.pid ?? 0;
     const rows = this.read().filter((row) => row.pid === pid);
-    const lost = rows.reduce((sum, { open }) => sum + open, 0);
+    const lost = openOf(rows);
     // It had no time left to count them itself.
     if (worker.killing !== undefined) this.#scoreboard.addCut(lost);
     this.#scoreboard.freeRowsOf(pid);
@@ -373,6 +373,8 @@ export class Supervisor {
     this.#hasten(drain);
     while (this.#workers.size > 0) await this.#nextEnd();
     this.#stuck?.close();
+    // Rows that are left are those of assistants, which were killed with their worker.
+    this.#scoreboard.addCut(openOf(this.read()));
     const after = this.#scoreboard.departed;
     this.#scoreboard.unmap();
     close(this.#scoreboardFd);
@@ -422,6 +424,8 @@ export class Supervisor {
     this.#replacements.clear();
   }
 }
+
+const openOf = (rows: readonly RowReading[]) => rows.reduce((sum, { open }) => sum + open, 0);
 
 const stopping = () => new ServeError('failed', 'Cannot restart: the server is stopping');
 

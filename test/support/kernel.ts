@@ -98,6 +98,20 @@ export function descriptorsOf(pid: number | 'self'): Map<number, string> {
   return found;
 }
 
+/**
+ * True once the server's process has received all that this client sent: what it has not read is in the
+ * kernel's receive queue. IPv4. proc_net_tcp(5)
+ *
+ * @param server where it listens, and `client` where the client is: ports on 127.0.0.1
+ */
+export function isReceived(server: number, client: number): boolean {
+  const ends = [server, client].map(
+    (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
+  );
+  const line = (read('/proc/net/tcp') ?? '').split('\n').find((l) => l.includes(ends.join(' ')));
+  return line !== undefined && / [0-9A-F]{8}:0{8} /.test(line);
+}
+
 /** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */
 export const holdings = (): string[] =>
   [...descriptorsOf('self').values()]

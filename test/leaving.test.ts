@@ -1,0 +1,401 @@
+/** How servers stop, and how their workers are replaced: what was asked is answered, and nobody is turned away. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { ServerEvent } from '../src/host/server-event.ts';
+import { serve } from '../src/index.ts';
+import { aphorisms } from '../src/protocol/zen.ts';
+import { ask, NetClient } from './support/clients.ts';
+import { isReceived } from './support/kernel.ts';
+import { Process, spawnMondo } from './support/processes.ts';
+import { architectures, Serving } from './support/serving.ts';
+import { MS, until, within } from './support/until.ts';
+
+const BEAUTIFUL = 'Beautiful is better than?';
+const questions = Object.entries(aphorisms);
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-leaving-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const stoppedOf = (serving: Serving) => {
+  const last = serving.events.at(-1);
+  return last?.type === 'stopped' ? { answered: last.answered, cut: last.cut } : undefined;
+};
+
+/** Resolves once the server's process has what the client sent. */
+const received = (serving: Serving, { peer }: NetClient) =>
+  until('the question to be received', () =>
+    isReceived(serving.server.port, Number(peer.split(':')[1])),
+  );
+
+/** A long time: whoever waits for it is stopped by something else. */
+const FOREVER = 3_600_000;
+
+describe.each(architectures)('$title stops', ({ options }) => {
+  it('and answers first what was asked', async () => {
+    const serving = await Serving.start({ ...options, think: 300 * MS, thinkHow: 'defer' });
+    const client = await NetClient.connect(serving.address);
+    await serving.expectAccepted(client.peer);
+    await client.send(BEAUTIFUL);
+    const closed = serving.server.close();
+    expect(await client.rest()).toBe('Ugly.');
+    await client.close();
+    await closed;
+    expect(stoppedOf(serving)).toEqual({ answered: 1, cut: 0 });
+    await serving.expectNothingLeft();
+  });
+
+  it('and answers all of many questions, some of which it has not received', async () => {
+    const serving = await Serving.start(options);
+    const client = await NetClient.connect(serving.address);
+    await serving.expectAccepted(client.peer);
+    const sent = client.send(BEAUTIFUL.repeat(2000));
+    const closed = serving.server.close();
+    await sent.catch(() => {});
+    const rest = await client.rest();
+    expect(rest).toBe('Ugly.'.repeat(rest.length / 5));
+    // What was in the kernel by then was asked; more cannot be promised of a client that goes on.
+    expect(rest.length).toBeGreaterThan(0);
+    await client.close();
+    await closed;
+    expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
+  });
+
+  it('and waits for nobody who is at rest', async () => {
+    const serving = await Serving.start(options);
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await serving.close();
+    expect(await client.rest()).toBe('');
+    expect(serving.accountOf(client.peer)).toEqual(['accepted', 'cut']);
+    // The answer that it had a moment ago may count: a thread is told to leave while it still sends.
+    expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
+    await client.close();
+    await serving.expectNothingLeft();
+  });
+
+  it('and cuts off who is owed an answer when the time is over', async () => {
+    const serving = await Serving.start({ ...options, think: FOREVER, thinkHow: 'defer' });
+    const client = await NetClient.connect(serving.address);
+    await serving.expectAccepted(client.peer);
+    await client.send(BEAUTIFUL);
+    await received(serving, client);
+    await within(8000, 'the end of the server', serving.server.close({ deadline: 100 }));
+    expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
+    expect(await client.rest()).toBe('');
+    await client.close();
+  });
+
+  it('and ends at once when it is told a second time', async () => {
+    const serving = await Serving.start({ ...options, think: FOREVER, thinkHow: 'defer' });
+    const client = await NetClient.connect(serving.address);
+    await serving.expectAccepted(client.peer);
+    await client.send(BEAUTIFUL);
+    await received(serving, client);
+    const closed = serving.server.close({ deadline: FOREVER });
+    await nextTurn();
+    void serving.server.close({ deadline: 0 });
+    await within(8000, 'the end of the server', closed);
+    expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
+    await client.close();
+  });
+});
+
+/** Clients that come, ask all questions, and leave, several at a time, until they are told to stop. */
+function crowd(port: number, size: number) {
+  const faults: string[] = [];
+  let served = 0;
+  let isOver = false;
+  const one = async () => {
+    while (!isOver) {
+      const socket = connect(port, '127.0.0.1').setEncoding('latin1');
+      try {
+        for (const [question, answer] of questions) {
+          let received = '';
+          await new Promise<void>((resolve, reject) => {
+            socket.on('data', (data: string) => {
+              received += data;
+              if (received.length >= answer.length) resolve();
+            });
+            socket.on('error', reject).on('close', () => reject(new Error('closed early')));
+            socket.write(question);
+          });
+          socket.removeAllListeners();
+          if (received !== answer) faults.push(`${question} ${received}`);
+        }
+        served++;
+      } catch (error) {
+        faults.push(String(error));
+      } finally {
+        socket.on('error', () => {}).destroy();
+      }
+    }
+  };
+  const all = Array.from({ length: size }, one);
+  return {
+    faults,
+    get served() {
+      return served;
+    },
+    async stop() {
+      isOver = true;
+      await Promise.all(all);
+    },
+  };
+}
+
+describe('a restart', () => {
+  it.each(architectures)('of $title loses no client and no question', async ({ options }) => {
+    const serving = await Serving.start({ ...options, drain: 2000 * MS });
+    const clients = crowd(serving.server.port, 3);
+    for (let i = 0; i < 3; i++) {
+      const before = serving.server.pids;
+      const { served } = clients;
+      await serving.server.restart();
+      await until('clients to be served', () => clients.served > served + 3);
+      await until('the old workers to leave', () =>
+        serving.server.pids.every((pid) => !before.includes(pid)),
+      );
+    }
+    await clients.stop();
+    expect(clients.faults).toEqual([]);
+    await serving.stop();
+    await serving.expectNothingLeft();
+  });
+
+  it('a hundred times under load loses no client and no question', {
+    timeout: 300_000,
+  }, async () => {
+    const serving = await Serving.start({ architecture: 'epoll', drain: 5000 * MS });
+    const clients = crowd(serving.server.port, 3);
+    for (let i = 0; i < 100; i++) await serving.server.restart();
+    await clients.stop();
+    expect(clients.faults).toEqual([]);
+    expect(clients.served).toBeGreaterThan(100);
+    expect(serving.events.filter(({ type }) => type === 'restarted')).toHaveLength(100);
+    expect(serving.events.filter(({ type }) => type === 'died')).toEqual([]);
+    await serving.server.close();
+    await serving.expectNothingLeft();
+  });
+
+  it('leaves a client that stays with its worker', async () => {
+    const serving = await Serving.start({ architecture: 'uring', drain: FOREVER });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await serving.server.restart();
+    expect(serving.server.pids).toHaveLength(2);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await until('the old worker to leave', () => serving.server.pids.length === 1);
+    await serving.stop();
+  });
+
+  it('picks up a changed service, and none that cannot be loaded', async () => {
+    const service = join(folder, 'changing.mjs');
+    const write = (answer: string) =>
+      writeFileSync(service, `export default { delimiter: '?', answer: () => ${answer} };`);
+    write(`'one.'`);
+    const serving = await Serving.start({ architecture: 'prefork', service });
+    const answer = async () => {
+      const client = await NetClient.connect(serving.address);
+      const text = await ask(client, 'Which?', 4);
+      await client.close();
+      return text;
+    };
+    expect(await answer()).toBe('one.');
+    write(`'two.'`);
+    await serving.server.restart();
+    await until('the old workers to leave', () => serving.server.pids.length === 4);
+    expect(await answer()).toBe('two.');
+    writeFileSync(service, 'export default {');
+    await expect(serving.server.restart()).rejects.toThrow(/changing\.mjs/);
+    await until('the new workers to be gone', () => serving.server.pids.length === 4);
+    expect(await answer()).toBe('two.');
+    write(`'six.'`);
+    await serving.server.restart();
+    await until('the old workers to leave', () => serving.server.pids.length === 4);
+    expect(await answer()).toBe('six.');
+    await serving.stop();
+    await serving.expectNothingLeft();
+  });
+
+  it('is asked for with SIGHUP, and the command says so', async () => {
+    await using server = spawnMondo('serve', 'threaded', '-p', '0', '--drain', '1s');
+    await server.printed(/Listening/);
+    for (let generation = 2; generation < 5; generation++) {
+      server.child.kill('SIGHUP');
+      await server.printed(new RegExp(`Restarted: workers of generation ${generation} serve`));
+    }
+    server.child.kill('SIGTERM');
+    expect((await server.ended()).stdout).toMatch(/Stopped: 0 answered to the end, 0 cut off.*\n$/);
+  });
+});
+
+describe('mondo serve', () => {
+  it('ends at once after a second signal, and says who was cut off', async () => {
+    const options = ['--think', String(FOREVER), '--think-how', 'defer', '--drain', '60m'];
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const socket = connect(Number(port), '127.0.0.1').on('error', () => {});
+    socket.write(BEAUTIFUL);
+    await server.printed(/Accepted/);
+    server.child.kill('SIGTERM');
+    // The same signal once more in the same moment is what npm makes of one Ctrl-C.
+    server.child.kill('SIGTERM');
+    await until('the listener to be closed', () => isRefused(Number(port)));
+    await until('the second signal to be another', () => {
+      if (server.isRunning) server.child.kill('SIGTERM');
+      return !server.isRunning;
+    });
+    expect((await server.ended()).stdout).toMatch(/Stopped: 0 answered to the end, 1 cut off\n$/);
+    socket.destroy();
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('--user serves as somebody else than root', async () => {
+    const port = 1023;
+    await using server = spawnMondo('serve', 'prefork', '-p', String(port), '--user', 'nobody');
+    await server.printed(/Listening at 127\.0\.0\.1:1023/);
+    expect(server.stdout).not.toMatch(/Serving as root/);
+    const client = await NetClient.connect({ family: 'IPv4', host: '127.0.0.1', port });
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const workers = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')
+      .trim()
+      .split(' ');
+    expect(workers).toHaveLength(4);
+    for (const pid of workers) {
+      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^Uid:\t65534\t65534\t65534/m);
+    }
+    await client.close();
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', async () => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0');
+    await server.printed(/Serving as root/);
+  });
+
+  it.each([
+    [['--user', 'no such user'], 2, 'no user "no such user"'],
+    [['--group', 'no such group'], 2, 'no group "no such group"'],
+    [['--drain', 'soon'], 2, 'give a time such as'],
+  ])('%j fails in one line', async (words, code, text) => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', ...words);
+    const ended = await server.ended();
+    expect(ended.code).toBe(code);
+    expect(ended.stderr).toContain(text);
+    expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+const isRefused = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(false)).on('error', () => resolve(true));
+    socket.on('connect', () => socket.destroy());
+  });
+
+describe('a worker', () => {
+  it('that is killed is told of with what it held, and replaced', async () => {
+    const serving = await Serving.start({ architecture: 'epoll', processes: 2 });
+    const clients = await Promise.all(
+      Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
+    );
+    for (const client of clients) await serving.expectAccepted(client.peer);
+    const open = serving.server.workers().map(({ pid, open }) => ({ pid, open }));
+    const [victim] = open;
+    process.kill(victim!.pid, 'SIGKILL');
+    const died = await until('its death to be told', () =>
+      serving.events.find(({ type }) => type === 'died'),
+    );
+    expect(died).toMatchObject({ pid: victim!.pid, lost: victim!.open });
+    await until('another to serve', () => serving.server.workers().length === 2);
+    for (const client of clients) await client.close();
+    await serving.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'single',
+  ])('of %s that is stuck is told of', async (architecture) => {
+    const service = join(folder, `burning-${architecture}.mjs`);
+    writeFileSync(service, `export default { delimiter: '?', answer() { for (;;); }, };`);
+    const serving = await Serving.start({ architecture, service, stuck: 300 * MS });
+    const client = await NetClient.connect(serving.address);
+    await client.send('How long?');
+    const stuck = await until('it to be told', () =>
+      serving.events.find((event) => event.type === 'stuck'),
+    );
+    expect(stuck).toMatchObject({ pid: serving.server.pids[0] });
+    expect((stuck as ServerEvent & { doing: string }).doing).toMatch(/the kernel says: /);
+    await serving.server.close({ deadline: 0 });
+    await client.close();
+  });
+});
+
+describe('out of descriptors', () => {
+  // Each connection of the server takes one descriptor, and of those there are few.
+  const limited = (architecture: string) =>
+    new Process('/bin/sh', [
+      '-c',
+      'ulimit -n 48; exec "$0" "$@"',
+      process.execPath,
+      join(import.meta.dirname, '..', 'bin', 'mondo'),
+      ...['serve', architecture, '-p', '0', '--limit', 'connections=off', '--limit', 'idle=1m'],
+    ]);
+
+  it.each([
+    'epoll',
+    'uring',
+    'poll',
+    'select',
+    'generator',
+    'asyncore',
+  ])('%s serves those it has, turns the next away, and recovers', async (architecture) => {
+    await using server = limited(architecture);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const first = await NetClient.connect(address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const more = await Promise.all(Array.from({ length: 60 }, () => NetClient.connect(address)));
+    await server.printed(/Cannot accept for now: .*EMFILE/);
+    await server.printed(/Refused .*as many connections/);
+    // Whoever is in is served all the while.
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, BEAUTIFUL, 5).catch(() => '');
+      await client.close();
+      return answer === 'Ugly.';
+    });
+    expect(server.stdout.match(/Cannot accept for now/g)!.length).toBeLessThan(5);
+    await first.close();
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0 });
+  });
+});
+
+it('a server in this process drains as well', async () => {
+  const events: ServerEvent[] = [];
+  const service = { delimiter: '?', answerAsync: async () => answer };
+  const { promise: answer, resolve } = Promise.withResolvers<string>();
+  const server = await serve({ architecture: 'coroutine', port: 0, service }, (event) =>
+    events.push(event),
+  );
+  const client = await NetClient.connect(server.address);
+  await client.send('Now?');
+  await until('the client to be there', () => events.some(({ type }) => type === 'accepted'));
+  const closed = server.close();
+  await until('the listener to be closed', () => isRefused(server.port));
+  resolve('Then.');
+  expect(await client.rest()).toBe('Then.');
+  await closed;
+  expect(events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 0 });
+  await expect(server.restart()).rejects.toThrow(/Cannot restart/);
+  await client.close();
+});
