@@ -111,5 +111,5 @@ function hint({ address }: Server): void {
     // Commands stay whole, to be copied.
     console.log(line.length <= columns ? line : `  # ${explanation}\n  ${command}`);
   }
-  console.log('Ctrl-C stops the server.\n');
+  console.log(`Ctrl-C stops the server, kill -HUP ${pid} replaces its workers.\n`);
 }
