@@ -1,0 +1,82 @@
+/**
+ * Connecting as no friendly client does: without waiting for it, from an address of one's choice, with
+ * little room for answers. ip(7), tcp(7), socket(7)
+ */
+import { constants } from 'node:os';
+import { encodeAddress, familyOf, type SocketAddress } from './address.ts';
+import { check, errno, libc, SystemError } from './libc.ts';
+import { close } from './socket.ts';
+
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const IPPROTO_IP = 0;
+const IP_BIND_ADDRESS_NO_PORT = 24;
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+const SHUT_WR = 1;
+// tcpi_state.
+const TCP_ESTABLISHED = 1;
+const TCP_FIN_WAIT1 = 4;
+const TCP_FIN_WAIT2 = 5;
+const TCP_CLOSE_WAIT = 8;
+
+const int = (value: number) => Buffer.from(new Int32Array([value]).buffer);
+
+export interface DialOptions {
+  /** An address of this machine, such as `127.0.0.2`; its port is chosen by the kernel. */
+  readonly from?: string;
+  /** How many bytes the kernel keeps until they are read; it doubles the number, and has a least one. */
+  readonly room?: number;
+}
+
+/** A socket that is being connected; it does not block. `connectionState` tells when it is. */
+export function dial(to: SocketAddress, { from, room }: DialOptions = {}): number {
+  const flags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const fd = check('socket', libc.socket(familyOf(to), flags, 0));
+  try {
+    // Before connect: the window that the peer is offered follows from it.
+    if (room !== undefined) {
+      check('setsockopt', libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(room), 4));
+    }
+    if (from !== undefined) {
+      // The port is chosen by connect, when both ends are known: else it would be taken for all peers.
+      libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, int(1), 4);
+      const bytes = encodeAddress({ family: 'IPv4', host: from, port: 0 });
+      check('bind', libc.bind(fd, bytes, bytes.length));
+    }
+    const bytes = encodeAddress(to);
+    if (libc.connect(fd, bytes, bytes.length) < 0) {
+      const number = errno();
+      if (number !== constants.errno.EINPROGRESS) throw new SystemError('connect', number);
+    }
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/**
+ * How far a connection is: `open` once the peer's kernel has answered, `left` when the peer has ended
+ * its direction, `none` before, or after a reset.
+ */
+export function connectionState(fd: number): 'none' | 'open' | 'left' {
+  const state = Buffer.alloc(1);
+  if (libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, state, int(1)) < 0) return 'none';
+  switch (state[0]) {
+    case TCP_ESTABLISHED:
+    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT2:
+      return 'open';
+    case TCP_CLOSE_WAIT:
+      return 'left';
+    default:
+      return 'none';
+  }
+}
+
+/** Ends this direction; the other stays open. shutdown(2) */
+export const endSending = (fd: number): void => void libc.shutdown(fd, SHUT_WR);

@@ -1,0 +1,86 @@
+/** Runs attacks in a process of their own. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { Order, Reply } from './attacker.ts';
+import type { Attack } from './attacks.ts';
+import type { Intensity, Running, Target } from './hostile.ts';
+
+const extension = import.meta.filename.slice(-3);
+/** How long it has for each order, in ms. */
+const PATIENCE = 10_000;
+
+/** One process that attacks, one attack at a time. */
+export class Attacker implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  #intensity: Intensity | undefined;
+
+  /** Starts the process; resolves when it can be told to attack. */
+  static async start(): Promise<Attacker> {
+    const file = new URL(`./attacker${extension}`, import.meta.url);
+    const attacker = new Attacker(
+      fork(file, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
+    );
+    await attacker.#answered('ready');
+    return attacker;
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on('message', (message: Reply) => {
+      if (message.reply === 'intensity') this.#intensity = message.intensity;
+    });
+  }
+
+  /** Begins an attack; resolves once its first wave is there. */
+  async attack({ name, isInside = false, start }: Attack, target: Target): Promise<Running> {
+    // What acts on processes needs no process, only their ids, which change.
+    if (isInside) return start(target);
+    this.#intensity = undefined;
+    const { port, crowd, rate } = target;
+    await this.#order({ order: 'start', name, port, crowd, rate }, 'started');
+    return {
+      intensity: () => this.#intensity ?? { reached: 0, wanted: 1, unit: 'connections', wrong: 0 },
+      stop: () => this.#order({ order: 'stop' }, 'stopped'),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #order(order: Order, wanted: Reply['reply']): Promise<void> {
+    const answered = this.#answered(wanted);
+    this.#child.send(order);
+    return answered;
+  }
+
+  /** Resolves with that reply; rejects if it fails, dies or says nothing. */
+  #answered(wanted: Reply['reply']): Promise<void> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error) => {
+        clearTimeout(timer);
+        child.off('message', hear);
+        child.off('exit', gone);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const hear = (message: Reply) => {
+        if (message.reply === wanted) settle();
+        if (message.reply === 'failed') settle(new Error(`Cannot attack: ${message.error}`));
+      };
+      const gone = () => settle(new Error('Cannot attack: the process of the attackers has ended'));
+      const late = () => settle(new Error(`Cannot attack: no reply within ${PATIENCE} ms`));
+      const timer = setTimeout(late, PATIENCE);
+      child.on('message', hear);
+      child.once('exit', gone);
+    });
+  }
+}

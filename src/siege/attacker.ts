@@ -1,0 +1,53 @@
+/** The process of the attackers: apart from the honest client, which is not to wait for them. Started by apart.ts. */
+import { attackNamed } from './attacks.ts';
+import type { Intensity, Running } from './hostile.ts';
+
+/** How often it tells how hard it hits, in ms. */
+const TELL = 100;
+
+export type Order =
+  | {
+      readonly order: 'start';
+      readonly name: string;
+      readonly port: number;
+      readonly crowd: number;
+      readonly rate: number;
+    }
+  | { readonly order: 'stop' };
+
+export type Reply =
+  | { readonly reply: 'ready' | 'started' | 'stopped' }
+  | { readonly reply: 'intensity'; readonly intensity: Intensity }
+  | { readonly reply: 'failed'; readonly error: string };
+
+let running: Running | undefined;
+let telling: NodeJS.Timeout | undefined;
+
+const reply = (message: Reply) => void process.send?.(message);
+const tell = () => {
+  if (running !== undefined) reply({ reply: 'intensity', intensity: running.intensity() });
+};
+
+async function obey(order: Order): Promise<void> {
+  if (order.order === 'start') {
+    const { name, port, crowd, rate } = order;
+    running = await attackNamed(name)!.start({ port, crowd, rate, pids: () => [] });
+    telling = setInterval(tell, TELL);
+    tell();
+    reply({ reply: 'started' });
+    return;
+  }
+  clearInterval(telling);
+  tell();
+  await running?.stop();
+  running = undefined;
+  reply({ reply: 'stopped' });
+}
+
+process.on('message', (order: Order) => {
+  obey(order).catch((error) => reply({ reply: 'failed', error: String(error) }));
+});
+// Whoever started it is gone; Ctrl-C in a terminal reaches it too, and is that one's to act on.
+process.on('disconnect', () => process.exit());
+process.on('SIGINT', () => {});
+reply({ reply: 'ready' });
