@@ -12,8 +12,7 @@ import { parseLimits } from '../limits/limits.ts';
  */
 const SAME_SIGNAL = 300;
 
-const AS_ROOT =
-  'Serving as root: whoever finds a fault in the service may do anything; --user nobody serves as somebody who may not';
+const AS_ROOT = 'Serving as root; --user nobody serves as somebody who may do less';
 
 const { pid } = process;
 

@@ -99,17 +99,21 @@ export function descriptorsOf(pid: number | 'self'): Map<number, string> {
 }
 
 /**
- * True once the server's process has received all that this client sent: what it has not read is in the
- * kernel's receive queue. IPv4. proc_net_tcp(5)
+ * True once the server's process has received all that this client sent: nothing of it waits in the kernel
+ * to be acknowledged, on the client's side, or to be read, on the server's. proc_net_tcp(5)
  *
- * @param server where it listens, and `client` where the client is: ports on 127.0.0.1
+ * @param server and `client`: their ports on 127.0.0.1
  */
 export function isReceived(server: number, client: number): boolean {
-  const ends = [server, client].map(
+  const [here, there] = [server, client].map(
     (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
   );
-  const line = (read('/proc/net/tcp') ?? '').split('\n').find((l) => l.includes(ends.join(' ')));
-  return line !== undefined && / [0-9A-F]{8}:0{8} /.test(line);
+  const lines = (read('/proc/net/tcp') ?? '').split('\n');
+  const queues = (local: string, remote: string) =>
+    / ([0-9A-F]{8}):([0-9A-F]{8}) /.exec(
+      lines.find((line) => line.includes(`${local} ${remote}`))?.split(remote)[1] ?? '',
+    );
+  return queues(there!, here!)?.[1] === '00000000' && queues(here!, there!)?.[2] === '00000000';
 }
 
 /** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */

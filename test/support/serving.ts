@@ -6,7 +6,7 @@ import type { ServeOptions } from '../../src/host/plan.ts';
 import { serve } from '../../src/host/serve.ts';
 import type { Server } from '../../src/host/server.ts';
 import type { ServerEvent } from '../../src/host/server-event.ts';
-import { descendantsOf, holdings, isAlive, threadsOf } from './kernel.ts';
+import { descendantsOf, holdings, isAlive, isReceived, threadsOf } from './kernel.ts';
 import { MS, until } from './until.ts';
 
 export interface Variant {
@@ -135,6 +135,14 @@ export class Serving {
 
   async expectAccepted(peer: string): Promise<void> {
     await until(`${peer} to be accepted`, () => this.accountOf(peer).includes('accepted'));
+  }
+
+  /** Waits until the server's process has all that this client sent; IPv4 only. */
+  async expectReceived(peer: string): Promise<void> {
+    await this.expectAccepted(peer);
+    await until(`all of ${peer} to be received`, () =>
+      isReceived(this.server.port, Number(peer.split(':')[1])),
+    );
   }
 
   /** The server's processes: its workers and theirs. */
