@@ -42,6 +42,9 @@ const BACK_OFF = 100;
 /** Until when this thread does, by `performance.now`. */
 let restsUntil = 0;
 
+/** Whether it was so the last time as well: whoever leaves just now may have made room by the next. */
+let isExhausted = false;
+
 /** A descriptor that is kept for the day when there is none left: with it the next peer is turned away. */
 let spare = -1;
 
@@ -85,7 +88,7 @@ export const isResting = (): boolean => restsUntil > 0 && performance.now() < re
  */
 export function admit(worker: WorkerContext, socket: number): boolean {
   const { admission } = worker;
-  if (spare < 0) keepSpare();
+  cameThrough();
   const reason = admission.admit(
     socket,
     admission.needsAddress ? peerAddressOf(socket) : undefined,
@@ -101,7 +104,6 @@ function take(
   queued?: () => number,
 ): Accepted | undefined {
   const { admission } = worker;
-  if (spare < 0) keepSpare();
   let socket: number;
   try {
     socket = call(worker.listener);
@@ -114,6 +116,7 @@ function take(
     admission.cancel();
     return undefined;
   }
+  cameThrough();
   const address = admission.needsAddress ? acceptedAddress() : undefined;
   const reason = admission.admit(socket, address);
   if (reason !== undefined) {
@@ -151,12 +154,17 @@ export function backOff(error: unknown, worker: WorkerContext): number {
   if (VANISHED.has(error.code)) return 0;
   if (!EXHAUSTED.has(error.code)) throw error;
   restsUntil = performance.now() + BACK_OFF;
-  if (NO_DESCRIPTOR.has(error.code)) turnAwayNext(worker);
-  if (worker.journal.on) {
-    const text = `Cannot accept for now: ${error.message}; trying again every ${BACK_OFF} ms`;
-    worker.journal.record({ type: 'warning', text });
-  }
+  if (isExhausted && NO_DESCRIPTOR.has(error.code)) turnAwayNext(worker);
+  isExhausted = true;
+  const text = `Cannot accept for now: ${error.message}; trying again every ${BACK_OFF} ms`;
+  worker.journal.record({ type: 'warning', text });
   return BACK_OFF;
+}
+
+/** Somebody was accepted: there are descriptors. */
+function cameThrough(): void {
+  isExhausted = false;
+  if (spare < 0) keepSpare();
 }
 
 function keepSpare(): void {

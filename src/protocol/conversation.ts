@@ -85,7 +85,8 @@ export class Conversation {
     this.#bounds = bounds;
     // An answer that costs thinking time, or is counted, has to be gone through each time.
     const isFree = think.pause === undefined && think.defer === 0 && bounds.questions === 0;
-    if (isFree) this.#table = speaker.table;
+    const longest = bounds.questionSize || Number.POSITIVE_INFINITY;
+    if (isFree && (speaker.table?.longest ?? 0) <= longest) this.#table = speaker.table;
   }
 
   /** Says what the protocol says first. */

@@ -19,6 +19,8 @@ interface Entry {
 export class AnswerTable {
   /** By the first byte of the question. */
   readonly #byFirst: (readonly Entry[] | undefined)[] = new Array(256).fill(undefined);
+  /** Of the questions in it, the length of the longest, in bytes. */
+  readonly longest: number;
   /** The buffer that was last looked into: most drivers receive into the same one for ever. */
   #viewed: Uint8Array | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -32,9 +34,11 @@ export class AnswerTable {
     isQuestion: (bytes: Buffer) => boolean,
     encoding: 'utf8' | 'latin1' = 'utf8',
   ) {
+    let longest = 0;
     for (const [text, answer] of Object.entries(answers)) {
       const question = Buffer.from(text, encoding);
       if (!isQuestion(question)) continue;
+      longest = Math.max(longest, question.length);
       const entry = {
         length: question.length,
         words: wordsOf(question, question.length >> 2),
@@ -44,6 +48,7 @@ export class AnswerTable {
       };
       this.#byFirst[question[0]!] = [...(this.#byFirst[question[0]!] ?? []), entry];
     }
+    this.longest = longest;
   }
 
   /**

@@ -1,0 +1,20 @@
+/** The fuzzer for a short while, from another seed each time, and from every seed that ever failed. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { failures } from './failures.ts';
+import { properties } from './properties.ts';
+
+describe('whatever the input is', () => {
+  it.each(Object.keys(properties))('%s', (name) => {
+    // The seed of a failure is in its message.
+    fc.assert(properties[name]!, { numRuns: 100_000, interruptAfterTimeLimit: 1000 });
+  });
+
+  it('every seed that failed is of a property that there is', () => {
+    for (const { property } of failures) expect(Object.keys(properties)).toContain(property);
+  });
+
+  it.each(failures)('$property, seed $seed: $found', ({ property, seed, path }) => {
+    fc.assert(properties[property]!, { seed, path, endOnFailure: true });
+  });
+});
