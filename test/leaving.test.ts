@@ -27,7 +27,7 @@ const stoppedOf = (serving: Serving) => {
 /** A long time: whoever waits for it is stopped by something else. */
 const FOREVER = 3_600_000;
 
-describe.each(architectures)('$title stops', ({ options }) => {
+describe.each(architectures)('$title stops', ({ options, traits }) => {
   it('and answers first what was asked', async () => {
     const serving = await Serving.start({ ...options, think: 300 * MS, thinkHow: 'defer' });
     const client = await NetClient.connect(serving.address);
@@ -54,6 +54,25 @@ describe.each(architectures)('$title stops', ({ options }) => {
     await closed;
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
   });
+
+  it.skipIf(traits.capacity === 'one')(
+    'and answers what was asked while it computed another answer',
+    async () => {
+      const serving = await Serving.start({ ...options, think: 200 * MS, thinkHow: 'block' });
+      const one = await NetClient.connect(serving.address);
+      const other = await NetClient.connect(serving.address);
+      // Both have been answered, and are at rest as far as the server knows.
+      await Promise.all([ask(one, BEAUTIFUL, 5), ask(other, BEAUTIFUL, 5)]);
+      await one.send(BEAUTIFUL);
+      await serving.expectReceived(one.peer);
+      await other.send(BEAUTIFUL);
+      const closed = serving.server.close();
+      expect(await other.rest()).toBe('Ugly.');
+      expect(await one.rest()).toBe('Ugly.');
+      await Promise.all([one.close(), other.close(), closed]);
+      expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
+    },
+  );
 
   it('and waits for nobody who is at rest', async () => {
     const serving = await Serving.start(options);

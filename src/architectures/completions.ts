@@ -124,7 +124,11 @@ export class Completions {
       for (const fd of again) this.#lookAgain(fd);
     }
     const now = performance.now();
-    for (const { fd, cause } of this.#deadlines.overdue(now)) this.#end(fd, { cause });
+    for (const { fd, cause } of this.#deadlines.overdue(now)) {
+      // Told to leave since this turn began: what was asked meanwhile is seen in the next.
+      if (typeof cause === 'string' && !this.#endsIdle && this.#phaseOf(fd) === IDLE) continue;
+      this.#end(fd, { cause });
+    }
     for (;;) {
       const due = this.#timers.takeDue(now);
       if (due === undefined) return;

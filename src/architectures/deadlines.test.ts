@@ -104,6 +104,23 @@ describe('Deadlines', () => {
     expect(pass(3900)).toEqual([]);
   });
 
+  it('does not hold it against a peer that the loop was held up', () => {
+    const { deadlines, phases, pass } = watched();
+    phases[1] = IDLE;
+    deadlines.mark(1);
+    expect(pass(500)).toEqual([]);
+    // One answer took ten seconds; what the peer asked meanwhile is received only now.
+    expect([...deadlines.overdue(10_500)]).toEqual([]);
+    let now = 10_500;
+    while (phases[1] === IDLE && now < 20_000) {
+      now += deadlines.untilNext(now, 1);
+      for (const { fd } of deadlines.overdue(now)) phases[fd] = GONE;
+    }
+    // What is left of its 4 s after the first half second.
+    expect(now).toBeGreaterThanOrEqual(13_500);
+    expect(now).toBeLessThan(15_000);
+  });
+
   it('counts and ends nobody in a dry run, and needs no look where all is off or nobody is there', () => {
     const dry = watched({}, true);
     dry.phases[1] = IDLE;

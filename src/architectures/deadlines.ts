@@ -2,7 +2,8 @@
  * The limits on time, for a loop with many connections. Nothing on the way of a question reads a
  * clock or starts a timer: a loop marks who was answered, and a few times in the shortest limit looks
  * at all connections, and at what each has been doing since the last look. So a limit is noticed up to
- * a quarter of the shortest one late (at most 1 s), never early.
+ * a quarter of the shortest one late (at most 1 s), never early; and later still by as long as an answer
+ * held up the loop, which receives nothing meanwhile.
  */
 import type { Limits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
@@ -80,6 +81,8 @@ export class Deadlines {
   *overdue(now: number): Generator<Overdue> {
     if (this.#departure?.isDue) yield* this.#leaving(this.#departure);
     if (now < this.#next) return;
+    // While the loop was held up it received nothing: that time is not the peers'.
+    const heldUp = this.#next > 0 ? now - this.#next : 0;
     this.#next = now + this.#interval;
     for (let fd = 0; fd < this.#end; fd++) {
       const phase = this.#phaseOf(fd);
@@ -88,6 +91,7 @@ export class Deadlines {
         continue;
       }
       if (this.#born !== undefined && this.#phase[fd] === GONE) this.#born[fd] = now;
+      this.#since[fd]! += heldUp;
       const limit = this.#look(fd, phase, now);
       if (limit === undefined) continue;
       // Of whom nothing is done about, the next look must not tell again.

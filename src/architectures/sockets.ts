@@ -183,7 +183,11 @@ export class Sockets {
       const conversation = this.bytesReceived[fd] ?? this.#shared;
       if (cause instanceof LimitReached) return this.#end(fd, conversation, { cause });
       const phase = this.#phaseOf(fd);
-      if (phase === IDLE && this.#endsIdle) return this.#goOn(fd, conversation, undefined);
+      if (phase === IDLE) {
+        // It may have been told to leave since this turn began, and the peer have asked since.
+        this.#endsIdle = true;
+        return this.#goOn(fd, conversation, undefined);
+      }
       this.#worker.departure.note(phase, false);
       return this.#end(fd, conversation, { cause });
     }
