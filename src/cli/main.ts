@@ -33,6 +33,12 @@ function duration(text: string): number {
   return Number(digits) * { ms: 1, s: 1000, m: 60_000 }[unit as 'ms' | 's' | 'm'];
 }
 
+function siegeSeconds(text: string): number {
+  const number = /^\d+(\.\d)?$/.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= 60) return number;
+  throw new InvalidArgumentError('give seconds from 1 to 60.');
+}
+
 function port(text: string): number {
   const number = whole(text);
   if (number <= 65_535) return number;
@@ -142,6 +148,33 @@ program
   .action(async (options) => {
     const { architecturesCommand } = await import('./architectures.ts');
     await architecturesCommand(options);
+  });
+
+program
+  .command('siege')
+  .description('attack servers that it starts itself, beside an honest client, and grade them')
+  .argument('[architecture...]', 'which ones; default: all')
+  .option('--attack <name>', 'only this attack (may be repeated)', collect, [])
+  .addOption(
+    new Option(
+      '--limits <mode>',
+      'servers without limits, with all of them, or one after the other',
+    )
+      .choices(['off', 'on', 'both'])
+      .default('both'),
+  )
+  .option('--seconds <s>', 'how long each attack goes on, 1 to 60', siegeSeconds, 2.5)
+  .option('--html <file>', 'write the matrix as a page, too')
+  .option('--json', 'all that was measured, as JSON')
+  .option('--list', 'print the attacks, and what stops them')
+  .addHelpText(
+    'after',
+    '\nAll of it takes half an hour. Exit code 1 if a server with limits fell that could have stood.',
+  )
+  .addHelpText('after', example('mondo siege epoll single --attack idle-crowd'))
+  .action(async (architectures: string[], options) => {
+    const { siegeCommand } = await import('./siege.ts');
+    await siegeCommand(architectures, options);
   });
 
 program

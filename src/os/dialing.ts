@@ -15,8 +15,11 @@ const SO_RCVBUF = 8;
 const IPPROTO_IP = 0;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 const IPPROTO_TCP = 6;
+const TCP_MAXSEG = 2;
 const TCP_INFO = 11;
 const SHUT_WR = 1;
+/** The smallest segment that every host takes. */
+const SMALL_SEGMENT = 536;
 // tcpi_state.
 const TCP_ESTABLISHED = 1;
 const TCP_FIN_WAIT1 = 4;
@@ -28,7 +31,11 @@ const int = (value: number) => Buffer.from(new Int32Array([value]).buffer);
 export interface DialOptions {
   /** An address of this machine, such as `127.0.0.2`; its port is chosen by the kernel. */
   readonly from?: string;
-  /** How many bytes the kernel keeps until they are read; it doubles the number, and has a least one. */
+  /**
+   * How many bytes the kernel keeps until they are read; it doubles the number, and has a least one.
+   * Segments are made small as well: what the peer's kernel takes to send is a multiple of them, and on
+   * loopback that would be megabytes.
+   */
   readonly room?: number;
 }
 
@@ -40,6 +47,7 @@ export function dial(to: SocketAddress, { from, room }: DialOptions = {}): numbe
     // Before connect: the window that the peer is offered follows from it.
     if (room !== undefined) {
       check('setsockopt', libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(room), 4));
+      check('setsockopt', libc.setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, int(SMALL_SEGMENT), 4));
     }
     if (from !== undefined) {
       // The port is chosen by connect, when both ends are known: else it would be taken for all peers.

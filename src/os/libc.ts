@@ -94,6 +94,7 @@ export const libc = {
   sigaction: declare<(signal: Int, action: Uint8Array, old: null) => Int>(
     'int sigaction(int, void *, void *)',
   ),
+  setrlimit: declare<(resource: Int, limit: Uint8Array) => Int>('int setrlimit(int, void *)'),
   prctl: declare<(option: Int, argument: Int) => Int>('int prctl(int, ulong)'),
   dlsym: declare<(handle: Address, name: string) => Address>('uintptr_t dlsym(uintptr_t, str)'),
 };

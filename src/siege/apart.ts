@@ -31,6 +31,10 @@ export class Attacker implements AsyncDisposable {
     });
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Begins an attack; resolves once its first wave is there. */
   async attack({ name, isInside = false, start }: Attack, target: Target): Promise<Running> {
     // What acts on processes needs no process, only their ids, which change.

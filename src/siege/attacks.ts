@@ -7,11 +7,11 @@ import { kill } from 'node:process';
 import type { Traits } from '../architectures/architecture.ts';
 import { crowd, type Intensity, payload, type Running, storm, type Target } from './hostile.ts';
 
-/** What an attack takes from others for as long as it likes, if the server lets it. */
+/** What an attack takes from others even where there are limits. */
 type Takes =
-  /** A conversation: a thread, a process, or the only one there is. */
-  | 'places'
-  /** The processor, inside an answer, where no limit ends it. */
+  /** A conversation, until a limit on time ends it: a thread, a process, or the only one there is. */
+  | 'time'
+  /** Whoever answers, inside an answer, where no limit ends it. */
   | 'answers'
   /** Nothing for long: what it costs is work. */
   | 'work';
@@ -68,7 +68,7 @@ export const attacks: readonly Attack[] = [
     name: 'idle-crowd',
     title: 'idle crowd',
     what: 'Connects many times and says nothing; whoever is sent away comes again.',
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'idle, connections-per-address',
     isIdle: true,
     start: (target) => crowd(target, target.crowd, { act: (peer) => void peer.receive() }),
@@ -77,7 +77,7 @@ export const attacks: readonly Attack[] = [
     name: 'slow-drip',
     title: 'slow drip',
     what: 'Sends a byte of a question every 100 ms, and never its end: it is never idle.',
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'question-time, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 2, {
@@ -93,7 +93,7 @@ export const attacks: readonly Attack[] = [
     name: 'slow-reader',
     title: 'slow reader',
     what: 'Asks much, with little room for answers, and takes 16 bytes of them every 100 ms.',
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'answer-time, unsent, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 4, {
@@ -110,7 +110,7 @@ export const attacks: readonly Attack[] = [
     name: 'stops-reading',
     title: 'stops reading',
     what: 'Takes three answers like anybody; then asks on and reads no more.',
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'answer-time, unsent, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 4, {
@@ -135,7 +135,7 @@ export const attacks: readonly Attack[] = [
     name: 'connect-flood',
     title: 'connect flood',
     what: 'Connects as often as it may, says nothing, and leaves after half a second.',
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'accepts-per-second, connections-per-address',
     start: (target) =>
       storm(target, target.rate, {
@@ -205,7 +205,7 @@ export const attacks: readonly Attack[] = [
     name: 'no-delimiter',
     title: 'no delimiter',
     what: 'Sends a question that never ends, as fast as 1.6 MB a second from each of 20.',
-    takes: 'places',
+    takes: 'work',
     stoppedBy: 'question-size, question-time',
     start: (target) =>
       crowd(target, 20, {
@@ -236,7 +236,7 @@ export const attacks: readonly Attack[] = [
     name: 'pipelining',
     title: 'pipelining flood',
     what: 'Ten clients ask 30,000 questions a second each, without waiting, and take the answers.',
-    takes: 'places',
+    takes: 'work',
     stoppedBy: 'questions, age, connections-per-address; a turn for each connection',
     start: (target) =>
       crowd(target, 10, {
@@ -270,7 +270,7 @@ export const attacks: readonly Attack[] = [
     name: 'descriptors',
     title: 'descriptor exhaustion',
     what: `${TOO_MANY} silent clients at a server that may have ${FEW_DESCRIPTORS} descriptors in a process.`,
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'connections, connections-per-address; a spare descriptor',
     isIdle: true,
     server: { descriptors: FEW_DESCRIPTORS },
@@ -280,7 +280,7 @@ export const attacks: readonly Attack[] = [
     name: 'thread-bomb',
     title: 'thread bomb',
     what: 'A hundred clients that each ask once and stay, and so have a thread or process started for each.',
-    takes: 'places',
+    takes: 'time',
     stoppedBy: 'connections-per-address, accepts-per-second, --max-threads',
     isFor: costsAThread,
     start: (target) =>

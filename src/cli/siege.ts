@@ -1,0 +1,96 @@
+/** `mondo siege`: hostile clients at servers that it starts itself, and a matrix of who stood. */
+import { writeFileSync } from 'node:fs';
+import { architectureNames } from '../architectures/catalogue.ts';
+import { ServeError } from '../host/errors.ts';
+import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
+import { attackNamed, attacks } from '../siege/attacks.ts';
+import { htmlPage } from '../siege/html.ts';
+import { matrixLines } from '../siege/matrix.ts';
+import type { Mode } from '../siege/settings.ts';
+import { fallen, siege } from '../siege/siege.ts';
+import { lineOf } from '../siege/words.ts';
+import { CommandError } from './report.ts';
+import { tableLines } from './table.ts';
+
+interface Options {
+  readonly attack: readonly string[];
+  readonly limits: Mode | 'both';
+  readonly seconds: number;
+  readonly html?: string;
+  readonly json?: boolean;
+  readonly list?: boolean;
+}
+
+export async function siegeCommand(names: readonly string[], options: Options): Promise<void> {
+  if (options.list === true) return list();
+  const architectures = names.length > 0 ? names.map(architectureNamed) : architectureNames;
+  const chosen = options.attack.length > 0 ? options.attack.map(attackOf) : attacks;
+  if (!hasSystemCalls) {
+    throw new ServeError(
+      'failed',
+      `Cannot lay siege on ${process.platform} ${process.arch}: attackers make Linux system calls (x64, arm64)`,
+    );
+  }
+  const stopping = new AbortController();
+  const stop = () => {
+    console.error('Ending with this cell; Ctrl-C again ends at once');
+    stopping.abort();
+  };
+  // Once: the second one ends this process, and with it all that it has started.
+  process.once('SIGINT', stop);
+  // Before the siege and not after it: minutes would be lost.
+  if (options.html !== undefined) write(options.html, '');
+  const report = await siege(
+    {
+      architectures: [...new Set(architectures)],
+      attacks: [...new Set(chosen)],
+      modes: options.limits === 'both' ? ['off', 'on'] : [options.limits],
+      duration: options.seconds * 1000,
+      signal: stopping.signal,
+    },
+    (what, done, all) => console.error(`[${done}/${all}] ${lineOf(what)}`),
+  );
+  process.off('SIGINT', stop);
+  if (options.html !== undefined) write(options.html, htmlPage(report));
+  // A void grade, and a recovery that did not come, are null.
+  const orNull = (_: string, value: unknown) => value ?? null;
+  if (options.json === true) console.log(JSON.stringify(report, orNull, 2));
+  else {
+    const width = process.stdout.isTTY ? process.stdout.columns : undefined;
+    console.log(matrixLines(report, width).join('\n'));
+  }
+  const done = report.cells.length + report.missing.length;
+  if (done < report.planned) {
+    throw new CommandError(`Stopped by Ctrl-C after ${done} of ${report.planned} cells`);
+  }
+  const bad = fallen(report);
+  if (bad.length === 0) return;
+  throw new CommandError(
+    `${bad.length} of ${done} cells are not what limits promise, the first: ${lineOf(bad[0]!)}`,
+  );
+}
+
+function attackOf(name: string) {
+  const attack = attackNamed(name);
+  if (attack !== undefined) return attack;
+  const all = attacks.map((one) => one.name).join(', ');
+  throw new ServeError('usage', `There is no attack "${name}"; there are ${all}`);
+}
+
+function list(): void {
+  const rows = attacks.map(({ name, what, stoppedBy }) => [name, what, stoppedBy]);
+  const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  const table = tableLines([['attack', 'what its clients do', 'what stops it'], ...rows], width);
+  for (const row of table) console.log(row.join('\n'));
+}
+
+function write(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandError(
+      `Cannot write "${file}": ${code ?? message}; give --html a file in a folder that you may write to`,
+    );
+  }
+}

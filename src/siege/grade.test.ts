@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { grade, percent, type Seen } from './grade.ts';
+
+const look = { memory: 100 * 2 ** 20, descriptors: 60, threads: 14, cpu: 0 };
+const well: Seen = {
+  probes: { sent: 25, answered: 25, wrong: 0 },
+  recovery: 3,
+  calm: look,
+  peak: look,
+  after: look,
+  cores: 0.1,
+  lines: 100,
+  accepted: 50,
+  isAlive: true,
+  deaths: 0,
+  intensity: { reached: 400, wanted: 400, unit: 'connections', wrong: 0 },
+  isIdle: false,
+};
+const gradeOf = (change: Partial<Seen>) => grade({ ...well, ...change }).grade;
+const answered = (count: number) => ({ probes: { sent: 100, answered: count, wrong: 0 } });
+
+describe('a grade', () => {
+  it('is A where nobody noticed the attack, and has nothing to explain', () => {
+    expect(grade(well)).toEqual({ grade: 'A', reasons: [] });
+  });
+
+  it('falls with the share of honest clients that were answered', () => {
+    const grades = [99, 98, 90, 89, 50, 49, 10, 9, 0].map((count) => gradeOf(answered(count)));
+    expect(grades.join('')).toBe('ABBCCDDEE');
+  });
+
+  it('falls with the time to recover', () => {
+    const grades = [0, 1000, 1001, 2000, 2001, 4999].map((recovery) => gradeOf({ recovery }));
+    expect(grades.join('')).toBe('AABBCC');
+  });
+
+  it('is F for what must not happen at all, however many were answered', () => {
+    expect(gradeOf({ recovery: undefined })).toBe('F');
+    expect(gradeOf({ isAlive: false })).toBe('F');
+    expect(gradeOf({ deaths: 1 })).toBe('F');
+    expect(gradeOf({ probes: { sent: 25, answered: 24, wrong: 1 } })).toBe('F');
+    expect(gradeOf({ intensity: { ...well.intensity, wrong: 1 } })).toBe('F');
+    expect(grade({ ...well, deaths: 2 }).reasons).toEqual(['2 workers died by themselves']);
+  });
+
+  it('is at most C where a server took too much, kept it, wrote too much or span', () => {
+    expect(gradeOf({ peak: { ...look, memory: look.memory + 600 * 2 ** 20 } })).toBe('C');
+    expect(gradeOf({ after: { ...look, descriptors: 100 } })).toBe('C');
+    expect(gradeOf({ after: { ...look, threads: 40 } })).toBe('C');
+    expect(gradeOf({ lines: 13_794 })).toBe('C');
+    expect(gradeOf({ cores: 0.9, isIdle: true })).toBe('C');
+    // Work costs what it costs, and what is worse already stays so.
+    expect(gradeOf({ cores: 0.9 })).toBe('A');
+    expect(gradeOf({ ...answered(20), lines: 13_794 })).toBe('D');
+  });
+
+  it('is void and no pass where the attack fell short', () => {
+    const intensity = { ...well.intensity, reached: 350 };
+    expect(grade({ ...well, intensity })).toEqual({
+      grade: undefined,
+      reasons: ['the attack reached 350 of 400 connections'],
+    });
+    expect(gradeOf({ intensity: { ...intensity, reached: 360 } })).toBe('A');
+    // Whoever fell to less has fallen.
+    expect(gradeOf({ intensity, ...answered(0) })).toBe('E');
+  });
+});
+
+it('100 % is all of them', () => {
+  expect([percent(1), percent(0.999), percent(0)]).toEqual(['100 %', '99 %', '0 %']);
+});

@@ -1,0 +1,99 @@
+/** The matrix as lines of text: a row for each attack, a column for each architecture. */
+import { attacks } from './attacks.ts';
+import type { Cell } from './cell.ts';
+import type { Report } from './siege.ts';
+import { isExcused, mark, titleOf } from './words.ts';
+
+/** One that has no cell: the attack is not for it, or could not be run. */
+const NONE = '.';
+
+/** @param width how many characters a line may have; columns get short names where it is too few */
+export function matrixLines(report: Report, width = 120): string[] {
+  const { cells } = report;
+  const architectures = unique(cells.map(({ architecture }) => architecture));
+  const rows = attacks.map(({ name }) => name).filter((name) => cells.some(is('attack', name)));
+  const modes = unique(cells.map(({ limits }) => limits));
+  const find = (attack: string, architecture: string, mode: string) =>
+    cells.find(
+      (cell) =>
+        cell.attack === attack && cell.architecture === architecture && cell.limits === mode,
+    );
+  const of = (text: (cell: Cell) => string) => (attack: string, architecture: string) =>
+    modes
+      .map((mode) => {
+        const cell = find(attack, architecture, mode);
+        return cell === undefined ? NONE : text(cell);
+      })
+      .join('>');
+  const draw = (heading: string, cell: (attack: string, architecture: string) => string) =>
+    grid(heading, rows, architectures, cell, width);
+
+  const what = modes.length === 2 ? 'limits off > on' : `limits ${modes[0]}`;
+  return [
+    ...draw(`Attack, ${what}`, of(mark)),
+    '',
+    ...draw(
+      `Drain under it, ${what}`,
+      of(({ drain }) => drain?.grade ?? '-'),
+    ),
+    '',
+    ...excuses(cells),
+    ...report.rule,
+    '. = not meant for it; drain: A = within its deadline and 2 s, nothing left, what was asked was answered; F = not',
+  ];
+}
+
+function grid(
+  heading: string,
+  rows: readonly string[],
+  columns: readonly string[],
+  cell: (row: string, column: string) => string,
+  width: number,
+): string[] {
+  const first = Math.max(heading.length, ...rows.map((row) => titleOf(row).length));
+  const widest = Math.max(
+    ...rows.flatMap((row) => columns.map((column) => cell(row, column).length)),
+  );
+  const full = columns.map((name) => Math.max(name.length, widest));
+  const isWide = first + full.reduce((sum, one) => sum + one + 1, 0) <= width;
+  const names = isWide ? columns : shortNames(columns);
+  const widths = isWide ? full : columns.map(() => Math.max(widest, 3));
+  const line = (head: string, texts: readonly string[]) =>
+    [head.padEnd(first), ...texts.map((text, i) => text.padEnd(widths[i]!))].join(' ').trimEnd();
+  return [
+    ...(isWide ? [] : [columns.map((name, i) => `${names[i]} ${name}`).join(', ')]),
+    line(heading, names),
+    ...rows.map((row) =>
+      line(
+        titleOf(row),
+        columns.map((column) => cell(row, column)),
+      ),
+    ),
+  ];
+}
+
+/** The first letters of each, so many that no two are the same. */
+function shortNames(names: readonly string[]): string[] {
+  for (let length = 2; ; length++) {
+    const short = names.map((name) => name.slice(0, length));
+    if (unique(short).length === names.length || length > 12) return short;
+  }
+}
+
+/** What the stars mean, each reason once. */
+function excuses(cells: readonly Cell[]): string[] {
+  const excused = cells.filter(isExcused);
+  return unique(excused.map(({ byDesign }) => byDesign!)).map((reason) => {
+    const whose = unique(
+      excused.filter(is('byDesign', reason)).map(({ architecture }) => architecture),
+    );
+    return `*  not survivable by design (${whose.join(', ')}): ${reason}`;
+  });
+}
+
+const is =
+  <K extends keyof Cell>(key: K, value: Cell[K]) =>
+  (cell: Cell) =>
+    cell[key] === value;
+
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];

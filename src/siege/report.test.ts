@@ -1,0 +1,116 @@
+import { expect, it } from 'vitest';
+import type { Cell } from './cell.ts';
+import { rule } from './grade.ts';
+import { htmlPage } from './html.ts';
+import { matrixLines } from './matrix.ts';
+import { fallen, type Report } from './siege.ts';
+import { lineOf } from './words.ts';
+
+const cell = (change: Partial<Cell>): Cell => ({
+  architecture: 'epoll',
+  attack: 'idle-crowd',
+  limits: 'on',
+  grade: 'A',
+  reasons: [],
+  probes: { sent: 25, answered: 25, late: 0, refused: 0, cut: 0, wrong: 0 },
+  availability: 1,
+  recovery: 3,
+  peakMemory: 60 * 2 ** 20,
+  calmMemory: 55 * 2 ** 20,
+  peakDescriptors: 80,
+  peakThreads: 14,
+  cores: 0.1,
+  others: 0,
+  wrong: 0,
+  lines: 90,
+  accepted: 40,
+  isAlive: true,
+  deaths: 0,
+  intensity: { reached: 400, wanted: 400, unit: 'connections', wrong: 0 },
+  ended: { idle: 3, 'accepts-per-second': 40 },
+  drain: { grade: 'A', reasons: [], ms: 40, answered: 0, cut: 0 },
+  ...change,
+});
+
+const excused = cell({ architecture: 'single', grade: 'E', byDesign: 'one <b>at a time' });
+const report: Report = {
+  at: '2026-01-01T00:00:00.000Z',
+  machine: { cpus: 2, kernel: '6.0', node: 'v26', load: [0, 1] },
+  duration: 2500,
+  drainDeadline: 1000,
+  rule,
+  limits: {
+    epoll: { idle: 1000, connectionsPerAddress: 32, allow: [] },
+    single: { idle: 1000, connectionsPerAddress: 1, allow: [] },
+  },
+  planned: 8,
+  cells: [
+    cell({ limits: 'off', grade: 'B' }),
+    cell({}),
+    cell({ architecture: 'single', limits: 'off', grade: 'E' }),
+    excused,
+    cell({ attack: 'churn', limits: 'off' }),
+    cell({
+      attack: 'churn',
+      grade: undefined,
+      reasons: ['the attack reached 1 of 400 connections'],
+    }),
+  ],
+  missing: [
+    { architecture: 'single', attack: 'churn', limits: 'on', error: 'Cannot start single: port' },
+  ],
+};
+
+it('the matrix has a row for each attack, a column for each architecture, and says what a star means', () => {
+  const lines = matrixLines(report);
+  expect(lines[0]).toMatch(/^Attack, limits off > on +epoll single$/);
+  expect(lines[1]).toMatch(/^idle crowd +B>A +E>E\*$/);
+  expect(lines[2]).toMatch(/^reconnect churn +A>- +\.>\.$/);
+  expect(lines).toContain('*  not survivable by design (single): one <b>at a time');
+  expect(lines).toEqual(expect.arrayContaining([...rule]));
+});
+
+it('where the line is too short, the columns have short names and their meaning stands above', () => {
+  const lines = matrixLines(report, 30);
+  expect(lines[0]).toBe('ep epoll, si single');
+  expect(lines[1]).toMatch(/ ep +si$/);
+});
+
+it('what limits promise and do not keep is told: void cells, bad drains and those that were not run', () => {
+  expect(fallen({ cells: [cell({}), cell({ grade: 'B' }), excused], missing: [] })).toEqual([]);
+  expect(fallen({ cells: [cell({ limits: 'off', grade: 'F' })], missing: [] })).toEqual([]);
+  const drain = {
+    grade: 'F',
+    reasons: ['it had to be killed'],
+    ms: undefined,
+    answered: 0,
+    cut: 0,
+  } as const;
+  for (const bad of [{ grade: 'C' }, { grade: undefined }, { drain }] as const) {
+    expect(fallen({ cells: [cell(bad)], missing: [] })).toHaveLength(1);
+  }
+  expect(fallen(report)).toHaveLength(2);
+});
+
+it('a line says what was seen', () => {
+  expect(lineOf(excused)).toBe(
+    'single, idle crowd, limits on: E*. 100 % of 25 honest clients; well again after 3 ms; 60 MiB, 80 descriptors, 14 threads, 0.10 processors; 90 log lines; attacked by 400 of 400 connections; ended for accepts-per-second 40, idle 3; drained in 40 ms, 0 answered, 0 cut',
+  );
+  expect(lineOf(report.missing[0]!)).toBe(
+    'single, reconnect churn, limits on: not run: Cannot start single: port',
+  );
+});
+
+it('the page needs nothing but itself, and says by letters what it shows in colours', () => {
+  const page = htmlPage(report);
+  expect(page).not.toMatch(/<script|<link|<img|src=|@import|https?:/);
+  expect(page).toMatch(/<a class="grade-E" href="#single-idle-crowd-on"[^>]*>E\*<\/a>/);
+  expect(page).toMatch(/<a class="void" href="#epoll-churn-on"[^>]*>-<\/a>/);
+  expect(page).toContain('id="single-idle-crowd-on"');
+  expect(page).toContain('one &lt;b&gt;at a time');
+  expect(page).toContain(
+    'all: idle 1000\nepoll: connectionsPerAddress 32\nsingle: connectionsPerAddress 1',
+  );
+  expect(page).toContain('Cannot start single: port');
+  for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) expect(page).toContain(`id="${id}"`);
+});

@@ -1,0 +1,49 @@
+/** The cells in words, for the terminal and the page alike. */
+import { attacks } from './attacks.ts';
+import type { Cell } from './cell.ts';
+import { percent } from './grade.ts';
+import type { Missing } from './siege.ts';
+
+const titles = new Map(attacks.map(({ name, title }) => [name, title]));
+export const titleOf = (attack: string): string => titles.get(attack) ?? attack;
+
+export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+
+/** Whether what cannot be survived has to be said: it was not. */
+export const isExcused = ({ grade, byDesign }: Cell): boolean =>
+  byDesign !== undefined && grade !== 'A' && grade !== 'B';
+
+/** A grade as it stands in the matrix: with a star where nothing better can be asked for. */
+export const mark = (cell: Cell): string => `${cell.grade ?? '-'}${isExcused(cell) ? '*' : ''}`;
+
+/** Whom limits ended or refused, the most frequent first. */
+export const endedText = (ended: Readonly<Record<string, number>>): string =>
+  Object.entries(ended)
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, count]) => `${reason} ${count}`)
+    .join(', ');
+
+export function drainText({ drain }: Cell): string {
+  if (drain === undefined) return 'no drain: it was dead';
+  const { ms, answered, cut, reasons } = drain;
+  const how = ms === undefined ? 'killed' : `drained in ${ms} ms, ${answered} answered, ${cut} cut`;
+  return reasons.length === 0 ? how : `${how} (${reasons.join('; ')})`;
+}
+
+/** One line for a cell that has ended. */
+export function lineOf(what: Cell | Missing): string {
+  const which = `${what.architecture}, ${titleOf(what.attack)}, limits ${what.limits}`;
+  if ('error' in what) return `${which}: not run: ${what.error}`;
+  const { intensity, probes, recovery } = what;
+  const parts = [
+    `${percent(what.availability)} of ${probes.sent} honest clients`,
+    recovery === undefined ? 'not well again' : `well again after ${recovery} ms`,
+    `${mib(what.peakMemory)}, ${what.peakDescriptors} descriptors, ${what.peakThreads} threads, ${what.cores.toFixed(2)} processors`,
+    `${what.lines} log lines`,
+    `attacked by ${intensity.reached} of ${intensity.wanted} ${intensity.unit}`,
+    ...(Object.keys(what.ended).length > 0 ? [`ended for ${endedText(what.ended)}`] : []),
+    drainText(what),
+  ];
+  const why = what.reasons.length > 0 ? ` (${what.reasons.join('; ')})` : '';
+  return `${which}: ${mark(what)}${why}. ${parts.join('; ')}`;
+}

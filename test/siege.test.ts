@@ -1,0 +1,134 @@
+/** A short siege: whole cells, and verdicts that hold with wide margins on a slow machine. `npm run siege` is the long one. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { attackNamed, attacks } from '../src/siege/attacks.ts';
+import type { Cell } from '../src/siege/cell.ts';
+import { type Report, siege } from '../src/siege/siege.ts';
+import { descendantsOf, isAlive, runMondo, spawnMondo } from './support/processes.ts';
+import { until } from './support/until.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-siege-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const seconds = 1.5;
+const lay = async (
+  architecture: 'single' | 'epoll' | 'prefork',
+  attack: string,
+  mode: 'off' | 'on',
+): Promise<Cell> => {
+  const attacks = [attackNamed(attack)!];
+  const report = await siege(
+    { architectures: [architecture], attacks, modes: [mode], duration: seconds * 1000 },
+    () => {},
+  );
+  expect(report.missing).toEqual([]);
+  return report.cells[0]!;
+};
+
+/** Of 400 silent clients, one short of all would be a weaker attack and no proof. */
+const wasAttacked = ({ intensity }: Cell) => intensity.reached >= intensity.wanted * 0.9;
+/** A slow machine answers some honest clients late; a server that fell answers none. */
+const stood = (cell: Cell) => cell.availability >= 0.5 && cell.recovery !== undefined;
+const isWhole = (cell: Cell) => cell.isAlive && cell.deaths === 0 && cell.wrong === 0;
+
+test.concurrent('a pool falls to an idle crowd without limits and stands with them', async () => {
+  const html = join(folder, 'siege.html');
+  const { stdout, stderr } = await runMondo(
+    ...['siege', 'threaded', '--attack', 'idle-crowd', '--seconds', String(seconds)],
+    ...['--json', '--html', html],
+  );
+  const report = JSON.parse(stdout) as Report;
+  const [off, on] = report.cells;
+  expect([off!.limits, on!.limits]).toEqual(['off', 'on']);
+  expect([off, on].map((cell) => wasAttacked(cell!))).toEqual([true, true]);
+  expect([off, on].map((cell) => stood(cell!))).toEqual([false, true]);
+  expect([off, on].map((cell) => isWhole(cell!))).toEqual([true, true]);
+  expect(off!.ended).toEqual({});
+  expect(on!.ended).toMatchObject({ 'connections-per-address': expect.any(Number) });
+  expect([off, on].map((cell) => cell!.drain?.grade)).toEqual(['A', 'A']);
+  expect(on!.byDesign).toBeUndefined();
+  // One line for each cell as it ends.
+  expect(stderr).toMatch(/^\[1\/2\] threaded, idle crowd, limits off: /m);
+  expect(stderr).toMatch(/^\[2\/2\] threaded, idle crowd, limits on: /m);
+  expect(readFileSync(html, 'utf8')).toContain('id="threaded-idle-crowd-on"');
+});
+
+test.concurrent('one thread falls to silent clients whatever the limits, and that is said beside its grade', async () => {
+  const cell = await lay('single', 'idle-crowd', 'on');
+  expect(wasAttacked(cell)).toBe(true);
+  expect(stood(cell)).toBe(false);
+  expect(isWhole(cell)).toBe(true);
+  expect(cell.byDesign).toMatch(/^one conversation at a time/);
+  expect(cell.drain?.grade).toBe('A');
+});
+
+test.concurrent('a loop stands who asks and resets, and does not die of it', async () => {
+  const cell = await lay('epoll', 'ask-and-reset', 'off');
+  expect(stood(cell)).toBe(true);
+  expect(isWhole(cell)).toBe(true);
+  expect(cell.drain?.grade).toBe('A');
+});
+
+test.concurrent('a loop that runs out of descriptors neither dies nor spins nor fills the log, and is well again', async () => {
+  const cell = await lay('epoll', 'descriptors', 'off');
+  expect(wasAttacked(cell)).toBe(true);
+  expect(cell.availability).toBeLessThan(0.5);
+  expect(cell.recovery).toBeDefined();
+  expect(isWhole(cell)).toBe(true);
+  expect(cell.cores).toBeLessThan(0.5);
+  expect(cell.lines).toBeLessThan(3 * cell.accepted + 50);
+});
+
+test.concurrent('workers that are killed are replaced', async () => {
+  const cell = await lay('prefork', 'kill', 'on');
+  expect(cell.intensity.reached).toBeGreaterThan(0);
+  expect(stood(cell)).toBe(true);
+  expect(isWhole(cell)).toBe(true);
+});
+
+test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what there is so far', async () => {
+  await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--seconds', '1');
+  await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr), 20_000);
+  const started = descendantsOf(process.pid);
+  process.signalGroup('SIGINT');
+  const { code, stdout, stderr } = await process.ended();
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^idle crowd +[A-F-]/m);
+  expect(stderr).toMatch(/mondo: Stopped by Ctrl-C after [12] of 17 cells\n$/);
+  await until('all that it started to end', () => !started.some(isAlive));
+});
+
+test.concurrent('Ctrl-C twice ends it at once, and with it all that it started', async () => {
+  await using process = spawnMondo('siege', 'epoll', '--limits', 'on');
+  const started = await until('the server to be there', () => {
+    const all = descendantsOf(process.pid);
+    return all.length >= 3 && all;
+  });
+  process.signalGroup('SIGINT');
+  await until('the first to be heard', () => process.stderr.includes('Ctrl-C again'));
+  process.signalGroup('SIGINT');
+  await process.ended();
+  expect(process.child.signalCode).toBe('SIGINT');
+  await until('all that it started to end', () => !started.some(isAlive));
+});
+
+test.concurrent('what makes no sense is told before anything starts', async () => {
+  const ended = await Promise.all([
+    runMondo('siege', 'apache'),
+    runMondo('siege', '--attack', 'nuke'),
+    runMondo('siege', '--seconds', '0'),
+    runMondo('siege', '--html', join(folder, 'no', 'such.html')),
+  ]);
+  expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 1]);
+  expect(ended.map(({ stdout }) => stdout)).toEqual(['', '', '', '']);
+  expect(ended[1]!.stderr).toMatch(/^mondo: There is no attack "nuke"; there are idle-crowd, /);
+  expect(ended[3]!.stderr).toMatch(/^mondo: Cannot write ".*such\.html": ENOENT; /);
+});
+
+test.concurrent('the attacks are listed with what stops them', async () => {
+  const { code, stdout } = await runMondo('siege', '--list');
+  expect(code).toBe(0);
+  for (const { name } of attacks) expect(stdout).toMatch(new RegExp(`^${name} .+$`, 'm'));
+});
