@@ -189,7 +189,7 @@ a.void { background: none; color: var(--text); border: 1px dashed var(--soft); }
 dt { font-weight: 600; margin-top: .6rem; } dd { margin: 0; } dd em { color: var(--soft); font-style: normal; }
 .all td, .all th { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); }
 .all th { font-weight: 600; white-space: nowrap; }
-.all td:nth-child(n+6):nth-child(-n+15) { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.all td:nth-child(2), .all td:nth-child(n+6):nth-child(-n+15) { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .all td:nth-child(5), .all td:nth-child(16), .all td:nth-child(17) { min-width: 14rem; }
 .all td:nth-child(4) { font-weight: 650; }
 .all tr:target td { background: light-dark(#fff3c4, #4a4220); }
