@@ -5,7 +5,7 @@
  */
 import { kill } from 'node:process';
 import type { Traits } from '../architectures/architecture.ts';
-import { crowd, type Intensity, payload, type Running, storm, type Target } from './hostile.ts';
+import { crowd, payload, type Running, storm, type Target } from './hostile.ts';
 
 /** What an attack takes from others even where there are limits. */
 type Takes =
@@ -60,8 +60,12 @@ const LEAVES_AT = 200;
 /** A server with so few descriptors runs out of them. */
 const FEW_DESCRIPTORS = 128;
 const TOO_MANY = 200;
-/** Between two kills, in ms: a worker that had lived for a second is replaced at once. */
-const KILL_EVERY = 1200;
+/**
+ * Between two kills, in ms: a worker that had lived for a second is replaced at once. No multiple of the
+ * time between two honest clients, or it would always be the same moment of theirs.
+ */
+const KILL_EVERY = 1130;
+const FIRST_KILL = 50;
 
 export const attacks: readonly Attack[] = [
   {
@@ -328,7 +332,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'kill',
     title: 'kill -9 of a worker',
-    what: 'Kills a worker process every 1.2 seconds.',
+    what: 'Kills a worker process every 1.13 seconds.',
     takes: 'work',
     stoppedBy: 'another takes its place on the same listener',
     isInside: true,
@@ -359,10 +363,15 @@ async function killWorkers(target: Target): Promise<Running> {
       // Gone already: the attack falls short by one.
     }
   };
-  killOne();
-  const timer = setInterval(killOne, KILL_EVERY);
-  const intensity = (): Intensity => ({ reached: killed, wanted: tried, unit: 'kills', wrong: 0 });
-  return { intensity, stop: async () => clearInterval(timer) };
+  const first = setTimeout(killOne, FIRST_KILL);
+  const others = setInterval(killOne, KILL_EVERY);
+  return {
+    intensity: () => ({ reached: killed, wanted: tried, unit: 'kills', wrong: 0 }),
+    async stop() {
+      clearTimeout(first);
+      clearInterval(others);
+    },
+  };
 }
 
 /** xorshift32: bytes that look random and are the same every time. */
