@@ -39,6 +39,12 @@ function siegeSeconds(text: string): number {
   throw new InvalidArgumentError('give seconds from 1 to 60.');
 }
 
+function wholeSeconds(text: string): number {
+  const number = whole(text);
+  if (number >= 1 && number <= 86_400) return number;
+  throw new InvalidArgumentError('give whole seconds from 1 to 86400.');
+}
+
 function port(text: string): number {
   const number = whole(text);
   if (number <= 65_535) return number;
@@ -65,8 +71,41 @@ const program = new Command('mondo')
     example('mondo serve single      # and in another terminal: mondo client 127.0.0.1'),
   );
 
-program
-  .command('serve')
+/** The options of whatever starts a server: the same for `serve` and `trace`. */
+function serving(command: Command): Command {
+  return command
+    .option('--service <module>', 'module of the service; default: the Zen questions')
+    .option('--threads <n>', 'so many threads that serve', whole)
+    .option('--processes <n>', 'so many processes that serve', whole)
+    .option('--reuseport', 'a listener each, with SO_REUSEPORT, instead of one that they share')
+    .option('--exclusive', 'epoll: a new client wakes one worker and not all (EPOLLEXCLUSIVE)')
+    .option('--think <ms>', 'what each answer costs', whole)
+    .addOption(
+      new Option('--think-how <how>', 'hold the thread, or use timers').choices(['block', 'defer']),
+    )
+    .option('--backlog <n>', 'connections that the kernel keeps until accepted', whole)
+    .option('--queue <n>', 'queued: sockets that may wait for a worker', whole)
+    .option('--max-threads <n>', 'socketserver: the most threads at once; 0 is no cap', whole)
+    .addOption(
+      new Option('--mixin <mixin>', 'socketserver: which mixin').choices(['threading', 'forking']),
+    )
+    .addOption(
+      new Option('--inetd <mode>', 'inetd: a process per client, or one that accepts').choices([
+        'nowait',
+        'wait',
+      ]),
+    )
+    .option('--limit <name=value>', 'a limit, such as idle=30s (may be repeated)', collect, [])
+    .addOption(
+      new Option(
+        '--when-full <policy>',
+        'those who come then: wait, busy, reset, random or random:START:RATE:FULL',
+      ).default('wait'),
+    )
+    .option('--dry-run', 'count whom limits would refuse or end, and let them be');
+}
+
+serving(program.command('serve'))
   .description('serve the conversation until Ctrl-C')
   .argument(
     '[architecture]',
@@ -74,35 +113,6 @@ program
   )
   .argument('[host]', 'name, address, "" for all interfaces, or unix:PATH', DEFAULT_HOST)
   .addOption(portOption())
-  .option('--service <module>', 'module of the service; default: the Zen questions')
-  .option('--threads <n>', 'so many threads that serve', whole)
-  .option('--processes <n>', 'so many processes that serve', whole)
-  .option('--reuseport', 'a listener each, with SO_REUSEPORT, instead of one that they share')
-  .option('--exclusive', 'epoll: a new client wakes one worker and not all (EPOLLEXCLUSIVE)')
-  .option('--think <ms>', 'what each answer costs', whole)
-  .addOption(
-    new Option('--think-how <how>', 'hold the thread, or use timers').choices(['block', 'defer']),
-  )
-  .option('--backlog <n>', 'connections that the kernel keeps until accepted', whole)
-  .option('--queue <n>', 'queued: sockets that may wait for a worker', whole)
-  .option('--max-threads <n>', 'socketserver: the most threads at once; 0 is no cap', whole)
-  .addOption(
-    new Option('--mixin <mixin>', 'socketserver: which mixin').choices(['threading', 'forking']),
-  )
-  .addOption(
-    new Option('--inetd <mode>', 'inetd: a process per client, or one that accepts').choices([
-      'nowait',
-      'wait',
-    ]),
-  )
-  .option('--limit <name=value>', 'a limit, such as idle=30s (may be repeated)', collect, [])
-  .addOption(
-    new Option(
-      '--when-full <policy>',
-      'those who come then: wait, busy, reset, random or random:START:RATE:FULL',
-    ).default('wait'),
-  )
-  .option('--dry-run', 'count whom limits would refuse or end, and let them be')
   .option(
     '--drain <time>',
     'when it stops: how long those have who are owed an answer; default: 10s',
@@ -148,6 +158,35 @@ program
   .action(async (options) => {
     const { architecturesCommand } = await import('./architectures.ts');
     await architecturesCommand(options);
+  });
+
+serving(program.command('trace'))
+  .description('serve, and print each line or system call as it is executed, until Ctrl-C')
+  .argument('[architecture]', 'which one; see mondo architectures')
+  .argument('[host]', 'name, address, "" for all interfaces, or unix:PATH', DEFAULT_HOST)
+  .addOption(portOption())
+  .option('--lines', 'print the lines; the default where nothing else is asked for')
+  .option('--calls', 'print the system calls')
+  .option('--summary', 'at the end: how often each line was executed, and how long')
+  .option('--quiet', 'print nothing before the end')
+  .option('--include <path>', 'lines of these files, too (may be repeated)', collect, [])
+  .option('--ignore-dir <path>', 'no lines of these files (may be repeated)', collect, [])
+  .option('--seconds <s>', 'stop by itself after so many', wholeSeconds)
+  .option('--out <file>', 'write all as Chrome trace, for ui.perfetto.dev')
+  .option('--svg <file>', 'draw the threads and connections over time')
+  .option('--html <file>', 'the same as a page, with tables')
+  .option('--compare <architecture...>', 'the same clients with each of these, one after the other')
+  .addHelpText(
+    'after',
+    "\nLines are those of the pages, of the protocol and of the service's folder.\nWhat they cost is in the times: a traced server is many times slower.",
+  )
+  .addHelpText(
+    'after',
+    example('mondo trace single --summary      # in another terminal: mondo client 127.0.0.1'),
+  )
+  .action(async (architecture: string | undefined, host: string, options) => {
+    const { traceCommand } = await import('./trace.ts');
+    await traceCommand(architecture, host, options);
   });
 
 program

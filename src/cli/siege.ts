@@ -1,5 +1,4 @@
 /** `mondo siege`: hostile clients at servers that it starts itself, and a matrix of who stood. */
-import { writeFileSync } from 'node:fs';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
@@ -9,6 +8,7 @@ import { matrixLines } from '../siege/matrix.ts';
 import type { Mode } from '../siege/settings.ts';
 import { fallen, siege } from '../siege/siege.ts';
 import { lineOf } from '../siege/words.ts';
+import { writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
 import { tableLines } from './table.ts';
 
@@ -39,7 +39,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   // Once: the second one ends this process, and with it all that it has started.
   process.once('SIGINT', stop);
   // Before the siege and not after it: minutes would be lost.
-  if (options.html !== undefined) write(options.html, '');
+  if (options.html !== undefined) writeOutput(options.html, '');
   const report = await siege(
     {
       architectures: [...new Set(architectures)],
@@ -51,7 +51,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
     (what, done, all) => console.error(`[${done}/${all}] ${lineOf(what)}`),
   );
   process.off('SIGINT', stop);
-  if (options.html !== undefined) write(options.html, htmlPage(report));
+  if (options.html !== undefined) writeOutput(options.html, htmlPage(report));
   // A void grade, and a recovery that did not come, are null.
   const orNull = (_: string, value: unknown) => value ?? null;
   if (options.json === true) console.log(JSON.stringify(report, orNull, 2));
@@ -82,15 +82,4 @@ function list(): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
   const table = tableLines([['attack', 'what its clients do', 'what stops it'], ...rows], width);
   for (const row of table) console.log(row.join('\n'));
-}
-
-function write(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new CommandError(
-      `Cannot write "${file}": ${code ?? message}; give --html a file in a folder that you may write to`,
-    );
-  }
 }

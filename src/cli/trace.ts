@@ -1,0 +1,206 @@
+/** `mondo trace`: a server in the foreground that shows what it does, line by line or call by call. */
+import { loadArchitecture } from '../architectures/catalogue.ts';
+import { ServeError } from '../host/errors.ts';
+import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
+import { parseLimits } from '../limits/limits.ts';
+import { chromeTrace } from '../trace/chrome.ts';
+import { compareTraces } from '../trace/compare.ts';
+import { htmlOf, type Table } from '../trace/html.ts';
+import { type Picture, pictureOf } from '../trace/picture.ts';
+import { Printer, seconds } from '../trace/printer.ts';
+import { fileName, sourceLine } from '../trace/source-text.ts';
+import { type LineSum, Summary } from '../trace/summary.ts';
+import { duration, svgOf } from '../trace/svg.ts';
+import { Timeline } from '../trace/timeline.ts';
+import { startTrace } from '../trace/tracer.ts';
+import { writeOutput } from './output.ts';
+import { tableLines } from './table.ts';
+
+interface Options extends ServeOptions {
+  readonly limit: readonly string[];
+  readonly lines?: boolean;
+  readonly calls?: boolean;
+  readonly summary?: boolean;
+  readonly quiet?: boolean;
+  readonly include: readonly string[];
+  readonly ignoreDir: readonly string[];
+  readonly seconds?: number;
+  readonly out?: string;
+  readonly svg?: string;
+  readonly html?: string;
+  readonly compare?: readonly string[];
+}
+
+/** As many lines as one reads. */
+const MOST_LINES = 30;
+
+export async function traceCommand(
+  architecture: string | undefined,
+  host: string,
+  options: Options,
+): Promise<void> {
+  const {
+    limit,
+    lines,
+    calls,
+    summary,
+    quiet,
+    include,
+    ignoreDir,
+    out,
+    svg,
+    html,
+    compare,
+    ...rest
+  } = options;
+  const serving: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
+  // Before the run and not after it: it may not come again.
+  for (const file of [out, svg, html]) if (file !== undefined) writeOutput(file, '');
+  if (compare !== undefined) {
+    await compared(compare, architecture, serving, options);
+    return;
+  }
+  if (architecture === undefined) {
+    throw new ServeError('usage', 'Cannot trace: name an architecture, or several with --compare');
+  }
+  const traits = await loadArchitecture(architectureNamed(architecture));
+  const wantsPicture = out !== undefined || svg !== undefined || html !== undefined;
+  const showsLines = lines ?? (calls !== true && !wantsPicture && summary !== true);
+  const needsLines = showsLines || lines === true || summary === true;
+  const sums = new Summary();
+  const timeline = new Timeline();
+  const { promise: interrupted, resolve: stop } = Promise.withResolvers<void>();
+  let now = () => 0;
+  const threads = rest.threads ?? traits.threads.default;
+  const processes = rest.processes ?? traits.processes.default;
+  const printer = new Printer({
+    lines: showsLines && quiet !== true,
+    calls: calls === true && quiet !== true,
+    tagged: traits.arrangement === 'crew' || threads * processes > 1,
+    write: (text) => process.stdout.write(text),
+    now: () => now(),
+  });
+  const tracer = await startTrace(
+    { ...serving, architecture, host },
+    { lines: needsLines, include, ignore: ignoreDir },
+    {
+      record(tid, record) {
+        printer.record(tid, record);
+        sums.record(tid, record);
+        if (wantsPicture) timeline.record(tid, record);
+      },
+      event(t, event) {
+        printer.event(t, event);
+        timeline.event(t, event);
+      },
+    },
+  ).catch((error) => {
+    printer.close();
+    throw error;
+  });
+  now = tracer.now;
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  process.stdout.on('error', () => stop());
+  const timer =
+    options.seconds === undefined ? undefined : setTimeout(stop, options.seconds * 1000);
+  await interrupted;
+  clearTimeout(timer);
+  await tracer.close();
+  printer.close();
+  const sentence = sums.sentence();
+  if (summary === true) printSummary(sums.lines());
+  console.log(`\n${sentence}`);
+  const title = `mondo trace ${architecture}`;
+  if (out !== undefined) writeOutput(out, JSON.stringify(chromeTrace(timeline, title)));
+  if (svg !== undefined || html !== undefined) {
+    const picture = pictureOf(timeline, title, sentence);
+    if (svg !== undefined) writeOutput(svg, svgOf(picture));
+    if (html !== undefined) writeOutput(html, htmlOf(picture, tablesOf(timeline, sums.lines())));
+  }
+  if (timeline.dropped > 0) {
+    console.error(`The pictures end early: ${timeline.dropped} calls were more than they hold`);
+  }
+}
+
+const summaryHead = ['times', 'waiting s', 'working s', 'suspended s', 'line'];
+
+function summaryRow({ path, line, times, waiting, working, suspended }: LineSum): string[] {
+  const text = `${fileName(path)}(${line}): ${sourceLine(path, line).trim()}`;
+  const passed = suspended > 0 ? seconds(suspended) : '';
+  return [String(times), seconds(waiting), seconds(working), passed, text];
+}
+
+function printSummary(lines: readonly LineSum[]): void {
+  const rows = lines.slice(0, MOST_LINES).map(summaryRow);
+  const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  const clipped = (text: string) => (width === undefined ? text : text.slice(0, width));
+  console.log();
+  for (const row of tableLines([summaryHead, ...rows])) console.log(clipped(row.join('')));
+  if (lines.length > MOST_LINES) console.log(`… and ${lines.length - MOST_LINES} more lines`);
+}
+
+function tablesOf(timeline: Timeline, lines: readonly LineSum[]): Table[] {
+  const tables: Table[] = [];
+  if (lines.length > 0) {
+    tables.push({ caption: 'Lines', head: summaryHead, rows: lines.map(summaryRow) });
+  }
+  const rows = timeline.connections.map(({ peer, from, to, how, questions }) => [
+    peer,
+    seconds(from),
+    to === undefined ? 'open' : duration(to - from),
+    String(questions.length),
+    how ?? '',
+  ]);
+  if (rows.length > 0) {
+    const head = ['peer', 'accepted at s', 'for', 'times asked', 'end'];
+    tables.push({ caption: 'Connections', head, rows });
+  }
+  return tables;
+}
+
+async function compared(
+  names: readonly string[],
+  first: string | undefined,
+  serving: ServeOptions,
+  { svg, html, out }: Options,
+): Promise<void> {
+  if (out !== undefined) {
+    throw new ServeError(
+      'usage',
+      'Cannot put a comparison into --out: give --svg or --html a file',
+    );
+  }
+  const all = [...(first === undefined ? [] : [first]), ...names].map(architectureNamed);
+  const { picture, compared: runs } = await compareTraces([...new Set(all)], serving, (name) =>
+    console.error(`Tracing ${name}`),
+  );
+  const head = ['architecture', 'client', 'waited in all', 'longest'];
+  const rows = runs.flatMap(({ architecture, clients }) =>
+    clients.map(({ name, waited, longest }) => [
+      architecture,
+      name,
+      duration(waited),
+      duration(longest),
+    ]),
+  );
+  for (const row of tableLines([head, ...rows])) console.log(row.join(''));
+  console.log();
+  for (const { architecture, sentence } of runs) console.log(`${architecture}: ${sentence}`);
+  save(
+    picture,
+    [{ caption: 'How long each client waited for its answers', head, rows }],
+    svg,
+    html,
+  );
+}
+
+function save(
+  picture: Picture,
+  tables: readonly Table[],
+  svg: string | undefined,
+  html: string | undefined,
+): void {
+  if (svg !== undefined) writeOutput(svg, svgOf(picture));
+  if (html !== undefined) writeOutput(html, htmlOf(picture, tables));
+}

@@ -1,0 +1,280 @@
+/**
+ * Puts calls of a recorder into source text without moving a line: before each statement of a function,
+ * at its beginning, around each condition of a loop, and around each `yield` and `await`. What runs is
+ * the program itself, at its own lines; what it costs is the call.
+ */
+import { parse } from 'acorn';
+
+/** What instrumented code calls, as properties of one global object. */
+export interface Recorder {
+  /** A line is about to be executed. Always true, so that it can stand in a condition. */
+  line(module: number, line: number): true;
+  /** A function was entered. */
+  enter(module: number, line: number, name: string): void;
+  /** A function gives up the thread here until what it waits for is there. */
+  leave(module: number, line: number): Suspension;
+  /** … and goes on: gives back the value that it waited for. */
+  goOn<T>(suspension: Suspension, value: T): T;
+}
+
+interface Suspension {
+  readonly module: number;
+  readonly line: number;
+  /** When it began, in the recorder's own time. */
+  readonly since: number;
+}
+
+/** The name of the global object. */
+export const RECORDER = '__mondoTrace';
+
+interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly loc: { readonly start: { readonly line: number } };
+  readonly [key: string]: unknown;
+}
+
+interface Insertion {
+  readonly at: number;
+  readonly text: string;
+  /** Of what opens at one place the outermost stands first; of what closes, the innermost. */
+  readonly order: number;
+}
+
+/** They execute nothing by themselves, or their parts are instrumented one by one. */
+const SILENT = new Set([
+  'BlockStatement',
+  'ClassDeclaration',
+  'DoWhileStatement',
+  'EmptyStatement',
+  'ForStatement',
+  'FunctionDeclaration',
+  'WhileStatement',
+]);
+
+const FUNCTIONS = new Set(['ArrowFunctionExpression', 'FunctionDeclaration', 'FunctionExpression']);
+
+/**
+ * @param source JavaScript of a module, types already blanked out
+ * @param module a number by which the recorder knows it
+ */
+export function instrument(source: string, module: number): string {
+  const program = parse(source, {
+    ecmaVersion: 'latest',
+    sourceType: 'module',
+    locations: true,
+    allowHashBang: true,
+  }) as unknown as Node;
+  const insertions: Insertion[] = [];
+  new Walk(module, insertions).outside(program, '');
+  return woven(source, insertions);
+}
+
+function woven(source: string, insertions: Insertion[]): string {
+  insertions.sort((a, b) => a.at - b.at || a.order - b.order);
+  const pieces: string[] = [];
+  let from = 0;
+  for (const { at, text } of insertions) {
+    pieces.push(source.slice(from, at), text);
+    from = at;
+  }
+  pieces.push(source.slice(from));
+  return pieces.join('');
+}
+
+class Walk {
+  readonly #module: number;
+  readonly #insertions: Insertion[];
+  #depth = 0;
+
+  constructor(module: number, insertions: Insertion[]) {
+    this.#module = module;
+    this.#insertions = insertions;
+  }
+
+  /** Code that is no statement of a function: only the functions in it are of interest, and waits. */
+  outside(node: Node, name: string): void {
+    // A getter reads like a field: its lines would stand between a line and what that line waits for.
+    if (node.type === 'MethodDefinition' && node.kind === 'get') return;
+    this.#depth++;
+    if (FUNCTIONS.has(node.type)) this.#function(node, name);
+    else {
+      if (node.type === 'AwaitExpression') this.#wait(node);
+      if (node.type === 'YieldExpression' && node.delegate === false) this.#wait(node);
+      for (const [key, child] of childrenOf(node)) this.outside(child, nameFor(node, key, name));
+    }
+    this.#depth--;
+  }
+
+  #function(node: Node, name: string): void {
+    for (const parameter of node.params as Node[]) this.outside(parameter, '');
+    const body = node.body as Node;
+    if (body.type !== 'BlockStatement') {
+      if (lineOf(body) !== lineOf(node)) this.#around(body, `(${this.#line(body)},`, ')');
+      this.outside(body, '');
+      return;
+    }
+    const statements = body.body as Node[];
+    const directives = statements.filter(({ directive }) => directive !== undefined).length;
+    const own = (node.id as Node | null)?.name ?? name;
+    if (own !== '') {
+      const at = statements[directives - 1]?.end ?? body.start + 1;
+      const call = `${RECORDER}.enter(${this.#module},${lineOf(node)},${JSON.stringify(own)});`;
+      this.#insert(at, call, -1);
+    }
+    for (const statement of statements.slice(directives)) this.#statement(statement);
+  }
+
+  /** A statement that stands where another may be put before it. */
+  #statement(node: Node): void {
+    if (!SILENT.has(node.type) && !isLoopUnderLabel(node)) {
+      this.#insert(node.start, `${this.#line(node)};`);
+    }
+    this.#inside(node);
+  }
+
+  #inside(node: Node): void {
+    this.#depth++;
+    switch (node.type) {
+      case 'BlockStatement':
+        for (const child of node.body as Node[]) this.#statement(child);
+        break;
+      case 'LabeledStatement':
+        this.#inside(node.body as Node);
+        break;
+      case 'IfStatement':
+        this.outside(node.test as Node, '');
+        this.#body(node.consequent as Node, node);
+        this.#alternate(node);
+        break;
+      case 'WhileStatement':
+      case 'DoWhileStatement':
+        this.#condition(node.test as Node);
+        this.#body(node.body as Node, node);
+        break;
+      case 'ForStatement':
+        this.#for(node);
+        break;
+      case 'ForInStatement':
+      case 'ForOfStatement':
+        this.outside(node.left as Node, '');
+        this.outside(node.right as Node, '');
+        this.#body(node.body as Node, node, `${this.#line(node)};`);
+        break;
+      case 'SwitchStatement':
+        this.outside(node.discriminant as Node, '');
+        for (const { test, consequent } of node.cases as {
+          test: Node | null;
+          consequent: Node[];
+        }[]) {
+          if (test !== null) this.outside(test, '');
+          for (const child of consequent) this.#statement(child);
+        }
+        break;
+      case 'TryStatement':
+        this.#inside(node.block as Node);
+        if (node.handler !== null) this.#inside((node.handler as Node).body as Node);
+        if (node.finalizer !== null) this.#inside(node.finalizer as Node);
+        break;
+      default:
+        this.outside(node, '');
+    }
+    this.#depth--;
+  }
+
+  #for(node: Node): void {
+    if (node.init !== null) this.outside(node.init as Node, '');
+    if (node.update !== null) this.outside(node.update as Node, '');
+    if (node.test === null) this.#body(node.body as Node, node, `${this.#line(node)};`);
+    else {
+      this.#condition(node.test as Node);
+      this.#body(node.body as Node, node);
+    }
+  }
+
+  /** Of a loop, which is executed again with each turn. */
+  #condition(test: Node): void {
+    this.#around(test, `(${this.#line(test)}&&(`, '))');
+    this.outside(test, '');
+  }
+
+  #alternate(node: Node): void {
+    const alternate = node.alternate as Node | null;
+    if (alternate === null) return;
+    if (alternate.type !== 'IfStatement') {
+      this.#body(alternate, node);
+      return;
+    }
+    this.#condition(alternate.test as Node);
+    this.#body(alternate.consequent as Node, alternate);
+    this.#alternate(alternate);
+  }
+
+  /** What stands under a loop or a condition; in braces where it has none and stands on a line of its own. */
+  #body(body: Node, head: Node, first = ''): void {
+    if (body.type === 'BlockStatement') {
+      if (first !== '') this.#insert(body.start + 1, first, -1);
+      this.#inside(body);
+      return;
+    }
+    const isOnItsOwn = lineOf(body) !== lineOf(head);
+    if (first !== '' || isOnItsOwn) this.#around(body, `{${first}`, '}');
+    this.#depth++;
+    if (isOnItsOwn) this.#statement(body);
+    else this.#inside(body);
+    this.#depth--;
+  }
+
+  #wait(node: Node): void {
+    const begin = `${RECORDER}.leave(${this.#module},${lineOf(node)})`;
+    this.#around(node, `${RECORDER}.goOn(${begin},`, ')');
+  }
+
+  #line(node: Node): string {
+    return `${RECORDER}.line(${this.#module},${lineOf(node)})`;
+  }
+
+  #around(node: Node, before: string, after: string): void {
+    this.#insert(node.start, before);
+    // What ends at one place ends from the inside out, and before anything that begins there.
+    this.#insertions.push({ at: node.end, text: after, order: -1000 - this.#depth });
+  }
+
+  #insert(at: number, text: string, order = this.#depth): void {
+    this.#insertions.push({ at, text, order });
+  }
+}
+
+const lineOf = (node: Node) => node.loc.start.line;
+
+/** `label: for (…)`: the label must stay beside its loop, and the loop tells of itself. */
+const isLoopUnderLabel = ({ type, body }: Node) =>
+  type === 'LabeledStatement' && SILENT.has((body as Node).type);
+
+function* childrenOf(node: Node): Generator<[key: string, child: Node]> {
+  for (const [key, value] of Object.entries(node)) {
+    if (Array.isArray(value)) {
+      for (const child of value) if (isNode(child)) yield [key, child];
+    } else if (isNode(value)) yield [key, value];
+  }
+}
+
+const isNode = (value: unknown): value is Node =>
+  typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
+
+/** What a function is called by whoever reads the code. */
+function nameFor(node: Node, key: string, outer: string): string {
+  if (key === 'value' && (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition')) {
+    return nameOfKey(node.key as Node);
+  }
+  if (key === 'value' && node.type === 'Property') return nameOfKey(node.key as Node);
+  if (key === 'init' && node.type === 'VariableDeclarator') return nameOfKey(node.id as Node);
+  return node.type === 'ParenthesizedExpression' ? outer : '';
+}
+
+function nameOfKey({ type, name, value }: Node): string {
+  if (type === 'PrivateIdentifier') return `#${name}`;
+  if (type === 'Identifier') return String(name);
+  return type === 'Literal' ? String(value) : '';
+}

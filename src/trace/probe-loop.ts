@@ -1,0 +1,116 @@
+/**
+ * The probe's part for Node's own loop, which makes its system calls out of sight: the phases of its
+ * turns, as the callbacks that run in them; how long it slept between them; and what happened to sockets.
+ */
+import { createHook, executionAsyncId } from 'node:async_hooks';
+import { Server, Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { nowServing } from './probe-calls.ts';
+import { cut } from './records.ts';
+import type { Teller } from './teller.ts';
+
+/** They run inside the callbacks of the others, or behind them. */
+const WITHIN = new Set(['PROMISE', 'TickObject', 'Microtask', 'RANDOMBYTESREQUEST']);
+
+const phaseOf = (type: string) =>
+  type === 'Timeout' ? 'timers' : type === 'Immediate' ? 'check' : 'poll';
+
+export function tellLoop(teller: Teller): void {
+  teller.hasMicrotasks = true;
+  tellPhases(teller);
+  tellSockets(teller);
+}
+
+function tellPhases(teller: Teller): void {
+  const types = new Map<number, string>();
+  const begun: { readonly id: number; readonly t: number; readonly type: string }[] = [];
+  let slept = performance.nodeTiming.idleTime;
+  createHook({
+    init(id, type) {
+      if (!WITHIN.has(type)) types.set(id, type);
+    },
+    before(id) {
+      const type = types.get(id);
+      if (type === undefined) return;
+      const t = teller.now();
+      if (begun.length === 0) {
+        // What the loop has slept since the last callback, in ms, it has slept just now.
+        const idle = performance.nodeTiming.idleTime;
+        const since = Math.round((idle - slept) * 1e6);
+        slept = idle;
+        if (since > 1000) teller.tell({ kind: 'idle', t: t - since, end: t });
+      }
+      begun.push({ id, t, type });
+    },
+    after(id) {
+      if (begun.at(-1)?.id !== id) return;
+      const { t, type } = begun.pop()!;
+      if (begun.length > 0) return;
+      teller.tell({ kind: 'phase', t, end: teller.now(), phase: phaseOf(type), text: type });
+    },
+    destroy: (id) => void types.delete(id),
+  }).enable();
+  // The hook sees what begins from now on; what runs now is the start of all.
+  types.set(executionAsyncId(), 'main');
+}
+
+/** Those that a client is at the other end of. */
+const peers = new WeakMap<Socket, string>();
+
+function tellSockets(teller: Teller): void {
+  const say = (text: string) => teller.tell({ kind: 'socket', t: teller.now(), text: cut(text) });
+  const emitOf = Server.prototype.emit;
+  Server.prototype.emit = function (this: Server, event: string, ...args: unknown[]) {
+    if (event === 'connection') {
+      const socket = args[0] as Socket;
+      const peer = peerText(socket);
+      peers.set(socket, peer);
+      say(`accept = ${peer}`);
+      teller.tell({ kind: 'opened', t: teller.now(), peer });
+    }
+    return emitOf.call(this, event, ...args);
+  } as typeof emitOf;
+
+  const { emit, write, end, destroy } = Socket.prototype;
+  Socket.prototype.emit = function (this: Socket, event: string, ...args: unknown[]) {
+    const peer = peers.get(this);
+    if (peer !== undefined) {
+      nowServing(peer);
+      if (event === 'data') {
+        const data = args[0] as Buffer;
+        say(`read <${peer}> = ${data.length}, ${JSON.stringify(data.toString('latin1'))}`);
+      } else if (event === 'end') say(`read <${peer}> = 0`);
+      else if (event === 'error') say(`error <${peer}> ${(args[0] as Error).message}`);
+      else if (event === 'close' || event === 'drain') say(`${event} <${peer}>`);
+    }
+    if (event === 'close' && peer !== undefined) {
+      teller.tell({ kind: 'closed', t: teller.now(), peer });
+    }
+    return emit.call(this, event, ...args);
+  } as typeof emit;
+  Socket.prototype.write = function (this: Socket, ...args: unknown[]) {
+    const peer = peers.get(this);
+    const [bytes] = args as [Uint8Array];
+    if (peer !== undefined && bytes.length > 0) {
+      const text = JSON.stringify(Buffer.from(bytes).toString('latin1'));
+      say(`write <${peer}>, ${text}, ${bytes.length}`);
+    }
+    return write.apply(this, args as Parameters<typeof write>);
+  } as typeof write;
+  Socket.prototype.end = function (this: Socket, ...args: unknown[]) {
+    const peer = peers.get(this);
+    if (peer !== undefined) say(`shutdown <${peer}>`);
+    return end.apply(this, args as Parameters<typeof end>);
+  } as typeof end;
+  Socket.prototype.destroy = function (this: Socket, error) {
+    const peer = peers.get(this);
+    if (peer !== undefined && !this.destroyed) say(`destroy <${peer}>`);
+    return destroy.call(this, error);
+  };
+}
+
+function peerText({ remoteAddress, remotePort }: Socket): string {
+  if (remoteAddress === undefined) return 'unix';
+  const host = remoteAddress.replace(/^::ffff:/, '');
+  return host.includes(':') ? `[${host}]:${remotePort}` : `${host}:${remotePort}`;
+}

@@ -1,0 +1,148 @@
+/**
+ * How often each line was executed and where the time went: of each moment of each thread, the line
+ * that was reached last has it, as waiting where the thread slept in a call, as working else.
+ */
+import type { TraceRecord } from './records.ts';
+import { LOOP, reasonOf, waitName } from './waits.ts';
+
+/** Times in ns. */
+export interface LineSum {
+  readonly path: string;
+  readonly line: number;
+  times: number;
+  /** The thread slept in a call that this line made. */
+  waiting: number;
+  working: number;
+  /** A `yield` or `await` of this line gave the thread to others; several may do so at once. */
+  suspended: number;
+}
+
+interface Thread {
+  readonly modules: Map<number, string>;
+  readonly from: number;
+  /** When its last line was reached. */
+  last: number;
+  current: LineSum | undefined;
+  /** Slept since then. */
+  slept: number;
+  heard: number;
+}
+
+export class Summary {
+  readonly #threads = new Map<number, Thread>();
+  /** Modules are loaded before a thread serves. */
+  readonly #modules = new Map<number, Map<number, string>>();
+  readonly #lines = new Map<string, LineSum>();
+  readonly #waits = new Map<string, number>();
+
+  record(tid: number, record: TraceRecord): void {
+    if (record.kind === 'module') {
+      this.#modulesOf(tid).set(record.module, record.path);
+      return;
+    }
+    if (record.kind === 'thread') {
+      this.#threads.set(tid, {
+        modules: this.#modulesOf(tid),
+        from: record.t,
+        last: record.t,
+        current: undefined,
+        slept: 0,
+        heard: record.t,
+      });
+      return;
+    }
+    const thread = this.#threads.get(tid);
+    if (thread === undefined) return;
+    thread.heard = 'end' in record ? record.end : record.t;
+    switch (record.kind) {
+      case 'line':
+      case 'enter':
+        this.#reach(thread, record.t, record.module, record.line).times +=
+          record.kind === 'line' ? 1 : 0;
+        break;
+      case 'goOn':
+        this.#reach(thread, record.t, record.module, record.line).suspended +=
+          record.t - record.since;
+        break;
+      case 'call':
+        this.#sleep(thread, record.name, record.blocked);
+        break;
+      case 'idle':
+        this.#sleep(thread, LOOP, record.end - record.t);
+        // Nobody's line: the loop sleeps between callbacks.
+        thread.last += record.end - record.t;
+        thread.slept -= record.end - record.t;
+        break;
+    }
+  }
+
+  /** Those that were executed: who waited longest first, then who worked longest. */
+  lines(): readonly LineSum[] {
+    for (const thread of this.#threads.values()) this.#charge(thread, thread.heard);
+    return [...this.#lines.values()]
+      .filter(({ times }) => times > 0)
+      .sort((a, b) => b.waiting - a.waiting || b.working - a.working);
+  }
+
+  /** Time of all threads that serve, in ns. */
+  get total(): number {
+    let total = 0;
+    for (const { from, heard } of this.#threads.values()) total += heard - from;
+    return total;
+  }
+
+  /** How long threads slept, by call; longest first. */
+  get waits(): readonly (readonly [call: string, ns: number])[] {
+    return [...this.#waits].sort(([, a], [, b]) => b - a);
+  }
+
+  /** What the server did with its time, in one sentence. */
+  sentence(): string {
+    const { total } = this;
+    if (total === 0) return 'No thread served.';
+    const share = (ns: number) => `${((ns / total) * 100).toFixed(1)} %`;
+    const waits = this.waits.filter(([, ns]) => ns / total >= 0.0005);
+    const slept = this.waits.reduce((sum, [, ns]) => sum + ns, 0);
+    const parts = waits.map(([call, ns]) => `${share(ns)} in ${waitName(call)}, ${reasonOf(call)}`);
+    parts.push(`${share(Math.max(0, total - slept))} working`);
+    const threads = this.#threads.size;
+    const whose = threads === 1 ? '' : ` of ${threads} threads`;
+    return `${(total / 1e9).toFixed(3)} s${whose}: ${parts.join('; ')}.`;
+  }
+
+  #modulesOf(tid: number): Map<number, string> {
+    let modules = this.#modules.get(tid);
+    if (modules === undefined) {
+      modules = new Map();
+      this.#modules.set(tid, modules);
+    }
+    return modules;
+  }
+
+  #reach(thread: Thread, t: number, module: number, line: number): LineSum {
+    this.#charge(thread, t);
+    const path = thread.modules.get(module) ?? `module ${module}`;
+    const key = `${path}:${line}`;
+    let sum = this.#lines.get(key);
+    if (sum === undefined) {
+      sum = { path, line, times: 0, waiting: 0, working: 0, suspended: 0 };
+      this.#lines.set(key, sum);
+    }
+    thread.current = sum;
+    return sum;
+  }
+
+  #charge(thread: Thread, t: number): void {
+    if (thread.current !== undefined) {
+      thread.current.waiting += thread.slept;
+      thread.current.working += Math.max(0, t - thread.last - thread.slept);
+    }
+    thread.slept = 0;
+    thread.last = t;
+  }
+
+  #sleep(thread: Thread, call: string, ns: number): void {
+    thread.slept += ns;
+    if (ns > 0) this.#waits.set(call, (this.#waits.get(call) ?? 0) + ns);
+  }
+}

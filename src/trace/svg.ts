@@ -1,0 +1,223 @@
+/** Draws a picture as SVG that needs nothing else: hatchings say what colours repeat, in light and dark. */
+import type { Bar, Kind, Picture, Row } from './picture.ts';
+
+const WIDTH = 1200;
+const LABELS = 190;
+const RIGHT = 20;
+const ROW = 26;
+const THIN = 14;
+const TITLE = 30;
+const GROUP = 24;
+const AXIS = 34;
+/** A bar narrower than that, in pixels, joins the one before it. */
+const NARROW = 0.6;
+
+const legend: readonly (readonly [kind: Kind, text: string])[] = [
+  ['working', 'working'],
+  ['waiting for one client', 'asleep, waiting for one client'],
+  ['waiting for anyone', 'asleep, waiting for anyone'],
+  ['asleep', 'asleep, waiting for another thread or for time'],
+  ['open', 'connection open'],
+  ['asking', 'client waits for an answer'],
+];
+
+const classOf = (kind: Kind) => kind.replaceAll(' ', '-');
+
+/** @returns the text of an SVG file */
+export function svgOf(picture: Picture): string {
+  const span = Math.max(1, picture.to - picture.from);
+  const scale = (WIDTH - LABELS - RIGHT) / span;
+  const x = (t: number) =>
+    LABELS + (Math.min(Math.max(t, picture.from), picture.to) - picture.from) * scale;
+  const out: string[] = [];
+  let y = TITLE;
+  for (const note of picture.notes) {
+    for (const line of wrapped(note, 170)) {
+      out.push(`<text class="note" x="10" y="${y + 12}">${plain(line)}</text>`);
+      y += 17;
+    }
+  }
+  y += 8;
+  const top = y;
+  for (const { title, rows } of picture.groups) {
+    out.push(`<text class="group" x="10" y="${y + 15}">${plain(title)}</text>`);
+    y += GROUP;
+    for (const row of rows) {
+      const height = row.isThin === true ? THIN : ROW;
+      out.push(drawRow(row, y, height, x));
+      y += height;
+    }
+    y += 6;
+  }
+  out.push(axis(picture, top, y, x));
+  y += AXIS;
+  const used = new Set(
+    picture.groups.flatMap(({ rows }) => rows.flatMap(({ bars }) => bars.map(({ kind }) => kind))),
+  );
+  const hasMarks = picture.groups.some(({ rows }) => rows.some(({ marks }) => marks.length > 0));
+  y = drawLegend(out, y, used, hasMarks);
+  const title = plain(picture.title);
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img" aria-label="${title}">
+<style>${style}</style>
+<defs>${patterns}</defs>
+<rect class="paper" width="${WIDTH}" height="${y}"/>
+<text class="title" x="10" y="21">${title}</text>
+${out.join('\n')}
+</svg>
+`;
+}
+
+function drawRow(
+  { label, bars, marks, isThin }: Row,
+  y: number,
+  height: number,
+  x: (t: number) => number,
+): string {
+  const [top, tall] = isThin === true ? [y + 3, height - 6] : [y + 4, height - 8];
+  const text = `<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${plain(label)}</text>`;
+  const rects = joined(bars, x).map(({ from, to, kind, title }) => {
+    const left = x(from);
+    const width = Math.max(0.4, x(to) - left);
+    return `<rect class="${classOf(kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${plain(`${title}, ${duration(to - from)}`)}</title></rect>`;
+  });
+  let last = Number.NEGATIVE_INFINITY;
+  const ticks: string[] = [];
+  for (const { at, title } of marks) {
+    const left = x(at);
+    if (left - last < 1.5) continue;
+    last = left;
+    ticks.push(
+      `<path class="mark" d="M${px(left - 3)} ${top - 3}h6l-3 5z"><title>${plain(title)}</title></path>`,
+    );
+  }
+  return [text, ...rects, ...ticks].join('');
+}
+
+/** Bars too narrow to be seen become part of their neighbour. */
+function joined(bars: readonly Bar[], x: (t: number) => number): Bar[] {
+  const wide: Bar[] = [];
+  for (const bar of bars) {
+    const last = wide.at(-1);
+    const isNarrow = x(bar.to) - x(bar.from) < NARROW;
+    const touches = last !== undefined && x(bar.from) - x(last.to) < NARROW;
+    if (touches && (isNarrow || last.kind === bar.kind)) {
+      wide[wide.length - 1] = { ...last, to: bar.to };
+    } else wide.push(bar);
+  }
+  return wide;
+}
+
+function axis(
+  { from, to }: Picture,
+  top: number,
+  bottom: number,
+  x: (t: number) => number,
+): string {
+  const step = niceStep((to - from) / 10);
+  const lines: string[] = [];
+  for (let at = 0; at <= to - from; at += step) {
+    const left = px(x(from + at));
+    lines.push(
+      `<path class="grid" d="M${left} ${top}V${bottom}"/><text class="tick" x="${left}" y="${bottom + 15}">${duration(at)}</text>`,
+    );
+  }
+  return lines.join('');
+}
+
+/** 1, 2 or 5 times a power of ten. */
+function niceStep(least: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
+  for (const times of [1, 2, 5]) if (times * power >= least) return times * power;
+  return power * 10;
+}
+
+function drawLegend(out: string[], y: number, used: ReadonlySet<Kind>, hasMarks: boolean): number {
+  let left = 10;
+  let line = y;
+  const entry = (symbol: (left: number, top: number) => string, text: string) => {
+    const width = 34 + text.length * 6.6;
+    if (left + width > WIDTH - RIGHT) {
+      left = 10;
+      line += 20;
+    }
+    out.push(
+      symbol(left, line),
+      `<text class="note" x="${left + 24}" y="${line + 11}">${text}</text>`,
+    );
+    left += width + 14;
+  };
+  for (const [kind, text] of legend) {
+    if (!used.has(kind)) continue;
+    entry(
+      (at, top) => `<rect class="${classOf(kind)}" x="${at}" y="${top}" width="18" height="13"/>`,
+      text,
+    );
+  }
+  if (hasMarks) {
+    entry(
+      (at, top) => `<path class="mark" d="M${at + 6} ${top + 3}h6l-3 5z"/>`,
+      'a question is worked on',
+    );
+  }
+  return line + 26;
+}
+
+const px = (value: number) => Number(value.toFixed(2));
+
+/** ns as text with a unit. */
+export function duration(ns: number): string {
+  if (ns === 0) return '0';
+  if (ns < 1e6) return `${Number((ns / 1e3).toPrecision(3))} µs`;
+  if (ns < 1e9) return `${Number((ns / 1e6).toPrecision(3))} ms`;
+  return `${Number((ns / 1e9).toPrecision(3))} s`;
+}
+
+function wrapped(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!;
+    if (last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`.trim();
+    else lines.push(word);
+  }
+  return lines;
+}
+
+export function plain(text: string): string {
+  const escaped = text.replace(
+    /[&<>"]/g,
+    (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!,
+  );
+  // XML has no way to say most of them.
+  return escaped.replace(/\p{Cc}/gu, '·');
+}
+
+const hatch = (id: string, size: number, path: string) =>
+  `<pattern id="${id}" width="${size}" height="${size}" patternUnits="userSpaceOnUse"><rect class="${id}-ground" width="${size}" height="${size}"/><path class="${id}-lines" d="${path}"/></pattern>`;
+
+const patterns = [
+  hatch('one', 6, 'M-1 1l2-2M0 6l6-6M5 7l2-2'),
+  hatch('any', 8, 'M2 2h1v1h-1zM6 6h1v1h-1z'),
+  hatch('sleep', 6, 'M0 3h6'),
+  hatch('ask', 6, 'M-1 5l2 2M0 0l6 6M5-1l2 2'),
+].join('');
+
+const style = `
+text{font:12px system-ui,sans-serif;fill:#1b1b1b}
+.paper{fill:#fff}.title{font-size:16px;font-weight:600}.group{font-weight:600}
+.label{text-anchor:end}.thin{font-size:10px}.tick{text-anchor:middle;font-size:11px}
+.grid{stroke:#0002;fill:none}
+.working{fill:#c2410c}
+.waiting-for-one-client{fill:url(#one);stroke:#1d4ed8;stroke-width:.5}
+.waiting-for-anyone{fill:url(#any);stroke:#999;stroke-width:.5}
+.asleep{fill:url(#sleep);stroke:#7c3aed;stroke-width:.5}
+.open{fill:#0f766e55;stroke:#0f766e;stroke-width:.5}
+.asking{fill:url(#ask);stroke:#b91c1c;stroke-width:.5}
+.one-ground{fill:#dbe7ff}.one-lines{stroke:#1d4ed8;stroke-width:1.4;fill:none}
+.any-ground{fill:#f1f1f1}.any-lines{fill:#666}
+.sleep-ground{fill:#efe7ff}.sleep-lines{stroke:#7c3aed;fill:none}
+.ask-ground{fill:#ffe3e3}.ask-lines{stroke:#b91c1c;stroke-width:1.4;fill:none}
+.mark{fill:#111}
+@media (prefers-color-scheme:dark){text{fill:#eee}.paper{fill:#161616}.grid{stroke:#fff3}.mark{fill:#fff}
+.working{fill:#fb923c}.one-ground{fill:#16254d}.one-lines{stroke:#93b4ff}.any-ground{fill:#262626}.any-lines{fill:#aaa}
+.sleep-ground{fill:#2b1d4d}.sleep-lines{stroke:#c4b5fd}.ask-ground{fill:#4a1717}.ask-lines{stroke:#fca5a5}}
+`;

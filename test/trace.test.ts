@@ -1,0 +1,332 @@
+/** `mondo trace` on real runs: the shape of what each architecture does is told, whatever its times. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { chromeTrace, type TraceEvent } from '../src/trace/chrome.ts';
+import { compareTraces } from '../src/trace/compare.ts';
+import type { TraceRecord } from '../src/trace/records.ts';
+import { sourceLine } from '../src/trace/source-text.ts';
+import { Summary } from '../src/trace/summary.ts';
+import { svgOf } from '../src/trace/svg.ts';
+import { Timeline } from '../src/trace/timeline.ts';
+import { startTrace } from '../src/trace/tracer.ts';
+import { ask, NetClient } from './support/clients.ts';
+import { descendantsOf, mondo, Process, runMondo, spawnMondo } from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
+import { expectValid } from './support/trace-format.ts';
+import { until } from './support/until.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-traced-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const question = 'Simple is better than?';
+const answer = 'Complex.';
+
+interface Told {
+  readonly tid: number;
+  readonly record: TraceRecord;
+}
+
+/** Serves one client that asks once, waits for its answer, and leaves. */
+async function traced(architecture: string, options: { lines?: boolean; include?: string[] } = {}) {
+  const told: Told[] = [];
+  const timeline = new Timeline();
+  const summary = new Summary();
+  let isClosed = false;
+  const tracer = await startTrace({ architecture, port: 0 }, options, {
+    record(tid, record) {
+      told.push({ tid, record });
+      timeline.record(tid, record);
+      summary.record(tid, record);
+    },
+    event(t, event) {
+      timeline.event(t, event);
+      if (event.type === 'closed') isClosed = true;
+    },
+  });
+  let peer: string;
+  try {
+    // Each thread that serves has said so: before that, another would have to take the client.
+    await until('the threads to serve', () => timeline.lanes.length > 0);
+    const client = await NetClient.connect(tracer.server.address);
+    peer = client.peer;
+    expect(await ask(client, question, answer.length)).toBe(answer);
+    await client.close();
+    await until('the client to be seen off', () => isClosed);
+  } finally {
+    await tracer.close();
+  }
+  return { told, timeline, summary, peer };
+}
+
+type Kind = TraceRecord['kind'];
+const ofKind = <K extends Kind>(told: readonly Told[], kind: K) =>
+  told.map(({ record }) => record).filter((record) => record.kind === kind) as Extract<
+    TraceRecord,
+    { kind: K }
+  >[];
+
+/** Source text of the lines that were reached, in order. */
+function linesOf(told: readonly Told[], kind: 'line' | 'goOn' = 'line'): string[] {
+  const paths = new Map<string, string>();
+  for (const { tid, record } of told) {
+    if (record.kind === 'module') paths.set(`${tid}:${record.module}`, record.path);
+  }
+  return told.flatMap(({ tid, record }) =>
+    record.kind === kind
+      ? [sourceLine(paths.get(`${tid}:${record.module}`)!, record.line).trim()]
+      : [],
+  );
+}
+
+/** Calls of whoever served the peer, each once however often it stands in a row. */
+function callsOf(told: readonly Told[], names: readonly string[]): string[] {
+  const all = ofKind(told, 'call')
+    .map(({ name }) => name)
+    .filter((name) => names.includes(name));
+  return all.filter((name, i) => name !== all[i - 1]);
+}
+
+test('single: the four routines inside each other, and a thread asleep in accept4 and recv', async () => {
+  const { told, timeline, summary, peer } = await traced('single');
+  const entered = ofKind(told, 'enter').map(({ name }) => name);
+  const routines = ['acceptConnectionsForever', 'handleConversation', 'handleRequest', 'recvUntil'];
+  const first = routines.map((name) => entered.indexOf(name));
+  expect(first.every((at) => at >= 0)).toBe(true);
+  expect(first).toEqual([...first].sort((a, b) => a - b));
+  expect(linesOf(told)).toContain(
+    'const count = receive(socket, receivedAddress, received.length);',
+  );
+  expect(callsOf(told, ['accept4', 'recv', 'send', 'close'])).toEqual([
+    ...['accept4', 'recv', 'send', 'recv', 'close', 'accept4'],
+  ]);
+  const [received] = ofKind(told, 'call').filter(({ name }) => name === 'recv');
+  expect(received!.args).toContain(`<${peer}>, "${question}", 65536`);
+  expect(received!.result).toBe(String(question.length));
+  expect(ofKind(told, 'question')).toMatchObject([{ peer, question, answer }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  // The line that waited longest is one that waits by what it is.
+  expect(summary.lines()[0]!.path).toMatch(/(accepting|blocking)\.ts$/);
+  expect(summary.sentence()).toMatch(/% in accept4, waiting for a client to connect/);
+});
+
+test('threaded: four threads asleep in accept4 on the one listener', async () => {
+  const { told, timeline } = await traced('threaded');
+  expect(timeline.lanes.length).toBe(4);
+  const accepting = told.filter(
+    ({ record }) => record.kind === 'begin' && record.name === 'accept4',
+  );
+  expect(new Set(accepting.map(({ tid }) => tid)).size).toBe(4);
+  const listeners = accepting.map(({ record }) => (record as { args: string }).args.split(',')[0]);
+  expect(new Set(listeners).size).toBe(1);
+  const serving = told.filter(({ record }) => record.kind === 'call' && record.name === 'recv');
+  expect(new Set(serving.map(({ tid }) => tid)).size).toBe(1);
+});
+
+test('poll: one wait for all before each accept, receive and close', async () => {
+  const { told } = await traced('poll');
+  const calls = callsOf(told, ['poll', 'accept4', 'recv', 'send', 'close']);
+  const text = calls.join(' ');
+  expect(text).toMatch(/^poll accept4 poll recv send poll recv close poll/);
+  const waits = ofKind(told, 'call').filter(({ name }) => name === 'poll');
+  expect(waits[0]!.args).toMatch(/^\[\{fd=\d+<listener>, revents=POLLIN\}\], 1, /);
+  expect(linesOf(told)).toContain('poll.wait(sockets.timeout());');
+});
+
+test('generator: routines give way where those of single would sleep, and go on there', async () => {
+  const { told, summary } = await traced('generator');
+  const goneOn = linesOf(told, 'goOn');
+  expect(goneOn).toContain('yield readable(worker.listener);');
+  expect(goneOn.some((text) => text.endsWith('yield readable(socket);'))).toBe(true);
+  expect(summary.lines().some(({ suspended }) => suspended > 0)).toBe(true);
+  expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('handleRequest');
+});
+
+test("coroutine: Node's own loop sleeps, and async functions go on where they awaited", async () => {
+  const { told, timeline, peer } = await traced('coroutine');
+  expect(linesOf(told, 'goOn')).toContain('const data = await reader.read();');
+  const events = ofKind(told, 'socket').map(({ text }) => text.replace(/ =.*| <.*/, ''));
+  expect(events.slice(0, 3)).toEqual(['accept', 'read', 'write']);
+  expect(events.at(-1)).toBe('close');
+  expect(ofKind(told, 'idle').length).toBeGreaterThan(0);
+  expect(ofKind(told, 'phase').map(({ phase }) => phase)).toContain('poll');
+  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+});
+
+test('uring: operations are handed over and done, and one call does both', async () => {
+  const { told } = await traced('uring', { lines: false });
+  const operations = ofKind(told, 'operation').map(({ text }) => text.replace(/ \d.*/, ''));
+  expect(operations.slice(0, 6)).toEqual([
+    ...['submit accept', 'done accept', 'submit recv', 'done recv', 'submit send', 'done recv'],
+  ]);
+  expect(callsOf(told, ['io_uring_enter', 'recv', 'send', 'accept4'])).toEqual(['io_uring_enter']);
+  expect(ofKind(told, 'line')).toEqual([]);
+});
+
+test('queued: assistants asleep on the queue, whose depth is counted', async () => {
+  const { told, timeline, peer } = await traced('queued', { lines: false });
+  expect(timeline.lanes.length).toBe(5);
+  expect(callsOf(told, ['futex']).length).toBe(1);
+  expect(timeline.queue.some(({ depth }) => depth === 1)).toBe(true);
+  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+});
+
+test.each([
+  'single',
+  'threaded',
+  'poll',
+  'generator',
+  'coroutine',
+  'uring',
+])('%s: the Chrome trace keeps the rules of its format, and the picture shows each thread', async (architecture) => {
+  const { timeline, peer } = await traced(architecture, { lines: false });
+  const { traceEvents } = chromeTrace(timeline, architecture);
+  expectValid(traceEvents);
+  const named = traceEvents.filter(({ name }) => name === 'thread_name');
+  expect(named.length).toBe(timeline.lanes.length);
+  const slices = traceEvents.filter(({ ph }) => ph === 'X');
+  expect(slices.some(({ name }) => name === `question "${question}"`)).toBe(true);
+  const track = traceEvents.filter(({ cat }) => cat === 'connection').map(({ ph }) => ph);
+  expect(track).toEqual(['b', 'n', 'e']);
+  expect(traceEvents.some(({ args }) => args?.peer === peer)).toBe(true);
+});
+
+test('what is included is told, and what is ignored is not', async () => {
+  const { told } = await traced('single', { include: ['src/os'] });
+  const files = ofKind(told, 'module').map(({ path }) => path);
+  expect(files.some((path) => path.endsWith('/src/os/socket.ts'))).toBe(true);
+  const { told: fewer } = await traced('single');
+  const fewerFiles = ofKind(fewer, 'module').map(({ path }) => path);
+  expect(fewerFiles.some((path) => path.includes('/src/os/'))).toBe(false);
+  expect(fewerFiles.some((path) => path.includes('/src/host/'))).toBe(false);
+});
+
+test('the same clients wait for the silent one under single, and not under poll', async () => {
+  const { picture, compared } = await compareTraces(['single', 'poll'], {}, () => {});
+  const longest = (name: string) =>
+    compared
+      .find(({ architecture }) => architecture === name)!
+      .clients.slice(1)
+      .map((client) => client.longest / 1e6);
+  // The silent client is silent for 600 ms, and the last of the others comes after 300.
+  for (const wait of longest('single')) expect(wait).toBeGreaterThan(200);
+  for (const wait of longest('poll')) expect(wait).toBeLessThan(200);
+  expect(picture.groups.map(({ title }) => title)).toEqual(['single', 'poll']);
+  const svg = svgOf(picture);
+  expect(svg).toContain('class="waiting-for-one-client"');
+  expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
+});
+
+describe('the command', () => {
+  test('prints lines with their numbers and text, the account, and where the time went', async () => {
+    const out = join(folder, 'trace.json');
+    const html = join(folder, 'trace.html');
+    await using trace = spawnMondo(
+      ...['trace', 'single', '-p', '0', '--lines', '--calls', '--summary'],
+      ...['--out', out, '--html', html],
+    );
+    const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const { code } = await runMondo('client', '127.0.0.1', '-p', port!);
+    expect(code).toBe(0);
+    await trace.printed(/closed normally/);
+    trace.signalGroup('SIGINT');
+    const { code: ended, stdout, stderr } = await trace.ended();
+    expect(stderr).toBe('');
+    expect(ended).toBe(0);
+    const source = readFileSync('src/architectures/blocking.ts', 'utf8').split('\n');
+    const lines = [...stdout.matchAll(/^ +\d+\.\d{6} blocking\.ts\((\d+)\): (.*)$/gm)];
+    expect(lines.length).toBeGreaterThan(20);
+    for (const [, line, text] of lines) expect(text).toBe(source[Number(line) - 1]);
+    expect(stdout).toMatch(/^ +--- src\/architectures\/blocking\.ts, recvUntil$/m);
+    expect(stdout).toMatch(/ send\(\d+<127\.0\.0\.1:\d+>, "Ugly\.", 5, MSG_NOSIGNAL\) = 5 {2}<\d/);
+    expect(stdout).toMatch(/^times +waiting s/m);
+    expect(stdout).toMatch(/\d % in accept4, waiting for a client to connect/);
+    const { traceEvents } = JSON.parse(readFileSync(out, 'utf8')) as { traceEvents: TraceEvent[] };
+    expectValid(traceEvents);
+    expect(readFileSync(html, 'utf8')).toContain('<caption>Connections</caption>');
+    // The pipe's folder goes with it.
+    expect(
+      readdirSync(tmpdir()).filter((name) => name.startsWith(`mondo-trace-${trace.pid}-`)),
+    ).toEqual([]);
+  });
+
+  test.each([
+    [['trace'], 2, /name an architecture/],
+    [['trace', 'sigle'], 2, /no architecture "sigle"/],
+    [['trace', 'single', '--svg', '/nowhere/x.svg'], 1, /Cannot write "\/nowhere\/x\.svg"/],
+    [['trace', 'single', '--seconds', 'x'], 2, /whole number/],
+    [['trace', '--compare', 'single', '--out', join(folder, 'x')], 2, /--svg or --html/],
+  ])('%j ends with code %i and one line', async (args, expected, message) => {
+    const { code, stderr } = await runMondo(...args);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n').length).toBe(1);
+    expect(code).toBe(expected);
+  });
+});
+
+describe.skipIf(!hasProgram('strace', 'strace'))('beside strace', () => {
+  test.each([
+    'single',
+    'poll',
+    'epoll',
+    'select',
+  ])('%s: the same calls in the same order', async (name) => {
+    const file = join(folder, `strace-${name}`);
+    const set = 'trace=accept4,recvfrom,sendto,poll,epoll_wait,epoll_ctl,pselect6,close,setsockopt';
+    await using trace = new Process('strace', [
+      ...['-f', '-o', file, '-e', set, process.execPath, mondo],
+      ...['trace', name, '-p', '0', '--calls'],
+    ]);
+    const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const { code } = await runMondo('client', '127.0.0.1', '-p', port!);
+    expect(code).toBe(0);
+    await trace.printed(/closed normally/);
+    // Not to the group: a call that an ignored signal interrupts is begun again under strace.
+    const [command] = descendantsOf(trace.pid);
+    process.kill(command!, 'SIGINT');
+    const { stdout } = await trace.ended();
+    const ours = [...stdout.matchAll(/ (\w+)\((.*) = (\S+)(?: \w+)? {2}</g)]
+      .map(([, call, args, result]) => [
+        theirName[call!] ?? call!,
+        /^(\d+)/.exec(args!)?.[1] ?? '',
+        result!,
+      ])
+      .filter(([call]) => set.includes(call!));
+    const theirs = straceCalls(readFileSync(file, 'utf8'));
+    // Theirs begin with what Node does to start, and end with what it does to stop.
+    const first = (calls: string[][]) => calls.findIndex(([call]) => call === 'accept4');
+    const from = first(theirs) - first(ours);
+    const same = theirs.slice(from, from + ours.length);
+    expect(ours.length).toBeGreaterThan(10);
+    expect(ours.map((call) => call.join(' '))).toEqual(same.map((call) => call.join(' ')));
+  });
+});
+
+const theirName: Readonly<Record<string, string>> = {
+  recv: 'recvfrom',
+  send: 'sendto',
+  select: 'pselect6',
+};
+
+/** Calls of the thread that accepted: name, descriptor and result; `-1` for all that failed. */
+function straceCalls(text: string): string[][] {
+  const begun = new Map<string, string>();
+  const calls: { tid: string; call: string[] }[] = [];
+  for (const line of text.split('\n')) {
+    const [, tid, rest] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    if (tid === undefined || rest === undefined) continue;
+    const unfinished = /^(\w+\(.*) <unfinished \.\.\.>$/.exec(rest);
+    if (unfinished !== null) {
+      begun.set(tid, unfinished[1]!);
+      continue;
+    }
+    const whole = rest.replace(/^<\.\.\. \w+ resumed>/, () => begun.get(tid) ?? '');
+    const [, name, args, result] = /^(\w+)\((.*)\) += (-?\d+|\?)/.exec(whole) ?? [];
+    if (name === undefined) continue;
+    const fd = /^(\d+)/.exec(args!)?.[1] ?? '';
+    calls.push({ tid, call: [name, fd, result === '?' ? '-1' : result!] });
+  }
+  const server = calls.find(({ call }) => call[0] === 'accept4')!.tid;
+  return calls.filter(({ tid }) => tid === server).map(({ call }) => call);
+}
