@@ -58,6 +58,8 @@ export interface LoadPlan {
   readonly connectTimeout: number;
   /** After so many ms from its sending a question is given up, and its connection closed. */
   readonly timeout: number;
+  /** After the schedule has ended, unanswered questions are waited for so many ms, and then count as never served. */
+  readonly grace: number;
   /** An answer later than this after it was due counts as late, in ms; it is in the histograms all the same. */
   readonly deadline: number;
   readonly framing: Framing;
@@ -119,6 +121,7 @@ const DEFAULTS: LoadPlan = {
   connectRate: 0,
   connectTimeout: 5000,
   timeout: 10_000,
+  grace: 2000,
   deadline: 10_000,
   framing: { kind: 'delimiter', answerEnd: '.' },
   exchanges: zen,

@@ -1,6 +1,6 @@
 /** Runs a plan of load and says what it found. */
 import type { LoadPlan } from './plan.ts';
-import type { LoadResult, RunOptions } from './result.ts';
+import type { Run, RunOptions } from './result.ts';
 
 /**
  * Drives the load of `plan` from one thread of its own and resolves with what it found: also where the
@@ -8,6 +8,6 @@ import type { LoadResult, RunOptions } from './result.ts';
  *
  * @throws LoadError where the plan cannot be carried out at all: a name that does not resolve
  */
-export async function runLoad(_plan: LoadPlan, _options: RunOptions = {}): Promise<LoadResult> {
+export async function runLoad(_plan: LoadPlan, _options: RunOptions = {}): Promise<Run> {
   throw new Error('Not there yet');
 }

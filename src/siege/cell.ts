@@ -1,12 +1,12 @@
 /** One cell of the matrix: a server, an attack, and honest clients ten times a second, before, during and after. */
 import type { Traits } from '../architectures/architecture.ts';
+import { busy, descendantsOf, isRunning, type Look, look } from '../os/processes.ts';
 import type { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
 import { Defence } from './defence.ts';
 import { type Grade, grade, type Seen } from './grade.ts';
 import type { Intensity, Running, Target } from './hostile.ts';
 import { enter, type Outcome, probe } from './probe.ts';
-import { busy, descendantsOf, isRunning, type Look, look } from './processes.ts';
 import { byDesign, forceOf, limitsOf, type Mode } from './settings.ts';
 
 /** One honest client in so many ms. */

@@ -1,8 +1,8 @@
 /** Starts the process of a server under siege, and hears of it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { descendantsOf, kill } from '../os/processes.ts';
 import type { Account, Message, Orders } from './defender.ts';
-import { descendantsOf, kill } from './processes.ts';
 
 const extension = import.meta.filename.slice(-3);
 /** How long a server has to start, in ms. */

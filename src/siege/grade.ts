@@ -1,6 +1,7 @@
 /** What a cell of the matrix is worth: one rule for all, made of what was measured and of nothing else. */
+
+import type { Look } from '../os/processes.ts';
 import type { Intensity } from './hostile.ts';
-import type { Look } from './processes.ts';
 
 export type Grade = 'A' | 'B' | 'C' | 'D' | 'E' | 'F';
 
