@@ -307,6 +307,16 @@ describe('mondo serve', () => {
     });
   });
 
+  test('stops without a word of failure when the signal comes as it starts', async () => {
+    const path = join(folder, 'early');
+    await using server = spawnMondo('serve', 'threaded', `unix:${path}`);
+    // Its worker is a moment old, and does not know yet what to do with a signal.
+    await until('a worker', () => descendantsOf(server.pid).length > 0);
+    server.signalGroup('SIGINT');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(path)).toBe(false);
+  });
+
   test('stops cleanly though the signal comes twice, as it does through npm', async () => {
     const path = join(folder, 'twice');
     await using server = spawnMondo('serve', 'threaded', `unix:${path}`);
