@@ -13,7 +13,7 @@ import {
   descendantsOf,
   isAlive,
   mondo,
-  type Process,
+  Process,
   runMondo,
   spawnMondo,
 } from './support/processes.ts';
@@ -174,6 +174,20 @@ describe('mondo serve', () => {
     expect(server.stdout).not.toContain('In another terminal');
   });
 
+  test.skipIf(!hasProgram('script', 'bsdutils'))(
+    'is in colour on a terminal, but not with NO_COLOR',
+    async () => {
+      const accountWith = async (environment: string) => {
+        const command = `${environment} exec '${process.execPath}' '${mondo}' serve epoll -p 0`;
+        await using terminal = new Process('script', ['-qefc', command, '/dev/null']);
+        await terminal.printed(/Ctrl-C stops/);
+        return terminal.stdout;
+      };
+      expect(await accountWith('NO_COLOR=1')).not.toContain(ESCAPE);
+      expect(await accountWith('NO_COLOR=')).toContain(`${ESCAPE}[`);
+    },
+  );
+
   test('--log json gives the account as lines of JSON', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'json');
     const client = await connect('127.0.0.1', await portOf(server));
@@ -239,6 +253,11 @@ describe('mondo serve', () => {
     [['serve', 'mondo'], 'no architecture "mondo"'],
     [['serve', 'single', '--service', './not-there.ts'], '"./not-there.ts"'],
     [['serve', 'single', '--log', 'xml'], 'text, json, none'],
+    [['serve', 'poll', '--exclusive'], 'Cannot use exclusive with poll: it is for epoll'],
+    [
+      ['serve', 'epoll', '--mixin', 'forking'],
+      'Cannot use mixin with epoll: it is for socketserver',
+    ],
   ])('says in one line what is wrong with %j', async (args, says) => {
     expectOneLine(await runMondo(...args), 2, says);
   });
