@@ -57,6 +57,7 @@ describe('mondo', () => {
   test('alone prints its help', async () => {
     const { code, stdout, stderr } = await runMondo();
     expect(stdout).toMatch(/^Usage: mondo /);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(stderr).toBe('');
     expect(code).toBe(0);
   });
@@ -71,6 +72,8 @@ describe('mondo', () => {
     'serve',
     'client',
     'architectures',
+    'trace',
+    'siege',
     'this',
   ])('%s --help has one example and fits 80 columns', async (command) => {
     const { code, stdout } = await runMondo(command, '--help');
