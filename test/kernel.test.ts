@@ -1,6 +1,7 @@
 /** Each architecture is what it says it is, by what the kernel says: /proc, and strace where there is one. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ArchitectureName } from '../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../src/host/plan.ts';
@@ -202,6 +203,30 @@ describe('prefork', () => {
   it('has a listener for each process with reuseport', async () => {
     const server = await start({ architecture: 'prefork', processes: 3, reuseport: true });
     expect(new Set(server.server.pids.map((pid) => descriptorsOf(pid).get(5))).size).toBe(3);
+  });
+});
+
+describe('epoll', () => {
+  /** Whether the kernel is to wake one worker for a new client, by what it says of a selector's list: proc_pid_fdinfo(5). */
+  function isExclusive(pid: number): boolean {
+    const selectors = [...descriptorsOf(pid)].filter(([, what]) => what.includes('eventpoll'));
+    const lists = selectors.map(([fd]) => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'));
+    const [events] = lists.flatMap(
+      (list) => /^tfd: +5 events: +([0-9a-f]+)/m.exec(list)?.[1] ?? [],
+    );
+    const EPOLLEXCLUSIVE = 1 << 28;
+    return (Number.parseInt(events!, 16) & EPOLLEXCLUSIVE) !== 0;
+  }
+
+  it.each([
+    true,
+    false,
+  ])('has the kernel wake one worker, or all: exclusive %s', async (exclusive) => {
+    const server = await start({ architecture: 'epoll', processes: 2, exclusive });
+    for (const pid of server.server.pids) {
+      await until('it to wait', () => countIn('epoll_wait', [pid]) > 0);
+      expect(isExclusive(pid)).toBe(exclusive);
+    }
   });
 });
 
