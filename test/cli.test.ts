@@ -1,10 +1,11 @@
 /** The command as a user meets it: real processes, their output, their exit codes, and what they leave behind. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'acorn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { architectureNames } from '../src/architectures/catalogue.ts';
 import { connect } from '../src/index.ts';
@@ -87,6 +88,20 @@ describe('mondo', () => {
     expectOneLine(await runMondo('serv'), 2, "unknown command 'serv' (Did you mean serve?)");
     expectOneLine(await runMondo('this', '--fast'), 2, "unknown option '--fast'");
     expectOneLine(await runMondo('client'), 2, "missing required argument 'host'");
+  });
+
+  test('says in one line to an old Node which one it needs, in words that it can read', async () => {
+    const old = `for (const [name, value] of [['version', 'v20.1.0'], ['versions', { node: '20.1.0' }]])
+      Object.defineProperty(process, name, { value });
+      require(${JSON.stringify(mondo)});`;
+    await using run = new Process(process.execPath, ['-e', old]);
+    const { code, stdout, stderr } = await run.ended();
+    expect(stderr).toMatch(
+      /^mondo needs Node 24 or newer and this is v20\.1\.0 [^\n]+npx mondo[^\n]+\n$/,
+    );
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    const door = readFileSync(mondo, 'utf8');
+    expect(() => parse(door, { ecmaVersion: 5, allowHashBang: true })).not.toThrow();
   });
 
   test.each([
