@@ -60,9 +60,9 @@ export const RECEIVED = 2;
 export const SENT_SHORT = 3;
 /** A send that waited for room is done. */
 export const SENT = 4;
-const CANCELLED = 5;
+export const CANCELLED = 5;
 /** A close that failed; one that succeeds makes no completion. */
-const CLOSED = 6;
+export const CLOSED = 6;
 
 /** The purpose stands above the descriptor in one word of an entry's user data, the generation in the other. */
 const PURPOSE_SHIFT = 24;

@@ -18,6 +18,7 @@ export interface PrinterOptions {
 
 type Call = Extract<TraceRecord, { kind: 'call' }>;
 type Begin = Extract<TraceRecord, { kind: 'begin' }>;
+type Thread = Extract<TraceRecord, { kind: 'thread' }>;
 
 export class Printer {
   readonly #options: PrinterOptions;
@@ -37,6 +38,14 @@ export class Printer {
     switch (record.kind) {
       case 'module':
         this.#modules.set(`${tid}:${record.module}`, record.path);
+        break;
+      case 'thread':
+        if (this.#options.tagged && (lines || calls)) {
+          this.#add(record.t, tid, `--- worker ${record.worker}, ${roleOf(tid, record)}`, '');
+        }
+        break;
+      case 'note':
+        this.#settling.push({ t: record.t, text: `${stamp(record.t)} ${record.text}` });
         break;
       case 'enter':
         if (lines) {
@@ -74,7 +83,7 @@ export class Printer {
       case 'idle':
         if (calls) {
           const slept = seconds(record.end - record.t);
-          this.#add(record.t, tid, `Node's own loop waits  <${slept} asleep>`);
+          this.#add(record.t, tid, `poll: nothing to do  <${slept} asleep>`);
         }
         break;
     }
@@ -139,6 +148,10 @@ export class Printer {
     }
   }
 }
+
+/** A thread by its number, or a process. */
+export const roleOf = (tid: number, { pid, role }: Pick<Thread, 'pid' | 'role'>): string =>
+  tid === pid ? `${role === 'assistant' ? 'assistant ' : ''}process ${pid}` : `${role} ${tid}`;
 
 /** ns as s. */
 export const seconds = (ns: number): string => (ns / 1e9).toFixed(6);

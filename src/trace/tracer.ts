@@ -109,10 +109,24 @@ export async function startTrace(
   process.env.NODE_OPTIONS = `${before.NODE_OPTIONS ?? ''} ${importing}`.trim();
 
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  /** Whose part of the account comes through the pipe, at its very moment. */
+  const telling = new Map<number, { readonly pid: number; readonly worker: number }>();
   const heard = recordReader((tid, record) => {
-    if (tid === LAST) end();
-    else watcher.record(tid, record);
+    if (tid === LAST) {
+      end();
+      return;
+    }
+    if (record.kind === 'thread') telling.set(tid, record);
+    watcher.record(tid, record);
+    if (record.kind !== 'event') return;
+    const { pid, worker } = telling.get(tid)!;
+    const at = Math.round(launchedAt + record.t / 1e6);
+    watcher.event(record.t, { ...record.event, at, pid, tid, worker });
   });
+  const told = (event: ServerEvent) => {
+    if ('tid' in event && 'worker' in event) return;
+    watcher.event((event.at - launchedAt) * 1e6, event);
+  };
   const socket = new Socket({ fd: reading, readable: true, writable: false });
   socket.setEncoding('utf8').on('data', heard);
 
@@ -128,7 +142,7 @@ export async function startTrace(
 
   let server: Server;
   try {
-    server = await serve(options, (event) => watcher.event((event.at - launchedAt) * 1e6, event));
+    server = await serve(options, told);
   } catch (error) {
     tidyUp();
     throw error;
