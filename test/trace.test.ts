@@ -105,7 +105,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   expect(received!.args).toContain(`<${peer}>, "${question}", 65536`);
   expect(received!.result).toBe(String(question.length));
   expect(ofKind(told, 'question')).toMatchObject([{ peer, question, answer }]);
-  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
   // The line that waited longest is one that waits by what it is.
   expect(summary.lines()[0]!.path).toMatch(/(accepting|blocking)\.ts$/);
   expect(summary.sentence()).toMatch(/% in accept4, waiting for a client to connect/);
@@ -125,13 +125,25 @@ test('threaded: four threads asleep in accept4 on the one listener', async () =>
 });
 
 test('poll: one wait for all before each accept, receive and close', async () => {
-  const { told } = await traced('poll');
+  const { told, summary, peer } = await traced('poll');
   const calls = callsOf(told, ['poll', 'accept4', 'recv', 'send', 'close']);
   const text = calls.join(' ');
   expect(text).toMatch(/^poll accept4 poll recv send poll recv close poll/);
   const waits = ofKind(told, 'call').filter(({ name }) => name === 'poll');
-  expect(waits[0]!.args).toMatch(/^\[\{fd=\d+<listener>, revents=POLLIN\}\], 1, /);
-  expect(linesOf(told)).toContain('poll.wait(sockets.timeout());');
+  // Asked for: the listener, and then the client as well. Found: the one, and then the other.
+  expect(waits[0]!.args).toMatch(/^\[\{fd=\d+<listener>, events=POLLIN\}\], 1, -1$/);
+  expect(waits[0]!.result).toMatch(/^1 \(\[\{fd=\d+<listener>, revents=POLLIN\}\]\)$/);
+  expect(waits[1]!.args).toContain(`<listener>, events=POLLIN}, {fd=`);
+  expect(waits[1]!.args).toContain(`<${peer}>, events=POLLIN}], 2, `);
+  expect(waits[1]!.result).toContain(`<${peer}>, revents=POLLIN}])`);
+  // What the calls wait for is the line's that makes them, whatever was called for its arguments.
+  const [longest] = summary.lines();
+  expect(sourceLine(longest!.path, longest!.line).trim()).toBe('poll.wait(sockets.timeout());');
+  expect(longest!.waiting).toBe(Object.fromEntries(summary.waits).poll);
+  // Those that do not block do not sleep.
+  for (const call of ofKind(told, 'call')) {
+    if (/^(recv|send|accept4)$/.test(call.name)) expect(call.blocked).toBe(0);
+  }
 });
 
 test('generator: routines give way where those of single would sleep, and go on there', async () => {
@@ -151,7 +163,7 @@ test("coroutine: Node's own loop sleeps, and async functions go on where they aw
   expect(events.at(-1)).toBe('close');
   expect(ofKind(told, 'idle').length).toBeGreaterThan(0);
   expect(ofKind(told, 'phase').map(({ phase }) => phase)).toContain('poll');
-  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
 });
 
 test('uring: operations are handed over and done, and one call does both', async () => {
@@ -169,7 +181,7 @@ test('queued: assistants asleep on the queue, whose depth is counted', async () 
   expect(timeline.lanes.length).toBe(5);
   expect(callsOf(told, ['futex']).length).toBe(1);
   expect(timeline.queue.some(({ depth }) => depth === 1)).toBe(true);
-  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
 });
 
 test.each([
@@ -256,7 +268,7 @@ describe('the command', () => {
     [['trace', 'sigle'], 2, /no architecture "sigle"/],
     [['trace', 'single', '--svg', '/nowhere/x.svg'], 1, /Cannot write "\/nowhere\/x\.svg"/],
     [['trace', 'single', '--seconds', 'x'], 2, /whole number/],
-    [['trace', '--compare', 'single', '--out', join(folder, 'x')], 2, /--svg or --html/],
+    [['trace', '--compare', 'single', '--out', join(folder, 'x')], 2, /--svg and --html/],
   ])('%j ends with code %i and one line', async (args, expected, message) => {
     const { code, stderr } = await runMondo(...args);
     expect(stderr).toMatch(message);
@@ -286,7 +298,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('beside strace', () => {
     const [command] = descendantsOf(trace.pid);
     process.kill(command!, 'SIGINT');
     const { stdout } = await trace.ended();
-    const ours = [...stdout.matchAll(/ (\w+)\((.*) = (\S+)(?: \w+)? {2}</g)]
+    const ours = [...stdout.matchAll(/ (\w+)\((.*)\) = (-?\d+)(?: \w+| \(.*\))? {2}</g)]
       .map(([, call, args, result]) => [
         theirName[call!] ?? call!,
         /^(\d+)/.exec(args!)?.[1] ?? '',

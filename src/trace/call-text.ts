@@ -2,9 +2,10 @@
  * System calls as text, in the manner of strace(1): names instead of numbers, bytes instead of
  * addresses. Pure but for `memory`, through which it looks at what a call was given.
  */
+
+import { quoted as quotedText } from '../host/server-event.ts';
 import { addressText, decodeAddress } from '../os/address.ts';
 import { errnoName } from '../os/libc.ts';
-import { quoted as quotedText } from '../host/server-event.ts';
 import { cut } from './records.ts';
 
 /** So many of the bytes that were sent or received are shown. */

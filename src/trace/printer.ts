@@ -1,6 +1,7 @@
 /** Lines and calls as text, as they go: in the order of their times, whichever thread was heard first. */
 import { eventText, type ServerEvent } from '../host/server-event.ts';
 import type { TraceRecord } from './records.ts';
+import { roleOf } from './role.ts';
 import { fileName, shortPath, sourceLine } from './source-text.ts';
 
 /** What is heard is kept for so long, in ms: what another thread did before it may come later. */
@@ -18,7 +19,6 @@ export interface PrinterOptions {
 
 type Call = Extract<TraceRecord, { kind: 'call' }>;
 type Begin = Extract<TraceRecord, { kind: 'begin' }>;
-type Thread = Extract<TraceRecord, { kind: 'thread' }>;
 
 export class Printer {
   readonly #options: PrinterOptions;
@@ -148,10 +148,6 @@ export class Printer {
     }
   }
 }
-
-/** A thread by its number, or a process. */
-export const roleOf = (tid: number, { pid, role }: Pick<Thread, 'pid' | 'role'>): string =>
-  tid === pid ? `${role === 'assistant' ? 'assistant ' : ''}process ${pid}` : `${role} ${tid}`;
 
 /** ns as s. */
 export const seconds = (ns: number): string => (ns / 1e9).toFixed(6);

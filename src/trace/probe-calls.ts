@@ -5,15 +5,7 @@ import { SocketQueue } from '../architectures/socket-queue.ts';
 import { addressText, decodeAddress } from '../os/address.ts';
 import { errnoName, libc, viewOf } from '../os/libc.ts';
 import { threadTime, timesSlept } from '../os/thread-usage.ts';
-import {
-  ACCEPTED,
-  CANCELLED,
-  CLOSED,
-  RECEIVED,
-  SENT,
-  SENT_SHORT,
-  Uring,
-} from '../os/uring.ts';
+import { ACCEPTED, CANCELLED, CLOSED, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
 import { Conversation } from '../protocol/conversation.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import {
@@ -112,8 +104,7 @@ function sleepSince(): (passed: number) => number {
   const before = timesSlept();
   const worked = threadTime();
   // Off the processor it is, too, while others have their turn: then it is not asleep.
-  return (passed) =>
-    timesSlept() === before ? 0 : Math.max(0, passed - (threadTime() - worked));
+  return (passed) => (timesSlept() === before ? 0 : Math.max(0, passed - (threadTime() - worked)));
 }
 
 const awake = () => 0;

@@ -105,7 +105,11 @@ function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
       const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
       const plain = format === 'module' ? text : stripTypeScriptTypes(text);
       const instrumented = instrumentedOr(plain, modules, (why) =>
-        teller.tell({ kind: 'note', t: teller.now(), text: `Cannot tell lines of ${path}: ${why}` }),
+        teller.tell({
+          kind: 'note',
+          t: teller.now(),
+          text: `Cannot tell lines of ${path}: ${why}`,
+        }),
       );
       if (instrumented === undefined) return loaded;
       teller.tell({ kind: 'module', module: modules++, path });
