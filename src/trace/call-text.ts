@@ -12,6 +12,8 @@ import { cut } from './records.ts';
 export const SHOWN = 48;
 /** So many descriptors of a set. */
 const LISTED = 8;
+/** So many characters of all of it: there are two texts in a record, and what is to be escaped is escaped already. */
+const LONGEST = 400;
 
 type Argument = number | string | Uint8Array | null;
 
@@ -291,7 +293,7 @@ export function argumentsAfter(
   around: Surroundings,
 ): string {
   const text = describe[name];
-  if (text !== undefined) return cut(text(args, result, around));
+  if (text !== undefined) return cut(text(args, result, around), LONGEST);
   return cut(
     args.map((arg) => (arg instanceof Uint8Array ? `${arg.length} bytes` : String(arg))).join(', '),
   );
@@ -312,11 +314,14 @@ export function resultText(
   if (name === 'fcntl' && args[1] === F_GETFL) return `${result} (${fileFlags(result)})`;
   if (name === 'poll' && result > 0) {
     const [fds, count] = args as readonly number[];
-    return cut(`${result} (${readyInPollSet(fds!, count!, around)})`);
+    return cut(`${result} (${readyInPollSet(fds!, count!, around)})`, LONGEST);
   }
   if (name === 'select' && result > 0) {
     const [count, read, write] = args as readonly number[];
-    return cut(`${result} (${fdSet(read!, count!, around)}, ${fdSet(write!, count!, around)})`);
+    return cut(
+      `${result} (${fdSet(read!, count!, around)}, ${fdSet(write!, count!, around)})`,
+      LONGEST,
+    );
   }
   return String(result);
 }

@@ -2,7 +2,7 @@
 import type { TraceRecord } from './records.ts';
 
 /** A function that was entered and has not returned. */
-export interface Frame {
+interface Frame {
   module: number;
   /** The line of it that was reached last. */
   line: number;

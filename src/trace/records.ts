@@ -104,8 +104,8 @@ export interface ProbeConfig {
 
 export const PROBE = 'MONDO_TRACE';
 
-export function cut(text: string): string {
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+export function cut(text: string, longest = LONGEST_TEXT): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
 /** Collects records and writes them: to be flushed before the thread sleeps, for it has no later. */
