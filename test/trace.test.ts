@@ -457,13 +457,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('beside strace', () => {
     const [command] = descendantsOf(trace.pid);
     process.kill(command!, 'SIGINT');
     const { stdout } = await trace.ended();
-    const ours = [...stdout.matchAll(/ (\w+)\((.*)\) = (-?\d+)(?: \w+| \(.*\))? {2}</g)]
-      .map(([, call, args, result]) => [
-        theirName[call!] ?? call!,
-        /^(\d+)/.exec(args!)?.[1] ?? '',
-        result!,
-      ])
-      .filter(([call]) => set.includes(call!));
+    const ours = ourCalls(stdout).filter(([call]) => set.includes(call!));
     const theirs = straceCalls(readFileSync(file, 'utf8'));
     // Theirs begin with what Node does to start, and end with what it does to stop.
     const first = (calls: string[][]) => calls.findIndex(([call]) => call === 'accept4');
@@ -479,6 +473,22 @@ const theirName: Readonly<Record<string, string>> = {
   send: 'sendto',
   select: 'pselect6',
 };
+
+/** Calls as they were printed: name, descriptor and result. */
+function ourCalls(text: string): string[][] {
+  const begun = new Map<string, string>();
+  const calls: string[][] = [];
+  for (const line of text.split('\n')) {
+    const [, asleep, given] = / (\w+)\((.*) <asleep …>$/.exec(line) ?? [];
+    if (asleep !== undefined) begun.set(asleep, given!);
+    const [, name, args, result] =
+      / (\w+)\((.*?)\) = (-?\d+)(?: \w+| \(.*\))? {2}</.exec(line) ?? [];
+    if (name === undefined) continue;
+    const fd = /^(\d+)/.exec(args === '…' ? begun.get(name)! : args!)?.[1] ?? '';
+    calls.push([theirName[name] ?? name, fd, result!]);
+  }
+  return calls;
+}
 
 /** Calls of the thread that accepted: name, descriptor and result; `-1` for all that failed. */
 function straceCalls(text: string): string[][] {

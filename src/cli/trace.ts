@@ -89,6 +89,7 @@ export async function traceCommand(
   // Before the server starts: a signal that comes meanwhile must not leave its pipe behind.
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
+  process.on('SIGHUP', interrupt);
   process.stdout.on('error', interrupt);
   let now = () => 0;
   const threads = rest.threads ?? traits.threads.default;
@@ -203,7 +204,7 @@ async function compared(
     );
   }
   const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stopping.abort());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stopping.abort());
   const { picture, compared: runs } = await compareTraces(
     [...new Set(names.map(architectureNamed))],
     serving,

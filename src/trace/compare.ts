@@ -110,8 +110,10 @@ async function traceOne(options: ServeOptions, signal: AbortSignal) {
   let end = 0;
   let clients: Awaited<ReturnType<typeof play>>[];
   try {
-    const deadline = performance.now() + LONGEST_START;
-    while (performance.now() < Math.min(heardAt + CALM, deadline)) {
+    heardAt = performance.now();
+    const deadline = heardAt + LONGEST_START;
+    const isCalm = () => timeline.lanes.length > 0 && performance.now() > heardAt + CALM;
+    while (!isCalm() && performance.now() < deadline) {
       await sleep(CALM / 4, undefined, { signal });
     }
     begin = tracer.now();

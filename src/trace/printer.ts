@@ -116,9 +116,14 @@ export class Printer {
     const times = call.begun
       ? `<${seconds(call.blocked)} asleep, ${seconds(took - call.blocked)} working>`
       : `<${seconds(took)}>`;
-    const text = `${call.name}(${call.args}) = ${call.result}  ${times}`;
-    if (begun?.isPrinted === true) this.#add(call.end, tid, `<… resumed> ${text}`);
-    else this.#add(call.t, tid, text);
+    const whole = `${call.name}(${call.args}) = ${call.result}  ${times}`;
+    if (begun?.isPrinted !== true) this.#add(call.t, tid, whole);
+    else {
+      // Those of poll(2) are long, and were printed.
+      const isSame = begun.begin.args === call.args;
+      const text = isSame ? `${call.name}(…) = ${call.result}  ${times}` : whole;
+      this.#add(call.end, tid, `<… resumed> ${text}`);
+    }
   }
 
   #add(t: number, tid: number, text: string, space = ' '): void {

@@ -12,6 +12,8 @@ const GROUP = 24;
 const AXIS = 34;
 /** A bar narrower than that, in pixels, joins the one before it. */
 const NARROW = 0.6;
+/** … but this narrow is the shortest work. */
+const MOMENT = 1;
 
 const legend: readonly (readonly [kind: Kind, text: string])[] = [
   ['working', 'working'],
@@ -79,9 +81,20 @@ function drawRow(
   const [top, tall] = isThin === true ? [y + 3, height - 6] : [y + 4, height - 8];
   const text = `<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${plain(label)}</text>`;
   const seen = bars.filter((bar) => bar.to >= from && bar.from <= to);
-  const rects = joined(seen, x).map((bar) => {
+  // Work is drawn upon what it interrupts, so that a moment of it can be seen beside seconds of waiting.
+  const drawn = [
+    ...joined(
+      seen.filter(({ kind }) => kind !== 'working'),
+      x,
+    ),
+    ...joined(
+      seen.filter(({ kind }) => kind === 'working'),
+      x,
+    ),
+  ];
+  const rects = drawn.map((bar) => {
     const left = x(bar.from);
-    const width = Math.max(0.4, x(bar.to) - left);
+    const width = Math.max(bar.kind === 'working' ? MOMENT : 0.4, x(bar.to) - left);
     const text = plain(`${bar.title}, ${duration(bar.to - bar.from)}`);
     return `<rect class="${classOf(bar.kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${text}</title></rect>`;
   });
