@@ -15,6 +15,7 @@ import { type LineSum, Summary } from '../trace/summary.ts';
 import { svgOf } from '../trace/svg.ts';
 import { Timeline } from '../trace/timeline.ts';
 import { startTrace } from '../trace/tracer.ts';
+import { listenForInterrupt } from './interrupt.ts';
 import { checkOutput, writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
 import { tableLines } from './table.ts';
@@ -33,9 +34,6 @@ interface Options extends ServeOptions {
   readonly html?: string;
   readonly compare?: readonly string[];
 }
-
-/** Ctrl-C through npm comes twice: a second signal within this many ms is the same one. */
-const SAME_SIGNAL = 300;
 
 /** As many lines as one reads. */
 const MOST_LINES = 30;
@@ -78,19 +76,9 @@ export async function traceCommand(
   const needsLines = showsLines || lines === true || summary === true;
   const sums = new Summary();
   const timeline = new Timeline();
-  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
   let server: Server | undefined;
-  let firstSignal: number | undefined;
-  const interrupt = () => {
-    resolve();
-    firstSignal ??= performance.now();
-    if (performance.now() - firstSignal > SAME_SIGNAL) void server?.close({ deadline: 0 });
-  };
-  // Before the server starts: a signal that comes meanwhile must not leave its pipe behind.
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const { interrupted, interrupt } = listenForInterrupt(() => server);
   process.on('SIGHUP', interrupt);
-  process.stdout.on('error', interrupt);
   let now = () => 0;
   const threads = rest.threads ?? traits.threads.default;
   const processes = rest.processes ?? traits.processes.default;
@@ -122,7 +110,7 @@ export async function traceCommand(
   now = tracer.now;
   server = tracer.server;
   const timer =
-    options.seconds === undefined ? undefined : setTimeout(resolve, options.seconds * 1000);
+    options.seconds === undefined ? undefined : setTimeout(interrupt, options.seconds * 1000);
   await interrupted;
   clearTimeout(timer);
   await tracer.close();
@@ -204,7 +192,8 @@ async function compared(
     );
   }
   const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => stopping.abort());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.once(signal, () => stopping.abort());
   const { picture, compared: runs } = await compareTraces(
     [...new Set(names.map(architectureNamed))],
     serving,
