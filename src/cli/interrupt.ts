@@ -10,6 +10,8 @@ const SAME_SIGNAL = 300;
 export interface Interruption {
   /** Resolves with the first SIGINT or SIGTERM, or as whoever read the output has left, as in `| head`. */
   readonly interrupted: Promise<void>;
+  /** Whether one has come. */
+  readonly isInterrupted: boolean;
   /** As if one had come. */
   interrupt(): void;
 }
@@ -30,5 +32,11 @@ export function listenForInterrupt(server: () => Server | undefined): Interrupti
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   process.stdout.on('error', interrupt);
-  return { interrupted, interrupt };
+  return {
+    interrupted,
+    get isInterrupted() {
+      return firstSignal !== undefined;
+    },
+    interrupt,
+  };
 }

@@ -27,10 +27,10 @@ export async function serveCommand(
     if (isStartedByInetd()) return serveStandardInput(options);
   }
   let server: Server | undefined;
-  const { interrupted, interrupt } = listenForInterrupt(() => server);
+  const interruption = listenForInterrupt(() => server);
   process.on('SIGHUP', () => {
     // The terminal was closed; without one, or with one that is still there, somebody wants a restart.
-    if (process.stdin.isTTY && !hasTerminal()) interrupt();
+    if (process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
     else void server?.restart().catch((error: Error) => console.error(`mondo: ${error.message}`));
   });
 
@@ -53,7 +53,7 @@ export async function serveCommand(
     server = await starting;
   } catch (error) {
     // Ctrl-C goes to the workers too, and ends one that has just begun: that is no failure.
-    if (firstSignal !== undefined) return;
+    if (interruption.isInterrupted) return;
     throw error;
   }
   if (process.geteuid?.() === 0 && options.user === undefined) {
@@ -62,7 +62,7 @@ export async function serveCommand(
   if (log === 'none') console.log(`Listening at ${server.where}`);
   if (process.stdout.isTTY && log === 'text') hint(server);
   process.on('SIGUSR2', () => console.table(server?.workers()));
-  await interrupted;
+  await interruption.interrupted;
   await server.close();
 }
 
