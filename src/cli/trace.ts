@@ -77,8 +77,8 @@ export async function traceCommand(
   const sums = new Summary();
   const timeline = new Timeline();
   let server: Server | undefined;
-  const { interrupted, interrupt } = listenForInterrupt(() => server);
-  process.on('SIGHUP', interrupt);
+  const interruption = listenForInterrupt(() => server);
+  process.on('SIGHUP', interruption.interrupt);
   let now = () => 0;
   const threads = rest.threads ?? traits.threads.default;
   const processes = rest.processes ?? traits.processes.default;
@@ -105,13 +105,15 @@ export async function traceCommand(
     },
   ).catch((error) => {
     printer.close();
-    throw error;
+    // Ctrl-C has ended what was just being started: that is no failure.
+    if (!interruption.isInterrupted) throw error;
   });
+  if (tracer === undefined) return;
   now = tracer.now;
   server = tracer.server;
   const timer =
-    options.seconds === undefined ? undefined : setTimeout(interrupt, options.seconds * 1000);
-  await interrupted;
+    options.seconds === undefined ? undefined : setTimeout(interruption.interrupt, options.seconds * 1000);
+  await interruption.interrupted;
   clearTimeout(timer);
   await tracer.close();
   printer.close();
