@@ -112,7 +112,9 @@ export async function traceCommand(
   now = tracer.now;
   server = tracer.server;
   const timer =
-    options.seconds === undefined ? undefined : setTimeout(interruption.interrupt, options.seconds * 1000);
+    options.seconds === undefined
+      ? undefined
+      : setTimeout(interruption.interrupt, options.seconds * 1000);
   await interruption.interrupted;
   clearTimeout(timer);
   await tracer.close();
