@@ -1,0 +1,26 @@
+/** When a difference is one: the rule by which all verdicts are given. */
+import type { Interval } from './statistics.ts';
+
+/** With fewer rounds there is no verdict: one or two say nothing of how much the rounds differ. */
+export const MIN_ROUNDS = 3;
+/**
+ * No smaller difference is claimed. On a machine that does other things too, where a process happens to lie in
+ * memory and which core the kernel picks move figures by several percent in a whole run, and that no interval sees.
+ */
+export const CLAIM = 1.1;
+
+/**
+ * - `more` and `less`: the whole interval lies on one side of 1, and the ratio is 10 % or more from it;
+ * - `alike`: the whole interval lies within 10 % of 1, so what difference there may be is none to choose by;
+ * - `unclear`: neither; more rounds or a quieter machine would tell;
+ * - `none`: fewer than three rounds, or nothing to compare.
+ */
+export type Verdict = 'more' | 'less' | 'alike' | 'unclear' | 'none';
+
+export function verdictOf(interval: Interval | undefined): Verdict {
+  if (interval === undefined || interval.rounds < MIN_ROUNDS) return 'none';
+  const { ratio, low, high } = interval;
+  if (low > 1 && ratio >= CLAIM) return 'more';
+  if (high < 1 && ratio <= 1 / CLAIM) return 'less';
+  return low >= 1 / CLAIM && high <= CLAIM ? 'alike' : 'unclear';
+}
