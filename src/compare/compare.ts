@@ -7,7 +7,7 @@ import type { Environment } from '../load/result.ts';
 import { runLoad } from '../load/run.ts';
 import { coresOf, keepTo } from '../os/affinity.ts';
 import { descriptorLimit } from '../os/descriptors.ts';
-import { findingsOf } from './findings.ts';
+import { type Findings, findingsOf } from './findings.ts';
 import { whyNot } from './fit.ts';
 import { limits, type Measured, measure, type RunLoad } from './measure.ts';
 import { orderOf } from './order.ts';
@@ -19,8 +19,16 @@ import {
   variantKey,
   variantsOf,
 } from './plan.ts';
-import type { Cell, Comparison, Run } from './result.ts';
+import { type Recommendation, recommendationOf } from './recommend.ts';
+import type { Cell, Run } from './result.ts';
 import { Servers } from './servers.ts';
+
+/** All that was measured, and what it comes to. */
+export interface Comparison extends Run {
+  readonly schema: 'mondo-compare-1';
+  readonly findings: Findings;
+  readonly recommendation: Recommendation;
+}
 
 export interface Progress {
   readonly round: number;
@@ -48,7 +56,11 @@ const MOST_FAILURES = 2;
 
 export async function compare(
   plan: ComparePlan,
-  { signal = new AbortController().signal, onProgress = () => {}, run = runLoad }: CompareOptions = {},
+  {
+    signal = new AbortController().signal,
+    onProgress = () => {},
+    run = runLoad,
+  }: CompareOptions = {},
 ): Promise<Comparison> {
   const began = performance.now();
   const startedAt = Date.now();
@@ -118,7 +130,9 @@ export async function compare(
     cells,
     left,
   };
-  return { schema: 'mondo-compare-1', ...found, findings: findingsOf(found) };
+  const findings = findingsOf(found);
+  const recommendation = recommendationOf(found, findings);
+  return { schema: 'mondo-compare-1', ...found, findings, recommendation };
 }
 
 /** What will be run, what will not and why, and how long it will take, in s. */

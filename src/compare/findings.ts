@@ -55,7 +55,9 @@ export function findingsOf(run: Pick<Run, 'plan' | 'cells'>): Findings {
       { variant: own[0]!.variant, own },
     ]),
   );
-  const rows = [...cells.values()].map(({ variant, own }) => rowOf(variant, own)).sort(byPlan(run.plan));
+  const rows = [...cells.values()]
+    .map(({ variant, own }) => rowOf(variant, own))
+    .sort(byPlan(run.plan));
   const compare = (of: Variant, to: Variant) =>
     figureNames.map((figure) =>
       differenceOf(figure, of, to, cells.get(variantKey(of))!.own, cells.get(variantKey(to))!.own),
@@ -106,8 +108,8 @@ const goodOnes = (cells: readonly Cell[]): { round: number; figures: Figures }[]
 
 function rowOf(variant: Variant, cells: readonly Cell[]): Row {
   const good = goodOnes(cells).map(({ figures }) => figures);
-  const level = (valueOf: (figures: Figures) => number | null) =>
-    levelOf(good.map(valueOf).filter((value) => value !== null)) ?? null;
+  const level = (of: (figures: Figures) => number | null) =>
+    levelOf(good.map(of).filter((value) => value !== null)) ?? null;
   const troubles: Record<string, number> = {};
   for (const { figures } of cells) {
     for (const [name, count] of Object.entries(figures?.troubles ?? {})) {

@@ -1,7 +1,7 @@
 /** One cell: a server that has just been started, silent clients, and the load. */
 import type { ServeOptions } from '../host/plan.ts';
 import { type LoadPlan, planOf } from '../load/plan.ts';
-import type { LoadResult, Outcomes, RunOptions, Run as LoadRun } from '../load/result.ts';
+import type { LoadResult, Run as LoadRun, Outcomes, RunOptions } from '../load/result.ts';
 import type { ComparePlan, Variant } from './plan.ts';
 import type { Cell, Figures } from './result.ts';
 import type { Servers } from './servers.ts';
@@ -24,7 +24,13 @@ export type OptionsOf = (variant: Variant) => ServeOptions;
  */
 export async function measure(
   { variant, round }: Pick<Cell, 'variant' | 'round'>,
-  { plan, servers, optionsOf, run, signal }: {
+  {
+    plan,
+    servers,
+    optionsOf,
+    run,
+    signal,
+  }: {
     readonly plan: ComparePlan;
     readonly servers: Servers;
     readonly optionsOf: OptionsOf;
@@ -83,13 +89,22 @@ export function cellOf(
     doubts.push(`Only ${silentHeld} of ${variant.silent} silent clients were there to the end`);
   }
   const faults = wrong + extraBytes;
-  const state = faults > 0 ? 'wrong' : doubts.length > 0 || !result.validity.trusted ? 'doubtful' : 'good';
+  const state =
+    faults > 0 ? 'wrong' : doubts.length > 0 || !result.validity.trusted ? 'doubtful' : 'good';
   const reasons =
     faults > 0 ? [`${faults} answers were not what they should have been`, ...doubts] : doubts;
   return { variant, round, state, reasons, figures: figuresOf(result) };
 }
 
-function figuresOf({ totals, response, connections, outcomes, server, seconds, validity }: LoadResult): Figures {
+function figuresOf({
+  totals,
+  response,
+  connections,
+  outcomes,
+  server,
+  seconds,
+  validity,
+}: LoadResult): Figures {
   const isAnswered = totals.answers > 0;
   const troubles = Object.fromEntries(
     Object.entries(outcomes).filter(([name, count]) => name !== 'answered' && count > 0),

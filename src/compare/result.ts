@@ -1,15 +1,9 @@
 /**
- * What a comparison has found, as `--json` writes it. All times are in ms and all sizes in bytes, unless a name
- * says otherwise. `cells` is all that was measured; everything else follows from it (findings.ts).
+ * What a comparison has measured, as `--json` writes it. All times are in ms and all sizes in bytes, unless a
+ * name says otherwise. Everything else follows from this (findings.ts, recommend.ts).
  */
 import type { Environment, Outcomes } from '../load/result.ts';
-import type { Findings } from './findings.ts';
 import type { ComparePlan, Variant } from './plan.ts';
-
-export interface Comparison extends Run {
-  readonly schema: 'mondo-compare-1';
-  readonly findings: Findings;
-}
 
 export interface Run {
   /** When it began, in ms since 1970, and how long it took, in s. */

@@ -26,9 +26,7 @@ export interface Interval {
  *
  * @returns nothing for fewer than two pairs, or where a figure is not above 0
  */
-export function pairedRatio(
-  pairs: readonly (readonly [number, number])[],
-): Interval | undefined {
+export function pairedRatio(pairs: readonly (readonly [number, number])[]): Interval | undefined {
   if (pairs.length < 2 || pairs.some(([a, b]) => !(a > 0 && b > 0))) return undefined;
   const logs = pairs.map(([a, b]) => Math.log(a / b));
   const rounds = logs.length;
@@ -65,8 +63,7 @@ export function levelOf(values: readonly number[]): Level | undefined {
   if (values.length === 0) return undefined;
   const sorted = values.toSorted((a, b) => a - b);
   const half = sorted.length >> 1;
-  const median =
-    sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+  const median = sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
   return { median, least: sorted[0]!, most: sorted.at(-1)! };
 }
 

@@ -17,10 +17,11 @@ export const CLAIM = 1.1;
  */
 export type Verdict = 'more' | 'less' | 'alike' | 'unclear' | 'none';
 
-export function verdictOf(interval: Interval | undefined): Verdict {
+/** @param claim from which ratio on a difference is claimed */
+export function verdictOf(interval: Interval | undefined, claim = CLAIM): Verdict {
   if (interval === undefined || interval.rounds < MIN_ROUNDS) return 'none';
   const { ratio, low, high } = interval;
-  if (low > 1 && ratio >= CLAIM) return 'more';
-  if (high < 1 && ratio <= 1 / CLAIM) return 'less';
-  return low >= 1 / CLAIM && high <= CLAIM ? 'alike' : 'unclear';
+  if (low > 1 && ratio >= claim) return 'more';
+  if (high < 1 && ratio <= 1 / claim) return 'less';
+  return low >= 1 / claim && high <= claim ? 'alike' : 'unclear';
 }
