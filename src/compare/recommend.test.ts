@@ -33,8 +33,8 @@ describe('recommendationOf', () => {
 
   it('says when those may be chosen that left connections unanswered, and how many they left', () => {
     expect(recommendation.unless).toEqual([
-      'Choose single only if never more than 1 client is connected at once and none of them keeps silent: of 8 connections 7 were never answered and with 4 silent clients beside 64 connections, 64 were not',
-      'Choose threaded only if never more than 4 clients are connected at once and none of them keeps silent: of 8 connections 4 were never answered and with 4 silent clients beside 64 connections, 64 were not',
+      'Choose single only if never more than 1 client is connected at once and none of them keeps silent: 7 of 8 connections were never answered, and beside 4 silent clients 64 of 64',
+      'Choose threaded only if never more than 4 clients are connected at once and none of them keeps silent: 4 of 8 connections were never answered, and beside 4 silent clients 64 of 64',
     ]);
   });
 

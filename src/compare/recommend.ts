@@ -233,15 +233,14 @@ function onlyIf(name: string, facts: Facts): string {
     conditions.push(
       `never more than ${plural(served, 'client')} ${served === 1 ? 'is' : 'are'} connected at once`,
     );
-    proofs.push(`of ${plural(connections, 'connection')} ${left} were never answered`);
+    proofs.push(`${left} of ${plural(connections, 'connection')} were never answered`);
   }
   if (quiet !== undefined) {
     const { connections, silent } = quiet.variant;
     const left = Math.round(quiet.neverAnswered?.median ?? connections);
     conditions.push('none of them keeps silent');
-    proofs.push(
-      `with ${plural(silent, 'silent client')} beside ${plural(connections, 'connection')}, ${left} were not`,
-    );
+    const verb = proofs.length > 0 ? '' : ' were never answered';
+    proofs.push(`beside ${plural(silent, 'silent client')} ${left} of ${connections}${verb}`);
   }
-  return `Choose ${name} only if ${listed(conditions)}: ${listed(proofs)}`;
+  return `Choose ${name} only if ${listed(conditions)}: ${proofs.join(', and ')}`;
 }

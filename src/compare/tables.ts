@@ -1,0 +1,163 @@
+/** What was found as tables: one for each condition, the same on the terminal and in the report. */
+import type { Against } from './against.ts';
+import type { Difference, FigureName, Findings, Row } from './findings.ts';
+import { type Condition, conditionKey, variantKey } from './plan.ts';
+import type { Run } from './result.ts';
+import {
+  conditionText,
+  figureWords,
+  intervalText,
+  medianText,
+  unansweredText,
+  verdictText,
+} from './words.ts';
+
+export interface Table {
+  readonly caption: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+type Found = Pick<Run, 'plan' | 'cells' | 'left'> & { readonly findings: Findings };
+
+/** One table for each condition. */
+export function tablesOf(found: Found): Table[] {
+  const { plan, findings } = found;
+  const differences = new Map(
+    findings.differences.map((one) => [`${one.figure} ${variantKey(one.of)}`, one]),
+  );
+  return plan.conditions.flatMap((condition) => {
+    const rows = findings.rows.filter(
+      ({ variant }) => conditionKey(variant) === conditionKey(condition),
+    );
+    if (rows.length === 0) return [];
+    const against = (row: Row, figure: FigureName) => {
+      const isReference = row.variant.architecture === plan.reference;
+      const difference = differences.get(`${figure} ${variantKey(row.variant)}`);
+      return isReference ? '1' : differenceText(difference);
+    };
+    const head = headOf(plan.reference);
+    return [
+      {
+        caption: conditionText(condition),
+        head,
+        rows: rows.map((row) => [
+          row.variant.architecture + markOf(row),
+          rateText(row),
+          against(row, 'rate'),
+          unansweredText(row),
+          medianText('p50', row.levels.p50),
+          medianText('p99', row.levels.p99),
+          medianText('cpu', row.levels.cpu),
+          against(row, 'cpu'),
+          medianText('switches', row.levels.switches),
+          medianText('memory', row.levels.memory),
+        ]),
+      },
+    ];
+  });
+}
+
+const headOf = (reference: string): string[] => [
+  'architecture',
+  'answers/s',
+  `times ${reference}`,
+  'unanswered',
+  'p50 ms',
+  'p99 ms',
+  'CPU µs',
+  `times ${reference}`,
+  'switches',
+  'MiB',
+];
+
+const rateText = (row: Row) => `${medianText('rate', row.levels.rate)}${row.loadBound ? '+' : ''}`;
+
+/** `1.31 [1.22, 1.40] faster` */
+export function differenceText(difference: Difference | undefined): string {
+  if (difference === undefined || difference.interval === null) return '–';
+  const { interval } = difference;
+  if (interval.ratio === 0) return verdictText(difference);
+  return `${intervalText(interval)} ${verdictText(difference)}`.trimEnd();
+}
+
+/** Whether some of its rounds are not in its figures. */
+const markOf = ({ rounds, measured }: Row): string => (rounds < measured ? '!' : '');
+
+/** What silent clients did to each, against the same without them. */
+export function silenceTable({ plan, findings }: Found): Table | undefined {
+  const effects = Map.groupBy(findings.silence, ({ of }) => variantKey(of));
+  if (effects.size === 0) return undefined;
+  const figures = ['rate', 'p99', 'cpu', 'memory'] as const;
+  const rows = [...effects.values()].map((own) => {
+    const { of } = own[0]!;
+    const row = findings.rows.find(({ variant }) => variantKey(variant) === variantKey(of))!;
+    return [
+      `${of.architecture}${markOf(row)}`,
+      conditionText(of),
+      unansweredText(row),
+      ...figures.map((figure) => differenceText(own.find((one) => one.figure === figure))),
+    ];
+  });
+  const places = plan.conditions.map(conditionText);
+  return {
+    caption: 'With silent clients, against the same without them: so many times',
+    head: ['architecture', 'with', 'unanswered', 'answers/s', 'p99', 'CPU', 'memory'],
+    rows: rows.toSorted((a, b) => places.indexOf(a[1]!) - places.indexOf(b[1]!)),
+  };
+}
+
+/** What the signs in the tables mean, where they are in them, and what was not run. */
+export function notesOf(found: Found): string[] {
+  const { plan, findings, left, cells } = found;
+  const has = (test: (row: Row) => boolean) => findings.rows.some(test);
+  const bad = cells.filter(({ state }) => state !== 'good');
+  const reasons = Map.groupBy(
+    bad.flatMap(({ reasons: own, variant }) => own.map((reason) => ({ reason, variant }))),
+    ({ reason }) => reason,
+  );
+  return [
+    `Figures are the middle of ${plan.rounds} rounds; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies beyond 1, and the ratio 10 % or more from it; no difference: the whole interval is within 10 %; unclear: neither`,
+    'unanswered: connections that asked and were never answered; CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: resident memory of all its processes',
+    ...(has(({ loadBound }) => loadBound)
+      ? [
+          '+ the load used its core to the full: the server may be faster than that; its CPU µs say more',
+        ]
+      : []),
+    ...(has(({ rounds, measured }) => rounds < measured)
+      ? ['! some rounds are not in these figures, as they are not to be trusted:']
+      : []),
+    ...[...reasons].map(
+      ([reason, own]) =>
+        `! ${own.length} times, such as ${variantText(own[0]!.variant)}: ${reason}`,
+    ),
+    ...leftText(left),
+  ];
+}
+
+const variantText = (variant: Condition & { readonly architecture: string }) =>
+  `${variant.architecture} at ${conditionText(variant)}`;
+
+/** By architecture and reason, with the conditions. */
+function leftText(left: Run['left']): string[] {
+  const groups = Map.groupBy(left, ({ variant, why }) => `${variant.architecture}: ${why}`);
+  return [...groups].map(([what, own]) => {
+    const more = own.length > 1 ? `, and under ${own.length - 1} more` : '';
+    return `Not run: ${what} (${conditionText(own[0]!.variant)}${more})`;
+  });
+}
+
+/** This run over a stored one. */
+export function againstTable({ changes, storedAt }: Against): Table {
+  return {
+    caption: `Now over then (${new Date(storedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC): so many times`,
+    head: ['architecture', 'with', 'figure', 'now / then', ''],
+    rows: changes.map((change) => [
+      change.variant.architecture,
+      conditionText(change.variant),
+      figureWords[change.figure].title,
+      differenceText({ ...change, of: change.variant, to: change.variant }),
+      change.isRegression ? 'REGRESSION' : '',
+    ]),
+  };
+}
