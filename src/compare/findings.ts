@@ -74,7 +74,14 @@ export function findingsOf(run: Pick<Run, 'plan' | 'cells'>): Findings {
       const to = find({ ...variant, silent: 0 });
       return to === undefined || variant.silent === 0 ? [] : compare(variant, to);
     }),
-    doubts: rows.flatMap((row) => doubtOf(row, run.plan.rounds)),
+    doubts: [
+      ...rows.flatMap((row) => doubtOf(row, run.plan.rounds)),
+      ...(rows.length > 0 && rows.every(({ levels }) => (levels.rate?.most ?? 0) === 0)
+        ? [
+            'Nobody was answered by any of them: see whether the questions are those of this service',
+          ]
+        : []),
+    ],
   };
 }
 

@@ -84,16 +84,21 @@ export function cellOf(
   silentHeld: number,
 ): Cell {
   const { wrong, extraBytes } = result.outcomes;
-  const doubts = [...result.validity.reasons];
+  const doubts = isSilenced(result) ? [] : [...result.validity.reasons];
   if (silentHeld < variant.silent) {
     doubts.push(`Only ${silentHeld} of ${variant.silent} silent clients were there to the end`);
   }
   const faults = wrong + extraBytes;
-  const state =
-    faults > 0 ? 'wrong' : doubts.length > 0 || !result.validity.trusted ? 'doubtful' : 'good';
-  const reasons =
-    faults > 0 ? [`${faults} answers were not what they should have been`, ...doubts] : doubts;
-  return { variant, round, state, reasons, figures: figuresOf(result) };
+  if (faults > 0) doubts.unshift(`${faults} answers were not what they should have been`);
+  const state = faults > 0 ? 'wrong' : doubts.length > 0 ? 'doubtful' : 'good';
+  return { variant, round, state, reasons: doubts, figures: figuresOf(result) };
+}
+
+/** Connected, asked, and heard nothing to the end: a load with no answer doubts itself, but here that is a finding. */
+function isSilenced({ totals, outcomes, validity }: LoadResult): boolean {
+  const { neverServed, timedOut, connectTimeout, noPorts, noDescriptors } = outcomes;
+  const isOurs = validity.interrupted || noPorts + noDescriptors > 0;
+  return totals.answers === 0 && !isOurs && neverServed + timedOut + connectTimeout > 0;
 }
 
 function figuresOf({

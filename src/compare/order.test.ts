@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { orderOf, randomOf } from './order.ts';
+import { orderOf } from './order.ts';
 import { conditionsOf, type Variant } from './plan.ts';
 
 const variants: Variant[] = conditionsOf({
@@ -54,17 +54,5 @@ describe('orderOf', () => {
     expect(orderOf(variants, 3, 7)).toEqual(orderOf(variants, 3, 7));
     expect(orderOf(variants, 3, 7)).not.toEqual(orderOf(variants, 1, 7));
     expect(orderOf(variants, 3, 7)).not.toEqual(orderOf(variants, 3, 8));
-  });
-});
-
-describe('randomOf', () => {
-  it('lies evenly from 0 up to 1', () => {
-    const random = randomOf(42);
-    const values = Array.from({ length: 10_000 }, random);
-    expect(values.every((value) => value >= 0 && value < 1)).toBe(true);
-    for (let tenth = 0; tenth < 10; tenth++) {
-      const share = values.filter((value) => Math.floor(value * 10) === tenth).length;
-      expect(Math.abs(share - 1000)).toBeLessThan(150);
-    }
   });
 });

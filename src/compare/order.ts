@@ -4,6 +4,7 @@
  * round goes back the way that the one before it came, so that over the two of them all have had their turn
  * equally late: whatever drifts evenly while they run (heat, others on the machine) favours nobody.
  */
+import { randomOf } from '../load/random.ts';
 import type { Variant } from './plan.ts';
 
 /** The same seed gives the same order. @param round from 1 */
@@ -34,15 +35,4 @@ function shuffled<T>(all: readonly T[], random: () => number): T[] {
     [order[i], order[j]] = [order[j]!, order[i]!];
   }
   return order;
-}
-
-/** From 0 up to 1, always the same row of them for a seed: mulberry32, by Tommy Ettinger. */
-export function randomOf(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { randomOf } from './order.ts';
+import { randomOf } from '../load/random.ts';
 import { levelOf, mean, pairedRatio, unpairedRatio } from './statistics.ts';
 
 const figure = fc.double({ min: 1e-3, max: 1e6, noNaN: true });

@@ -2,7 +2,7 @@
 
 import type { Comparison } from '../../src/compare/compare.ts';
 import { findingsOf } from '../../src/compare/findings.ts';
-import { orderOf, randomOf } from '../../src/compare/order.ts';
+import { orderOf } from '../../src/compare/order.ts';
 import {
   type ComparePlan,
   type Condition,
@@ -13,6 +13,7 @@ import {
 import { recommendationOf } from '../../src/compare/recommend.ts';
 import type { Cell, Figures } from '../../src/compare/result.ts';
 import { planOf } from '../../src/load/plan.ts';
+import { randomOf } from '../../src/load/random.ts';
 import type { Environment } from '../../src/load/result.ts';
 
 const { framing, exchanges } = planOf({});
