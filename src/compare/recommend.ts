@@ -3,6 +3,7 @@
  * run. First who is answered at all, then how fast, then at what cost: a server that answers a few connections
  * quickly and the others never has a high rate, too.
  */
+import { several } from '../load/words.ts';
 import { differenceOf, type FigureName, type Findings, type Row } from './findings.ts';
 import { type Condition, conditionKey, type Variant, variantKey } from './plan.ts';
 import type { Run } from './result.ts';
@@ -13,7 +14,6 @@ import {
   intervalText,
   listed,
   medianText,
-  plural,
   thinkText,
   verdictText,
 } from './words.ts';
@@ -60,7 +60,7 @@ export function recommendationOf(
   const costOf = (name: string) =>
     facts.at(heaviest, name)?.levels.cpu?.median ?? Number.POSITIVE_INFINITY;
   const [choice] = safe.toSorted((a, b) => times(b) - times(a) || costOf(a) - costOf(b));
-  const among = `was among the fastest under ${times(choice!)} of ${plural(conditions.length, 'condition')}`;
+  const among = `was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
   const everybody = unless.length > 0 ? 'it left no connection unanswered, and ' : 'it ';
   const trust = doubts.length > 0 ? '; parts of this run are not to be trusted, see there' : '';
   return {
@@ -205,13 +205,13 @@ function silenceSentences(facts: Facts, safe: readonly string[]): string[] {
     if (difference.interval === null) return [];
     return [`${name} ${intervalText(difference.interval)} (${verdictText(difference)})`];
   });
-  const who = plural(condition.silent, 'silent client');
+  const who = several(condition.silent, 'silent client');
   const namesOf = (some: readonly Row[]) => listed(some.map(({ variant }) => variant.architecture));
   return [
     ...(silenced.length > 0 ? [`With ${who}, ${namesOf(silenced)} answered nobody at all`] : []),
     ...(kept.length > 0
       ? [
-          `With ${who} beside ${plural(condition.connections, 'connection')}, the rates of the others were so many times what they were without: ${listed(kept)}`,
+          `With ${who} beside ${several(condition.connections, 'connection')}, the rates of the others were so many times what they were without: ${listed(kept)}`,
         ]
       : []),
   ];
@@ -231,16 +231,16 @@ function onlyIf(name: string, facts: Facts): string {
     const left = Math.round(calm.neverAnswered?.median ?? connections);
     const served = Math.max(1, connections - left);
     conditions.push(
-      `never more than ${plural(served, 'client')} ${served === 1 ? 'is' : 'are'} connected at once`,
+      `never more than ${several(served, 'client')} ${served === 1 ? 'is' : 'are'} connected at once`,
     );
-    proofs.push(`${left} of ${plural(connections, 'connection')} were never answered`);
+    proofs.push(`${left} of ${several(connections, 'connection')} were never answered`);
   }
   if (quiet !== undefined) {
     const { connections, silent } = quiet.variant;
     const left = Math.round(quiet.neverAnswered?.median ?? connections);
     conditions.push('none of them keeps silent');
     const verb = proofs.length > 0 ? '' : ' were never answered';
-    proofs.push(`beside ${plural(silent, 'silent client')} ${left} of ${connections}${verb}`);
+    proofs.push(`beside ${several(silent, 'silent client')} ${left} of ${connections}${verb}`);
   }
   return `Choose ${name} only if ${listed(conditions)}: ${proofs.join(', and ')}`;
 }

@@ -1,4 +1,5 @@
 /** What was found as tables: one for each condition, the same on the terminal and in the report. */
+import { outcomeWords } from '../load/words.ts';
 import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
@@ -131,8 +132,21 @@ export function notesOf(found: Found): string[] {
       ([reason, own]) =>
         `! ${own.length} times, such as ${variantText(own[0]!.variant)}: ${reason}`,
     ),
+    ...troubleText(findings),
     ...leftText(left),
   ];
+}
+
+/** In a closed loop the last questions are cut off by the end of the run, and who is late is answered. */
+const ORDINARY = ['neverServed', 'late'];
+
+function troubleText({ rows }: Findings): string[] {
+  return rows.flatMap(({ variant, troubles }) => {
+    const told = outcomeWords
+      .filter(([name]) => !ORDINARY.includes(name) && (troubles[name] ?? 0) > 0)
+      .map(([name, , meaning]) => `${meaning}, ${troubles[name]} times`);
+    return told.length > 0 ? [`${variantText(variant)}: ${told.join('; ')}`] : [];
+  });
 }
 
 const variantText = (variant: Condition & { readonly architecture: string }) =>

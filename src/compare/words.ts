@@ -1,4 +1,5 @@
 /** Figures, conditions and verdicts in words: the same on the terminal, in the report and in the recommendation. */
+import { several } from '../load/words.ts';
 import type { Difference, FigureName, Row } from './findings.ts';
 import type { Condition } from './plan.ts';
 import type { Interval, Level } from './statistics.ts';
@@ -79,8 +80,8 @@ export const medianText = (figure: FigureName, level: Level | null): string =>
 /** `64 connections, 4 silent clients, answers that take 10 ms and hold the thread` */
 export function conditionText({ connections, silent, think, thinkHow }: Condition): string {
   return [
-    plural(connections, 'connection'),
-    ...(silent > 0 ? [plural(silent, 'silent client')] : []),
+    several(connections, 'connection'),
+    ...(silent > 0 ? [several(silent, 'silent client')] : []),
     ...(think > 0 ? [thinkText({ think, thinkHow })] : []),
   ].join(', ');
 }
@@ -89,9 +90,6 @@ export const thinkText = ({ think, thinkHow }: Pick<Condition, 'think' | 'thinkH
   think === 0
     ? 'answers that take no time'
     : `answers that take ${think} ms${thinkHow === 'block' ? ' and hold the thread' : ' by a timer'}`;
-
-export const plural = (number: number, noun: string): string =>
-  `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`;
 
 /** Connections without an answer, as `60 of 64`; only the first where the rounds agree on 0. */
 export function unansweredText({ neverAnswered, variant }: Row): string {
