@@ -74,6 +74,14 @@ export function conditionsOf({ connections, think, thinkHow, silent }: Axes): Co
   );
 }
 
+/** The values that are in some conditions. */
+export const axesOf = (conditions: readonly Condition[]): Axes => ({
+  connections: unique(conditions.map(({ connections }) => connections)),
+  think: unique(conditions.map(({ think }) => think)),
+  thinkHow: unique(conditions.map(({ thinkHow }) => thinkHow)),
+  silent: unique(conditions.map(({ silent }) => silent)),
+});
+
 export const defaultAxes: Axes = {
   connections: [1, 10, 100, 1000],
   think: [0],
