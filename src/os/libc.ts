@@ -66,6 +66,17 @@ export const libc = {
   epoll_wait: declare<(epoll: Int, events: Address, count: Int, timeout: Int) => Int>(
     'int epoll_wait(int, uintptr_t, int, int)',
   ),
+  epoll_pwait2: declare<
+    (
+      number: Int,
+      epoll: Int,
+      events: Address,
+      count: Int,
+      timeout: Address,
+      mask: Address,
+      size: Int,
+    ) => Int
+  >('long syscall(long, int, uintptr_t, int, uintptr_t, uintptr_t, size_t)'),
   memfd_create: declare<(name: string, flags: Int) => Int>('int memfd_create(str, uint)'),
   ftruncate: declare<(fd: Int, length: Int) => Int>('int ftruncate(int, intptr_t)'),
   mmap: declare<

@@ -15,6 +15,7 @@ import {
   viewOf,
 } from './libc.ts';
 import { mapAnonymous, mapRing } from './memory.ts';
+import { WRITABLE } from './readiness.ts';
 
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
@@ -33,6 +34,7 @@ const IORING_REGISTER_RING_FDS = 20;
 const IORING_REGISTER_PBUF_RING = 22;
 const IORING_OFF_SQES = 0x10000000;
 
+const IORING_OP_POLL_ADD = 6;
 const IORING_OP_ACCEPT = 13;
 const IORING_OP_ASYNC_CANCEL = 14;
 const IORING_OP_CLOSE = 19;
@@ -63,6 +65,9 @@ export const SENT = 4;
 const CANCELLED = 5;
 /** A close that failed; one that succeeds makes no completion. */
 const CLOSED = 6;
+
+/** A socket that was being connected is connected, or failed to be. */
+export const CONNECTED = 7;
 
 /** The purpose stands above the descriptor in one word of an entry's user data, the generation in the other. */
 const PURPOSE_SHIFT = 24;
@@ -263,6 +268,13 @@ export class Uring {
     this.#sqes[entry + 7] = MSG_WAITALL | MSG_NOSIGNAL;
   }
 
+  /** One `CONNECTED` when a socket that is being connected has become writable, or has failed. */
+  connecting(fd: number, generation: number): void {
+    const entry = this.#operation(CONNECTED, fd, generation);
+    this.#sqes[entry] = IORING_OP_POLL_ADD;
+    this.#sqes[entry + 7] = WRITABLE;
+  }
+
   /** Closes a descriptor after what was asked for before. Its operations must have ended. */
   closeSocket(fd: number): void {
     const entry = this.#operation(CLOSED, fd, 0);
@@ -271,7 +283,7 @@ export class Uring {
 
   /** Cancels the operation of that purpose; it completes with `ECANCELED`, or had completed before. */
   cancel(
-    purpose: typeof ACCEPTED | typeof RECEIVED | typeof SENT,
+    purpose: typeof ACCEPTED | typeof RECEIVED | typeof SENT | typeof CONNECTED,
     fd: number,
     generation: number,
   ): void {
@@ -305,7 +317,7 @@ export class Uring {
       );
     } else {
       this.#timespec[0] = BigInt(Math.floor(timeout / 1000));
-      this.#timespec[1] = BigInt(Math.round((timeout % 1000) * 1e6));
+      this.#timespec[1] = BigInt(Math.floor((timeout % 1000) * 1e6));
       taken = libc.io_uring_enter(
         SYS_IO_URING_ENTER,
         this.#enterFd,
