@@ -133,7 +133,7 @@ export function serverTexts({ pid, totals, samples }: ServerSide): string[] {
   const { cpuMicrosecondsPerAnswer: cpu, switchesPerAnswer: switches } = totals;
   const most = (of: (sample: ServerSide['samples'][number]) => number | null) =>
     Math.max(0, ...samples.map((sample) => of(sample) ?? 0));
-  const limit = samples.find(({ acceptQueueLimit }) => acceptQueueLimit !== null);
+  const queues = most(({ acceptQueue }) => acceptQueue);
   return [
     `process ${pid}: ${seconds(totals.cpuSeconds)} of CPU${cpu === null ? '' : `, ${Number(cpu.toPrecision(3))} µs per answer`}`,
     `${count(totals.switches)} context switches${switches === null ? '' : `, ${Number(switches.toPrecision(3))} per answer`}`,
@@ -147,11 +147,7 @@ export function serverTexts({ pid, totals, samples }: ServerSide): string[] {
     )}, ${several(
       most(({ descriptors }) => descriptors),
       'descriptor',
-    )}${
-      limit === undefined
-        ? ''
-        : `, ${count(most(({ acceptQueue }) => acceptQueue))} of ${count(limit.acceptQueueLimit!)} in the accept queue`
-    }`,
+    )}${queues === 0 ? '' : `, ${count(queues)} waiting to be accepted`}`,
   ];
 }
 
