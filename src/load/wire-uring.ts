@@ -105,7 +105,7 @@ export class UringWire implements Wire {
 
   end(): void {
     for (const fd of this.#fds) if (fd !== NONE) close(fd);
-    this.#ring.close();
+    this.#ring.release();
   }
 
   #forget(connection: number): void {

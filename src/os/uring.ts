@@ -14,7 +14,7 @@ import {
   SystemError,
   viewOf,
 } from './libc.ts';
-import { mapAnonymous, mapRing } from './memory.ts';
+import { mapAnonymous, mapRing, unmap } from './memory.ts';
 import { WRITABLE } from './readiness.ts';
 
 const SYS_IO_URING_SETUP = 425;
@@ -111,7 +111,7 @@ const unavailable = (code: string) => new UringUnavailable(reasons[code] ?? code
 /** Why io_uring cannot be used here; nothing if it can. */
 export function whyNoUring(): string | undefined {
   try {
-    new Uring({ entries: 8, completions: 16, buffers: 8, bufferSize: 512 }).close();
+    new Uring({ entries: 8, completions: 16, buffers: 8, bufferSize: 512 }).release();
     return undefined;
   } catch (error) {
     if (error instanceof UringUnavailable) return error.message;
@@ -125,6 +125,7 @@ export class Uring {
   #enterFd: number;
   #enterFlags = 0;
   readonly #sizes: UringSizes;
+  readonly #mapped: { readonly address: number; readonly size: number }[] = [];
   readonly #rings: Int32Array;
   readonly #sqes: Int32Array;
   readonly #sqTail: number;
@@ -191,8 +192,13 @@ export class Uring {
       params[sq + 6]! + sizes.entries * 4,
       params[cq + 5]! + sizes.completions * 16,
     );
-    this.#rings = new Int32Array(mapRing(ring, Math.ceil(ringSize / 4096) * 4096, 0));
-    this.#sqes = new Int32Array(mapRing(ring, sizes.entries * SQE_WORDS * 4, IORING_OFF_SQES));
+    const map = (size: number, offset: number) => {
+      const address = mapRing(ring, size, offset);
+      this.#mapped.push({ address, size });
+      return new Int32Array(viewOf(address, size));
+    };
+    this.#rings = map(Math.ceil(ringSize / 4096) * 4096, 0);
+    this.#sqes = map(sizes.entries * SQE_WORDS * 4, IORING_OFF_SQES);
     this.#sqTail = params[sq + 1]! / 4;
     this.#sqFlags = params[sq + 4]! / 4;
     this.#sqMask = this.#rings[params[sq + 2]! / 4]!;
@@ -204,8 +210,13 @@ export class Uring {
     for (let i = 0; i < sizes.entries; i++) this.#rings[params[sq + 6]! / 4 + i] = i;
 
     const bytes = sizes.buffers * sizes.bufferSize;
-    const buffers = mapAnonymous(bytes);
-    const bufferRing = mapAnonymous(Math.max(4096, sizes.buffers * 16));
+    const reserve = (size: number) => {
+      const address = mapAnonymous(size);
+      this.#mapped.push({ address, size });
+      return address;
+    };
+    const buffers = reserve(bytes);
+    const bufferRing = reserve(Math.max(4096, sizes.buffers * 16));
     this.buffers = Buffer.from(viewOf(buffers, bytes));
     this.#bufferAddress = buffers;
     const ringView = viewOf(bufferRing, sizes.buffers * 16);
@@ -383,6 +394,12 @@ export class Uring {
   /** Ends everything that is under way. The memory stays mapped until the process ends: views point into it. */
   close(): void {
     libc.close(this.#ring);
+  }
+
+  /** As `close`, and gives the memory back. Of this object and of `buffers` nothing may be touched after it. */
+  release(): void {
+    this.close();
+    for (const { address, size } of this.#mapped) unmap(address, size);
   }
 
   /** Spares the kernel looking up the descriptor on every call. Where it cannot be had, it is looked up. */
