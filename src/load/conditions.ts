@@ -1,6 +1,6 @@
 /** Conditions on a result, such as `p99>5ms`: what makes a run fail, or what a server has to keep. */
-import { LoadError } from './errors.ts';
-import { percentileOf } from './latency.ts';
+import { ServeError } from '../host/errors.ts';
+import { decode } from './histograms.ts';
 import type { LoadPlan } from './plan.ts';
 import type { LoadResult } from './result.ts';
 import { count, outcomeWords, percent, time } from './words.ts';
@@ -100,7 +100,13 @@ function metricNamed(name: string): Metric | undefined {
   }
   const percentile = percentileNamed(which);
   if (percentile === undefined) return undefined;
-  return { kinds: ['time'], read: (result) => percentileOf(latencyOf(result), percentile) };
+  return {
+    kinds: ['time'],
+    read: (result) => {
+      const { count: all, hdr } = latencyOf(result);
+      return all === 0 ? null : decode(hdr).getValueAtPercentile(percentile) / 1e6;
+    },
+  };
 }
 
 const THERE_IS = `there are p50 … p9999, min, mean, max (of response time; service.p99 … of service time), ${Object.keys(figures).join(', ')}`;
@@ -112,9 +118,9 @@ const example: Readonly<Record<Kind, string>> = {
   number: 'a number such as 0.9',
 };
 
-/** @throws LoadError in one line that says what there is */
+/** @throws ServeError in one line that says what there is */
 export function parseCondition(text: string): Condition {
-  const complaint = (what: string) => new LoadError('usage', `Condition "${text}": ${what}`);
+  const complaint = (what: string) => new ServeError('usage', `Condition "${text}": ${what}`);
   const [, metric, comparison, digits, unit = ''] =
     /^\s*([a-z][a-z0-9.-]*)\s*(>=|<=|>|<)\s*(\d+(?:\.\d+)?)\s*([a-zµ%]*)\s*$/.exec(text) ?? [];
   if (metric === undefined || digits === undefined) {
@@ -145,11 +151,11 @@ export function parseCondition(text: string): Condition {
   };
 }
 
-/** @throws LoadError where a plan gives nothing to compare with */
+/** @throws ServeError where a plan gives nothing to compare with */
 export function checkConditions(conditions: readonly Condition[], { loop }: LoadPlan): void {
   const bad = conditions.find(({ metric }) => metric === 'rate-ratio');
   if (loop === 'open' || bad === undefined) return;
-  throw new LoadError(
+  throw new ServeError(
     'usage',
     `Condition "${bad.text}": a closed loop wants no rate; give --rate, or compare "rate" with a number`,
   );

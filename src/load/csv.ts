@@ -28,7 +28,6 @@ const samples: readonly (readonly [string, (sample: ServerSample) => number | nu
   ['server_memory_bytes', ({ memory }) => memory],
   ['server_descriptors', ({ descriptors }) => descriptors],
   ['server_accept_queue', ({ acceptQueue }) => acceptQueue],
-  ['server_accept_queue_limit', ({ acceptQueueLimit }) => acceptQueueLimit],
 ];
 
 export function csvOf({ series, server }: Pick<LoadResult, 'series' | 'server'>): string {

@@ -1,4 +1,4 @@
-import { HistogramLogReader, listTags } from 'hdr-histogram-js';
+import hdr from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
 import { runOf, serverSide } from '../../test/support/load-runs.ts';
 import { hlogOf, parseHlog } from './hlog.ts';
@@ -30,8 +30,8 @@ describe('a histogram log', () => {
         /^Tag=(service|response),\d+\.\d{3},1\.000,\d+\.\d{3},HISTFAAA[\w+/=]+$/,
       );
     }
-    expect(listTags(log)).toEqual(['service', 'response']);
-    const reader = new HistogramLogReader(log);
+    expect(hdr.listTags(log)).toEqual(['service', 'response']);
+    const reader = new hdr.HistogramLogReader(log);
     let count = 0;
     for (let one = reader.nextIntervalHistogram(); one; one = reader.nextIntervalHistogram()) {
       expect(one.startTimeStampMsec).toBeGreaterThanOrEqual(1_764_000_000_000);

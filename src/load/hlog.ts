@@ -3,27 +3,25 @@
  * read, too. What they do not read, as it stands in a comment, is the rest of the result: so that logs of the shards of
  * one plan add up to the whole of it.
  */
-import { HistogramLogReader, HistogramLogWriter } from 'hdr-histogram-js';
-import { LoadError } from './errors.ts';
-import { decoded, encoded, type Histogram, histogram, latencyOf } from './latency.ts';
+import hdr, { type Histogram } from 'hdr-histogram-js';
+import { ServeError } from '../host/errors.ts';
+import { decode, encode, latencyOf, newHistogram } from './histograms.ts';
 import type { Interval, Latency, LoadResult, Run } from './result.ts';
 
 const MARK = '[Mondo: ';
 const NS_PER_MS = 1e6;
 
 /** What the histograms of the log do not say of a latency. */
-type Known = Pick<Latency, 'count' | 'min' | 'mean' | 'max'>;
+type Known = Pick<Latency, 'count'>;
 type Rest = Omit<LoadResult, 'service' | 'response'> & { service: Known; response: Known };
-
-const knownOf = ({ count, min, mean, max }: Latency): Known => ({ count, min, mean, max });
 
 export function hlogOf({ result, intervals }: Run): string {
   const parts: string[] = [];
-  const writer = new HistogramLogWriter((text) => parts.push(text));
+  const writer = new hdr.HistogramLogWriter((text) => parts.push(text));
   const rest: Rest = {
     ...result,
-    service: knownOf(result.service),
-    response: knownOf(result.response),
+    service: { count: result.service.count },
+    response: { count: result.response.count },
   };
   writer.outputComment(
     `[Logged with mondo load ${result.environment.mondo}; times in ns, the third column in ms]`,
@@ -34,7 +32,7 @@ export function hlogOf({ result, intervals }: Run): string {
   writer.outputLegend();
   for (const { at, seconds, ...both } of intervals) {
     for (const tag of ['service', 'response'] as const) {
-      const one = decoded(both[tag]);
+      const one = decode(both[tag]);
       one.tag = tag;
       writer.outputIntervalHistogram(one, at, at + seconds, NS_PER_MS);
     }
@@ -49,7 +47,7 @@ export function hlogOf({ result, intervals }: Run): string {
 
 /**
  * @param name of the file, for complaints
- * @throws LoadError where it is not a whole log of `mondo load`
+ * @throws ServeError where it is not a whole log of `mondo load`
  */
 export function parseHlog(text: string, name: string): Run {
   const rest = restOf(text, name);
@@ -57,7 +55,7 @@ export function parseHlog(text: string, name: string): Run {
     number,
     { at: number; seconds: number; service?: string; response?: string }
   >();
-  const sums = { service: histogram(), response: histogram() };
+  const sums = { service: newHistogram(), response: newHistogram() };
   for (const one of histogramsOf(text, name)) {
     if (one.tag !== 'service' && one.tag !== 'response') continue;
     sums[one.tag].add(one);
@@ -67,23 +65,23 @@ export function parseHlog(text: string, name: string): Run {
       at: at / 1000,
       seconds,
     };
-    interval[one.tag] = encoded(one);
+    interval[one.tag] = encode(one);
     intervals.set(at, interval);
   }
   for (const tag of ['service', 'response'] as const) {
     const { totalCount } = sums[tag];
     if (totalCount === rest[tag].count) continue;
-    throw new LoadError(
+    throw new ServeError(
       'failed',
       `Cannot add "${name}": it has ${totalCount} of ${rest[tag].count} ${tag} times; it is damaged or cut off`,
     );
   }
-  const empty = encoded(histogram());
+  const empty = encode(newHistogram());
   return {
     result: {
       ...rest,
-      service: latencyOf(sums.service, rest.service),
-      response: latencyOf(sums.response, rest.response),
+      service: latencyOf(sums.service),
+      response: latencyOf(sums.response),
     },
     intervals: [...intervals.values()].map(
       ({ at, seconds, service = empty, response = empty }): Interval => ({
@@ -99,7 +97,7 @@ export function parseHlog(text: string, name: string): Run {
 function restOf(text: string, name: string): Rest {
   const line = text.split('\n').find((one) => one.startsWith(`#${MARK}`));
   if (line === undefined) {
-    throw new LoadError(
+    throw new ServeError(
       'failed',
       `Cannot add "${name}": it is no log of mondo load; give files that --hlog has written`,
     );
@@ -108,14 +106,14 @@ function restOf(text: string, name: string): Rest {
   try {
     rest = JSON.parse(line.slice(1 + MARK.length, line.lastIndexOf(']')));
   } catch (error) {
-    throw new LoadError(
+    throw new ServeError(
       'failed',
       `Cannot add "${name}": its line "#${MARK.trim()} …" is damaged (${(error as Error).message})`,
       { cause: error },
     );
   }
   if (rest.schema === 'mondo-load-1') return rest;
-  throw new LoadError(
+  throw new ServeError(
     'failed',
     `Cannot add "${name}": it is of the form "${rest.schema}", and this mondo reads mondo-load-1; use the version that wrote it`,
   );
@@ -124,7 +122,7 @@ function restOf(text: string, name: string): Rest {
 /** With their beginning and end in ms since the measured time began. */
 function histogramsOf(text: string, name: string): Histogram[] {
   // Without its start time, the reader leaves times as they stand there.
-  const reader = new HistogramLogReader(
+  const reader = new hdr.HistogramLogReader(
     text.replaceAll(/^#\[(?:StartTime|BaseTime): .*$/gm, '#'),
     64,
   );
@@ -139,7 +137,7 @@ function histogramsOf(text: string, name: string): Histogram[] {
       all.push(one);
     }
   } catch (error) {
-    throw new LoadError(
+    throw new ServeError(
       'failed',
       `Cannot add "${name}": the histogram after the first ${all.length} is damaged (${(error as Error).message})`,
       { cause: error },

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runOf, type Sample, serverSide } from '../../test/support/load-runs.ts';
-import { LoadError } from './errors.ts';
+import { ServeError } from '../host/errors.ts';
 import { hlogOf, parseHlog } from './hlog.ts';
 import { merged, type Part } from './merge.ts';
 import type { LoadPlan } from './plan.ts';
@@ -24,8 +24,7 @@ const sample: fc.Arbitrary<Sample> = fc.record({
   response: milliseconds,
 });
 
-const shardOf = ({ connection }: Sample, of: number) =>
-  connection % of === 0 ? of : connection % of;
+const shardOf = ({ connection }: Sample, of: number) => (connection % of) + 1;
 
 /** Each shard's run, written to its log and read again. */
 const shards = (samples: readonly Sample[], of: number): Part[] =>
@@ -155,8 +154,8 @@ describe('the shards of a plan', () => {
         merged(parts);
         return '';
       } catch (error) {
-        expect(error).toBeInstanceOf(LoadError);
-        return (error as LoadError).message;
+        expect(error).toBeInstanceOf(ServeError);
+        return (error as ServeError).message;
       }
     };
     expect(message(first, part('b', { shard: { index: 1, of: 2 } }))).toBe(

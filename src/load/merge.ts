@@ -2,8 +2,9 @@
  * The shards of one plan as one run. Histograms and counts are added; what cannot be added exactly (our own lag, the
  * load of our loops) is that of the worst shard. A shard that is not trusted, or is missing, makes the whole not trusted.
  */
-import { LoadError } from './errors.ts';
-import { decoded, encoded, type Histogram, histogram, latencyOf } from './latency.ts';
+import type { Histogram } from 'hdr-histogram-js';
+import { ServeError } from '../host/errors.ts';
+import { decode, encode, latencyOf, newHistogram } from './histograms.ts';
 import type { LoadPlan } from './plan.ts';
 import type {
   Connections,
@@ -30,11 +31,11 @@ const NS_PER_MS = 1e6;
 /** Shards that begin further apart than this, in ms, were not one load. */
 const MOST_APART = 1000;
 
-/** @throws LoadError where they are not shards of one plan, or one is there twice */
+/** @throws ServeError where they are not shards of one plan, or one is there twice */
 export function merged(parts: readonly Part[]): Run {
   const results = parts.map(({ run }) => run.result);
   const [first] = results;
-  if (first === undefined) throw new LoadError('usage', 'Cannot add no files; name one or more');
+  if (first === undefined) throw new ServeError('usage', 'Cannot add no files; name one or more');
   checkShards(parts);
   const startedAt = Math.min(...results.map((result) => result.startedAt));
   const placed = parts.map(({ run }) => ({
@@ -91,21 +92,21 @@ function checkShards(parts: readonly Part[]): void {
     for (const key of Object.keys(firstPlan) as (keyof LoadPlan)[]) {
       if (OWN.includes(key) || JSON.stringify(plan[key]) === JSON.stringify(firstPlan[key]))
         continue;
-      throw new LoadError(
+      throw new ServeError(
         'usage',
         `Cannot add "${name}" to "${first!.name}": their plans differ in ${key}; give the shards of one plan`,
       );
     }
     const { index, of } = plan.shard;
     if (of !== firstPlan.shard.of) {
-      throw new LoadError(
+      throw new ServeError(
         'usage',
         `Cannot add "${name}" to "${first!.name}": one is a shard of ${of}, the other of ${firstPlan.shard.of}`,
       );
     }
     const other = byIndex.get(index);
     if (other !== undefined) {
-      throw new LoadError(
+      throw new ServeError(
         'usage',
         `Cannot add "${name}" to "${other}": both are shard ${index}/${of}; give each shard once`,
       );
@@ -141,17 +142,11 @@ function mergedOutcomes(results: readonly LoadResult[]): Outcomes {
   ) as unknown as Outcomes;
 }
 
-/** A mean may be averaged, by the numbers that it is the mean of; a percentile may not, and is read from the sum. */
+/** Percentiles are never averaged: they are read from the sum. */
 function mergedLatency(parts: readonly Part[], which: 'service' | 'response'): Latency {
-  const total = histogram();
-  const latencies = parts.map(({ run }) => run.result[which]).filter(({ count }) => count > 0);
-  if (latencies.length === 0) return latencyOf(total);
-  for (const { hdr } of latencies) total.add(decoded(hdr));
-  return latencyOf(total, {
-    min: Math.min(...latencies.map(({ min }) => min)),
-    mean: sum(latencies, ({ mean, count }) => mean * count) / total.totalCount,
-    max: most(latencies, ({ max }) => max),
-  });
+  const total = newHistogram();
+  for (const { run } of parts) total.add(decode(run.result[which].hdr));
+  return latencyOf(total);
 }
 
 function mergedSeries(placed: readonly Placed[]): { series: Second[]; intervals: Interval[] } {
@@ -167,9 +162,13 @@ function mergedSeries(placed: readonly Placed[]): { series: Second[]; intervals:
     }
     for (const interval of run.intervals) {
       const at = placeOf(interval.at, by);
-      const own = histograms.get(at) ?? { service: histogram(), response: histogram(), seconds: 0 };
-      own.service.add(decoded(interval.service));
-      own.response.add(decoded(interval.response));
+      const own = histograms.get(at) ?? {
+        service: newHistogram(),
+        response: newHistogram(),
+        seconds: 0,
+      };
+      own.service.add(decode(interval.service));
+      own.response.add(decode(interval.response));
       histograms.set(at, { ...own, seconds: Math.max(own.seconds, interval.seconds) });
     }
   }
@@ -179,8 +178,8 @@ function mergedSeries(placed: readonly Placed[]): { series: Second[]; intervals:
     intervals: inOrder(histograms).map(([at, { service, response, seconds: length }]) => ({
       at: at / 1000,
       seconds: length,
-      service: encoded(service),
-      response: encoded(response),
+      service: encode(service),
+      response: encode(response),
     })),
   };
 }
@@ -190,8 +189,6 @@ function mergedSecond(
   all: readonly Second[],
   times: { service: Histogram; response: Histogram } | undefined,
 ): Second {
-  const seconds = most(all, (one) => one.seconds);
-  const wanted = sumOrNull(all, (one) => one.wantedRate && one.wantedRate * one.seconds);
   const read = (one: Histogram | undefined, percentile: number) =>
     one === undefined || one.totalCount === 0
       ? null
@@ -199,9 +196,9 @@ function mergedSecond(
   const maxima = all.flatMap(({ max }) => (max === null ? [] : [max]));
   return {
     at,
-    seconds,
-    rate: sum(all, (one) => one.rate * one.seconds) / seconds,
-    wantedRate: wanted && wanted / seconds,
+    seconds: most(all, (one) => one.seconds),
+    rate: sum(all, (one) => one.rate),
+    wantedRate: sumOrNull(all, (one) => one.wantedRate),
     p50: read(times?.response, 50),
     p99: read(times?.response, 99),
     max: maxima.length === 0 ? null : Math.max(...maxima),
@@ -259,18 +256,18 @@ function mergedConnections(results: readonly LoadResult[]): Connections {
     count: sum(all, (one) => one.count),
     opened: sum(all, (one) => one.opened),
     neverAnswered: sum(all, (one) => one.neverAnswered),
-    fairness: mergedFairness(all),
+    fairness: mergedFairness(results),
     answers: {
       least: Math.min(...all.map((one) => one.answers.least)),
-      median: quantile(answers, 0.5) ?? 0,
+      median: answers[answers.length >> 1] ?? 0,
       most: most(all, (one) => one.answers.most),
     },
     firstAnswer:
       longest.length === 0
         ? null
         : {
-            median: quantile(firsts, 0.5) ?? 0,
-            p99: quantile(firsts, 0.99) ?? 0,
+            median: firsts[firsts.length >> 1] ?? 0,
+            p99: firsts[Math.max(0, Math.ceil(firsts.length * 0.99) - 1)] ?? 0,
             max: Math.max(...longest),
           },
     worst: worst[0] ?? null,
@@ -278,24 +275,16 @@ function mergedConnections(results: readonly LoadResult[]): Connections {
   };
 }
 
-const quantile = (sorted: readonly number[], share: number): number | undefined =>
-  sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
-
 /** Jain's index is (Σx)² / (n · Σx²): from each shard's, its sum and its number of connections follow its squares. */
-function mergedFairness(all: readonly Connections[]): number | null {
-  let total = 0;
+function mergedFairness(results: readonly LoadResult[]): number | null {
   let squares = 0;
-  let n = 0;
-  for (const one of all) {
-    n += one.count;
-    if (one.fairness === null) continue;
-    // Where only every n-th connection is told of, the others are taken to be like them.
-    const share = one.count / one.each.length;
-    const own = share * sum(one.each, ({ answers }) => answers);
-    total += own;
-    squares += own ** 2 / (one.count * one.fairness);
+  for (const { connections, totals } of results) {
+    const { fairness, count } = connections;
+    if (fairness !== null) squares += totals.answers ** 2 / (count * fairness);
   }
-  return squares === 0 ? null : total ** 2 / (n * squares);
+  const answers = sum(results, ({ totals }) => totals.answers);
+  const n = sum(results, ({ connections }) => connections.count);
+  return squares === 0 ? null : answers ** 2 / (n * squares);
 }
 
 function mergedValidity(parts: readonly Part[]): Validity {

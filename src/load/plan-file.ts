@@ -1,5 +1,5 @@
 /** Plans and questions as people write them: files and words of a command line, checked, and told of in one line where they make no sense. */
-import { LoadError } from './errors.ts';
+import { ServeError } from '../host/errors.ts';
 import { type Exchange, type Framing, type LoadPlan, planOf, type Stage } from './plan.ts';
 
 /** A day; `setTimeout` takes no more than 24 of them. */
@@ -12,7 +12,7 @@ const KINDS: readonly Stage['kind'][] = ['warm-up', 'steady', 'ramp', 'step', 's
 /** Complains of a value: `where` says whose it is. */
 function refuse(where: string, value: unknown, instead: string): never {
   const shown = typeof value === 'string' ? value : JSON.stringify(value);
-  throw new LoadError('usage', `${where} is "${shown ?? 'nothing'}"; give ${instead}`);
+  throw new ServeError('usage', `${where} is "${shown ?? 'nothing'}"; give ${instead}`);
 }
 
 type Check<T> = (value: unknown, where: string) => T;
@@ -55,11 +55,11 @@ function fields<T>(
     const given = value as Record<string, unknown>;
     const stranger = Object.keys(given).find((key) => !known.includes(key as keyof T & string));
     if (stranger !== undefined) {
-      throw new LoadError('usage', `${where} has no "${stranger}"; there are ${known.join(', ')}`);
+      throw new ServeError('usage', `${where} has no "${stranger}"; there are ${known.join(', ')}`);
     }
     const missing = needed.find((key) => given[key as string] === undefined);
     if (missing !== undefined) {
-      throw new LoadError('usage', `${where} needs "${String(missing)}"`);
+      throw new ServeError('usage', `${where} needs "${String(missing)}"`);
     }
     const result: Partial<T> = {};
     for (const key of known) {
@@ -163,12 +163,12 @@ function checkShard(shard: LoadPlan['shard'], where: string): LoadPlan['shard'] 
 
 const planFields = fields<LoadPlan>(flags, []);
 
-/** @throws LoadError with the name of the file in it */
+/** @throws ServeError with the name of the file in it */
 function parseJson(content: string, name: string): unknown {
   try {
     return JSON.parse(content);
   } catch (error) {
-    throw new LoadError('usage', `"${name}" is no JSON: ${(error as Error).message}`, {
+    throw new ServeError('usage', `"${name}" is no JSON: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -177,7 +177,7 @@ function parseJson(content: string, name: string): unknown {
 /**
  * A plan file: a JSON object with any of the fields of `LoadPlan`.
  *
- * @throws LoadError for what it may not have
+ * @throws ServeError for what it may not have
  */
 export const parsePlan = (content: string, name: string): Partial<LoadPlan> =>
   planFields(parseJson(content, name), `Plan "${name}"`);
@@ -198,9 +198,9 @@ export function parseQuestions(content: string, name: string): readonly Exchange
     if (line === '') continue;
     const [question = '', answer, ...more] = line.split('\t');
     const at = `${where}, line ${i + 1},`;
-    if (question === '') throw new LoadError('usage', `${at} has no question before its tab`);
+    if (question === '') throw new ServeError('usage', `${at} has no question before its tab`);
     if (more.length > 0) {
-      throw new LoadError(
+      throw new ServeError(
         'usage',
         `${at} has more than one tab; write \\t for one that belongs to the text`,
       );
@@ -210,7 +210,7 @@ export function parseQuestions(content: string, name: string): readonly Exchange
       ...(answer !== undefined && { answer: unescaped(answer, at) }),
     });
   }
-  if (all.length === 0) throw new LoadError('usage', `${where} has none; give a line for each`);
+  if (all.length === 0) throw new ServeError('usage', `${where} has none; give a line for each`);
   return all;
 }
 
@@ -272,7 +272,7 @@ export function parseStage(words: string): Stage {
   const where = `Stage "${words}"`;
   const [kind, length, rates, ...more] = words.split(':');
   if (length === undefined || more.length > 0) {
-    throw new LoadError(
+    throw new ServeError(
       'usage',
       `${where}: give KIND:TIME, KIND:TIME:RATE or KIND:TIME:FROM..TO, such as ramp:10s:100..1000`,
     );
@@ -327,7 +327,7 @@ const DURATION = 10;
 /**
  * The stages of a plan by the command line, over those of the plan file.
  *
- * @throws LoadError where one word of the command line takes away what the other says
+ * @throws ServeError where one word of the command line takes away what the other says
  */
 export function stagesOf(
   { stage: stages, rate: rateWords, duration, warmUp }: ScheduleWords,
@@ -338,7 +338,7 @@ export function stagesOf(
     const [named] =
       Object.entries({ rate: rateWords, duration }).find(([, value]) => value !== undefined) ?? [];
     if (named !== undefined) {
-      throw new LoadError(
+      throw new ServeError(
         'usage',
         `--${named} and --stage: each stage has a time and a rate of its own; leave out --${named}`,
       );
@@ -356,7 +356,7 @@ export function stagesOf(
   const [steady] = counted;
   if (counted.length !== 1 || steady!.kind !== 'steady') {
     if (rateWords === undefined && duration === undefined) return loopOf(warmed(counted, before));
-    throw new LoadError(
+    throw new ServeError(
       'usage',
       'The plan has several stages, which --rate and --duration do not fit; say it all with --stage',
     );
@@ -387,12 +387,12 @@ function loopOf(stages: readonly Stage[]): Pick<LoadPlan, 'loop' | 'stages'> {
 /**
  * A whole plan, checked for what its parts make together.
  *
- * @throws LoadError
+ * @throws ServeError
  */
 export function wholePlan(given: Partial<LoadPlan>): LoadPlan {
   const plan = planOf(given);
   const fault = faultOf(plan);
-  if (fault !== undefined) throw new LoadError('usage', `The plan makes no sense: ${fault}`);
+  if (fault !== undefined) throw new ServeError('usage', `The plan makes no sense: ${fault}`);
   return plan;
 }
 

@@ -14,7 +14,7 @@ import {
 } from './words.ts';
 
 /** Words of a line begin here. */
-const INDENT = 12;
+const INDENT = 16;
 
 const line = (name: string, ...said: readonly string[]): string =>
   `${name.padEnd(INDENT)}${said.filter((one) => one !== '').join('; ')}`;
@@ -85,7 +85,7 @@ export function answersText({ totals, validity }: LoadResult): string {
     wantedRate === null
       ? ''
       : `, of ${count(wantedRate)} wanted${validity.rateRatio === null ? '' : ` (${percent(validity.rateRatio)})`}`;
-  return `${count(rate)} per second${wanted}; ${count(answers)} to ${several(questions, 'question')}`;
+  return `${count(rate)} per second${wanted}; ${several(answers, 'answer')} to ${several(questions, 'question')}`;
 }
 
 /** All but the good one, where there were any. */
@@ -95,9 +95,7 @@ export const troubles = ({ outcomes }: LoadResult) =>
 function outcomeLines(result: LoadResult): string[] {
   const all = troubles(result);
   if (all.length === 0) return [line('errors', 'none')];
-  return all.map(([key, name, what]) =>
-    line(name, `${count(result.outcomes[key])}  ${what}`).replace(/^(\S{12,})(?=\d)/, '$1 '),
-  );
+  return all.map(([key, name, what]) => line(name, `${count(result.outcomes[key])}  ${what}`));
 }
 
 /** Who was served, sentence by sentence. */
@@ -135,7 +133,7 @@ export function serverTexts({ pid, totals, samples }: ServerSide): string[] {
   const { cpuMicrosecondsPerAnswer: cpu, switchesPerAnswer: switches } = totals;
   const most = (of: (sample: ServerSide['samples'][number]) => number | null) =>
     Math.max(0, ...samples.map((sample) => of(sample) ?? 0));
-  const limit = samples.find(({ acceptQueueLimit }) => acceptQueueLimit !== null);
+  const queues = most(({ acceptQueue }) => acceptQueue);
   return [
     `process ${pid}: ${seconds(totals.cpuSeconds)} of CPU${cpu === null ? '' : `, ${Number(cpu.toPrecision(3))} µs per answer`}`,
     `${count(totals.switches)} context switches${switches === null ? '' : `, ${Number(switches.toPrecision(3))} per answer`}`,
@@ -149,11 +147,7 @@ export function serverTexts({ pid, totals, samples }: ServerSide): string[] {
     )}, ${several(
       most(({ descriptors }) => descriptors),
       'descriptor',
-    )}${
-      limit === undefined
-        ? ''
-        : `, ${count(most(({ acceptQueue }) => acceptQueue))} of ${count(limit.acceptQueueLimit!)} in the accept queue`
-    }`,
+    )}${queues === 0 ? '' : `, ${count(queues)} waiting to be accepted`}`,
   ];
 }
 
