@@ -14,7 +14,7 @@ describe('recommendationOf', () => {
   it('chooses by who is answered at all, then by rate, and gives the figures', () => {
     expect(recommendation.choice).toBe('uring');
     expect(recommendation.headline).toBe(
-      'Take uring: it left no connection unanswered, and was among the fastest under 4 of 4 conditions',
+      'Take uring: it left no connection unanswered and was among the fastest under 4 of 4 conditions',
     );
     const [one, many, cost, memory, silenced, kept] = recommendation.because;
     expect(one).toMatch(
@@ -51,6 +51,13 @@ describe('recommendationOf', () => {
     ).recommendation;
     expect(choice).toBe('epoll');
     expect(because[0]).toMatch(/times \w+ \(no difference\)$/);
+  });
+
+  it('names all that it cannot tell apart', () => {
+    const { headline } = madeUp({}).recommendation;
+    expect(headline).toBe(
+      'Take epoll or uring: this run does not tell them apart, and each was among the fastest under 1 of 1 condition',
+    );
   });
 
   it('says where the load was at its limit', () => {

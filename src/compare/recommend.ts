@@ -59,13 +59,22 @@ export function recommendationOf(
   const heaviest = conditions.at(-1)!;
   const costOf = (name: string) =>
     facts.at(heaviest, name)?.levels.cpu?.median ?? Number.POSITIVE_INFINITY;
+  /** Not shown to cost more than the choice. */
+  const isLevel = (name: string) => {
+    const [own, other] = [facts.at(heaviest, name), facts.at(heaviest, choice!)];
+    if (own === undefined || other === undefined || own === other) return own === other;
+    return facts.difference('cpu', own.variant, other.variant).verdict !== 'more';
+  };
   const [choice] = safe.toSorted((a, b) => times(b) - times(a) || costOf(a) - costOf(b));
-  const among = `was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
-  const everybody = unless.length > 0 ? 'it left no connection unanswered, and ' : 'it ';
+  const peers = safe.filter((name) => times(name) === times(choice!) && isLevel(name));
+  const names = peers.length > 1 ? `${listed(peers, 'or')}` : choice!;
+  const which = peers.length > 1 ? 'this run does not tell them apart, and each' : 'it';
+  const everybody = unless.length > 0 ? ' left no connection unanswered and' : '';
+  const among = ` was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
   const trust = doubts.length > 0 ? '; parts of this run are not to be trusted, see there' : '';
   return {
     choice: choice!,
-    headline: `Take ${choice}: ${everybody}${among}${trust}`,
+    headline: `Take ${names}: ${which}${everybody}${among}${trust}`,
     because: [
       ...calmEnds(conditions).map((one) => rateSentence(one, fastest.get(one)!, safe, facts)),
       ...costSentences(calmEnds(conditions).at(-1), safe, facts),

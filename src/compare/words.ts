@@ -98,8 +98,8 @@ export function unansweredText({ neverAnswered, variant }: Row): string {
 }
 
 /** `a`, `a and b`, `a, b and c` */
-export const listed = (names: readonly string[]): string =>
-  names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+export const listed = (names: readonly string[], last = 'and'): string =>
+  names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`;
 
 /** `1 min 20 s` */
 export function duration(seconds: number): string {
