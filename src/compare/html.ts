@@ -341,7 +341,7 @@ async function silenceSection(found: Comparison): Promise<string> {
   const silenced = measured.filter((name) => rowAt(most, name)?.levels.rate?.median === 0);
   const caption = `A silent client has connected and says nothing. ${
     silenced.length > 0
-      ? `${listed(silenced)}: nobody was answered while there were ${several(most.silent, 'silent client')}.`
+      ? `With ${several(most.silent, 'of them', 'of them')}, ${listed(silenced)} answered nobody.`
       : 'None of these was silenced.'
   }`;
   const svg = await barChart({
@@ -351,8 +351,7 @@ async function silenceSection(found: Comparison): Promise<string> {
     value: { name: 'answers per second' },
     categories: measured,
     groups: set.map((condition, look) => ({
-      name:
-        condition.silent === 0 ? 'no silent clients' : several(condition.silent, 'silent client'),
+      name: condition.silent === 0 ? 'without' : several(condition.silent, 'silent client'),
       values: measured.map((name) => barOf(rowAt(condition, name)?.levels.rate ?? null)),
       look,
     })),
