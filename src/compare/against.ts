@@ -1,9 +1,9 @@
 /** This run beside a stored one: is the same variant slower, or costlier, than it was? */
 import { basename } from 'node:path';
-import { type FigureName, findingsOf } from './findings.ts';
+import { type FigureName, findingsOf, starves } from './findings.ts';
 import { type ComparePlan, type Variant, variantKey } from './plan.ts';
 import type { Cell, Run } from './result.ts';
-import { type Interval, levelOf, mean, unpairedRatio } from './statistics.ts';
+import { type Interval, mean, unpairedRatio } from './statistics.ts';
 import { CLAIM, type Verdict, verdictOf } from './verdict.ts';
 
 /** One figure of a variant, now over then. */
@@ -61,7 +61,7 @@ export function againstOf(
     storedAt: then.startedAt,
     changes,
     starving: pairs
-      .filter(({ cells, old }) => unanswered(cells) > 0 && unanswered(old) === 0)
+      .filter(({ cells, old }) => leavesOut(cells) && !leavesOut(old))
       .map(({ variant }) => variant),
     unmatched: present.size + stored.size - 2 * pairs.length,
     notes: [...environmentNotes(now, then), ...togetherNote(rates)],
@@ -100,8 +100,10 @@ const valuesOf = (cells: readonly Cell[], figure: FigureName): number[] =>
     .map((figures) => figures[figure])
     .filter((value) => value !== null);
 
-const unanswered = (cells: readonly Cell[]): number =>
-  levelOf(good(cells).map(({ neverAnswered }) => neverAnswered))?.median ?? 0;
+const leavesOut = (cells: readonly Cell[]): boolean => {
+  const all = good(cells);
+  return all.filter(starves).length * 2 > all.length;
+};
 
 /**
  * Why the two cannot be compared: everything that is set and has an influence is to be the same. Rounds and

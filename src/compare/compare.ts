@@ -1,4 +1,5 @@
 /** A whole comparison: every variant, round after round, and what that comes to. */
+import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import type { Traits } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
@@ -146,14 +147,14 @@ async function prepared(plan: ComparePlan) {
   for (const name of plan.architectures) {
     traits.set(name, await loadArchitecture(architectureNamed(name)));
   }
-  const descriptors = descriptorLimit();
+  const machine = { descriptors: descriptorLimit(), queue: longestQueue() };
   const missing = await unavailable(plan.architectures);
   const left: Run['left'][number][] = [];
   const variants: Variant[] = [];
   for (const variant of variantsOf(plan)) {
     const why =
       missing.get(variant.architecture) ??
-      whyNot(traits.get(variant.architecture)!, variant, descriptors);
+      whyNot(traits.get(variant.architecture)!, variant, machine);
     if (why === undefined) variants.push(variant);
     else left.push({ variant, why });
   }
@@ -162,6 +163,8 @@ async function prepared(plan: ComparePlan) {
     return {
       architecture: variant.architecture,
       port: 0,
+      // The kernel makes it as much as it allows.
+      backlog: 65_535,
       limits,
       think: variant.think,
       thinkHow: variant.thinkHow,
@@ -171,6 +174,14 @@ async function prepared(plan: ComparePlan) {
     };
   };
   return { variants, left, optionsOf };
+}
+
+function longestQueue(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'));
+  } catch {
+    return 4096;
+  }
 }
 
 async function unavailable(names: readonly string[]): Promise<Map<string, string>> {

@@ -66,6 +66,15 @@ describe('findingsOf', () => {
     expect(bad(2).differences.every(({ verdict }) => verdict === 'none')).toBe(true);
   });
 
+  it('tells who is left out from who had no turn yet, because the time was short', () => {
+    const rowOf = (figures: object) =>
+      madeUp({ architectures: ['epoll'] }, () => figures).findings.rows[0]!;
+    expect(rowOf({ neverAnswered: 4, mostAnswers: 2 }).starves).toBe(false);
+    expect(rowOf({ neverAnswered: 4, mostAnswers: 500 }).starves).toBe(true);
+    expect(rowOf({ neverAnswered: 64, mostAnswers: 0, answers: 0, rate: 0 }).starves).toBe(true);
+    expect(rowOf({ neverAnswered: 0 }).starves).toBe(false);
+  });
+
   it('says where the load was at its limit, and adds up what went wrong', () => {
     const { rows } = madeUp({}, ({ architecture }) =>
       architecture === 'uring' ? { loadCpu: 0.98, troubles: { resetBefore: 2 } } : { troubles: {} },

@@ -17,6 +17,8 @@ export interface Row {
   readonly levels: Readonly<Record<FigureName, Level | null>>;
   /** Connections that got no answer. */
   readonly neverAnswered: Level | null;
+  /** True if in most rounds connections were left out while others were answered, or if nobody was. */
+  readonly starves: boolean;
   readonly fairness: Level | null;
   /** True if the load was at its limit in most rounds: the server may be faster than its rate says. */
   readonly loadBound: boolean;
@@ -47,6 +49,13 @@ export interface Findings {
 
 /** From this share of its core on the load counts as at its limit. */
 const AT_LIMIT = 0.95;
+
+/** Who was answered so often had its turn again and again; a connection with no answer meanwhile is left out, and not just late. */
+const AGAIN = 5;
+
+/** Connections without an answer, though there was time for one: where the time is short, some are just not yet served. */
+export const starves = ({ neverAnswered, mostAnswers, answers }: Figures): boolean =>
+  neverAnswered > 0 && (mostAnswers >= AGAIN || answers === 0);
 
 export function findingsOf(run: Pick<Run, 'plan' | 'cells'>): Findings {
   const cells = new Map(
@@ -137,6 +146,7 @@ function rowOf(variant: Variant, cells: readonly Cell[]): Row {
       memory: level(({ memory }) => memory),
     },
     neverAnswered: level(({ neverAnswered }) => neverAnswered),
+    starves: good.filter(starves).length * 2 > good.length,
     fairness: level(({ fairness }) => fairness),
     loadBound: bound * 2 > good.length,
     troubles,

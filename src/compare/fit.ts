@@ -13,16 +13,27 @@ const MOST_SELECTED = 990;
 /** Descriptors that a process has open besides its connections. */
 const BESIDES = 100;
 
+/** What a machine gives to a server. */
+export interface Machine {
+  /** Descriptors of a process; undefined: nobody tells, or there is no limit. */
+  readonly descriptors: number | undefined;
+  /** Connections that wait to be accepted on a listener at the most: net.core.somaxconn. */
+  readonly queue: number;
+}
+
 /** @returns why it is not run, or nothing */
 export function whyNot(
   traits: Traits,
   { connections, silent }: Condition,
-  descriptors: number | undefined,
+  { descriptors, queue }: Machine,
 ): string | undefined {
   const all = connections + silent;
   const most = mostOf(traits);
   if (all > most.connections) {
     return `${all} connections are more than the ${most.connections} that are asked of it: ${most.why}`;
+  }
+  if (traits.capacity !== 'unbounded' && all > queue) {
+    return `${all} connections are more than the ${queue} that may wait until it has time for them (net.core.somaxconn), and who is not even connected cannot ask`;
   }
   if (descriptors !== undefined && all > descriptors - BESIDES) {
     return `${all} connections are more than there are descriptors for; raise the limit with ulimit -n ${all + BESIDES}`;

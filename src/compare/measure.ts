@@ -41,7 +41,10 @@ export async function measure(
   try {
     const { port, pid } = await servers.start(optionsOf(variant));
     using silent = await SilentClients.connect(port, variant.silent);
-    const { result } = await run(loadPlanOf(variant, plan, port, pid), { signal });
+    const longest = AbortSignal.timeout(1000 * (plan.seconds + plan.warmUp) + PATIENCE);
+    const { result } = await run(loadPlanOf(variant, plan, port, pid), {
+      signal: AbortSignal.any([signal, longest]),
+    });
     return { cell: cellOf(variant, round, result, silent.held), result };
   } catch (error) {
     const reasons = [`It could not be measured: ${(error as Error).message}`];
@@ -50,6 +53,9 @@ export async function measure(
     await servers.stop();
   }
 }
+
+/** How long connecting and the last answers may take, in ms: then the load is cut short, and says so. */
+const PATIENCE = 30_000;
 
 /** Idle clients are part of the comparison: no limit ends them meanwhile. */
 export const limits = { idle: 0 } as const;
@@ -123,6 +129,7 @@ function figuresOf({
     memory: server?.totals.peakMemory ?? null,
     connections: connections.count,
     neverAnswered: connections.neverAnswered,
+    mostAnswers: connections.answers.most,
     fairness: connections.fairness,
     answers: totals.answers,
     troubles,

@@ -57,23 +57,32 @@ describe('whyNot', () => {
     const refused = async (connections: number) => {
       const all: Traits[] = await Promise.all(architectureNames.map(loadArchitecture));
       return all
-        .filter((traits) => whyNot(traits, at(connections), 100_000) !== undefined)
+        .filter(
+          (traits) =>
+            whyNot(traits, at(connections), { descriptors: 100_000, queue: 4096 }) !== undefined,
+        )
         .map(({ name }) => name);
     };
     expect(await refused(10)).toEqual([]);
     expect(await refused(100)).toEqual(['inetd']);
-    expect(await refused(10_000)).toEqual(['socketserver', 'select', 'inetd']);
+    expect(await refused(10_000)).toEqual([
+      ...['single', 'threaded', 'queued', 'prefork', 'socketserver', 'select', 'inetd'],
+    ]);
+    const single = await loadArchitecture('single');
+    expect(whyNot(single, at(5000), { descriptors: 100_000, queue: 4096 })).toMatch(
+      /^5000 connections are more than the 4096 that may wait until it has time for them /,
+    );
   });
 
   it('counts silent clients, and descriptors', async () => {
     const inetd = await loadArchitecture('inetd');
-    expect(whyNot(inetd, at(14, 4), 4096)).toBe(
+    expect(whyNot(inetd, at(14, 4), { descriptors: 4096, queue: 4096 })).toBe(
       '18 connections are more than the 16 that are asked of it: each is a process of its own',
     );
     const epoll = await loadArchitecture('epoll');
-    expect(whyNot(epoll, at(1000), 1024)).toBe(
+    expect(whyNot(epoll, at(1000), { descriptors: 1024, queue: 4096 })).toBe(
       '1000 connections are more than there are descriptors for; raise the limit with ulimit -n 1100',
     );
-    expect(whyNot(epoll, at(1000), undefined)).toBeUndefined();
+    expect(whyNot(epoll, at(1000), { descriptors: undefined, queue: 4096 })).toBeUndefined();
   });
 });

@@ -38,7 +38,7 @@ export function recommendationOf(
     return { choice: null, headline, because: [], unless: [] };
   }
   const facts = new Facts(run, usable);
-  const safe = facts.architectures.filter((name) => !facts.of(name).some(leavesOut));
+  const safe = facts.architectures.filter((name) => !facts.of(name).some(({ starves }) => starves));
   const unless = facts.architectures
     .filter((name) => !safe.includes(name))
     .map((name) => onlyIf(name, facts));
@@ -83,10 +83,6 @@ export function recommendationOf(
     unless,
   };
 }
-
-/** Whether some connections were never answered, in most rounds. */
-const leavesOut = ({ neverAnswered, levels }: Row): boolean =>
-  (neverAnswered?.median ?? 0) > 0 || levels.rate?.median === 0;
 
 /** The rows of a run, by architecture and by condition, and what lies between two of them. */
 class Facts {
@@ -228,7 +224,7 @@ function silenceSentences(facts: Facts, safe: readonly string[]): string[] {
 
 /** For one that left connections unanswered: where it did, and how it does where it does not. */
 function onlyIf(name: string, facts: Facts): string {
-  const bad = facts.of(name).filter(leavesOut);
+  const bad = facts.of(name).filter(({ starves }) => starves);
   const calm = bad
     .filter(({ variant }) => variant.silent === 0)
     .toSorted((a, b) => a.variant.connections - b.variant.connections)[0];

@@ -58,6 +58,8 @@ export interface Figures {
   readonly connections: number;
   /** Of these, who asked and got no answer in the measured time. */
   readonly neverAnswered: number;
+  /** Answers of the connection that had most. */
+  readonly mostAnswers: number;
   /** Jain's index over connections: 1 all alike, 1/n one has all. */
   readonly fairness: number | null;
   readonly answers: number;

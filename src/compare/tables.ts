@@ -125,6 +125,11 @@ export function notesOf(found: Found): string[] {
           '+ the load used its core to the full: the server may be faster than that; its CPU µs say more',
         ]
       : []),
+    ...(has(({ neverAnswered, starves }) => (neverAnswered?.median ?? 0) > 0 && !starves)
+      ? [
+          '? the time was too short for every connection to have its turn: give more --seconds to see whether it comes',
+        ]
+      : []),
     ...(has(({ rounds, measured }) => rounds < measured)
       ? ['! some rounds are not in these figures, as they are not to be trusted:']
       : []),

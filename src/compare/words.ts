@@ -91,10 +91,11 @@ export const thinkText = ({ think, thinkHow }: Pick<Condition, 'think' | 'thinkH
     ? 'answers that take no time'
     : `answers that take ${think} ms${thinkHow === 'block' ? ' and hold the thread' : ' by a timer'}`;
 
-/** Connections without an answer, as `60 of 64`; only the first where the rounds agree on 0. */
-export function unansweredText({ neverAnswered, variant }: Row): string {
+/** Connections without an answer, as `60 of 64`; with a question mark where the time was too short for all. */
+export function unansweredText({ neverAnswered, starves, variant }: Row): string {
   if (neverAnswered === null) return '–';
-  return `${Math.round(neverAnswered.median).toLocaleString('en-US')} of ${variant.connections.toLocaleString('en-US')}`;
+  const doubt = neverAnswered.median > 0 && !starves ? '?' : '';
+  return `${count(neverAnswered.median)} of ${count(variant.connections)}${doubt}`;
 }
 
 /** `a`, `a and b`, `a, b and c` */

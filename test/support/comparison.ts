@@ -60,6 +60,7 @@ const ordinary: Figures = {
   memory: 100 * 2 ** 20,
   connections: 64,
   neverAnswered: 0,
+  mostAnswers: 2000,
   fairness: 1,
   answers: 100_000,
   troubles: {},
