@@ -177,6 +177,7 @@ export function lineChart(chart: LineChart): Promise<string> {
     });
     yAxes.push({
       ...axisOf(panel.y),
+      splitNumber: Math.max(2, Math.round(height / 40)),
       gridIndex: index,
       name: panel.y.name,
       nameLocation: 'end',
@@ -361,7 +362,7 @@ function lineSeries(line: Line, place: number, isLogY: boolean, isLogX: boolean)
       fontFamily: FONT,
       distance: 10,
     },
-    labelLayout: { moveOverlap: 'shiftY' },
+    labelLayout: { x: WIDTH - RIGHT + 10, moveOverlap: 'shiftY' },
     z: 3,
   };
 }
@@ -563,7 +564,7 @@ function finished(svg: string, { id, title, description }: ChartWords): string {
     svg
       .replace(/<style >.*?<\/style>\n?/s, '')
       .replace(/ (?:class="zr\d+-cls-\d+"|ecmeta_\w+="[^"]*"|pointer-events="\w+")/g, '')
-      .replaceAll(/(\d\.\d\d)\d+/g, '$1')
+      .replaceAll(/="[^"]*"/g, (attribute) => attribute.replaceAll(/(\d\.\d\d)\d+/g, '$1'))
       // ECharts fills empty symbols with white, whatever is around them.
       .replaceAll('fill="#fff"', 'fill="var(--back)"')
       .replaceAll(/\bzr\d+-/g, `${id}-`)

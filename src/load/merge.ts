@@ -300,19 +300,19 @@ function mergedValidity(parts: readonly Part[]): Validity {
   const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !there.has(index));
   if (missing.length > 0) {
     reasons.push(
-      `Shard ${missing.join(', ')} of ${of} is missing, so this is not all of the load; give its log, too`,
+      `Shard ${missing.join(', ')} of ${of} is missing, so this is not all of the load; give its log, too.`,
     );
   }
   const starts = parts.map(({ run }) => run.result.startedAt);
   const apart = Math.max(...starts) - Math.min(...starts);
   if (apart > MOST_APART) {
     reasons.push(
-      `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give them all the same --start-at`,
+      `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give them all the same --start-at.`,
     );
   }
   if (of > 1) {
     notes.push(
-      `Added from ${several(parts.length, 'shard')} that began within ${Math.round(apart)} ms; lag and the load of our own loop are those of the worst`,
+      `Added from ${several(parts.length, 'shard')} that began within ${Math.round(apart)} ms; lag and the load of our own loop are those of the worst.`,
     );
   }
   notes.push(...differences(parts));
@@ -348,7 +348,7 @@ function differences(parts: readonly Part[]): string[] {
   );
   if (keys.length === 0) return [];
   return [
-    `The shards' machines differ in ${keys.join(', ')}; what is shown is that of "${parts[0]!.name}"`,
+    `The shards' machines differ in ${keys.join(', ')}; what is shown is that of "${parts[0]!.name}".`,
   ];
 }
 
