@@ -239,6 +239,9 @@ const load = loadOptions(
     await loadCommand(host, options);
   });
 
+// So that merge has for itself the options that load has, too.
+program.enablePositionalOptions();
+load.enablePositionalOptions().helpCommand(false);
 outputOptions(load.command('merge'))
   .description('add the shards of one load, from the files that --hlog has written')
   .argument('<files...>', 'one for each shard')

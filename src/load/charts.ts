@@ -278,6 +278,8 @@ export function barChart(chart: BarChart): Promise<string> {
         itemWidth: 26,
         itemHeight: 13,
         selectedMode: false,
+        borderColor: rule,
+        backgroundColor: ink('--back'),
         textStyle: { color: text, fontSize: 13 },
         data: groups.map(({ name }) => name),
       },
@@ -519,7 +521,7 @@ function heatKey(heat: Heat, top: number): object[] {
     const shape = { x: 0, y: 0, width: 16, height: 12 };
     drawn.push({ type: 'rect', left, top: y, shape, style: { fill: heatColour(steps, least) } });
   }
-  return [...drawn, words('answers:', left - 56)];
+  return [...drawn, words('answers, from', left - 90)];
 }
 
 /** ECharts is large: nobody loads it who asked for no page. */

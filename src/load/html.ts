@@ -467,7 +467,7 @@ function planTable({ plan, validity, totals }: LoadResult): string {
         ? 'lines'
         : `a length of ${several(plan.framing.bytes, 'byte')} before each`;
   const rows = [
-    ['schedule', plan.stages.map(stageText).join('  ')],
+    ['schedule', plan.stages.map(stageText).join(', ')],
     [
       'loop',
       plan.loop === 'open'

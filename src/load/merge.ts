@@ -58,7 +58,7 @@ export function merged(parts: readonly Part[]): Run {
     heat: mergedHeat(placed, series),
     connections: mergedConnections(results),
     validity: mergedValidity(parts),
-    server: mergedServer(results, totals.answers),
+    server: mergedServer(results),
     environment: first.environment,
   };
   return { result, intervals };
@@ -224,8 +224,9 @@ function mergedHeat(placed: readonly Placed[], series: readonly Second[]): HeatM
   const all = placed.flatMap(({ run }) => run.result.heat.rows);
   if (all.length === 0) return { columns, rows: [], counts: columns.map(() => []) };
   const [least, largest] = [Math.min(...all), Math.max(...all)];
-  const rowOf = (row: number) => Math.round(ROWS * Math.log2(row / least));
-  const rows = Array.from({ length: rowOf(largest) + 1 }, (_, i) => least * 2 ** (i / ROWS));
+  const first = Math.round(ROWS * Math.log2(least));
+  const rowOf = (row: number) => Math.round(ROWS * Math.log2(row)) - first;
+  const rows = Array.from({ length: rowOf(largest) + 1 }, (_, i) => 2 ** ((first + i) / ROWS));
   const counts = columns.map(() => rows.map(() => 0));
   for (const { run, by } of placed) {
     const { heat } = run.result;
@@ -353,11 +354,13 @@ function differences(parts: readonly Part[]): string[] {
 }
 
 /** Of one server, whoever watched it; nobody can tell whether the processes of several machines are one server. */
-function mergedServer(results: readonly LoadResult[], answers: number): ServerSide | null {
+function mergedServer(results: readonly LoadResult[]): ServerSide | null {
   const known = results.flatMap(({ server }) => (server === null ? [] : [server]));
   const [first] = known;
   if (first === undefined || known.some(({ pid }) => pid !== first.pid)) return null;
   const { cpuSeconds, switches } = first.totals;
+  // In the measured time, as the costs are.
+  const answers = sum(results, ({ totals, seconds }) => totals.rate * seconds);
   return {
     ...first,
     totals: {
