@@ -177,6 +177,7 @@ export function lineChart(chart: LineChart): Promise<string> {
     });
     yAxes.push({
       ...axisOf(panel.y),
+      splitNumber: Math.max(2, Math.round(height / 40)),
       gridIndex: index,
       name: panel.y.name,
       nameLocation: 'end',
@@ -277,6 +278,8 @@ export function barChart(chart: BarChart): Promise<string> {
         itemWidth: 26,
         itemHeight: 13,
         selectedMode: false,
+        borderColor: rule,
+        backgroundColor: ink('--back'),
         textStyle: { color: text, fontSize: 13 },
         data: groups.map(({ name }) => name),
       },
@@ -361,7 +364,7 @@ function lineSeries(line: Line, place: number, isLogY: boolean, isLogX: boolean)
       fontFamily: FONT,
       distance: 10,
     },
-    labelLayout: { moveOverlap: 'shiftY' },
+    labelLayout: { x: WIDTH - RIGHT + 10, moveOverlap: 'shiftY' },
     z: 3,
   };
 }
@@ -518,7 +521,7 @@ function heatKey(heat: Heat, top: number): object[] {
     const shape = { x: 0, y: 0, width: 16, height: 12 };
     drawn.push({ type: 'rect', left, top: y, shape, style: { fill: heatColour(steps, least) } });
   }
-  return [...drawn, words('answers:', left - 56)];
+  return [...drawn, words('answers, from', left - 90)];
 }
 
 /** ECharts is large: nobody loads it who asked for no page. */
@@ -563,7 +566,7 @@ function finished(svg: string, { id, title, description }: ChartWords): string {
     svg
       .replace(/<style >.*?<\/style>\n?/s, '')
       .replace(/ (?:class="zr\d+-cls-\d+"|ecmeta_\w+="[^"]*"|pointer-events="\w+")/g, '')
-      .replaceAll(/(\d\.\d\d)\d+/g, '$1')
+      .replaceAll(/="[^"]*"/g, (attribute) => attribute.replaceAll(/(\d\.\d\d)\d+/g, '$1'))
       // ECharts fills empty symbols with white, whatever is around them.
       .replaceAll('fill="#fff"', 'fill="var(--back)"')
       .replaceAll(/\bzr\d+-/g, `${id}-`)

@@ -4,7 +4,7 @@
  */
 import { broken, type Checked, type Condition, valueText } from './conditions.ts';
 import type { LoadResult } from './result.ts';
-import { percent } from './words.ts';
+import { count, percent, time } from './words.ts';
 
 export interface KneeOptions {
   /** What has to be true of a run, such as `p99<10ms`. */
@@ -78,7 +78,8 @@ export async function findKnee(
         kept = rate;
         return true;
       }
-      beyond = step;
+      // A run that can be trusted says more than one that cannot.
+      if (beyond?.rate !== rate || step.verdict === 'missed') beyond = step;
     }
     return false;
   };
@@ -131,3 +132,38 @@ function judge(rate: number, result: LoadResult, target: readonly Condition[]): 
 
 const missedText = ({ condition, actual }: Checked) =>
   `${condition.metric} was ${valueText(actual, condition.kind)}`;
+
+/** Of a reason that is a sentence, what was wrong; the rest is what to do. */
+const firstWords = (reason: string) => reason.split(/[.;:] /)[0]!;
+
+/** A step in a line. */
+export function stepText({ rate, verdict, reasons, result }: KneeStep): string {
+  const said = { kept: 'kept', missed: 'not kept', void: 'not to be trusted' }[verdict];
+  const { response } = result;
+  return `${count(rate).padStart(9)} per second: ${said.padEnd(8)}  p50 ${time(response.p50)}, p99 ${time(response.p99)}${reasons.length > 0 ? `  (${reasons.map(firstWords).join('; ')})` : ''}`;
+}
+
+/** What the search has found, in a sentence. */
+export function kneeSentence(
+  { rate, beyond, limit, interrupted }: Knee,
+  target: readonly Condition[],
+): string {
+  const wanted = target.map(({ text }) => text).join(' and ');
+  if (interrupted) return `Interrupted before the knee for ${wanted} was found`;
+  if (rate === null) {
+    return limit === 'ourselves'
+      ? `Nothing is known of ${wanted}: no step was to be trusted`
+      : `${wanted} was kept at no rate`;
+  }
+  if (limit === 'none')
+    return `${wanted} was kept at all rates up to ${count(rate)} per second, the most that was tried`;
+  return limit === 'ourselves'
+    ? `${wanted} was kept up to ${count(rate)} per second; beyond, at ${count(beyond!)}, this side was the limit and not the server`
+    : `${wanted} was kept up to ${count(rate)} per second, and not at ${count(beyond!)}`;
+}
+
+export const kneeLines = (knee: Knee, target: readonly Condition[]): string[] => [
+  ...knee.steps.map(stepText),
+  '',
+  kneeSentence(knee, target),
+];

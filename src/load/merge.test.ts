@@ -136,7 +136,7 @@ describe('the shards of a plan', () => {
     const half = merged([part(2)]);
     expect(half.result.validity.trusted).toBe(false);
     expect(half.result.validity.reasons).toEqual([
-      'Shard 1 of 2 is missing, so this is not all of the load; give its log, too',
+      'Shard 1 of 2 is missing, so this is not all of the load; give its log, too.',
     ]);
     expect(merged([part(1, { interrupted: true }), part(2)]).result.validity.interrupted).toBe(
       true,

@@ -58,7 +58,7 @@ export function merged(parts: readonly Part[]): Run {
     heat: mergedHeat(placed, series),
     connections: mergedConnections(results),
     validity: mergedValidity(parts),
-    server: mergedServer(results, totals.answers),
+    server: mergedServer(results),
     environment: first.environment,
   };
   return { result, intervals };
@@ -224,8 +224,9 @@ function mergedHeat(placed: readonly Placed[], series: readonly Second[]): HeatM
   const all = placed.flatMap(({ run }) => run.result.heat.rows);
   if (all.length === 0) return { columns, rows: [], counts: columns.map(() => []) };
   const [least, largest] = [Math.min(...all), Math.max(...all)];
-  const rowOf = (row: number) => Math.round(ROWS * Math.log2(row / least));
-  const rows = Array.from({ length: rowOf(largest) + 1 }, (_, i) => least * 2 ** (i / ROWS));
+  const first = Math.round(ROWS * Math.log2(least));
+  const rowOf = (row: number) => Math.round(ROWS * Math.log2(row)) - first;
+  const rows = Array.from({ length: rowOf(largest) + 1 }, (_, i) => 2 ** ((first + i) / ROWS));
   const counts = columns.map(() => rows.map(() => 0));
   for (const { run, by } of placed) {
     const { heat } = run.result;
@@ -300,19 +301,19 @@ function mergedValidity(parts: readonly Part[]): Validity {
   const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !there.has(index));
   if (missing.length > 0) {
     reasons.push(
-      `Shard ${missing.join(', ')} of ${of} is missing, so this is not all of the load; give its log, too`,
+      `Shard ${missing.join(', ')} of ${of} is missing, so this is not all of the load; give its log, too.`,
     );
   }
   const starts = parts.map(({ run }) => run.result.startedAt);
   const apart = Math.max(...starts) - Math.min(...starts);
   if (apart > MOST_APART) {
     reasons.push(
-      `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give them all the same --start-at`,
+      `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give them all the same --start-at.`,
     );
   }
   if (of > 1) {
     notes.push(
-      `Added from ${several(parts.length, 'shard')} that began within ${Math.round(apart)} ms; lag and the load of our own loop are those of the worst`,
+      `Added from ${several(parts.length, 'shard')} that began within ${Math.round(apart)} ms; lag and the load of our own loop are those of the worst.`,
     );
   }
   notes.push(...differences(parts));
@@ -348,16 +349,18 @@ function differences(parts: readonly Part[]): string[] {
   );
   if (keys.length === 0) return [];
   return [
-    `The shards' machines differ in ${keys.join(', ')}; what is shown is that of "${parts[0]!.name}"`,
+    `The shards' machines differ in ${keys.join(', ')}; what is shown is that of "${parts[0]!.name}".`,
   ];
 }
 
 /** Of one server, whoever watched it; nobody can tell whether the processes of several machines are one server. */
-function mergedServer(results: readonly LoadResult[], answers: number): ServerSide | null {
+function mergedServer(results: readonly LoadResult[]): ServerSide | null {
   const known = results.flatMap(({ server }) => (server === null ? [] : [server]));
   const [first] = known;
   if (first === undefined || known.some(({ pid }) => pid !== first.pid)) return null;
   const { cpuSeconds, switches } = first.totals;
+  // In the measured time, as the costs are.
+  const answers = sum(results, ({ totals, seconds }) => totals.rate * seconds);
   return {
     ...first,
     totals: {

@@ -85,12 +85,12 @@ main > .tiles { max-width: none; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.6rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; font: .82rem/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
-.soft { color: var(--soft); }
+.soft { color: var(--soft); font-size: .9rem; }
 .wide { overflow-x: auto; }
 figure { margin: 1.2rem 0; } figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; margin-top: .2rem; }
 figure svg { display: block; width: 100%; min-width: 44rem; height: auto; }
 details { margin: .4rem 0; font-size: .9rem; } summary { cursor: pointer; color: var(--soft); }
-table { border-collapse: collapse; font-size: .88rem; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; min-width: min(100%, 30rem); font-size: .88rem; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .4rem; max-width: 46rem; }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1.1rem .2rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } tbody th { font-weight: 500; white-space: nowrap; }

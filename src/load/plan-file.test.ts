@@ -188,8 +188,8 @@ describe('words of the command line', () => {
 });
 
 describe('the schedule', () => {
-  const stages = (words: Partial<ScheduleWords>, file: Parameters<typeof stagesOf>[1] = {}) =>
-    stagesOf({ stage: [], ...words }, file);
+  const stages = (words: ScheduleWords, file: Parameters<typeof stagesOf>[1] = {}) =>
+    stagesOf(words, file);
 
   it('is the default where nothing is said, and that of the file where it says something', () => {
     expect(stages({})).toEqual({});

@@ -315,7 +315,7 @@ export function parseStartAt(words: string, now: number): number {
 
 /** What a command line says of the schedule. */
 export interface ScheduleWords {
-  readonly stage: readonly string[];
+  readonly stage?: readonly string[];
   readonly rate?: string;
   readonly duration?: string;
   readonly warmUp?: string;
@@ -330,7 +330,7 @@ const DURATION = 10;
  * @throws ServeError where one word of the command line takes away what the other says
  */
 export function stagesOf(
-  { stage: stages, rate: rateWords, duration, warmUp }: ScheduleWords,
+  { stage: stages = [], rate: rateWords, duration, warmUp }: ScheduleWords,
   file: Partial<LoadPlan>,
 ): Pick<Partial<LoadPlan>, 'loop' | 'stages'> {
   const before = warmUp === undefined ? undefined : parseTime(warmUp, 'Warm-up') / 1000;

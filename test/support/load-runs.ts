@@ -77,7 +77,7 @@ export function runOf(samples: readonly Sample[], made: Made = {}): Run {
     totals: {
       questions: samples.length,
       answers: samples.length,
-      rate: samples.length / length,
+      rate: length === 0 ? 0 : samples.length / length,
       wantedRate: wanted,
       errors,
       bytesSent: samples.length * 25,
