@@ -30,35 +30,16 @@ import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
 import { planOf } from '../load/plan.ts';
 import { parseFraming, parseQuestions, wholePlan } from '../load/plan-file.ts';
 import { several } from '../load/words.ts';
+import type { CompareOptions } from './compare-options.ts';
 import { writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
 import { tableLines } from './table.ts';
 
-export interface CompareOptions {
-  readonly architectures?: readonly string[];
-  readonly reference?: string;
-  readonly connections?: readonly number[];
-  readonly think?: readonly number[];
-  readonly thinkHow?: readonly ('block' | 'defer')[];
-  readonly silent?: readonly number[];
-  readonly rounds?: number;
-  readonly seconds?: number;
-  readonly warmUp?: number;
-  readonly threads?: number;
-  readonly processes?: number;
-  readonly service?: string;
-  readonly questions?: string;
-  readonly framing?: string;
-  readonly seed?: number;
-  readonly quick?: boolean;
-  readonly json?: string;
-  readonly html?: string;
-  readonly against?: string;
-}
-
 /** Besides 1 for what could not be done and 2 for what makes no sense. */
 const REGRESSION = 3;
 const UNTRUSTED = 4;
+/** As a shell says of a program that Ctrl-C has ended. */
+const INTERRUPTED = 130;
 /** More is no comparison any more but a way to keep a machine busy. */
 const MOST_CELLS = 10_000;
 const LONGEST = 12 * 3600;
@@ -90,10 +71,11 @@ export async function compareCommand(
     stopping.abort();
   };
   // Once: the second one ends this process, and with it all that it has started.
-  process.once('SIGINT', stop);
-  const found = await compare(plan, { signal: stopping.signal, onProgress: tell });
-  process.off('SIGINT', stop);
-  clearLine();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const found = await compare(plan, { signal: stopping.signal, onProgress: tell }).finally(() => {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    clearLine();
+  });
   const against = stored === undefined ? undefined : againstOf(found, stored);
   if (options.html !== undefined) writeOutput(options.html, await htmlPage(found, against));
   if (options.json !== undefined)
@@ -102,20 +84,26 @@ export async function compareCommand(
   judge(found, against);
 }
 
+/** @throws CommandError with the exit code for what is wrong, the gravest first */
 function judge(found: Comparison, against: Against | undefined): void {
   const { cells, planned, end, findings } = found;
   if (end === 'interrupted') {
-    throw new CommandError(`Stopped by Ctrl-C after ${cells.length} of ${planned} measurements`);
+    throw new CommandError(
+      `Interrupted after ${cells.length} of ${planned} measurements: what there is is no pass`,
+      { exitCode: INTERRUPTED },
+    );
   }
-  const regressions = against === undefined ? 0 : regressionsOf(against);
   if (findings.doubts.length > 0) {
     const more = findings.doubts.length > 1 ? `, and ${findings.doubts.length - 1} more` : '';
-    console.error(`mondo: Not to be trusted: ${findings.doubts[0]}${more}`);
-    process.exitCode = UNTRUSTED;
-  } else if (regressions > 0) {
-    console.error(`mondo: ${several(regressions, 'regression')} against the stored run`);
-    process.exitCode = REGRESSION;
+    throw new CommandError(`This run is not to be trusted: ${findings.doubts[0]}${more}`, {
+      exitCode: UNTRUSTED,
+    });
   }
+  const regressions = against === undefined ? 0 : regressionsOf(against);
+  if (regressions === 0) return;
+  throw new CommandError(`${several(regressions, 'regression')} against the stored run`, {
+    exitCode: REGRESSION,
+  });
 }
 
 function readStored(file: string): Run {

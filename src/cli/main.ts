@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
+import { compareHelp, compareOptions } from './compare-options.ts';
 import { loadHelp, loadOptions, outputOptions } from './load-options.ts';
 import { quitOnBrokenPipe, report } from './report.ts';
 
-/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` has more. */
+/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` and `compare` have more. */
 const USAGE = 2;
 
 const { version } = JSON.parse(
@@ -39,44 +40,6 @@ function siegeSeconds(text: string): number {
   if (number >= 1 && number <= 60) return number;
   throw new InvalidArgumentError('give seconds from 1 to 60.');
 }
-
-/** A list such as `1,16,64`. */
-const numbers =
-  (least: number, most: number) =>
-  (text: string): number[] => {
-    const values = text.split(',').map((one) => (/^\d{1,9}$/.test(one) ? Number(one) : -1));
-    if (values.length <= 20 && values.every((value) => value >= least && value <= most)) {
-      return values;
-    }
-    throw new InvalidArgumentError(
-      `give whole numbers from ${least} to ${most}, such as ${least},${least + 4}.`,
-    );
-  };
-const connectionCounts = numbers(1, 10_000);
-const silentCounts = numbers(0, 1000);
-const thinkTimes = numbers(0, 10_000);
-
-const list = (text: string): string[] => text.split(',');
-
-function thinkHows(text: string): ('block' | 'defer')[] {
-  const values = list(text);
-  if (values.every((value) => value === 'block' || value === 'defer')) return values;
-  throw new InvalidArgumentError('give block, defer or block,defer.');
-}
-
-function rounds(text: string): number {
-  const number = whole(text);
-  if (number >= 1 && number <= 100) return number;
-  throw new InvalidArgumentError('give a whole number from 1 to 100.');
-}
-
-const secondsFrom = (least: number) => (text: string) => {
-  const number = /^\d{1,2}(\.\d{1,3})?$/.test(text) ? Number(text) : -1;
-  if (number >= least && number <= 60) return number;
-  throw new InvalidArgumentError(`give seconds from ${least} to 60.`);
-};
-const measuredSeconds = secondsFrom(0.1);
-const warmUpSeconds = secondsFrom(0);
 
 function wholeSeconds(text: string): number {
   const number = whole(text);
@@ -289,33 +252,14 @@ outputOptions(load.command('merge'))
     await mergeCommand(files, options);
   });
 
-program
-  .command('compare')
-  .description('measure architectures side by side, and say which to choose')
-  .argument('[architecture...]', 'which ones; default: one of each kind')
-  .option('--architectures <list>', 'the same as a list, or all', list)
-  .option('--reference <name>', 'the one that others are compared with; default: epoll')
-  .option('--connections <list>', 'how many ask at once, such as 1,10,100,1000', connectionCounts)
-  .option('--think <list>', 'what each answer costs, in ms', thinkTimes)
-  .option('--think-how <list>', 'block, defer, or both as block,defer', thinkHows)
-  .option('--silent <list>', 'clients that have connected and say nothing', silentCounts)
-  .option('--rounds <n>', 'how often each is measured; under 3 there are no verdicts', rounds)
-  .option('--seconds <s>', 'how long each measurement is, 0.1 to 60', measuredSeconds)
-  .option('--warm-up <s>', 'time before it that is not counted, 0 to 60', warmUpSeconds)
-  .option('--threads <n>', 'threads of those that may have several', whole)
-  .option('--processes <n>', 'processes of those that may have several', whole)
-  .option('--service <module>', 'your own service; needs --questions')
-  .option('--questions <file>', 'a question in each line, a tab, and its answer; or .json')
-  .option('--framing <words>', 'what ends an answer: delimiter:END, line, length:1, 2 or 4')
-  .option('--seed <n>', 'of the order in which they are measured', whole)
-  .option('--quick', 'the matrix that shows most in a minute')
-  .option('--json <file>', 'all that was measured, as JSON; - is standard output')
-  .option('--html <file>', 'write a report')
-  .option('--against <file>', 'compare with a run that --json has written, with its plan')
-  .addHelpText(
-    'after',
-    '\nWithout options it takes a quarter of an hour. Exit code 3: slower or costlier than\nthe stored run; 4: not to be trusted.',
-  )
+compareOptions(
+  program
+    .command('compare')
+    .description('measure architectures side by side, and say which to choose')
+    .argument('[architecture...]', 'which ones; default: one of each kind'),
+  whole,
+)
+  .addHelpText('after', compareHelp)
   .addHelpText('after', example('mondo compare --quick --html report.html'))
   .action(async (architectures: string[], options) => {
     const { compareCommand } = await import('./compare.ts');

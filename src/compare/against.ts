@@ -7,7 +7,7 @@ import { type Interval, mean, unpairedRatio } from './statistics.ts';
 import { CLAIM, type Verdict, verdictOf } from './verdict.ts';
 
 /** One figure of a variant, now over then. */
-export interface Change {
+interface Change {
   readonly variant: Variant;
   readonly figure: FigureName;
   readonly interval: Interval | null;

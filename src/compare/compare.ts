@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import type { Traits } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { architectureNamed, type ServeOptions } from '../host/plan.ts';
+import { architectureNamed, planOf, type ServeOptions } from '../host/plan.ts';
 import type { Environment } from '../load/result.ts';
 import { runLoad } from '../load/run.ts';
 import { coresOf, keepTo } from '../os/affinity.ts';
@@ -173,6 +173,8 @@ async function prepared(plan: ComparePlan) {
       ...(plan.processes !== null && processes.adjustable && { processes: plan.processes }),
     };
   };
+  // What no server can be, such as 5,000 threads, is told now and not once for each cell.
+  for (const variant of variants) planOf(traits.get(variant.architecture)!, optionsOf(variant));
   return { variants, left, optionsOf };
 }
 

@@ -5,7 +5,7 @@ import { type Interval, type Level, levelOf, pairedRatio } from './statistics.ts
 import { MIN_ROUNDS, type Verdict, verdictOf } from './verdict.ts';
 
 /** What variants are compared by. */
-export const figureNames = ['rate', 'p50', 'p99', 'cpu', 'switches', 'memory'] as const;
+const figureNames = ['rate', 'p50', 'p99', 'cpu', 'switches', 'memory'] as const;
 export type FigureName = (typeof figureNames)[number];
 
 /** One variant over its good rounds. */

@@ -75,7 +75,7 @@ const headOf = (reference: string): string[] => [
 const rateText = (row: Row) => `${medianText('rate', row.levels.rate)}${row.loadBound ? '+' : ''}`;
 
 /** `1.31 [1.22, 1.40] faster` */
-export function differenceText(difference: Difference | undefined): string {
+function differenceText(difference: Difference | undefined): string {
   if (difference === undefined || difference.interval === null) return '–';
   const { interval } = difference;
   if (interval.ratio === 0) return verdictText(difference);

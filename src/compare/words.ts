@@ -24,12 +24,12 @@ export const figureWords: Readonly<Record<FigureName, Figure>> = {
   memory: { title: 'MiB', unit: ' MiB', text: mebibytes, more: 'larger', less: 'smaller' },
 };
 
-export function count(value: number): string {
+function count(value: number): string {
   const digits = value >= 1000 ? Math.round(value / 100) * 100 : Math.round(value);
   return digits.toLocaleString('en-US');
 }
 
-export function ms(value: number): string {
+function ms(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 

@@ -18,7 +18,7 @@ import type { Environment } from '../../src/load/result.ts';
 
 const { framing, exchanges } = planOf({});
 
-export const environment: Environment = {
+const environment: Environment = {
   platform: 'linux x64',
   kernel: '6.18.0',
   cpu: 'a processor',
