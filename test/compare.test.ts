@@ -2,11 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Against } from '../src/compare/against.ts';
 import type { Comparison } from '../src/compare/compare.ts';
-import { descendantsOf, isAlive, runMondo, spawnMondo } from './support/processes.ts';
+import { descendantsOf, type Ended, isAlive, runMondo, spawnMondo } from './support/processes.ts';
 import { until } from './support/until.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-compare-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,12 +19,18 @@ const write = (name: string, value: unknown) => {
   return fileNamed(name);
 };
 
+/** Many short measurements: on a machine that does other things, too, each takes its time. */
+async function runCompare(...args: string[]): Promise<Ended> {
+  await using process = spawnMondo('compare', ...args);
+  return await process.ended(120_000);
+}
+
 const tiny = ['--seconds', '0.2', '--warm-up', '0.1'];
 
 describe('two architectures, with and without a silent client', async () => {
   const [json, html] = [fileNamed('run.json'), fileNamed('run.html')];
-  const { code, stdout, stderr } = await runMondo(
-    ...['compare', 'single', 'epoll', '--connections', '2', '--silent', '0,1', '--rounds', '3'],
+  const { code, stdout, stderr } = await runCompare(
+    ...['single', 'epoll', '--connections', '2', '--silent', '0,1', '--rounds', '3'],
     ...[...tiny, '--json', json, '--html', html],
   );
   const found = read(json);
@@ -91,7 +99,7 @@ describe('two architectures, with and without a silent client', async () => {
     };
     const [better, worse] = [scaled('better.json', 1000), scaled('worse.json', 1 / 1000)];
     const other = fileNamed('again.json');
-    const regressed = await runMondo('compare', '--against', better, '--json', other);
+    const regressed = await runCompare('--against', better, '--json', other);
     expect(regressed.stderr).toMatch(/\nmondo: \d+ regressions against the stored run\n$/);
     expect(regressed.code).toBe(3);
     expect(regressed.stdout).toMatch(/^epoll +2 connections +answers\/s +0\.00 .* REGRESSION$/m);
@@ -100,8 +108,8 @@ describe('two architectures, with and without a silent client', async () => {
     expect((read(other) as Comparison & { against: Against }).against.changes.length).toBe(12);
 
     const page = fileNamed('against.html');
-    const fine = await runMondo(
-      ...['compare', 'epoll', '--silent', '0', '--against', worse, '--html', page],
+    const fine = await runCompare(
+      ...['epoll', '--silent', '0', '--against', worse, '--html', page],
     );
     expect(fine.code).toBe(0);
     expect(readFileSync(page, 'utf8').includes('No regression')).toBe(true);
@@ -127,7 +135,7 @@ describe("the user's own service", async () => {
   const service = join(import.meta.dirname, 'support/services/echo.ts');
   const questions = write('questions.txt', 'Who?\tWho?!\nWhy not?\tWhy not?!\n');
   const compared = (...more: string[]) =>
-    runMondo('compare', 'callback', '--connections', '2', '--silent', '0', ...tiny, ...more);
+    runCompare('callback', '--connections', '2', '--silent', '0', ...tiny, ...more);
   const own = ['--service', service, '--questions', questions, '--rounds', '1'];
 
   test('is asked its own questions', async () => {
@@ -161,7 +169,7 @@ test('Ctrl-C ends it with what there is, and that is never a pass', async () => 
     ...['compare', 'epoll', '--connections', '2', '--silent', '0', '--rounds', '100', ...tiny],
     ...['--json', json],
   );
-  await until('two measurements', () => /^\[2\/100\]/m.test(process.stderr), 20_000);
+  await until('two measurements', () => /^\[2\/100\]/m.test(process.stderr), 60_000);
   const started = descendantsOf(process.pid);
   process.signalGroup('SIGINT');
   const { code, stdout, stderr } = await process.ended();
