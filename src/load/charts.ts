@@ -7,7 +7,7 @@ import type { CustomSeriesOption } from 'echarts/charts';
 import type { EChartsCoreOption } from 'echarts/core';
 
 /** What is said of a chart to those who do not see it. */
-export interface ChartWords {
+interface ChartWords {
   /** Unique on its page; letters, digits, hyphens. */
   readonly id: string;
   readonly title: string;
@@ -15,7 +15,7 @@ export interface ChartWords {
   readonly description: string;
 }
 
-export interface Axis {
+interface Axis {
   readonly name: string;
   /** Default false. Values that are not positive are left out of a log axis. */
   readonly log?: boolean;

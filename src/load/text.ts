@@ -79,7 +79,7 @@ function latencyLines(result: LoadResult): string[] {
   );
 }
 
-export function answersText({ totals, validity }: LoadResult): string {
+function answersText({ totals, validity }: LoadResult): string {
   const { questions, answers, rate, wantedRate } = totals;
   const wanted =
     wantedRate === null
@@ -89,7 +89,7 @@ export function answersText({ totals, validity }: LoadResult): string {
 }
 
 /** All but the good one, where there were any. */
-export const troubles = ({ outcomes }: LoadResult) =>
+const troubles = ({ outcomes }: LoadResult) =>
   outcomeWords.filter(([key]) => key !== 'answered' && outcomes[key] > 0);
 
 function outcomeLines(result: LoadResult): string[] {
@@ -105,7 +105,9 @@ export function servedTexts({ connections, series }: LoadResult): string[] {
   return [
     neverAnswered > 0
       ? `${count(neverAnswered)} of ${several(all, 'connection')} asked and were never answered`
-      : `all of ${several(all, 'connection')} that asked were answered`,
+      : all === 1
+        ? 'its one connection was answered'
+        : `all of ${several(all, 'connection')} that asked were answered`,
     ...(fairness === null
       ? []
       : [
