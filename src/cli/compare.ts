@@ -22,7 +22,7 @@ import {
   quick,
 } from '../compare/plan.ts';
 import type { Cell, Run } from '../compare/result.ts';
-import { againstTable, notesOf, silenceTable, type Table, tablesOf } from '../compare/tables.ts';
+import { againstTable, notesOf, silenceTables, type Table, tablesOf } from '../compare/tables.ts';
 import { conditionText, duration, figureWords } from '../compare/words.ts';
 import { ServeError } from '../host/errors.ts';
 import { serviceUrl } from '../host/load-service.ts';
@@ -287,8 +287,7 @@ function print(found: Comparison, against: Against | undefined): void {
     );
   };
   for (const table of tablesOf(found)) show(table);
-  const silence = silenceTable(found);
-  if (silence !== undefined) show(silence);
+  for (const table of silenceTables(found)) show(table);
   if (against !== undefined) {
     show(againstTable(against));
     for (const note of against.notes) console.log(note);

@@ -26,7 +26,7 @@ import type { Comparison } from './compare.ts';
 import type { FigureName, Row } from './findings.ts';
 import { type Condition, conditionKey } from './plan.ts';
 import type { Level } from './statistics.ts';
-import { againstTable, notesOf, silenceTable, type Table, tablesOf } from './tables.ts';
+import { againstTable, notesOf, silenceTables, type Table, tablesOf } from './tables.ts';
 import { conditionText, duration, figureWords, levelText, listed, thinkText } from './words.ts';
 
 export async function htmlPage(found: Comparison, against?: Against): Promise<string> {
@@ -46,7 +46,7 @@ ${sections.join('\n')}
 ${await silenceSection(found)}
 <h2>All differences</h2>
 <p>${plain(`Ratios to ${plan.reference} in the same rounds, with their 95 % interval and the verdict.`)}</p>
-${tablesOf(found).map(pageTable).join('\n')}
+<div class="close">${tablesOf(found).map(pageTable).join('\n')}</div>
 <ul class="soft">${notesOf(found)
       .map((note) => `<li>${plain(note)}</li>`)
       .join('')}</ul>
@@ -56,7 +56,7 @@ ${measured(found)}
 ${findings.doubts.length > 0 ? `<h2>Not to be trusted</h2><ul>${findings.doubts.map((doubt) => `<li>${plain(doubt)}</li>`).join('')}</ul>` : ''}
 <h2>Recommendation</h2>
 ${recommendationSection(recommendation)}
-<style>.keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; }</style>`,
+<style>.keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; } .close table { font-size: .8rem; } .close :is(th, td) { padding-right: .75rem; }</style>`,
   );
 }
 
@@ -119,7 +119,7 @@ const charts: readonly Chart[] = [
     title: 'Throughput over connections',
     axis: 'answers per second',
     words:
-      'A high rate alone is not a good one: below it stands whose questions were never answered at all.',
+      'A high rate alone is not a good one. Below it: those that left connections without any answer, and how many of a hundred; all others answered everybody.',
   },
   {
     figure: 'p99',
@@ -169,7 +169,7 @@ async function groupSection(
       const svg = isOver
         ? await overConnections(found, rows, chart, id, title)
         : await atOnePlace(found, rows, chart, id, title);
-      return `<h2>${plain(title)}</h2>${figure(svg, isOver ? chart.words : chart.words.replace(/ (Below it|Middle above).*$/, ''), levelsTable(found, rows, chart, title))}`;
+      return `<h2>${plain(title)}</h2>${figure(svg, isOver ? chart.words : chart.words.replace(/ (?:Below it|Middle above).*$/, ''), levelsTable(found, rows, chart, title))}`;
     }),
   );
   return figures.join('\n');
@@ -210,7 +210,13 @@ async function overConnections(
   const panels: Record<string, readonly Panel[]> = {
     rate: [
       main,
-      panel('connections never answered, %', linesOf(unansweredShare), { max: 100, min: 0 }, 110),
+      panel(
+        'connections never answered, %',
+        // Names of all that lie at nothing would lie there, too.
+        linesOf(unansweredShare).filter(({ points }) => points.some(({ y }) => (y ?? 0) > 0)),
+        { max: 100, min: 0 },
+        110,
+      ),
     ],
     p99: [
       panel(
@@ -318,9 +324,9 @@ function levelsTable(
 /** Bars without and with silent clients, at the most connections that have both. */
 async function silenceSection(found: Comparison): Promise<string> {
   const { plan, findings } = found;
-  const table = silenceTable(found);
+  const tables = silenceTables(found);
   const noisy = plan.conditions.filter(({ silent }) => silent > 0);
-  if (table === undefined || noisy.length === 0) return '';
+  if (tables.length === 0 || noisy.length === 0) return '';
   const most = noisy.at(-1)!;
   const set = plan.conditions
     .filter(
@@ -356,8 +362,9 @@ async function silenceSection(found: Comparison): Promise<string> {
       look,
     })),
   });
-  const words: PageTable = { ...table, words: 2 };
-  return `<h2>${plain(title)}</h2>${figure(svg, caption)}${tableOf(words)}`;
+  const others = tables.slice(0, -1).map(pageTable).join('\n');
+  const folded = others === '' ? '' : details('Beside other connections', others);
+  return `<h2>${plain(title)}</h2>${figure(svg, caption)}${pageTable(tables.at(-1)!)}${folded}`;
 }
 
 function againstSection(against: Against): string {

@@ -1,5 +1,5 @@
 /** What was found as tables: one for each condition, the same on the terminal and in the report. */
-import { outcomeWords } from '../load/words.ts';
+import { outcomeWords, several } from '../load/words.ts';
 import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
@@ -47,6 +47,7 @@ export function tablesOf(found: Found): Table[] {
           rateText(row),
           against(row, 'rate'),
           unansweredText(row),
+          row.fairness === null ? '–' : row.fairness.median.toFixed(2),
           medianText('p50', row.levels.p50),
           medianText('p99', row.levels.p99),
           medianText('cpu', row.levels.cpu),
@@ -64,6 +65,7 @@ const headOf = (reference: string): string[] => [
   'answers/s',
   `times ${reference}`,
   'unanswered',
+  'fairness',
   'p50 ms',
   'p99 ms',
   'CPU µs',
@@ -85,32 +87,36 @@ function differenceText(difference: Difference | undefined): string {
 /** Whether some of its rounds are not in its figures. */
 const markOf = ({ rounds, measured }: Row): string => (rounds < measured ? '!' : '');
 
-/** What silent clients did to each, against the same without them. */
-export function silenceTable({ plan, findings }: Found): Table | undefined {
-  const effects = Map.groupBy(findings.silence, ({ of }) => variantKey(of));
-  if (effects.size === 0) return undefined;
-  const figures = ['rate', 'p99', 'cpu', 'memory'] as const;
-  const rows = [...effects.values()].map((own) => {
-    const { of } = own[0]!;
-    const row = findings.rows.find(({ variant }) => variantKey(variant) === variantKey(of))!;
+/** What silent clients did to each, against the same without them: one table for each condition that has some. */
+export function silenceTables({ plan, findings }: Found): Table[] {
+  return plan.conditions.flatMap((condition) => {
+    const key = conditionKey(condition);
+    const rows = findings.rows.filter(({ variant }) => conditionKey(variant) === key);
+    const effectOf = (row: Row, figure: FigureName) =>
+      findings.silence.find(
+        (one) => one.figure === figure && variantKey(one.of) === variantKey(row.variant),
+      );
+    const known = rows.filter((row) => effectOf(row, 'rate') !== undefined);
+    if (known.length === 0) return [];
     return [
-      `${of.architecture}${markOf(row)}`,
-      conditionText(of),
-      unansweredText(row),
-      ...figures.map((figure) => differenceText(own.find((one) => one.figure === figure))),
+      {
+        caption: `${conditionText(condition)}: so many times what it is without the silent ones`,
+        head: ['architecture', 'unanswered', 'answers/s', 'p99', 'CPU'],
+        rows: known.map((row) => [
+          `${row.variant.architecture}${markOf(row)}`,
+          unansweredText(row),
+          ...(['rate', 'p99', 'cpu'] as const).map((figure) =>
+            differenceText(effectOf(row, figure)),
+          ),
+        ]),
+      },
     ];
   });
-  const places = plan.conditions.map(conditionText);
-  return {
-    caption: 'With silent clients, against the same without them: so many times',
-    head: ['architecture', 'with', 'unanswered', 'answers/s', 'p99', 'CPU', 'memory'],
-    rows: rows.toSorted((a, b) => places.indexOf(a[1]!) - places.indexOf(b[1]!)),
-  };
 }
 
 /** What the signs in the tables mean, where they are in them, and what was not run. */
 export function notesOf(found: Found): string[] {
-  const { plan, findings, left, cells } = found;
+  const { findings, left, cells } = found;
   const has = (test: (row: Row) => boolean) => findings.rows.some(test);
   const bad = cells.filter(({ state }) => state !== 'good');
   const reasons = Map.groupBy(
@@ -118,8 +124,8 @@ export function notesOf(found: Found): string[] {
     ({ reason }) => reason,
   );
   return [
-    `Figures are the middle of ${plan.rounds} rounds; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies beyond 1, and the ratio 10 % or more from it; no difference: the whole interval is within 10 %; unclear: neither`,
-    'unanswered: connections that asked and were never answered; CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: resident memory of all its processes',
+    `Figures are the middle of ${several(roundsOf(cells), 'round')}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies beyond 1, and the ratio 10 % or more from it; no difference: the whole interval is within 10 %; unclear: neither`,
+    'unanswered: connections that asked and were never answered; fairness: 1 all connections alike, 1/n one of n has all (Jain); CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: resident memory of all its processes',
     ...(has(({ loadBound }) => loadBound)
       ? [
           '+ the load used its core to the full: the server may be faster than that; its CPU µs say more',
@@ -156,6 +162,10 @@ function troubleText({ rows }: Findings): string[] {
 
 const variantText = (variant: Condition & { readonly architecture: string }) =>
   `${variant.architecture} at ${conditionText(variant)}`;
+
+/** How many were begun. */
+const roundsOf = (cells: Run['cells']): number =>
+  cells.reduce((most, { round }) => Math.max(most, round), 0);
 
 /** By architecture and reason, with the conditions. */
 function leftText(left: Run['left']): string[] {

@@ -95,8 +95,10 @@ export const thinkText = ({ think, thinkHow }: Pick<Condition, 'think' | 'thinkH
 export function unansweredText({ neverAnswered, starves, variant }: Row): string {
   if (neverAnswered === null) return '–';
   const doubt = neverAnswered.median > 0 && !starves ? '?' : '';
-  return `${count(neverAnswered.median)} of ${count(variant.connections)}${doubt}`;
+  return `${whole(neverAnswered.median)} of ${whole(variant.connections)}${doubt}`;
 }
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 /** `a`, `a and b`, `a, b and c` */
 export const listed = (names: readonly string[], last = 'and'): string =>

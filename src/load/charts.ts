@@ -276,6 +276,8 @@ export function barChart(chart: BarChart): Promise<string> {
         top: 6,
         left,
         itemWidth: 26,
+        // Words come out wider than ECharts reckons without a browser.
+        itemGap: 28,
         itemHeight: 13,
         selectedMode: false,
         borderColor: rule,
