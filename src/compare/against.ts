@@ -1,7 +1,7 @@
 /** This run beside a stored one: is the same variant slower, or costlier, than it was? */
 import { basename } from 'node:path';
 import { type FigureName, findingsOf, starves } from './findings.ts';
-import { type ComparePlan, type Variant, variantKey } from './plan.ts';
+import { type ComparePlan, type Variant, variantKey, variantsOf } from './plan.ts';
 import type { Cell, Run } from './result.ts';
 import { type Interval, mean, unpairedRatio } from './statistics.ts';
 import { CLAIM, type Verdict, verdictOf } from './verdict.ts';
@@ -47,9 +47,9 @@ export function againstOf(
 ): Against {
   const stored = Map.groupBy(then.cells, ({ variant }) => variantKey(variant));
   const present = Map.groupBy(now.cells, ({ variant }) => variantKey(variant));
-  const pairs = [...present].flatMap(([key, cells]) => {
-    const old = stored.get(key);
-    return old === undefined ? [] : [{ variant: cells[0]!.variant, cells, old }];
+  const pairs = variantsOf(now.plan).flatMap((variant) => {
+    const [cells, old] = [present, stored].map((all) => all.get(variantKey(variant)));
+    return cells === undefined || old === undefined ? [] : [{ variant, cells, old }];
   });
   const changes = pairs.flatMap(({ variant, cells, old }) =>
     FIGURES.map((figure) => changeOf(variant, figure, cells, old)),

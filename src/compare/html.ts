@@ -56,7 +56,7 @@ ${measured(found)}
 ${findings.doubts.length > 0 ? `<h2>Not to be trusted</h2><ul>${findings.doubts.map((doubt) => `<li>${plain(doubt)}</li>`).join('')}</ul>` : ''}
 <h2>Recommendation</h2>
 ${recommendationSection(recommendation)}
-<style>.keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; } .close table { font-size: .8rem; } .close :is(th, td) { padding-right: .75rem; }</style>`,
+<style>.keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; } .close table { font-size: .8rem; } .close :is(th, td) { padding-right: .75rem; } .with td:nth-child(2) { white-space: nowrap; }</style>`,
   );
 }
 
@@ -378,7 +378,7 @@ function againstSection(against: Against): string {
   ];
   return `<h2>Against the stored run</h2>
 ${verdict(count > 0 ? 'bad' : 'good', count > 0 ? several(count, 'regression') : 'No regression', lines)}
-${tableOf({ ...againstTable(against), words: 3 })}`;
+<div class="close with">${tableOf({ ...againstTable(against), words: 2 })}</div>`;
 }
 
 function measured({

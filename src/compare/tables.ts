@@ -4,14 +4,7 @@ import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
 import type { Run } from './result.ts';
-import {
-  conditionText,
-  figureWords,
-  intervalText,
-  medianText,
-  unansweredText,
-  verdictText,
-} from './words.ts';
+import { conditionText, intervalText, medianText, unansweredText, verdictText } from './words.ts';
 
 export interface Table {
   readonly caption: string;
@@ -180,13 +173,19 @@ function leftText(left: Run['left']): string[] {
 export function againstTable({ changes, storedAt }: Against): Table {
   return {
     caption: `Now over then (${new Date(storedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC): so many times`,
-    head: ['architecture', 'with', 'figure', 'now / then', ''],
-    rows: changes.map((change) => [
-      change.variant.architecture,
-      conditionText(change.variant),
-      figureWords[change.figure].title,
-      differenceText({ ...change, of: change.variant, to: change.variant }),
-      change.isRegression ? 'REGRESSION' : '',
-    ]),
+    head: ['architecture', 'with', 'answers/s', 'p99', 'CPU', ''],
+    rows: [...Map.groupBy(changes, ({ variant }) => variantKey(variant)).values()].map((own) => {
+      const { variant } = own[0]!;
+      const worse = own.filter(({ isRegression }) => isRegression);
+      return [
+        variant.architecture,
+        conditionText(variant),
+        ...(['rate', 'p99', 'cpu'] as const).map((figure) => {
+          const change = own.find((one) => one.figure === figure);
+          return differenceText(change && { ...change, of: variant, to: variant });
+        }),
+        worse.length > 0 ? 'REGRESSION' : '',
+      ];
+    }),
   };
 }
