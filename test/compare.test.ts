@@ -1,11 +1,20 @@
 /** `mondo compare` as it is used: real servers, real load, tiny rounds; what it prints, writes and leaves behind. */
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { Against } from '../src/compare/against.ts';
 import type { Comparison } from '../src/compare/compare.ts';
-import { descendantsOf, type Ended, isAlive, runMondo, spawnMondo } from './support/processes.ts';
+import {
+  descendantsOf,
+  type Ended,
+  isAlive,
+  mondo,
+  runMondo,
+  spawnMondo,
+} from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
 import { until } from './support/until.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -164,6 +173,22 @@ describe("the user's own service", async () => {
     expect(stderr).toMatch(/^mondo: Cannot ask ".*echo\.ts" anything: add --questions FILE, .*\n$/);
   });
 });
+
+test.skipIf(!hasProgram('script', 'bsdutils'))(
+  'in a terminal, how it goes is told in one line that is written over',
+  () => {
+    const words = `${process.execPath} ${mondo} compare epoll --connections 2 --silent 0 --rounds 2 ${tiny.join(' ')}`;
+    const output = execFileSync('script', ['-qec', words, '/dev/null'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    // Each writes over the one before it, and the first table over the last of them.
+    const [, first, second, table] = output.split('\r\x1b[K');
+    expect(first).toMatch(/^round 1, 1 of 2, \d+ s left: epoll, 2 connections$/);
+    expect(second).toMatch(/^round 2, 2 of 2, \d+ s left: epoll, 2 connections$/);
+    expect(table).toMatch(/^2 connections\r\narchitecture/);
+  },
+);
 
 test('Ctrl-C ends it with what there is, and that is never a pass', async () => {
   const json = fileNamed('stopped.json');

@@ -16,8 +16,7 @@ import {
   type ComparePlan,
   cellSeconds,
   conditionsOf,
-  defaultArchitectures,
-  defaultAxes,
+  defaultPlan,
   estimatedSeconds,
   quick,
 } from '../compare/plan.ts';
@@ -27,7 +26,6 @@ import { conditionText, duration, figureWords } from '../compare/words.ts';
 import { ServeError } from '../host/errors.ts';
 import { serviceUrl } from '../host/load-service.ts';
 import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
-import { planOf } from '../load/plan.ts';
 import { parseFraming, parseQuestions, wholePlan } from '../load/plan-file.ts';
 import { several } from '../load/words.ts';
 import type { CompareOptions } from './compare-options.ts';
@@ -138,22 +136,8 @@ function planFrom(
   options: CompareOptions,
   stored: ComparePlan | undefined,
 ): ComparePlan {
-  const zen = planOf({});
   const base: ComparePlan = {
-    architectures: defaultArchitectures,
-    reference: '',
-    conditions: conditionsOf(defaultAxes),
-    rounds: 5,
-    seconds: 1,
-    warmUp: 0.5,
-    threads: null,
-    processes: null,
-    service: null,
-    framing: zen.framing,
-    exchanges: zen.exchanges,
-    seed: 1,
-    pinned: true,
-    longest: 0,
+    ...defaultPlan,
     ...stored,
     ...(options.quick === true && quick),
   };
@@ -209,16 +193,13 @@ function questionsFrom(
   return { framing, exchanges };
 }
 
-/** What is asked for; else the stored run's; else `epoll`, which the others are best known beside. */
+/** What is asked for; else that of the plan, where it is among them; else the first. */
 function referenceOf(
   asked: string | undefined,
   architectures: readonly string[],
-  stored: string,
+  usual: string,
 ): string {
-  if (asked === undefined) {
-    const known = [stored, 'epoll'].find((name) => architectures.includes(name));
-    return known ?? architectures[0]!;
-  }
+  if (asked === undefined) return architectures.includes(usual) ? usual : architectures[0]!;
   if (architectures.includes(asked)) return asked;
   throw new ServeError(
     'usage',

@@ -1,5 +1,5 @@
 /** What a comparison is to do, as data: which architectures, under which conditions, how often. */
-import type { Exchange, Framing } from '../load/plan.ts';
+import { type Exchange, type Framing, planOf } from '../load/plan.ts';
 
 /** What all architectures are measured under in turn. */
 export interface Condition {
@@ -93,6 +93,26 @@ export const defaultAxes: Axes = {
 export const defaultArchitectures = [
   ...['single', 'threaded', 'prefork', 'poll', 'epoll', 'uring', 'callback', 'coroutine'],
 ] as const;
+
+const { framing, exchanges } = planOf({});
+
+/** What is compared where nothing is said: a quarter of an hour. */
+export const defaultPlan: ComparePlan = {
+  architectures: defaultArchitectures,
+  reference: 'epoll',
+  conditions: conditionsOf(defaultAxes),
+  rounds: 5,
+  seconds: 1,
+  warmUp: 0.5,
+  threads: null,
+  processes: null,
+  service: null,
+  framing,
+  exchanges,
+  seed: 1,
+  pinned: true,
+  longest: 0,
+};
 
 /** What `--quick` changes: the matrix that shows most in a minute, and as many rounds of it as there is time for. */
 export const quick = {

@@ -7,16 +7,14 @@ import {
   type ComparePlan,
   type Condition,
   conditionsOf,
+  defaultPlan,
   type Variant,
   variantsOf,
 } from '../../src/compare/plan.ts';
 import { recommendationOf } from '../../src/compare/recommend.ts';
 import type { Cell, Figures } from '../../src/compare/result.ts';
-import { planOf } from '../../src/load/plan.ts';
 import { randomOf } from '../../src/load/random.ts';
 import type { Environment } from '../../src/load/result.ts';
-
-const { framing, exchanges } = planOf({});
 
 const environment: Environment = {
   platform: 'linux x64',
@@ -34,20 +32,9 @@ export const calm = (...connections: number[]): Condition[] =>
   conditionsOf({ connections, think: [0], thinkHow: ['block'], silent: [0] });
 
 export const planWith = (given: Partial<ComparePlan>): ComparePlan => ({
+  ...defaultPlan,
   architectures: ['epoll', 'uring'],
-  reference: 'epoll',
   conditions: calm(64),
-  rounds: 5,
-  seconds: 1,
-  warmUp: 0.5,
-  threads: null,
-  processes: null,
-  service: null,
-  framing,
-  exchanges,
-  seed: 1,
-  pinned: true,
-  longest: 0,
   ...given,
 });
 
