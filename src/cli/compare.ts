@@ -260,12 +260,11 @@ function cellText({ variant, state, reasons, figures }: Cell): string {
 function print(found: Comparison, against: Against | undefined): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
   const show = ({ caption, head, rows }: Table) => {
+    const all = [head, ...rows];
     console.log(caption);
-    console.log(
-      `${tableLines([head, ...rows], width)
-        .flat()
-        .join('\n')}\n`,
-    );
+    for (const part of isTooWide(all, width) ? halvesOf(all) : [all]) {
+      console.log(`${tableLines(part, width).flat().join('\n')}\n`);
+    }
   };
   for (const table of tablesOf(found)) show(table);
   for (const table of silenceTables(found)) show(table);
@@ -277,6 +276,18 @@ function print(found: Comparison, against: Against | undefined): void {
   const { headline, because, unless } = found.recommendation;
   console.log(`\n${headline}`);
   for (const line of [...because, ...unless]) console.log(`- ${line}`);
+}
+
+const isTooWide = (rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY) =>
+  tableLines(rows).some(([line = '']) => line.length > width);
+
+/** Two tables one below the other, each with the names: broken figures are hard to read. */
+function halvesOf(rows: readonly (readonly string[])[]): string[][][] {
+  const half = Math.ceil(rows[0]!.length / 2) - 1;
+  return [
+    rows.map((row) => row.slice(0, half)),
+    rows.map(([name, ...figures]) => [name!, ...figures.slice(half - 1)]),
+  ];
 }
 
 function writeJson(file: string, value: object): void {
