@@ -91,6 +91,24 @@ describe('a run', () => {
     expect(JSON.parse(again.stdout)).toEqual(result);
   });
 
+  test('counts a question that is due right before its end, when the loop may still be asleep', async () => {
+    const { stdout } = await load(
+      ...[
+        ...short,
+        '--rate',
+        '2.00004',
+        '--duration',
+        '500ms',
+        '--warm-up',
+        '0',
+        '--json',
+        '--quiet',
+      ],
+    );
+    // At 0 and at 499.99 ms.
+    expect((JSON.parse(stdout) as LoadResult).totals).toMatchObject({ questions: 2, answers: 2 });
+  });
+
   test('asks what a file says, with answers checked byte for byte', async () => {
     writeFileSync(
       fileOf('q.txt'),
