@@ -8,7 +8,8 @@ import type { Server } from '../src/host/server.ts';
 import { serve } from '../src/index.ts';
 import { decode, encode, newHistogram } from '../src/load/histograms.ts';
 import type { LoadResult } from '../src/load/result.ts';
-import { runMondo, spawnMondo } from './support/processes.ts';
+import { mondo, Process, runMondo, spawnMondo } from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
 import { until } from './support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-load-'));
@@ -53,6 +54,23 @@ describe('a run', () => {
     for (const control of ['\r', '\x1b']) expect(stdout + stderr).not.toContain(control);
   });
 
+  test.skipIf(!hasProgram('script', 'bsdutils'))(
+    'draws how it goes over and over in a terminal, as wide as that is',
+    async () => {
+      const words = [...rated(), '--csv', fileOf('tty.csv')];
+      const command = `stty cols 60; "${process.execPath}" "${mondo}" load ${words.join(' ')}`;
+      await using terminal = new Process('script', ['-qec', command, '/dev/null']);
+      const { code, stdout } = await terminal.ended();
+      expect(code).toBe(0);
+      const drawn = stdout.split('\r').filter((text) => text.endsWith('\x1b[K'));
+      expect(drawn.length).toBeGreaterThan(3);
+      for (const text of drawn) expect(text.length).toBeLessThan(60 + '\x1b[K'.length);
+      expect(drawn.some((text) => /^measuring {2}\d+\/s of 200 {2}p50 /.test(text))).toBe(true);
+      // The line is taken away before the summary.
+      expect(stdout).toContain(`\r\x1b[K127.0.0.1:${server.port} for 1 s`);
+    },
+  );
+
   test('writes JSON, a line per second, a histogram log and a page', async () => {
     const files = ['csv', 'hlog', 'html'].flatMap((kind) => [`--${kind}`, fileOf(`run.${kind}`)]);
     const { code, stdout, stderr } = await load(
@@ -71,6 +89,24 @@ describe('a run', () => {
     const again = await runMondo('load', 'merge', fileOf('run.hlog'), '--json');
     expect(again.code).toBe(0);
     expect(JSON.parse(again.stdout)).toEqual(result);
+  });
+
+  test('counts a question that is due right before its end, when the loop may still be asleep', async () => {
+    const { stdout } = await load(
+      ...[
+        ...short,
+        '--rate',
+        '2.00004',
+        '--duration',
+        '500ms',
+        '--warm-up',
+        '0',
+        '--json',
+        '--quiet',
+      ],
+    );
+    // At 0 and at 499.99 ms.
+    expect((JSON.parse(stdout) as LoadResult).totals).toMatchObject({ questions: 2, answers: 2 });
   });
 
   test('asks what a file says, with answers checked byte for byte', async () => {

@@ -64,7 +64,7 @@ export class ProgressReport {
       if (this.#rates.length > REMEMBERED) this.#rates.shift();
     }
     if (this.#screen.isTTY === true) {
-      const width = Math.max(20, (this.#screen.columns ?? 80) - 1 - this.#prefix.length);
+      const width = Math.max(20, (this.#screen.columns || 80) - 1 - this.#prefix.length);
       this.#screen.write(`\r${this.#prefix}${progressLine(progress, this.#rates, width)}\x1b[K`);
       this.#isDrawn = true;
     } else if (isNew && second % Math.max(1, Math.ceil(total / LINES)) === 0 && elapsed > 0) {

@@ -119,29 +119,25 @@ function restOf(text: string, name: string): Rest {
   );
 }
 
-/** With their beginning and end in ms since the measured time began. */
-function histogramsOf(text: string, name: string): Histogram[] {
+/** One after the other, with their beginning and end in ms since the measured time began: all at once would be a gigabyte for an hour. */
+function* histogramsOf(text: string, name: string): Generator<Histogram> {
   // Without its start time, the reader leaves times as they stand there.
   const reader = new hdr.HistogramLogReader(
     text.replaceAll(/^#\[(?:StartTime|BaseTime): .*$/gm, '#'),
-    64,
   );
   reader.startTimeSec = 0;
-  const all: Histogram[] = [];
-  try {
-    for (
-      let one = reader.nextIntervalHistogram();
-      one !== null;
-      one = reader.nextIntervalHistogram()
-    ) {
-      all.push(one);
+  for (let read = 0; ; read++) {
+    let one: Histogram | null;
+    try {
+      one = reader.nextIntervalHistogram();
+    } catch (error) {
+      throw new ServeError(
+        'failed',
+        `Cannot add "${name}": the histogram after the first ${read} is damaged (${(error as Error).message})`,
+        { cause: error },
+      );
     }
-  } catch (error) {
-    throw new ServeError(
-      'failed',
-      `Cannot add "${name}": the histogram after the first ${all.length} is damaged (${(error as Error).message})`,
-      { cause: error },
-    );
+    if (one === null) return;
+    yield one;
   }
-  return all;
 }

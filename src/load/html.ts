@@ -73,7 +73,12 @@ const capital = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1)
 function verdictOf(result: LoadResult): string {
   const { trusted, reasons, notes, interrupted } = result.validity;
   const kind = trusted ? (interrupted ? 'open' : 'good') : 'bad';
-  return verdict(kind, verdictText(result), [...reasons, ...notes.map((note) => `Note: ${note}`)]);
+  const starved = result.connections.neverAnswered > 0 ? [`${servedTexts(result)[0]}.`] : [];
+  return verdict(kind, verdictText(result), [
+    ...reasons,
+    ...starved,
+    ...notes.map((note) => `Note: ${note}`),
+  ]);
 }
 
 function headline({ totals, response, service, connections, validity }: LoadResult): string {

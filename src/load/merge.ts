@@ -143,67 +143,72 @@ function mergedOutcomes(results: readonly LoadResult[]): Outcomes {
 }
 
 /** Percentiles are never averaged: they are read from the sum. */
-function mergedLatency(parts: readonly Part[], which: 'service' | 'response'): Latency {
-  const total = newHistogram();
-  for (const { run } of parts) total.add(decode(run.result[which].hdr));
-  return latencyOf(total);
+const mergedLatency = (parts: readonly Part[], which: 'service' | 'response'): Latency =>
+  latencyOf(added(parts.map(({ run }) => run.result[which].hdr)));
+
+/** What is of the same second. */
+interface Together {
+  readonly seconds: Second[];
+  readonly intervals: Interval[];
 }
 
 function mergedSeries(placed: readonly Placed[]): { series: Second[]; intervals: Interval[] } {
-  const seconds = new Map<number, Second[]>();
-  const histograms = new Map<
-    number,
-    { service: Histogram; response: Histogram; seconds: number }
-  >();
+  const places = new Map<number, Together>();
+  const togetherAt = (place: number): Together => {
+    const found = places.get(place) ?? { seconds: [], intervals: [] };
+    places.set(place, found);
+    return found;
+  };
   for (const { run, by } of placed) {
-    for (const second of run.result.series) {
-      const at = placeOf(second.at, by);
-      seconds.set(at, [...(seconds.get(at) ?? []), second]);
+    for (const one of run.result.series) togetherAt(placeOf(one.at, by)).seconds.push(one);
+    for (const one of run.intervals) togetherAt(placeOf(one.at, by)).intervals.push(one);
+  }
+  const series: Second[] = [];
+  const intervals: Interval[] = [];
+  for (const [place, together] of [...places].sort(([a], [b]) => a - b)) {
+    const at = place / 1000;
+    // Added here and not all before: for an hour, that would be a gigabyte.
+    const service = added(together.intervals.map((one) => one.service));
+    const response = added(together.intervals.map((one) => one.response));
+    if (together.intervals.length > 0) {
+      intervals.push({
+        at,
+        seconds: most(together.intervals, ({ seconds }) => seconds),
+        service: encode(service),
+        response: encode(response),
+      });
     }
-    for (const interval of run.intervals) {
-      const at = placeOf(interval.at, by);
-      const own = histograms.get(at) ?? {
-        service: newHistogram(),
-        response: newHistogram(),
-        seconds: 0,
-      };
-      own.service.add(decode(interval.service));
-      own.response.add(decode(interval.response));
-      histograms.set(at, { ...own, seconds: Math.max(own.seconds, interval.seconds) });
+    if (together.seconds.length > 0) {
+      series.push(mergedSecond(at, together.seconds, { service, response }));
     }
   }
-  const inOrder = <T>(map: ReadonlyMap<number, T>) => [...map].sort(([a], [b]) => a - b);
-  return {
-    series: inOrder(seconds).map(([at, all]) => mergedSecond(at / 1000, all, histograms.get(at))),
-    intervals: inOrder(histograms).map(([at, { service, response, seconds: length }]) => ({
-      at: at / 1000,
-      seconds: length,
-      service: encode(service),
-      response: encode(response),
-    })),
-  };
+  return { series, intervals };
+}
+
+function added(all: readonly string[]): Histogram {
+  const total = newHistogram();
+  for (const one of all) total.add(decode(one));
+  return total;
 }
 
 function mergedSecond(
   at: number,
   all: readonly Second[],
-  times: { service: Histogram; response: Histogram } | undefined,
+  { service, response }: { service: Histogram; response: Histogram },
 ): Second {
-  const read = (one: Histogram | undefined, percentile: number) =>
-    one === undefined || one.totalCount === 0
-      ? null
-      : one.getValueAtPercentile(percentile) / NS_PER_MS;
+  const read = (one: Histogram, percentile: number) =>
+    one.totalCount === 0 ? null : one.getValueAtPercentile(percentile) / NS_PER_MS;
   const maxima = all.flatMap(({ max }) => (max === null ? [] : [max]));
   return {
     at,
     seconds: most(all, (one) => one.seconds),
     rate: sum(all, (one) => one.rate),
     wantedRate: sumOrNull(all, (one) => one.wantedRate),
-    p50: read(times?.response, 50),
-    p99: read(times?.response, 99),
+    p50: read(response, 50),
+    p99: read(response, 99),
     max: maxima.length === 0 ? null : Math.max(...maxima),
-    serviceP50: read(times?.service, 50),
-    serviceP99: read(times?.service, 99),
+    serviceP50: read(service, 50),
+    serviceP99: read(service, 99),
     errors: sum(all, (one) => one.errors),
     inFlight: sum(all, (one) => one.inFlight),
     waiting: sum(all, (one) => one.waiting),
