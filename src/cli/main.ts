@@ -1,6 +1,6 @@
 /** The command: what can be asked for, and how. Each command is a file beside this one, loaded when it is used. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
 import { compareHelp, compareOptions } from './compare-options.ts';
@@ -53,6 +53,11 @@ function port(text: string): number {
   throw new InvalidArgumentError('give a port from 0 to 65535.');
 }
 
+const argumentTerm = (argument: Argument): string => {
+  const text = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${text}>` : `[${text}]`;
+};
+
 /** One example for each command, under its help. */
 const example = (text: string) => `\nExample:\n  $ ${text}\n`;
 
@@ -67,7 +72,12 @@ const program = new Command('mondo')
     // One line, in the same form as every other complaint.
     outputError: (text, write) => write(`${usageError(text)}\n`),
   })
-  .configureHelp({ sortOptions: false })
+  .configureHelp({
+    sortOptions: false,
+    // Without "[options]", which all have: a line fits a terminal then.
+    subcommandTerm: (command) =>
+      [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
+  })
   .addHelpText(
     'after',
     example('mondo serve single      # and in another terminal: mondo client 127.0.0.1'),
@@ -184,7 +194,7 @@ serving(program.command('trace'))
   )
   .addHelpText(
     'after',
-    example('mondo trace single --summary      # in another terminal: mondo client 127.0.0.1'),
+    example('mondo trace single --summary   # in another terminal: mondo client 127.0.0.1'),
   )
   .action(async (architecture: string | undefined, host: string, options) => {
     const { traceCommand } = await import('./trace.ts');
@@ -210,7 +220,7 @@ program
   .option('--list', 'print the attacks, and what stops them')
   .addHelpText(
     'after',
-    '\nAll of it takes half an hour. Exit code 1 if a server with limits fell that could have stood.',
+    '\nAll of it takes half an hour. Exit code 1 if a server with limits fell that\ncould have stood.',
   )
   .addHelpText('after', example('mondo siege epoll single --attack idle-crowd'))
   .action(async (architectures: string[], options) => {

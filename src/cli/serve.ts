@@ -65,7 +65,13 @@ export async function serveCommand(
     for (const event of events) logger(event);
     record = logger;
   }
-  server = await starting;
+  try {
+    server = await starting;
+  } catch (error) {
+    // Ctrl-C goes to the workers too, and ends one that has just begun: that is no failure.
+    if (firstSignal !== undefined) return;
+    throw error;
+  }
   if (process.geteuid?.() === 0 && options.user === undefined) {
     record({ type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 });
   }

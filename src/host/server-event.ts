@@ -116,9 +116,9 @@ export function eventText(event: ServerEvent): string {
     case 'warning':
       return event.text;
     case 'died':
-      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} connections; starting another${
-        event.delay > 0 ? ` in ${event.delay} ms` : ''
-      }`;
+      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} ${
+        event.lost === 1 ? 'connection' : 'connections'
+      }; starting another${event.delay > 0 ? ` in ${event.delay} ms` : ''}`;
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
     case 'restarted':

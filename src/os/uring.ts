@@ -317,15 +317,7 @@ export class Uring {
     const wait = timeout === 0 ? 0 : 1;
     let taken: number;
     if (timeout <= 0) {
-      taken = libc.io_uring_enter(
-        SYS_IO_URING_ENTER,
-        this.#enterFd,
-        this.#unsubmitted,
-        wait,
-        IORING_ENTER_GETEVENTS | this.#enterFlags,
-        0,
-        0,
-      );
+      taken = this.#call(this.#unsubmitted, wait, IORING_ENTER_GETEVENTS);
     } else {
       this.#timespec[0] = BigInt(Math.floor(timeout / 1000));
       this.#timespec[1] = BigInt(Math.floor((timeout % 1000) * 1e6));
@@ -356,9 +348,12 @@ export class Uring {
     return (Atomics.load(this.#rings, this.#sqFlags) & IORING_SQ_CQ_OVERFLOW) !== 0;
   }
 
-  /** Moves on to the next completion; false when there is none left of this turn. */
+  /**
+   * Moves on to the next completion; false when there is none left of this turn. What became of all that
+   * was handed over with the last `enter`, and did not have to wait, is told within the turn.
+   */
   next(): boolean {
-    if (this.#head === this.#seen) return false;
+    if (this.#head === this.#seen && !this.#fetchOverflow()) return false;
     const entry = this.#cqes + (this.#head & this.#cqMask) * 4;
     this.#head = (this.#head + 1) | 0;
     const word = this.#rings[entry]!;
@@ -370,6 +365,21 @@ export class Uring {
     this.more = (flags & IORING_CQE_F_MORE) !== 0;
     this.offset = flags & IORING_CQE_F_BUFFER ? (flags >>> 16) * this.#sizes.bufferSize : -1;
     return true;
+  }
+
+  /** Has the kernel move what it kept, for lack of room, into the ring; false if that was nothing. */
+  #fetchOverflow(): boolean {
+    if (!this.overflowed) return false;
+    Atomics.store(this.#rings, this.#cqHead, this.#head);
+    this.#call(0, 0, IORING_ENTER_GETEVENTS);
+    this.#seen = Atomics.load(this.#rings, this.#cqTail);
+    return this.#head !== this.#seen;
+  }
+
+  /** `io_uring_enter` without a time limit. */
+  #call(submit: number, wait: number, flags: number): number {
+    const all = flags | this.#enterFlags;
+    return libc.io_uring_enter(SYS_IO_URING_ENTER, this.#enterFd, submit, wait, all, 0, 0);
   }
 
   /** Gives the buffer of this completion back to the kernel, with the next `enter`. */
@@ -437,16 +447,7 @@ export class Uring {
   /** More operations in one turn than the ring holds: hands over what there is, without waiting. */
   #makeRoom(): void {
     Atomics.store(this.#rings, this.#sqTail, this.#tail);
-    const taken = libc.io_uring_enter(
-      SYS_IO_URING_ENTER,
-      this.#enterFd,
-      this.#unsubmitted,
-      0,
-      this.#enterFlags,
-      0,
-      0,
-    );
-    this.#unsubmitted -= check('io_uring_enter', taken);
+    this.#unsubmitted -= check('io_uring_enter', this.#call(this.#unsubmitted, 0, 0));
   }
 
   #setBytes(entry: number, address: number, length: number): void {
