@@ -16,6 +16,7 @@ export interface CompareOptions {
   readonly service?: string;
   readonly questions?: string;
   readonly framing?: string;
+  readonly unpinned?: boolean;
   readonly seed?: number;
   readonly quick?: boolean;
   readonly json?: string;
@@ -76,6 +77,7 @@ export function compareOptions(command: Command, whole: (text: string) => number
     .option('--service <module>', 'your own service; needs --questions')
     .option('--questions <file>', 'a question, a tab and its answer in each line; or .json')
     .option('--framing <words>', 'what ends an answer: delimiter:END, line, length:1, 2 or 4')
+    .option('--unpinned', 'let the kernel choose cores: on a machine that is busy anyway')
     .option('--seed <n>', 'of the order in which they are measured; default: 1', whole)
     .option('--quick', 'the matrix that shows most in a minute')
     .option('--json <file>', 'all that was measured, as JSON; - is standard output')

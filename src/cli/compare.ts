@@ -167,6 +167,7 @@ function planFrom(
     ...(options.warmUp !== undefined && { warmUp: options.warmUp }),
     ...(options.threads !== undefined && { threads: options.threads }),
     ...(options.processes !== undefined && { processes: options.processes }),
+    ...(options.unpinned === true && { pinned: false }),
     ...(options.seed !== undefined && { seed: options.seed }),
     ...(options.service !== undefined && { service: serviceUrl(options.service) }),
     ...questionsFrom(options, base),

@@ -74,6 +74,9 @@ describe('whyUnlike', () => {
     expect(whyUnlike(plan, planWith({ rounds: 9, seed: 5, conditions: calm(1) }))).toBeUndefined();
     expect(whyUnlike(plan, planWith({ seconds: 2 }))).toBe('measured time in s: 1 now, 2 then');
     expect(whyUnlike(plan, planWith({ threads: 8 }))).toBe('threads: by default now, 8 then');
+    expect(whyUnlike(plan, planWith({ pinned: false }))).toBe(
+      'cores: of their own now, unpinned then',
+    );
     expect(whyUnlike(plan, planWith({ service: 'file:///a/b/mine.ts' }))).toBe(
       'service: the Zen questions now, mine.ts then',
     );

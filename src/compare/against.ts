@@ -118,7 +118,7 @@ export function whyUnlike(now: ComparePlan, then: ComparePlan): string | undefin
     ['threads', (plan) => plan.threads ?? 'by default'],
     ['processes', (plan) => plan.processes ?? 'by default'],
     ['service', service],
-    ['cores of their own', (plan) => plan.pinned],
+    ['cores', (plan) => (plan.pinned ? 'of their own' : 'unpinned')],
   ];
   for (const [what, of] of settings) {
     if (of(now) !== of(then)) return `${what}: ${of(now)} now, ${of(then)} then`;

@@ -60,6 +60,20 @@ describe('compare', () => {
     await until('its processes to end', () => descendantsOf(process.pid).length <= before.length);
   });
 
+  it('leaves cores to the kernel where it is asked to', async () => {
+    const cores = coresOf();
+    const found = await compare(
+      { ...plan, pinned: false, rounds: 1 },
+      {
+        run: async (load, options) => {
+          expect(coresOf()).toEqual(cores);
+          return await answered(load, options);
+        },
+      },
+    );
+    expect(found.cores).toBeNull();
+  });
+
   it('tries twice what fails, and goes on with the rest', async () => {
     const found = await compare(
       { ...plan, rounds: 3 },
