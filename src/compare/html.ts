@@ -26,7 +26,7 @@ import type { Comparison } from './compare.ts';
 import type { FigureName, Row } from './findings.ts';
 import { type Condition, conditionKey } from './plan.ts';
 import type { Level } from './statistics.ts';
-import { againstTable, notesOf, silenceTables, type Table, tablesOf } from './tables.ts';
+import { againstTable, notesOf, roundsOf, silenceTables, type Table, tablesOf } from './tables.ts';
 import { conditionText, duration, figureWords, levelText, listed, thinkText } from './words.ts';
 
 export async function htmlPage(found: Comparison, against?: Against): Promise<string> {
@@ -68,12 +68,12 @@ const pageTable = ({ caption, head, rows }: Table): string => {
 function introduction({ plan, cells, seconds }: Comparison): string {
   const service =
     plan.service === null ? 'the Zen questions' : `the service ${plan.service.split('/').at(-1)}`;
-  return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in up to ${several(plan.rounds, 'round')}: ${several(cells.length, 'measurement')} in ${duration(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; lines and bars their middle.`;
+  return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in ${several(roundsOf(cells), 'round')}: ${several(cells.length, 'measurement')} in ${duration(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; lines and bars their middle.`;
 }
 
 /** What is read first. */
 function standing(
-  { end, findings, recommendation, cells, planned }: Comparison,
+  { plan, end, findings, recommendation, cells, planned }: Comparison,
   against: Against | undefined,
 ): Parameters<typeof verdict> {
   if (end === 'interrupted') {
@@ -85,7 +85,11 @@ function standing(
   }
   if (findings.doubts.length > 0) return ['bad', 'Not to be trusted', findings.doubts.slice(0, 3)];
   const late =
-    end === 'out of time' ? [`Time was over after ${cells.length} of ${planned} measurements`] : [];
+    end === 'out of time'
+      ? [
+          `There was time for ${several(roundsOf(cells), 'round')}; up to ${plan.rounds} were wanted.`,
+        ]
+      : [];
   if (against !== undefined && regressionsOf(against) > 0) {
     return ['bad', `${several(regressionsOf(against), 'regression')} against the stored run`, late];
   }

@@ -12,7 +12,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-type Found = Pick<Run, 'plan' | 'cells' | 'left'> & { readonly findings: Findings };
+type Found = Pick<Run, 'plan' | 'cells' | 'left' | 'end'> & { readonly findings: Findings };
 
 /** One table for each condition. */
 export function tablesOf(found: Found): Table[] {
@@ -117,7 +117,7 @@ export function notesOf(found: Found): string[] {
     ({ reason }) => reason,
   );
   return [
-    `Figures are the middle of ${several(roundsOf(cells), 'round')}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies beyond 1, and the ratio 10 % or more from it; no difference: the whole interval is within 10 %; unclear: neither`,
+    `Figures are the middle of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies beyond 1, and the ratio 10 % or more from it; no difference: the whole interval is within 10 %; unclear: neither`,
     'unanswered: connections that asked and were never answered; fairness: 1 all connections alike, 1/n one of n has all (Jain); CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: resident memory of all its processes',
     ...(has(({ loadBound }) => loadBound)
       ? [
@@ -157,7 +157,7 @@ const variantText = (variant: Condition & { readonly architecture: string }) =>
   `${variant.architecture} at ${conditionText(variant)}`;
 
 /** How many were begun. */
-const roundsOf = (cells: Run['cells']): number =>
+export const roundsOf = (cells: Run['cells']): number =>
   cells.reduce((most, { round }) => Math.max(most, round), 0);
 
 /** By architecture and reason, with the conditions. */
