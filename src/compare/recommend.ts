@@ -39,15 +39,13 @@ export function recommendationOf(
   }
   const facts = new Facts(run, usable);
   const safe = facts.architectures.filter((name) => !facts.of(name).some(({ starves }) => starves));
-  const unless = facts.architectures
-    .filter((name) => !safe.includes(name))
-    .map((name) => onlyIf(name, facts));
+  const unsafe = facts.architectures.filter((name) => !safe.includes(name));
   if (safe.length === 0) {
     return {
       choice: null,
       headline: 'None of these answered every connection under all conditions',
       because: [],
-      unless,
+      unless: unsafe.map((name) => onlyIf(name, facts)),
     };
   }
   const conditions = facts.conditions.filter((condition) =>
@@ -68,19 +66,20 @@ export function recommendationOf(
   const [choice] = safe.toSorted((a, b) => times(b) - times(a) || costOf(a) - costOf(b));
   const peers = safe.filter((name) => times(name) === times(choice!) && isLevel(name));
   const names = peers.length > 1 ? `${listed(peers, 'or')}` : choice!;
-  const which = peers.length > 1 ? 'this run does not tell them apart, and each' : 'it';
-  const everybody = unless.length > 0 ? ' left no connection unanswered and' : '';
-  const among = ` was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
+  const apart = peers.length > 1 ? 'this run does not tell them apart; ' : '';
+  const whom = unsafe.length > 0 ? 'of those that left no connection unanswered ' : '';
+  const which = peers.length > 1 ? 'each' : 'it';
+  const among = `was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
   const trust = doubts.length > 0 ? '; parts of this run are not to be trusted, see there' : '';
   return {
     choice: choice!,
-    headline: `Take ${names}: ${which}${everybody}${among}${trust}`,
+    headline: `Take ${names}: ${apart}${whom}${which} ${among}${trust}`,
     because: [
       ...calmEnds(conditions).map((one) => rateSentence(one, fastest.get(one)!, safe, facts)),
       ...costSentences(calmEnds(conditions).at(-1), safe, facts),
       ...silenceSentences(facts, safe),
     ],
-    unless,
+    unless: unsafe.map((name) => onlyIf(name, facts, choice)),
   };
 }
 
@@ -223,7 +222,7 @@ function silenceSentences(facts: Facts, safe: readonly string[]): string[] {
 }
 
 /** For one that left connections unanswered: where it did, and how it does where it does not. */
-function onlyIf(name: string, facts: Facts): string {
+function onlyIf(name: string, facts: Facts, choice?: string): string {
   const bad = facts.of(name).filter(({ starves }) => starves);
   const calm = bad
     .filter(({ variant }) => variant.silent === 0)
@@ -247,5 +246,18 @@ function onlyIf(name: string, facts: Facts): string {
     const verb = proofs.length > 0 ? '' : ' were never answered';
     proofs.push(`beside ${several(silent, 'silent client')} ${left} of ${connections}${verb}`);
   }
-  return `Choose ${name} only if ${listed(conditions)}: ${proofs.join(', and ')}`;
+  const gain = choice === undefined ? '' : gainText(name, choice, facts);
+  return `Choose ${name} only if ${listed(conditions)}: ${proofs.join(', and ')}${gain}`;
+}
+
+/** Where it was faster than the choice and left nobody out. */
+function gainText(name: string, choice: string, facts: Facts): string {
+  for (const row of facts.of(name).filter(({ starves }) => !starves)) {
+    const other = facts.at(row.variant, choice);
+    if (other === undefined) continue;
+    const { verdict, interval } = facts.difference('rate', row.variant, other.variant);
+    if (verdict !== 'more') continue;
+    return `; at ${conditionText(row.variant)} it answered ${intervalText(interval)} times as many as ${choice}`;
+  }
+  return '';
 }
