@@ -21,7 +21,14 @@ import {
   quick,
 } from '../compare/plan.ts';
 import type { Cell, Run } from '../compare/result.ts';
-import { againstTable, notesOf, silenceTables, type Table, tablesOf } from '../compare/tables.ts';
+import {
+  againstNotes,
+  againstTable,
+  notesOf,
+  silenceTables,
+  type Table,
+  tablesOf,
+} from '../compare/tables.ts';
 import { conditionText, duration, figureWords } from '../compare/words.ts';
 import { ServeError } from '../host/errors.ts';
 import { serviceUrl } from '../host/load-service.ts';
@@ -271,7 +278,7 @@ function print(found: Comparison, against: Against | undefined): void {
   for (const table of silenceTables(found)) show(table);
   if (against !== undefined) {
     show(againstTable(against));
-    for (const note of against.notes) console.log(note);
+    for (const note of againstNotes(against)) console.log(note);
   }
   for (const note of notesOf(found)) console.log(note);
   const { headline, because, unless } = found.recommendation;

@@ -26,7 +26,15 @@ import type { Comparison } from './compare.ts';
 import type { FigureName, Row } from './findings.ts';
 import { type Condition, conditionKey } from './plan.ts';
 import type { Level } from './statistics.ts';
-import { againstTable, notesOf, roundsOf, silenceTables, type Table, tablesOf } from './tables.ts';
+import {
+  againstNotes,
+  againstTable,
+  notesOf,
+  roundsOf,
+  silenceTables,
+  type Table,
+  tablesOf,
+} from './tables.ts';
 import { conditionText, duration, figureWords, levelText, listed, thinkText } from './words.ts';
 
 export async function htmlPage(found: Comparison, against?: Against): Promise<string> {
@@ -373,15 +381,8 @@ async function silenceSection(found: Comparison): Promise<string> {
 
 function againstSection(against: Against): string {
   const count = regressionsOf(against);
-  const lines = [
-    ...against.starving.map(
-      (variant) =>
-        `${variant.architecture} at ${conditionText(variant)} now leaves connections unanswered`,
-    ),
-    ...against.notes,
-  ];
   return `<h2>Against the stored run</h2>
-${verdict(count > 0 ? 'bad' : 'good', count > 0 ? several(count, 'regression') : 'No regression', lines)}
+${verdict(count > 0 ? 'bad' : 'good', count > 0 ? several(count, 'regression') : 'No regression', againstNotes(against))}
 <div class="close with">${tableOf({ ...againstTable(against), words: 2 })}</div>`;
 }
 

@@ -169,6 +169,19 @@ function leftText(left: Run['left']): string[] {
   });
 }
 
+/** What is to be said of the comparison with a stored run besides its table. */
+export const againstNotes = ({ starving, notes, unmatched }: Against): string[] => [
+  ...starving.map(
+    (variant) => `REGRESSION: ${variantText(variant)} now leaves connections unanswered`,
+  ),
+  ...(unmatched > 0
+    ? [
+        `${several(unmatched, 'variant')} of the two runs ${unmatched === 1 ? 'has' : 'have'} no counterpart in the other`,
+      ]
+    : []),
+  ...notes,
+];
+
 /** This run over a stored one. */
 export function againstTable({ changes, storedAt }: Against): Table {
   return {
