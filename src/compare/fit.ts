@@ -30,13 +30,13 @@ export function whyNot(
   const all = connections + silent;
   const most = mostOf(traits);
   if (all > most.connections) {
-    return `${all} connections are more than the ${most.connections} that are asked of it: ${most.why}`;
+    return `more than the ${most.connections} connections that are asked of it: ${most.why}`;
   }
   if (traits.capacity !== 'unbounded' && all > queue) {
-    return `${all} connections are more than the ${queue} that may wait until it has time for them (net.core.somaxconn), and who is not even connected cannot ask`;
+    return `more connections than the ${queue} that may wait until it has time for them (net.core.somaxconn); who is not even connected cannot ask`;
   }
   if (descriptors !== undefined && all > descriptors - BESIDES) {
-    return `${all} connections are more than there are descriptors for; raise the limit with ulimit -n ${all + BESIDES}`;
+    return `more connections than there are descriptors for; raise the limit with ulimit -n ${all + BESIDES}`;
   }
   return undefined;
 }

@@ -333,13 +333,17 @@ function levelsTable(
   };
 }
 
-/** Bars without and with silent clients, at the most connections that have both. */
+/** Bars without and with silent clients, at the most connections at which most architectures were measured. */
 async function silenceSection(found: Comparison): Promise<string> {
   const { plan, findings } = found;
   const tables = silenceTables(found);
   const noisy = plan.conditions.filter(({ silent }) => silent > 0);
   if (tables.length === 0 || noisy.length === 0) return '';
-  const most = noisy.at(-1)!;
+  const rowsAt = (condition: Condition) =>
+    findings.rows.filter(({ variant }) => conditionKey(variant) === conditionKey(condition)).length;
+  const most = noisy
+    .toSorted((a, b) => rowsAt(a) - rowsAt(b) || a.connections - b.connections)
+    .at(-1)!;
   const set = plan.conditions
     .filter(
       ({ connections, think, thinkHow }) =>
@@ -374,9 +378,14 @@ async function silenceSection(found: Comparison): Promise<string> {
       look,
     })),
   });
-  const others = tables.slice(0, -1).map(pageTable).join('\n');
+  const isShown = ({ caption: text }: Table) => text.startsWith(`${conditionText(most)}:`);
+  const shown = tables.filter(isShown).map(pageTable).join('\n');
+  const others = tables
+    .filter((table) => !isShown(table))
+    .map(pageTable)
+    .join('\n');
   const folded = others === '' ? '' : details('Beside other connections', others);
-  return `<h2>${plain(title)}</h2>${figure(svg, caption)}${pageTable(tables.at(-1)!)}${folded}`;
+  return `<h2>${plain(title)}</h2>${figure(svg, caption)}${shown}${folded}`;
 }
 
 function againstSection(against: Against): string {

@@ -40,8 +40,8 @@ describe('estimatedSeconds', () => {
     expect(quick.longest).toBeLessThan(60);
     const plan = planWith({ ...quick });
     const oneRound = estimatedSeconds({ ...plan, rounds: 1, longest: 0 }, variantsOf(plan).length);
-    // Verdicts take three rounds, also where everything is slower by half.
-    expect(oneRound * 3 * 1.5).toBeLessThan(quick.longest);
+    // Verdicts take three rounds, also where everything is slower by a quarter.
+    expect(oneRound * 3 * 1.25).toBeLessThan(quick.longest);
   });
 });
 
@@ -70,18 +70,18 @@ describe('whyNot', () => {
     ]);
     const single = await loadArchitecture('single');
     expect(whyNot(single, at(5000), { descriptors: 100_000, queue: 4096 })).toMatch(
-      /^5000 connections are more than the 4096 that may wait until it has time for them /,
+      /^more connections than the 4096 that may wait until it has time for them /,
     );
   });
 
   it('counts silent clients, and descriptors', async () => {
     const inetd = await loadArchitecture('inetd');
     expect(whyNot(inetd, at(14, 4), { descriptors: 4096, queue: 4096 })).toBe(
-      '18 connections are more than the 16 that are asked of it: each is a process of its own',
+      'more than the 16 connections that are asked of it: each is a process of its own',
     );
     const epoll = await loadArchitecture('epoll');
     expect(whyNot(epoll, at(1000), { descriptors: 1024, queue: 4096 })).toBe(
-      '1000 connections are more than there are descriptors for; raise the limit with ulimit -n 1100',
+      'more connections than there are descriptors for; raise the limit with ulimit -n 1100',
     );
     expect(whyNot(epoll, at(1000), { descriptors: undefined, queue: 4096 })).toBeUndefined();
   });

@@ -130,15 +130,19 @@ export const quick = {
 } as const;
 
 /** How long a cell takes besides its measured time and warm-up, in s: a server starts, clients connect, all end. */
-const OVERHEAD = 0.25;
+const OVERHEAD = 0.4;
+const PER_CONNECTION = 0.0003;
 
 export const variantsOf = ({ architectures, conditions }: ComparePlan): Variant[] =>
   conditions.flatMap((condition) =>
     architectures.map((architecture) => ({ architecture, ...condition })),
   );
 
-export const cellSeconds = ({ seconds, warmUp }: ComparePlan): number =>
-  seconds + warmUp + OVERHEAD;
+/** Of one measurement, on average, in s. */
+export function cellSeconds({ seconds, warmUp, conditions }: ComparePlan): number {
+  const connections = conditions.reduce((sum, one) => sum + one.connections + one.silent, 0);
+  return seconds + warmUp + OVERHEAD + (PER_CONNECTION * connections) / conditions.length;
+}
 
 /** Of the whole plan, in s. */
 export function estimatedSeconds(plan: ComparePlan, variants: number): number {

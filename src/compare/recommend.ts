@@ -199,8 +199,9 @@ function silenceSentences(facts: Facts, safe: readonly string[]): string[] {
   const noisy = facts.conditions.filter(({ silent }) => silent > 0);
   const condition = noisy.at(-1);
   if (condition === undefined) return [];
-  const rows = facts.architectures.flatMap((name) => facts.at(condition, name) ?? []);
-  const silenced = rows.filter(({ levels }) => levels.rate?.median === 0);
+  const silenced = facts.architectures.filter((name) =>
+    noisy.some((one) => facts.at(one, name)?.levels.rate?.median === 0),
+  );
   const kept = safe.flatMap((name) => {
     const row = facts.at(condition, name);
     const calm = facts.at({ ...condition, silent: 0 }, name);
@@ -210,9 +211,8 @@ function silenceSentences(facts: Facts, safe: readonly string[]): string[] {
     return [`${name} ${intervalText(difference.interval)} (${verdictText(difference)})`];
   });
   const who = several(condition.silent, 'silent client');
-  const namesOf = (some: readonly Row[]) => listed(some.map(({ variant }) => variant.architecture));
   return [
-    ...(silenced.length > 0 ? [`With ${who}, ${namesOf(silenced)} answered nobody at all`] : []),
+    ...(silenced.length > 0 ? [`With ${who}, ${listed(silenced)} answered nobody at all`] : []),
     ...(kept.length > 0
       ? [
           `With ${who} beside ${several(condition.connections, 'connection')}, the rates of the others were so many times what they were without: ${listed(kept)}`,

@@ -4,7 +4,14 @@ import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
 import type { Run } from './result.ts';
-import { conditionText, intervalText, medianText, unansweredText, verdictText } from './words.ts';
+import {
+  conditionText,
+  intervalText,
+  listed,
+  medianText,
+  unansweredText,
+  verdictText,
+} from './words.ts';
 
 export interface Table {
   readonly caption: string;
@@ -117,7 +124,7 @@ export function notesOf(found: Found): string[] {
     ({ reason }) => reason,
   );
   return [
-    `Figures are the middle of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies beyond 1, and the ratio 10 % or more from it; no difference: the whole interval is within 10 %; unclear: neither`,
+    `Figures are the middle of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies 5 % or more beyond 1, and the ratio 10 % or more; no difference: the whole interval is within 10 %; unclear: neither`,
     'unanswered: connections that asked and were never answered; fairness: 1 all connections alike, 1/n one of n has all (Jain); CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: resident memory of all its processes',
     ...(has(({ loadBound }) => loadBound)
       ? [
@@ -160,12 +167,17 @@ const variantText = (variant: Condition & { readonly architecture: string }) =>
 export const roundsOf = (cells: Run['cells']): number =>
   cells.reduce((most, { round }) => Math.max(most, round), 0);
 
-/** By architecture and reason, with the conditions. */
+/** Each reason once, with the architectures that it is about, and where it begins. */
 function leftText(left: Run['left']): string[] {
-  const groups = Map.groupBy(left, ({ variant, why }) => `${variant.architecture}: ${why}`);
-  return [...groups].map(([what, own]) => {
-    const more = own.length > 1 ? `, and under ${own.length - 1} more` : '';
-    return `Not run: ${what} (${conditionText(own[0]!.variant)}${more})`;
+  const groups = Map.groupBy(left, ({ why }) => why);
+  return [...groups].map(([why, own]) => {
+    const names = [...new Set(own.map(({ variant }) => variant.architecture))];
+    const places = new Set(own.map(({ variant }) => conditionKey(variant)));
+    const more =
+      places.size > 1
+        ? ` and under ${several(places.size - 1, 'more condition', 'more conditions')}`
+        : '';
+    return `Not run: ${listed(names)} at ${conditionText(own[0]!.variant)}${more}: ${why}`;
   });
 }
 
