@@ -36,7 +36,8 @@ import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
 import { parseFraming, parseQuestions, wholePlan } from '../load/plan-file.ts';
 import { several } from '../load/words.ts';
 import type { CompareOptions } from './compare-options.ts';
-import { writeOutput } from './output.ts';
+import { SAME_SIGNAL } from './interrupt.ts';
+import { checkOutput, writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
 import { tableLines } from './table.ts';
 
@@ -65,28 +66,37 @@ export async function compareCommand(
   await checkSize(plan);
   // Before the run and not after it: minutes would be lost.
   for (const file of [options.html, options.json]) {
-    if (file !== undefined && file !== '-') writeOutput(file, '');
+    if (file !== undefined && file !== '-') checkOutput(file);
   }
   const outline = await outlineOf(plan);
   console.error(outlineText(plan, outline.variants.length));
-  const stopping = new AbortController();
-  const stop = () => {
-    clearLine();
-    console.error('Stopping; Ctrl-C again ends at once');
-    stopping.abort();
-  };
-  // Once: the second one ends this process, and with it all that it has started.
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  const found = await compare(plan, { signal: stopping.signal, onProgress: tell }).finally(() => {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-    clearLine();
-  });
+  const found = await untilStopped((signal) => compare(plan, { signal, onProgress: tell }));
   const against = stored === undefined ? undefined : againstOf(found, stored);
   if (options.html !== undefined) writeOutput(options.html, await htmlPage(found, against));
   if (options.json !== undefined)
     writeJson(options.json, { ...found, ...(against && { against }) });
   if (options.json !== '-') print(found, against);
   judge(found, against);
+}
+
+/** The first Ctrl-C aborts the signal; another one ends this process, and with it all that it has started. */
+async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopping = new AbortController();
+  const letGo = () => void process.off('SIGINT', stop).off('SIGTERM', stop);
+  const stop = () => {
+    if (stopping.signal.aborted) return;
+    clearLine();
+    console.error('Stopping; Ctrl-C again ends at once');
+    stopping.abort();
+    setTimeout(letGo, SAME_SIGNAL).unref();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    return await work(stopping.signal);
+  } finally {
+    letGo();
+    clearLine();
+  }
 }
 
 /** @throws CommandError with the exit code for what is wrong, the gravest first */

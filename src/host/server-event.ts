@@ -60,7 +60,7 @@ export type ServerEvent =
     };
 
 /** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
-const quoted = (text: string): string =>
+export const quoted = (text: string): string =>
   JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 
 /** Why somebody was turned away, after "Refused …:". */

@@ -100,6 +100,8 @@ export const libc = {
       size: Int,
     ) => Int
   >('long syscall(long, int, uint, uint, uint, uintptr_t, size_t)'),
+  clock_gettime: declare<(clock: Int, time: Address) => Int>('int clock_gettime(int, uintptr_t)'),
+  getrusage: declare<(who: Int, usage: Address) => Int>('int getrusage(int, uintptr_t)'),
   gettid: declare<() => Int>('int gettid()'),
   tgkill: declare<(pid: Int, tid: Int, signal: Int) => Int>('int tgkill(int, int, int)'),
   sigaction: declare<(signal: Int, action: Uint8Array, old: null) => Int>(

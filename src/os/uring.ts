@@ -62,9 +62,9 @@ export const RECEIVED = 2;
 export const SENT_SHORT = 3;
 /** A send that waited for room is done. */
 export const SENT = 4;
-const CANCELLED = 5;
+export const CANCELLED = 5;
 /** A close that failed; one that succeeds makes no completion. */
-const CLOSED = 6;
+export const CLOSED = 6;
 
 /** A socket that was being connected is connected, or failed to be. */
 export const CONNECTED = 7;
