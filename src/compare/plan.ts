@@ -90,7 +90,7 @@ export const defaultAxes: Axes = {
 };
 
 /** Those whose difference is a lesson; no more than can be told apart in one picture. */
-export const defaultArchitectures = [
+const defaultArchitectures = [
   ...['single', 'threaded', 'prefork', 'poll', 'epoll', 'uring', 'callback', 'coroutine'],
 ] as const;
 
