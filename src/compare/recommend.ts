@@ -7,6 +7,7 @@ import { several } from '../load/words.ts';
 import { differenceOf, type FigureName, type Findings, type Row } from './findings.ts';
 import { type Condition, conditionKey, type Variant, variantKey } from './plan.ts';
 import type { Run } from './result.ts';
+import { mean } from './statistics.ts';
 import { MIN_ROUNDS } from './verdict.ts';
 import {
   conditionText,
@@ -112,13 +113,23 @@ class Facts {
     return differenceOf(figure, of, to, cellsOf(of), cellsOf(to));
   }
 
-  /** By a figure's median, the least first; only those that have it. */
+  /**
+   * By a figure, the least first; only those that have it. By its geometric mean, whose ratios are those that
+   * are told with them: medians may stand in another order.
+   */
   sorted(condition: Condition, names: readonly string[], figure: FigureName): Row[] {
+    const centreOf = ({ variant }: Row) =>
+      mean(
+        (this.#cells.get(variantKey(variant)) ?? []).flatMap(({ state, figures }) => {
+          const value = state === 'good' ? (figures?.[figure] ?? null) : null;
+          return value === null ? [] : [Math.log(value)];
+        }),
+      );
     return names
       .map((name) => this.at(condition, name))
       .filter((row) => row !== undefined && row.levels[figure] !== null)
       .map((row) => row!)
-      .sort((a, b) => a.levels[figure]!.median - b.levels[figure]!.median);
+      .sort((a, b) => centreOf(a) - centreOf(b));
   }
 
   /** The one that answered most, and all that are not shown to be slower. */
