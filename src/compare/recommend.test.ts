@@ -59,10 +59,13 @@ describe('recommendationOf', () => {
   });
 
   it('chooses by cost among those that are not told apart, and says that they are not', () => {
-    const { choice, because } = madeUp({}, ({ architecture }) =>
+    const { choice, headline, because } = madeUp({}, ({ architecture }) =>
       architecture === 'uring' ? { cpu: 9 } : { cpu: 5 },
     ).recommendation;
     expect(choice).toBe('epoll');
+    expect(headline).toBe(
+      'Take epoll: it was among the fastest under 1 of 1 condition, and an answer costs it less than uring',
+    );
     expect(because[0]).toMatch(/times \w+ \(no difference\)$/);
   });
 

@@ -55,7 +55,7 @@ export function recommendationOf(
   const fastest = new Map(conditions.map((one) => [one, facts.fastest(one, safe)]));
   const times = (name: string) =>
     conditions.filter((one) => fastest.get(one)!.includes(name)).length;
-  const heaviest = conditions.at(-1)!;
+  const heaviest = calmEnds(conditions).at(-1)!;
   const costOf = (name: string) =>
     facts.at(heaviest, name)?.levels.cpu?.median ?? Number.POSITIVE_INFINITY;
   /** Not shown to cost more than the choice. */
@@ -66,15 +66,20 @@ export function recommendationOf(
   };
   const [choice] = safe.toSorted((a, b) => times(b) - times(a) || costOf(a) - costOf(b));
   const peers = safe.filter((name) => times(name) === times(choice!) && isLevel(name));
+  const dearer = safe.filter((name) => times(name) === times(choice!) && !isLevel(name));
   const names = peers.length > 1 ? `${listed(peers, 'or')}` : choice!;
   const apart = peers.length > 1 ? 'this run does not tell them apart; ' : '';
   const whom = unsafe.length > 0 ? 'of those that left no connection unanswered ' : '';
   const which = peers.length > 1 ? 'each' : 'it';
   const among = `was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
+  const cost =
+    dearer.length > 0
+      ? `, and an answer costs ${peers.length > 1 ? 'them' : 'it'} less than ${listed(dearer, 'or')}`
+      : '';
   const trust = doubts.length > 0 ? '; parts of this run are not to be trusted, see there' : '';
   return {
     choice: choice!,
-    headline: `Take ${names}: ${apart}${whom}${which} ${among}${trust}`,
+    headline: `Take ${names}: ${apart}${whom}${which} ${among}${cost}${trust}`,
     because: [
       ...calmEnds(conditions).map((one) => rateSentence(one, fastest.get(one)!, safe, facts)),
       ...costSentences(calmEnds(conditions).at(-1), safe, facts),
