@@ -97,6 +97,8 @@ describe('againstTable', () => {
       ['uring', 'REGRESSION'],
     ]);
     expect(rows[1]![2]).toMatch(/^0\.\d\d \[.*\] slower$/);
+    const noisy = againstNotes(againstOf(madeUp({ seed: 4 }, undefined, 0.6), madeUp({})));
+    expect(noisy[0]).toMatch(/^\d of 6 figures are unclear: /);
     expect(againstNotes(against).slice(0, 2)).toEqual([
       'REGRESSION: uring at 64 connections now leaves connections unanswered',
       '2 variants of the two runs have no counterpart in the other',

@@ -182,7 +182,7 @@ function leftText(left: Run['left']): string[] {
 }
 
 /** What is to be said of the comparison with a stored run besides its table. */
-export const againstNotes = ({ starving, notes, unmatched }: Against): string[] => [
+export const againstNotes = ({ changes, starving, notes, unmatched }: Against): string[] => [
   ...starving.map(
     (variant) => `REGRESSION: ${variantText(variant)} now leaves connections unanswered`,
   ),
@@ -191,8 +191,20 @@ export const againstNotes = ({ starving, notes, unmatched }: Against): string[] 
         `${several(unmatched, 'variant')} of the two runs ${unmatched === 1 ? 'has' : 'have'} no counterpart in the other`,
       ]
     : []),
+  ...unclearNote(changes),
   ...notes,
 ];
+
+/** That nothing was found is not that there is nothing. */
+function unclearNote(changes: Against['changes']): string[] {
+  const open = changes.filter(
+    ({ verdict, interval }) => verdict === 'unclear' && interval !== null,
+  );
+  if (open.length === 0) return [];
+  return [
+    `${open.length} of ${several(changes.length, 'figure')} are unclear: a change of 10 % or more may be in them; more --rounds would tell`,
+  ];
+}
 
 /** This run over a stored one. */
 export function againstTable({ changes, storedAt }: Against): Table {
