@@ -5,7 +5,7 @@ import type { Server } from '../host/server.ts';
  * Ctrl-C through npm comes twice, from the terminal and from npm: a second signal within this many ms is
  * the same one.
  */
-const SAME_SIGNAL = 300;
+export const SAME_SIGNAL = 300;
 
 export interface Interruption {
   /** Resolves with the first SIGINT or SIGTERM, or as whoever read the output has left, as in `| head`. */

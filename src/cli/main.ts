@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs';
 import { type Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
+import { compareHelp, compareOptions } from './compare-options.ts';
+import { loadHelp, loadOptions, outputOptions } from './load-options.ts';
 import { quitOnBrokenPipe, report } from './report.ts';
 
-/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly. */
+/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` and `compare` have more. */
 const USAGE = 2;
 
 const { version } = JSON.parse(
@@ -224,6 +226,54 @@ program
   .action(async (architectures: string[], options) => {
     const { siegeCommand } = await import('./siege.ts');
     await siegeCommand(architectures, options);
+  });
+
+const load = loadOptions(
+  program
+    .command('load')
+    .description(
+      'measure a server: what its clients feel, and whether the figures are to be believed',
+    )
+    .argument('[host]', 'name, address, or unix:PATH')
+    .addOption(
+      new Option('-p, --port <port>', `TCP port; default: ${DEFAULT_PORT}`).argParser(port),
+    ),
+  whole,
+)
+  .addHelpText('after', loadHelp)
+  .addHelpText(
+    'after',
+    example("mondo load 127.0.0.1 --rate 5k --fail-if 'p99>5ms' --html load.html"),
+  )
+  .action(async (host: string | undefined, options) => {
+    const { loadCommand } = await import('./load.ts');
+    await loadCommand(host, options);
+  });
+
+// So that merge has for itself the options that load has, too.
+program.enablePositionalOptions();
+load.enablePositionalOptions().helpCommand(false);
+outputOptions(load.command('merge'))
+  .description('add the shards of one load, from the files that --hlog has written')
+  .argument('<files...>', 'one for each shard')
+  .addHelpText('after', example('mondo load merge 1.hlog 2.hlog 3.hlog 4.hlog'))
+  .action(async (files: string[], options) => {
+    const { mergeCommand } = await import('./load.ts');
+    await mergeCommand(files, options);
+  });
+
+compareOptions(
+  program
+    .command('compare')
+    .description('measure architectures side by side, and say which to choose')
+    .argument('[architecture...]', 'which ones; default: one of each kind'),
+  whole,
+)
+  .addHelpText('after', compareHelp)
+  .addHelpText('after', example('mondo compare --quick --html report.html'))
+  .action(async (architectures: string[], options) => {
+    const { compareCommand } = await import('./compare.ts');
+    await compareCommand(architectures, options);
   });
 
 program

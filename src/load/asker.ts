@@ -133,6 +133,8 @@ export class Asker implements WireEvents {
     began(performance.timeOrigin + books.began);
     while (!isStopped() && this.#now < books.measureTo) this.#turn(this.#ask());
     const interrupted = this.#now < books.measureTo;
+    // Those that came due while the last wait took too long.
+    while (!interrupted && this.#nextDue < books.measureTo) this.#release();
     books.finish(this.#now, this);
     const end = books.measureTo + (interrupted ? 0 : this.#plan.grace);
     while (!isStopped() && this.#now < end && this.inFlight + this.waiting > 0) {

@@ -108,6 +108,12 @@ export const libc = {
     'int sigaction(int, void *, void *)',
   ),
   setrlimit: declare<(resource: Int, limit: Uint8Array) => Int>('int setrlimit(int, void *)'),
+  sched_setaffinity: declare<(pid: Int, size: Int, mask: Uint8Array) => Int>(
+    'int sched_setaffinity(int, size_t, void *)',
+  ),
+  sched_getaffinity: declare<(pid: Int, size: Int, mask: Uint8Array) => Int>(
+    'int sched_getaffinity(int, size_t, void *)',
+  ),
   prctl: declare<(option: Int, argument: Int) => Int>('int prctl(int, ulong)'),
   dlsym: declare<(handle: Address, name: string) => Address>('uintptr_t dlsym(uintptr_t, str)'),
 };
