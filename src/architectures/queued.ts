@@ -10,7 +10,10 @@ import { handleConversation } from './blocking.ts';
 import { SocketQueue } from './socket-queue.ts';
 
 /** Its worker has no time left, and has not heard it. */
-function giveUp({ socket, peer }: Accepted, { admission, departure, journal }: WorkerContext): void {
+function giveUp(
+  { socket, peer }: Accepted,
+  { admission, departure, journal }: WorkerContext,
+): void {
   journal.record({ type: 'cut', peer, why: departure.cause });
   admission.leave(socket);
   close(socket);
