@@ -63,7 +63,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
       // -D: the server is the child, and strace its grandchild.
       ...['-D', '-f', '--seccomp-bpf', '-qq', '-o', '/dev/null', '-e', 'trace=accept4'],
       ...['-e', `inject=accept4:error=${error}:when=1..${FAILURES}`],
-      ...[process.execPath, mondo, 'serve', architecture, '-p', '0', '--log', 'json'],
+      ...[process.execPath, mondo, 'serve', architecture, '-p', '0'],
     ]);
 
   it.each([
@@ -80,7 +80,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
     ['asyncore', 'ENOBUFS', 1],
     // libuv tries again by itself, and tells nobody.
     ['callback', 'ENOMEM', 0],
-    ['coroutine', 'ENFILE', 0],
+    ['coroutine', 'ENOBUFS', 0],
     // It is the peer's fault and not the server's: no word of it.
     ['threaded', 'ECONNABORTED', 0],
     ['epoll', 'EPROTO', 0],
@@ -89,7 +89,6 @@ describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
     await using server = failing(architecture, error);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
-    // Both come through in the end, unless they were turned away where descriptors are used up.
     for (let i = 0; i < 2; i++) {
       const client = await NetClient.connect(address);
       expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
@@ -99,6 +98,6 @@ describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
     const { code, stdout } = await server.ended();
     expect(code).toBe(0);
     expect(stdout.match(/Cannot accept for now: accept4: E\w+/g) ?? []).toHaveLength(lines);
-    expect(stdout).not.toMatch(/died|failed/);
+    expect(stdout).not.toMatch(/ died| failed/);
   });
 });

@@ -12,7 +12,7 @@ import { ask, NetClient } from './support/clients.ts';
 import { descriptorsOf } from './support/kernel.ts';
 import { Process, spawnMondo } from './support/processes.ts';
 import { architectures, Serving } from './support/serving.ts';
-import { MS, until, within } from './support/until.ts';
+import { MS, staysPending, until, within } from './support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 const questions = Object.entries(aphorisms);
@@ -241,9 +241,12 @@ describe('a restart', () => {
     }
     await serving.server.restart();
     expect(serving.server.pids).toHaveLength(2);
+    const answers = waiting.map((client) => client.receive(5));
+    // Long enough for the acceptor to have noticed that it is to leave.
+    expect(await staysPending(Promise.any(answers), 300)).toBe(true);
     await served.close();
-    for (const client of waiting) {
-      expect(await client.receive(5)).toBe('Ugly.');
+    for (const [i, client] of waiting.entries()) {
+      expect(await answers[i]).toBe('Ugly.');
       await client.close();
     }
     await until('the old worker to leave', () => serving.server.pids.length === 1);
