@@ -449,14 +449,85 @@ describe('a worker', () => {
 
 describe('out of descriptors', () => {
   // Each connection of the server takes one descriptor, and of those there are few.
-  const limited = (architecture: string) =>
+  const limited = (architecture: string, descriptors = 48, ...options: string[]) =>
     new Process('/bin/sh', [
       '-c',
-      'ulimit -n 48; exec "$0" "$@"',
+      `ulimit -n ${descriptors}; exec "$0" "$@"`,
       process.execPath,
       join(import.meta.dirname, '..', 'bin', 'mondo'),
-      ...['serve', architecture, '-p', '0', '--limit', 'connections=off', '--limit', 'idle=1m'],
+      ...['serve', architecture, '-p', '0', '--limit', 'idle=1m', ...options],
     ]);
+  const UNBOUNDED = ['--limit', 'connections=off'];
+
+  it.each([
+    ['epoll', 64, 64],
+    ['uring', 64, 64],
+    ['generator', 64, 64],
+    // Each thread takes descriptors of its own.
+    ['socketserver', 128, 20],
+  ])('%s never is with the limit that is the default: who comes then waits', async (architecture, descriptors, crowd) => {
+    await using server = limited(architecture, descriptors);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const clients: NetClient[] = [];
+    const answered: NetClient[] = [];
+    for (let i = 0; i < crowd; i++) {
+      const client = await NetClient.connect(address);
+      clients.push(client);
+      await client.send(BEAUTIFUL);
+      const answer = client.receive(5).then((text) => text === 'Ugly.' && answered.push(client));
+      answer.catch(() => {});
+    }
+    await until('some to be served', () => answered.length >= 3);
+    expect(
+      await staysPending(
+        until('all', () => answered.length === clients.length),
+        300,
+      ),
+    ).toBe(true);
+    const [first] = answered;
+    expect(await ask(first!, BEAUTIFUL, 5)).toBe('Ugly.');
+    // Those who wait come in as others leave.
+    const waiting = () => clients.filter((client) => !answered.includes(client));
+    while (waiting().length > 0) {
+      const { length } = answered;
+      const [leaving] = answered.splice(0, 1);
+      clients.splice(clients.indexOf(leaving!), 1);
+      await leaving!.close();
+      await until('another to be served', () => answered.length >= length);
+    }
+    for (const client of clients) await client.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/EMFILE|Refused| died/);
+  });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('%s never is either: Node accepts whoever comes, and so some wait and some are refused', async (architecture) => {
+    await using server = limited(architecture, 64);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const first = await NetClient.connect(address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const more = await Promise.all(Array.from({ length: 63 }, () => NetClient.connect(address)));
+    await server.printed(/Refused .*as many connections/);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, BEAUTIFUL, 5).catch(() => '');
+      await client.close();
+      return answer === 'Ugly.';
+    });
+    await first.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/EMFILE| died/);
+  });
 
   it.each([
     'epoll',
@@ -466,7 +537,7 @@ describe('out of descriptors', () => {
     'generator',
     'asyncore',
   ])('%s serves those it has, turns the next away, and recovers', async (architecture) => {
-    await using server = limited(architecture);
+    await using server = limited(architecture, 48, ...UNBOUNDED);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
     const first = await NetClient.connect(address);
@@ -493,7 +564,7 @@ describe('out of descriptors', () => {
     'callback',
     'coroutine',
   ])('%s says so, and serves those it has while Node turns the next away', async (architecture) => {
-    await using server = limited(architecture);
+    await using server = limited(architecture, 48, ...UNBOUNDED);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
     const first = await NetClient.connect(address);

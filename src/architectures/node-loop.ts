@@ -7,8 +7,6 @@ import { descriptorLimit } from '../os/descriptors.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Watch } from './watch.ts';
 
-/** How many are left unread where those who come are to wait; the rest is refused. */
-const MOST_WAITING = 1024;
 /** How often it is looked whether other workers have made room, in ms. */
 const GLANCE = 50;
 /** How often it is told that there are no more descriptors, in ms. */
@@ -83,7 +81,7 @@ export async function serveOnNode(
     }
     // Node accepts whoever comes, and cannot be told to leave them in the kernel's queue.
     socket.on('error', () => {});
-    if (waiting.length < MOST_WAITING) {
+    if (waiting.length < worker.mostWaiting) {
       waiting.push(socket);
       letIn();
     } else {

@@ -41,7 +41,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     socket,
     helm,
     isAssistant,
-    doorOf(config.limits, 0),
+    doorOf(config.limits, 0, architecture),
   );
   if (config.assistant === undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
