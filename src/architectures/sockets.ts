@@ -224,8 +224,9 @@ export class Sockets {
   #refuse({ socket, peer }: Accepted): void {
     this.#worker.admission.leave(socket);
     close(socket);
-    const reason = `descriptor ${socket} is past the last that this selector has room for, ${this.#limit - 1}`;
-    this.#worker.journal.record({ type: 'refused', peer, reason });
+    // In a dry run as well: there is nowhere to put it.
+    this.#worker.exceeded('descriptor');
+    this.#worker.journal.record({ type: 'refused', peer, reason: 'descriptor' });
   }
 
   #open({ socket, peer }: Accepted): number {
