@@ -560,6 +560,31 @@ describe('out of descriptors', () => {
     expect(await server.ended()).toMatchObject({ code: 0 });
   });
 
+  it('socketserver sees off those for whom no thread can be started, and recovers', async () => {
+    await using server = limited('socketserver', 96, ...UNBOUNDED);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const first = await NetClient.connect(address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const more = await Promise.all(Array.from({ length: 80 }, () => NetClient.connect(address)));
+    await server.printed(/Cannot start a thread for a client: EMFILE/);
+    await server.printed(/Refused .*as many connections/);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, BEAUTIFUL, 5).catch(() => '');
+      await client.close();
+      return answer === 'Ugly.';
+    });
+    await first.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Cannot start a thread/g)!.length).toBeLessThan(5);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
+
   it.each([
     'callback',
     'coroutine',
