@@ -1,7 +1,9 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ask, NetClient } from './support/clients.ts';
 import { mondo, Process } from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
 
 const CONNECTIONS = 20_000;
 const AT_ONCE = 40;
@@ -51,4 +53,51 @@ describe(`${CONNECTIONS} short connections through ${DESCRIPTORS} descriptors`, 
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
   }, 120_000);
+});
+
+describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
+  const FAILURES = 5;
+  /** Each of its threads finds that error so many times before it accepts anybody. */
+  const failing = (architecture: string, error: string) =>
+    new Process('strace', [
+      // -D: the server is the child, and strace its grandchild.
+      ...['-D', '-f', '--seccomp-bpf', '-qq', '-o', '/dev/null', '-e', 'trace=accept4'],
+      ...['-e', `inject=accept4:error=${error}:when=1..${FAILURES}`],
+      ...[process.execPath, mondo, 'serve', architecture, '-p', '0'],
+    ]);
+
+  it.each([
+    ['single', 'ENOBUFS', 1],
+    ['threaded', 'ENOMEM', 1],
+    ['queued', 'ENFILE', 1],
+    ['prefork', 'ENOBUFS', 1],
+    ['socketserver', 'EMFILE', 1],
+    ['inetd', 'ENOMEM', 1],
+    ['select', 'ENOMEM', 1],
+    ['poll', 'ENOBUFS', 1],
+    ['epoll', 'ENFILE', 1],
+    ['generator', 'ENOMEM', 1],
+    ['asyncore', 'ENOBUFS', 1],
+    // libuv tries again by itself, and tells nobody.
+    ['callback', 'ENOMEM', 0],
+    ['coroutine', 'ENOBUFS', 0],
+    // It is the peer's fault and not the server's: no word of it.
+    ['threaded', 'ECONNABORTED', 0],
+    ['epoll', 'EPROTO', 0],
+    ['callback', 'ECONNABORTED', 0],
+  ])('neither ends %s nor fills its log: %s', async (architecture, error, lines) => {
+    await using server = failing(architecture, error);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    for (let i = 0; i < 2; i++) {
+      const client = await NetClient.connect(address);
+      expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
+      await client.close();
+    }
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Cannot accept for now: accept4: E\w+/g) ?? []).toHaveLength(lines);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
 });

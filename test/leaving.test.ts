@@ -9,9 +9,10 @@ import type { ServerEvent } from '../src/host/server-event.ts';
 import { serve } from '../src/index.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 import { ask, NetClient } from './support/clients.ts';
+import { descriptorsOf } from './support/kernel.ts';
 import { Process, spawnMondo } from './support/processes.ts';
 import { architectures, Serving } from './support/serving.ts';
-import { MS, until, within } from './support/until.ts';
+import { MS, staysPending, until, within } from './support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 const questions = Object.entries(aphorisms);
@@ -225,6 +226,59 @@ describe('a restart', () => {
     await serving.stop();
   });
 
+  it("serves those in the queue of the old worker, and the one in its acceptor's hand", async () => {
+    const pool = { architecture: 'queued', threads: 1, queue: 1, drain: FOREVER } as const;
+    const serving = await Serving.start(pool);
+    const served = await NetClient.connect(serving.address);
+    expect(await ask(served, BEAUTIFUL, 5)).toBe('Ugly.');
+    const waiting = [
+      await NetClient.connect(serving.address),
+      await NetClient.connect(serving.address),
+    ];
+    for (const client of waiting) {
+      await serving.expectAccepted(client.peer);
+      await client.send(BEAUTIFUL);
+    }
+    await serving.server.restart();
+    expect(serving.server.pids).toHaveLength(2);
+    const answers = waiting.map((client) => client.receive(5));
+    // Long enough for the acceptor to have noticed that it is to leave.
+    expect(await staysPending(Promise.any(answers), 300)).toBe(true);
+    await served.close();
+    for (const [i, client] of waiting.entries()) {
+      expect(await answers[i]).toBe('Ugly.');
+      await client.close();
+    }
+    await until('the old worker to leave', () => serving.server.pids.length === 1);
+    await serving.stop();
+  });
+
+  it('serves those whom Node has accepted before there was room', async () => {
+    const serving = await Serving.start({
+      ...{ architecture: 'callback', processes: 2, reuseport: true, drain: FOREVER },
+      limits: { connections: 1 },
+    });
+    const sockets = () => serving.server.pids.flatMap(socketsOf).length;
+    const before = sockets();
+    const first = await NetClient.connect(serving.address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    // Of so many some are with the worker that has nobody else.
+    const others = await Promise.all(
+      Array.from({ length: 12 }, () => NetClient.connect(serving.address)),
+    );
+    const answers = others.map(async (client) => {
+      const answer = await ask(client, BEAUTIFUL, 5).catch(String);
+      await client.close();
+      return answer;
+    });
+    await until('them to be accepted', () => sockets() >= before + 13);
+    await serving.server.restart();
+    await first.close();
+    expect(await Promise.all(answers)).toEqual(others.map(() => 'Ugly.'));
+    await until('the old workers to leave', () => serving.server.pids.length === 2);
+    await serving.stop();
+  });
+
   it('picks up a changed service, and none that cannot be loaded', async () => {
     const service = join(folder, 'changing.mjs');
     const write = (answer: string) =>
@@ -265,6 +319,9 @@ describe('a restart', () => {
     expect((await server.ended()).stdout).toMatch(/Stopped: 0 answered to the end, 0 cut off.*\n$/);
   });
 });
+
+const socketsOf = (pid: number) =>
+  [...descriptorsOf(pid).values()].filter((what) => what.startsWith('socket:'));
 
 describe('mondo serve', () => {
   it('ends at once after a second signal, and says who was cut off', async () => {
@@ -349,6 +406,27 @@ describe('a worker', () => {
     await serving.close();
   });
 
+  it('that dies again and again is replaced after longer and longer', async () => {
+    const serving = await Serving.start({ architecture: 'epoll' });
+    const deaths = () => serving.events.filter(({ type }) => type === 'died');
+    for (let i = 1; i <= 4; i++) {
+      const [pid] = await until(
+        'a worker',
+        () => serving.server.pids.length > 0 && serving.server.pids,
+      );
+      process.kill(pid!, 'SIGKILL');
+      await until('its death to be told', () => deaths().length === i);
+    }
+    const delays = deaths().map((event) => (event as { delay: number }).delay);
+    // The first may have lived for long enough to be replaced at once.
+    expect(delays.slice(1)).toEqual(delays[0] === 0 ? [100, 200, 400] : [200, 400, 800]);
+    await until('another to serve', () => serving.server.workers().length === 1);
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.stop();
+  });
+
   it.each([
     'epoll',
     'callback',
@@ -371,14 +449,85 @@ describe('a worker', () => {
 
 describe('out of descriptors', () => {
   // Each connection of the server takes one descriptor, and of those there are few.
-  const limited = (architecture: string) =>
+  const limited = (architecture: string, descriptors = 48, ...options: string[]) =>
     new Process('/bin/sh', [
       '-c',
-      'ulimit -n 48; exec "$0" "$@"',
+      `ulimit -n ${descriptors}; exec "$0" "$@"`,
       process.execPath,
       join(import.meta.dirname, '..', 'bin', 'mondo'),
-      ...['serve', architecture, '-p', '0', '--limit', 'connections=off', '--limit', 'idle=1m'],
+      ...['serve', architecture, '-p', '0', '--limit', 'idle=1m', ...options],
     ]);
+  const UNBOUNDED = ['--limit', 'connections=off'];
+
+  it.each([
+    ['epoll', 64, 64],
+    ['uring', 64, 64],
+    ['generator', 64, 64],
+    // Each thread takes descriptors of its own.
+    ['socketserver', 128, 20],
+  ])('%s never is with the limit that is the default: who comes then waits', async (architecture, descriptors, crowd) => {
+    await using server = limited(architecture, descriptors);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const clients: NetClient[] = [];
+    const answered: NetClient[] = [];
+    for (let i = 0; i < crowd; i++) {
+      const client = await NetClient.connect(address);
+      clients.push(client);
+      await client.send(BEAUTIFUL);
+      const answer = client.receive(5).then((text) => text === 'Ugly.' && answered.push(client));
+      answer.catch(() => {});
+    }
+    await until('some to be served', () => answered.length >= 3);
+    expect(
+      await staysPending(
+        until('all', () => answered.length === clients.length),
+        300,
+      ),
+    ).toBe(true);
+    const [first] = answered;
+    expect(await ask(first!, BEAUTIFUL, 5)).toBe('Ugly.');
+    // Those who wait come in as others leave.
+    const waiting = () => clients.filter((client) => !answered.includes(client));
+    while (waiting().length > 0) {
+      const { length } = answered;
+      const [leaving] = answered.splice(0, 1);
+      clients.splice(clients.indexOf(leaving!), 1);
+      await leaving!.close();
+      await until('another to be served', () => answered.length >= length);
+    }
+    for (const client of clients) await client.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/EMFILE|Refused| died/);
+  });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('%s never is either: Node accepts whoever comes, and so some wait and some are refused', async (architecture) => {
+    await using server = limited(architecture, 64);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const first = await NetClient.connect(address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const more = await Promise.all(Array.from({ length: 63 }, () => NetClient.connect(address)));
+    await server.printed(/Refused .*as many connections/);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, BEAUTIFUL, 5).catch(() => '');
+      await client.close();
+      return answer === 'Ugly.';
+    });
+    await first.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/EMFILE| died/);
+  });
 
   it.each([
     'epoll',
@@ -388,7 +537,7 @@ describe('out of descriptors', () => {
     'generator',
     'asyncore',
   ])('%s serves those it has, turns the next away, and recovers', async (architecture) => {
-    await using server = limited(architecture);
+    await using server = limited(architecture, 48, ...UNBOUNDED);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
     const first = await NetClient.connect(address);
@@ -406,6 +555,56 @@ describe('out of descriptors', () => {
       return answer === 'Ugly.';
     });
     expect(server.stdout.match(/Cannot accept for now/g)!.length).toBeLessThan(5);
+    await first.close();
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0 });
+  });
+
+  it('socketserver sees off those for whom no thread can be started, and recovers', async () => {
+    await using server = limited('socketserver', 96, ...UNBOUNDED);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const first = await NetClient.connect(address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const more = await Promise.all(Array.from({ length: 80 }, () => NetClient.connect(address)));
+    await server.printed(/Cannot start a thread for a client: EMFILE/);
+    await server.printed(/Refused .*as many connections/);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, BEAUTIFUL, 5).catch(() => '');
+      await client.close();
+      return answer === 'Ugly.';
+    });
+    await first.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Cannot start a thread/g)!.length).toBeLessThan(5);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('%s says so, and serves those it has while Node turns the next away', async (architecture) => {
+    await using server = limited(architecture, 48, ...UNBOUNDED);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const first = await NetClient.connect(address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const more = await Promise.all(Array.from({ length: 60 }, () => NetClient.connect(address)));
+    await server.printed(/All 48 descriptors are in use \(EMFILE\)/);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, BEAUTIFUL, 5).catch(() => '');
+      await client.close();
+      return answer === 'Ugly.';
+    });
+    expect(server.stdout.match(/descriptors are in use/g)!.length).toBeLessThan(3);
     await first.close();
     server.child.kill('SIGTERM');
     expect(await server.ended()).toMatchObject({ code: 0 });

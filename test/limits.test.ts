@@ -26,6 +26,8 @@ const IDLE = 300 * MS;
 const QUESTION_TIME = 600 * MS;
 const ANSWER_TIME = 300 * MS;
 
+const AGE = 400 * MS;
+
 const talker = new URL('./support/services/talker.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
@@ -133,6 +135,43 @@ describe.each(variants)('$architecture', (options) => {
     expect(answers).toBe('Complex.'.repeat(3));
     await until('the account', () => served.limited().length === 1);
     expect(served.limited()).toEqual(['questions']);
+  });
+
+  it('ends who is old, though it asks on and on', async () => {
+    await using served = await started({ ...options, limits: { age: AGE } });
+    let answers = '';
+    const since = performance.now();
+    const client: Socket = served.connect((data) => {
+      answers += data;
+      client.write('Simple is better than?');
+    });
+    client.write('Simple is better than?');
+    await closed(client);
+    expect(performance.now() - since).toBeGreaterThanOrEqual(AGE * 0.98);
+    expect(answers.length).toBeGreaterThan(8);
+    expect(answers).toBe('Complex.'.repeat(answers.length / 8));
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['age']);
+  });
+
+  it('ends who is old and never between two questions', async () => {
+    await using served = await started({ ...options, limits: { age: AGE } });
+    const client = served.connect(() => client.write(' is better than?Simple'));
+    client.write('Simple is better than?Simple');
+    await closed(client);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['age']);
+  });
+
+  it('ends who leaves more answers unsent than there may be in all', async () => {
+    const limits = { unsentTotal: 1000 };
+    await using served = await started({ ...options, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['unsent-total']);
+    expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
   });
 
   it('counts and ends nobody with dryRun', async () => {

@@ -99,6 +99,8 @@ export interface WorkerContext {
   readonly limits: Limits;
   /** The door: who is let in, and what those who are in hold. */
   readonly admission: Admission;
+  /** How many it may accept and keep waiting until there is room, where they cannot be left in the kernel. */
+  readonly mostWaiting: number;
   /** This worker's share of the bytes that may be unsent in all; 0 for no limit. */
   readonly unsentShare: number;
   /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */

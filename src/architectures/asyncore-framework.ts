@@ -152,6 +152,11 @@ export abstract class AsyncChat extends Dispatcher {
     this.#initiateSend();
   }
 
+  /** How many bytes were pushed and are not sent. */
+  get unsentLength(): number {
+    return this.#outgoing.reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** What was pushed and is not sent. */
   get unsent(): Buffer {
     return Buffer.concat(this.#outgoing);

@@ -11,6 +11,7 @@ import { sooner, Timers } from '../protocol/timers.ts';
 import { type Accepted, acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore-framework.ts';
+import { Backlog } from './backlog.ts';
 import { Deadlines, type TimeLimit } from './deadlines.ts';
 import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 
@@ -25,12 +26,14 @@ class ZenServer extends Dispatcher {
   override accepting = true;
 
   readonly #deadlines: Deadlines;
+  readonly #backlog: Backlog;
 
   constructor(worker: WorkerContext, deadlines: Deadlines) {
     super(worker.listener);
     setBlocking(worker.listener, false);
     this.#worker = worker;
     this.#deadlines = deadlines;
+    this.#backlog = new Backlog(worker);
   }
 
   /** Where there is no room, those who come wait in the kernel's queue. */
@@ -41,7 +44,7 @@ class ZenServer extends Dispatcher {
   override handleAccept(): void {
     const accepted = acceptReady(this.#worker);
     if (accepted === undefined) return;
-    new ZenChat(accepted, this.#worker, this.#deadlines).begin();
+    new ZenChat(accepted, this.#worker, this.#deadlines, this.#backlog).begin();
   }
 }
 
@@ -59,13 +62,22 @@ class ZenChat extends AsyncChat {
   #isAnswered = false;
 
   readonly #deadlines: Deadlines;
+  readonly #backlog: Backlog;
+  /** What of it counts there. */
+  #counted = 0;
 
-  constructor({ socket, peer }: Accepted, worker: WorkerContext, deadlines: Deadlines) {
+  constructor(
+    { socket, peer }: Accepted,
+    worker: WorkerContext,
+    deadlines: Deadlines,
+    backlog: Backlog,
+  ) {
     super(socket);
     worker.row.accepted();
     chats.set(socket, this);
-    deadlines.mark(socket);
+    deadlines.begin(socket);
     this.#deadlines = deadlines;
+    this.#backlog = backlog;
     this.#worker = worker;
     this.#peer = peer;
     this.#conversation = worker.conversation();
@@ -91,6 +103,7 @@ class ZenChat extends AsyncChat {
 
   override handleWrite(): void {
     super.handleWrite();
+    this.#count();
     if (this.readable()) this.#goOn(this.#turn);
     this.findTerminators();
   }
@@ -131,6 +144,7 @@ class ZenChat extends AsyncChat {
       const { unsent } = this;
       journal.record(accountOf(this.#peer, this.#conversation, { cause, unsent }));
     }
+    this.#backlog.note(this.#counted, 0);
     chats.delete(this.socket);
     this.#worker.admission.leave(this.socket);
     super.close();
@@ -141,6 +155,19 @@ class ZenChat extends AsyncChat {
     if (this.writable()) return ANSWER;
     if (this.#isThinking) return THINKING;
     return this.#conversation.heldLength > 0 ? QUESTION : IDLE;
+  }
+
+  /** Closes it if too much is unsent in all. */
+  #count(): void {
+    if (!this.connected) return;
+    const length = this.unsentLength;
+    if (length === this.#counted) return;
+    try {
+      this.#backlog.note(this.#counted, length);
+      this.#counted = length;
+    } catch (error) {
+      this.handleError(error);
+    }
   }
 
   /** Pushes the answers and does what the conversation wants, until that is to wait for something. */
@@ -154,6 +181,7 @@ class ZenChat extends AsyncChat {
         const answers = out.copy();
         out.clear();
         this.push(answers);
+        this.#count();
       }
       this.#turn = turn;
       if (turn === 'close' && this.connected) this.closeWhenDone();

@@ -6,7 +6,7 @@
  */
 import { addressOf } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
-import { close, recv, recvReady, send } from '../os/socket.ts';
+import { close, recv, recvReady, send, sendReady } from '../os/socket.ts';
 import { accountOf } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptOne } from './accepting.ts';
@@ -88,6 +88,7 @@ function recvUntil(
     // Whoever is to be ended is answered first what it has asked by now.
     const isLast = worker.stopping && worker.departure.ends(phaseOf(conversation, out));
     if (isLast && worker.departure.isOver) throw new Over(worker.departure.cause);
+    patience.beforeRecv(conversation.heldLength > 0);
     const receive = isLast ? recvReady : recv;
     const count = receive(socket, receivedAddress, received.length);
     worker.row.state = 'answering';
@@ -122,6 +123,12 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
   const since = performance.now();
   let sent = 0;
   try {
+    const { unsentShare } = worker;
+    if (unsentShare > 0 && out.length > unsentShare) {
+      // What the kernel takes at once is not unsent.
+      sent = Math.max(0, sendReady(socket, out.address, out.length));
+      patience.afterSending(out.length - sent);
+    }
     while (sent < out.length) {
       worker.row.state = 'sending';
       const count = send(socket, out.address + sent, out.length - sent);

@@ -4,7 +4,7 @@
  * inside a method: an answer that comes later needs a future, or a timer, and one callback more.
  */
 import type { Socket } from 'node:net';
-import { accountOf, type Ending } from '../protocol/account.ts';
+import { accountOf, type Ending, type LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
@@ -23,7 +23,10 @@ class Protocol implements Watched {
   #transport!: Socket;
   /** Answers handed to the transport that the kernel has not taken yet. */
   #unsent: Buffer | undefined;
+  /** How many bytes of them count in the backlog. */
+  #counted = 0;
   readonly #sent = (error?: Error | null): void => {
+    this.#count();
     if (!error && this.#transport.writableLength === 0) this.#unsent = undefined;
   };
   #waiting = false;
@@ -56,6 +59,7 @@ class Protocol implements Watched {
   }
 
   connectionLost(peer: string, lostTo: Ending['cause']): void {
+    this.#watch.backlog.note(this.#counted, 0);
     this.#watch.remove(this.#place);
     if (!this.#worker.journal.on) return;
     const ending = { cause: this.#endedFor ?? lostTo, unsent: this.#unsent };
@@ -103,8 +107,21 @@ class Protocol implements Watched {
       this.#unsent = bytes;
       out.renew();
       this.#transport.write(NOTHING, this.#sent);
+      this.#count();
     }
     return hasRoom;
+  }
+
+  /** Ends it if too much is unsent in all. */
+  #count(): void {
+    if (this.#transport.destroyed) return;
+    const length = this.#transport.writableLength;
+    try {
+      this.#watch.backlog.note(this.#counted, length);
+      this.#counted = length;
+    } catch (error) {
+      this.endFor(error as LimitReached);
+    }
   }
 
   /** Nothing more is taken from this client until `callBack` calls back. */

@@ -7,11 +7,12 @@
 import { addressOf, errnoName, SystemError, viewOf, WOULD_BLOCK } from '../os/libc.ts';
 import { close, peerOf, sendReady } from '../os/socket.ts';
 import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
-import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
+import { accountOf, type Ending, type LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
 import { admit, backOff, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
+import { Backlog } from './backlog.ts';
 import { Deadlines } from './deadlines.ts';
 import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 import { Arena } from './sending.ts';
@@ -53,7 +54,7 @@ export class Completions {
   readonly #peers: string[] = [];
   readonly #deadlines: Deadlines;
   #connections = 0;
-  #unsentBytes = 0;
+  readonly #backlog: Backlog;
   /** Descriptors to be looked at again when the sends of this turn are known to have gone out. */
   #again: number[] = [];
   /** Those whose receive has ended by itself and is to be asked for again. */
@@ -79,6 +80,7 @@ export class Completions {
   constructor(worker: WorkerContext, ring: Uring) {
     this.#worker = worker;
     this.#ring = ring;
+    this.#backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
       (fd) => this.#phaseOf(fd),
@@ -184,15 +186,14 @@ export class Completions {
 
   /** Answers for which the peer has no room: sent as it makes some. */
   #sendRest(fd: number, flight: Flight, unsent: Buffer): void {
-    flight.unsent = unsent;
-    flight.sent = 0;
-    this.#unsentBytes += unsent.length;
-    const { unsentShare } = this.#worker;
-    const isTooMuch = unsentShare > 0 && this.#unsentBytes > unsentShare;
-    if (isTooMuch && this.#worker.exceeded('unsent-total')) {
-      this.#end(fd, { cause: new LimitReached('unsent-total') });
+    try {
+      this.#backlog.note(0, unsent.length);
+    } catch (error) {
+      this.#end(fd, { cause: error as LimitReached, unsent });
       return;
     }
+    flight.unsent = unsent;
+    flight.sent = 0;
     this.#ring.send(fd, this.#generation[fd]!, addressOf(unsent), unsent.length);
   }
 
@@ -214,7 +215,7 @@ export class Completions {
       return;
     }
     flight.unsent = undefined;
-    this.#unsentBytes -= unsent.length;
+    this.#backlog.note(unsent.length, 0);
     this.#goOnWith(fd, flight);
   }
 
@@ -279,7 +280,7 @@ export class Completions {
     if (fd >= this.#open.length) this.#grow(fd);
     this.#open[fd] = OPEN;
     this.#connections++;
-    this.#deadlines.mark(fd);
+    this.#deadlines.begin(fd);
     this.#sentTurn[fd] = -1;
     if (journal.on) {
       // A multishot accept does not say who it is.
@@ -525,7 +526,7 @@ export class Completions {
     }
     this.#connections--;
     if (flight?.unsent !== undefined) {
-      this.#unsentBytes -= flight.unsent.length;
+      this.#backlog.note(flight.unsent.length, 0);
       this.#retired.push(flight.unsent);
       this.#ring.cancel(SENT, fd, this.#generation[fd]!);
     }

@@ -24,7 +24,7 @@ async function handleConversation(
   watch: Watch,
 ) {
   const reader = new StreamReader(socket);
-  const writer = new StreamWriter(socket);
+  const writer = new StreamWriter(socket, watch.backlog);
   const conversation = worker.conversation();
   const { departure } = worker;
   let cause: Ending['cause'] = 'end of stream';
@@ -56,6 +56,7 @@ async function handleConversation(
     cause = error as Error;
   } finally {
     socket.destroy();
+    writer.forget();
     watch.remove(place);
     if (worker.journal.on) {
       const ending = { cause: endedFor ?? cause, unsent: writer.unsent };

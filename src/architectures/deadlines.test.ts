@@ -94,6 +94,50 @@ describe('Deadlines', () => {
     expect(pass(500)[0]).toMatch(/^1 age/);
   });
 
+  it('ends who is old and never at rest, when it has had the time for its question or its answer', () => {
+    const { deadlines, phases, pass } = watched({ age: 5000, idle: 0 });
+    phases[1] = QUESTION;
+    phases[2] = ANSWER;
+    const told: string[] = [];
+    for (let i = 0; i < 80; i++) {
+      deadlines.mark(1);
+      deadlines.mark(2);
+      told.push(...pass(100));
+    }
+    expect(told[0]).toMatch(/^1 age 5[2-5]\d\d$/);
+    expect(told[1]).toMatch(/^2 age 6[0-3]\d\d$/);
+  });
+
+  it('looks once more at who is old and was answered in this very turn', () => {
+    const { deadlines, phases } = watched({ age: 5000, idle: 0 });
+    phases[1] = ANSWER;
+    deadlines.begin(1);
+    const look = (now: number) => [...deadlines.overdue(now)].length;
+    expect(look(100)).toBe(0);
+    deadlines.mark(1);
+    expect(look(5200)).toBe(0);
+    expect(deadlines.untilNext(5200, 1)).toBe(0);
+    phases[1] = IDLE;
+    expect(look(5200)).toBe(1);
+    // Who does not take its answer is not looked at again and again.
+    phases[1] = ANSWER;
+    deadlines.mark(1);
+    expect(look(5201)).toBe(0);
+    expect(look(5201 + deadlines.untilNext(5201, 1))).toBe(0);
+    expect(deadlines.untilNext(5500, 1)).toBeGreaterThanOrEqual(0);
+  });
+
+  it('does not take a new connection for as old as the last one with its number', () => {
+    const { deadlines, phases, pass } = watched({ age: 5000, idle: 0 });
+    phases[1] = IDLE;
+    deadlines.begin(1);
+    expect(pass(4900)).toEqual([]);
+    // Closed and accepted again between two looks.
+    deadlines.begin(1);
+    expect(pass(4900)).toEqual([]);
+    expect(pass(600)[0]).toMatch(/^1 age/);
+  });
+
   it('gives a new connection with an old number its own time', () => {
     const { deadlines, phases, pass } = watched();
     phases[1] = IDLE;

@@ -7,7 +7,7 @@
  */
 import type { Limits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
-import type { Departure } from './departure.ts';
+import { type Departure, HALFWAY } from './departure.ts';
 import { ANSWER, GONE, IDLE, QUESTION } from './phases.ts';
 
 const LONGEST_INTERVAL = 1000;
@@ -32,6 +32,8 @@ export class Deadlines {
   readonly #departure: Departure | undefined;
   readonly #interval: number;
   #next = 0;
+  /** Whether the last look was one more than there should have been. */
+  #wasAgain = false;
   /** One past the highest descriptor that was marked. */
   #end = 0;
   /** By descriptor: what it was doing at the last look, since when, and whether it was answered after. */
@@ -64,7 +66,14 @@ export class Deadlines {
     if (age > 0) this.#born = new Float64Array(1024);
   }
 
-  /** The connection was accepted, or one of its questions was answered. */
+  /** The connection was accepted. */
+  begin(fd: number): void {
+    this.mark(fd);
+    // The descriptor may have been another's since the last look.
+    this.#phase[fd] = GONE;
+  }
+
+  /** One of its questions was answered. */
   mark(fd: number): void {
     if (fd >= this.#end) this.#reach(fd);
     this.#answered[fd] = 1;
@@ -84,6 +93,7 @@ export class Deadlines {
     // While the loop was held up it received nothing: that time is not the peers'.
     const heldUp = this.#next > 0 ? now - this.#next : 0;
     this.#next = now + this.#interval;
+    let owesOld = false;
     for (let fd = 0; fd < this.#end; fd++) {
       const phase = this.#phaseOf(fd);
       if (phase === GONE) {
@@ -93,11 +103,18 @@ export class Deadlines {
       if (this.#born !== undefined && this.#phase[fd] === GONE) this.#born[fd] = now;
       this.#since[fd]! += heldUp;
       const limit = this.#look(fd, phase, now);
-      if (limit === undefined) continue;
+      if (limit === undefined) {
+        owesOld ||= phase === ANSWER && this.#isOld(IDLE, this.#over(fd, now));
+        continue;
+      }
       // Of whom nothing is done about, the next look must not tell again.
       this.#since[fd] = now;
+      if (limit === 'age') this.#born![fd] = now;
       if (this.#exceeded(limit)) yield { fd, cause: new LimitReached(limit) };
     }
+    // Who asks on and on was answered in this very turn, and may be at rest in the next: one look more.
+    this.#wasAgain = owesOld && !this.#wasAgain;
+    if (this.#wasAgain) this.#next = now;
   }
 
   *#leaving(departure: Departure): Generator<Overdue> {
@@ -113,14 +130,30 @@ export class Deadlines {
       this.#since[fd] = now;
       this.#answered[fd] = 0;
     }
-    const { idle, questionTime, answerTime, age } = this.#limits;
-    if (age > 0 && phase === IDLE && now - this.#born![fd]! >= age) return 'age';
+    const { idle, questionTime, answerTime } = this.#limits;
+    if (this.#isOld(phase, this.#over(fd, now))) return 'age';
     const spent = now - this.#since[fd]!;
     if (phase === IDLE) return idle > 0 && spent >= idle ? 'idle' : undefined;
     if (phase === QUESTION)
       return questionTime > 0 && spent >= questionTime ? 'question-time' : undefined;
     if (phase === ANSWER) return answerTime > 0 && spent >= answerTime ? 'answer-time' : undefined;
     return undefined;
+  }
+
+  /** By how much it is too old; negative if it is not. */
+  #over(fd: number, now: number): number {
+    return this.#born === undefined ? -1 : now - this.#born[fd]! - this.#limits.age;
+  }
+
+  /**
+   * Between questions at once. Whoever pipelines never is: then inside a question, or an answer that it has
+   * had the time to take.
+   */
+  #isOld(phase: number, over: number): boolean {
+    if (phase === IDLE) return over >= 0;
+    if (phase === QUESTION) return over >= HALFWAY;
+    const { answerTime } = this.#limits;
+    return phase === ANSWER && answerTime > 0 && over >= answerTime;
   }
 
   #reach(fd: number): void {

@@ -19,10 +19,10 @@ export interface Orders {
 export const LAST_LOOKS = 16;
 
 /**
- * When the server stops, how long a question may take that had begun, in ms: an unfinished question is
- * no promise, and Ctrl-C is to be quick whatever dangles.
+ * When the server stops, or a connection is too old, how long a question may take that had begun, in ms: an
+ * unfinished question is no promise, and Ctrl-C is to be quick whatever dangles.
  */
-const HALFWAY = 250;
+export const HALFWAY = 250;
 
 export class Departure {
   readonly #orders: Orders;

@@ -11,6 +11,7 @@ import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
+import { Backlog } from './backlog.ts';
 import { Deadlines, type TimeLimit } from './deadlines.ts';
 import { LAST_LOOKS } from './departure.ts';
 import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
@@ -31,6 +32,7 @@ const out = new AddressedOutbox();
 interface Client {
   readonly worker: WorkerContext;
   readonly deadlines: Deadlines;
+  readonly backlog: Backlog;
   readonly socket: number;
   readonly conversation: Conversation;
   /** Answers that the kernel had no room for. */
@@ -58,6 +60,7 @@ function* acceptConnectionsForever(
   scheduler: Scheduler,
   deadlines: Deadlines,
 ): Coroutine {
+  const backlog = new Backlog(worker);
   setBlocking(worker.listener, false);
   for (;;) {
     // Those who come wait in the kernel's queue.
@@ -72,6 +75,7 @@ function* acceptConnectionsForever(
       const client: Client = {
         worker,
         deadlines,
+        backlog,
         socket,
         conversation,
         unsent: undefined,
@@ -88,7 +92,7 @@ function* handleConversation(client: Client, peer: string, scheduler: Scheduler)
   const { socket, worker } = client;
   clients[socket] = client;
   connections++;
-  client.deadlines.mark(socket);
+  client.deadlines.begin(socket);
   try {
     yield* goOn(client, client.conversation.open(out));
     for (;;) yield* handleRequest(client);
@@ -97,6 +101,7 @@ function* handleConversation(client: Client, peer: string, scheduler: Scheduler)
     if (worker.journal.on) worker.journal.record(account(peer, client, error));
   } finally {
     out.clear();
+    client.backlog.note(client.unsent?.length ?? 0, 0);
     clients[socket] = undefined;
     connections--;
     scheduler.forget(socket);
@@ -143,8 +148,11 @@ function sendAtOnce(client: Client): boolean {
   if (out.length > 0) {
     client.deadlines.mark(client.socket);
     client.isAnswered = client.worker.stopping;
-    const count = send(client.socket, out.address, out.length);
-    if (count < out.length) client.unsent = out.copy(Math.max(count, 0));
+    const count = Math.max(0, send(client.socket, out.address, out.length));
+    if (count < out.length) {
+      client.backlog.note(0, out.length - count);
+      client.unsent = out.copy(count);
+    }
     out.clear();
   }
   return client.unsent === undefined;
@@ -154,6 +162,7 @@ function* sendRest(client: Client): Coroutine {
   for (let rest = client.unsent; rest !== undefined; rest = client.unsent) {
     yield writable(client.socket);
     const count = Math.max(0, send(client.socket, addressOf(rest), rest.length));
+    client.backlog.note(count, 0);
     client.unsent = count < rest.length ? rest.subarray(count) : undefined;
   }
 }

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { BUSY, type Refusal } from '../limits/admission.ts';
 import { parseAddress } from '../limits/networks.ts';
+import { descriptorLimit } from '../os/descriptors.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Watch } from './watch.ts';
 
-/** How many are left unread where those who come are to wait; the rest is refused. */
-const MOST_WAITING = 1024;
 /** How often it is looked whether other workers have made room, in ms. */
 const GLANCE = 50;
+/** How often it is told that there are no more descriptors, in ms. */
+const QUIET = 5000;
 /** How often the scoreboard is told that the loop turns, in ms. */
 const BEAT = 500;
 
@@ -58,17 +59,29 @@ export async function serveOnNode(
     looking = undefined;
   }
 
+  // The kernel gives the lowest number that is free: with the last one all are in use. From then on libuv
+  // accepts whoever comes and closes at once, with a descriptor that it keeps for that, and tells nobody.
+  const last = (descriptorLimit() ?? Number.POSITIVE_INFINITY) - 1;
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  function warn(): void {
+    if (performance.now() - warnedAt < QUIET) return;
+    warnedAt = performance.now();
+    const text = `All ${last + 1} descriptors are in use (EMFILE): Node turns away whoever comes next`;
+    journal.record({ type: 'warning', text });
+  }
+
   // allowHalfOpen: a client that has asked its last question and said so still gets its answer.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+    if (numberOf(socket) >= last) warn();
     if (waiting.length === 0 && admission.reserve()) {
       enter(socket);
       return;
     }
     // Node accepts whoever comes, and cannot be told to leave them in the kernel's queue.
     socket.on('error', () => {});
-    if (waiting.length < MOST_WAITING) {
+    if (waiting.length < worker.mostWaiting) {
       waiting.push(socket);
       letIn();
     } else {
@@ -94,7 +107,7 @@ export async function serveOnNode(
   server.close();
   // Those who wait have not been heard: where nobody comes after this worker there is no use in it.
   if (departure.cause === 'stop') for (const socket of waiting.splice(0)) socket.destroy();
-  await watch.leave();
+  await watch.leave(() => waiting.length > 0);
   clearInterval(looking);
   clearInterval(beat);
   waiting.length = 0;
@@ -115,6 +128,10 @@ function turnAway(worker: WorkerContext, socket: Socket, peer: string, reason: R
     socket.end(BUSY, () => socket.destroy());
   } else socket.destroy();
 }
+
+/** Its descriptor; -1 where the system has none. */
+const numberOf = (socket: Socket): number =>
+  (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 
 const addressOf = ({ remoteAddress }: Socket): Uint8Array | undefined =>
   remoteAddress === undefined ? undefined : parseAddress(remoteAddress.replace(/%.*$/, ''));

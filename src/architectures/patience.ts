@@ -7,12 +7,13 @@ import { WOULD_BLOCK } from '../os/libc.ts';
 import { setReceiveTimeout, setSendTimeout } from '../os/socket.ts';
 import { LimitReached } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
+import { HALFWAY } from './departure.ts';
 import type { Reason } from './scoreboard.ts';
 
 export class Patience {
   readonly worker: WorkerContext;
   readonly #socket: number;
-  readonly #born = performance.now();
+  #born = performance.now();
   /** Whether it was given an answer since its worker is to leave. */
   isAnswered = false;
   /** When the question that is being received began; 0: none is. */
@@ -21,10 +22,29 @@ export class Patience {
   constructor(socket: number, worker: WorkerContext) {
     this.worker = worker;
     this.#socket = socket;
-    const { idle, answerTime, age } = worker.limits;
-    const silence = Math.min(...[idle, age].filter((ms) => ms > 0), Number.POSITIVE_INFINITY);
-    if (Number.isFinite(silence)) setReceiveTimeout(socket, silence);
+    const { idle, answerTime } = worker.limits;
+    if (idle > 0) setReceiveTimeout(socket, idle);
     if (answerTime > 0) setSendTimeout(socket, answerTime);
+  }
+
+  /**
+   * Throws `LimitReached` if the connection is too old: between questions, when all is answered that was
+   * received, or inside one that has had the time to become whole. Else `recv` is to come back when it is.
+   */
+  beforeRecv(inQuestion: boolean): void {
+    const { idle, questionTime, age } = this.worker.limits;
+    if (age === 0) return;
+    const now = performance.now();
+    const most = age + (inQuestion ? HALFWAY : 0);
+    if (now - this.#born >= most) {
+      this.#reach('age');
+      // In a dry run it begins anew: it is not to be told of again for each question.
+      this.#born = now;
+    }
+    const left = Math.max(1, this.#born + most - now);
+    // A question has its own time. Without an age this would be one system call more for each.
+    if (inQuestion && questionTime > 0) return;
+    setReceiveTimeout(this.#socket, inQuestion ? left : Math.min(left, idle || left));
   }
 
   /**
@@ -35,10 +55,9 @@ export class Patience {
    */
   afterRecv(count: number, inQuestion: boolean): void {
     const { idle, questionTime, age } = this.worker.limits;
-    if (count === WOULD_BLOCK && !inQuestion && this.#questionSince === 0) {
-      const isOld = age > 0 && performance.now() - this.#born >= age;
-      if (isOld) this.#reach('age');
-      else if (idle > 0) this.#reach('idle');
+    if (count === WOULD_BLOCK && !inQuestion && this.#questionSince === 0 && idle > 0) {
+      // What it was woken for may be its age, of which `beforeRecv` knows.
+      if (age === 0 || performance.now() - this.#born < age) this.#reach('idle');
     }
     if (questionTime === 0) return;
     if (!inQuestion) {
@@ -58,6 +77,11 @@ export class Patience {
   afterShortSend(since: number): void {
     const { answerTime } = this.worker.limits;
     if (answerTime > 0 && performance.now() - since >= answerTime) this.#reach('answer-time');
+  }
+
+  /** Throws `LimitReached` if more waits to be sent than this thread's share: of others it does not know. */
+  afterSending(unsent: number): void {
+    if (unsent > this.worker.unsentShare) this.#reach('unsent-total');
   }
 
   #reach(limit: Reason): void {

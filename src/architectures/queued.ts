@@ -4,10 +4,20 @@
  * `threaded` leaves to the kernel. As many silent clients as workers stop it.
  */
 import { close } from '../os/socket.ts';
-import { acceptOne } from './accepting.ts';
-import type { Architecture } from './architecture.ts';
+import { type Accepted, acceptOne } from './accepting.ts';
+import type { Architecture, WorkerContext } from './architecture.ts';
 import { handleConversation } from './blocking.ts';
 import { SocketQueue } from './socket-queue.ts';
+
+/** Its worker has no time left, and has not heard it. */
+function giveUp(
+  { socket, peer }: Accepted,
+  { admission, departure, journal }: WorkerContext,
+): void {
+  journal.record({ type: 'cut', peer, why: departure.cause });
+  admission.leave(socket);
+  close(socket);
+}
 
 export const queued: Architecture = {
   name: 'queued',
@@ -29,8 +39,9 @@ export const queued: Architecture = {
     while (!worker.stopping) {
       const accepted = acceptOne(worker, () => queue.length);
       if (accepted === undefined) continue;
-      // With the queue full the acceptor sleeps here, and the next clients wait in the kernel's.
-      if (!queue.put(accepted, () => worker.stopping)) close(accepted.socket);
+      // With the queue full the acceptor sleeps here, and the next clients wait in the kernel's. Whom it has
+      // accepted is served as the others in the queue are, though it is to leave meanwhile.
+      if (!queue.put(accepted, () => worker.departure.isOver)) giveUp(accepted, worker);
       worker.noteQueued(queue.length);
     }
     queue.close();

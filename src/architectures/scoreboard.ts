@@ -41,6 +41,7 @@ const reasons = [
   'connections-per-address',
   'connections',
   'early',
+  'descriptor',
 ] as const;
 export type Reason = (typeof reasons)[number];
 

@@ -12,6 +12,7 @@ import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
 import { type Accepted, acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
+import { Backlog } from './backlog.ts';
 import { Deadlines, type Overdue } from './deadlines.ts';
 import { LAST_LOOKS } from './departure.ts';
 import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
@@ -58,7 +59,7 @@ export class Sockets {
   #isListening = false;
   /** Whoever is at rest is ended. */
   #endsIdle = false;
-  #unsentBytes = 0;
+  readonly #backlog: Backlog;
   /** Serves any connection that has nothing in flight, so that those need no conversation of their own. */
   #shared: Conversation;
 
@@ -66,6 +67,7 @@ export class Sockets {
   constructor(worker: WorkerContext, limit = Number.POSITIVE_INFINITY) {
     this.#worker = worker;
     this.#limit = limit;
+    this.#backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
       (fd) => this.#phaseOf(fd),
@@ -144,7 +146,7 @@ export class Sockets {
       if (count > 0) unsent.sent += count;
       if (unsent.sent < unsent.bytes.length) return WRITABLE;
       this.bytesToSend[fd] = undefined;
-      this.#unsentBytes -= unsent.bytes.length;
+      this.#backlog.note(unsent.bytes.length, 0);
       return this.#goOn(fd, conversation, this.#turns[fd]);
     } catch (error) {
       return this.#end(fd, conversation, { cause: error as Error });
@@ -198,7 +200,7 @@ export class Sockets {
   /** Closes a socket that wanted `CLOSED`; the selector must have let go of it. */
   close(fd: number): void {
     this.bytesReceived[fd] = undefined;
-    this.#unsentBytes -= this.bytesToSend[fd]?.bytes.length ?? 0;
+    this.#backlog.note(this.bytesToSend[fd]?.bytes.length ?? 0, 0);
     this.bytesToSend[fd] = undefined;
     this.#connections--;
     this.#turns[fd] = undefined;
@@ -222,15 +224,16 @@ export class Sockets {
   #refuse({ socket, peer }: Accepted): void {
     this.#worker.admission.leave(socket);
     close(socket);
-    const reason = `descriptor ${socket} is past the last that this selector has room for, ${this.#limit - 1}`;
-    this.#worker.journal.record({ type: 'refused', peer, reason });
+    // In a dry run as well: there is nowhere to put it.
+    this.#worker.exceeded('descriptor');
+    this.#worker.journal.record({ type: 'refused', peer, reason: 'descriptor' });
   }
 
   #open({ socket, peer }: Accepted): number {
     this.#worker.row.accepted();
     this.#connections++;
     if (socket >= this.#interest.length) this.#grow(socket);
-    this.#deadlines.mark(socket);
+    this.#deadlines.begin(socket);
     if (this.#worker.journal.on) this.#peers[socket] = peer;
     let wanted = READABLE;
     if (!this.#shared.idle) {
@@ -253,16 +256,15 @@ export class Sockets {
         isAnswered = true;
         let count: number;
         try {
-          count = send(fd, out.address, out.length);
+          count = Math.max(0, send(fd, out.address, out.length));
+          this.#backlog.note(0, out.length - count);
         } catch (error) {
           return this.#end(fd, conversation, { cause: error as Error, unsent: out.copy() });
         }
         this.#deadlines.mark(fd);
         if (count < out.length) {
-          const bytes = out.copy(Math.max(count, 0));
+          const bytes = out.copy(count);
           out.clear();
-          const limit = this.#addUnsent(bytes.length);
-          if (limit) return this.#end(fd, conversation, { cause: new LimitReached(limit) });
           this.bytesToSend[fd] = { bytes, address: addressOf(bytes), sent: 0 };
           this.#turns[fd] = turn;
           this.#keep(fd, conversation);
@@ -307,15 +309,6 @@ export class Sockets {
     } catch (error) {
       return error as Error;
     }
-  }
-
-  /** Notes bytes that wait to be sent; names the limit if there are too many on this worker. */
-  #addUnsent(length: number): string | undefined {
-    const { unsentShare } = this.#worker;
-    const isTooMuch = unsentShare > 0 && this.#unsentBytes + length > unsentShare;
-    if (isTooMuch && this.#worker.exceeded('unsent-total')) return 'unsent-total';
-    this.#unsentBytes += length;
-    return undefined;
   }
 
   #phaseOf(fd: number): number {

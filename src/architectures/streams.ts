@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Outbox } from '../protocol/outbox.ts';
+import type { Backlog } from './backlog.ts';
 
 /** Written behind other bytes to be told when those have left: a callback for each write costs every question. */
 export const NOTHING = Buffer.alloc(0);
@@ -71,15 +72,21 @@ export class StreamWriter {
   #hasRoom = true;
   /** What was last handed over, if the kernel did not take it at once, until it has. */
   unsent: Uint8Array | undefined;
+  readonly #backlog: Backlog;
+  #counted = 0;
   readonly #sent = (error?: Error | null): void => {
-    if (!error && this.#socket.writableLength === 0) this.unsent = undefined;
+    if (error || this.#socket.destroyed) return;
+    this.#count(this.#socket.writableLength);
+    if (this.#socket.writableLength === 0) this.unsent = undefined;
   };
 
-  constructor(socket: Socket) {
+  /** @param backlog where bytes count that the kernel has not taken */
+  constructor(socket: Socket, backlog: Backlog) {
     this.#socket = socket;
+    this.#backlog = backlog;
   }
 
-  /** Hands over what is in the outbox and leaves it empty; `drain` before the next. */
+  /** Hands over what is in the outbox and leaves it empty; `drain` before the next. @throws LimitReached */
   write(out: Outbox): void {
     const bytes = out.buffer.subarray(0, out.length);
     this.#hasRoom = this.#socket.write(bytes);
@@ -89,7 +96,18 @@ export class StreamWriter {
       this.unsent = bytes;
       out.renew();
       this.#socket.write(NOTHING, this.#sent);
+      this.#count(this.#socket.writableLength);
     }
+  }
+
+  /** Nothing of it will be sent any more. */
+  forget(): void {
+    this.#count(0);
+  }
+
+  #count(length: number): void {
+    this.#backlog.note(this.#counted, length);
+    this.#counted = length;
   }
 
   /** Waits while more is unsent than the socket's high-water mark. */

@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Ending } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
+import { Backlog } from './backlog.ts';
 import { Deadlines } from './deadlines.ts';
 import { GONE } from './phases.ts';
 
@@ -23,10 +24,13 @@ export class Watch {
   readonly #watched: (Watched | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #deadlines: Deadlines;
+  /** What is written to sockets and unsent. */
+  readonly backlog: Backlog;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(worker: WorkerContext) {
     this.#worker = worker;
+    this.backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
       (place) => this.#watched[place]?.phase() ?? GONE,
@@ -38,7 +42,7 @@ export class Watch {
   add(connection: Watched): number {
     const place = this.#free.pop() ?? this.#watched.length;
     this.#watched[place] = connection;
-    this.#deadlines.mark(place);
+    this.#deadlines.begin(place);
     if (this.#timer === undefined) this.#wait();
     return place;
   }
@@ -53,8 +57,12 @@ export class Watch {
     this.#free.push(place);
   }
 
-  /** Ends the connections in the order that the worker's departure wants; resolves when none is left. */
-  async leave(): Promise<void> {
+  /**
+   * Ends the connections in the order that the worker's departure wants; resolves when none is left.
+   *
+   * @param isAwaited whether there are others who have yet to come in
+   */
+  async leave(isAwaited: () => boolean): Promise<void> {
     const { departure } = this.#worker;
     // What has come by now is read in the next turn, and answered.
     await nextTurn();
@@ -69,7 +77,7 @@ export class Watch {
         departure.note(phase, false);
         connection.endFor(departure.cause);
       }
-      if (left === 0 || departure.isOver) return;
+      if ((left === 0 && !isAwaited()) || departure.isOver) return;
       await sleep(GLANCE);
     }
   }

@@ -65,6 +65,7 @@ export async function createContext(
       : sharedAdmission(config, scoreboard.admission, door, count),
     startThread: helm.startThread,
     startProcess: helm.startProcess,
+    mostWaiting: door.waiting,
     waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };
   return {

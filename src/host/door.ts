@@ -1,5 +1,5 @@
 /** The door of a worker process: what its threads share of it, and each thread's view. */
-import type { Architecture } from '../architectures/architecture.ts';
+import type { Traits } from '../architectures/architecture.ts';
 import {
   ADMISSION_WORDS,
   Admission,
@@ -14,6 +14,8 @@ import { descriptorLimit, openDescriptors } from '../os/descriptors.ts';
 const PER_THREAD = 5;
 /** For selectors, rings, pipes to assistants, and files that are opened for a moment. */
 const SPARE = 16;
+/** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
+const MOST_WAITING = 1024;
 /** One table entry for each descriptor, where there are not more than this. */
 const MOST_TICKETS = 2 ** 20;
 
@@ -21,24 +23,33 @@ const MOST_TICKETS = 2 ** 20;
 export interface Door {
   /** How many connections there are descriptors for. */
   readonly descriptors: number;
+  /** How many more each thread may accept and keep waiting; 0 where they wait in the kernel. */
+  readonly waiting: number;
   /** By descriptor, what each connection holds; undefined where nothing is counted by address. */
   readonly tickets: Int32Array<SharedArrayBuffer> | undefined;
 }
 
 type Rules = Pick<AdmissionRules, 'limits' | 'whenFull' | 'dryRun' | 'processes'>;
 
-/** @param threads how many threads this process is going to start */
-export function doorOf(limits: Limits, threads: number, architecture?: Architecture): Door {
+/**
+ * @param threads how many threads this process is going to start
+ * @param traits of the architecture that it serves with
+ */
+export function doorOf(
+  limits: Limits,
+  threads: number,
+  { arrangement, capacity }: Pick<Traits, 'arrangement' | 'capacity'>,
+): Door {
   const limit = descriptorLimit();
   // A thread for each connection takes descriptors of its own.
-  const each =
-    architecture?.arrangement === 'crew' && architecture.capacity === 'unbounded'
-      ? 1 + PER_THREAD
-      : 1;
+  const each = arrangement === 'crew' && capacity === 'unbounded' ? 1 + PER_THREAD : 1;
   const left = (limit ?? UNBOUNDED) - SPARE - threads * PER_THREAD;
   const open = limit === undefined ? 0 : openDescriptors();
+  const all = Math.max(1, Math.floor((left - open) / each));
+  const waiting = arrangement === 'node' ? Math.min(MOST_WAITING, all >> 2) : 0;
   return {
-    descriptors: Math.max(1, Math.floor((left - open) / each)),
+    descriptors: all - waiting,
+    waiting: Math.floor(waiting / Math.max(1, threads)),
     tickets:
       limits.connectionsPerAddress > 0
         ? new Int32Array(new SharedArrayBuffer(Math.min(limit ?? MOST_TICKETS, MOST_TICKETS) * 4))
@@ -70,10 +81,10 @@ export const sharedAdmission = (
 export function ownAdmission(
   rules: Omit<Rules, 'processes'>,
   count: (refusal: Refusal) => void,
+  { descriptors, tickets }: Door,
 ): Admission {
   const memory = new Int32Array(ADMISSION_WORDS);
   prepareAdmission(memory, randomSeed());
-  const { descriptors, tickets } = doorOf(rules.limits, 0);
   return new Admission(
     { ...rules, processes: 1, descriptors },
     { ...parts, memory, tickets, count, pid: process.pid, parent: 0 },
@@ -82,7 +93,12 @@ export function ownAdmission(
 
 /** For a process that was given its one client: whoever accepted it has counted it, and sees it leave. */
 export const noAdmission = (): Admission =>
-  ownAdmission({ limits: noLimits, whenFull: { policy: 'wait' }, dryRun: false }, () => {});
+  ownAdmission(
+    { limits: noLimits, whenFull: { policy: 'wait' }, dryRun: false },
+    () => {},
+    NO_DOOR,
+  );
+const NO_DOOR: Door = { descriptors: UNBOUNDED, waiting: 0, tickets: undefined };
 
 export function randomSeed(): [number, number] {
   const [one, two] = crypto.getRandomValues(new Int32Array(2));

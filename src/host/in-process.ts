@@ -10,7 +10,7 @@ import { type Reason, unreadRow } from '../architectures/scoreboard.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
-import { ownAdmission } from './door.ts';
+import { doorOf, ownAdmission } from './door.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
@@ -45,6 +45,7 @@ export async function serveInProcess(
     count: (outcome) => void departed[outcome]++,
   };
   const departure = new Departure(orders);
+  const door = doorOf(plan.limits, 0, plan.traits);
   const isUnix = plan.host.startsWith('unix:');
   const worker: WorkerContext = {
     listener: -1,
@@ -73,7 +74,8 @@ export async function serveInProcess(
       listens(addressOf(server.address()!));
     },
     ...manners,
-    admission: ownAdmission(plan, count),
+    admission: ownAdmission(plan, count, door),
+    mostWaiting: door.waiting,
     startThread: unavailable,
     startProcess: unavailable,
     waitForAssistants: unavailable,

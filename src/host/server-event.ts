@@ -71,6 +71,7 @@ const refusals: Readonly<Record<string, string>> = {
   'connections-per-address': 'its address has as many connections as it may',
   connections: 'there are as many connections as there may be',
   early: 'there are nearly as many connections as there may be',
+  descriptor: 'its descriptor is past 1023, the last that select has room for',
 };
 
 const whyRefused = (reason: string): string =>

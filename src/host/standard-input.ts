@@ -44,6 +44,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,
+    mostWaiting: 0,
     waitForAssistants: isUnavailable,
   };
   setBlocking(STDIN, true);

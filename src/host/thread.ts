@@ -6,6 +6,7 @@ import { threadId } from '../os/signal.ts';
 import { createContext, type Helm } from './context.ts';
 import type { Door } from './door.ts';
 import { writeEvent } from './journal.ts';
+import { scarcityOf } from './scarcity.ts';
 import { JOURNAL_FD, type WorkerConfig } from './worker-config.ts';
 
 export interface ThreadData {
@@ -20,6 +21,8 @@ export interface ThreadData {
 
 export type FromThread =
   | { readonly type: 'here'; readonly tid: number }
+  /** Its one client cannot be served for want of something. */
+  | { readonly type: 'unserved'; readonly error: Error }
   | { readonly type: 'startThread' | 'startProcess'; readonly task: Task };
 
 const { config, listener, door, task, running } = workerData as ThreadData;
@@ -50,19 +53,22 @@ const helm: Helm = {
   },
 };
 const isAssistant = task !== undefined;
-const { worker, dispose } = await createContext(
-  config,
-  architecture,
-  listener,
-  helm,
-  isAssistant,
-  door,
+const context = await createContext(config, architecture, listener, helm, isAssistant, door).catch(
+  (error: Error) => {
+    if (task?.socket === undefined || scarcityOf(error) === undefined) throw error;
+    tell({ type: 'unserved', error });
+  },
 );
-if (task === undefined) {
-  writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
-  await architecture.serve(worker);
+if (context === undefined) {
+  port.close();
 } else {
-  architecture.assist!(worker, task);
+  const { worker, dispose } = context;
+  if (task === undefined) {
+    writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
+    await architecture.serve(worker);
+  } else {
+    architecture.assist!(worker, task);
+  }
+  dispose();
+  port.close();
 }
-dispose();
-port.close();

@@ -15,11 +15,15 @@ import { close } from '../os/socket.ts';
 import { createContext, type Helm } from './context.ts';
 import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
+import { scarcityOf } from './scarcity.ts';
 import type { FromThread, ThreadData } from './thread.ts';
 import { JOURNAL_FD, LISTENER_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
 const WAKE_AGAIN = 10;
+
+/** How long to wait when a process cannot be started for want of something, in ms. */
+const BACK_OFF = 100;
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
@@ -41,7 +45,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     socket,
     helm,
     isAssistant,
-    doorOf(config.limits, 0),
+    doorOf(config.limits, 0, architecture),
   );
   if (config.assistant === undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
@@ -84,10 +88,16 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     threads.set(thread, 0);
     thread.on('message', (message: FromThread) => {
       if (message.type === 'here') threads.set(thread, message.tid);
+      else if (message.type === 'unserved') cannotServe(task!, message.error);
       else if (message.type === 'startThread') startThread(listener, message.task);
       else startProcess(message.task);
     });
-    thread.on('error', fail);
+    thread.on('error', (error: Error) => {
+      // Not even our own modules could be loaded.
+      const isStarted = threads.get(thread) !== 0;
+      if (task?.socket === undefined || isStarted) fail(error);
+      else cannotServe(task, error);
+    });
     thread.on('exit', () => {
       threads.delete(thread);
       if (task !== undefined) assistantEnded();
@@ -109,16 +119,42 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       stdio: [socket, 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD],
     });
     processes.add(child);
-    if (task.keep !== true) close(socket);
-    child.on('error', fail);
-    child.on('exit', () => {
+    const left = () => {
       processes.delete(child);
       if (ticket !== undefined) admission.exit(ticket);
-      scoreboard.freeRowsOf(child.pid!);
-      dropHolder(scoreboard.admission, child.pid!);
       assistantEnded();
       ended();
+    };
+    child.on('error', (error) => {
+      if (child.pid !== undefined || scarcityOf(error) === undefined) fail(error);
+      tellUnserved(task, 'process', error);
+      // Of a process that never was there is no 'exit'. Not at once: whoever had it started may try again.
+      setTimeout(left, BACK_OFF);
     });
+    child.on('exit', () => {
+      scoreboard.freeRowsOf(child.pid!);
+      dropHolder(scoreboard.admission, child.pid!);
+      left();
+    });
+    if (task.keep !== true) close(socket);
+  }
+
+  /** There is a client and nothing to serve it with: it is seen off, and all others are served on. */
+  function cannotServe(task: Task, error: Error): void {
+    sharing().admission.leave(task.socket!);
+    close(task.socket!);
+    tellUnserved(task, 'thread', error);
+  }
+
+  function tellUnserved(task: Task, what: 'thread' | 'process', error: Error): void {
+    const stamp = { at: Date.now(), pid: process.pid, tid: threadId() };
+    const text = `Cannot start a ${what} for a client: ${scarcityOf(error) ?? error.message.split('\n', 1)[0]}`;
+    writeEvent(JOURNAL_FD, { type: 'warning', text, ...stamp });
+    if (task.peer === undefined) return;
+    const reason = 'connections';
+    sharing().admission.refuse(reason);
+    if (config.journal)
+      writeEvent(JOURNAL_FD, { type: 'refused', peer: task.peer, reason, ...stamp });
   }
 
   function sharing() {

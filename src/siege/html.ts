@@ -3,7 +3,7 @@ import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
 import { seconds } from './grade.ts';
 import type { Report } from './siege.ts';
-import { drainText, endedText, isExcused, mark, mib, titleOf } from './words.ts';
+import { drainText, endedText, excusesOf, mark, mib, titleOf } from './words.ts';
 
 export function htmlPage(report: Report): string {
   const { cells, machine, missing } = report;
@@ -12,7 +12,7 @@ export function htmlPage(report: Report): string {
   const used = attacks.filter(({ name }) => cells.some(({ attack }) => attack === name));
   const on = cells.filter(({ limits }) => limits === 'on');
   const stood = on.filter(({ grade }) => grade === 'A' || grade === 'B').length;
-  const excused = [...new Set(cells.filter(isExcused).map(({ byDesign }) => byDesign!))];
+  const excused = excusesOf(cells);
 
   const matrix = (caption: string, link: (cell: Cell) => string) => `
 <div class="wide"><table class="matrix">
@@ -31,7 +31,7 @@ ${used
             ),
           );
           if (own.every((cell) => cell === undefined)) return '<td class="none">·</td>';
-          return `<td>${own.map((cell) => (cell === undefined ? '·' : link(cell))).join('')}</td>`;
+          return `<td>${own.map((cell) => (cell === undefined ? GAP : link(cell))).join('')}</td>`;
         })
         .join('')}</tr>`,
   )
@@ -55,8 +55,8 @@ and wants three answers within a second. ${
   }${on.length > 0 ? ` With limits on, ${stood} of ${on.length} are A or B.` : ''}</p>
 ${matrix('Grade of each attack', (cell) => letter(mark(cell), cell, describe(cell)))}
 <ul class="notes">
-${excused.map((reason) => `<li><b>*</b> cannot be survived by design: ${plain(reason)}</li>`).join('\n')}
-<li><b>·</b> the attack is not meant for it</li>
+${excused.map(({ reason, whose }) => `<li><b>*</b> cannot be survived by design (${plain(whose.join(', '))}): ${plain(reason)}</li>`).join('\n')}
+<li><b>·</b> the attack is not meant for it, or could not be run</li>
 </ul>
 ${matrix(`Drain while the attack goes on: A = within ${seconds(report.drainDeadline)} and 2 s, nothing left, and what had been asked was answered; F = not`, (cell) => letter(cell.drain?.grade ?? '-', cell, drainText(cell)))}
 
@@ -85,6 +85,9 @@ The limits that were on:</p>
 </html>
 `;
 }
+
+/** As wide as a grade, where there is none beside one. */
+const GAP = '<span class="gap">·</span>';
 
 const idOf = ({ architecture, attack, limits }: Cell) => `${architecture}-${attack}-${limits}`;
 
@@ -181,7 +184,8 @@ caption { text-align: left; color: var(--soft); padding-bottom: .4rem; }
 .matrix a { display: inline-block; min-width: 1.75rem; padding: .05rem .2rem; margin: 0 1px; border-radius: .2rem; font-weight: 650;
   text-decoration: none; color: #16160f; font-variant-numeric: tabular-nums; }
 .matrix a:hover, .matrix a:focus-visible { outline: 2px solid var(--text); outline-offset: 1px; }
-.none { color: var(--soft); }
+.none, .matrix .gap { color: var(--soft); }
+.matrix .gap { display: inline-block; min-width: 1.75rem; margin: 0 1px; }
 a.grade-A { background: #a8d8b0; } a.grade-B { background: #d3e5a0; } a.grade-C { background: #f4de8a; }
 a.grade-D { background: #f6bd84; } a.grade-E { background: #f19b8b; } a.grade-F { background: #d9534f; color: #fff; }
 a.void { background: none; color: var(--text); border: 1px dashed var(--soft); }

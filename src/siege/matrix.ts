@@ -2,7 +2,7 @@
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
 import type { Report } from './siege.ts';
-import { isExcused, mark, titleOf } from './words.ts';
+import { excusesOf, mark, titleOf } from './words.ts';
 
 /** One that has no cell: the attack is not for it, or could not be run. */
 const NONE = '.';
@@ -39,7 +39,7 @@ export function matrixLines(report: Report, width = 120): string[] {
     '',
     ...excuses(cells),
     ...report.rule,
-    '. = not meant for it; drain: A = within its deadline and 2 s, nothing left, what was asked was answered; F = not',
+    '. = not meant for it, or not run; drain: A = within its deadline and 2 s, nothing left, what was asked was answered; F = not',
   ];
 }
 
@@ -82,13 +82,9 @@ function shortNames(names: readonly string[]): string[] {
 
 /** What the stars mean, each reason once. */
 function excuses(cells: readonly Cell[]): string[] {
-  const excused = cells.filter(isExcused);
-  return unique(excused.map(({ byDesign }) => byDesign!)).map((reason) => {
-    const whose = unique(
-      excused.filter(is('byDesign', reason)).map(({ architecture }) => architecture),
-    );
-    return `*  not survivable by design (${whose.join(', ')}): ${reason}`;
-  });
+  return excusesOf(cells).map(
+    ({ reason, whose }) => `*  not survivable by design (${whose.join(', ')}): ${reason}`,
+  );
 }
 
 const is =

@@ -10,8 +10,21 @@ export const titleOf = (attack: string): string => titles.get(attack) ?? attack;
 export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 /** Whether what cannot be survived has to be said: it was not. */
-export const isExcused = ({ grade, byDesign }: Cell): boolean =>
+const isExcused = ({ grade, byDesign }: Cell): boolean =>
   byDesign !== undefined && grade !== 'A' && grade !== 'B';
+
+/** Why some could not survive, each reason once, and which they are. */
+export function excusesOf(cells: readonly Cell[]) {
+  const excused = cells.filter(isExcused);
+  return [...new Set(excused.map(({ byDesign }) => byDesign!))].map((reason) => ({
+    reason,
+    whose: [
+      ...new Set(
+        excused.filter((cell) => cell.byDesign === reason).map(({ architecture }) => architecture),
+      ),
+    ],
+  }));
+}
 
 /** A grade as it stands in the matrix: with a star where nothing better can be asked for. */
 export const mark = (cell: Cell): string => `${cell.grade ?? '-'}${isExcused(cell) ? '*' : ''}`;
