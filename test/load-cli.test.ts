@@ -34,6 +34,24 @@ afterAll(async () => {
 const load = (...words: string[]) => runMondo('load', ...words);
 const rated = () => [...short, '--rate', '200'];
 
+test('out of descriptors, a run says so and is not to be trusted', async () => {
+  const words = [mondo, 'load', ...short, '--connections', '100', '--json'];
+  await using run = new Process('sh', [
+    '-c',
+    'ulimit -n 60; exec "$@"',
+    'sh',
+    process.execPath,
+    ...words,
+  ]);
+  const { code, stdout } = await run.ended();
+  const { outcomes, validity } = JSON.parse(stdout) as LoadResult;
+  expect(code).toBe(4);
+  expect(outcomes.noDescriptors).toBeGreaterThan(0);
+  expect(validity.reasons.join(' ')).toMatch(
+    /no descriptor left \d+ times\. Raise the limit with ulimit -n/,
+  );
+});
+
 describe('a run', () => {
   test('prints a summary, and how it goes on standard error, in plain lines', async () => {
     const { code, stdout, stderr } = await load(...rated(), '--duration', '2500ms');
