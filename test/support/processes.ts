@@ -36,12 +36,17 @@ export class Process implements AsyncDisposable {
 
   /** The first match of `pattern` in what it has printed, or prints yet. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return until(`${pattern} in "${this.stdout}${this.stderr}"`, () => {
-      const match = pattern.exec(this.stdout);
-      if (match !== null) return match;
-      if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
-      return undefined;
-    });
+    return until(
+      `${pattern} in "${this.stdout}${this.stderr}"`,
+      () => {
+        const match = pattern.exec(this.stdout);
+        if (match !== null) return match;
+        if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
+        return undefined;
+        // Under strace, and beside other work, a server takes its time to start.
+      },
+      20_000,
+    );
   }
 
   get isRunning(): boolean {
