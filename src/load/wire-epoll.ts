@@ -1,10 +1,10 @@
 /** Connections on epoll: what is ready is received from, and sends leave at once. */
-import { connectError, connectionState, dial, sendAtOnce } from '../os/dialing.ts';
+import { connectError } from '../os/dialing.ts';
 import { Epoll } from '../os/epoll.ts';
 import { addressOf, SystemError } from '../os/libc.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
 import { close, recv, send } from '../os/socket.ts';
-import type { Wire, WireEvents, WireOptions } from './wire.ts';
+import { dialOf, grown, isThere, type Wire, type WireEvents, type WireOptions } from './wire.ts';
 
 const ROOM = 65_536;
 const NONE = -1;
@@ -39,24 +39,16 @@ export class EpollWire implements Wire {
   }
 
   open(connection: number): number {
-    const { to, from, noDelay } = this.#options;
-    const source = from[this.#opened++ % from.length];
-    let fd: number;
-    try {
-      fd = dial(to, source === undefined ? {} : { from: source });
-    } catch (error) {
-      if (error instanceof SystemError) return error.errno;
-      throw error;
-    }
-    if (noDelay && to.family !== 'unix') sendAtOnce(fd);
-    if (fd >= this.#connections.length) this.#grow(fd);
+    const fd = dialOf(this.#options, this.#opened++);
+    if (fd < 0) return -fd;
+    if (fd >= this.#connections.length) this.#connections = grown(this.#connections, fd);
     this.#fds[connection] = fd;
     this.#connections[fd] = connection;
     this.#unsent[connection] = 0;
-    const isThere = to.family === 'unix' || connectionState(fd) === 'open';
-    this.#isConnecting[connection] = isThere ? 0 : 1;
-    this.#epoll.register(fd, isThere ? READABLE : READABLE | WRITABLE);
-    if (isThere) this.#ready.push(connection);
+    const isConnected = isThere(this.#options, fd);
+    this.#isConnecting[connection] = isConnected ? 0 : 1;
+    this.#epoll.register(fd, isConnected ? READABLE : READABLE | WRITABLE);
+    if (isConnected) this.#ready.push(connection);
     return 0;
   }
 
@@ -161,11 +153,5 @@ export class EpollWire implements Wire {
       this.close(connection);
       this.#events.ended(connection, 0);
     }
-  }
-
-  #grow(fd: number): void {
-    const larger = new Int32Array(Math.max(fd + 1, this.#connections.length * 2));
-    larger.set(this.#connections);
-    this.#connections = larger;
   }
 }

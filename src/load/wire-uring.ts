@@ -1,9 +1,9 @@
 /** Connections on io_uring: all sends of a turn leave with one call, and answers have been received when it returns. */
-import { connectError, connectionState, dial, sendAtOnce } from '../os/dialing.ts';
-import { errnoName, SystemError, WOULD_BLOCK } from '../os/libc.ts';
+import { connectError } from '../os/dialing.ts';
+import { errnoName, WOULD_BLOCK } from '../os/libc.ts';
 import { close, setBlocking } from '../os/socket.ts';
 import { CONNECTED, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
-import type { Wire, WireEvents, WireOptions } from './wire.ts';
+import { dialOf, grown, isThere, type Wire, type WireEvents, type WireOptions } from './wire.ts';
 
 const NONE = -1;
 
@@ -41,21 +41,16 @@ export class UringWire implements Wire {
   }
 
   open(connection: number): number {
-    const { to, from, noDelay } = this.#options;
-    const source = from[this.#opened++ % from.length];
-    let fd: number;
-    try {
-      fd = dial(to, source === undefined ? {} : { from: source });
-    } catch (error) {
-      if (error instanceof SystemError) return error.errno;
-      throw error;
+    const fd = dialOf(this.#options, this.#opened++);
+    if (fd < 0) return -fd;
+    if (fd >= this.#connections.length) {
+      this.#connections = grown(this.#connections, fd);
+      this.#generations = grown(this.#generations, fd);
     }
-    if (noDelay && to.family !== 'unix') sendAtOnce(fd);
-    if (fd >= this.#connections.length) this.#grow(fd);
     this.#fds[connection] = fd;
     this.#connections[fd] = connection;
     this.#unsent[connection] = 0;
-    if (to.family === 'unix' || connectionState(fd) === 'open') this.#ready.push(connection);
+    if (isThere(this.#options, fd)) this.#ready.push(connection);
     else {
       this.#isConnecting[connection] = 1;
       this.#ring.connecting(fd, this.#generations[fd]!);
@@ -183,16 +178,5 @@ export class UringWire implements Wire {
     const unsent = this.#unsent[connection]!;
     if (unsent > 0) this.#ring.send(fd, generation, this.#sentAt[connection]!, unsent);
     else this.#events.drained(connection);
-  }
-
-  #grow(fd: number): void {
-    const size = Math.max(fd + 1, this.#connections.length * 2);
-    const larger = (old: Int32Array<ArrayBuffer>) => {
-      const copy = new Int32Array(size);
-      copy.set(old);
-      return copy;
-    };
-    this.#connections = larger(this.#connections);
-    this.#generations = larger(this.#generations);
   }
 }

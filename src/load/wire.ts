@@ -1,5 +1,7 @@
 /** Connections by number, over whichever loop: the little that the asker needs of it. */
 import type { SocketAddress } from '../os/address.ts';
+import { connectionState, dial, sendAtOnce } from '../os/dialing.ts';
+import { SystemError } from '../os/libc.ts';
 
 /** What a wire tells, always from inside `turn`, in the order in which it happened. */
 export interface WireEvents {
@@ -46,4 +48,28 @@ export interface Wire {
   turn(timeout: number): void;
   /** Closes all that is left. */
   end(): void;
+}
+
+/** Begins to connect the `number`-th time. @returns the socket, or the errno of what failed at once, negative */
+export function dialOf({ to, from, noDelay }: WireOptions, number: number): number {
+  const source = from[number % from.length];
+  try {
+    const fd = dial(to, source === undefined ? {} : { from: source });
+    if (noDelay && to.family !== 'unix') sendAtOnce(fd);
+    return fd;
+  } catch (error) {
+    if (error instanceof SystemError) return -error.errno;
+    throw error;
+  }
+}
+
+/** Whether a socket that was dialed is connected already, as it mostly is on this machine. */
+export const isThere = ({ to }: WireOptions, fd: number): boolean =>
+  to.family === 'unix' || connectionState(fd) === 'open';
+
+/** Room for what is kept by descriptor, up to `fd`. */
+export function grown(old: Int32Array, fd: number): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(Math.max(fd + 1, old.length * 2));
+  larger.set(old);
+  return larger;
 }
