@@ -16,6 +16,7 @@ import { serve } from '../src/host/serve.ts';
 import type { Server } from '../src/host/server.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 import { attackNamed } from '../src/siege/attacks.ts';
+import { nextAddress } from '../src/siege/probe.ts';
 
 /** All that need nothing but a port, in this order, over and over. */
 const ATTACKS = [
@@ -43,6 +44,8 @@ const limits = {
   connectionsPerAddress: 3,
   acceptsPerSecond: 100,
 };
+/** How the addresses of honest clients begin, see src/siege/probe.ts. */
+const HONEST_ADDRESSES = '127.1.';
 const HOSTILE = { crowd: 12, rate: 30 };
 /** How long the honest client of each server rests between two conversations, in ms. */
 const REST = 20;
@@ -108,10 +111,14 @@ const medianOf = (looks: readonly Look[]): Look => ({
   threads: median(looks.map(({ threads }) => threads)),
 });
 
-/** One conversation of an honest client; what was wrong with it, if anything. */
+/**
+ * One conversation of an honest client; what was wrong with it, if anything. From an address of its own: a pool
+ * whose threads have had no processor for a while counts those that have left with those that come.
+ */
 function converse(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1').setEncoding('latin1');
+    const from = { host: '127.0.0.1', localAddress: nextAddress() };
+    const socket = connect({ port, ...from }).setEncoding('latin1');
     const questions = Object.entries(aphorisms);
     let received = '';
     const end = (fault?: string) => {
@@ -148,6 +155,10 @@ async function soakOne(
   const server = await serve({ architecture, port: 0, limits }, (event) => {
     if (event.type === 'limited' || event.type === 'refused') ended++;
     if (event.type === 'died' || event.type === 'crashed') faults.push(JSON.stringify(event));
+    // Why an honest client was sent away, if one was: else it would only say that it was closed.
+    if ('peer' in event && event.type !== 'accepted' && event.type !== 'closed') {
+      if (event.peer.startsWith(HONEST_ADDRESSES)) faults.push(JSON.stringify(event));
+    }
   });
   const honest = async () => {
     while (!isOver) {

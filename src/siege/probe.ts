@@ -12,7 +12,7 @@ const questions = Object.keys(aphorisms) as (keyof typeof aphorisms)[];
 let clients = 0;
 
 /** Each client comes from an address of its own, as honest ones do: 127.1.0.1, 127.1.0.2, … */
-function nextAddress(): string {
+export function nextAddress(): string {
   clients++;
   return `127.1.${Math.floor(clients / 250) % 250}.${1 + (clients % 250)}`;
 }

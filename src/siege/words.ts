@@ -10,7 +10,7 @@ export const titleOf = (attack: string): string => titles.get(attack) ?? attack;
 export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 /** Whether what cannot be survived has to be said: it was not. */
-export const isExcused = ({ grade, byDesign }: Cell): boolean =>
+const isExcused = ({ grade, byDesign }: Cell): boolean =>
   byDesign !== undefined && grade !== 'A' && grade !== 'B';
 
 /** Why some could not survive, each reason once, and which they are. */
