@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startOf, tree } from './proc.ts';
+import { startOf, tree } from '../src/os/costs.ts';
 
 export interface Contestant {
   name: string;

@@ -9,8 +9,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memory } from '../src/os/costs.ts';
 import { compile, contestants, have, type Running, start, stopAll } from './contestants.ts';
-import { memory } from './proc.ts';
 
 const conversation = [
   ['Beautiful is better than?', 'Ugly.'],

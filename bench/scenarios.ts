@@ -6,8 +6,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { memory, spent, type Usage, usage } from '../src/os/costs.ts';
 import { type Contestant, ContestantError, type Running, start } from './contestants.ts';
-import { memory, spent, type Usage, usage } from './proc.ts';
 
 export interface Scenario {
   name: string;

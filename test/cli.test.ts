@@ -1,10 +1,11 @@
 /** The command as a user meets it: real processes, their output, their exit codes, and what they leave behind. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'acorn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { architectureNames } from '../src/architectures/catalogue.ts';
 import { connect } from '../src/index.ts';
@@ -13,7 +14,7 @@ import {
   descendantsOf,
   isAlive,
   mondo,
-  type Process,
+  Process,
   runMondo,
   spawnMondo,
 } from './support/processes.ts';
@@ -57,6 +58,7 @@ describe('mondo', () => {
   test('alone prints its help', async () => {
     const { code, stdout, stderr } = await runMondo();
     expect(stdout).toMatch(/^Usage: mondo /);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     expect(stderr).toBe('');
     expect(code).toBe(0);
   });
@@ -71,6 +73,8 @@ describe('mondo', () => {
     'serve',
     'client',
     'architectures',
+    'trace',
+    'siege',
     'this',
   ])('%s --help has one example and fits 80 columns', async (command) => {
     const { code, stdout } = await runMondo(command, '--help');
@@ -84,6 +88,20 @@ describe('mondo', () => {
     expectOneLine(await runMondo('serv'), 2, "unknown command 'serv' (Did you mean serve?)");
     expectOneLine(await runMondo('this', '--fast'), 2, "unknown option '--fast'");
     expectOneLine(await runMondo('client'), 2, "missing required argument 'host'");
+  });
+
+  test('says in one line to an old Node which one it needs, in words that it can read', async () => {
+    const old = `for (const [name, value] of [['version', 'v20.1.0'], ['versions', { node: '20.1.0' }]])
+      Object.defineProperty(process, name, { value });
+      require(${JSON.stringify(mondo)});`;
+    await using run = new Process(process.execPath, ['-e', old]);
+    const { code, stdout, stderr } = await run.ended();
+    expect(stderr).toMatch(
+      /^mondo needs Node 24 or newer and this is v20\.1\.0 [^\n]+npx mondo[^\n]+\n$/,
+    );
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    const door = readFileSync(mondo, 'utf8');
+    expect(() => parse(door, { ecmaVersion: 5, allowHashBang: true })).not.toThrow();
   });
 
   test.each([
@@ -174,6 +192,20 @@ describe('mondo serve', () => {
     expect(server.stdout).not.toContain('In another terminal');
   });
 
+  test.skipIf(!hasProgram('script', 'bsdutils'))(
+    'is in colour on a terminal, but not with NO_COLOR',
+    async () => {
+      const accountWith = async (environment: string) => {
+        const command = `${environment} exec '${process.execPath}' '${mondo}' serve epoll -p 0`;
+        await using terminal = new Process('script', ['-qefc', command, '/dev/null']);
+        await terminal.printed(/Ctrl-C stops/);
+        return terminal.stdout;
+      };
+      expect(await accountWith('NO_COLOR=1')).not.toContain(ESCAPE);
+      expect(await accountWith('NO_COLOR=')).toContain(`${ESCAPE}[`);
+    },
+  );
+
   test('--log json gives the account as lines of JSON', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'json');
     const client = await connect('127.0.0.1', await portOf(server));
@@ -239,6 +271,11 @@ describe('mondo serve', () => {
     [['serve', 'mondo'], 'no architecture "mondo"'],
     [['serve', 'single', '--service', './not-there.ts'], '"./not-there.ts"'],
     [['serve', 'single', '--log', 'xml'], 'text, json, none'],
+    [['serve', 'poll', '--exclusive'], 'Cannot use exclusive with poll: it is for epoll'],
+    [
+      ['serve', 'epoll', '--mixin', 'forking'],
+      'Cannot use mixin with epoll: it is for socketserver',
+    ],
   ])('says in one line what is wrong with %j', async (args, says) => {
     expectOneLine(await runMondo(...args), 2, says);
   });
@@ -305,6 +342,16 @@ describe('mondo serve', () => {
       expect(existsSync(path)).toBe(false);
       await Promise.all([silent.close(), halfway.close()]);
     });
+  });
+
+  test('stops without a word of failure when the signal comes as it starts', async () => {
+    const path = join(folder, 'early');
+    await using server = spawnMondo('serve', 'threaded', `unix:${path}`);
+    // Its worker is a moment old, and does not know yet what to do with a signal.
+    await until('a worker', () => descendantsOf(server.pid).length > 0);
+    server.signalGroup('SIGINT');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(path)).toBe(false);
   });
 
   test('stops cleanly though the signal comes twice, as it does through npm', async () => {

@@ -1,6 +1,7 @@
 /** Each architecture is what it says it is, by what the kernel says: /proc, and strace where there is one. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ArchitectureName } from '../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../src/host/plan.ts';
@@ -202,6 +203,32 @@ describe('prefork', () => {
   it('has a listener for each process with reuseport', async () => {
     const server = await start({ architecture: 'prefork', processes: 3, reuseport: true });
     expect(new Set(server.server.pids.map((pid) => descriptorsOf(pid).get(5))).size).toBe(3);
+  });
+});
+
+describe('epoll', () => {
+  const EPOLLEXCLUSIVE = 1 << 28;
+
+  /** What the kernel is to tell of the listener, by its own list: proc_pid_fdinfo(5). */
+  function eventsOfListener(pid: number): number | undefined {
+    const selectors = [...descriptorsOf(pid)].filter(([, what]) => what.includes('eventpoll'));
+    for (const [fd] of selectors) {
+      const list = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+      const [, events] = /^tfd: +5 events: +([0-9a-f]+)/m.exec(list) ?? [];
+      if (events !== undefined) return Number.parseInt(events, 16);
+    }
+    return undefined;
+  }
+
+  it.each([
+    true,
+    false,
+  ])('has the kernel wake one worker, or all: exclusive %s', async (exclusive) => {
+    const server = await start({ architecture: 'epoll', processes: 2, exclusive });
+    for (const pid of server.server.pids) {
+      const events = await until('the listener on its list', () => eventsOfListener(pid));
+      expect((events & EPOLLEXCLUSIVE) !== 0).toBe(exclusive);
+    }
   });
 });
 

@@ -1,8 +1,10 @@
 /** `mondo trace` on real runs: the shape of what each architecture does is told, whatever its times. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import type { ServeOptions } from '../src/host/plan.ts';
+import type { ServerEvent } from '../src/host/server-event.ts';
 import { chromeTrace, type TraceEvent } from '../src/trace/chrome.ts';
 import { compareTraces } from '../src/trace/compare.ts';
 import type { TraceRecord } from '../src/trace/records.ts';
@@ -10,9 +12,16 @@ import { sourceLine } from '../src/trace/source-text.ts';
 import { Summary } from '../src/trace/summary.ts';
 import { svgOf } from '../src/trace/svg.ts';
 import { Timeline } from '../src/trace/timeline.ts';
-import { startTrace } from '../src/trace/tracer.ts';
+import { pipePrefix, startTrace, type TraceOptions } from '../src/trace/tracer.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf, mondo, Process, runMondo, spawnMondo } from './support/processes.ts';
+import {
+  descendantsOf,
+  isAlive,
+  mondo,
+  Process,
+  runMondo,
+  spawnMondo,
+} from './support/processes.ts';
 import { hasProgram } from './support/programs.ts';
 import { expectValid } from './support/trace-format.ts';
 import { until } from './support/until.ts';
@@ -29,12 +38,21 @@ interface Told {
 }
 
 /** Serves one client that asks once, waits for its answer, and leaves. */
-async function traced(architecture: string, options: { lines?: boolean; include?: string[] } = {}) {
+async function traced(
+  architecture: string,
+  {
+    serving = {},
+    asked = question,
+    expected = answer,
+    ...options
+  }: TraceOptions & { serving?: ServeOptions; asked?: string; expected?: string } = {},
+) {
   const told: Told[] = [];
+  const events: ServerEvent[] = [];
   const timeline = new Timeline();
   const summary = new Summary();
   let isClosed = false;
-  const tracer = await startTrace({ architecture, port: 0 }, options, {
+  const tracer = await startTrace({ architecture, port: 0, ...serving }, options, {
     record(tid, record) {
       told.push({ tid, record });
       timeline.record(tid, record);
@@ -42,23 +60,33 @@ async function traced(architecture: string, options: { lines?: boolean; include?
     },
     event(t, event) {
       timeline.event(t, event);
+      events.push(event);
       if (event.type === 'closed') isClosed = true;
     },
   });
   let peer: string;
+  const pids: number[] = [];
   try {
     // Each thread that serves has said so: before that, another would have to take the client.
     await until('the threads to serve', () => timeline.lanes.length > 0);
     const client = await NetClient.connect(tracer.server.address);
     peer = client.peer;
-    expect(await ask(client, question, answer.length)).toBe(answer);
+    expect(await ask(client, asked, expected.length)).toBe(expected);
     await client.close();
     await until('the client to be seen off', () => isClosed);
+    pids.push(...tracer.server.pids);
   } finally {
     await tracer.close();
   }
-  return { told, timeline, summary, peer };
+  expect(pids.length).toBeGreaterThan(0);
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(pipes()).toEqual([]);
+  return { told, timeline, summary, events, peer };
 }
+
+/** Folders of pipes that this process has left. */
+const pipes = () =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(process.pid)));
 
 type Kind = TraceRecord['kind'];
 const ofKind = <K extends Kind>(told: readonly Told[], kind: K) =>
@@ -105,7 +133,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   expect(received!.args).toContain(`<${peer}>, "${question}", 65536`);
   expect(received!.result).toBe(String(question.length));
   expect(ofKind(told, 'question')).toMatchObject([{ peer, question, answer }]);
-  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
   // The line that waited longest is one that waits by what it is.
   expect(summary.lines()[0]!.path).toMatch(/(accepting|blocking)\.ts$/);
   expect(summary.sentence()).toMatch(/% in accept4, waiting for a client to connect/);
@@ -125,13 +153,25 @@ test('threaded: four threads asleep in accept4 on the one listener', async () =>
 });
 
 test('poll: one wait for all before each accept, receive and close', async () => {
-  const { told } = await traced('poll');
+  const { told, summary, peer } = await traced('poll');
   const calls = callsOf(told, ['poll', 'accept4', 'recv', 'send', 'close']);
   const text = calls.join(' ');
   expect(text).toMatch(/^poll accept4 poll recv send poll recv close poll/);
   const waits = ofKind(told, 'call').filter(({ name }) => name === 'poll');
-  expect(waits[0]!.args).toMatch(/^\[\{fd=\d+<listener>, revents=POLLIN\}\], 1, /);
-  expect(linesOf(told)).toContain('poll.wait(sockets.timeout());');
+  // Asked for: the listener, and then the client as well. Found: the one, and then the other.
+  expect(waits[0]!.args).toMatch(/^\[\{fd=\d+<listener>, events=POLLIN\}\], 1, -1$/);
+  expect(waits[0]!.result).toMatch(/^1 \(\[\{fd=\d+<listener>, revents=POLLIN\}\]\)$/);
+  expect(waits[1]!.args).toContain(`<listener>, events=POLLIN}, {fd=`);
+  expect(waits[1]!.args).toContain(`<${peer}>, events=POLLIN}], 2, `);
+  expect(waits[1]!.result).toContain(`<${peer}>, revents=POLLIN}])`);
+  // What the calls wait for is the line's that makes them, whatever was called for its arguments.
+  const [longest] = summary.lines();
+  expect(sourceLine(longest!.path, longest!.line).trim()).toBe('poll.wait(sockets.timeout());');
+  expect(longest!.waiting).toBe(Object.fromEntries(summary.waits).poll);
+  // Those that do not block do not sleep.
+  for (const call of ofKind(told, 'call')) {
+    if (/^(recv|send|accept4)$/.test(call.name)) expect(call.blocked).toBe(0);
+  }
 });
 
 test('generator: routines give way where those of single would sleep, and go on there', async () => {
@@ -151,7 +191,7 @@ test("coroutine: Node's own loop sleeps, and async functions go on where they aw
   expect(events.at(-1)).toBe('close');
   expect(ofKind(told, 'idle').length).toBeGreaterThan(0);
   expect(ofKind(told, 'phase').map(({ phase }) => phase)).toContain('poll');
-  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
 });
 
 test('uring: operations are handed over and done, and one call does both', async () => {
@@ -169,7 +209,72 @@ test('queued: assistants asleep on the queue, whose depth is counted', async () 
   expect(timeline.lanes.length).toBe(5);
   expect(callsOf(told, ['futex']).length).toBe(1);
   expect(timeline.queue.some(({ depth }) => depth === 1)).toBe(true);
-  expect(timeline.connections).toMatchObject([{ peer, how: 'closed' }]);
+  expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
+});
+
+test('prefork: four processes, each asleep in accept4; whoever is woken serves the client', async () => {
+  const { told, timeline, peer } = await traced('prefork');
+  expect(new Set(timeline.lanes.map(({ pid }) => pid)).size).toBe(4);
+  expect(timeline.lanes.every(({ tid, pid }) => tid === pid)).toBe(true);
+  const serving = new Set(
+    told.flatMap(({ tid, record }) => (record.kind === 'question' ? [tid] : [])),
+  );
+  expect(serving.size).toBe(1);
+  expect(timeline.connections).toMatchObject([{ peer, tid: [...serving][0] }]);
+  expect(linesOf(told)).toContain(
+    'const count = receive(socket, receivedAddress, received.length);',
+  );
+});
+
+test.each([
+  ['socketserver', { mixin: 'forking' }],
+  ['inetd', { inetd: 'nowait' }],
+  ['inetd', { inetd: 'wait' }],
+] as const)('%s %j: a process that was started for the client tells what it does', async (architecture, serving) => {
+  const { told, timeline, peer } = await traced(architecture, { serving });
+  const assistant = timeline.lanes.find(({ role }) => role === 'assistant')!;
+  expect(assistant.tid).toBe(assistant.pid);
+  const [asked] = told.filter(({ record }) => record.kind === 'question');
+  expect(asked).toMatchObject({ tid: assistant.tid, record: { peer, question, answer } });
+});
+
+test("the account is told at its very moment: after the call that it follows from, by the thread's own clock", async () => {
+  const { told, events, peer } = await traced('single', { lines: false });
+  expect(events.map(({ type }) => type)).toEqual(['listening', 'accepted', 'closed', 'stopped']);
+  const shape = told.flatMap(({ record }) => {
+    if (record.kind === 'event') return [record.event.type];
+    return record.kind === 'call' && /accept4|recv|close/.test(record.name) ? [record.name] : [];
+  });
+  expect(shape).toEqual([...['accept4', 'accepted', 'recv', 'recv', 'closed', 'close', 'accept4']]);
+  const times = told.flatMap(({ record }) => (record.kind === 'event' ? [record.t] : []));
+  const accepted = ofKind(told, 'call').find(({ name }) => name === 'accept4')!;
+  const closing = ofKind(told, 'call').find(({ name }) => name === 'close')!;
+  expect(times[0]).toBeGreaterThan(accepted.end);
+  expect(times[1]).toBeLessThan(closing.t);
+  expect(events[1]).toMatchObject({ peer, worker: 0 });
+});
+
+test("a service's own lines are told, from its own file", async () => {
+  const { told } = await traced('threaded', {
+    serving: { service: 'examples/lines.ts' },
+    asked: '2 3 +\n',
+    expected: '5\n',
+  });
+  const lines = linesOf(told);
+  expect(lines).toContain('} else if (/^-?\\d+(\\.\\d+)?$/.test(word)) stack.push(Number(word));');
+  expect(lines).toContain("const ending = question.endsWith('\\r\\n') ? '\\r\\n' : '\\n';");
+  expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('calculate');
+});
+
+test('a service that is CommonJS is served, and it is said that its lines are not told', async () => {
+  const service = join(folder, 'service.cjs');
+  writeFileSync(service, "module.exports = { delimiter: '?', answer: () => 'Yes.' };\n");
+  const { told } = await traced('poll', { serving: { service }, expected: 'Yes.' });
+  expect(ofKind(told, 'note')).toMatchObject([
+    {
+      text: `Cannot tell lines of ${service}: it is CommonJS; as a module (.mjs, .mts) it is told`,
+    },
+  ]);
 });
 
 test.each([
@@ -204,18 +309,43 @@ test('what is included is told, and what is ignored is not', async () => {
 
 test('the same clients wait for the silent one under single, and not under poll', async () => {
   const { picture, compared } = await compareTraces(['single', 'poll'], {}, () => {});
-  const longest = (name: string) =>
-    compared
-      .find(({ architecture }) => architecture === name)!
-      .clients.slice(1)
-      .map((client) => client.longest / 1e6);
-  // The silent client is silent for 600 ms, and the last of the others comes after 300.
-  for (const wait of longest('single')) expect(wait).toBeGreaterThan(200);
-  for (const wait of longest('poll')) expect(wait).toBeLessThan(200);
+  expect(compared.flatMap(({ clients }) => clients.map(({ ending }) => ending))).toEqual(
+    Array(8).fill('answered'),
+  );
+  // When the first answer of each of the others came, as against the end of the first one's silence.
+  const [single, poll] = picture.groups.map(({ rows }) => {
+    const [first, ...others] = rows.filter(({ label }) => label.startsWith('client'));
+    const silence = first!.bars.findLast(({ kind }) => kind === 'open');
+    return others.map(({ bars }) => {
+      const answered = bars.find(({ kind }) => kind === 'asking')!.to;
+      return answered > silence!.to ? 'later' : 'meanwhile';
+    });
+  });
+  expect(single).toEqual(['later', 'later', 'later']);
+  expect(poll).toEqual(['meanwhile', 'meanwhile', 'meanwhile']);
   expect(picture.groups.map(({ title }) => title)).toEqual(['single', 'poll']);
   const svg = svgOf(picture);
   expect(svg).toContain('class="waiting-for-one-client"');
   expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
+});
+
+test('a client that a limit ends is told of, and ends no comparison', async () => {
+  const serving = { limits: { idle: 100 } };
+  const { compared, picture } = await compareTraces(['poll'], serving, () => {});
+  expect(compared[0]!.clients.map(({ ending }) => ending)).toEqual([
+    ...['ended by the server', 'answered', 'answered', 'answered'],
+  ]);
+  expect(picture.groups[0]!.note).toMatch(/client 1 .*, and ended by the server/);
+});
+
+test('a comparison that is interrupted leaves nothing', async () => {
+  const stopping = new AbortController();
+  const comparing = compareTraces(['single', 'poll'], {}, () => {}, stopping.signal);
+  const timer = setTimeout(() => stopping.abort(), 300);
+  await expect(comparing).rejects.toThrow(/abort/i);
+  clearTimeout(timer);
+  expect(pipes()).toEqual([]);
+  expect(descendantsOf(process.pid).filter(isAlive)).toEqual([]);
 });
 
 describe('the command', () => {
@@ -246,23 +376,67 @@ describe('the command', () => {
     expectValid(traceEvents);
     expect(readFileSync(html, 'utf8')).toContain('<caption>Connections</caption>');
     // The pipe's folder goes with it.
-    expect(
-      readdirSync(tmpdir()).filter((name) => name.startsWith(`mondo-trace-${trace.pid}-`)),
-    ).toEqual([]);
+    const left = readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(trace.pid)));
+    expect(left).toEqual([]);
   });
 
   test.each([
     [['trace'], 2, /name an architecture/],
     [['trace', 'sigle'], 2, /no architecture "sigle"/],
+    [['trace', 'single', '--include', '/nowhere'], 2, /"\/nowhere": there is no such file/],
+    [['trace', 'single', '--threads', '2'], 2, /Cannot serve single with 2 threads/],
+    [['trace', 'single', '--service', '/nowhere.ts'], 2, /Cannot load service "\/nowhere.ts"/],
+    [['trace', '--compare', 'single', '--calls'], 2, /Cannot use --calls with --compare/],
     [['trace', 'single', '--svg', '/nowhere/x.svg'], 1, /Cannot write "\/nowhere\/x\.svg"/],
     [['trace', 'single', '--seconds', 'x'], 2, /whole number/],
-    [['trace', '--compare', 'single', '--out', join(folder, 'x')], 2, /--svg or --html/],
+    [['trace', '--compare', 'single', '--out', join(folder, 'x')], 2, /--svg and --html/],
   ])('%j ends with code %i and one line', async (args, expected, message) => {
     const { code, stderr } = await runMondo(...args);
     expect(stderr).toMatch(message);
     expect(stderr.trim().split('\n').length).toBe(1);
     expect(code).toBe(expected);
   });
+});
+
+test('each line has the number of its thread, and each thread says at first what it is', async () => {
+  await using trace = spawnMondo('trace', 'threaded', '-p', '0', '--threads', '2', '--calls');
+  const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+  await trace.printed(/(accept4[\s\S]*){2}/);
+  const { code } = await runMondo('client', '127.0.0.1', '-p', port!);
+  expect(code).toBe(0);
+  await trace.printed(/closed normally/);
+  trace.signalGroup('SIGINT');
+  const { stdout } = await trace.ended();
+  const tids = [...stdout.matchAll(/^ +\[(\d+)\] --- worker 0, thread (\d+)$/gm)];
+  expect(tids.length).toBe(2);
+  for (const [, tag, tid] of tids) expect(tag).toBe(tid);
+  const calls = stdout.split('\n').filter((line) => / (accept4|recv|send)\(/.test(line));
+  expect(calls.length).toBeGreaterThan(6);
+  for (const line of calls) expect(line).toMatch(/^ +\d+\.\d{6} \[\d+\] /);
+});
+
+test('Ctrl-C stops it, a second one without waiting for answers; what a file held stays until the end', async () => {
+  const out = join(folder, 'kept.json');
+  writeFileSync(out, 'before');
+  await using trace = spawnMondo(
+    ...['trace', 'poll', '-p', '0', '--quiet', '--out', out],
+    ...['--think', '60000', '--think-how', 'defer'],
+  );
+  const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+  const client = await NetClient.connect({ family: 'IPv4', host: '127.0.0.1', port: Number(port) });
+  await client.send(question);
+  await trace.printed(/Accepted connection/);
+  expect(readFileSync(out, 'utf8')).toBe('before');
+  trace.signalGroup('SIGINT');
+  // Within 300 ms it would be the same one, as through npm.
+  const first = performance.now();
+  await until('the time for another', () => performance.now() - first > 400);
+  trace.signalGroup('SIGINT');
+  const { code, stdout } = await trace.ended();
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/Cut off 127\.0\.0\.1:\d+ inside its answer/);
+  expect(JSON.parse(readFileSync(out, 'utf8')).traceEvents.length).toBeGreaterThan(3);
+  await client.close();
 });
 
 describe.skipIf(!hasProgram('strace', 'strace'))('beside strace', () => {
@@ -286,13 +460,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('beside strace', () => {
     const [command] = descendantsOf(trace.pid);
     process.kill(command!, 'SIGINT');
     const { stdout } = await trace.ended();
-    const ours = [...stdout.matchAll(/ (\w+)\((.*) = (\S+)(?: \w+)? {2}</g)]
-      .map(([, call, args, result]) => [
-        theirName[call!] ?? call!,
-        /^(\d+)/.exec(args!)?.[1] ?? '',
-        result!,
-      ])
-      .filter(([call]) => set.includes(call!));
+    const ours = ourCalls(stdout).filter(([call]) => set.includes(call!));
     const theirs = straceCalls(readFileSync(file, 'utf8'));
     // Theirs begin with what Node does to start, and end with what it does to stop.
     const first = (calls: string[][]) => calls.findIndex(([call]) => call === 'accept4');
@@ -308,6 +476,22 @@ const theirName: Readonly<Record<string, string>> = {
   send: 'sendto',
   select: 'pselect6',
 };
+
+/** Calls as they were printed: name, descriptor and result. */
+function ourCalls(text: string): string[][] {
+  const begun = new Map<string, string>();
+  const calls: string[][] = [];
+  for (const line of text.split('\n')) {
+    const [, asleep, given] = / (\w+)\((.*) <asleep …>$/.exec(line) ?? [];
+    if (asleep !== undefined) begun.set(asleep, given!);
+    const [, name, args, result] =
+      / (\w+)\((.*?)\) = (-?\d+)(?: \w+| \(.*\))? {2}</.exec(line) ?? [];
+    if (name === undefined) continue;
+    const fd = /^(\d+)/.exec(args === '…' ? begun.get(name)! : args!)?.[1] ?? '';
+    calls.push([theirName[name] ?? name, fd, result!]);
+  }
+  return calls;
+}
 
 /** Calls of the thread that accepted: name, descriptor and result; `-1` for all that failed. */
 function straceCalls(text: string): string[][] {

@@ -44,9 +44,9 @@ const limits = {
   connectionsPerAddress: 3,
   acceptsPerSecond: 100,
 };
-/** How the addresses of honest clients begin, see src/siege/probe.ts. */
-const HONEST_ADDRESSES = '127.1.';
 const HOSTILE = { crowd: 12, rate: 30 };
+/** Where `nextAddress` has them come from; hostile ones are elsewhere. */
+const isHonest = (peer: string) => peer.startsWith('127.1.');
 /** How long the honest client of each server rests between two conversations, in ms. */
 const REST = 20;
 /** How long an honest client waits for an answer before it counts as lost, in ms. */
@@ -156,8 +156,8 @@ async function soakOne(
     if (event.type === 'limited' || event.type === 'refused') ended++;
     if (event.type === 'died' || event.type === 'crashed') faults.push(JSON.stringify(event));
     // Why an honest client was sent away, if one was: else it would only say that it was closed.
-    if ('peer' in event && event.type !== 'accepted' && event.type !== 'closed') {
-      if (event.peer.startsWith(HONEST_ADDRESSES)) faults.push(JSON.stringify(event));
+    if ((event.type === 'limited' || event.type === 'refused') && isHonest(event.peer)) {
+      faults.push(JSON.stringify(event));
     }
   });
   const honest = async () => {

@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net';
+import { constants } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { descriptorsOf } from '../../test/support/kernel.ts';
@@ -6,6 +7,7 @@ import { until } from '../../test/support/until.ts';
 import { ADMISSION_WORDS, Admission } from '../limits/admission.ts';
 import { defaultLimits } from '../limits/limits.ts';
 import type { SocketAddress } from '../os/address.ts';
+import { libc } from '../os/libc.ts';
 import { close, localAddress, openListener } from '../os/socket.ts';
 import { ACCEPTED, RECEIVED, SENT, SENT_SHORT, Uring, type UringSizes } from '../os/uring.ts';
 import { Conversation } from '../protocol/conversation.ts';
@@ -17,6 +19,9 @@ import { unreadRow } from './scoreboard.ts';
 
 /** Answers with the question itself, so that an answer that reaches another client is seen. */
 const echo = speakersOf({ delimiter: '?', answer: (question) => `${question}!` }, false);
+
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
 
 /** All but the one that is kept back for when there is none left. */
 const descriptors = () =>
@@ -33,10 +38,18 @@ class SteppedServer {
   readonly #served: Promise<void>;
   overflows = 0;
   starved = 0;
+  short = 0;
+  /** Which connection each descriptor that was received from stood for the last time. */
+  readonly generations = new Map<number, number>();
 
-  constructor(sizes: UringSizes) {
+  /** @param sendBuffer of each connection in the kernel, in bytes; 0: its own choice */
+  constructor(sizes: UringSizes, sendBuffer: number) {
     const address: SocketAddress = { family: 'IPv4', host: '127.0.0.1', port: 0 };
     this.listener = openListener(address, { backlog: 1024 });
+    if (sendBuffer > 0) {
+      const value = new Uint8Array(new Int32Array([sendBuffer]).buffer);
+      libc.setsockopt(this.listener, SOL_SOCKET, SO_SNDBUF, value, value.length);
+    }
     this.port = (localAddress(this.listener) as { port: number }).port;
     this.ring = new Uring(sizes);
     const worker = {
@@ -73,31 +86,57 @@ class SteppedServer {
   }
 
   async #serve(): Promise<void> {
-    const { ring } = this;
-    const completions = this.#completions;
+    await turn();
     while (this.#running) {
-      ring.enter(0);
-      if (ring.overflowed) this.overflows++;
-      completions.beginTurn();
-      while (ring.next()) {
-        if (ring.purpose === RECEIVED && ring.result < 0) this.starved++;
-        if (ring.purpose === RECEIVED) completions.received();
-        else if (ring.purpose === ACCEPTED) completions.accepted();
-        else if (ring.purpose === SENT_SHORT) completions.sentShort();
-        else if (ring.purpose === SENT) completions.sent();
-      }
-      completions.endTurn();
+      this.turn();
       await turn();
     }
+  }
+
+  turn(): void {
+    const { ring } = this;
+    const completions = this.#completions;
+    ring.enter(0);
+    if (ring.overflowed) this.overflows++;
+    completions.beginTurn();
+    while (ring.next()) {
+      if (ring.purpose === RECEIVED) this.generations.set(ring.fd, ring.generation);
+      if (ring.purpose === RECEIVED && ring.result < 0) this.starved++;
+      if (ring.purpose === SENT_SHORT) this.short++;
+      if (ring.purpose === RECEIVED) completions.received();
+      else if (ring.purpose === ACCEPTED) completions.accepted();
+      else if (ring.purpose === SENT_SHORT) completions.sentShort();
+      else if (ring.purpose === SENT) completions.sent();
+    }
+    completions.endTurn();
   }
 
   count(type: WorkerEvent['type']): number {
     return this.events.filter((event) => event.type === type).length;
   }
 
-  async stop(): Promise<void> {
+  /** Hands it a completion as if the kernel had taken its time with it. `bytes` is what it received. */
+  inject(purpose: number, fd: number, generation: number, result: number, bytes = ''): void {
+    const { ring } = this;
+    ring.buffers.write(bytes, 0, 'latin1');
+    Object.assign(ring, { purpose, fd, generation, result, offset: 0, more: true });
+    // The buffer was not the kernel's to begin with.
+    ring.recycle = () => {};
+    if (purpose === RECEIVED) this.#completions.received();
+    else if (purpose === SENT_SHORT) this.#completions.sentShort();
+    else this.#completions.sent();
+    // @ts-expect-error: the method of the class again
+    delete ring.recycle;
+  }
+
+  /** Takes no more turns. */
+  async hold(): Promise<void> {
     this.#running = false;
     await this.#served;
+  }
+
+  async stop(): Promise<void> {
+    await this.hold();
     this.#completions.closeAll();
     this.ring.close();
     close(this.listener);
@@ -120,21 +159,16 @@ function converse(port: number, text: string, read: (socket: Socket) => void = (
   });
 }
 
-const questions = (client: number, count: number) =>
-  Array.from({ length: count }, (_, i) => `client ${client} asks ${i}?`);
+const questions = (client: number, count: number, padding = 0) =>
+  Array.from({ length: count }, (_, i) => `client ${client} asks ${i}${' '.repeat(padding)}?`);
 const answersTo = (asked: readonly string[]) => asked.map((question) => `${question}!`).join('');
 
 describe('Completions', () => {
   let before: number;
   let server: SteppedServer;
-  const start = (sizes: Partial<UringSizes> = {}) => {
-    server = new SteppedServer({
-      entries: 8,
-      completions: 16,
-      buffers: 2,
-      bufferSize: 32,
-      ...sizes,
-    });
+  const start = (sizes: Partial<UringSizes> = {}, sendBuffer = 0) => {
+    const small = { entries: 8, completions: 16, buffers: 2, bufferSize: 32 };
+    server = new SteppedServer({ ...small, ...sizes }, sendBuffer);
     return server;
   };
   beforeEach(() => {
@@ -182,6 +216,32 @@ describe('Completions', () => {
     expect(answers).toEqual(clients.map(answersTo));
   });
 
+  it.each([
+    ['a large ring', 12, { buffers: 64, bufferSize: 2048, completions: 256, entries: 64 }],
+    ['a ring that overflows', 60, { buffers: 256, bufferSize: 512, completions: 64, entries: 64 }],
+    [
+      'a ring that always does',
+      60,
+      { buffers: 128, bufferSize: 512, completions: 32, entries: 32 },
+    ],
+  ])('keeps answers in order and finishes sends that fall short, on %s', async (_, count, sizes) => {
+    start(sizes, 4096);
+    const clients = Array.from({ length: count }, (_, i) => questions(i, 2000, 180));
+    const answers = await Promise.all(
+      clients.map((asked) =>
+        converse(server.port, asked.join(''), (socket) => {
+          socket.on('data', () => {
+            socket.pause();
+            setTimeout(() => socket.resume(), 1);
+          });
+        }),
+      ),
+    );
+    const wrong = answers.findIndex((text, i) => text !== answersTo(clients[i]!));
+    expect(wrong).toBe(-1);
+    expect(server.short).toBeGreaterThan(0);
+  });
+
   it('never gives a reused descriptor what was meant for the connection before', async () => {
     start();
     for (let round = 0; round < 100; round++) {
@@ -193,15 +253,43 @@ describe('Completions', () => {
     }
   });
 
+  it.each([
+    ['bytes', RECEIVED, 9, 'not mine?'],
+    ['the end of the stream', RECEIVED, 0, ''],
+    ['a reset', RECEIVED, -constants.errno.ECONNRESET, ''],
+    ['a send that failed', SENT_SHORT, -constants.errno.EPIPE, ''],
+    ['a send that waited and failed', SENT, -constants.errno.EPIPE, ''],
+  ])('keeps %s of the connection before from the one that has its descriptor now', async (_, purpose, result, bytes) => {
+    start();
+    expect(await converse(server.port, 'first?')).toBe('first?!');
+    const before = new Map(server.generations);
+    const next = connect(server.port, '127.0.0.1');
+    let received = '';
+    next.setEncoding('latin1').on('data', (data) => {
+      received += data;
+    });
+    next.write('second?');
+    await until('its answer', () => received === 'second?!');
+    const [fd] = [...before.keys()].filter((it) => server.generations.get(it) !== before.get(it));
+    expect(fd, 'the descriptor is used again').toBeDefined();
+    server.inject(purpose, fd!, before.get(fd!)!, result, bytes);
+    const ended = new Promise((resolve) => next.once('close', resolve));
+    next.end('third?');
+    await ended;
+    expect(received).toBe('second?!third?!');
+    await until('its account', () => server.count('closed') === 2);
+  });
+
   it('leaks no socket that was accepted while the accept was being cancelled', async () => {
     start({ entries: 256, completions: 1024 });
+    // Held before its first turn: the accept is handed over together with its cancelling.
+    await server.hold();
     const sockets = Array.from({ length: 100 }, () => {
       const socket = connect(server.port, '127.0.0.1');
       socket.on('error', () => {});
       return socket;
     });
     await Promise.all(sockets.map((s) => new Promise((resolve) => s.once('connect', resolve))));
-    // Those that are queued but not accepted by now are the point: afterEach counts descriptors.
     await server.stop();
     await Promise.all(
       sockets.map((s) => {
@@ -209,6 +297,7 @@ describe('Completions', () => {
         return new Promise((resolve) => s.once('close', resolve));
       }),
     );
+    // afterEach counts descriptors: of those accepted none is left.
     server.stop = async () => {};
   });
 });

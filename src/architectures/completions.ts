@@ -57,12 +57,14 @@ export class Completions {
   readonly #backlog: Backlog;
   /** Descriptors to be looked at again when the sends of this turn are known to have gone out. */
   #again: number[] = [];
+  /** Those whose receive has ended by itself and is to be asked for again. */
+  readonly #unarmed: { readonly fd: number; readonly generation: number }[] = [];
   readonly #timers = new Timers<{ fd: number; flight: Flight } | 'listener' | 'room'>();
   /** Serves any connection that has nothing in flight. */
   #shared: Conversation;
   #turn = 0;
   // Two arenas by turns: what was sent in one turn is read again in the next if it fell short.
-  readonly #arenas: [Arena, Arena] = [new Arena(262_144), new Arena(262_144)];
+  readonly #arenas: readonly [Arena, Arena] = [new Arena(262_144), new Arena(262_144)];
   #out = this.#arenas[0];
   /** Buffers of cancelled sends: the kernel lets go of them within the turn. */
   readonly #retired: Buffer[] = [];
@@ -111,8 +113,6 @@ export class Completions {
   beginTurn(): void {
     this.#turn = (this.#turn + 1) & 0x3fffffff;
     const arena = (this.#turn & 1) as 0 | 1;
-    // A completion that the ring had no room for may be about what stands in the old arena.
-    if (this.#ring.overflowed) this.#arenas[arena] = new Arena(262_144);
     this.#out = this.#arenas[arena];
     this.#out.clear();
     this.#retired.length = 0;
@@ -120,6 +120,11 @@ export class Completions {
 
   /** Goes on with those whose answers have left, and with those whose time has come. */
   endTurn(): void {
+    this.#goOnWithRest();
+    this.#armAgain();
+  }
+
+  #goOnWithRest(): void {
     if (this.#again.length > 0) {
       const again = this.#again;
       this.#again = [];
@@ -283,8 +288,12 @@ export class Completions {
       this.#peers[fd] = peer;
       journal.record({ type: 'accepted', peer });
     }
-    this.#ring.recv(fd, this.#generation[fd]!);
-    if (this.#shared.idle) return;
+    if (this.#shared.idle) {
+      this.#ring.recv(fd, this.#generation[fd]!);
+      return;
+    }
+    // Behind the greeting, for the reason that `#armAgain` gives.
+    this.#unarmed.push({ fd, generation: this.#generation[fd]! });
     const conversation = this.#worker.conversation();
     this.#goOn(fd, conversation, conversation.open(this.#out));
   }
@@ -478,7 +487,19 @@ export class Completions {
       flight.receiving = !flight.paused && !flight.halfClosed;
       if (!flight.receiving) return;
     }
-    this.#ring.recv(fd, this.#generation[fd]!);
+    this.#unarmed.push({ fd, generation: this.#generation[fd]! });
+  }
+
+  /**
+   * Last of all in a turn: a receive that finds bytes is done as soon as it is handed over, and what it
+   * received must not be told before what became of this turn's answers, which are to leave in order.
+   */
+  #armAgain(): void {
+    for (const { fd, generation } of this.#unarmed) {
+      const isCurrent = this.#open[fd] === OPEN && this.#generation[fd] === generation;
+      if (isCurrent) this.#ring.recv(fd, generation);
+    }
+    this.#unarmed.length = 0;
   }
 
   /** A copy of what was last sent at once on this socket, from its byte `start` on. */

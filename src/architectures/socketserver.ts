@@ -3,81 +3,23 @@
  * converses. A mixin decides who runs the handler: a new thread or a new process for each client. So
  * clients decide how many are started, which is a way in for an attacker unless there is a cap.
  */
-import { type Accepted, acceptOne } from './accepting.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
+import type { Architecture } from './architecture.ts';
 import { handleConversation } from './blocking.ts';
-
-type HandlerClass = new (request: Accepted, worker: WorkerContext) => BaseRequestHandler;
-
-class TCPServer {
-  readonly worker: WorkerContext;
-  readonly Handler: HandlerClass;
-
-  constructor(worker: WorkerContext, Handler: HandlerClass) {
-    this.worker = worker;
-    this.Handler = Handler;
-  }
-
-  serveForever(): void {
-    while (!this.worker.stopping) {
-      this.waitForRoom();
-      const request = acceptOne(this.worker);
-      if (request !== undefined) this.processRequest(request);
-    }
-  }
-
-  /** What the mixins override. */
-  processRequest(request: Accepted): void {
-    this.finishRequest(request);
-  }
-
-  finishRequest(request: Accepted): void {
-    this.worker.row.accepted();
-    new this.Handler(request, this.worker);
-    this.worker.row.ended();
-  }
-
-  /** With a cap, clients that come when all threads are busy wait in the kernel. */
-  waitForRoom(): void {
-    const { maxThreads } = this.worker.options;
-    if (maxThreads > 0) this.worker.waitForAssistants(maxThreads);
-  }
-}
-
-type ServerClass = new (worker: WorkerContext, Handler: HandlerClass) => TCPServer;
-
-const ThreadingMixIn = (Server: ServerClass): ServerClass =>
-  class ThreadingServer extends Server {
-    override processRequest(request: Accepted): void {
-      this.worker.startThread(request);
-    }
-  };
-
-const ForkingMixIn = (Server: ServerClass): ServerClass =>
-  class ForkingServer extends Server {
-    override processRequest(request: Accepted): void {
-      this.worker.startProcess(request);
-    }
-  };
-
-class BaseRequestHandler {
-  readonly request: Accepted;
-  readonly worker: WorkerContext;
-
-  constructor(request: Accepted, worker: WorkerContext) {
-    this.request = request;
-    this.worker = worker;
-    this.handle();
-  }
-
-  handle(): void {}
-}
+import {
+  BaseRequestHandler,
+  ForkingMixIn,
+  TCPServer,
+  ThreadingMixIn,
+} from './socketserver-framework.ts';
 
 class ConversationHandler extends BaseRequestHandler {
   override handle(): void {
     handleConversation(this.request.socket, this.request.peer, this.worker);
   }
 }
+
+const ThreadingServer = ThreadingMixIn(TCPServer);
+const ForkingServer = ForkingMixIn(TCPServer);
 
 export const socketserver: Architecture = {
   name: 'socketserver',
@@ -98,8 +40,8 @@ export const socketserver: Architecture = {
       const text = `No cap: clients decide how many ${plural} start here; --max-threads N sets one`;
       worker.journal.record({ type: 'warning', text });
     }
-    const MixIn = mixin === 'forking' ? ForkingMixIn : ThreadingMixIn;
-    new (MixIn(TCPServer))(worker, ConversationHandler).serveForever();
+    const Server = mixin === 'forking' ? ForkingServer : ThreadingServer;
+    new Server(worker, ConversationHandler).serveForever();
   },
 
   /** The thread or process of one client. */

@@ -1,11 +1,13 @@
 /** The command: what can be asked for, and how. Each command is a file beside this one, loaded when it is used. */
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { type Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
+import { compareHelp, compareOptions } from './compare-options.ts';
+import { loadHelp, loadOptions, outputOptions } from './load-options.ts';
 import { quitOnBrokenPipe, report } from './report.ts';
 
-/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly. */
+/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` and `compare` have more. */
 const USAGE = 2;
 
 const { version } = JSON.parse(
@@ -51,6 +53,11 @@ function port(text: string): number {
   throw new InvalidArgumentError('give a port from 0 to 65535.');
 }
 
+const argumentTerm = (argument: Argument): string => {
+  const text = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${text}>` : `[${text}]`;
+};
+
 /** One example for each command, under its help. */
 const example = (text: string) => `\nExample:\n  $ ${text}\n`;
 
@@ -65,7 +72,12 @@ const program = new Command('mondo')
     // One line, in the same form as every other complaint.
     outputError: (text, write) => write(`${usageError(text)}\n`),
   })
-  .configureHelp({ sortOptions: false })
+  .configureHelp({
+    sortOptions: false,
+    // Without "[options]", which all have: a line fits a terminal then.
+    subcommandTerm: (command) =>
+      [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
+  })
   .addHelpText(
     'after',
     example('mondo serve single      # and in another terminal: mondo client 127.0.0.1'),
@@ -182,7 +194,7 @@ serving(program.command('trace'))
   )
   .addHelpText(
     'after',
-    example('mondo trace single --summary      # in another terminal: mondo client 127.0.0.1'),
+    example('mondo trace single --summary   # in another terminal: mondo client 127.0.0.1'),
   )
   .action(async (architecture: string | undefined, host: string, options) => {
     const { traceCommand } = await import('./trace.ts');
@@ -208,12 +220,60 @@ program
   .option('--list', 'print the attacks, and what stops them')
   .addHelpText(
     'after',
-    '\nAll of it takes half an hour. Exit code 1 if a server with limits fell that could have stood.',
+    '\nAll of it takes half an hour. Exit code 1 if a server with limits fell that\ncould have stood.',
   )
   .addHelpText('after', example('mondo siege epoll single --attack idle-crowd'))
   .action(async (architectures: string[], options) => {
     const { siegeCommand } = await import('./siege.ts');
     await siegeCommand(architectures, options);
+  });
+
+const load = loadOptions(
+  program
+    .command('load')
+    .description(
+      'measure a server: what its clients feel, and whether the figures are to be believed',
+    )
+    .argument('[host]', 'name, address, or unix:PATH')
+    .addOption(
+      new Option('-p, --port <port>', `TCP port; default: ${DEFAULT_PORT}`).argParser(port),
+    ),
+  whole,
+)
+  .addHelpText('after', loadHelp)
+  .addHelpText(
+    'after',
+    example("mondo load 127.0.0.1 --rate 5k --fail-if 'p99>5ms' --html load.html"),
+  )
+  .action(async (host: string | undefined, options) => {
+    const { loadCommand } = await import('./load.ts');
+    await loadCommand(host, options);
+  });
+
+// So that merge has for itself the options that load has, too.
+program.enablePositionalOptions();
+load.enablePositionalOptions().helpCommand(false);
+outputOptions(load.command('merge'))
+  .description('add the shards of one load, from the files that --hlog has written')
+  .argument('<files...>', 'one for each shard')
+  .addHelpText('after', example('mondo load merge 1.hlog 2.hlog 3.hlog 4.hlog'))
+  .action(async (files: string[], options) => {
+    const { mergeCommand } = await import('./load.ts');
+    await mergeCommand(files, options);
+  });
+
+compareOptions(
+  program
+    .command('compare')
+    .description('measure architectures side by side, and say which to choose')
+    .argument('[architecture...]', 'which ones; default: one of each kind'),
+  whole,
+)
+  .addHelpText('after', compareHelp)
+  .addHelpText('after', example('mondo compare --quick --html report.html'))
+  .action(async (architectures: string[], options) => {
+    const { compareCommand } = await import('./compare.ts');
+    await compareCommand(architectures, options);
   });
 
 program

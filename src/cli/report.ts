@@ -4,9 +4,18 @@ import { ServeError } from '../host/errors.ts';
 /** Something that the user can do something about. */
 export class CommandError extends Error {
   override name = 'CommandError';
+  readonly exitCode: number;
+
+  constructor(
+    message: string,
+    { exitCode = 1, ...rest }: ErrorOptions & { exitCode?: number } = {},
+  ) {
+    super(message, rest);
+    this.exitCode = exitCode;
+  }
 }
 
-/** Prints the error; returns the exit code: 1 for what could not be done, 2 for what makes no sense. */
+/** Prints the error; returns the exit code: 1 for what could not be done, 2 for what makes no sense, or the command's own. */
 export function report(error: unknown): number {
   if (error instanceof ServeError) {
     console.error(`mondo: ${error.message}`);
@@ -14,7 +23,7 @@ export function report(error: unknown): number {
   }
   if (error instanceof CommandError) {
     console.error(`mondo: ${error.message}`);
-    return 1;
+    return error.exitCode;
   }
   console.error(error);
   return 1;

@@ -5,12 +5,7 @@ import { serve } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
 import { parseLimits } from '../limits/limits.ts';
-
-/**
- * Ctrl-C through npm comes twice, from the terminal and from npm: a second signal within this many ms is
- * the same one.
- */
-const SAME_SIGNAL = 300;
+import { listenForInterrupt } from './interrupt.ts';
 
 const AS_ROOT = 'Serving as root; --user nobody serves as somebody who may do less';
 
@@ -31,24 +26,13 @@ export async function serveCommand(
     const { isStartedByInetd, serveStandardInput } = await import('../host/standard-input.ts');
     if (isStartedByInetd()) return serveStandardInput(options);
   }
-  const { promise: interrupted, resolve } = Promise.withResolvers<void>();
   let server: Server | undefined;
-  let firstSignal: number | undefined;
-  const interrupt = () => {
-    resolve();
-    firstSignal ??= performance.now();
-    if (performance.now() - firstSignal > SAME_SIGNAL) void server?.close({ deadline: 0 });
-  };
-  // Before the server starts: a signal that comes meanwhile must not leave workers behind.
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const interruption = listenForInterrupt(() => server);
   process.on('SIGHUP', () => {
     // The terminal was closed; without one, or with one that is still there, somebody wants a restart.
-    if (process.stdin.isTTY && !hasTerminal()) interrupt();
+    if (process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
     else void server?.restart().catch((error: Error) => console.error(`mondo: ${error.message}`));
   });
-  // Whoever read the account has left, as in `| head`.
-  process.stdout.on('error', interrupt);
 
   // The logger is loaded while the workers start; events wait for it.
   const events: ServerEvent[] = [];
@@ -65,14 +49,20 @@ export async function serveCommand(
     for (const event of events) logger(event);
     record = logger;
   }
-  server = await starting;
+  try {
+    server = await starting;
+  } catch (error) {
+    // Ctrl-C goes to the workers too, and ends one that has just begun: that is no failure.
+    if (interruption.isInterrupted) return;
+    throw error;
+  }
   if (process.geteuid?.() === 0 && options.user === undefined) {
     record({ type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 });
   }
   if (log === 'none') console.log(`Listening at ${server.where}`);
   if (process.stdout.isTTY && log === 'text') hint(server);
   process.on('SIGUSR2', () => console.table(server?.workers()));
-  await interrupted;
+  await interruption.interrupted;
   await server.close();
 }
 

@@ -2,18 +2,22 @@
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
+import type { Server } from '../host/server.ts';
 import { parseLimits } from '../limits/limits.ts';
 import { chromeTrace } from '../trace/chrome.ts';
 import { compareTraces } from '../trace/compare.ts';
+import { duration } from '../trace/duration.ts';
 import { htmlOf, type Table } from '../trace/html.ts';
 import { type Picture, pictureOf } from '../trace/picture.ts';
 import { Printer, seconds } from '../trace/printer.ts';
 import { fileName, sourceLine } from '../trace/source-text.ts';
 import { type LineSum, Summary } from '../trace/summary.ts';
-import { duration, svgOf } from '../trace/svg.ts';
+import { svgOf } from '../trace/svg.ts';
 import { Timeline } from '../trace/timeline.ts';
 import { startTrace } from '../trace/tracer.ts';
-import { writeOutput } from './output.ts';
+import { listenForInterrupt } from './interrupt.ts';
+import { checkOutput, writeOutput } from './output.ts';
+import { CommandError } from './report.ts';
 import { tableLines } from './table.ts';
 
 interface Options extends ServeOptions {
@@ -54,10 +58,13 @@ export async function traceCommand(
     ...rest
   } = options;
   const serving: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
-  // Before the run and not after it: it may not come again.
-  for (const file of [out, svg, html]) if (file !== undefined) writeOutput(file, '');
+  for (const file of [out, svg, html]) if (file !== undefined) checkOutput(file);
   if (compare !== undefined) {
-    await compared(compare, architecture, serving, options);
+    await compared(
+      [...(architecture === undefined ? [] : [architecture]), ...compare],
+      serving,
+      options,
+    );
     return;
   }
   if (architecture === undefined) {
@@ -69,7 +76,9 @@ export async function traceCommand(
   const needsLines = showsLines || lines === true || summary === true;
   const sums = new Summary();
   const timeline = new Timeline();
-  const { promise: interrupted, resolve: stop } = Promise.withResolvers<void>();
+  let server: Server | undefined;
+  const interruption = listenForInterrupt(() => server);
+  process.on('SIGHUP', interruption.interrupt);
   let now = () => 0;
   const threads = rest.threads ?? traits.threads.default;
   const processes = rest.processes ?? traits.processes.default;
@@ -96,15 +105,17 @@ export async function traceCommand(
     },
   ).catch((error) => {
     printer.close();
-    throw error;
+    // Ctrl-C has ended what was just being started: that is no failure.
+    if (!interruption.isInterrupted) throw error;
   });
+  if (tracer === undefined) return;
   now = tracer.now;
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  process.stdout.on('error', () => stop());
+  server = tracer.server;
   const timer =
-    options.seconds === undefined ? undefined : setTimeout(stop, options.seconds * 1000);
-  await interrupted;
+    options.seconds === undefined
+      ? undefined
+      : setTimeout(interruption.interrupt, options.seconds * 1000);
+  await interruption.interrupted;
   clearTimeout(timer);
   await tracer.close();
   printer.close();
@@ -123,27 +134,37 @@ export async function traceCommand(
   }
 }
 
-const summaryHead = ['times', 'waiting s', 'working s', 'suspended s', 'line'];
-
-function summaryRow({ path, line, times, waiting, working, suspended }: LineSum): string[] {
-  const text = `${fileName(path)}(${line}): ${sourceLine(path, line).trim()}`;
-  const passed = suspended > 0 ? seconds(suspended) : '';
-  return [String(times), seconds(waiting), seconds(working), passed, text];
+/** A table of lines, with a column more where a `yield` or `await` gave the thread away. */
+function summaryTable(lines: readonly LineSum[]): Pick<Table, 'head' | 'rows'> {
+  const isSuspended = lines.some(({ suspended }) => suspended > 0);
+  const head = ['times', 'waiting s', 'working s', ...(isSuspended ? ['suspended s'] : []), 'line'];
+  const rows = lines.map(({ path, line, times, waiting, working, suspended }) => {
+    const text = `${fileName(path)}(${line}): ${sourceLine(path, line).trim()}`;
+    const passed = suspended > 0 ? seconds(suspended) : '';
+    return [
+      String(times),
+      seconds(waiting),
+      seconds(working),
+      ...(isSuspended ? [passed] : []),
+      text,
+    ];
+  });
+  return { head, rows };
 }
 
 function printSummary(lines: readonly LineSum[]): void {
-  const rows = lines.slice(0, MOST_LINES).map(summaryRow);
+  const { head, rows } = summaryTable(lines.slice(0, MOST_LINES));
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
   const clipped = (text: string) => (width === undefined ? text : text.slice(0, width));
   console.log();
-  for (const row of tableLines([summaryHead, ...rows])) console.log(clipped(row.join('')));
+  for (const row of tableLines([head, ...rows])) console.log(clipped(row.join('')));
   if (lines.length > MOST_LINES) console.log(`… and ${lines.length - MOST_LINES} more lines`);
 }
 
 function tablesOf(timeline: Timeline, lines: readonly LineSum[]): Table[] {
   const tables: Table[] = [];
   if (lines.length > 0) {
-    tables.push({ caption: 'Lines', head: summaryHead, rows: lines.map(summaryRow) });
+    tables.push({ caption: 'Lines', ...summaryTable(lines) });
   }
   const rows = timeline.connections.map(({ peer, from, to, how, questions }) => [
     peer,
@@ -159,40 +180,47 @@ function tablesOf(timeline: Timeline, lines: readonly LineSum[]): Table[] {
   return tables;
 }
 
+/** What a comparison has no use for: it has clients, and a port, of its own. */
+const ALONE = ['lines', 'calls', 'summary', 'quiet', 'seconds', 'out', 'service'] as const;
+
 async function compared(
   names: readonly string[],
-  first: string | undefined,
   serving: ServeOptions,
-  { svg, html, out }: Options,
+  options: Options,
 ): Promise<void> {
-  if (out !== undefined) {
+  const odd = ALONE.find((name) => options[name] !== undefined);
+  if (odd !== undefined) {
     throw new ServeError(
       'usage',
-      'Cannot put a comparison into --out: give --svg or --html a file',
+      `Cannot use --${odd} with --compare: it plays its own clients, and has --svg and --html for the picture`,
     );
   }
-  const all = [...(first === undefined ? [] : [first]), ...names].map(architectureNamed);
-  const { picture, compared: runs } = await compareTraces([...new Set(all)], serving, (name) =>
-    console.error(`Tracing ${name}`),
-  );
-  const head = ['architecture', 'client', 'waited in all', 'longest'];
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+    process.once(signal, () => stopping.abort());
+  const { picture, compared: runs } = await compareTraces(
+    [...new Set(names.map(architectureNamed))],
+    serving,
+    (name) => console.error(`Tracing ${name}`),
+    stopping.signal,
+  ).catch((error) => {
+    throw stopping.signal.aborted ? new CommandError('Comparison interrupted') : error;
+  });
+  const head = ['architecture', 'client', 'waited in all', 'longest', ''];
   const rows = runs.flatMap(({ architecture, clients }) =>
-    clients.map(({ name, waited, longest }) => [
+    clients.map(({ name, waited, longest, ending }) => [
       architecture,
       name,
       duration(waited),
       duration(longest),
+      ending === 'answered' ? '' : ending,
     ]),
   );
   for (const row of tableLines([head, ...rows])) console.log(row.join(''));
   console.log();
   for (const { architecture, sentence } of runs) console.log(`${architecture}: ${sentence}`);
-  save(
-    picture,
-    [{ caption: 'How long each client waited for its answers', head, rows }],
-    svg,
-    html,
-  );
+  const caption = 'How long each client waited for its answers';
+  save(picture, [{ caption, head, rows }], options.svg, options.html);
 }
 
 function save(

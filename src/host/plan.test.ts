@@ -73,6 +73,11 @@ describe('planOf', () => {
     expect(refusal({ inetd: 'x' as 'wait' }).message).toMatch(/"x".*nowait or wait/);
   });
 
+  it('refuses what only another architecture knows', () => {
+    expect(refusal({ queue: 3 }).message).toBe('Cannot use queue with threaded: it is for queued');
+    expect(planOf(queued, { queue: 3, exclusive: false }).page.queue).toBe(3);
+  });
+
   it('refuses another number of threads where the architecture is that number', () => {
     expect(refusal({ threads: 2 }, single).message).toMatch(/single with 2 threads/);
     expect(planOf(single, { threads: 1 }).threads).toBe(1);

@@ -128,6 +128,24 @@ export function checkedLimits<T>(check: () => T): T {
   }
 }
 
+/** Options that only one architecture knows. */
+const ofOne = {
+  queue: 'queued',
+  maxThreads: 'socketserver',
+  mixin: 'socketserver',
+  exclusive: 'epoll',
+  inetd: 'inetd',
+} as const satisfies Partial<Record<keyof ServeOptions, ArchitectureName>>;
+
+/** Given to another they would do nothing, without a word. @throws ServeError */
+function checkOwner({ name }: Traits, options: ServeOptions): void {
+  for (const [option, owner] of Object.entries(ofOne)) {
+    const value = options[option as keyof typeof ofOne];
+    if (value === undefined || value === false || name === owner) continue;
+    throw new ServeError('usage', `Cannot use ${option} with ${name}: it is for ${owner}`);
+  }
+}
+
 /** Checks the options against what the architecture is. @throws ServeError */
 export function planOf(traits: Traits, options: ServeOptions): Plan {
   const many = (what: 'threads' | 'processes', most: number) => {
@@ -169,6 +187,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
       inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),
     },
   };
+  checkOwner(traits, options);
   if (plan.reuseport && plan.host.startsWith('unix:')) {
     throw new ServeError('usage', `Cannot use reuseport with "${plan.host}": ports are TCP's`);
   }

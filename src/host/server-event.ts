@@ -60,7 +60,7 @@ export type ServerEvent =
     };
 
 /** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
-const quoted = (text: string): string =>
+export const quoted = (text: string): string =>
   JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
 
 /** Why somebody was turned away, after "Refused …:". */
@@ -117,9 +117,9 @@ export function eventText(event: ServerEvent): string {
     case 'warning':
       return event.text;
     case 'died':
-      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} connections; starting another${
-        event.delay > 0 ? ` in ${event.delay} ms` : ''
-      }`;
+      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} ${
+        event.lost === 1 ? 'connection' : 'connections'
+      }; starting another${event.delay > 0 ? ` in ${event.delay} ms` : ''}`;
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
     case 'restarted':

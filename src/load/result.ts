@@ -1,7 +1,8 @@
 /**
  * What a run of load has found, as `--json` writes it. All times are in ms, all sizes in bytes, all rates
- * per second, unless a name says otherwise. Only questions that were due in a stage that counts are in it;
- * warm-up is in none of the figures, but for `connections.opened`.
+ * per second, unless a name says otherwise. Warm-up is in none of the figures, but for `connections.opened`: in
+ * the open loop the questions count that were due in a stage that counts, in the closed loop those that were
+ * not over when warm-up was.
  */
 import type { LoadPlan } from './plan.ts';
 
@@ -149,7 +150,7 @@ export interface Connections {
   readonly fairness: number | null;
   /** Answers of the connection that had fewest, the middle one, and that had most. */
   readonly answers: { readonly least: number; readonly median: number; readonly most: number };
-  /** From beginning to connect to the first answer; over connections that had one. Null where none had. */
+  /** From the beginning of the schedule, or of connecting if that was later, to the first answer; over connections that had one. Null where none had. */
   readonly firstAnswer: {
     readonly median: number;
     readonly p99: number;
@@ -218,9 +219,8 @@ export interface ServerSample {
   /** Rss in bytes. */
   readonly memory: number;
   readonly descriptors: number;
-  /** Connections that wait to be accepted, and how many may; null where the listener is not to be seen. */
+  /** Connections that wait to be accepted; null where the listener is not to be seen. */
   readonly acceptQueue: number | null;
-  readonly acceptQueueLimit: number | null;
 }
 
 /** Where it ran: figures of two runs compare only where these are alike. */

@@ -11,10 +11,12 @@ const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
+const SO_ERROR = 4;
 const SO_RCVBUF = 8;
 const IPPROTO_IP = 0;
 const IP_BIND_ADDRESS_NO_PORT = 24;
 const IPPROTO_TCP = 6;
+const TCP_NODELAY = 1;
 const TCP_MAXSEG = 2;
 const TCP_INFO = 11;
 const SHUT_WR = 1;
@@ -84,6 +86,18 @@ export function connectionState(fd: number): 'none' | 'open' | 'left' {
     default:
       return 'none';
   }
+}
+
+/** Why a socket that was being connected is not, as errno; 0 if it is. SO_ERROR in socket(7) */
+export function connectError(fd: number): number {
+  const value = Buffer.alloc(4);
+  check('getsockopt', libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, int(4)));
+  return new Int32Array(value.buffer, value.byteOffset, 1)[0]!;
+}
+
+/** Without it, a question that follows another waits until that one is acknowledged. TCP_NODELAY in tcp(7) */
+export function sendAtOnce(fd: number): void {
+  check('setsockopt', libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, int(1), 4));
 }
 
 /** Ends this direction; the other stays open. shutdown(2) */

@@ -66,6 +66,17 @@ export const libc = {
   epoll_wait: declare<(epoll: Int, events: Address, count: Int, timeout: Int) => Int>(
     'int epoll_wait(int, uintptr_t, int, int)',
   ),
+  epoll_pwait2: declare<
+    (
+      number: Int,
+      epoll: Int,
+      events: Address,
+      count: Int,
+      timeout: Address,
+      mask: Address,
+      size: Int,
+    ) => Int
+  >('long syscall(long, int, uintptr_t, int, uintptr_t, uintptr_t, size_t)'),
   memfd_create: declare<(name: string, flags: Int) => Int>('int memfd_create(str, uint)'),
   ftruncate: declare<(fd: Int, length: Int) => Int>('int ftruncate(int, intptr_t)'),
   mmap: declare<
@@ -89,12 +100,20 @@ export const libc = {
       size: Int,
     ) => Int
   >('long syscall(long, int, uint, uint, uint, uintptr_t, size_t)'),
+  clock_gettime: declare<(clock: Int, time: Address) => Int>('int clock_gettime(int, uintptr_t)'),
+  getrusage: declare<(who: Int, usage: Address) => Int>('int getrusage(int, uintptr_t)'),
   gettid: declare<() => Int>('int gettid()'),
   tgkill: declare<(pid: Int, tid: Int, signal: Int) => Int>('int tgkill(int, int, int)'),
   sigaction: declare<(signal: Int, action: Uint8Array, old: null) => Int>(
     'int sigaction(int, void *, void *)',
   ),
   setrlimit: declare<(resource: Int, limit: Uint8Array) => Int>('int setrlimit(int, void *)'),
+  sched_setaffinity: declare<(pid: Int, size: Int, mask: Uint8Array) => Int>(
+    'int sched_setaffinity(int, size_t, void *)',
+  ),
+  sched_getaffinity: declare<(pid: Int, size: Int, mask: Uint8Array) => Int>(
+    'int sched_getaffinity(int, size_t, void *)',
+  ),
   prctl: declare<(option: Int, argument: Int) => Int>('int prctl(int, ulong)'),
   dlsym: declare<(handle: Address, name: string) => Address>('uintptr_t dlsym(uintptr_t, str)'),
 };

@@ -15,13 +15,14 @@ export function createSharedMemory(name: string, size: number): number {
   return fd;
 }
 
-/** What io_uring_setup(2) describes: a part of the ring's own memory, in this process for good. */
-export function mapRing(fd: number, size: number, offset: number): ArrayBuffer {
-  const flags = MAP_SHARED | MAP_POPULATE;
-  return viewOf(check('mmap', libc.mmap(0, size, PROT_READ_WRITE, flags, fd, offset)), size);
-}
+/** What io_uring_setup(2) describes: a part of the ring's own memory. Returns its address. */
+export const mapRing = (fd: number, size: number, offset: number): number =>
+  check('mmap', libc.mmap(0, size, PROT_READ_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset));
 
-/** Page-aligned memory of this process that never moves, of zeroes, for good. Returns its address. */
+/** Ends a mapping. Whoever still has a view of it touches nothing of it any more, or the process ends. */
+export const unmap = (address: number, size: number): void => void libc.munmap(address, size);
+
+/** Page-aligned memory of this process that never moves, of zeroes. Returns its address. */
 export function mapAnonymous(size: number): number {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS;
   return check('mmap', libc.mmap(0, size, PROT_READ_WRITE, flags, -1, 0));

@@ -61,6 +61,20 @@ export function look(root: number): Look {
   return sum;
 }
 
+/** What a process and all that it started hold at this moment; `memory` is resident, in bytes, shared pages with each. */
+export function holdingsOf(root: number) {
+  const sum = { memory: 0, descriptors: 0, threads: 0, processes: 0 };
+  for (const pid of [root, ...descendantsOf(root)]) {
+    const tasks = list(`/proc/${pid}/task`).length;
+    if (tasks === 0) continue;
+    sum.processes++;
+    sum.threads += tasks;
+    sum.memory += Number(read(`/proc/${pid}/statm`).split(' ')[1] ?? 0) * PAGE;
+    sum.descriptors += list(`/proc/${pid}/fd`).length;
+  }
+  return sum;
+}
+
 /** How long all processors together have been busy since the machine was started, in ms. */
 export function busy(): number {
   const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (

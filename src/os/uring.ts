@@ -14,7 +14,8 @@ import {
   SystemError,
   viewOf,
 } from './libc.ts';
-import { mapAnonymous, mapRing } from './memory.ts';
+import { mapAnonymous, mapRing, unmap } from './memory.ts';
+import { WRITABLE } from './readiness.ts';
 
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
@@ -33,6 +34,7 @@ const IORING_REGISTER_RING_FDS = 20;
 const IORING_REGISTER_PBUF_RING = 22;
 const IORING_OFF_SQES = 0x10000000;
 
+const IORING_OP_POLL_ADD = 6;
 const IORING_OP_ACCEPT = 13;
 const IORING_OP_ASYNC_CANCEL = 14;
 const IORING_OP_CLOSE = 19;
@@ -60,9 +62,12 @@ export const RECEIVED = 2;
 export const SENT_SHORT = 3;
 /** A send that waited for room is done. */
 export const SENT = 4;
-const CANCELLED = 5;
+export const CANCELLED = 5;
 /** A close that failed; one that succeeds makes no completion. */
-const CLOSED = 6;
+export const CLOSED = 6;
+
+/** A socket that was being connected is connected, or failed to be. */
+export const CONNECTED = 7;
 
 /** The purpose stands above the descriptor in one word of an entry's user data, the generation in the other. */
 const PURPOSE_SHIFT = 24;
@@ -106,7 +111,7 @@ const unavailable = (code: string) => new UringUnavailable(reasons[code] ?? code
 /** Why io_uring cannot be used here; nothing if it can. */
 export function whyNoUring(): string | undefined {
   try {
-    new Uring({ entries: 8, completions: 16, buffers: 8, bufferSize: 512 }).close();
+    new Uring({ entries: 8, completions: 16, buffers: 8, bufferSize: 512 }).release();
     return undefined;
   } catch (error) {
     if (error instanceof UringUnavailable) return error.message;
@@ -120,6 +125,7 @@ export class Uring {
   #enterFd: number;
   #enterFlags = 0;
   readonly #sizes: UringSizes;
+  readonly #mapped: { readonly address: number; readonly size: number }[] = [];
   readonly #rings: Int32Array;
   readonly #sqes: Int32Array;
   readonly #sqTail: number;
@@ -186,8 +192,13 @@ export class Uring {
       params[sq + 6]! + sizes.entries * 4,
       params[cq + 5]! + sizes.completions * 16,
     );
-    this.#rings = new Int32Array(mapRing(ring, Math.ceil(ringSize / 4096) * 4096, 0));
-    this.#sqes = new Int32Array(mapRing(ring, sizes.entries * SQE_WORDS * 4, IORING_OFF_SQES));
+    const map = (size: number, offset: number) => {
+      const address = mapRing(ring, size, offset);
+      this.#mapped.push({ address, size });
+      return new Int32Array(viewOf(address, size));
+    };
+    this.#rings = map(Math.ceil(ringSize / 4096) * 4096, 0);
+    this.#sqes = map(sizes.entries * SQE_WORDS * 4, IORING_OFF_SQES);
     this.#sqTail = params[sq + 1]! / 4;
     this.#sqFlags = params[sq + 4]! / 4;
     this.#sqMask = this.#rings[params[sq + 2]! / 4]!;
@@ -199,8 +210,13 @@ export class Uring {
     for (let i = 0; i < sizes.entries; i++) this.#rings[params[sq + 6]! / 4 + i] = i;
 
     const bytes = sizes.buffers * sizes.bufferSize;
-    const buffers = mapAnonymous(bytes);
-    const bufferRing = mapAnonymous(Math.max(4096, sizes.buffers * 16));
+    const reserve = (size: number) => {
+      const address = mapAnonymous(size);
+      this.#mapped.push({ address, size });
+      return address;
+    };
+    const buffers = reserve(bytes);
+    const bufferRing = reserve(Math.max(4096, sizes.buffers * 16));
     this.buffers = Buffer.from(viewOf(buffers, bytes));
     this.#bufferAddress = buffers;
     const ringView = viewOf(bufferRing, sizes.buffers * 16);
@@ -263,6 +279,13 @@ export class Uring {
     this.#sqes[entry + 7] = MSG_WAITALL | MSG_NOSIGNAL;
   }
 
+  /** One `CONNECTED` when a socket that is being connected has become writable, or has failed. */
+  connecting(fd: number, generation: number): void {
+    const entry = this.#operation(CONNECTED, fd, generation);
+    this.#sqes[entry] = IORING_OP_POLL_ADD;
+    this.#sqes[entry + 7] = WRITABLE;
+  }
+
   /** Closes a descriptor after what was asked for before. Its operations must have ended. */
   closeSocket(fd: number): void {
     const entry = this.#operation(CLOSED, fd, 0);
@@ -271,7 +294,7 @@ export class Uring {
 
   /** Cancels the operation of that purpose; it completes with `ECANCELED`, or had completed before. */
   cancel(
-    purpose: typeof ACCEPTED | typeof RECEIVED | typeof SENT,
+    purpose: typeof ACCEPTED | typeof RECEIVED | typeof SENT | typeof CONNECTED,
     fd: number,
     generation: number,
   ): void {
@@ -294,18 +317,10 @@ export class Uring {
     const wait = timeout === 0 ? 0 : 1;
     let taken: number;
     if (timeout <= 0) {
-      taken = libc.io_uring_enter(
-        SYS_IO_URING_ENTER,
-        this.#enterFd,
-        this.#unsubmitted,
-        wait,
-        IORING_ENTER_GETEVENTS | this.#enterFlags,
-        0,
-        0,
-      );
+      taken = this.#call(this.#unsubmitted, wait, IORING_ENTER_GETEVENTS);
     } else {
       this.#timespec[0] = BigInt(Math.floor(timeout / 1000));
-      this.#timespec[1] = BigInt(Math.round((timeout % 1000) * 1e6));
+      this.#timespec[1] = BigInt(Math.floor((timeout % 1000) * 1e6));
       taken = libc.io_uring_enter(
         SYS_IO_URING_ENTER,
         this.#enterFd,
@@ -333,9 +348,12 @@ export class Uring {
     return (Atomics.load(this.#rings, this.#sqFlags) & IORING_SQ_CQ_OVERFLOW) !== 0;
   }
 
-  /** Moves on to the next completion; false when there is none left of this turn. */
+  /**
+   * Moves on to the next completion; false when there is none left of this turn. What became of all that
+   * was handed over with the last `enter`, and did not have to wait, is told within the turn.
+   */
   next(): boolean {
-    if (this.#head === this.#seen) return false;
+    if (this.#head === this.#seen && !this.#fetchOverflow()) return false;
     const entry = this.#cqes + (this.#head & this.#cqMask) * 4;
     this.#head = (this.#head + 1) | 0;
     const word = this.#rings[entry]!;
@@ -347,6 +365,21 @@ export class Uring {
     this.more = (flags & IORING_CQE_F_MORE) !== 0;
     this.offset = flags & IORING_CQE_F_BUFFER ? (flags >>> 16) * this.#sizes.bufferSize : -1;
     return true;
+  }
+
+  /** Has the kernel move what it kept, for lack of room, into the ring; false if that was nothing. */
+  #fetchOverflow(): boolean {
+    if (!this.overflowed) return false;
+    Atomics.store(this.#rings, this.#cqHead, this.#head);
+    this.#call(0, 0, IORING_ENTER_GETEVENTS);
+    this.#seen = Atomics.load(this.#rings, this.#cqTail);
+    return this.#head !== this.#seen;
+  }
+
+  /** `io_uring_enter` without a time limit. */
+  #call(submit: number, wait: number, flags: number): number {
+    const all = flags | this.#enterFlags;
+    return libc.io_uring_enter(SYS_IO_URING_ENTER, this.#enterFd, submit, wait, all, 0, 0);
   }
 
   /** Gives the buffer of this completion back to the kernel, with the next `enter`. */
@@ -371,6 +404,12 @@ export class Uring {
   /** Ends everything that is under way. The memory stays mapped until the process ends: views point into it. */
   close(): void {
     libc.close(this.#ring);
+  }
+
+  /** As `close`, and gives the memory back. Of this object and of `buffers` nothing may be touched after it. */
+  release(): void {
+    this.close();
+    for (const { address, size } of this.#mapped) unmap(address, size);
   }
 
   /** Spares the kernel looking up the descriptor on every call. Where it cannot be had, it is looked up. */
@@ -408,16 +447,7 @@ export class Uring {
   /** More operations in one turn than the ring holds: hands over what there is, without waiting. */
   #makeRoom(): void {
     Atomics.store(this.#rings, this.#sqTail, this.#tail);
-    const taken = libc.io_uring_enter(
-      SYS_IO_URING_ENTER,
-      this.#enterFd,
-      this.#unsubmitted,
-      0,
-      this.#enterFlags,
-      0,
-      0,
-    );
-    this.#unsubmitted -= check('io_uring_enter', taken);
+    this.#unsubmitted -= check('io_uring_enter', this.#call(this.#unsubmitted, 0, 0));
   }
 
   #setBytes(entry: number, address: number, length: number): void {

@@ -23,6 +23,11 @@ export class Timers<T> {
     }
   }
 
+  /** When the next is due; `Infinity` if there is none. */
+  get next(): number {
+    return this.#heap[0]?.due ?? Number.POSITIVE_INFINITY;
+  }
+
   /** How long until the next is due at `now`, in whole ms rounded up; -1 if there is none. */
   untilNext(now: number): number {
     const next = this.#heap[0];

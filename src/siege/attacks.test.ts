@@ -30,7 +30,10 @@ test('every attack reaches its intensity on a server that stands, gets no wrong 
     });
     expect(running.intensity().wrong, attack.name).toBe(0);
     await running.stop();
-    expect(holdings(), attack.name).toEqual(before);
+    // A killed worker takes its pipe to this process along, and the next one brings another, a moment later.
+    if (attack.isInside) {
+      await until('a worker again', () => holdings().length === before.length);
+    } else expect(holdings(), attack.name).toEqual(before);
     await server.close({ deadline: 0 });
   }
 });

@@ -2,14 +2,18 @@
  * System calls as text, in the manner of strace(1): names instead of numbers, bytes instead of
  * addresses. Pure but for `memory`, through which it looks at what a call was given.
  */
+
+import { quoted as quotedText } from '../host/server-event.ts';
 import { addressText, decodeAddress } from '../os/address.ts';
 import { errnoName } from '../os/libc.ts';
 import { cut } from './records.ts';
 
 /** So many of the bytes that were sent or received are shown. */
-const SHOWN = 48;
+export const SHOWN = 48;
 /** So many descriptors of a set. */
 const LISTED = 8;
+/** So many characters of all of it: there are two texts in a record, and what is to be escaped is escaped already. */
+const LONGEST = 400;
 
 type Argument = number | string | Uint8Array | null;
 
@@ -79,16 +83,32 @@ const options: Readonly<Record<number, (value: number) => string>> = {
   41: named({ 26: 'IPV6_V6ONLY' }),
 };
 const option = (of: number, value: number) => options[of]?.(value) ?? String(value);
-const fcntlCommand = named({ 1: 'F_GETFD', 2: 'F_SETFD', 3: 'F_GETFL', 4: 'F_SETFL' });
-const fileFlags = bits({ O_RDWR: 2, O_NONBLOCK: 0o4000 });
+const F_GETFL = 3;
+const F_SETFL = 4;
+const fcntlCommand = named({
+  1: 'F_GETFD',
+  2: 'F_SETFD',
+  [F_GETFL]: 'F_GETFL',
+  [F_SETFL]: 'F_SETFL',
+});
+const fileFlags = bits({ O_WRONLY: 1, O_RDWR: 2, O_APPEND: 0o2000, O_NONBLOCK: 0o4000 });
+const protection = bits({ PROT_READ: 1, PROT_WRITE: 2 });
+const mapping = bits({
+  MAP_SHARED: 1,
+  MAP_PRIVATE: 2,
+  MAP_ANONYMOUS: 0x20,
+  MAP_POPULATE: 0x8000,
+});
+const epollFlags = bits({ EPOLL_CLOEXEC: 0o2000000 });
 const enterFlags = bits({
   IORING_ENTER_GETEVENTS: 1,
   IORING_ENTER_EXT_ARG: 8,
   IORING_ENTER_REGISTERED_RING: 16,
 });
 
-const quoted = (bytes: Uint8Array, length: number) =>
-  JSON.stringify(Buffer.from(bytes).toString('latin1')) + (length > bytes.length ? '…' : '');
+/** @param length how many there are */
+export const quoted = (bytes: Uint8Array, length: number) =>
+  quotedText(Buffer.from(bytes).toString('latin1')) + (length > bytes.length ? '…' : '');
 
 const words = (bytes: Uint8Array): Int32Array => {
   // A copy: what lies at an address need not be aligned.
@@ -105,24 +125,30 @@ const list = (items: readonly string[], all: number) =>
   `[${items.join(', ')}${all > items.length ? `, … ${all - items.length} more` : ''}]`;
 
 /** Of `recv` and `send`. */
-function bytesAt(address: Argument, count: number, around: Surroundings): string {
+export function bytesAt(address: Argument, count: number, around: Surroundings): string {
   if (count <= 0) return '""';
   return quoted(around.memory(address as number, Math.min(count, SHOWN)), count);
 }
 
-function pollSet(address: number, count: number, ready: boolean, around: Surroundings): string {
-  const set = words(around.memory(address, Math.min(count, 4096) * 8));
+/** What is asked of each descriptor. */
+function pollSet(address: number, count: number, around: Surroundings): string {
+  const set = words(around.memory(address, Math.min(count, LISTED) * 8));
+  const items: string[] = [];
+  for (let i = 0; i + 1 < set.length; i += 2) {
+    items.push(`{fd=${fd(set[i]!, around)}, events=${pollEvents(set[i + 1]! & 0xffff)}}`);
+  }
+  return list(items, count);
+}
+
+/** What was found of those that are ready. */
+function readyInPollSet(address: number, count: number, around: Surroundings): string {
+  const set = words(around.memory(address, count * 8));
   const items: string[] = [];
   let all = 0;
   for (let i = 0; i + 1 < set.length; i += 2) {
-    const told = set[i + 1]! >>> 16;
-    if (ready && told === 0) continue;
-    all++;
-    if (items.length === LISTED) continue;
-    const events = ready
-      ? `revents=${pollEvents(told)}`
-      : `events=${pollEvents(set[i + 1]! & 0xffff)}`;
-    items.push(`{fd=${fd(set[i]!, around)}, ${events}}`);
+    const found = set[i + 1]! >>> 16;
+    if (found === 0 || ++all > LISTED) continue;
+    items.push(`{fd=${fd(set[i]!, around)}, revents=${pollEvents(found)}}`);
   }
   return list(items, all);
 }
@@ -151,14 +177,24 @@ function fdSet(address: number, count: number, around: Surroundings): string {
   return list(items, all);
 }
 
-function timeval(address: number, around: Surroundings): string {
-  if (address === 0) return 'NULL';
-  const [seconds, , microseconds] = words(around.memory(address, 16));
-  return `{${seconds} s, ${microseconds} µs}`;
+const timeOf = ([seconds, , microseconds]: Int32Array) => `{${seconds} s, ${microseconds} µs}`;
+
+const timeval = (address: number, around: Surroundings) =>
+  address === 0 ? 'NULL' : timeOf(words(around.memory(address, 16)));
+
+/** `SO_RCVTIMEO` and `SO_SNDTIMEO` are a `struct timeval`, the others mostly an int. */
+function optionValue(of: Argument, name: Argument, value: Uint8Array): string {
+  const all = words(value);
+  if (of === 1 && (name === 20 || name === 21) && all.length === 4) return timeOf(all);
+  // TCP_INFO is long.
+  return list([...all.subarray(0, 4)].map(String), all.length);
 }
 
 const sockaddr = (bytes: Uint8Array, length: number) =>
   addressText(decodeAddress(Buffer.from(bytes), length));
+
+const place = (address: Argument, nothing = 'NULL') =>
+  address === 0 ? nothing : `0x${Number(address).toString(16)}`;
 
 const UNFINISHED = Number.NaN;
 
@@ -191,26 +227,26 @@ const describe: Readonly<Record<string, Describe>> = {
   close: ([socket], _result, around) => fd(socket!, around),
   dup: ([socket], _result, around) => fd(socket!, around),
   fcntl: ([socket, command, argument], _result, around) => {
-    const value = command === 4 ? fileFlags(argument as number) : String(argument);
-    return `${fd(socket!, around)}, ${fcntlCommand(command as number)}, ${value}`;
+    const value = command === F_SETFL ? `, ${fileFlags(argument as number)}` : `, ${argument}`;
+    return `${fd(socket!, around)}, ${fcntlCommand(command as number)}${command === F_GETFL ? '' : value}`;
   },
   getpeername: ([socket, address], result, around) =>
     `${fd(socket!, around)}, ${result === 0 ? sockaddr(address as Uint8Array, 28) : '…'}`,
   getsockname: ([socket, address], result, around) =>
     `${fd(socket!, around)}, ${result === 0 ? sockaddr(address as Uint8Array, 28) : '…'}`,
-  getsockopt: ([socket, of, name], _result, around) =>
-    `${fd(socket!, around)}, ${level(of as number)}, ${option(of as number, name as number)}`,
+  getsockopt: ([socket, of, name, value], result, around) => {
+    const got = result === 0 ? optionValue(of!, name!, value as Uint8Array) : '…';
+    return `${fd(socket!, around)}, ${level(of as number)}, ${option(of as number, name as number)}, ${got}`;
+  },
   setsockopt: ([socket, of, name, value], _result, around) =>
-    `${fd(socket!, around)}, ${level(of as number)}, ${option(of as number, name as number)}, ${list([...words(value as Uint8Array)].map(String), 0)}`,
-  select: ([count, read, write, , timeout], result, around) => {
-    // What is wanted is overwritten by what is ready.
+    `${fd(socket!, around)}, ${level(of as number)}, ${option(of as number, name as number)}, ${optionValue(of!, name!, value as Uint8Array)}`,
+  select: ([count, read, write, , timeout], _result, around) => {
     const set = (address: Argument) => fdSet(address as number, count as number, around);
-    if (!Number.isNaN(result) && result <= 0)
-      return `${count}, [], [], NULL, ${timeval(timeout as number, around)}`;
     return `${count}, ${set(read!)}, ${set(write!)}, NULL, ${timeval(timeout as number, around)}`;
   },
-  poll: ([fds, count, timeout], result, around) =>
-    `${pollSet(fds as number, count as number, !Number.isNaN(result), around)}, ${count}, ${timeout}`,
+  poll: ([fds, count, timeout], _result, around) =>
+    `${pollSet(fds as number, count as number, around)}, ${count}, ${timeout}`,
+  epoll_create1: ([flags]) => epollFlags(flags as number),
   epoll_ctl: ([epoll, operation, socket, event], _result, around) => {
     const events = words(around.memory(event as number, 4))[0]!;
     const change = operation === 2 ? '' : `, {${epollEvents(events)}}`;
@@ -222,6 +258,11 @@ const describe: Readonly<Record<string, Describe>> = {
       : epollSet(events as number, Math.max(0, result), around);
     return `${epoll}, ${got}, ${count}, ${timeout}`;
   },
+  mmap: ([address, length, access, flags, descriptor, offset]) =>
+    `${place(address!)}, ${length}, ${protection(access as number)}, ${mapping(flags as number)}, ${descriptor}, ${place(offset!, '0')}`,
+  munmap: ([address, length]) => `${place(address!)}, ${length}`,
+  write: ([to, bytes, length], _result, around) =>
+    `${fd(to!, around)}, ${quoted((bytes as Uint8Array).subarray(0, SHOWN), length as number)}, ${length}`,
   io_uring_setup: ([, entries]) => `${entries}`,
   io_uring_register: ([, ring, opcode, , count]) =>
     `${ring}, ${named({ 20: 'IORING_REGISTER_RING_FDS', 22: 'IORING_REGISTER_PBUF_RING' })(opcode as number)}, ${count}`,
@@ -252,13 +293,35 @@ export function argumentsAfter(
   around: Surroundings,
 ): string {
   const text = describe[name];
-  if (text !== undefined) return cut(text(args, result, around));
+  if (text !== undefined) return cut(text(args, result, around), LONGEST);
   return cut(
     args.map((arg) => (arg instanceof Uint8Array ? `${arg.length} bytes` : String(arg))).join(', '),
   );
 }
 
-export function resultText(name: string, result: number, errno: number): string {
+/** Those that put what they have found where they were told what to look for. */
+export const areOverwritten: ReadonlySet<string> = new Set(['select', 'poll']);
+
+export function resultText(
+  name: string,
+  args: readonly Argument[],
+  result: number,
+  errno: number,
+  around: Surroundings,
+): string {
   if (result < 0) return `-1 ${errnoName(errno)}`;
-  return name === 'mmap' || name === 'dlsym' ? `0x${result.toString(16)}` : String(result);
+  if (name === 'mmap') return place(result);
+  if (name === 'fcntl' && args[1] === F_GETFL) return `${result} (${fileFlags(result)})`;
+  if (name === 'poll' && result > 0) {
+    const [fds, count] = args as readonly number[];
+    return cut(`${result} (${readyInPollSet(fds!, count!, around)})`, LONGEST);
+  }
+  if (name === 'select' && result > 0) {
+    const [count, read, write] = args as readonly number[];
+    return cut(
+      `${result} (${fdSet(read!, count!, around)}, ${fdSet(write!, count!, around)})`,
+      LONGEST,
+    );
+  }
+  return String(result);
 }

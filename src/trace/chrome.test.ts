@@ -50,7 +50,7 @@ test('a connection is one asynchronous track, from accepted to closed, and count
   const track = traceEvents.filter(({ cat }) => cat === 'connection');
   expect(track.map(({ ph }) => ph)).toEqual(['b', 'n', 'e']);
   expect(track.map(({ ts }) => ts)).toEqual([1, 2, 4]);
-  expect(track[2]!.args).toEqual({ how: 'closed' });
+  expect(track[2]!.args).toEqual({ how: 'Client 127.0.0.1:5 closed normally' });
   const counters = traceEvents.filter(({ ph }) => ph === 'C');
   expect(counters.map(({ name, args }) => [name, args])).toEqual([
     ['open connections', { open: 1 }],

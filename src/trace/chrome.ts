@@ -3,6 +3,7 @@
  * track for each thread with its calls and questions as slices, an asynchronous track for each
  * connection, and counters. Slices of a track lie side by side or inside each other, never across.
  */
+import { roleOf } from './role.ts';
 import type { Lane, Timeline } from './timeline.ts';
 import { LOOP, reasonOf } from './waits.ts';
 
@@ -29,13 +30,14 @@ interface Slice {
 
 export function chromeTrace(timeline: Timeline, title: string): { traceEvents: TraceEvent[] } {
   const events: TraceEvent[] = [];
-  const pids = new Set(timeline.lanes.map(({ pid }) => pid));
-  for (const pid of pids) {
-    events.push({ ph: 'M', name: 'process_name', pid, args: { name: title } });
+  const workers = new Map(timeline.lanes.map(({ pid, worker }) => [pid, worker]));
+  for (const [pid, worker] of workers) {
+    const name = `${title}, worker ${worker}`;
+    events.push({ ph: 'M', name: 'process_name', pid, args: { name } });
   }
   for (const lane of timeline.lanes) {
-    const { pid, tid, name } = lane;
-    events.push({ ph: 'M', name: 'thread_name', pid, tid, args: { name } });
+    const { pid, tid } = lane;
+    events.push({ ph: 'M', name: 'thread_name', pid, tid, args: { name: roleOf(tid, lane) } });
     for (const { from, to, name, cat, args } of nested(slicesOf(lane))) {
       events.push({ ph: 'X', name, cat, pid, tid, ts: us(from), dur: us(to - from), args });
     }

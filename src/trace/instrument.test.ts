@@ -3,27 +3,38 @@ import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { parse } from 'acorn';
 import { expect, test } from 'vitest';
-import { instrument, RECORDER, type Recorder } from './instrument.ts';
+import { instrument, RECORDER } from './instrument.ts';
+import { NOBODY, recorderInto } from './recorder.ts';
+import type { TraceRecord } from './records.ts';
 
-/** Runs a function's body, instrumented, and gives the lines that were reached, and what came of it. */
-function run<T>(body: string): { readonly lines: number[]; readonly names: string[]; result: T } {
-  const lines: number[] = [];
-  const names: string[] = [];
-  const recorder: Recorder = {
-    line(_module, line) {
-      lines.push(line);
-      return true;
-    },
-    enter: (_module, _line, name) => void names.push(name),
-    leave: (module, line) => ({ module, line, since: 0 }),
-    goOn({ line }, value) {
-      lines.push(-line);
-      return value;
-    },
-  };
+/** Runs a function's body, instrumented, and gives what was told of it, and what came of it. */
+function run<T>(body: string) {
+  const told: TraceRecord[] = [];
+  let t = 0;
+  const recorder = recorderInto({
+    tell: (record) => void told.push(record),
+    now: () => t++,
+    isBusy: false,
+  });
   const text = instrument(`function main() {${body}\n}\nglobalThis.made = main;`, 1);
   const make = new Function(RECORDER, `${text}; return main();`);
-  return { lines, names, result: make(recorder) as T };
+  const result = make(recorder) as T;
+  return {
+    result,
+    /** Lines that were reached; with a minus where a `yield` or `await` of it went on. */
+    get lines() {
+      return told.flatMap((record) =>
+        record.kind === 'line' ? [record.line] : record.kind === 'goOn' ? [-record.line] : [],
+      );
+    },
+    names: told.flatMap((record) => (record.kind === 'enter' ? [record.name] : [])),
+    /** Whose line has the thread again, after each function that returned or gave way. */
+    get back() {
+      return told.flatMap((record) =>
+        record.kind === 'back' ? [record.module === NOBODY ? 'nobody' : record.line] : [],
+      );
+    },
+  };
 }
 
 test('each statement is told before it is executed', () => {
@@ -106,18 +117,80 @@ test('a generator tells where it gives way and where it goes on', () => {
   expect(lines).toEqual([6, 7, 3, -3, 4, -4]);
 });
 
+test('when a function is over, the line that called it has the thread again', () => {
+  const { back } = run(`
+    const twice = (x) => {
+      return 2 * x;
+    };
+    const thrown = () => {
+      throw new Error('no');
+    };
+    const sum = twice(1) +
+      twice(2);
+    try {
+      thrown();
+    } catch {
+      twice(3);
+    }`);
+  expect(back).toEqual([8, 8, 11, 13, 'nobody']);
+});
+
+test('a generator that gives way gives it back to whoever asked, with all that it is a part of', () => {
+  const { back, result } = run<number[]>(`
+    function* inner() {
+      yield 1;
+      return 2;
+    }
+    function* outer() {
+      const got = yield* inner();
+      yield got;
+    }
+    const values = [];
+    for (const value of outer())
+      values.push(value);
+    const left = outer();
+    left.next();
+    left.return();
+    return values;`);
+  expect(result).toEqual([1, 2]);
+  // The inner one is over, on line 7 of the outer one; the others gave way to their loop, or were ended.
+  expect(back).toEqual([11, 7, 12, 12, 14, 'nobody']);
+});
+
+test('coroutines that are suspended at one time keep their lines apart', async () => {
+  const told = run<Promise<string>>(`
+    const tick = () => new Promise((resolve) => setImmediate(resolve));
+    const count = () => {
+      return 1;
+    };
+    async function first() {
+      await tick();
+      count();
+    }
+    async function second() {
+      await tick();
+      await
+        tick(count());
+      return 'done';
+    }
+    return Promise.all([first(), second()]).then(([, text]) => text);`);
+  expect(await told.result).toBe('done');
+  // Both begin under line 16. Then count() is over in each of them, and each gives the thread to nobody.
+  expect(told.back).toEqual([16, 16, 'nobody', 8, 'nobody', 12, 'nobody', 'nobody']);
+});
+
 test('an await keeps its value and its place in an expression', async () => {
-  const { lines, result } = run<Promise<number>>(`
+  const told = run<Promise<number>>(`
     const later = async (x) => x;
     return (async () => {
       const sum = (await later(1)) + await later(2);
       return sum;
     })();`);
-  expect(await result).toBe(3);
-  expect(lines).toEqual([2, 3, 4, -4, -4, 5]);
+  expect(await told.result).toBe(3);
+  expect(told.lines).toEqual([2, 3, 4, -4, -4, 5]);
 });
 
-test('methods and functions have their names; getters are fields', () => {
+test('methods, getters and functions have their names', () => {
   const { names, lines, result } = run<number>(`
     class Box {
       #value = 0;
@@ -134,8 +207,9 @@ test('methods and functions have their names; getters are fields', () => {
     const literal = { method() { return 1; } };
     return add(new Box(4).twice(), literal.method());`);
   expect(result).toBe(9);
-  expect(names).toEqual(['main', 'constructor', 'twice', '#double', 'method', 'add']);
-  expect(lines).not.toContain(6);
+  const called = ['constructor', 'twice', '#double', 'value', 'method', 'add'];
+  expect(names).toEqual(['main', ...called]);
+  expect(lines).toContain(6);
 });
 
 test("all of Mondo's own modules stay what they are, line by line", () => {

@@ -1,31 +1,14 @@
 /**
  * Puts calls of a recorder into source text without moving a line: before each statement of a function,
- * at its beginning, around each condition of a loop, and around each `yield` and `await`. What runs is
- * the program itself, at its own lines; what it costs is the call.
+ * at its beginning and end, around each condition of a loop, and around each `yield` and `await`. What
+ * runs is the program itself, at its own lines; what it costs is the call.
  */
 import { parse } from 'acorn';
 
-/** What instrumented code calls, as properties of one global object. */
-export interface Recorder {
-  /** A line is about to be executed. Always true, so that it can stand in a condition. */
-  line(module: number, line: number): true;
-  /** A function was entered. */
-  enter(module: number, line: number, name: string): void;
-  /** A function gives up the thread here until what it waits for is there. */
-  leave(module: number, line: number): Suspension;
-  /** … and goes on: gives back the value that it waited for. */
-  goOn<T>(suspension: Suspension, value: T): T;
-}
-
-interface Suspension {
-  readonly module: number;
-  readonly line: number;
-  /** When it began, in the recorder's own time. */
-  readonly since: number;
-}
-
-/** The name of the global object. */
+/** The name of the global object that is a `Recorder` … */
 export const RECORDER = '__mondoTrace';
+/** … and of the variable that each function keeps its frame in. */
+const FRAME = '__mondoFrame';
 
 interface Node {
   readonly type: string;
@@ -87,6 +70,8 @@ class Walk {
   readonly #module: number;
   readonly #insertions: Insertion[];
   #depth = 0;
+  /** Whether the function that is walked has a frame: all have, but those that are one expression. */
+  #hasFrame = false;
 
   constructor(module: number, insertions: Insertion[]) {
     this.#module = module;
@@ -95,21 +80,27 @@ class Walk {
 
   /** Code that is no statement of a function: only the functions in it are of interest, and waits. */
   outside(node: Node, name: string): void {
-    // A getter reads like a field: its lines would stand between a line and what that line waits for.
-    if (node.type === 'MethodDefinition' && node.kind === 'get') return;
     this.#depth++;
-    if (FUNCTIONS.has(node.type)) this.#function(node, name);
-    else {
+    if (FUNCTIONS.has(node.type)) {
+      const hadFrame = this.#hasFrame;
+      this.#function(node, name);
+      this.#hasFrame = hadFrame;
+    } else {
       if (node.type === 'AwaitExpression') this.#wait(node);
-      if (node.type === 'YieldExpression' && node.delegate === false) this.#wait(node);
+      if (node.type === 'YieldExpression') {
+        if (node.delegate === true) this.#delegate(node);
+        else this.#wait(node);
+      }
       for (const [key, child] of childrenOf(node)) this.outside(child, nameFor(node, key, name));
     }
     this.#depth--;
   }
 
   #function(node: Node, name: string): void {
+    this.#hasFrame = false;
     for (const parameter of node.params as Node[]) this.outside(parameter, '');
     const body = node.body as Node;
+    this.#hasFrame = body.type === 'BlockStatement';
     if (body.type !== 'BlockStatement') {
       if (lineOf(body) !== lineOf(node)) this.#around(body, `(${this.#line(body)},`, ')');
       this.outside(body, '');
@@ -117,12 +108,12 @@ class Walk {
     }
     const statements = body.body as Node[];
     const directives = statements.filter(({ directive }) => directive !== undefined).length;
-    const own = (node.id as Node | null)?.name ?? name;
-    if (own !== '') {
-      const at = statements[directives - 1]?.end ?? body.start + 1;
-      const call = `${RECORDER}.enter(${this.#module},${lineOf(node)},${JSON.stringify(own)});`;
-      this.#insert(at, call, -1);
-    }
+    const own = JSON.stringify((node.id as Node | null)?.name ?? name);
+    const last = statements[directives - 1];
+    const enter = `${RECORDER}.enter(${this.#module},${lineOf(node)},${own})`;
+    const begin = `${last === undefined ? '' : ';'}const ${FRAME}=${enter};try{`;
+    this.#insert(last?.end ?? body.start + 1, begin, -1);
+    this.#insert(body.end - 1, `}finally{${RECORDER}.exit(${FRAME});}`, 1000);
     for (const statement of statements.slice(directives)) this.#statement(statement);
   }
 
@@ -226,19 +217,30 @@ class Walk {
     this.#depth--;
   }
 
+  /** The function gives up the thread, when what it gives away is computed, and goes on. */
   #wait(node: Node): void {
-    const begin = `${RECORDER}.leave(${this.#module},${lineOf(node)})`;
-    this.#around(node, `${RECORDER}.goOn(${begin},`, ')');
+    const frame = this.#hasFrame ? FRAME : 'undefined';
+    const hold = `${RECORDER}.hold(${frame},${this.#module},${lineOf(node)})`;
+    const argument = node.argument as Node | null;
+    const leave = this.#hasFrame && argument === null ? ` ${RECORDER}.leave(${FRAME})` : '';
+    this.#around(node, `${RECORDER}.goOn(${hold},`, `${leave})`);
+    if (this.#hasFrame && argument !== null) {
+      this.#around(argument, `${RECORDER}.leave(${FRAME},(`, '))', this.#depth + 0.5);
+    }
+  }
+
+  #delegate(node: Node): void {
+    this.#around(node, `${RECORDER}.join(${RECORDER}.delegate(${FRAME}),`, ')');
   }
 
   #line(node: Node): string {
     return `${RECORDER}.line(${this.#module},${lineOf(node)})`;
   }
 
-  #around(node: Node, before: string, after: string): void {
-    this.#insert(node.start, before);
+  #around(node: Node, before: string, after: string, depth = this.#depth): void {
+    this.#insert(node.start, before, depth);
     // What ends at one place ends from the inside out, and before anything that begins there.
-    this.#insertions.push({ at: node.end, text: after, order: -1000 - this.#depth });
+    this.#insertions.push({ at: node.end, text: after, order: -1000 - depth });
   }
 
   #insert(at: number, text: string, order = this.#depth): void {

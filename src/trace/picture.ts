@@ -1,4 +1,7 @@
 /** What a picture of a run is made of: rows of bars on one time axis. Drawing them is the next file's business. */
+
+import { duration } from './duration.ts';
+import { roleOf } from './role.ts';
 import type { Connection, Lane, Timeline } from './timeline.ts';
 import { LOOP, reasonOf, waitName } from './waits.ts';
 
@@ -29,12 +32,14 @@ export interface Row {
 
 export interface Group {
   readonly title: string;
+  /** What is to be said of it, beside its title. */
+  readonly note?: string;
   readonly rows: readonly Row[];
 }
 
 export interface Picture {
   readonly title: string;
-  /** One sentence for each group, or for all. */
+  /** Sentences that stand above it. */
   readonly notes: readonly string[];
   readonly from: number;
   readonly to: number;
@@ -51,11 +56,27 @@ const kinds: Readonly<Record<string, Kind>> = {
   futex: 'asleep',
 };
 
-export function lanesOf(timeline: Timeline): Row[] {
-  return limited(timeline.lanes.map((lane) => rowOf(lane)));
+type Naming = (lane: Lane, index: number, all: readonly Lane[]) => string;
+
+/** As the lines that are printed have them. */
+const tagged: Naming = (lane, _index, all) => {
+  const isOneWorker = all.every(({ worker }) => worker === lane.worker);
+  const name = roleOf(lane.tid, lane);
+  return isOneWorker || lane.role === 'main' ? name : `worker ${lane.worker}, ${name}`;
+};
+
+/** For whoever does not care which numbers they have. */
+export const numbered: Naming = ({ tid, pid, role }, index, all) => {
+  if (all.length === 1) return 'one thread';
+  return role === 'main' || tid === pid ? `process ${index + 1}` : `thread ${index + 1}`;
+};
+
+export function lanesOf(timeline: Timeline, nameOf: Naming = tagged): Row[] {
+  const lanes = timeline.lanes.toSorted((a, b) => a.worker - b.worker || a.from - b.from);
+  return limited(lanes.map((lane, i) => rowOf(lane, nameOf(lane, i, lanes))));
 }
 
-function rowOf(lane: Lane): Row {
+function rowOf(lane: Lane, label: string): Row {
   const sleeps = [
     ...lane.calls
       .filter(({ blocked }) => blocked > 0)
@@ -75,7 +96,7 @@ function rowOf(lane: Lane): Row {
     at: t,
     title: `${question} → ${answer}`,
   }));
-  return { label: lane.name, bars, marks };
+  return { label, bars, marks };
 }
 
 function connectionsOf(timeline: Timeline): Row[] {
@@ -83,7 +104,7 @@ function connectionsOf(timeline: Timeline): Row[] {
 }
 
 function connectionRow({ peer, from, to, how, questions }: Connection, end: number): Row {
-  const title = `${peer}: ${how ?? 'open'}`;
+  const title = how ?? `Connection from ${peer}`;
   const bars: Bar[] = [{ from, to: to ?? end, kind: 'open', title }];
   const marks = questions.map(({ t, question, answer }) => ({
     at: t,
@@ -98,14 +119,26 @@ function limited(rows: Row[]): Row[] {
   return [...rows.slice(0, MOST_ROWS), { label: `… and ${rest} more`, bars: [], marks: [] }];
 }
 
-/** The picture of one run. */
+/** What is shown before the first client came and after the last one left, as a part of the time between. */
+const MARGIN = 0.06;
+
+/** The picture of one run: of the time in which there were clients, if there were any. */
 export function pictureOf(timeline: Timeline, title: string, sentence: string): Picture {
-  const from = Math.min(...timeline.lanes.map((lane) => lane.from));
+  const { lanes, connections, end } = timeline;
+  const launch = Math.min(end, ...lanes.map((lane) => lane.from));
+  const came = Math.min(end, ...connections.map(({ from }) => from));
+  const left = Math.max(launch, ...connections.map(({ to }) => to ?? end));
+  const margin = Math.max(1e6, (left - came) * MARGIN);
+  const [from, to] =
+    connections.length === 0
+      ? [launch, end]
+      : [Math.max(launch, came - margin), Math.min(end, left + margin)];
+  const shown = `Shown are ${duration(to - from)} from ${(from / 1e9).toFixed(3)} s after the launch on.`;
   return {
     title,
-    notes: [sentence],
-    from: Number.isFinite(from) ? from : 0,
-    to: timeline.end,
+    notes: [sentence, shown],
+    from,
+    to,
     groups: [
       { title: 'threads', rows: lanesOf(timeline) },
       { title: 'connections', rows: connectionsOf(timeline) },

@@ -1,6 +1,7 @@
 /** Lines and calls as text, as they go: in the order of their times, whichever thread was heard first. */
 import { eventText, type ServerEvent } from '../host/server-event.ts';
 import type { TraceRecord } from './records.ts';
+import { roleOf } from './role.ts';
 import { fileName, shortPath, sourceLine } from './source-text.ts';
 
 /** What is heard is kept for so long, in ms: what another thread did before it may come later. */
@@ -38,6 +39,14 @@ export class Printer {
       case 'module':
         this.#modules.set(`${tid}:${record.module}`, record.path);
         break;
+      case 'thread':
+        if (this.#options.tagged && (lines || calls)) {
+          this.#add(record.t, tid, `--- worker ${record.worker}, ${roleOf(tid, record)}`, '');
+        }
+        break;
+      case 'note':
+        this.#settling.push({ t: record.t, text: `${stamp(record.t)} ${record.text}` });
+        break;
       case 'enter':
         if (lines) {
           const path = shortPath(this.#pathOf(tid, record.module));
@@ -74,7 +83,7 @@ export class Printer {
       case 'idle':
         if (calls) {
           const slept = seconds(record.end - record.t);
-          this.#add(record.t, tid, `Node's own loop waits  <${slept} asleep>`);
+          this.#add(record.t, tid, `poll: nothing to do  <${slept} asleep>`);
         }
         break;
     }
@@ -107,9 +116,14 @@ export class Printer {
     const times = call.begun
       ? `<${seconds(call.blocked)} asleep, ${seconds(took - call.blocked)} working>`
       : `<${seconds(took)}>`;
-    const text = `${call.name}(${call.args}) = ${call.result}  ${times}`;
-    if (begun?.isPrinted === true) this.#add(call.end, tid, `<… resumed> ${text}`);
-    else this.#add(call.t, tid, text);
+    const whole = `${call.name}(${call.args}) = ${call.result}  ${times}`;
+    if (begun?.isPrinted !== true) this.#add(call.t, tid, whole);
+    else {
+      // Those of poll(2) are long, and were printed.
+      const isSame = begun.begin.args === call.args;
+      const text = isSame ? `${call.name}(…) = ${call.result}  ${times}` : whole;
+      this.#add(call.end, tid, `<… resumed> ${text}`);
+    }
   }
 
   #add(t: number, tid: number, text: string, space = ' '): void {

@@ -4,12 +4,15 @@ import koffi from 'koffi';
 import { SocketQueue } from '../architectures/socket-queue.ts';
 import { addressText, decodeAddress } from '../os/address.ts';
 import { errnoName, libc, viewOf } from '../os/libc.ts';
-import { ACCEPTED, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
+import { threadTime, timesSlept } from '../os/thread-usage.ts';
+import { ACCEPTED, CANCELLED, CLOSED, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
 import { Conversation } from '../protocol/conversation.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import {
+  areOverwritten,
   argumentsAfter,
   argumentsBefore,
+  bytesAt,
   mayWait,
   resultText,
   type Surroundings,
@@ -62,27 +65,29 @@ function told(teller: Teller, name: string, call: Call): Call {
     if (teller.isBusy) return call(...args);
     teller.isBusy = true;
     try {
+      const before = waits ? argumentsBefore(name, args, around) : '';
       if (waits) {
-        const before = argumentsBefore(name, args, around);
         teller.tell({ kind: 'begin', t: teller.now(), name, args: before });
         teller.flush();
       }
-      const cpu = waits ? worked() : 0;
+      const sleep = waits ? sleepSince() : awake;
       const t = teller.now();
       const result = call(...args);
       // Before anything else is called: whoever made this call is to find it as it was.
       const errno = result < 0 ? koffi.errno() : 0;
       const end = teller.now();
-      const blocked = waits ? Math.max(0, end - t - (worked() - cpu) * 1000) : 0;
+      const blocked = sleep(end - t);
       note(teller, name, args, result);
+      // Of what was asked, the answer may lie in its place.
+      const asked = before !== '' && areOverwritten.has(name);
       teller.tell({
         kind: 'call',
         t,
         end,
         blocked,
         name,
-        args: argumentsAfter(name, args, result, around),
-        result: resultText(name, result, errno),
+        args: asked ? before : argumentsAfter(name, args, result, around),
+        result: resultText(name, args, result, errno, around),
         begun: waits,
       });
       if (name === 'close') forget(teller, args[0]!);
@@ -94,11 +99,15 @@ function told(teller: Teller, name: string, call: Call): Call {
   };
 }
 
-/** What this thread has computed so far, in µs. */
-function worked(): number {
-  const { user, system } = process.threadCpuUsage();
-  return user + system;
+/** Begins to watch the thread; then, of so many ns since, tells how many it slept. */
+function sleepSince(): (passed: number) => number {
+  const before = timesSlept();
+  const worked = threadTime();
+  // Off the processor it is, too, while others have their turn: then it is not asleep.
+  return (passed) => (timesSlept() === before ? 0 : Math.max(0, passed - (threadTime() - worked)));
 }
+
+const awake = () => 0;
 
 /** Keeps what a call tells about descriptors. */
 function note(teller: Teller, name: string, args: readonly never[], result: number): void {
@@ -127,6 +136,9 @@ function forget(teller: Teller, fd: number): void {
   names.delete(fd);
 }
 
+/** As futex(2) would put it. */
+const futexResults = { ok: '0', 'not-equal': '-1 EAGAIN', 'timed-out': '-1 ETIMEDOUT' };
+
 /** Threads that wait for each other, or for time to pass, sleep in futex(2). */
 function tellFutex(teller: Teller): void {
   const { wait } = Atomics;
@@ -138,14 +150,14 @@ function tellFutex(teller: Teller): void {
     const args = `FUTEX_WAIT, ${value}, ${time}`;
     teller.tell({ kind: 'begin', t: teller.now(), name, args });
     teller.flush();
-    const cpu = worked();
+    const sleep = sleepSince();
     const t = teller.now();
-    const result = wait(array, index, value, timeout);
+    const outcome = wait(array, index, value, timeout);
     const end = teller.now();
-    const blocked = Math.max(0, end - t - (worked() - cpu) * 1000);
-    teller.tell({ kind: 'call', t, end, blocked, name, args, result, begun: true });
+    const result = futexResults[outcome];
+    teller.tell({ kind: 'call', t, end, blocked: sleep(end - t), name, args, result, begun: true });
     teller.isBusy = false;
-    return result;
+    return outcome;
   };
   Atomics.wait = traced as typeof Atomics.wait;
 }
@@ -181,6 +193,8 @@ const purposes: Readonly<Record<number, string>> = {
   [RECEIVED]: 'recv',
   [SENT_SHORT]: 'send',
   [SENT]: 'send',
+  [CANCELLED]: 'cancel',
+  [CLOSED]: 'close',
 };
 
 function tellRing(teller: Teller): void {
@@ -197,8 +211,7 @@ function tellRing(teller: Teller): void {
     submitted(`recv ${fdText(fd)}, multishot`);
     recv.call(this, fd, generation);
   };
-  const bytes = (address: number, length: number) =>
-    JSON.stringify(Buffer.from(around.memory(address, Math.min(length, 48))).toString('latin1'));
+  const bytes = (address: number, length: number) => bytesAt(address, length, around);
   ring.sendNow = function (fd, generation, address, length) {
     submitted(`send ${fdText(fd)}, ${bytes(address, length)}, ${length}`);
     sendNow.call(this, fd, generation, address, length);
@@ -222,7 +235,7 @@ function tellRing(teller: Teller): void {
       if (this.purpose === ACCEPTED && this.result >= 0) name(teller, this.result);
       if (this.purpose === RECEIVED && this.result > 0) current = names.get(this.fd) ?? '';
       const result = this.result < 0 ? errnoName(-this.result) : String(this.result);
-      const what = purposes[this.purpose] ?? 'operation';
+      const what = purposes[this.purpose] ?? `operation ${this.purpose}`;
       const text = `done ${what} ${fdText(this.fd)} = ${result}`;
       teller.tell({ kind: 'operation', t: teller.now(), text });
     }

@@ -5,6 +5,7 @@
 import { createHook, executionAsyncId } from 'node:async_hooks';
 import { Server, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import { quoted, SHOWN } from './call-text.ts';
 import { nowServing } from './probe-calls.ts';
 import { cut } from './records.ts';
 import type { Teller } from './teller.ts';
@@ -12,8 +13,24 @@ import type { Teller } from './teller.ts';
 /** They run inside the callbacks of the others, or behind them. */
 const WITHIN = new Set(['PROMISE', 'TickObject', 'Microtask', 'RANDOMBYTESREQUEST']);
 
-const phaseOf = (type: string) =>
-  type === 'Timeout' ? 'timers' : type === 'Immediate' ? 'check' : 'poll';
+/** What runs in which phase; all others run in `poll`. */
+const phases: Readonly<Record<string, string>> = { Timeout: 'timers', Immediate: 'check' };
+
+/** By Node's name for what calls back. */
+const meanings: Readonly<Record<string, string>> = {
+  main: 'the start',
+  Timeout: 'a timer is due',
+  Immediate: 'what was put off to this phase',
+  TCPSERVERWRAP: 'a client connects',
+  PIPESERVERWRAP: 'a client connects',
+  TCPWRAP: 'a socket is readable',
+  PIPEWRAP: 'a socket is readable',
+  SHUTDOWNWRAP: 'a shutdown is done',
+  WRITEWRAP: 'a write is done',
+};
+
+/** Set where a socket has told in this callback that it is closed: libuv has a phase for these. */
+let isClosing = false;
 
 export function tellLoop(teller: Teller): void {
   teller.hasMicrotasks = true;
@@ -41,12 +58,15 @@ function tellPhases(teller: Teller): void {
         if (since > 1000) teller.tell({ kind: 'idle', t: t - since, end: t });
       }
       begun.push({ id, t, type });
+      if (begun.length === 1) isClosing = false;
     },
     after(id) {
       if (begun.at(-1)?.id !== id) return;
       const { t, type } = begun.pop()!;
       if (begun.length > 0) return;
-      teller.tell({ kind: 'phase', t, end: teller.now(), phase: phaseOf(type), text: type });
+      const phase = isClosing ? 'close' : (phases[type] ?? 'poll');
+      const text = isClosing ? 'a socket is closed' : (meanings[type] ?? type);
+      teller.tell({ kind: 'phase', t, end: teller.now(), phase, text });
     },
     destroy: (id) => void types.delete(id),
   }).enable();
@@ -78,12 +98,13 @@ function tellSockets(teller: Teller): void {
       nowServing(peer);
       if (event === 'data') {
         const data = args[0] as Buffer;
-        say(`read <${peer}> = ${data.length}, ${JSON.stringify(data.toString('latin1'))}`);
+        say(`read <${peer}> = ${data.length}, ${quoted(data.subarray(0, SHOWN), data.length)}`);
       } else if (event === 'end') say(`read <${peer}> = 0`);
       else if (event === 'error') say(`error <${peer}> ${(args[0] as Error).message}`);
       else if (event === 'close' || event === 'drain') say(`${event} <${peer}>`);
     }
     if (event === 'close' && peer !== undefined) {
+      isClosing = true;
       teller.tell({ kind: 'closed', t: teller.now(), peer });
     }
     return emit.call(this, event, ...args);
@@ -92,8 +113,7 @@ function tellSockets(teller: Teller): void {
     const peer = peers.get(this);
     const [bytes] = args as [Uint8Array];
     if (peer !== undefined && bytes.length > 0) {
-      const text = JSON.stringify(Buffer.from(bytes).toString('latin1'));
-      say(`write <${peer}>, ${text}, ${bytes.length}`);
+      say(`write <${peer}>, ${quoted(bytes.subarray(0, SHOWN), bytes.length)}, ${bytes.length}`);
     }
     return write.apply(this, args as Parameters<typeof write>);
   } as typeof write;

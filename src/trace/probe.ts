@@ -8,10 +8,11 @@ import { openSync } from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, workerData } from 'node:worker_threads';
-import type { Architecture } from '../architectures/architecture.ts';
+import type { Architecture, Journal } from '../architectures/architecture.ts';
 import type { ArchitectureName } from '../architectures/catalogue.ts';
-import { instrument, RECORDER, type Recorder } from './instrument.ts';
-import { PROBE, type ProbeConfig, type TraceRecord } from './records.ts';
+import { instrument, RECORDER } from './instrument.ts';
+import { recorderInto } from './recorder.ts';
+import { cut, PROBE, type ProbeConfig, type TraceRecord } from './records.ts';
 import { Teller } from './teller.ts';
 import { isTraced } from './which.ts';
 
@@ -54,11 +55,13 @@ async function probe(config: ProbeConfig, place: Place): Promise<void> {
   };
   architecture.serve = (worker) => {
     begin();
+    tellJournal(teller, worker.journal);
     knowListener(worker.listener);
     return serve.call(architecture, worker);
   };
   architecture.assist = (worker, task) => {
     begin();
+    tellJournal(teller, worker.journal);
     assist?.call(architecture, worker, task);
   };
 }
@@ -70,36 +73,62 @@ function architectureName(): ArchitectureName {
   return architecture;
 }
 
-function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
-  const recorder: Recorder = {
-    line(module, line) {
-      if (!teller.isBusy) teller.tell({ kind: 'line', t: teller.now(), module, line });
-      return true;
-    },
-    enter(module, line, name) {
-      if (!teller.isBusy) teller.tell({ kind: 'enter', t: teller.now(), module, line, name });
-    },
-    leave: (module, line) => ({ module, line, since: teller.now() }),
-    goOn({ module, line, since }, value) {
-      if (!teller.isBusy) teller.tell({ kind: 'goOn', t: teller.now(), since, module, line });
-      return value;
-    },
+function tellJournal(teller: Teller, journal: Journal): void {
+  const { record } = journal;
+  journal.record = (event) => {
+    const short = Object.entries(event).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? cut(value) : value,
+    ]);
+    teller.tell({ kind: 'event', t: teller.now(), event: Object.fromEntries(short) });
+    record.call(journal, event);
   };
-  (globalThis as Record<string, unknown>)[RECORDER] = recorder;
+}
+
+function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
+  (globalThis as Record<string, unknown>)[RECORDER] = recorderInto(teller);
   let modules = 0;
   registerHooks({
     load(url, context, next) {
       const loaded = next(url, context);
       const { format, source } = loaded;
-      if (format !== 'module' && format !== 'module-typescript') return loaded;
-      if (!url.startsWith('file:') || source === undefined || source === null) return loaded;
+      if (!url.startsWith('file:')) return loaded;
       const path = fileURLToPath(url);
       if (!isTraced(path, include, ignore)) return loaded;
+      if (format === 'commonjs' || format === 'commonjs-typescript') {
+        const text = `Cannot tell lines of ${path}: it is CommonJS; as a module (.mjs, .mts) it is told`;
+        teller.tell({ kind: 'note', t: teller.now(), text });
+        return loaded;
+      }
+      if (format !== 'module' && format !== 'module-typescript') return loaded;
+      if (source === undefined || source === null) return loaded;
       const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
       const plain = format === 'module' ? text : stripTypeScriptTypes(text);
-      const module = modules++;
-      teller.tell({ kind: 'module', module, path });
-      return { format: 'module', source: instrument(plain, module), shortCircuit: true };
+      const instrumented = instrumentedOr(plain, modules, (why) =>
+        teller.tell({
+          kind: 'note',
+          t: teller.now(),
+          text: `Cannot tell lines of ${path}: ${why}`,
+        }),
+      );
+      if (instrumented === undefined) return loaded;
+      teller.tell({ kind: 'module', module: modules++, path });
+      return { format: 'module', source: instrumented, shortCircuit: true };
     },
   });
+}
+
+/** Source that Node knows how to read and the parser does not is left as it is. */
+function instrumentedOr(
+  source: string,
+  module: number,
+  say: (why: string) => void,
+): string | undefined {
+  try {
+    return instrument(source, module);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    say(error.message);
+    return undefined;
+  }
 }

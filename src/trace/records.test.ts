@@ -57,6 +57,9 @@ test('one write is never longer than a pipe takes in one piece', () => {
   // What is longest when it is quoted: each becomes six characters.
   const text = cut('\u0001'.repeat(10_000));
   for (let i = 0; i < 50; i++) {
+    const long = cut('\\"é'.repeat(1000), 400);
+    const call = { name: 'recv', begun: true, blocked: 1e12, t: 1e12, end: 1e12 };
+    writer.add({ kind: 'call', ...call, args: long, result: long });
     writer.add({ kind: 'question', t: 1e12, end: 1e12, peer: text, question: text, answer: text });
   }
   writer.flush();

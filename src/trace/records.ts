@@ -3,6 +3,7 @@
  * that is no longer than a pipe takes in one piece, so that threads and processes can share one.
  */
 import { writeSync } from 'node:fs';
+import type { WorkerEvent } from '../architectures/architecture.ts';
 
 /** All times are ns since the launch, by the clock that all processes of a machine share. */
 export type TraceRecord =
@@ -34,6 +35,8 @@ export type TraceRecord =
       readonly module: number;
       readonly line: number;
     }
+  /** A function is over, or gave up the thread: this line, which had called it, has the thread again; or none (-1). */
+  | { readonly kind: 'back'; readonly t: number; readonly module: number; readonly line: number }
   /** A system call that may sleep begins. */
   | { readonly kind: 'begin'; readonly t: number; readonly name: string; readonly args: string }
   /** A system call is over: from `t` to `end`, of which it slept `blocked` ns. */
@@ -73,6 +76,10 @@ export type TraceRecord =
   | { readonly kind: 'socket'; readonly t: number; readonly text: string }
   /** … and it slept. */
   | { readonly kind: 'idle'; readonly t: number; readonly end: number }
+  /** What the thread put into its journal: the server's own account is a ms or two late. */
+  | { readonly kind: 'event'; readonly t: number; readonly event: WorkerEvent }
+  /** Something about the trace itself. */
+  | { readonly kind: 'note'; readonly t: number; readonly text: string }
   /** So many accepted sockets wait for a worker. */
   | { readonly kind: 'queue'; readonly t: number; readonly depth: number };
 
@@ -97,8 +104,8 @@ export interface ProbeConfig {
 
 export const PROBE = 'MONDO_TRACE';
 
-export function cut(text: string): string {
-  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
+export function cut(text: string, longest = LONGEST_TEXT): string {
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
 /** Collects records and writes them: to be flushed before the thread sleeps, for it has no later. */

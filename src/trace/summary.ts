@@ -1,7 +1,9 @@
 /**
  * How often each line was executed and where the time went: of each moment of each thread, the line
- * that was reached last has it, as waiting where the thread slept in a call, as working else.
+ * has it that is being executed, without what it calls that has lines itself; as waiting where the
+ * thread slept in a call, as working else.
  */
+import { NOBODY } from './recorder.ts';
 import type { TraceRecord } from './records.ts';
 import { LOOP, reasonOf, waitName } from './waits.ts';
 
@@ -59,6 +61,12 @@ export class Summary {
       case 'enter':
         this.#reach(thread, record.t, record.module, record.line).times +=
           record.kind === 'line' ? 1 : 0;
+        break;
+      case 'back':
+        if (record.module === NOBODY) {
+          this.#charge(thread, record.t);
+          thread.current = undefined;
+        } else this.#reach(thread, record.t, record.module, record.line);
         break;
       case 'goOn':
         this.#reach(thread, record.t, record.module, record.line).suspended +=

@@ -1,16 +1,19 @@
 /** Draws a picture as SVG that needs nothing else: hatchings say what colours repeat, in light and dark. */
+import { duration } from './duration.ts';
 import type { Bar, Kind, Picture, Row } from './picture.ts';
 
 const WIDTH = 1200;
-const LABELS = 190;
+const LABELS = 170;
 const RIGHT = 20;
 const ROW = 26;
-const THIN = 14;
+const THIN = 17;
 const TITLE = 30;
 const GROUP = 24;
 const AXIS = 34;
 /** A bar narrower than that, in pixels, joins the one before it. */
 const NARROW = 0.6;
+/** … but this narrow is the shortest work. */
+const MOMENT = 1;
 
 const legend: readonly (readonly [kind: Kind, text: string])[] = [
   ['working', 'working'],
@@ -39,12 +42,13 @@ export function svgOf(picture: Picture): string {
   }
   y += 8;
   const top = y;
-  for (const { title, rows } of picture.groups) {
-    out.push(`<text class="group" x="10" y="${y + 15}">${plain(title)}</text>`);
+  for (const { title, note, rows } of picture.groups) {
+    const beside = note === undefined ? '' : `<tspan class="note" dx="10">${plain(note)}</tspan>`;
+    out.push(`<text class="group" x="10" y="${y + 15}">${plain(title)}${beside}</text>`);
     y += GROUP;
     for (const row of rows) {
       const height = row.isThin === true ? THIN : ROW;
-      out.push(drawRow(row, y, height, x));
+      out.push(drawRow(row, y, height, picture, x));
       y += height;
     }
     y += 6;
@@ -71,18 +75,33 @@ function drawRow(
   { label, bars, marks, isThin }: Row,
   y: number,
   height: number,
+  { from, to }: Pick<Picture, 'from' | 'to'>,
   x: (t: number) => number,
 ): string {
   const [top, tall] = isThin === true ? [y + 3, height - 6] : [y + 4, height - 8];
   const text = `<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${plain(label)}</text>`;
-  const rects = joined(bars, x).map(({ from, to, kind, title }) => {
-    const left = x(from);
-    const width = Math.max(0.4, x(to) - left);
-    return `<rect class="${classOf(kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${plain(`${title}, ${duration(to - from)}`)}</title></rect>`;
+  const seen = bars.filter((bar) => bar.to >= from && bar.from <= to);
+  // Work is drawn upon what it interrupts, so that a moment of it can be seen beside seconds of waiting.
+  const drawn = [
+    ...joined(
+      seen.filter(({ kind }) => kind !== 'working'),
+      x,
+    ),
+    ...joined(
+      seen.filter(({ kind }) => kind === 'working'),
+      x,
+    ),
+  ];
+  const rects = drawn.map((bar) => {
+    const left = x(bar.from);
+    const width = Math.max(bar.kind === 'working' ? MOMENT : 0.4, x(bar.to) - left);
+    const text = plain(`${bar.title}, ${duration(bar.to - bar.from)}`);
+    return `<rect class="${classOf(bar.kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${text}</title></rect>`;
   });
   let last = Number.NEGATIVE_INFINITY;
   const ticks: string[] = [];
   for (const { at, title } of marks) {
+    if (at < from || at > to) continue;
     const left = x(at);
     if (left - last < 1.5) continue;
     last = left;
@@ -135,7 +154,7 @@ function drawLegend(out: string[], y: number, used: ReadonlySet<Kind>, hasMarks:
   let left = 10;
   let line = y;
   const entry = (symbol: (left: number, top: number) => string, text: string) => {
-    const width = 34 + text.length * 6.6;
+    const width = 30 + text.length * 6.3;
     if (left + width > WIDTH - RIGHT) {
       left = 10;
       line += 20;
@@ -163,14 +182,6 @@ function drawLegend(out: string[], y: number, used: ReadonlySet<Kind>, hasMarks:
 }
 
 const px = (value: number) => Number(value.toFixed(2));
-
-/** ns as text with a unit. */
-export function duration(ns: number): string {
-  if (ns === 0) return '0';
-  if (ns < 1e6) return `${Number((ns / 1e3).toPrecision(3))} µs`;
-  if (ns < 1e9) return `${Number((ns / 1e6).toPrecision(3))} ms`;
-  return `${Number((ns / 1e9).toPrecision(3))} s`;
-}
 
 function wrapped(text: string, width: number): string[] {
   const lines = [''];
@@ -204,7 +215,7 @@ const patterns = [
 const style = `
 text{font:12px system-ui,sans-serif;fill:#1b1b1b}
 .paper{fill:#fff}.title{font-size:16px;font-weight:600}.group{font-weight:600}
-.label{text-anchor:end}.thin{font-size:10px}.tick{text-anchor:middle;font-size:11px}
+.label{text-anchor:end}.thin{font-size:11px}.note{font-weight:400}.tick{text-anchor:middle;font-size:11px}
 .grid{stroke:#0002;fill:none}
 .working{fill:#c2410c}
 .waiting-for-one-client{fill:url(#one);stroke:#1d4ed8;stroke-width:.5}
@@ -218,6 +229,6 @@ text{font:12px system-ui,sans-serif;fill:#1b1b1b}
 .ask-ground{fill:#ffe3e3}.ask-lines{stroke:#b91c1c;stroke-width:1.4;fill:none}
 .mark{fill:#111}
 @media (prefers-color-scheme:dark){text{fill:#eee}.paper{fill:#161616}.grid{stroke:#fff3}.mark{fill:#fff}
-.working{fill:#fb923c}.one-ground{fill:#16254d}.one-lines{stroke:#93b4ff}.any-ground{fill:#262626}.any-lines{fill:#aaa}
+.working{fill:#fb923c}.open{fill:#2dd4bf66;stroke:#2dd4bf}.one-ground{fill:#16254d}.one-lines{stroke:#93b4ff}.any-ground{fill:#262626}.any-lines{fill:#aaa}
 .sleep-ground{fill:#2b1d4d}.sleep-lines{stroke:#c4b5fd}.ask-ground{fill:#4a1717}.ask-lines{stroke:#fca5a5}}
 `;

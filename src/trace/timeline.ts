@@ -1,5 +1,5 @@
 /** All that was heard of a run, in order and by thread: what pictures and summaries are made of. */
-import type { ServerEvent } from '../host/server-event.ts';
+import { eventText, type ServerEvent } from '../host/server-event.ts';
 import type { TraceRecord } from './records.ts';
 
 /** Times are ns since the launch. */
@@ -16,8 +16,9 @@ type Phase = Extract<TraceRecord, { kind: 'phase' }>;
 export interface Lane {
   readonly tid: number;
   readonly pid: number;
-  /** `worker 0`, with its thread where it is one of several. */
-  readonly name: string;
+  /** Which worker process, from 0. */
+  readonly worker: number;
+  readonly role: 'main' | 'thread' | 'assistant';
   readonly from: number;
   readonly calls: CallSpan[];
   /** Sleep of Node's own loop. */
@@ -34,7 +35,7 @@ export interface Connection {
   readonly from: number;
   /** Undefined while it is open. */
   to: number | undefined;
-  /** How it ended, by the server's own account: `closed`, `hungUp`, `limited`, … */
+  /** How it ended, by the server's own account. */
   how: string | undefined;
   /** When its bytes were worked on. */
   readonly questions: Question[];
@@ -75,17 +76,16 @@ export class Timeline {
     const [first] = this.#open.get(event.peer) ?? [];
     // The account may come before its socket is closed, and after.
     const connection = first ?? this.connections.findLast(({ peer }) => peer === event.peer);
-    if (connection !== undefined) connection.how ??= event.type;
+    if (connection !== undefined) connection.how ??= eventText(event);
     if (first !== undefined) first.to ??= Math.max(first.from, t);
   }
 
   #begin(tid: number, { t, pid, worker, role }: Extract<TraceRecord, { kind: 'thread' }>): void {
-    const thread = role === 'main' ? '' : `, ${role} ${tid}`;
-    const name = `worker ${worker}${thread}`;
     const lane: Lane = {
       tid,
       pid,
-      name,
+      worker,
+      role,
       from: t,
       calls: [],
       idle: [],

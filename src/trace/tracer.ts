@@ -1,6 +1,15 @@
 /** Starts a server whose workers tell what they do, and hears them. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, closeSync, constants, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -54,6 +63,9 @@ const IGNORED = [
   'protocol/timers',
 ];
 
+/** How the folder is called that holds the pipe of a tracing process. */
+export const pipePrefix = (pid: number): string => `mondo-trace-${pid}-`;
+
 /** What the reader takes for the end: no thread has that number. */
 const LAST = 0;
 
@@ -76,7 +88,14 @@ export async function startTrace(
   if (process.env[PROBE] !== undefined) {
     throw new ServeError('failed', 'Cannot trace: this process traces another server already');
   }
-  const folder = mkdtempSync(join(tmpdir(), 'mondo-trace-'));
+  for (const path of [...include, ...ignore]) {
+    if (existsSync(path)) continue;
+    throw new ServeError(
+      'usage',
+      `Cannot tell lines by "${path}": there is no such file; name a file or folder, seen from where you are`,
+    );
+  }
+  const folder = mkdtempSync(join(tmpdir(), pipePrefix(process.pid)));
   const pipe = join(folder, 'pipe');
   execFileSync('mkfifo', ['-m', '622', pipe]);
   // Workers may be somebody else, who may write but not read.
@@ -109,10 +128,24 @@ export async function startTrace(
   process.env.NODE_OPTIONS = `${before.NODE_OPTIONS ?? ''} ${importing}`.trim();
 
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  /** Whose part of the account comes through the pipe, at its very moment. */
+  const telling = new Map<number, { readonly pid: number; readonly worker: number }>();
   const heard = recordReader((tid, record) => {
-    if (tid === LAST) end();
-    else watcher.record(tid, record);
+    if (tid === LAST) {
+      end();
+      return;
+    }
+    if (record.kind === 'thread') telling.set(tid, record);
+    watcher.record(tid, record);
+    if (record.kind !== 'event') return;
+    const { pid, worker } = telling.get(tid)!;
+    const at = Math.round(launchedAt + record.t / 1e6);
+    watcher.event(record.t, { ...record.event, at, pid, tid, worker });
   });
+  const told = (event: ServerEvent) => {
+    if ('tid' in event && 'worker' in event) return;
+    watcher.event((event.at - launchedAt) * 1e6, event);
+  };
   const socket = new Socket({ fd: reading, readable: true, writable: false });
   socket.setEncoding('utf8').on('data', heard);
 
@@ -128,7 +161,7 @@ export async function startTrace(
 
   let server: Server;
   try {
-    server = await serve(options, (event) => watcher.event((event.at - launchedAt) * 1e6, event));
+    server = await serve(options, told);
   } catch (error) {
     tidyUp();
     throw error;

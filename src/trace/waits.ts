@@ -10,7 +10,7 @@ const reasons: Readonly<Record<string, string>> = {
   epoll_wait: 'waiting for any of its sockets',
   io_uring_enter: 'waiting for anything that was asked of the kernel',
   futex: 'waiting for another thread, or for time to pass',
-  loop: "waiting in Node's own loop for any of its sockets",
+  loop: 'waiting for any of its sockets',
 };
 
 /** The sleep of Node's own loop, which makes its calls out of sight. */

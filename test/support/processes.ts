@@ -1,10 +1,12 @@
 /** The command as its users run it: a process, its output line by line, its end, and what it leaves behind. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { until, within } from './until.ts';
+
+export { descendantsOf } from './kernel.ts';
 
 export const mondo = join(import.meta.dirname, '..', '..', 'bin', 'mondo');
 
@@ -34,12 +36,17 @@ export class Process implements AsyncDisposable {
 
   /** The first match of `pattern` in what it has printed, or prints yet. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return until(`${pattern} in "${this.stdout}${this.stderr}"`, () => {
-      const match = pattern.exec(this.stdout);
-      if (match !== null) return match;
-      if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
-      return undefined;
-    });
+    return until(
+      `${pattern} in "${this.stdout}${this.stderr}"`,
+      () => {
+        const match = pattern.exec(this.stdout);
+        if (match !== null) return match;
+        if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
+        return undefined;
+        // Under strace, and beside other work, a server takes its time to start.
+      },
+      20_000,
+    );
   }
 
   get isRunning(): boolean {
@@ -57,9 +64,9 @@ export class Process implements AsyncDisposable {
     process.kill(-this.pid, signal);
   }
 
-  /** Ends it if it still runs; its workers end with it. */
+  /** Ends it if it still runs, and all that it has started: what strace follows outlives strace. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isRunning) this.child.kill('SIGKILL');
+    if (this.isRunning) this.signalGroup('SIGKILL');
     await this.#closed;
   }
 }
@@ -71,14 +78,6 @@ export const spawnMondo = (...args: string[]) => new Process(process.execPath, [
 export async function runMondo(...args: string[]): Promise<Ended> {
   await using process = spawnMondo(...args);
   return await process.ended();
-}
-
-/** Process ids of all that descends from a process. Linux only. */
-export function descendantsOf(pid: number): number[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-    readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
-  );
-  return children.map(Number).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
 /** True if the process exists and is not a zombie, which only waits for its parent to take note. */

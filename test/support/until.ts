@@ -10,7 +10,7 @@ const INTERVAL = 5;
 export async function until<T>(
   what: string,
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
-  deadline = 5_000,
+  deadline = 15_000,
 ): Promise<T> {
   const end = performance.now() + deadline * MS;
   for (;;) {

@@ -1,6 +1,7 @@
-// What a server costs, read from /proc: processor time, context switches and memory of a process
-// and all its descendants. Nothing is asked of the server, so the same figures exist for every
-// contestant.
+/**
+ * What a server costs, read from /proc: processor time, context switches and memory of a process and all
+ * its descendants. Nothing is asked of the server, so the same figures exist for every one. proc(5)
+ */
 
 import { readdirSync, readFileSync } from 'node:fs';
 

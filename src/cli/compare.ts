@@ -1,0 +1,315 @@
+/** `mondo compare`: architectures side by side, round after round, with what that says and how sure it is. */
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { architectureNames } from '../architectures/catalogue.ts';
+import {
+  type Against,
+  againstOf,
+  regressionsOf,
+  storedRunOf,
+  whyUnlike,
+} from '../compare/against.ts';
+import { type Comparison, compare, outlineOf, type Progress } from '../compare/compare.ts';
+import { htmlPage } from '../compare/html.ts';
+import {
+  axesOf,
+  type ComparePlan,
+  cellSeconds,
+  conditionsOf,
+  defaultPlan,
+  estimatedSeconds,
+  quick,
+} from '../compare/plan.ts';
+import type { Cell, Run } from '../compare/result.ts';
+import {
+  againstNotes,
+  againstTable,
+  notesOf,
+  silenceTables,
+  type Table,
+  tablesOf,
+} from '../compare/tables.ts';
+import { conditionText, duration, figureWords } from '../compare/words.ts';
+import { ServeError } from '../host/errors.ts';
+import { serviceUrl } from '../host/load-service.ts';
+import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
+import { parseFraming, parseQuestions, wholePlan } from '../load/plan-file.ts';
+import { several } from '../load/words.ts';
+import type { CompareOptions } from './compare-options.ts';
+import { SAME_SIGNAL } from './interrupt.ts';
+import { checkOutput, writeOutput } from './output.ts';
+import { CommandError } from './report.ts';
+import { tableLines } from './table.ts';
+
+/** Besides 1 for what could not be done and 2 for what makes no sense. */
+const REGRESSION = 3;
+const UNTRUSTED = 4;
+/** As a shell says of a program that Ctrl-C has ended. */
+const INTERRUPTED = 130;
+/** More is no comparison any more but a way to keep a machine busy. */
+const MOST_CELLS = 10_000;
+const LONGEST = 12 * 3600;
+
+export async function compareCommand(
+  names: readonly string[],
+  options: CompareOptions,
+): Promise<void> {
+  if (!hasSystemCalls) {
+    throw new ServeError(
+      'failed',
+      `Cannot compare on ${process.platform} ${process.arch}: the load makes Linux system calls (x64, arm64)`,
+    );
+  }
+  const stored = options.against === undefined ? undefined : readStored(options.against);
+  const plan = planFrom([...names, ...(options.architectures ?? [])], options, stored?.plan);
+  if (stored !== undefined) checkAlike(plan, stored, options.against!);
+  await checkSize(plan);
+  // Before the run and not after it: minutes would be lost.
+  for (const file of [options.html, options.json]) {
+    if (file !== undefined && file !== '-') checkOutput(file);
+  }
+  const outline = await outlineOf(plan);
+  console.error(outlineText(plan, outline.variants.length));
+  const found = await untilStopped((signal) => compare(plan, { signal, onProgress: tell }));
+  const against = stored === undefined ? undefined : againstOf(found, stored);
+  if (options.html !== undefined) writeOutput(options.html, await htmlPage(found, against));
+  if (options.json !== undefined)
+    writeJson(options.json, { ...found, ...(against && { against }) });
+  if (options.json !== '-') print(found, against);
+  judge(found, against);
+}
+
+/** The first Ctrl-C aborts the signal; another one ends this process, and with it all that it has started. */
+async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopping = new AbortController();
+  const letGo = () => void process.off('SIGINT', stop).off('SIGTERM', stop);
+  const stop = () => {
+    if (stopping.signal.aborted) return;
+    clearLine();
+    console.error('Stopping; Ctrl-C again ends at once');
+    stopping.abort();
+    setTimeout(letGo, SAME_SIGNAL).unref();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    return await work(stopping.signal);
+  } finally {
+    letGo();
+    clearLine();
+  }
+}
+
+/** @throws CommandError with the exit code for what is wrong, the gravest first */
+function judge(found: Comparison, against: Against | undefined): void {
+  const { cells, planned, end, findings } = found;
+  if (end === 'interrupted') {
+    throw new CommandError(
+      `Interrupted after ${cells.length} of ${planned} measurements: what there is is no pass`,
+      { exitCode: INTERRUPTED },
+    );
+  }
+  if (findings.doubts.length > 0) {
+    const more = findings.doubts.length > 1 ? `, and ${findings.doubts.length - 1} more` : '';
+    throw new CommandError(`This run is not to be trusted: ${findings.doubts[0]}${more}`, {
+      exitCode: UNTRUSTED,
+    });
+  }
+  const regressions = against === undefined ? 0 : regressionsOf(against);
+  if (regressions === 0) return;
+  throw new CommandError(`${several(regressions, 'regression')} against the stored run`, {
+    exitCode: REGRESSION,
+  });
+}
+
+function readStored(file: string): Run {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandError(
+      `Cannot read "${file}": ${code ?? message}; mondo compare --json ${basename(file)} writes such a file`,
+    );
+  }
+  try {
+    return storedRunOf(text);
+  } catch (error) {
+    throw new ServeError('usage', `Cannot compare with "${file}": ${(error as Error).message}`);
+  }
+}
+
+function checkAlike(plan: ComparePlan, stored: Run, file: string): void {
+  const why = whyUnlike(plan, stored.plan);
+  if (why === undefined) return;
+  throw new ServeError(
+    'usage',
+    `Cannot compare with "${file}": ${why}; leave such options out, and the stored run's are taken`,
+  );
+}
+
+/** What is given, else what the stored run had, else what `--quick` or no option at all means. */
+function planFrom(
+  names: readonly string[],
+  options: CompareOptions,
+  stored: ComparePlan | undefined,
+): ComparePlan {
+  const base: ComparePlan = {
+    ...defaultPlan,
+    ...stored,
+    ...(options.quick === true && quick),
+  };
+  const asked = options.architectures?.includes('all') === true ? architectureNames : names;
+  const architectures =
+    asked.length > 0 ? [...new Set(asked.map(architectureNamed))] : base.architectures;
+  if (options.service !== undefined && options.questions === undefined) {
+    throw new ServeError(
+      'usage',
+      `Cannot ask "${options.service}" anything: add --questions FILE, with a question and its answer in each line`,
+    );
+  }
+  const { connections, think, thinkHow, silent } = options;
+  const axes = Object.entries({ connections, think, thinkHow, silent }).filter(
+    ([, values]) => values !== undefined,
+  );
+  return {
+    ...base,
+    architectures,
+    reference: referenceOf(options.reference, architectures, base.reference),
+    conditions:
+      axes.length > 0
+        ? conditionsOf({ ...axesOf(base.conditions), ...Object.fromEntries(axes) })
+        : base.conditions,
+    ...(options.rounds !== undefined && { rounds: options.rounds }),
+    ...(options.seconds !== undefined && { seconds: options.seconds }),
+    ...(options.warmUp !== undefined && { warmUp: options.warmUp }),
+    ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.processes !== undefined && { processes: options.processes }),
+    ...(options.unpinned === true && { pinned: false }),
+    ...(options.seed !== undefined && { seed: options.seed }),
+    ...(options.service !== undefined && { service: serviceUrl(options.service) }),
+    ...questionsFrom(options, base),
+  };
+}
+
+function questionsFrom(
+  { questions: file, framing: words }: CompareOptions,
+  base: ComparePlan,
+): Pick<ComparePlan, 'framing' | 'exchanges'> {
+  const framing = words === undefined ? base.framing : parseFraming(words);
+  if (file === undefined) return { framing, exchanges: base.exchanges };
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandError(
+      `Cannot read "${file}": ${code ?? message}; name a file with a question and its answer in each line`,
+    );
+  }
+  const exchanges = parseQuestions(content, file);
+  wholePlan({ framing, exchanges });
+  return { framing, exchanges };
+}
+
+/** What is asked for; else that of the plan, where it is among them; else the first. */
+function referenceOf(
+  asked: string | undefined,
+  architectures: readonly string[],
+  usual: string,
+): string {
+  if (asked === undefined) return architectures.includes(usual) ? usual : architectures[0]!;
+  if (architectures.includes(asked)) return asked;
+  throw new ServeError(
+    'usage',
+    `Cannot take "${asked}" as reference: it is not among ${architectures.join(', ')}`,
+  );
+}
+
+async function checkSize(plan: ComparePlan): Promise<void> {
+  const { variants, left } = await outlineOf(plan);
+  if (variants.length === 0) {
+    throw new ServeError(
+      'usage',
+      `Nothing can be measured: ${left[0]?.variant.architecture}: ${left[0]?.why}`,
+    );
+  }
+  const cells = variants.length * plan.rounds;
+  const seconds = estimatedSeconds({ ...plan, longest: 0 }, variants.length);
+  if (cells <= MOST_CELLS && seconds <= LONGEST) return;
+  throw new ServeError(
+    'usage',
+    `Cannot make ${cells} measurements, which take ${duration(seconds)}: give fewer architectures, conditions or rounds, for ${MOST_CELLS} measurements and ${duration(LONGEST)} at most`,
+  );
+}
+
+function outlineText(plan: ComparePlan, variants: number): string {
+  const cells = variants * plan.rounds;
+  const most = plan.longest > 0 ? `, ${plan.longest} s at most` : '';
+  return `${several(variants, 'variant')} in ${several(plan.rounds, 'round')}: ${several(cells, 'measurement')} of about ${cellSeconds(plan).toFixed(1)} s, about ${duration(estimatedSeconds(plan, variants))}${most}`;
+}
+
+/** In place on a terminal; else a line for each measurement. */
+function tell({ done, planned, round, now, last, left }: Progress): void {
+  if (process.stderr.isTTY) {
+    if (now === undefined) return;
+    const where = `round ${round}, ${done + 1} of ${planned}, ${duration(left)} left: `;
+    const line = `${where}${now.architecture}, ${conditionText(now)}`;
+    process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
+    return;
+  }
+  if (last !== undefined) {
+    console.error(`[${done}/${planned}] ${cellText(last)}; ${duration(left)} left`);
+  }
+}
+
+function clearLine(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+}
+
+function cellText({ variant, state, reasons, figures }: Cell): string {
+  const which = `${variant.architecture}, ${conditionText(variant)}`;
+  const what =
+    figures === null
+      ? ''
+      : `: ${figureWords.rate.text(figures.rate)} answers/s, p99 ${figures.p99 === null ? '–' : figureWords.p99.text(figures.p99)} ms, ${figures.neverAnswered} never answered`;
+  return `${which}${what}${state === 'good' ? '' : ` (${state}: ${reasons[0]})`}`;
+}
+
+function print(found: Comparison, against: Against | undefined): void {
+  const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  const show = ({ caption, head, rows }: Table) => {
+    const all = [head, ...rows];
+    console.log(caption);
+    for (const part of isTooWide(all, width) ? halvesOf(all) : [all]) {
+      console.log(`${tableLines(part, width).flat().join('\n')}\n`);
+    }
+  };
+  for (const table of tablesOf(found)) show(table);
+  for (const table of silenceTables(found)) show(table);
+  if (against !== undefined) {
+    show(againstTable(against));
+    for (const note of againstNotes(against)) console.log(note);
+  }
+  for (const note of notesOf(found)) console.log(note);
+  const { headline, because, unless } = found.recommendation;
+  console.log(`\n${headline}`);
+  for (const line of [...because, ...unless]) console.log(`- ${line}`);
+}
+
+const isTooWide = (rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY) =>
+  tableLines(rows).some(([line = '']) => line.length > width);
+
+/** Two tables one below the other, each with the names: broken figures are hard to read. */
+function halvesOf(rows: readonly (readonly string[])[]): string[][][] {
+  const half = Math.ceil(rows[0]!.length / 2) - 1;
+  return [
+    rows.map((row) => row.slice(0, half)),
+    rows.map(([name, ...figures]) => [name!, ...figures.slice(half - 1)]),
+  ];
+}
+
+function writeJson(file: string, value: object): void {
+  const text = `${JSON.stringify(value, null, 2)}\n`;
+  if (file === '-') process.stdout.write(text);
+  else writeOutput(file, text);
+}

@@ -1,0 +1,280 @@
+/** `mondo load`: asks a server as many questions as are wanted, and says what came of it and whether to believe it. */
+import { readFileSync } from 'node:fs';
+import { ServeError } from '../host/errors.ts';
+import {
+  type Condition,
+  checkConditions,
+  checkedText,
+  failures,
+  parseCondition,
+} from '../load/conditions.ts';
+import { csvOf } from '../load/csv.ts';
+import { hlogOf, parseHlog } from '../load/hlog.ts';
+import { findKnee, type Knee, type KneeStep, kneeLines, stepText } from '../load/knee.ts';
+import { merged } from '../load/merge.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import {
+  parseFraming,
+  parsePlan,
+  parseQuestions,
+  parseRate,
+  parseShard,
+  parseStartAt,
+  parseTime,
+  planFile,
+  stagesOf,
+  wholePlan,
+} from '../load/plan-file.ts';
+import type { LoadResult, Run } from '../load/result.ts';
+import { runLoad } from '../load/run.ts';
+import { summaryLines } from '../load/text.ts';
+import type { LoadOptions, LoadOutput } from './load-options.ts';
+import { writeOutput } from './output.ts';
+import { ProgressReport } from './progress.ts';
+import { CommandError } from './report.ts';
+
+const FAILED_CONDITION = 3;
+const NOT_TRUSTED = 4;
+/** As a shell says of a program that Ctrl-C has ended. */
+const INTERRUPTED = 130;
+
+export async function loadCommand(host: string | undefined, options: LoadOptions): Promise<void> {
+  const plan = planFrom(host, options, Date.now());
+  const conditions = conditionsOf(options.failIf);
+  const target = conditionsOf(options.findKnee);
+  if (options.savePlan !== undefined) {
+    writeOutput(options.savePlan, planFile(plan));
+    return;
+  }
+  checkConditions(conditions, target.length > 0 ? { ...plan, loop: 'open' } : plan);
+  openOutputs(options);
+  const stopping = new AbortController();
+  const stop = () => stopping.abort();
+  // Once: the second one ends this process at once.
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    if (target.length > 0) await knee(plan, target, conditions, options, stopping.signal);
+    else await once(plan, conditions, options, stopping.signal);
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+const conditionsOf = (texts: readonly string[] = []): Condition[] => texts.map(parseCondition);
+
+async function once(
+  plan: LoadPlan,
+  conditions: readonly Condition[],
+  options: LoadOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const progress = options.quiet === true ? undefined : new ProgressReport(process.stderr);
+  const run = await runLoad(plan, { signal, onProgress: (one) => progress?.show(one) }).finally(
+    () => progress?.clear(),
+  );
+  await put(run, options);
+  judge(run.result, conditions, options);
+}
+
+export async function mergeCommand(files: readonly string[], options: LoadOutput): Promise<void> {
+  const conditions = conditionsOf(options.failIf);
+  const run = merged(files.map((name) => ({ name, run: parseHlog(readInput(name), name) })));
+  checkConditions(conditions, run.result.plan);
+  // Not before all is read: what is written may be one of them.
+  openOutputs(options);
+  await put(run, options);
+  judge(run.result, conditions, options);
+}
+
+/** Before a run and not after it: it may not come again. */
+function openOutputs({ csv, hlog, html }: LoadOutput): void {
+  for (const file of [csv, hlog, html]) if (file !== undefined) writeOutput(file, '');
+}
+
+async function put(run: Run, options: LoadOutput): Promise<void> {
+  const { result } = run;
+  await putFiles(run, options, async () => {
+    const { loadPage } = await import('../load/html.ts');
+    return loadPage(result);
+  });
+  console.log(
+    options.json === true ? JSON.stringify(result, null, 2) : summaryLines(result).join('\n'),
+  );
+}
+
+async function putFiles(
+  run: Run,
+  { csv, hlog, html }: LoadOutput,
+  page: () => Promise<string>,
+): Promise<void> {
+  if (csv !== undefined) writeOutput(csv, csvOf(run.result));
+  if (hlog !== undefined) writeOutput(hlog, hlogOf(run));
+  if (html !== undefined) writeOutput(html, await page());
+}
+
+/** @throws CommandError with the exit code for what is wrong, the gravest first */
+function judge(result: LoadResult, conditions: readonly Condition[], { json }: LoadOutput): void {
+  const { interrupted, trusted, reasons } = result.validity;
+  if (interrupted) {
+    throw new CommandError('Interrupted: what was measured until then is no pass', {
+      exitCode: INTERRUPTED,
+    });
+  }
+  if (!trusted) {
+    throw new CommandError(
+      json === true
+        ? `This run is not to be trusted: ${reasons.join(' ')}`
+        : 'This run is not to be trusted, for the reasons above',
+      {
+        exitCode: NOT_TRUSTED,
+      },
+    );
+  }
+  const failed = failures(conditions, result);
+  if (failed.length === 0) return;
+  throw new CommandError(`Failed by --fail-if ${failed.map(checkedText).join('; ')}`, {
+    exitCode: FAILED_CONDITION,
+  });
+}
+
+/** Of each step of the search. */
+const WARM_UP = 1;
+const STEP = 5;
+const FIRST_RATE = 1000;
+
+async function knee(
+  plan: LoadPlan,
+  target: readonly Condition[],
+  conditions: readonly Condition[],
+  options: LoadOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const seconds =
+    options.duration === undefined ? STEP : parseTime(options.duration, 'Duration') / 1000;
+  const start = options.rate === undefined ? FIRST_RATE : parseRate(options.rate, 'Rate');
+  const runs = new Map<LoadResult, Run>();
+  const told = (step: KneeStep) => {
+    if (options.quiet !== true) console.error(stepText(step));
+  };
+  const found = await findKnee(
+    async (rate) => {
+      const progress =
+        options.quiet === true
+          ? undefined
+          : new ProgressReport(
+              process.stderr.isTTY ? process.stderr : { write: () => {} },
+              `${rate}/s: `,
+            );
+      const stages = [
+        { kind: 'warm-up', seconds: WARM_UP, from: rate, to: rate },
+        { kind: 'steady', seconds, from: rate, to: rate },
+      ] as const;
+      const run = await runLoad(
+        { ...plan, loop: 'open', stages },
+        { signal, onProgress: (one) => progress?.show(one) },
+      ).finally(() => progress?.clear());
+      runs.set(run.result, run);
+      return run.result;
+    },
+    { target, start, signal, onStep: told },
+  );
+  const best = found.steps.findLast(
+    ({ rate, verdict }) => verdict === 'kept' && rate === found.rate,
+  );
+  const run = best === undefined ? undefined : runs.get(best.result);
+  const page = async () => {
+    const { kneePage } = await import('../load/html.ts');
+    return kneePage(found, target);
+  };
+  if (run !== undefined) await putFiles(run, options, page);
+  else if (options.html !== undefined) writeOutput(options.html, await page());
+  const texts = target.map(({ text }) => text);
+  console.log(
+    options.json === true
+      ? JSON.stringify({ schema: 'mondo-knee-1', target: texts, ...found }, null, 2)
+      : kneeLines(found, target).join('\n'),
+  );
+  judgeKnee(found, conditions, best?.result, options);
+}
+
+function judgeKnee(
+  found: Knee,
+  conditions: readonly Condition[],
+  best: LoadResult | undefined,
+  options: LoadOutput,
+): void {
+  if (found.interrupted) {
+    throw new CommandError('Interrupted: the knee was not found', { exitCode: INTERRUPTED });
+  }
+  if (best !== undefined) judge(best, conditions, options);
+  else if (found.limit === 'ourselves') {
+    throw new CommandError('No step of the search is to be trusted', { exitCode: NOT_TRUSTED });
+  } else {
+    throw new CommandError('The target was kept at no rate', { exitCode: FAILED_CONDITION });
+  }
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new CommandError(`Cannot read "${file}": ${code ?? message}`);
+  }
+}
+
+/** The plan file, and what the command line says over it. */
+function planFrom(host: string | undefined, options: LoadOptions, now: number): LoadPlan {
+  const file = options.plan === undefined ? {} : parsePlan(readInput(options.plan), options.plan);
+  if (host === undefined && file.host === undefined) {
+    throw new ServeError('usage', 'Cannot load: name the host, or a --plan that has one');
+  }
+  if (options.findKnee !== undefined) refuseForKnee(options);
+  const ms = (words: string | undefined, where: string) =>
+    words === undefined ? undefined : parseTime(words, where, 'ms');
+  const { questions, framing, shard, startAt, connectRate } = options;
+  const given: { readonly [K in keyof LoadPlan]?: LoadPlan[K] | undefined } = {
+    host,
+    port: options.port,
+    connections: options.connections,
+    pipeline: options.pipeline,
+    arrivals: options.poisson === true ? 'poisson' : undefined,
+    questionsPerConnection: options.questionsPerConnection,
+    think: ms(options.think, 'Think time'),
+    thinkHow: options.thinkHow,
+    connectRate: connectRate === undefined ? undefined : parseRate(connectRate, 'Connect rate'),
+    timeout: ms(options.timeout, 'Timeout'),
+    connectTimeout: ms(options.connectTimeout, 'Connect timeout'),
+    deadline: ms(options.deadline, 'Deadline'),
+    grace: ms(options.grace, 'Grace'),
+    exchanges:
+      questions === undefined ? undefined : parseQuestions(readInput(questions), questions),
+    framing: framing === undefined ? undefined : parseFraming(framing),
+    seed: options.seed,
+    shard: shard === undefined ? undefined : parseShard(shard),
+    startAt: startAt === undefined ? undefined : parseStartAt(startAt, now),
+    maxLag: ms(options.maxLag, 'Lag'),
+    pid: options.pid,
+    engine: options.engine,
+  };
+  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const schedule = options.findKnee !== undefined ? {} : stagesOf(options, file);
+  // Once more as a file would be: numbers of the command line have the same bounds.
+  const checked = parsePlan(JSON.stringify({ ...file, ...said, ...schedule }), 'command line');
+  return wholePlan(checked);
+}
+
+function refuseForKnee({ stage, shard, startAt, plan, warmUp }: LoadOptions): void {
+  const [named] =
+    Object.entries({ shard, startAt, warmUp, stage: stage?.[0] }).find(
+      ([, value]) => value !== undefined,
+    ) ?? [];
+  if (named === undefined) return;
+  const option = { shard: '--shard', startAt: '--start-at', warmUp: '--warm-up', stage: '--stage' }[
+    named
+  ];
+  throw new ServeError(
+    'usage',
+    `${option} and --find-knee${plan === undefined ? '' : ' (with --plan)'}: the search makes its own stages, one after the other; leave out ${option}`,
+  );
+}

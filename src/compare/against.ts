@@ -1,0 +1,177 @@
+/** This run beside a stored one: is the same variant slower, or costlier, than it was? */
+import { basename } from 'node:path';
+import { type FigureName, findingsOf, starves } from './findings.ts';
+import { type ComparePlan, type Variant, variantKey, variantsOf } from './plan.ts';
+import type { Cell, Run } from './result.ts';
+import { type Interval, mean, unpairedRatio } from './statistics.ts';
+import { CLAIM, type Verdict, verdictOf } from './verdict.ts';
+
+/** One figure of a variant, now over then. */
+interface Change {
+  readonly variant: Variant;
+  readonly figure: FigureName;
+  readonly interval: Interval | null;
+  readonly verdict: Verdict;
+  /** Whether it makes `mondo compare --against` end with exit code 3. */
+  readonly isRegression: boolean;
+}
+
+export interface Against {
+  /** When the stored run began, in ms since 1970. */
+  readonly storedAt: number;
+  readonly changes: readonly Change[];
+  /** Variants that now leave connections unanswered and did not then; regressions as well. */
+  readonly starving: readonly Variant[];
+  /** Variants that only one of the two runs has. */
+  readonly unmatched: number;
+  /** What a reader should know: another machine, all variants changed alike. */
+  readonly notes: readonly string[];
+}
+
+const FIGURES = ['rate', 'p99', 'cpu'] as const;
+/**
+ * A regression, by the rule of all verdicts: fewer answers per second, or more processor time for an answer, by
+ * 10 % or more, the whole interval on that side of 1. The slowest hundredth moves more by itself: from 25 % on.
+ */
+const CLAIMS: Readonly<Record<(typeof FIGURES)[number], number>> = {
+  rate: CLAIM,
+  cpu: CLAIM,
+  p99: 1.25,
+};
+/** Where it is to be seen that all variants moved together, in ratios. */
+const TOGETHER = 1.1;
+
+export function againstOf(
+  now: Pick<Run, 'plan' | 'cells' | 'environment'>,
+  then: Pick<Run, 'plan' | 'cells' | 'environment' | 'startedAt'>,
+): Against {
+  const stored = Map.groupBy(then.cells, ({ variant }) => variantKey(variant));
+  const present = Map.groupBy(now.cells, ({ variant }) => variantKey(variant));
+  const pairs = variantsOf(now.plan).flatMap((variant) => {
+    const [cells, old] = [present, stored].map((all) => all.get(variantKey(variant)));
+    return cells === undefined || old === undefined ? [] : [{ variant, cells, old }];
+  });
+  const changes = pairs.flatMap(({ variant, cells, old }) =>
+    FIGURES.map((figure) => changeOf(variant, figure, cells, old)),
+  );
+  const rates = changes.flatMap(({ figure, interval }) =>
+    figure === 'rate' && interval !== null && interval.ratio > 0 ? [Math.log(interval.ratio)] : [],
+  );
+  return {
+    storedAt: then.startedAt,
+    changes,
+    starving: pairs
+      .filter(({ cells, old }) => leavesOut(cells) && !leavesOut(old))
+      .map(({ variant }) => variant),
+    unmatched: present.size + stored.size - 2 * pairs.length,
+    notes: [...environmentNotes(now, then), ...togetherNote(rates)],
+  };
+}
+
+export const regressionsOf = ({ changes, starving }: Against): number =>
+  changes.filter(({ isRegression }) => isRegression).length + starving.length;
+
+function changeOf(
+  variant: Variant,
+  figure: (typeof FIGURES)[number],
+  cells: readonly Cell[],
+  old: readonly Cell[],
+): Change {
+  const [a, b] = [valuesOf(cells, figure), valuesOf(old, figure)];
+  const interval = silenced(a, b) ?? unpairedRatio(a, b);
+  const verdict = verdictOf(interval, CLAIMS[figure]);
+  const worse = figure === 'rate' ? 'less' : 'more';
+  return { variant, figure, interval: interval ?? null, verdict, isRegression: verdict === worse };
+}
+
+/** Answered somebody then, and nobody now. */
+function silenced(now: readonly number[], then: readonly number[]): Interval | undefined {
+  const isSilenced = now.length > 0 && now.every((a) => a === 0) && then.some((b) => b > 0);
+  return isSilenced
+    ? { ratio: 0, low: 0, high: 0, rounds: Math.min(now.length, then.length) }
+    : undefined;
+}
+
+const good = (cells: readonly Cell[]) =>
+  cells.flatMap(({ state, figures }) => (state === 'good' && figures !== null ? [figures] : []));
+
+const valuesOf = (cells: readonly Cell[], figure: FigureName): number[] =>
+  good(cells)
+    .map((figures) => figures[figure])
+    .filter((value) => value !== null);
+
+const leavesOut = (cells: readonly Cell[]): boolean => {
+  const all = good(cells);
+  return all.filter(starves).length * 2 > all.length;
+};
+
+/**
+ * Why the two cannot be compared: everything that is set and has an influence is to be the same. Rounds and
+ * their order may differ, and so may what else was measured.
+ */
+export function whyUnlike(now: ComparePlan, then: ComparePlan): string | undefined {
+  const service = ({ service: url }: ComparePlan) =>
+    url === null ? 'the Zen questions' : basename(url);
+  const settings: readonly (readonly [string, (plan: ComparePlan) => unknown])[] = [
+    ['measured time in s', (plan) => plan.seconds],
+    ['warm-up in s', (plan) => plan.warmUp],
+    ['threads', (plan) => plan.threads ?? 'by default'],
+    ['processes', (plan) => plan.processes ?? 'by default'],
+    ['service', service],
+    ['cores', (plan) => (plan.pinned ? 'of their own' : 'unpinned')],
+  ];
+  for (const [what, of] of settings) {
+    if (of(now) !== of(then)) return `${what}: ${of(now)} now, ${of(then)} then`;
+  }
+  const questions = ({ framing, exchanges }: ComparePlan) => JSON.stringify([framing, exchanges]);
+  if (questions(now) !== questions(then)) return 'the questions are others now';
+  return undefined;
+}
+
+function environmentNotes(
+  { environment: now }: Pick<Run, 'environment'>,
+  { environment: then }: Pick<Run, 'environment'>,
+): string[] {
+  if (now === null || then === null) return [];
+  const names = ['cpu', 'cores', 'kernel', 'node', 'mondo', 'engine', 'platform'] as const;
+  const different = names
+    .filter((name) => now[name] !== then[name])
+    .map((name) => `${name} ${now[name]}, then ${then[name]}`);
+  if (different.length === 0) return [];
+  return [`It was measured elsewhere or with something else: ${different.join('; ')}`];
+}
+
+function togetherNote(logs: readonly number[]): string[] {
+  if (logs.length < 3) return [];
+  const all = Math.exp(mean(logs));
+  if (all < TOGETHER && all > 1 / TOGETHER) return [];
+  return [
+    `Over all variants the rate is ${all.toFixed(2)} times what it was: where all change together, the machine may be the reason`,
+  ];
+}
+
+/**
+ * The stored run in the text of a file.
+ *
+ * @throws Error that says what it is instead
+ */
+export function storedRunOf(text: string): Run {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`it is no JSON (${(error as Error).message})`);
+  }
+  const { schema, cells, plan } = (value ?? {}) as Partial<Run & { schema: string }>;
+  if (schema !== 'mondo-compare-1' || !Array.isArray(cells) || plan === undefined) {
+    const what = typeof schema === 'string' ? `it is a "${schema}"` : 'it has no "schema"';
+    throw new Error(`${what}; name a file that mondo compare --json has written`);
+  }
+  const run = value as Run;
+  try {
+    findingsOf(run);
+  } catch {
+    throw new Error('its cells are not those of a comparison; it may have been changed by hand');
+  }
+  return run;
+}

@@ -1,0 +1,228 @@
+/** What was found as tables: one for each condition, the same on the terminal and in the report. */
+import { outcomeWords, several } from '../load/words.ts';
+import type { Against } from './against.ts';
+import type { Difference, FigureName, Findings, Row } from './findings.ts';
+import { type Condition, conditionKey, variantKey } from './plan.ts';
+import type { Run } from './result.ts';
+import {
+  conditionText,
+  intervalText,
+  listed,
+  medianText,
+  unansweredText,
+  verdictText,
+} from './words.ts';
+
+export interface Table {
+  readonly caption: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+type Found = Pick<Run, 'plan' | 'cells' | 'left' | 'end'> & { readonly findings: Findings };
+
+/** One table for each condition. */
+export function tablesOf(found: Found): Table[] {
+  const { plan, findings } = found;
+  const differences = new Map(
+    findings.differences.map((one) => [`${one.figure} ${variantKey(one.of)}`, one]),
+  );
+  return plan.conditions.flatMap((condition) => {
+    const rows = findings.rows.filter(
+      ({ variant }) => conditionKey(variant) === conditionKey(condition),
+    );
+    if (rows.length === 0) return [];
+    const against = (row: Row, figure: FigureName) => {
+      const isReference = row.variant.architecture === plan.reference;
+      const difference = differences.get(`${figure} ${variantKey(row.variant)}`);
+      return isReference ? '1' : differenceText(difference);
+    };
+    const head = headOf(plan.reference);
+    return [
+      {
+        caption: conditionText(condition),
+        head,
+        rows: rows.map((row) => [
+          row.variant.architecture + markOf(row),
+          rateText(row),
+          against(row, 'rate'),
+          unansweredText(row),
+          row.fairness === null ? '–' : row.fairness.median.toFixed(2),
+          medianText('p50', row.levels.p50),
+          medianText('p99', row.levels.p99),
+          medianText('cpu', row.levels.cpu),
+          against(row, 'cpu'),
+          medianText('switches', row.levels.switches),
+          medianText('memory', row.levels.memory),
+        ]),
+      },
+    ];
+  });
+}
+
+const headOf = (reference: string): string[] => [
+  'architecture',
+  'answers/s',
+  `times ${reference}`,
+  'unanswered',
+  'fairness',
+  'p50 ms',
+  'p99 ms',
+  'CPU µs',
+  `times ${reference}`,
+  'switches',
+  'MiB',
+];
+
+const rateText = (row: Row) => `${medianText('rate', row.levels.rate)}${row.loadBound ? '+' : ''}`;
+
+/** `1.31 [1.22, 1.40] faster` */
+function differenceText(difference: Difference | undefined): string {
+  if (difference === undefined || difference.interval === null) return '–';
+  const { interval } = difference;
+  if (interval.ratio === 0) return verdictText(difference);
+  return `${intervalText(interval)} ${verdictText(difference)}`.trimEnd();
+}
+
+/** Whether some of its rounds are not in its figures. */
+const markOf = ({ rounds, measured }: Row): string => (rounds < measured ? '!' : '');
+
+/** What silent clients did to each, against the same without them: one table for each condition that has some. */
+export function silenceTables({ plan, findings }: Found): Table[] {
+  return plan.conditions.flatMap((condition) => {
+    const key = conditionKey(condition);
+    const rows = findings.rows.filter(({ variant }) => conditionKey(variant) === key);
+    const effectOf = (row: Row, figure: FigureName) =>
+      findings.silence.find(
+        (one) => one.figure === figure && variantKey(one.of) === variantKey(row.variant),
+      );
+    const known = rows.filter((row) => effectOf(row, 'rate') !== undefined);
+    if (known.length === 0) return [];
+    return [
+      {
+        caption: `${conditionText(condition)}: so many times what it is without the silent ones`,
+        head: ['architecture', 'unanswered', 'answers/s', 'p99', 'CPU'],
+        rows: known.map((row) => [
+          `${row.variant.architecture}${markOf(row)}`,
+          unansweredText(row),
+          ...(['rate', 'p99', 'cpu'] as const).map((figure) =>
+            differenceText(effectOf(row, figure)),
+          ),
+        ]),
+      },
+    ];
+  });
+}
+
+/** What the signs in the tables mean, where they are in them, and what was not run. */
+export function notesOf(found: Found): string[] {
+  const { findings, left, cells } = found;
+  const has = (test: (row: Row) => boolean) => findings.rows.some(test);
+  const bad = cells.filter(({ state }) => state !== 'good');
+  const reasons = Map.groupBy(
+    bad.flatMap(({ reasons: own, variant }) => own.map((reason) => ({ reason, variant }))),
+    ({ reason }) => reason,
+  );
+  return [
+    `Figures are the middle of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies 5 % or more beyond 1, and the ratio 10 % or more; no difference: the whole interval is within 10 %; unclear: neither`,
+    'unanswered: connections that asked and were never answered; fairness: 1 all connections alike, 1/n one of n has all (Jain); CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: resident memory of all its processes',
+    ...(has(({ loadBound }) => loadBound)
+      ? [
+          '+ the load used its core to the full: the server may be faster than that; its CPU µs say more',
+        ]
+      : []),
+    ...(has(({ neverAnswered, starves }) => (neverAnswered?.median ?? 0) > 0 && !starves)
+      ? [
+          '? the time was too short for every connection to have its turn: give more --seconds to see whether it comes',
+        ]
+      : []),
+    ...(has(({ rounds, measured }) => rounds < measured)
+      ? ['! some rounds are not in these figures, as they are not to be trusted:']
+      : []),
+    ...[...reasons].map(
+      ([reason, own]) =>
+        `! ${own.length} times, such as ${variantText(own[0]!.variant)}: ${reason}`,
+    ),
+    ...troubleText(findings),
+    ...leftText(left),
+  ];
+}
+
+/** In a closed loop the last questions are cut off by the end of the run, and who is late is answered. */
+const ORDINARY = ['neverServed', 'late'];
+
+function troubleText({ rows }: Findings): string[] {
+  return rows.flatMap(({ variant, troubles }) => {
+    const told = outcomeWords
+      .filter(([name]) => !ORDINARY.includes(name) && (troubles[name] ?? 0) > 0)
+      .map(([name, , meaning]) => `${meaning}, ${troubles[name]} times`);
+    return told.length > 0 ? [`${variantText(variant)}: ${told.join('; ')}`] : [];
+  });
+}
+
+const variantText = (variant: Condition & { readonly architecture: string }) =>
+  `${variant.architecture} at ${conditionText(variant)}`;
+
+/** How many were begun. */
+export const roundsOf = (cells: Run['cells']): number =>
+  cells.reduce((most, { round }) => Math.max(most, round), 0);
+
+/** Each reason once, with the architectures that it is about, and where it begins. */
+function leftText(left: Run['left']): string[] {
+  const groups = Map.groupBy(left, ({ why }) => why);
+  return [...groups].map(([why, own]) => {
+    const names = [...new Set(own.map(({ variant }) => variant.architecture))];
+    const places = new Set(own.map(({ variant }) => conditionKey(variant)));
+    const more =
+      places.size > 1
+        ? ` and under ${several(places.size - 1, 'more condition', 'more conditions')}`
+        : '';
+    return `Not run: ${listed(names)} at ${conditionText(own[0]!.variant)}${more}: ${why}`;
+  });
+}
+
+/** What is to be said of the comparison with a stored run besides its table. */
+export const againstNotes = ({ changes, starving, notes, unmatched }: Against): string[] => [
+  ...starving.map(
+    (variant) => `REGRESSION: ${variantText(variant)} now leaves connections unanswered`,
+  ),
+  ...(unmatched > 0
+    ? [
+        `${several(unmatched, 'variant')} of the two runs ${unmatched === 1 ? 'has' : 'have'} no counterpart in the other`,
+      ]
+    : []),
+  ...unclearNote(changes),
+  ...notes,
+];
+
+/** That nothing was found is not that there is nothing. */
+function unclearNote(changes: Against['changes']): string[] {
+  const open = changes.filter(
+    ({ verdict, interval }) => verdict === 'unclear' && interval !== null,
+  );
+  if (open.length === 0) return [];
+  return [
+    `${open.length} of ${several(changes.length, 'figure')} are unclear: a change of 10 % or more may be in them; more --rounds would tell`,
+  ];
+}
+
+/** This run over a stored one. */
+export function againstTable({ changes, storedAt }: Against): Table {
+  return {
+    caption: `Now over then (${new Date(storedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC): so many times`,
+    head: ['architecture', 'with', 'answers/s', 'p99', 'CPU', ''],
+    rows: [...Map.groupBy(changes, ({ variant }) => variantKey(variant)).values()].map((own) => {
+      const { variant } = own[0]!;
+      const worse = own.filter(({ isRegression }) => isRegression);
+      return [
+        variant.architecture,
+        conditionText(variant),
+        ...(['rate', 'p99', 'cpu'] as const).map((figure) => {
+          const change = own.find((one) => one.figure === figure);
+          return differenceText(change && { ...change, of: variant, to: variant });
+        }),
+        worse.length > 0 ? 'REGRESSION' : '',
+      ];
+    }),
+  };
+}

@@ -1,0 +1,86 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { randomOf } from '../load/random.ts';
+import { pairedRatio } from './statistics.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
+
+const of = (low: number, ratio: number, high: number, rounds = 5) =>
+  verdictOf({ low, ratio, high, rounds });
+
+describe('verdictOf', () => {
+  it('claims a difference of 10 % or more whose whole interval keeps clear of 1', () => {
+    expect(of(1.05, 1.2, 1.37)).toBe('more');
+    expect(of(0.7, 0.8, 0.91)).toBe('less');
+    expect(of(0, 0, 0)).toBe('less');
+    expect(of(1.04, 1.2, 1.37)).toBe('unclear');
+    expect(of(0.7, 0.8, 0.96)).toBe('unclear');
+  });
+
+  it('claims none below 10 %, however sure it is', () => {
+    expect(of(1.08, 1.09, 1.099)).toBe('alike');
+    expect(of(1.02, 1.09, 1.17)).toBe('unclear');
+    expect(of(0.92, 0.93, 0.94)).toBe('alike');
+  });
+
+  it('says that it cannot tell rather than that there is none', () => {
+    expect(of(0.97, 1.0, 1.03)).toBe('alike');
+    expect(of(0.7, 1.0, 1.4)).toBe('unclear');
+    expect(of(0.95, 1.5, 2.4)).toBe('unclear');
+  });
+
+  it('is none under three rounds, or without an interval', () => {
+    expect(of(2, 2, 2, 2)).toBe('none');
+    expect(of(2, 2, 2, 3)).toBe('more');
+    expect(verdictOf(undefined)).toBe('none');
+  });
+
+  it('takes the claim that is asked for', () => {
+    const interval = { low: 1.1, ratio: 1.2, high: 1.3, rounds: 5 };
+    expect(verdictOf(interval, 1.25)).toBe('unclear');
+    expect(verdictOf(interval, 1.2)).toBe('more');
+  });
+
+  it('seldom claims what is chance: 3 times in 100 where there is a difference of 5 % or none', () => {
+    const random = randomOf(5);
+    const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    const claimed = (truth: number, noise: number, rounds: number) => {
+      const runs = 2000;
+      let claims = 0;
+      for (let run = 0; run < runs; run++) {
+        const verdict = verdictOf(
+          pairedRatio(
+            Array.from({ length: rounds }, () => [truth * Math.exp(noise * normal()), 1]),
+          ),
+        );
+        if (verdict === 'more' || verdict === 'less') claims++;
+      }
+      return claims / runs;
+    };
+    for (const rounds of [3, 5, 10]) {
+      for (const noise of [0.03, 0.1, 0.2]) {
+        expect(claimed(1, noise, rounds)).toBeLessThan(0.04);
+        expect(claimed(1.05, noise, rounds)).toBeLessThan(0.045);
+      }
+    }
+    expect(claimed(1.25, 0.1, 5)).toBeGreaterThan(0.75);
+    expect(claimed(1.25, 0.03, 3)).toBeGreaterThan(0.95);
+  });
+
+  it('says the opposite where the two are swapped', () => {
+    const opposite: Record<Verdict, Verdict> = {
+      more: 'less',
+      less: 'more',
+      alike: 'alike',
+      unclear: 'unclear',
+      none: 'none',
+    };
+    const figure = fc.double({ min: 0.5, max: 2, noNaN: true });
+    const pairs = fc.array(fc.tuple(figure, figure), { minLength: 1, maxLength: 8 });
+    fc.assert(
+      fc.property(pairs, (all) => {
+        const swapped = all.map(([a, b]) => [b, a] as const);
+        expect(verdictOf(pairedRatio(swapped))).toBe(opposite[verdictOf(pairedRatio(all))]);
+      }),
+    );
+  });
+});

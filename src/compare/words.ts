@@ -1,0 +1,114 @@
+/** Figures, conditions and verdicts in words: the same on the terminal, in the report and in the recommendation. */
+import { several } from '../load/words.ts';
+import type { Difference, FigureName, Row } from './findings.ts';
+import type { Condition } from './plan.ts';
+import type { Interval, Level } from './statistics.ts';
+import { MIN_ROUNDS, type Verdict } from './verdict.ts';
+
+interface Figure {
+  /** As a heading. */
+  readonly title: string;
+  readonly unit: string;
+  readonly text: (value: number) => string;
+  /** What it is called where it is more, or less, than the other's. */
+  readonly more: string;
+  readonly less: string;
+}
+
+export const figureWords: Readonly<Record<FigureName, Figure>> = {
+  rate: { title: 'answers/s', unit: '', text: count, more: 'faster', less: 'slower' },
+  p50: { title: 'p50', unit: ' ms', text: ms, more: 'slower', less: 'faster' },
+  p99: { title: 'p99', unit: ' ms', text: ms, more: 'slower', less: 'faster' },
+  cpu: { title: 'CPU µs', unit: ' µs', text: significant, more: 'costlier', less: 'cheaper' },
+  switches: { title: 'switches', unit: '', text: small, more: 'more', less: 'fewer' },
+  memory: { title: 'MiB', unit: ' MiB', text: mebibytes, more: 'larger', less: 'smaller' },
+};
+
+function count(value: number): string {
+  const digits = value >= 1000 ? Math.round(value / 100) * 100 : Math.round(value);
+  return digits.toLocaleString('en-US');
+}
+
+function ms(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+function significant(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+}
+
+function small(value: number): string {
+  return value >= 10 ? value.toFixed(0) : value.toFixed(2);
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / 2 ** 20).toFixed(0);
+}
+
+/** `1.31 [1.22, 1.40]`, or that there is nothing to tell. */
+export function intervalText(interval: Interval | null): string {
+  if (interval === null) return '–';
+  const { ratio, low, high } = interval;
+  if (ratio === 0) return '0';
+  return `${ratioText(ratio)} [${ratioText(low)}, ${ratioText(high)}]`;
+}
+
+const ratioText = (ratio: number): string =>
+  ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2);
+
+export function verdictText({ figure, verdict, interval }: Difference): string {
+  const words: Record<Verdict, string> = {
+    more: figureWords[figure].more,
+    less: interval?.ratio === 0 && figure === 'rate' ? 'answers nobody' : figureWords[figure].less,
+    alike: 'no difference',
+    unclear: 'unclear',
+    none: interval !== null && interval.rounds < MIN_ROUNDS ? 'too few rounds' : '',
+  };
+  return words[verdict];
+}
+
+/** The middle of all rounds, with what they lie between. */
+export function levelText(figure: FigureName, level: Level | null): string {
+  if (level === null) return '–';
+  const { text } = figureWords[figure];
+  return `${text(level.median)} (${text(level.least)}–${text(level.most)})`;
+}
+
+export const medianText = (figure: FigureName, level: Level | null): string =>
+  level === null ? '–' : figureWords[figure].text(level.median);
+
+/** `64 connections, 4 silent clients, answers that take 10 ms and hold the thread` */
+export function conditionText({ connections, silent, think, thinkHow }: Condition): string {
+  return [
+    several(connections, 'connection'),
+    ...(silent > 0 ? [several(silent, 'silent client')] : []),
+    ...(think > 0 ? [thinkText({ think, thinkHow })] : []),
+  ].join(', ');
+}
+
+export const thinkText = ({ think, thinkHow }: Pick<Condition, 'think' | 'thinkHow'>): string =>
+  think === 0
+    ? 'answers that take no time'
+    : `answers that take ${think} ms${thinkHow === 'block' ? ' and hold the thread' : ' by a timer'}`;
+
+/** Connections without an answer, as `60 of 64`; with a question mark where the time was too short for all. */
+export function unansweredText({ neverAnswered, starves, variant }: Row): string {
+  if (neverAnswered === null) return '–';
+  const doubt = neverAnswered.median > 0 && !starves ? '?' : '';
+  return `${whole(neverAnswered.median)} of ${whole(variant.connections)}${doubt}`;
+}
+
+const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+
+/** `a`, `a and b`, `a, b and c` */
+export const listed = (names: readonly string[], last = 'and'): string =>
+  names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`;
+
+/** `1 min 20 s` */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.floor(whole / 60);
+  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return whole % 60 === 0 ? `${minutes} min` : `${minutes} min ${whole % 60} s`;
+}

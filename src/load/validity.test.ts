@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { Ended } from './batch.ts';
+import { type LoadPlan, planOf } from './plan.ts';
+import type { Figures } from './tally.ts';
+import { judge } from './validity.ts';
+
+const ended: Ended = {
+  kind: 'ended',
+  measured: 10_000,
+  interrupted: false,
+  firstAnswers: new Float64Array(),
+  asked: new Uint8Array(),
+  opened: 1,
+  startedLate: 0,
+};
+
+const good = {
+  totals: { answers: 1000, rate: 100, wantedRate: 100 },
+  outcomes: { noPorts: 0, noDescriptors: 0 },
+  lag: { p50: 0.1, p99: 0.5, max: 2 },
+  cpu: 0.2,
+  longestSilence: 260,
+};
+
+function judged(
+  change: Partial<Record<keyof typeof good, unknown>> = {},
+  plan: Partial<LoadPlan> = {},
+  end: Partial<Ended> = {},
+) {
+  const figures = { ...good, ...change } as unknown as Figures;
+  return judge(planOf({ loop: 'open', ...plan }), figures, { ...ended, ...end });
+}
+
+test('a run that did what it was to do is trusted, without a word', () => {
+  expect(judged()).toMatchObject({ trusted: true, reasons: [], notes: [], rateRatio: 1 });
+});
+
+describe('is not trusted, and says why,', () => {
+  test.each([
+    ['the schedule lagged', { lag: { p50: 1, p99: 20, max: 30 } }, /lagged by 20 ms/],
+    ['it was as busy as it can be', { cpu: 0.97 }, /97 % of a core/],
+    ['ports ran out', { outcomes: { noPorts: 3, noDescriptors: 0 } }, /no port left 3 times/],
+    ['descriptors ran out', { outcomes: { noPorts: 0, noDescriptors: 2 } }, /ulimit -n/],
+    ['nothing was answered', { totals: { answers: 0, rate: 0, wantedRate: 9 } }, /not one right/],
+  ])('where %s', (_, change, reason) => {
+    const { trusted, reasons } = judged(change);
+    expect(trusted).toBe(false);
+    expect(reasons).toEqual([expect.stringMatching(reason)]);
+  });
+
+  test('where it was interrupted', () => {
+    const { trusted, reasons } = judged({}, {}, { interrupted: true });
+    expect([trusted, reasons.length]).toEqual([false, 1]);
+  });
+
+  test('where it began after the other shards', () => {
+    expect(judged({}, {}, { startedLate: 5000 }).reasons[0]).toMatch(/began 5000 ms after/);
+  });
+});
+
+describe('is trusted, with a note,', () => {
+  test('where the server did not keep up: that is what was to be found out', () => {
+    const { trusted, notes } = judged({ totals: { answers: 500, rate: 50, wantedRate: 100 } });
+    expect([trusted, notes]).toEqual([
+      true,
+      [expect.stringMatching(/Only 50 % of the wanted rate/)],
+    ]);
+  });
+
+  test('where a closed loop was as busy as it can be: the server is no slower than it looks', () => {
+    const { trusted, notes } = judged({ cpu: 0.99 }, { loop: 'closed' });
+    expect([trusted, notes]).toEqual([true, [expect.stringMatching(/may be faster/)]]);
+  });
+});

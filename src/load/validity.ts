@@ -1,0 +1,81 @@
+/** Whether a run is to be believed, judged by what the load itself did. Pure: figures in, sentences out. */
+import type { Ended } from './batch.ts';
+import type { LoadPlan } from './plan.ts';
+import type { Validity } from './result.ts';
+import type { Figures } from './tally.ts';
+
+/** From this share of a core on, the loop is as busy as it can be. */
+const BUSY = 0.95;
+/** Less than this of the wanted rate is worth a word. */
+const REACHED = 0.98;
+/** A loop that has told nothing for so long, in ms, was kept from its processor. */
+const SILENCE = 600;
+/** Parts of a plan that begin further apart than this do not measure the same time, in ms. */
+const TOGETHER = 1000;
+
+const percent = (share: number) => `${Math.round(share * 100)} %`;
+const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
+
+export function judge(plan: LoadPlan, figures: Figures, ended: Ended): Validity {
+  const { totals, outcomes, lag, cpu, longestSilence } = figures;
+  const reasons: string[] = [];
+  const notes: string[] = [];
+  const isOpen = plan.loop === 'open';
+  const rateRatio = totals.wantedRate ? totals.rate / totals.wantedRate : null;
+  const isLate = lag !== null && lag.p99 > plan.maxLag;
+
+  if (ended.interrupted)
+    reasons.push('It was interrupted: the rest of the plan was not carried out.');
+  if (totals.answers === 0 && !ended.interrupted) {
+    reasons.push(
+      'There was not one right answer: see the outcomes, and whether host, port and questions are those of this server.',
+    );
+  }
+  if (isLate) {
+    reasons.push(
+      `Questions left later than they were due through no fault of the server: the schedule lagged by ${ms(lag.p99)} (p99, allowed are ${ms(plan.maxLag)}). Ask for less, or split the plan with --shard.`,
+    );
+  }
+  if (isOpen && cpu >= BUSY && !isLate) {
+    reasons.push(
+      `The load used ${percent(cpu)} of a core, so its times are its own as much as the server's. Ask for less, or split the plan with --shard.`,
+    );
+  }
+  if (outcomes.noPorts > 0) {
+    reasons.push(
+      `This machine had no port left ${outcomes.noPorts} times: each closed connection keeps its port for a minute. Open fewer connections per second.`,
+    );
+  }
+  if (outcomes.noDescriptors > 0) {
+    reasons.push(
+      `The load had no descriptor left ${outcomes.noDescriptors} times. Raise the limit with ulimit -n, or use fewer connections.`,
+    );
+  }
+  if (ended.startedLate > TOGETHER) {
+    reasons.push(
+      `It began ${ms(ended.startedLate)} after the time it was to begin at, so it did not run beside the other shards. Choose a later --start-at.`,
+    );
+  }
+  if (!isOpen && cpu >= BUSY) {
+    notes.push(
+      `The load used ${percent(cpu)} of a core: the server may be faster than it could be asked here.`,
+    );
+  }
+  if (rateRatio !== null && rateRatio < REACHED && reasons.length === 0) {
+    notes.push(
+      `Only ${percent(rateRatio)} of the wanted rate was answered in time: the server did not keep up, and what waited is in the response times.`,
+    );
+  }
+  if (longestSilence > SILENCE) {
+    notes.push(`The load was kept from its processor for up to ${ms(longestSilence)}.`);
+  }
+  return {
+    trusted: reasons.length === 0,
+    reasons,
+    notes,
+    interrupted: ended.interrupted,
+    lag,
+    cpu,
+    rateRatio,
+  };
+}

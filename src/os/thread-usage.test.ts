@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { pause } from './pause.ts';
+import { threadTime, timesSlept } from './thread-usage.ts';
+
+test('a thread that sleeps is counted as having slept, and has no time on a processor for it', () => {
+  const slept = timesSlept();
+  const worked = threadTime();
+  pause(200);
+  expect(timesSlept()).toBeGreaterThan(slept);
+  expect(threadTime() - worked).toBeLessThan(100e6);
+});
+
+test('a thread that computes has all of it', () => {
+  const worked = threadTime();
+  // As long as it takes on a machine that others use, too.
+  for (const end = performance.now() + 5000; threadTime() - worked < 20e6; ) {
+    expect(performance.now()).toBeLessThan(end);
+  }
+});

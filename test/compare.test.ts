@@ -1,0 +1,254 @@
+/** `mondo compare` as it is used: real servers, real load, tiny rounds; what it prints, writes and leaves behind. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import type { Against } from '../src/compare/against.ts';
+import type { Comparison } from '../src/compare/compare.ts';
+import {
+  descendantsOf,
+  type Ended,
+  isAlive,
+  mondo,
+  runMondo,
+  spawnMondo,
+} from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
+import { until } from './support/until.ts';
+
+vi.setConfig({ testTimeout: 180_000 });
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-compare-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const fileNamed = (name: string) => join(folder, name);
+const read = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Comparison;
+const write = (name: string, value: unknown) => {
+  writeFileSync(fileNamed(name), typeof value === 'string' ? value : JSON.stringify(value));
+  return fileNamed(name);
+};
+
+/** Many short measurements: on a machine that does other things, too, each takes its time. */
+async function runCompare(...args: string[]): Promise<Ended> {
+  await using process = spawnMondo('compare', ...args);
+  return await process.ended(120_000);
+}
+
+const tiny = ['--seconds', '0.2', '--warm-up', '0.1'];
+
+describe('two architectures, with and without a silent client', async () => {
+  const [json, html] = [fileNamed('run.json'), fileNamed('run.html')];
+  const { code, stdout, stderr } = await runCompare(
+    ...['single', 'epoll', '--connections', '2', '--silent', '0,1', '--rounds', '3'],
+    ...[...tiny, '--json', json, '--html', html],
+  );
+  const found = read(json);
+
+  test('are measured as often as was asked, and each measurement is told', () => {
+    expect(code).toBe(0);
+    expect(found).toMatchObject({ schema: 'mondo-compare-1', end: 'done', planned: 12 });
+    expect(found.cells.map(({ state }) => state)).toEqual(Array(12).fill('good'));
+    const [first, ...lines] = stderr.trimEnd().split('\n');
+    expect(first).toMatch(
+      /^4 variants in 3 rounds: 12 measurements of about 0\.\d s, about \d+ s$/,
+    );
+    expect(lines).toHaveLength(12);
+    expect(lines[0]).toMatch(
+      /^\[1\/12\] (single|epoll), 2 connections.*: [\d,]+ answers\/s, p99 .* ms, \d never answered; \d+ s left$/,
+    );
+  });
+
+  test('differ as they are built: one silent client silences one of them', () => {
+    const rowOf = (architecture: string, silent: number) =>
+      found.findings.rows.find(
+        ({ variant }) => variant.architecture === architecture && variant.silent === silent,
+      )!;
+    expect(rowOf('single', 0).neverAnswered).toMatchObject({ median: 1 });
+    expect(rowOf('single', 1).neverAnswered).toMatchObject({ least: 2 });
+    expect(rowOf('single', 1).levels.rate).toMatchObject({ most: 0 });
+    expect(rowOf('epoll', 1).neverAnswered).toMatchObject({ most: 0 });
+    const epoll = rowOf('epoll', 0).levels;
+    for (const figure of ['rate', 'p50', 'p99', 'cpu', 'switches', 'memory'] as const) {
+      expect(epoll[figure]!.median).toBeGreaterThan(0);
+    }
+    expect(found.recommendation.choice).toBe('epoll');
+  });
+
+  test('are printed as tables, with what to choose at the end', () => {
+    expect(stdout).toMatch(/^2 connections\narchitecture +answers\/s +times epoll +unanswered /m);
+    expect(stdout).toMatch(/^2 connections, 1 silent client\n/m);
+    expect(stdout).toMatch(/^single +0 +answers nobody +2 of 2 /m);
+    expect(stdout).toMatch(
+      /^2 connections, 1 silent client: so many times what it is without the silent ones\n/m,
+    );
+    expect(stdout).toMatch(
+      /\n\nTake epoll: of those that left no connection unanswered it .*\n- At 2 con/,
+    );
+    expect(stdout).toMatch(
+      /^- Choose single only if never more than 1 client is connected at once and none of them keeps silent: /m,
+    );
+  });
+
+  test('are a page that needs nothing else', () => {
+    const page = readFileSync(html, 'utf8');
+    expect(page.match(/<svg /g)!.length).toBeGreaterThanOrEqual(5);
+    // A page is too long to be printed where it is not as it should be.
+    expect(/<script|<link|<img|src=|url\((?!#)/.exec(page)).toBeNull();
+    expect(page.includes('Choose single only if')).toBe(true);
+    expect(page.includes('answers nobody')).toBe(true);
+  });
+
+  test('are compared with a stored run: no regression, or one, or nothing to compare', async () => {
+    // What was measured a moment ago may have been slower by what else goes on here: not a thousand times.
+    const scaled = (name: string, by: number) => {
+      const stored = read(json);
+      for (const cell of stored.cells) {
+        const figures = cell.figures as { rate: number; cpu: number | null; p99: number | null };
+        figures.rate *= by;
+        if (figures.cpu !== null) figures.cpu /= by;
+        if (figures.p99 !== null) figures.p99 /= by;
+      }
+      return write(name, stored);
+    };
+    const [better, worse] = [scaled('better.json', 1000), scaled('worse.json', 1 / 1000)];
+    const other = fileNamed('again.json');
+    const regressed = await runCompare('--against', better, '--json', other);
+    expect(regressed.stderr).toMatch(/\nmondo: \d+ regressions against the stored run\n$/);
+    expect(regressed.code).toBe(3);
+    expect(regressed.stdout).toMatch(/^epoll +2 connections +0\.00 .* REGRESSION$/m);
+    // Without options it has the stored run's plan.
+    expect(read(other).plan).toEqual(found.plan);
+    expect((read(other) as Comparison & { against: Against }).against.changes.length).toBe(12);
+
+    const page = fileNamed('against.html');
+    const fine = await runCompare(
+      ...['epoll', '--silent', '0', '--against', worse, '--html', page],
+    );
+    expect(fine.code).toBe(0);
+    expect(readFileSync(page, 'utf8').includes('No regression')).toBe(true);
+  });
+
+  test('are not compared with a run of another plan, or with what is none', async () => {
+    const ended = await Promise.all([
+      runMondo('compare', '--against', json, '--seconds', '0.3'),
+      runMondo('compare', '--against', write('half.json', '{"schema":')),
+      runMondo('compare', '--against', write('load.json', { schema: 'mondo-load-1' })),
+      runMondo('compare', '--against', fileNamed('none.json')),
+    ]);
+    expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 1]);
+    expect(ended.map(({ stderr }) => stderr.trimEnd().split('\n').length)).toEqual([1, 1, 1, 1]);
+    expect(ended[0]!.stderr).toMatch(/: measured time in s: 0\.3 now, 0\.2 then; /);
+    expect(ended[1]!.stderr).toMatch(/^mondo: Cannot compare with ".*half\.json": it is no JSON/);
+    expect(ended[2]!.stderr).toContain('it is a "mondo-load-1"');
+    expect(ended[3]!.stderr).toMatch(/^mondo: Cannot read ".*none\.json": ENOENT; /);
+  });
+});
+
+describe("the user's own service", async () => {
+  const service = join(import.meta.dirname, 'support/services/echo.ts');
+  const questions = write('questions.txt', 'Who?\tWho?!\nWhy not?\tWhy not?!\n');
+  const compared = (...more: string[]) =>
+    runCompare('callback', '--connections', '2', '--silent', '0', ...tiny, ...more);
+  const own = ['--service', service, '--questions', questions, '--rounds', '1'];
+
+  test('is asked its own questions', async () => {
+    const { code, stdout } = await compared(...own, '--json', '-');
+    const { cells, plan } = JSON.parse(stdout) as Comparison;
+    expect(code).toBe(0);
+    expect(cells.map(({ state }) => state)).toEqual(['good']);
+    expect(cells[0]!.figures!.answers).toBeGreaterThan(0);
+    expect(plan.service).toMatch(/^file:.*echo\.ts$/);
+  });
+
+  test('that gives other answers than expected is no measurement', async () => {
+    const wrong = write('wrong.txt', 'Who?\tNobody.\n');
+    const { code, stderr } = await compared(...own.with(3, wrong));
+    expect(stderr).toMatch(
+      /\nmondo: This run is not to be trusted: callback, .*: \d+ answers were not what they should have been/,
+    );
+    expect(code).toBe(4);
+  });
+
+  test('needs questions', async () => {
+    const { code, stderr } = await compared('--service', service);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^mondo: Cannot ask ".*echo\.ts" anything: add --questions FILE, .*\n$/);
+  });
+});
+
+test.skipIf(!hasProgram('script', 'bsdutils'))(
+  'in a terminal, how it goes is told in one line that is written over',
+  () => {
+    const words = `${process.execPath} ${mondo} compare epoll --connections 2 --silent 0 --rounds 2 ${tiny.join(' ')}`;
+    const output = execFileSync('script', ['-qec', `stty cols 80; ${words}`, '/dev/null'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    // Each writes over the one before it, and the first table over the last of them.
+    const [, first, second, table] = output.split('\r\x1b[K');
+    expect(first).toMatch(/^round 1, 1 of 2, \d+ s left: epoll, 2 connections$/);
+    expect(second).toMatch(/^round 2, 2 of 2, \d+ s left: epoll, 2 connections$/);
+    // 80 characters are too few for all figures beside each other.
+    expect(table).toMatch(
+      /^2 connections\r\narchitecture +answers\/s +times epoll +unanswered +fairness\r\nepoll /,
+    );
+    expect(table).toMatch(/\r\n\r\narchitecture +p50 ms .*MiB\r\nepoll /);
+  },
+);
+
+test('Ctrl-C ends it with what there is, and that is never a pass', async () => {
+  const json = fileNamed('stopped.json');
+  await using process = spawnMondo(
+    ...['compare', 'epoll', '--connections', '2', '--silent', '0', '--rounds', '100', ...tiny],
+    ...['--json', json],
+  );
+  await until('two measurements', () => /^\[2\/100\]/m.test(process.stderr), 60_000);
+  const started = descendantsOf(process.pid);
+  process.signalGroup('SIGINT');
+  const { code, stdout, stderr } = await process.ended();
+  expect(code).toBe(130);
+  expect(stdout).toMatch(/^2 connections\narchitecture/m);
+  expect(stderr).toMatch(/mondo: Interrupted after \d+ of 100 measurements: .*\n$/);
+  expect(read(json).end).toBe('interrupted');
+  await until('all that it started to end', () => !started.some(isAlive));
+});
+
+test('Ctrl-C twice ends it at once, and with it all that it started', async () => {
+  await using process = spawnMondo('compare', 'epoll', '--seconds', '30', '--connections', '2');
+  const started = await until(
+    'the server to be there',
+    () => {
+      const all = descendantsOf(process.pid);
+      return all.length >= 2 && all;
+    },
+    20_000,
+  );
+  process.signalGroup('SIGINT');
+  await until('the first to be heard', () => process.stderr.includes('Ctrl-C again'));
+  process.signalGroup('SIGINT');
+  await process.ended();
+  await until('all that it started to end', () => !started.some(isAlive));
+});
+
+test('what makes no sense is told before anything starts', async () => {
+  const ended = await Promise.all([
+    runMondo('compare', 'apache'),
+    runMondo('compare', '--connections', '0'),
+    runMondo('compare', '--connections', '1,20000'),
+    runMondo('compare', '--think-how', 'never'),
+    runMondo('compare', '--seconds', '100'),
+    runMondo('compare', 'epoll', '--reference', 'uring'),
+    runMondo('compare', 'inetd', '--connections', '1000'),
+    runMondo('compare', 'epoll', '--threads', '5000'),
+    runMondo('compare', '--architectures', 'all', '--seconds', '60', '--rounds', '100'),
+    runMondo('compare', '--html', join(folder, 'no', 'such.html')),
+  ]);
+  expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 1]);
+  expect(ended.map(({ stdout }) => stdout).join('')).toBe('');
+  for (const { stderr } of ended) expect(stderr).toMatch(/^mondo: [^\n]+\n$/);
+  expect(ended[5]!.stderr).toBe('mondo: Cannot take "uring" as reference: it is not among epoll\n');
+  expect(ended[6]!.stderr).toMatch(
+    /^mondo: Nothing can be measured: inetd: more than the 16 connections /,
+  );
+  expect(ended[8]!.stderr).toMatch(/^mondo: Cannot make \d+ measurements, which take \d+ h /);
+});

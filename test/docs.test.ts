@@ -1,0 +1,83 @@
+/** The pages in prose: what they point at is there, and what they say of the code is what the code says. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { architectureNames, loadArchitecture } from '../src/architectures/catalogue.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (name: string) => readFileSync(join(root, name), 'utf8');
+
+const pagesIn = (folder: string, recursive = false): string[] =>
+  readdirSync(join(root, folder), { recursive, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join(folder, name));
+const pages = [
+  ...pagesIn('.'),
+  ...pagesIn('docs', true),
+  ...pagesIn('examples'),
+  ...pagesIn('bench'),
+];
+
+/** What is shown as code points at nothing. */
+const proseOf = (text: string) => text.replaceAll(/^```.*?^```/gms, '');
+
+/** The names under which a page's headings can be linked to, as GitHub makes them. */
+const anchorsOf = (text: string): string[] =>
+  [...proseOf(text).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\-_ ]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+describe.each(pages)('%s', (page) => {
+  const text = proseOf(read(page));
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link]) => link!)
+    .filter((link) => !/^[a-z]+:/.test(link));
+
+  it('links to files and headings that are there', () => {
+    const broken = links.filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? join(root, page) : join(root, dirname(page), path);
+      if (!existsSync(target)) return true;
+      return anchor !== undefined && !anchorsOf(readFileSync(target, 'utf8')).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it('names commands of npm that there are', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...read(page).matchAll(/\bnpm run ([a-z-]+)/g)].map(([, name]) => name!);
+    expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
+  });
+});
+
+describe('README.md', () => {
+  const readme = read('README.md');
+
+  it.each(architectureNames)('has the declaration of %s in its catalogue', async (name) => {
+    const { chapter, processModel, ioModel, conversations, defeatedBy } =
+      await loadArchitecture(name);
+    const page = `docs/architectures/${name}.md`;
+    const cells = [
+      `[\`${name}\`](${page})`,
+      ...[chapter, processModel, ioModel, conversations, defeatedBy],
+    ];
+    expect(readme.split('\n')).toContain(`| ${cells.join(' | ')} |`);
+  });
+
+  it('names files of the source that are there', () => {
+    const [, table = ''] = readme.split('## Where to look in the code');
+    const files = [...table.split('\n## ')[0]!.matchAll(/`([a-z/-]+\.ts)`/g)].map(
+      ([, file]) => file!,
+    );
+    expect(files.length).toBeGreaterThan(20);
+    expect(files.filter((file) => !existsSync(join(root, 'src', file)))).toEqual([]);
+  });
+
+  it('fits what is said of the pages: an architecture each, and no page besides', () => {
+    const named = pagesIn('docs/architectures').map((page) => relative('docs/architectures', page));
+    expect(named.toSorted()).toEqual(architectureNames.map((name) => `${name}.md`).toSorted());
+  });
+});

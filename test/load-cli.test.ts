@@ -1,0 +1,364 @@
+/** `mondo load` as its users run it: what it prints where, its files, its exit codes, Ctrl-C, and shards that add up. */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Server } from '../src/host/server.ts';
+import { serve } from '../src/index.ts';
+import { decode, encode, newHistogram } from '../src/load/histograms.ts';
+import type { LoadResult } from '../src/load/result.ts';
+import { mondo, Process, runMondo, spawnMondo } from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
+import { until } from './support/until.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-load-'));
+const fileOf = (name: string) => join(folder, name);
+const textOf = (name: string) => readFileSync(fileOf(name), 'utf8');
+
+let server: Server;
+/** Who asks, of whom, for how long; whatever this machine does beside it, the run is to be believed. */
+let short: string[];
+beforeAll(async () => {
+  server = await serve({ architecture: 'epoll', port: 0 });
+  short = [
+    ...['127.0.0.1', '-p', String(server.port), '--duration', '1s', '--warm-up', '200ms'],
+    ...['--connections', '4', '--max-lag', '1m'],
+  ];
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const load = (...words: string[]) => runMondo('load', ...words);
+const rated = () => [...short, '--rate', '200'];
+
+test('out of descriptors, a run says so and is not to be trusted', async () => {
+  const words = [mondo, 'load', ...short, '--connections', '100', '--json'];
+  await using run = new Process('sh', [
+    '-c',
+    'ulimit -n 60; exec "$@"',
+    'sh',
+    process.execPath,
+    ...words,
+  ]);
+  const { code, stdout } = await run.ended();
+  const { outcomes, validity } = JSON.parse(stdout) as LoadResult;
+  expect(code).toBe(4);
+  expect(outcomes.noDescriptors).toBeGreaterThan(0);
+  expect(validity.reasons.join(' ')).toMatch(
+    /no descriptor left \d+ times\. Raise the limit with ulimit -n/,
+  );
+});
+
+describe('a run', () => {
+  test('prints a summary, and how it goes on standard error, in plain lines', async () => {
+    const { code, stdout, stderr } = await load(...rated(), '--duration', '2500ms');
+    expect(code).toBe(0);
+    expect(stdout).toContain(
+      `127.0.0.1:${server.port} for 2.5 s after 0.2 s of warm-up: open loop`,
+    );
+    expect(stdout).toMatch(/^response .*\nservice /m);
+    expect(stdout).toMatch(
+      /^answers +2\d\d per second, of 200 wanted.*; 500 answers to 500 questions$/m,
+    );
+    expect(stdout).toMatch(/^errors +none$/m);
+    expect(stdout).toContain('This run can be trusted');
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines.length).toBeLessThanOrEqual(3);
+    for (const line of lines)
+      expect(line).toMatch(/^(warm-up|measuring|finishing) {2}\d+\/s.* s left/);
+    for (const control of ['\r', '\x1b']) expect(stdout + stderr).not.toContain(control);
+  });
+
+  test.skipIf(!hasProgram('script', 'bsdutils'))(
+    'draws how it goes over and over in a terminal, as wide as that is',
+    async () => {
+      const words = [...rated(), '--csv', fileOf('tty.csv')];
+      const command = `stty cols 60; "${process.execPath}" "${mondo}" load ${words.join(' ')}`;
+      await using terminal = new Process('script', ['-qec', command, '/dev/null']);
+      const { code, stdout } = await terminal.ended();
+      expect(code).toBe(0);
+      const drawn = stdout.split('\r').filter((text) => text.endsWith('\x1b[K'));
+      expect(drawn.length).toBeGreaterThan(3);
+      for (const text of drawn) expect(text.length).toBeLessThan(60 + '\x1b[K'.length);
+      expect(drawn.some((text) => /^measuring {2}\d+\/s of 200 {2}p50 /.test(text))).toBe(true);
+      // The line is taken away before the summary.
+      expect(stdout).toContain(`\r\x1b[K127.0.0.1:${server.port} for 1 s`);
+    },
+  );
+
+  test('writes JSON, a line per second, a histogram log and a page', async () => {
+    const files = ['csv', 'hlog', 'html'].flatMap((kind) => [`--${kind}`, fileOf(`run.${kind}`)]);
+    const { code, stdout, stderr } = await load(
+      ...[...rated(), '--json', '--quiet', '--pid', String(server.pids[0]), ...files],
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const result = JSON.parse(stdout) as LoadResult;
+    expect(result.totals).toMatchObject({ questions: 200, answers: 200, errors: 0 });
+    expect(result.plan).toMatchObject({ loop: 'open', connections: 4, port: server.port });
+    const [head, first] = textOf('run.csv')
+      .split('\r\n')
+      .map((row) => row.split(','));
+    expect(head!.length).toBe(first!.length);
+    expect(Number(first![head!.indexOf('server_threads')])).toBeGreaterThan(0);
+    expect(textOf('run.html')).toContain('server: processors in use');
+    const again = await runMondo('load', 'merge', fileOf('run.hlog'), '--json');
+    expect(again.code).toBe(0);
+    expect(JSON.parse(again.stdout)).toEqual(result);
+  });
+
+  test('counts a question that is due right before its end, when the loop may still be asleep', async () => {
+    const { stdout } = await load(
+      ...[
+        ...short,
+        '--rate',
+        '2.00004',
+        '--duration',
+        '500ms',
+        '--warm-up',
+        '0',
+        '--json',
+        '--quiet',
+      ],
+    );
+    // At 0 and at 499.99 ms.
+    expect((JSON.parse(stdout) as LoadResult).totals).toMatchObject({ questions: 2, answers: 2 });
+  });
+
+  test('asks what a file says, with answers checked byte for byte', async () => {
+    writeFileSync(
+      fileOf('q.txt'),
+      'Simple is better than?\tComplex.\nExplicit is better than?\tWrong.\n',
+    );
+    const { code, stdout } = await load(
+      ...[
+        ...rated(),
+        '--questions',
+        fileOf('q.txt'),
+        '--json',
+        '--quiet',
+        '--fail-if',
+        'wrong>40%',
+      ],
+    );
+    const { outcomes } = JSON.parse(stdout) as LoadResult;
+    expect(outcomes.answered).toBeGreaterThan(0);
+    // A wrong answer ends its connection, and the next one begins where it would have gone on.
+    expect(outcomes.wrong).toBeGreaterThan(50);
+    expect(code).toBe(3);
+  });
+});
+
+describe('a plan', () => {
+  test('is saved without a question, and gives the same plan again, with options over it', async () => {
+    const plan = fileOf('plan.json');
+    const words = [
+      '--stage',
+      'ramp:500ms:50..100',
+      '--poisson',
+      '--seed',
+      '7',
+      '--framing',
+      'delimiter:.',
+    ];
+    const saved = await load('127.0.0.1', '-p', '1', ...words, '--save-plan', plan);
+    expect(saved).toEqual({ code: 0, stdout: '', stderr: '' });
+    const { code, stdout } = await load(
+      ...['--plan', plan, '-p', String(server.port), '--max-lag', '1m', '--json', '--quiet'],
+    );
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as LoadResult;
+    expect(result.plan).toEqual({
+      ...JSON.parse(readFileSync(plan, 'utf8')),
+      port: server.port,
+      maxLag: 60_000,
+    });
+    expect(result.plan).toMatchObject({
+      arrivals: 'poisson',
+      seed: 7,
+      stages: [{ kind: 'ramp', seconds: 0.5, from: 50, to: 100 }],
+    });
+  });
+
+  test.concurrent.each([
+    [['--rate', 'fast'], /^mondo: Rate is "fast"; give a number per second/],
+    [['--stage', 'slow:1s'], /^mondo: Stage "slow:1s": its kind is "slow"; give warm-up/],
+    [['--stage', 'steady:1s:5', '--rate', '5'], /^mondo: --rate and --stage: /],
+    [['--fail-if', 'speed>1'], /^mondo: Condition "speed>1": there is no "speed"; there are p50/],
+    [['--fail-if', 'rate-ratio<0.9'], /a closed loop wants no rate/],
+    [['--find-knee', 'p99<1s', '--shard', '1/2'], /^mondo: --shard and --find-knee: /],
+    [['--connections', '0'], /"connections" is "0"; give a whole number from 1/],
+    [['--shard', '3/2'], /^mondo: Shard is "3\/2"/],
+    [['--start-at', 'noon'], /^mondo: Start is "noon"; give a time such as/],
+    [['--engine', 'select'], /Allowed choices are auto, uring, epoll/],
+    [['--framing', 'regex'], /^mondo: Framing is "regex"; give delimiter/],
+  ])('%j is refused in one line, with exit code 2', async (words, message) => {
+    const { code, stdout, stderr } = await load('127.0.0.1', ...words);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd()).not.toContain('\n');
+  });
+
+  test('without a host is refused', async () => {
+    const { code, stderr } = await load('--rate', '5');
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'mondo: Cannot load: name the host, or a --plan that has one\n',
+    });
+  });
+
+  test.each([
+    [['--html', '/nowhere/x.html'], /^mondo: Cannot write "\/nowhere\/x.html": ENOENT/],
+    [['--plan', '/nowhere/x.json'], /^mondo: Cannot read "\/nowhere\/x.json": ENOENT/],
+    [['--questions', '/nowhere/x.txt'], /^mondo: Cannot read "\/nowhere\/x.txt": ENOENT/],
+  ])('%j cannot be done: exit code 1, before anything is asked', async (words, message) => {
+    const { code, stdout, stderr } = await load(...short, '--duration', '1h', ...words);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('the exit code', () => {
+  test('is 3 where a condition of --fail-if is true, and each is told with what was measured', async () => {
+    const conditions = ['p99>1us', 'errors>0', 'rate<100000', 'fairness<0.1'];
+    const { code, stderr, stdout } = await load(
+      ...rated(),
+      ...conditions.flatMap((condition) => ['--fail-if', condition]),
+    );
+    expect(code).toBe(3);
+    expect(stderr).toMatch(
+      /^mondo: Failed by --fail-if p99>1us: p99 is [\d.]+ .?s; rate<100000: rate is [12][\d.]+$/m,
+    );
+    expect(stdout).toContain('This run can be trusted');
+  });
+
+  test('is 4 where nobody is there, and says why', async () => {
+    const nobody = createServer();
+    await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
+    const { port } = nobody.address() as { port: number };
+    await new Promise((resolve) => nobody.close(resolve));
+    const { code, stdout, stderr } = await load(
+      ...short,
+      '-p',
+      String(port),
+      '--fail-if',
+      'errors>0',
+    );
+    expect(code).toBe(4);
+    expect(stdout).toMatch(/^refused +\d/m);
+    expect(stdout).toMatch(/^This run is not to be trusted:\n- There was not one right answer/m);
+    expect(stderr).toMatch(/^mondo: This run is not to be trusted, for the reasons above$/m);
+  });
+
+  test('is 4 where our own side was too slow for its plan', async () => {
+    const { code, stdout, stderr } = await load(
+      ...[...rated(), '--rate', '2k', '--max-lag', '0.001ms', '--json', '--quiet'],
+    );
+    expect(code).toBe(4);
+    expect((JSON.parse(stdout) as LoadResult).validity.trusted).toBe(false);
+    expect(stderr).toMatch(/^mondo: This run is not to be trusted: .*schedule lagged/);
+  });
+
+  test('is 130 after Ctrl-C, with what was measured until then, whatever --fail-if says', async () => {
+    const html = fileOf('interrupted.html');
+    await using process = spawnMondo(
+      ...['load', ...rated(), '--duration', '100s', '--fail-if', 'errors>0', '--html', html],
+    );
+    await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr), 15_000);
+    process.signalGroup('SIGINT');
+    const { code, stdout, stderr } = await process.ended();
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/^response +[\d.]+/m);
+    expect(stdout).toContain('This run is not to be trusted:');
+    expect(stdout).toMatch(/^- .*interrupted/im);
+    expect(stderr).toMatch(/^mondo: Interrupted: what was measured until then is no pass$/m);
+    expect(statSync(html).size).toBeGreaterThan(10_000);
+  });
+});
+
+describe('the knee', () => {
+  test('is looked for with its steps told, and is none where the target is kept at no rate', async () => {
+    const html = fileOf('knee.html');
+    const { code, stdout, stderr } = await load(
+      ...[...short.slice(0, 3), '--duration', '1s', '--max-lag', '1m', '--grace', '100ms'],
+      ...['--find-knee', 'p99<1us', '--rate', '3', '--connections', '2', '--json', '--html', html],
+    );
+    expect(code).toBe(3);
+    const found = JSON.parse(stdout);
+    expect(found).toMatchObject({
+      schema: 'mondo-knee-1',
+      target: ['p99<1us'],
+      rate: null,
+      limit: 'server',
+    });
+    expect(found.steps.map(({ rate }: { rate: number }) => rate)).toEqual([3, 3, 1.5, 1.5]);
+    expect(stderr).toMatch(/^ +3 per second: not kept {2}p50 .*\(p99 was .*\)$/m);
+    expect(stderr).toMatch(/^mondo: The target was kept at no rate$/m);
+    expect(readFileSync(html, 'utf8')).toContain('p99&lt;1us was kept at no rate');
+  }, 60_000);
+});
+
+describe('four processes with a part of one plan each', () => {
+  const parts = [1, 2, 3, 4];
+  const logs = parts.map((part) => fileOf(`${part}.hlog`));
+  const results: LoadResult[] = [];
+
+  beforeAll(async () => {
+    const startAt = new Date(Date.now() + 4000).toISOString();
+    const runs = parts.map((part, i) =>
+      load(
+        ...[...rated(), '--connections', '10', '--seed', '3', '--shard', `${part}/4`],
+        ...['--start-at', startAt, '--hlog', logs[i]!, '--json', '--quiet'],
+      ),
+    );
+    for (const { stdout } of await Promise.all(runs)) results.push(JSON.parse(stdout));
+  }, 60_000);
+
+  test('ask what one would have asked, at the same time', () => {
+    expect(results.map(({ connections }) => connections.count)).toEqual([3, 3, 2, 2]);
+    const questions = results.reduce((sum, { totals }) => sum + totals.questions, 0);
+    expect(questions).toBe(200);
+  });
+
+  test('add up to the sum of their histograms, exactly', async () => {
+    const hlog = fileOf('all.hlog');
+    const { stdout, code } = await runMondo('load', 'merge', ...logs, '--json', '--hlog', hlog);
+    const whole = JSON.parse(stdout) as LoadResult;
+    expect(code).toBe(whole.validity.trusted ? 0 : 4);
+    for (const which of ['service', 'response'] as const) {
+      const sum = newHistogram();
+      for (const result of results) sum.add(decode(result[which].hdr));
+      expect(whole[which].hdr).toBe(encode(sum));
+      expect(whole[which].count).toBe(sum.totalCount);
+    }
+    expect(whole.totals.questions).toBe(200);
+    expect(whole.connections.count).toBe(10);
+    expect(whole.connections.each.map(({ connection }) => connection)).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+    ]);
+    expect(whole.plan.shard).toEqual({ index: 1, of: 1 });
+    expect(whole.validity.notes.join()).toContain('Added from 4 shards');
+
+    // What was added is a log again.
+    const again = await runMondo('load', 'merge', hlog, '--json');
+    expect(JSON.parse(again.stdout).response).toEqual(whole.response);
+    const text = await runMondo('load', 'merge', ...logs);
+    expect(text.stdout).toMatch(/^answers .*; 200 answers to 200 questions$/m);
+  });
+
+  test('are no pass where one is missing, and refused where one is there twice', async () => {
+    const missing = await runMondo('load', 'merge', ...logs.slice(1));
+    expect(missing.code).toBe(4);
+    expect(missing.stdout).toContain('- Shard 1 of 4 is missing');
+    const twice = await runMondo('load', 'merge', logs[0]!, logs[0]!);
+    expect(twice.code).toBe(2);
+    expect(twice.stderr).toMatch(
+      /^mondo: Cannot add .*: both are shard 1\/4; give each shard once\n$/,
+    );
+    const other = await runMondo('load', 'merge', join(import.meta.dirname, '..', 'package.json'));
+    expect(other.code).toBe(1);
+    expect(other.stderr).toMatch(/is no log of mondo load; give files that --hlog has written\n$/);
+  });
+});

@@ -1,0 +1,324 @@
+/** `runLoad` against real servers, good and bad ones, over both of its loops: each outcome is told as what it was. */
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { ServeOptions } from '../src/host/plan.ts';
+import { serve } from '../src/host/serve.ts';
+import type { Server } from '../src/host/server.ts';
+import { type LoadPlan, planOf } from '../src/load/plan.ts';
+import type { LoadResult, RunOptions } from '../src/load/result.ts';
+import { runLoad } from '../src/load/run.ts';
+import { close, localAddress, openListener } from '../src/os/socket.ts';
+import { whyNoUring } from '../src/os/uring.ts';
+import { holdings } from './support/kernel.ts';
+import { until } from './support/until.ts';
+
+const engines = whyNoUring() === undefined ? (['uring', 'epoll'] as const) : (['epoll'] as const);
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+async function served(options: ServeOptions): Promise<Server> {
+  const server = await serve({ port: 0, ...options });
+  closing.push(() => server.close({ deadline: 0 }));
+  return server;
+}
+
+/** A server that does to each connection what it is told, which no server of ours would. */
+async function scripted(onConnection: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server: NetServer = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
+    onConnection(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  return (server.address() as { port: number }).port;
+}
+
+const short: Partial<LoadPlan> = {
+  connections: 4,
+  stages: [{ kind: 'steady', seconds: 0.5, from: 100 }],
+  grace: 300,
+  maxLag: 60_000,
+};
+
+const load = async (plan: Partial<LoadPlan>, options?: RunOptions): Promise<LoadResult> =>
+  (await runLoad(planOf({ ...short, ...plan }), options)).result;
+
+/** Those that were counted at all. */
+const counted = ({ outcomes }: LoadResult) =>
+  Object.fromEntries(Object.entries(outcomes).filter(([, count]) => count > 0));
+
+describe.each(engines)('%s', (engine) => {
+  test('a server that takes 50 ms, asked 10 times a second, is seen to take 50 ms, once for each answer', async () => {
+    const { port } = await served({ architecture: 'epoll', think: 50, thinkHow: 'defer' });
+    const { service, response, totals, outcomes, validity } = await load({
+      port,
+      engine,
+      loop: 'open',
+      stages: [{ kind: 'steady', seconds: 3, from: 10 }],
+      grace: 5000,
+    });
+    expect([totals.questions, totals.answers]).toEqual([30, 30]);
+    expect([service.count, response.count, outcomes.answered]).toEqual([30, 30, 30]);
+    // Never less; and in 30 answers the machine had time for some of them.
+    for (const { min } of [service, response]) {
+      expect(min).toBeGreaterThanOrEqual(49.9);
+      expect(min).toBeLessThan(60);
+    }
+    expect(response.p50).toBeGreaterThanOrEqual(service.p50);
+    expect(validity.rateRatio).toBeGreaterThan(0.8);
+  });
+
+  test('a closed loop asks on and on, checks every answer, and warm-up is not counted', async () => {
+    const server = await served({ architecture: 'epoll' });
+    const result = await load({
+      port: server.port,
+      engine,
+      pipeline: 3,
+      stages: [
+        { kind: 'warm-up', seconds: 0.3 },
+        { kind: 'steady', seconds: 1.2 },
+      ],
+      pid: server.pids[0]!,
+    });
+    expect(Object.keys(counted(result))).toEqual(['answered']);
+    expect(result.totals.answers).toBeGreaterThan(100);
+    expect(result.response.count).toBe(result.totals.answers);
+    expect(result.seconds).toBeCloseTo(1.2, 3);
+    expect(result.series.map(({ at }) => at)).toEqual([0, 1]);
+    expect(result.series[1]!.seconds).toBeLessThan(0.9);
+    expect(result.connections).toMatchObject({ count: 4, opened: 4, neverAnswered: 0 });
+    expect(result.connections.fairness).toBeGreaterThan(0.9);
+    expect(result.environment.engine).toBe(engine);
+    expect(result.server!.totals.cpuMicrosecondsPerAnswer).toBeGreaterThan(0);
+    expect(result.server!.samples.at(-1)).toMatchObject({ processes: 1, acceptQueue: 0 });
+  });
+
+  test('connections that a server has no time for are starved, and said to be', async () => {
+    const { port } = await served({ architecture: 'single', limits: { idle: 0 } });
+    const result = await load({
+      port,
+      engine,
+      connections: 8,
+      stages: [
+        { kind: 'warm-up', seconds: 0.3 },
+        { kind: 'steady', seconds: 0.5 },
+      ],
+    });
+    expect(result.connections).toMatchObject({
+      neverAnswered: 7,
+      answers: { least: 0, median: 0 },
+    });
+    expect(result.connections.fairness).toBeCloseTo(1 / 8, 3);
+    expect(result.outcomes.neverServed).toBe(7);
+    expect(result.series.at(-1)!.starved).toBe(7);
+  });
+
+  test('in an open loop each connection has its share, and what waits for its turn waits in the response time', async () => {
+    const { port } = await served({ architecture: 'epoll', think: 20 });
+    // Two connections of a server that thinks for 20 ms, each: it can do 50, and 100 are wanted.
+    const result = await load({ port, engine, loop: 'open', connections: 2, grace: 10_000 });
+    expect(result.totals).toMatchObject({ questions: 50, answers: 50 });
+    expect(result.service.max).toBeLessThan(result.response.max);
+    expect(result.response.max).toBeGreaterThan(400);
+    expect(result.connections.answers).toMatchObject({ least: 25, most: 25 });
+  });
+
+  test('shards of a plan ask what the whole asks, and no more', async () => {
+    const { port } = await served({ architecture: 'epoll' });
+    const parts = await Promise.all(
+      [1, 2, 3].map((index) =>
+        load({
+          port,
+          engine,
+          loop: 'open',
+          arrivals: 'poisson',
+          connections: 7,
+          shard: { index, of: 3 },
+          grace: 5000,
+        }),
+      ),
+    );
+    const whole = await load({
+      port,
+      engine,
+      loop: 'open',
+      arrivals: 'poisson',
+      connections: 7,
+      grace: 5000,
+    });
+    expect(parts.map(({ connections }) => connections.count)).toEqual([3, 2, 2]);
+    const sum = parts.reduce((all, { totals }) => all + totals.answers, 0);
+    expect(sum).toBe(whole.totals.answers);
+  });
+
+  test('connections are opened again after as many questions as the plan says', async () => {
+    const { port } = await served({ architecture: 'epoll' });
+    const result = await load({ port, engine, questionsPerConnection: 3 });
+    expect(Object.keys(counted(result))).toEqual(['answered']);
+    expect(result.connections.opened).toBeGreaterThan(result.totals.answers / 3);
+    expect(result.connections.opened).toBeLessThan(result.totals.answers / 3 + 50);
+  });
+
+  test('thinking leaves time between an answer and the next question', async () => {
+    const { port } = await served({ architecture: 'epoll' });
+    const { totals } = await load({ port, engine, connections: 2, think: 100 });
+    expect(totals.answers).toBeGreaterThan(2);
+    expect(totals.answers).toBeLessThanOrEqual(2 * 6);
+  });
+
+  test('over a unix socket, and over IPv6', async () => {
+    const path = `unix:/tmp/mondo-load-${process.pid}-${engine}.sock`;
+    await served({ architecture: 'epoll', host: path });
+    expect((await load({ host: path, engine })).totals.answers).toBeGreaterThan(10);
+    const { port } = await served({ architecture: 'epoll', host: '::1' });
+    expect((await load({ host: '::1', port, engine })).totals.answers).toBeGreaterThan(10);
+  });
+
+  test.each([
+    [
+      'lines.ts',
+      { kind: 'line' as const },
+      [{ question: '1 2 +', answer: '3' }, { question: '7 2 *' }],
+    ],
+    [
+      'length-prefixed.ts',
+      { kind: 'length' as const, bytes: 4 as const },
+      [{ question: 'any bytes' }, { question: 'AAEC/w==', base64: true }],
+    ],
+  ])('a service of one’s own: %s', async (file, framing, exchanges) => {
+    const service = new URL(`../examples/${file}`, import.meta.url);
+    const { port } = await served({ architecture: 'epoll', service });
+    const result = await load({ port, engine, framing, exchanges, pipeline: 4 });
+    expect(Object.keys(counted(result))).toEqual(['answered']);
+    expect(result.totals.answers).toBeGreaterThan(20);
+  });
+
+  test('wrong answers', async () => {
+    const port = await scripted((socket) => socket.on('data', () => socket.write('Uglx.')));
+    const result = await load({ port, engine });
+    expect(Object.keys(counted(result))).toEqual(['wrong']);
+    expect(result.validity.trusted).toBe(false);
+    expect(result.connections).toMatchObject({ neverAnswered: 4, fairness: null });
+  });
+
+  test('bytes that nobody has asked for', async () => {
+    const port = await scripted((socket) => socket.write('Ugly.'));
+    const result = await load({
+      port,
+      engine,
+      stages: [{ kind: 'steady', seconds: 0.5, from: 1 }],
+      loop: 'open',
+    });
+    expect(result.outcomes.extraBytes).toBeGreaterThan(0);
+  });
+
+  test('closed before and inside an answer', async () => {
+    const before = await scripted((socket) => socket.on('data', () => socket.end()));
+    expect((await load({ port: before, engine })).outcomes.closedBefore).toBeGreaterThan(3);
+    const inside = await scripted((socket) => socket.on('data', () => socket.end('Ug')));
+    expect((await load({ port: inside, engine })).outcomes.closedInside).toBeGreaterThan(3);
+  });
+
+  test('reset before and inside an answer', async () => {
+    const before = await scripted((socket) => socket.on('data', () => socket.resetAndDestroy()));
+    expect((await load({ port: before, engine })).outcomes.resetBefore).toBeGreaterThan(3);
+    const inside = await scripted((socket) =>
+      socket.on('data', () => {
+        // Reset only when the load has what was sent: a reset throws away what has not been read.
+        socket.write('Ug');
+        setTimeout(() => socket.resetAndDestroy(), 50);
+      }),
+    );
+    expect((await load({ port: inside, engine })).outcomes.resetInside).toBeGreaterThan(3);
+  });
+
+  test('refused, and late, and no answer at all', async () => {
+    const { port } = await served({ architecture: 'epoll', think: 30, thinkHow: 'defer' });
+    const late = await load({ port, engine, deadline: 10 });
+    expect(Object.keys(counted(late))).toEqual(['late']);
+    expect(late.totals.answers).toBe(late.response.count);
+
+    const silent = await scripted(() => {});
+    const timedOut = await load({ port: silent, engine, timeout: 100 });
+    expect(timedOut.outcomes.timedOut).toBeGreaterThan(3);
+
+    const server = await serve({ architecture: 'epoll', port: 0 });
+    await server.close();
+    const refused = await load({ port: server.port, engine });
+    expect(refused.outcomes.refused).toBeGreaterThan(3);
+    expect(refused.outcomes.neverServed).toBe(4);
+    expect(refused.validity).toMatchObject({ trusted: false });
+  });
+
+  test('connections that nobody takes are given up', async () => {
+    // A full queue: of those who come then, the kernel hears nothing.
+    const listener = openListener({ family: 'IPv4', host: '127.0.0.1', port: 0 }, { backlog: 1 });
+    closing.push(async () => close(listener));
+    const { port } = localAddress(listener) as { port: number };
+    const result = await load({ port, engine, connections: 12, connectTimeout: 100 });
+    expect(result.outcomes.connectTimeout).toBeGreaterThan(3);
+    expect(result.outcomes.neverServed).toBe(12);
+  });
+
+  test('stopped, it says what it has, and that it was stopped; and leaves nothing behind', async () => {
+    const { port } = await served({ architecture: 'epoll' });
+    await load({ port, engine });
+    const before = holdings();
+    const stopping = new AbortController();
+    const result = await load(
+      { port, engine, stages: [{ kind: 'steady', seconds: 600 }] },
+      {
+        signal: stopping.signal,
+        onProgress: ({ answers }) => {
+          if (answers > 50) stopping.abort();
+        },
+      },
+    );
+    expect(result.validity).toMatchObject({ interrupted: true, trusted: false });
+    expect(result.totals.answers).toBeGreaterThan(50);
+    expect(result.seconds).toBeLessThan(500);
+    await until('all descriptors to be given back', () => holdings().length <= before.length);
+  });
+
+  test('waits for the time it is to begin at', async () => {
+    const { port } = await served({ architecture: 'epoll' });
+    const startAt = Date.now() + 1500;
+    const { startedAt, validity } = await load({ port, engine, startAt });
+    expect(startedAt).toBeGreaterThanOrEqual(startAt - 1);
+    expect(validity.trusted).toBe(true);
+  });
+});
+
+test('intervals add up to the whole', async () => {
+  const { decode } = await import('../src/load/histograms.ts');
+  const { port } = await served({ architecture: 'epoll' });
+  const { result, intervals } = await runLoad(
+    planOf({ ...short, port, stages: [{ kind: 'steady', seconds: 2.2 }] }),
+  );
+  const sum = intervals
+    .map(({ response }) => decode(response))
+    .reduce((all, one) => {
+      all.add(one);
+      return all;
+    });
+  const whole = decode(result.response.hdr);
+  expect(intervals.length).toBeGreaterThanOrEqual(2);
+  expect(sum.totalCount).toBe(result.totals.answers);
+  for (const percentile of [0, 10, 50, 99, 100]) {
+    expect(sum.getValueAtPercentile(percentile)).toBe(whole.getValueAtPercentile(percentile));
+  }
+});
+
+test('a name that does not resolve is one clear error', async () => {
+  await expect(load({ host: 'no.such.host.invalid' })).rejects.toThrow(
+    /Cannot find host "no.such.host.invalid"/,
+  );
+});
