@@ -74,7 +74,7 @@ export interface Ended {
   readonly asked: Uint8Array;
   /** How many times one was opened. */
   readonly opened: number;
-  /** Seconds of schedule that were missed because `startAt` had passed by then. */
+  /** How long after `startAt` it began, in ms; 0 where it was in time. */
   readonly startedLate: number;
 }
 

@@ -49,14 +49,14 @@ export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise
       );
     });
     sampler?.end();
-    const { intervals, longestSilence: _, lag: __, cpu: ___, ...figures } = tally.figures(ended);
+    const { counted, conduct, intervals } = tally.figures(ended);
     const result = {
       schema: 'mondo-load-1' as const,
       startedAt: began.at + 1000 * warmUpSeconds(plan),
       plan,
-      ...figures,
-      validity: judge(plan, tally.figures(ended), ended),
-      server: sampler?.result(figures.totals.rate * figures.seconds) ?? null,
+      ...counted,
+      validity: judge(plan, counted, conduct, ended),
+      server: sampler?.result(counted.totals.rate * counted.seconds) ?? null,
       environment: environmentOf(began.engine),
     };
     return { result, intervals };

@@ -60,7 +60,8 @@ const ended: Ended = {
 const figures = (...batches: Batch[]) => {
   const tally = new Tally(plan);
   for (const one of batches) tally.add(one);
-  return tally.figures(ended);
+  const { counted, intervals } = tally.figures(ended);
+  return { ...counted, intervals };
 };
 
 const at = (connection: number, response: number, service = response): Sample => ({

@@ -3,16 +3,7 @@ import type { Histogram } from 'hdr-histogram-js';
 import { type Batch, type Ended, OUTCOMES, type Outcome } from './batch.ts';
 import { encode, latencyOf, newHistogram, record } from './histograms.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
-import type {
-  Connections,
-  HeatMap,
-  Interval,
-  Latency,
-  Outcomes,
-  Progress,
-  Second,
-  Totals,
-} from './result.ts';
+import type { Connections, HeatMap, Interval, LoadResult, Progress, Second } from './result.ts';
 import { wantedBetween } from './schedule.ts';
 
 /** Times of one connection are counted in so many steps for each doubling: right to within 2 %. */
@@ -31,21 +22,25 @@ const stepOf = (ms: number): number => {
 /** Past so many connections, not each is listed. */
 const LISTED = 1000;
 
-/** What there is of a run, before it is judged. */
-export interface Figures {
-  readonly seconds: number;
-  readonly totals: Totals;
-  readonly outcomes: Outcomes;
-  readonly service: Latency;
-  readonly response: Latency;
-  readonly series: readonly Second[];
-  readonly heat: HeatMap;
-  readonly connections: Connections;
+/** The part of a result that is counted. */
+type Counted = Pick<
+  LoadResult,
+  'seconds' | 'totals' | 'outcomes' | 'service' | 'response' | 'series' | 'heat' | 'connections'
+>;
+
+/** What a run is judged by, beside what was counted. */
+export interface Conduct {
   readonly lag: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   /** Share of one core that our loop used. */
   readonly cpu: number;
   /** The longest time in which our loop told nothing, in ms. */
   readonly longestSilence: number;
+}
+
+/** What there is of a run, before it is judged. */
+export interface Figures {
+  readonly counted: Counted;
+  readonly conduct: Conduct;
   readonly intervals: readonly Interval[];
 }
 
@@ -214,25 +209,29 @@ export class Tally {
     // The first nine are how questions end.
     const questions = sum([...this.#outcomes.subarray(0, 9)]);
     return {
-      seconds,
-      totals: {
-        questions,
-        answers,
-        rate: seconds > 0 ? this.#inTime / seconds : 0,
-        wantedRate: seconds > 0 ? this.#wanted(0, seconds) : null,
-        errors: errorsIn(this.#outcomes),
-        bytesSent: this.#bytesSent,
-        bytesReceived: this.#bytesReceived,
+      counted: {
+        seconds,
+        totals: {
+          questions,
+          answers,
+          rate: seconds > 0 ? this.#inTime / seconds : 0,
+          wantedRate: seconds > 0 ? this.#wanted(0, seconds) : null,
+          errors: errorsIn(this.#outcomes),
+          bytesSent: this.#bytesSent,
+          bytesReceived: this.#bytesReceived,
+        },
+        outcomes,
+        service: latencyOf(this.#service),
+        response: latencyOf(this.#response),
+        series: this.#series,
+        heat: this.#heatMap(),
+        connections: this.#connections(ended),
       },
-      outcomes,
-      service: latencyOf(this.#service),
-      response: latencyOf(this.#response),
-      series: this.#series,
-      heat: this.#heatMap(),
-      connections: this.#connections(ended),
-      lag: this.#lags.totalCount === 0 ? null : lagOf(this.#lags),
-      cpu: this.#passed > 0 ? this.#cpu / this.#passed : 0,
-      longestSilence: this.#longestSilence,
+      conduct: {
+        lag: this.#lags.totalCount === 0 ? null : lagOf(this.#lags),
+        cpu: this.#passed > 0 ? this.#cpu / this.#passed : 0,
+        longestSilence: this.#longestSilence,
+      },
       intervals: this.#intervals,
     };
   }

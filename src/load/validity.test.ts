@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Ended } from './batch.ts';
 import { type LoadPlan, planOf } from './plan.ts';
-import type { Figures } from './tally.ts';
+import type { LoadResult } from './result.ts';
+import type { Conduct } from './tally.ts';
 import { judge } from './validity.ts';
 
 const ended: Ended = {
@@ -27,8 +28,8 @@ function judged(
   plan: Partial<LoadPlan> = {},
   end: Partial<Ended> = {},
 ) {
-  const figures = { ...good, ...change } as unknown as Figures;
-  return judge(planOf({ loop: 'open', ...plan }), figures, { ...ended, ...end });
+  const figures = { ...good, ...change } as unknown as LoadResult & Conduct;
+  return judge(planOf({ loop: 'open', ...plan }), figures, figures, { ...ended, ...end });
 }
 
 test('a run that did what it was to do is trusted, without a word', () => {

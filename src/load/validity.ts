@@ -1,8 +1,8 @@
 /** Whether a run is to be believed, judged by what the load itself did. Pure: figures in, sentences out. */
 import type { Ended } from './batch.ts';
 import type { LoadPlan } from './plan.ts';
-import type { Validity } from './result.ts';
-import type { Figures } from './tally.ts';
+import type { LoadResult, Validity } from './result.ts';
+import type { Conduct } from './tally.ts';
 
 /** From this share of a core on, the loop is as busy as it can be. */
 const BUSY = 0.95;
@@ -16,8 +16,12 @@ const TOGETHER = 1000;
 const percent = (share: number) => `${Math.round(share * 100)} %`;
 const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
 
-export function judge(plan: LoadPlan, figures: Figures, ended: Ended): Validity {
-  const { totals, outcomes, lag, cpu, longestSilence } = figures;
+export function judge(
+  plan: LoadPlan,
+  { totals, outcomes }: Pick<LoadResult, 'totals' | 'outcomes'>,
+  { lag, cpu, longestSilence }: Conduct,
+  ended: Ended,
+): Validity {
   const reasons: string[] = [];
   const notes: string[] = [];
   const isOpen = plan.loop === 'open';
