@@ -270,6 +270,7 @@ describe('a worker that is killed', () => {
       { architecture: 'uring', processes: 2 },
       { architecture: 'callback', processes: 2 },
       { architecture: 'socketserver' },
+      { architecture: 'inetd' },
     ].map((options) => [titleOf(options), options] as const),
   )('holds no place any more: %s', async (_title, options) => {
     const limits = { connections: 3, connectionsPerAddress: 2 };

@@ -538,6 +538,21 @@ describe.each(
   });
 });
 
+it.concurrent.each(
+  variants.filter(
+    ({ options: { architecture, mixin } }) => architecture === 'inetd' || mixin === 'forking',
+  ),
+)('$title has its client as standard input, and a service that has Node look there may do so', async ({
+  options,
+}) => {
+  const serving = await Serving.start({ ...options, service: service('reads-process') });
+  const client = await NetClient.connect(serving.address);
+  for (let i = 0; i < 3; i++) await expectAnswer(client, 'Which?', 'v');
+  await client.close();
+  await serving.expectAccount(client.peer, ['accepted', 'closed']);
+  await serving.server.close();
+});
+
 describe('On a unix socket', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mondo-unix-'));
   afterAll(() => rmSync(folder, { recursive: true }));

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { ServeOptions } from '../src/host/plan.ts';
 import type { ServerEvent } from '../src/host/server-event.ts';
 import { serve } from '../src/index.ts';
+import { isRunning } from '../src/os/processes.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { descriptorsOf } from './support/kernel.ts';
+import { descendantsOf, descriptorsOf } from './support/kernel.ts';
 import { Process, spawnMondo } from './support/processes.ts';
 import { architectures, Serving } from './support/serving.ts';
 import { MS, staysPending, until, within } from './support/until.ts';
@@ -404,6 +406,116 @@ describe('a worker', () => {
     await until('another to serve', () => serving.server.workers().length === 2);
     for (const client of clients) await client.close();
     await serving.close();
+  });
+
+  describe.each([
+    { title: 'socketserver mixin forking', architecture: 'socketserver', mixin: 'forking' },
+    { title: 'inetd', architecture: 'inetd' },
+    { title: 'inetd wait', architecture: 'inetd', inetd: 'wait' },
+  ] as const)('that starts processes, $title,', ({ title, ...options }) => {
+    /** A client whose process is there, and the worker that had started it. */
+    const engaged = async (more: ServeOptions = {}) => {
+      const serving = await Serving.start({ ...options, ...more });
+      const client = await NetClient.connect(serving.address);
+      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      const [worker] = serving.server.pids;
+      const [assistant] = descendantsOf(worker!);
+      return { serving, client, worker: worker!, assistant: assistant! };
+    };
+    const killed = async (serving: Serving, worker: number) => {
+      process.kill(worker, 'SIGKILL');
+      const died = await until('its death to be told', () =>
+        serving.events.find(({ type }) => type === 'died'),
+      );
+      expect(died).toMatchObject({ pid: worker, lost: 0 });
+    };
+
+    it('may be killed, and they serve on', async () => {
+      const { serving, client, worker, assistant } = await engaged();
+      await killed(serving, worker);
+      await until('another in its place', () => serving.server.pids.length === 1);
+      expect(serving.server.pids).not.toContain(worker);
+      for (const [question, answer] of questions) {
+        expect(await ask(client, question, answer.length)).toBe(answer);
+      }
+      const other = await NetClient.connect(serving.address);
+      expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
+      await Promise.all([client.close(), other.close()]);
+      await serving.expectAccount(client.peer, ['accepted', 'closed']);
+      if (title !== 'inetd wait') {
+        await until('its process to end', () => !isRunning(assistant));
+        await until('its row to be free', () => serving.server.workers().length === 1);
+      }
+      await serving.stop();
+    });
+
+    it('may be killed while one of them starts', async () => {
+      const serving = await Serving.start(options);
+      const client = await NetClient.connect(serving.address);
+      await client.send(BEAUTIFUL);
+      const [worker] = serving.server.pids;
+      await until('its process to start', () => descendantsOf(worker!).length > 0);
+      await killed(serving, worker!);
+      expect(await client.receive(5)).toBe('Ugly.');
+      await client.close();
+      await serving.stop();
+    });
+
+    it('may be killed, and a stop waits for their answers', async () => {
+      const { serving, client, worker, assistant } = await engaged({ think: 300 * MS });
+      await killed(serving, worker);
+      await client.send(BEAUTIFUL);
+      await serving.expectReceived(client.peer);
+      const closed = serving.server.close();
+      expect(await client.rest()).toBe('Ugly.');
+      await client.close();
+      await closed;
+      await until('its process to end', () => !isRunning(assistant));
+      expect(stoppedOf(serving)).toEqual({ answered: 1, cut: 0 });
+      await serving.expectNothingLeft();
+    });
+
+    it('may be killed, and whoever is left at the deadline is cut', async () => {
+      const { serving, client, worker, assistant } = await engaged({ think: 2000 * MS });
+      await killed(serving, worker);
+      await client.send(BEAUTIFUL);
+      await serving.expectReceived(client.peer);
+      await serving.server.close({ deadline: 100 * MS });
+      await until('its process to end', () => !isRunning(assistant));
+      expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
+      await client.close();
+    });
+
+    it('may be killed, and a restart leaves them their time', async () => {
+      const { serving, client, worker, assistant } = await engaged({ drain: 1000 * MS });
+      await killed(serving, worker);
+      await serving.server.restart();
+      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      expect(await client.rest()).toBe('');
+      await until('its process to end', () => !isRunning(assistant));
+      await client.close();
+      await serving.stop();
+    });
+
+    it('takes them along when its supervisor is killed', async () => {
+      const flags = Object.entries(options).flatMap(([name, value]) =>
+        name === 'architecture' ? [value] : [`--${name}`, value],
+      );
+      await using server = spawnMondo('serve', ...flags, '--port', '0');
+      const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+      const client = await NetClient.connect({
+        family: 'IPv4',
+        host: '127.0.0.1',
+        port: Number(port),
+      });
+      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      const processes = descendantsOf(server.pid);
+      expect(processes.length).toBeGreaterThanOrEqual(2);
+      process.kill(server.pid, 'SIGKILL');
+      expect(await client.rest()).toBe('');
+      await client.close();
+      await until('all of it to end', () => !processes.some(isRunning));
+    });
   });
 
   it('that dies again and again is replaced after longer and longer', async () => {

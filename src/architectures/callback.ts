@@ -4,13 +4,13 @@
  * inside a method: an answer that comes later needs a future, or a timer, and one callback more.
  */
 import type { Socket } from 'node:net';
-import { accountOf, type Ending, type LimitReached } from '../protocol/account.ts';
+import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { serveOnNode } from './node-loop.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
-import { isSent, NOTHING } from './streams.ts';
+import { IDLE } from './phases.ts';
+import { phaseOf, StreamWriter } from './streams.ts';
 import type { Watch, Watched } from './watch.ts';
 
 /** The answers of whichever connection is being called back: a callback never stops half-way. */
@@ -21,14 +21,7 @@ class Protocol implements Watched {
   readonly #worker: WorkerContext;
   readonly #conversation;
   #transport!: Socket;
-  /** Answers handed to the transport that the kernel has not taken yet. */
-  #unsent: Buffer | undefined;
-  /** How many bytes of them count in the backlog. */
-  #counted = 0;
-  readonly #sent = (error?: Error | null): void => {
-    this.#count();
-    if (!error && this.#transport.writableLength === 0) this.#unsent = undefined;
-  };
+  #writer!: StreamWriter;
   #waiting = false;
   #halfClosed = false;
   readonly #watch: Watch;
@@ -45,6 +38,7 @@ class Protocol implements Watched {
 
   connectionMade(transport: Socket): void {
     this.#transport = transport;
+    this.#writer = new StreamWriter(transport, this.#watch.backlog);
     this.#goOn(this.#conversation.open(out));
   }
 
@@ -59,17 +53,15 @@ class Protocol implements Watched {
   }
 
   connectionLost(peer: string, lostTo: Ending['cause']): void {
-    this.#watch.backlog.note(this.#counted, 0);
+    this.#writer.forget();
     this.#watch.remove(this.#place);
     if (!this.#worker.journal.on) return;
-    const ending = { cause: this.#endedFor ?? lostTo, unsent: this.#unsent };
+    const ending = { cause: this.#endedFor ?? lostTo, unsent: this.#writer.unsent };
     this.#worker.journal.record(accountOf(peer, this.#conversation, ending));
   }
 
   phase(): number {
-    if (this.#unsent !== undefined) return ANSWER;
-    if (this.#waiting) return THINKING;
-    return this.#conversation.heldLength > 0 ? QUESTION : IDLE;
+    return phaseOf(this.#conversation, this.#writer);
   }
 
   endFor(cause: Ending['cause']): void {
@@ -99,28 +91,12 @@ class Protocol implements Watched {
   }
 
   #send(): boolean {
-    const bytes = out.buffer.subarray(0, out.length);
-    const hasRoom = this.#transport.write(bytes);
-    if (isSent(this.#transport)) out.clear();
-    else {
-      // They will be sent from this very buffer; what is written behind them tells when they have left.
-      this.#unsent = bytes;
-      out.renew();
-      this.#transport.write(NOTHING, this.#sent);
-      this.#count();
-    }
-    return hasRoom;
-  }
-
-  /** Ends it if too much is unsent in all. */
-  #count(): void {
-    if (this.#transport.destroyed) return;
-    const length = this.#transport.writableLength;
     try {
-      this.#watch.backlog.note(this.#counted, length);
-      this.#counted = length;
+      return this.#writer.write(out);
     } catch (error) {
-      this.endFor(error as LimitReached);
+      // Too much is unsent in all.
+      this.endFor(error as Error);
+      return true;
     }
   }
 

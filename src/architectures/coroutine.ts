@@ -10,8 +10,8 @@ import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { serveOnNode } from './node-loop.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
-import { StreamReader, StreamWriter } from './streams.ts';
+import { IDLE } from './phases.ts';
+import { phaseOf, StreamReader, StreamWriter } from './streams.ts';
 import type { Watch } from './watch.ts';
 
 /** The answers of whichever conversation runs: none of them awaits with something in it. */
@@ -83,12 +83,6 @@ async function goOn(
     if (typeof turn === 'number') await sleep(turn);
     else if (turn !== 'full') await turn;
   }
-}
-
-function phaseOf(conversation: Conversation, writer: StreamWriter): number {
-  if (writer.unsent !== undefined) return ANSWER;
-  if (conversation.isThinking) return THINKING;
-  return conversation.heldLength > 0 ? QUESTION : IDLE;
 }
 
 export const coroutine: Architecture = {

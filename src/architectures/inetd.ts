@@ -60,6 +60,7 @@ export const inetd: Architecture = {
   conversations: 'as many as clients come (nowait), one (wait)',
   defeatedBy: 'a crowd (nowait), one silent client (wait)',
   arrangement: 'crew',
+  assistants: 'processes',
   capacity: 'unbounded',
   threads: { default: 1, adjustable: false },
   processes: { default: 1, adjustable: false },

@@ -27,6 +27,7 @@ export const queued: Architecture = {
   conversations: 'one per worker thread',
   defeatedBy: 'as many silent clients as workers',
   arrangement: 'crew',
+  assistants: 'threads',
   capacity: 'threads',
   threads: { default: 4, adjustable: true },
   processes: { default: 1, adjustable: false },

@@ -72,11 +72,14 @@ const STATE = 2;
 const ACCEPTED = 3;
 const OPEN = 4;
 const TURNS = 5;
+const FAMILY = 6;
 
 /** One row, read at some moment. */
 export interface RowReading {
   readonly row: number;
   readonly pid: number;
+  /** The worker process that it belongs to: its own, or that which started it. */
+  readonly family: number;
   readonly tid: number;
   readonly state: State;
   /** Connections accepted so far by this worker. */
@@ -160,11 +163,11 @@ export class Scoreboard {
   }
 
   /** Takes a free row; when all are taken the last one is shared. */
-  claim(pid: number, tid: number): Row {
+  claim(pid: number, tid: number, family: number): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       if (i < ROWS - 1 && Atomics.compareExchange(this.#words, at + PID, 0, pid) !== 0) continue;
-      return new Row(this.#words.subarray(at, at + ROW_WORDS), tid);
+      return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family);
     }
     throw new Error('unreachable: the last row is always to be had');
   }
@@ -178,6 +181,7 @@ export class Scoreboard {
       readings.push({
         row: i,
         pid: this.#words[at + PID]!,
+        family: this.#words[at + FAMILY]!,
         tid: this.#words[at + TID]!,
         state: states[this.#words[at + STATE]!] ?? 'free',
         accepted: this.#words[at + ACCEPTED]!,
@@ -188,12 +192,14 @@ export class Scoreboard {
     return readings;
   }
 
-  /** Frees the rows of a process that is gone and could not do it itself. */
-  freeRowsOf(pid: number): void {
-    for (let i = 0; i < ROWS; i++) {
-      const at = HEADER_WORDS + i * ROW_WORDS;
-      if (this.#words[at + PID] === pid) this.#words.fill(0, at, at + ROW_WORDS);
+  /** Frees the rows of those who are gone and could not do it themselves; their last readings. */
+  freeRows(isGone: (row: RowReading) => boolean): RowReading[] {
+    const gone = this.read().filter(isGone);
+    for (const { row } of gone) {
+      const at = HEADER_WORDS + row * ROW_WORDS;
+      this.#words.fill(0, at, at + ROW_WORDS);
     }
+    return gone;
   }
 
   unmap(): void {
@@ -207,9 +213,10 @@ export class Scoreboard {
 export class Row {
   readonly #words: Int32Array;
 
-  constructor(words: Int32Array, tid: number) {
+  constructor(words: Int32Array, tid: number, family: number) {
     this.#words = words;
     words[TID] = tid;
+    words[FAMILY] = family;
     words[STATE] = numberOf.starting;
   }
 
@@ -233,4 +240,4 @@ export class Row {
 }
 
 /** A row that nobody reads, where there is no shared memory. */
-export const unreadRow = (): Row => new Row(new Int32Array(ROW_WORDS), 0);
+export const unreadRow = (): Row => new Row(new Int32Array(ROW_WORDS), 0, 0);

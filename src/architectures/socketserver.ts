@@ -29,6 +29,7 @@ export const socketserver: Architecture = {
   conversations: 'as many as clients come, or --max-threads',
   defeatedBy: 'a crowd: clients decide how many threads start',
   arrangement: 'crew',
+  assistants: 'threads',
   capacity: 'unbounded',
   threads: { default: 1, adjustable: false },
   processes: { default: 1, adjustable: false },

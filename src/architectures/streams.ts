@@ -4,14 +4,16 @@
  * reads, so that a client that sends faster than it is answered waits in the kernel.
  */
 import type { Socket } from 'node:net';
+import type { Conversation } from '../protocol/conversation.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import type { Backlog } from './backlog.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
 
 /** Written behind other bytes to be told when those have left: a callback for each write costs every question. */
-export const NOTHING = Buffer.alloc(0);
+const NOTHING = Buffer.alloc(0);
 
 /** Whether the kernel has all that was written: not if some is buffered, and not if a write failed. */
-export const isSent = (socket: Socket): boolean =>
+const isSent = (socket: Socket): boolean =>
   socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
 
 export class StreamReader {
@@ -86,8 +88,13 @@ export class StreamWriter {
     this.#backlog = backlog;
   }
 
-  /** Hands over what is in the outbox and leaves it empty; `drain` before the next. @throws LimitReached */
-  write(out: Outbox): void {
+  /**
+   * Hands over what is in the outbox and leaves it empty; `drain` before the next.
+   *
+   * @returns whether there is room for more
+   * @throws LimitReached if too much is unsent in all
+   */
+  write(out: Outbox): boolean {
     const bytes = out.buffer.subarray(0, out.length);
     this.#hasRoom = this.#socket.write(bytes);
     if (isSent(this.#socket)) out.clear();
@@ -98,6 +105,7 @@ export class StreamWriter {
       this.#socket.write(NOTHING, this.#sent);
       this.#count(this.#socket.writableLength);
     }
+    return this.#hasRoom;
   }
 
   /** Nothing of it will be sent any more. */
@@ -134,4 +142,11 @@ export class StreamWriter {
   close(): Promise<void> {
     return new Promise((resolve) => this.#socket.end(() => resolve()));
   }
+}
+
+/** What a connection is doing whose answers go through a writer. */
+export function phaseOf(conversation: Conversation, writer: StreamWriter): number {
+  if (writer.unsent !== undefined) return ANSWER;
+  if (conversation.isThinking) return THINKING;
+  return conversation.heldLength > 0 ? QUESTION : IDLE;
 }

@@ -30,7 +30,8 @@ export async function createContext(
 ): Promise<{ worker: WorkerContext; dispose(): void }> {
   const tid = threadId();
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
-  const row = scoreboard.claim(process.pid, tid);
+  const family = config.assistant === undefined ? process.pid : config.parent;
+  const row = scoreboard.claim(process.pid, tid, family);
   const departure = new Departure(scoreboard.orders(config.generation));
   const asynchronous = architecture.arrangement === 'node';
   const settler = createSettler(config.service);

@@ -30,6 +30,8 @@ export interface Door {
 }
 
 type Rules = Pick<AdmissionRules, 'limits' | 'whenFull' | 'dryRun' | 'processes'>;
+/** With whose family a process counts its clients: of an assistant that is its worker, dead or alive. */
+type SharedRules = Rules & { readonly parent: number };
 
 /**
  * @param threads how many threads this process is going to start
@@ -67,14 +69,14 @@ const parts = { clock, random: Math.random } as const;
 
 /** A thread's view of the door that is in the scoreboard's memory. */
 export const sharedAdmission = (
-  rules: Rules,
+  rules: SharedRules,
   memory: Int32Array,
   { descriptors, tickets }: Door,
   count: (refusal: Refusal) => void,
 ): Admission =>
   new Admission(
     { ...rules, descriptors },
-    { ...parts, memory, tickets, count, pid: process.pid, parent: process.ppid },
+    { ...parts, memory, tickets, count, pid: process.pid, parent: rules.parent },
   );
 
 /** The door of a server that is this process alone. */

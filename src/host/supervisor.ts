@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkerEvent } from '../architectures/architecture.ts';
 import { type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
-import { dropHolder, prepareAdmission } from '../limits/admission.ts';
+import { dropHolder, dropHoldersOf, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
-import { interrupt } from '../os/signal.ts';
+import { interrupt, signalGroup } from '../os/signal.ts';
 import { close, shutdown } from '../os/socket.ts';
 import { randomSeed } from './door.ts';
 import { ServeError } from './errors.ts';
@@ -41,6 +41,7 @@ const workerFile = new URL(`./worker${extension}`, import.meta.url);
 /** Where Node keeps compiled code by default; with it a worker starts in a third of the time. */
 const compileCache = join(tmpdir(), 'node-compile-cache');
 
+/** A worker process, and what it has started: of a crew those may be there when it is gone. */
 interface WorkerProcess {
   readonly child: ChildProcess;
   readonly index: number;
@@ -48,6 +49,8 @@ interface WorkerProcess {
   readonly startedAt: number;
   /** How many of its threads have yet to say that they serve. */
   unready: number;
+  /** True if it has ended itself, and only others are left of it. */
+  isGone: boolean;
   /** Whoever waits for it to serve, until it does. */
   starting: { readonly ready: () => void; readonly failed: (error: Error) => void } | undefined;
   /** Set once it was told to leave: when it is killed if it has not. */
@@ -148,7 +151,7 @@ export class Supervisor {
 
   /** Process ids of the workers, of those that are leaving too. */
   get pids(): number[] {
-    return [...this.#workers].map(({ child }) => child.pid!);
+    return [...this.#workers].filter(({ isGone }) => !isGone).map(({ child }) => child.pid!);
   }
 
   /** Puts new workers in place of all; resolves when they serve, rejects if they cannot and the old ones serve on. */
@@ -201,7 +204,9 @@ export class Supervisor {
       if (worker.generation === this.#generation) this.#seeOff(worker, 0, 'SIGKILL');
     }
     if (this.#closing !== undefined) return;
-    const serving = [...this.#workers].filter(({ killing }) => killing === undefined);
+    const serving = [...this.#workers].filter(
+      ({ killing, isGone }) => killing === undefined && !isGone,
+    );
     for (let index = 0; index < this.#plan.processes; index++) {
       if (!serving.some((worker) => worker.index === index)) this.#startWorker(index);
     }
@@ -279,7 +284,8 @@ export class Supervisor {
       index,
       generation: this.#generation,
       startedAt: Date.now(),
-      unready: traits.arrangement === 'crew' ? 1 : threads,
+      unready: this.#isCrew ? 1 : threads,
+      isGone: false,
       starting: undefined,
       killing: undefined,
     };
@@ -296,8 +302,15 @@ export class Supervisor {
       // Of a process that never was there is no 'close'.
       if (child.pid === undefined) this.#workers.delete(worker);
     });
-    // 'close' and not 'exit': the journal has been read to its end by then.
-    child.on('close', (code, signal) => this.#ended(worker, code, signal));
+    // 'close' and not 'exit': the journal has been read to its end by then. But whoever a crew has started
+    // holds the journal too, and until it has ended nobody would accept.
+    child.on('exit', (code, signal) => {
+      if (this.#isCrew && worker.unready <= 0) this.#ended(worker, code, signal);
+    });
+    child.on('close', (code, signal) => {
+      if (!worker.isGone) this.#ended(worker, code, signal);
+      this.#familyEnded(worker);
+    });
     return worker;
   }
 
@@ -330,16 +343,12 @@ export class Supervisor {
   }
 
   #ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
-    this.#workers.delete(worker);
-    clearTimeout(worker.killing);
+    worker.isGone = true;
     const pid = worker.child.pid ?? 0;
-    const rows = this.read().filter((row) => row.pid === pid);
-    const lost = openOf(rows);
-    // It had no time left to count them itself.
-    if (worker.killing !== undefined) this.#scoreboard.addCut(lost);
-    this.#scoreboard.freeRowsOf(pid);
+    const lost = this.#freeRows(worker, (row) => row.pid === pid);
+    // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
     dropHolder(this.#scoreboard.admission, pid);
-    this.#onEnded();
+    if (worker.killing !== undefined) this.#wakeLeaving();
     const how = signal === null ? `exit code ${code}` : signal;
     worker.starting?.failed(
       new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
@@ -359,6 +368,24 @@ export class Supervisor {
     this.#replacements.add(replacement);
   }
 
+  /** Nothing is left of a worker, nor of what it had started. */
+  #familyEnded(worker: WorkerProcess): void {
+    this.#workers.delete(worker);
+    clearTimeout(worker.killing);
+    const pid = worker.child.pid ?? 0;
+    this.#freeRows(worker, (row) => row.family === pid);
+    dropHoldersOf(this.#scoreboard.admission, pid);
+    this.#onEnded();
+  }
+
+  /** @returns how many connections were lost with those rows */
+  #freeRows(worker: WorkerProcess, isGone: (row: RowReading) => boolean): number {
+    const lost = openOf(this.#scoreboard.freeRows(isGone));
+    // Whoever was killed as its time was over could not count them itself.
+    if (worker.killing !== undefined) this.#scoreboard.addCut(lost);
+    return lost;
+  }
+
   async #stop(drain: number): Promise<void> {
     this.#clearReplacements();
     const accepted = this.read().map((row) => row.accepted);
@@ -373,8 +400,6 @@ export class Supervisor {
     this.#hasten(drain);
     while (this.#workers.size > 0) await this.#nextEnd();
     this.#stuck?.close();
-    // Rows that are left are those of assistants, which were killed with their worker.
-    this.#scoreboard.addCut(openOf(this.read()));
     const after = this.#scoreboard.departed;
     this.#scoreboard.unmap();
     close(this.#scoreboardFd);
@@ -395,24 +420,35 @@ export class Supervisor {
   #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
     const { child, killing } = worker;
     clearTimeout(killing);
-    worker.killing = setTimeout(() => child.kill('SIGKILL'), drain + GRACE);
+    worker.killing = setTimeout(() => {
+      child.kill('SIGKILL');
+      if (this.#isCrew) signalGroup(child.pid!, 'SIGKILL');
+    }, drain + GRACE);
     if (signal !== undefined) child.kill(signal);
     else if (!this.#servesOnMain && killing === undefined) child.kill('SIGTERM');
     this.#wakeLeaving();
   }
 
-  /** A thread asleep in the kernel is woken until it has left; where others serve, the main thread does that. */
+  /** A thread asleep in the kernel is woken until it has left; where others serve, their worker's main thread does that, if it is there. */
   #wakeLeaving(): void {
-    if (!this.#servesOnMain) return;
     const wake = () => {
-      const leaving = [...this.#workers].filter(({ killing }) => killing !== undefined);
-      for (const { child } of leaving) interrupt(child.pid!, child.pid!);
-      if (leaving.length > 0) return;
+      const asleep = [...this.#workers].filter(
+        ({ killing, isGone }) => killing !== undefined && (this.#servesOnMain || isGone),
+      );
+      for (const { child, isGone } of asleep) {
+        if (isGone) signalGroup(child.pid!, 'wake');
+        else interrupt(child.pid!, child.pid!);
+      }
+      if (asleep.length > 0) return;
       clearInterval(this.#waking);
       this.#waking = undefined;
     };
     this.#waking ??= setInterval(wake, WAKE_AGAIN);
     wake();
+  }
+
+  get #isCrew(): boolean {
+    return this.#plan.traits.arrangement === 'crew';
   }
 
   get #servesOnMain(): boolean {

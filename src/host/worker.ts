@@ -10,8 +10,16 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { type Admission, dropHolder } from '../limits/admission.ts';
 import { mapSharedMemory } from '../os/memory.ts';
-import { dieWithParent, ignoreTerminal, interrupt, interruptible, threadId } from '../os/signal.ts';
-import { close } from '../os/socket.ts';
+import {
+  dieWithParent,
+  ignoreTerminal,
+  interrupt,
+  interruptible,
+  leadGroup,
+  signalGroup,
+  threadId,
+} from '../os/signal.ts';
+import { close, setBlocking } from '../os/socket.ts';
 import { createContext, type Helm } from './context.ts';
 import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
@@ -51,6 +59,8 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
     await architecture.serve(worker);
   } else {
+    // A service that has loaded node:process has made Node open standard input, the client, and not to block.
+    setBlocking(socket, true);
     architecture.assist!(worker, { socket, peer: config.assistant.peer });
   }
   dispose();
@@ -132,7 +142,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       setTimeout(left, BACK_OFF);
     });
     child.on('exit', () => {
-      scoreboard.freeRowsOf(child.pid!);
+      scoreboard.freeRows(({ pid }) => pid === child.pid);
       dropHolder(scoreboard.admission, child.pid!);
       left();
     });
@@ -172,13 +182,22 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     for (const [, tid] of threads) if (tid > 0) interrupt(process.pid, tid);
     for (const { pid } of processes) if (pid !== undefined) interrupt(pid, pid);
   };
-  process.once('SIGTERM', () => {
+  process.on('SIGTERM', () => {
+    if (isCrew && isOutlived()) signalGroup(process.pid, 'SIGKILL');
+    if (waking !== undefined) return;
     for (const [thread] of threads) thread.postMessage('stop');
     wake();
     waking = setInterval(wake, WAKE_AGAIN);
     ended();
   });
 
+  if (isCrew) {
+    // Killed by the kernel it could not take its assistants along, which do not end with it otherwise: a
+    // super-server may be gone, and whoever has a process of its own is served to the end.
+    leadGroup();
+    dieWithParent('SIGTERM');
+    if (isOutlived()) process.exit();
+  }
   for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
 }
 
@@ -197,13 +216,20 @@ function fail(error: unknown): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
+/** Whether the supervisor is gone. */
+function isOutlived(): boolean {
+  return process.ppid !== config.parent;
+}
+
 const stackOf = (error: unknown) =>
   error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 const config: WorkerConfig = JSON.parse(process.argv[2]!);
 process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
-dieWithParent();
-if (process.ppid !== config.parent) process.exit();
+if (config.assistant === undefined) {
+  dieWithParent();
+  if (isOutlived()) process.exit();
+}
 ignoreTerminal();
 interruptible();
 

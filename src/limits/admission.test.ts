@@ -6,6 +6,7 @@ import {
   Admission,
   type AdmissionRules,
   dropHolder,
+  dropHoldersOf,
   openOf,
   prepareAdmission,
   type Refusal,
@@ -304,7 +305,7 @@ describe('a dry run', () => {
 });
 
 describe('a process that is gone', () => {
-  it('holds nothing any more, nor do its assistants', () => {
+  it('holds nothing any more, nor do its assistants once they are gone', () => {
     const house = new House({ limits: { connections: 4, connectionsPerAddress: 2 } });
     const [gone, assistant, left] = [house.process(10), house.process(12, 10), house.process(11)];
     for (const [door, address] of [
@@ -317,6 +318,8 @@ describe('a process that is gone', () => {
     }
     expect(left.enter(undefined)).toBe('connections');
     dropHolder(house.memory, 10);
+    expect(house.open).toBe(2);
+    dropHoldersOf(house.memory, 10);
     expect(house.open).toBe(1);
     const another = house.process(13);
     expect(another.enter(two)).toBeTypeOf('number');

@@ -74,7 +74,7 @@ export interface AdmissionRules {
 export interface AdmissionParts {
   readonly memory: Int32Array;
   readonly pid: number;
-  /** Whose end is the end of this process too. */
+  /** Who started this process. */
   readonly parent: number;
   /** By descriptor of this process, shared by its threads: what `admit` notes for `leave`. */
   readonly tickets?: Int32Array | undefined;
@@ -100,14 +100,19 @@ export function openOf(memory: Int32Array): number {
   return open;
 }
 
-/** Drops what a process held that is gone, and what its assistants held, which end with it. */
-export function dropHolder(memory: Int32Array, pid: number): void {
+/** Drops what a process held that is gone. */
+export const dropHolder = (memory: Int32Array, pid: number): void => drop(memory, PID, pid);
+
+/** Drops what those held whom a process had started, once all of them are gone. */
+export const dropHoldersOf = (memory: Int32Array, parent: number): void =>
+  drop(memory, PARENT, parent);
+
+function drop(memory: Int32Array, word: number, pid: number): void {
   const words64 = new BigInt64Array(memory.buffer, memory.byteOffset, memory.length / 2);
   const used = Atomics.load(memory, HOLDERS_USED);
   for (let holder = 0; holder < used; holder++) {
     const at = HOLDERS_AT + holder * HOLDER_WORDS;
-    if (memory[at + PID] === 0) continue;
-    if (memory[at + PID] !== pid && memory[at + PARENT] !== pid) continue;
+    if (memory[at + PID] === 0 || memory[at + word] !== pid) continue;
     for (let entry = COUNTS_AT; entry < RATES_AT; entry += 2) {
       const value = Atomics.load(memory, entry + VALUE);
       if (value >>> NUMBER_BITS === holder + 1) Atomics.store(words64, entry / 2, 0n);

@@ -103,6 +103,7 @@ export const libc = {
   clock_gettime: declare<(clock: Int, time: Address) => Int>('int clock_gettime(int, uintptr_t)'),
   getrusage: declare<(who: Int, usage: Address) => Int>('int getrusage(int, uintptr_t)'),
   gettid: declare<() => Int>('int gettid()'),
+  setpgid: declare<(pid: Int, group: Int) => Int>('int setpgid(int, int)'),
   tgkill: declare<(pid: Int, tid: Int, signal: Int) => Int>('int tgkill(int, int, int)'),
   sigaction: declare<(signal: Int, action: Uint8Array, old: null) => Int>(
     'int sigaction(int, void *, void *)',

@@ -38,7 +38,21 @@ export function ignoreTerminal(): void {
   handle(constants.signals.SIGHUP, SIG_IGN);
 }
 
-/** A worker must not outlive its supervisor, however that ended. prctl(2) */
-export function dieWithParent(): void {
-  check('prctl', libc.prctl(PR_SET_PDEATHSIG, constants.signals.SIGKILL));
+/** A worker must not outlive its supervisor, however that ended: the kernel sends it this signal then. prctl(2) */
+export function dieWithParent(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): void {
+  check('prctl', libc.prctl(PR_SET_PDEATHSIG, constants.signals[signal]));
+}
+
+/** This process and all that it starts from now on: they are reached under its number, even once it is gone. setpgid(2) */
+export function leadGroup(): void {
+  check('setpgid', libc.setpgid(0, 0));
+}
+
+/** Wakes, or kills, all who are left of the group that a process led; none may be. */
+export function signalGroup(leader: number, signal: 'wake' | 'SIGKILL'): void {
+  try {
+    process.kill(-leader, signal === 'wake' ? WAKE : signal);
+  } catch {
+    // All have ended.
+  }
 }

@@ -31,7 +31,7 @@ it('what cannot be survived follows from what a page declares', () => {
   expect(excused('idle-crowd')).toEqual(['single']);
   expect(excused('slow-drip')).toEqual(['single']);
   expect(excused('churn')).toEqual([]);
-  expect(excused('kill')).toEqual(['socketserver', 'inetd']);
+  expect(excused('kill')).toEqual(['socketserver']);
   expect(excused('burn')).toEqual(
     catalogue
       .filter(

@@ -45,8 +45,8 @@ export function byDesign(attack: Attack, traits: Traits): string | undefined {
   if (attack.takes === 'answers' && answersAlone) {
     return 'one thread makes all answers: while one computes, nobody else is answered';
   }
-  if (attack.isInside && costsAThread(traits)) {
-    return 'a thread or process is started for each client, and whoever waits for that as the worker is killed is lost with it: nearly one at each kill';
+  if (attack.isInside && costsAThread(traits) && traits.assistants === 'threads') {
+    return 'a thread of the worker is started for each client, and whoever waits for that as the worker is killed is lost with it: nearly one at each kill';
   }
   return undefined;
 }
