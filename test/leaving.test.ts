@@ -11,10 +11,10 @@ import { serve } from '../src/index.ts';
 import { isRunning } from '../src/os/processes.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf, descriptorsOf } from './support/kernel.ts';
+import { descendantsOf, descriptorsOf, isReceived } from './support/kernel.ts';
 import { Process, spawnMondo } from './support/processes.ts';
-import { architectures, Serving } from './support/serving.ts';
-import { MS, staysPending, until, within } from './support/until.ts';
+import { architectures, Serving, variants } from './support/serving.ts';
+import { MS, staysPending, steady, until, within } from './support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 const questions = Object.entries(aphorisms);
@@ -310,6 +310,25 @@ describe('a restart', () => {
     await serving.expectNothingLeft();
   });
 
+  it('that failed leaves a server whose workers are replaced as ever', async () => {
+    const service = join(folder, 'slip.mjs');
+    const good = `export default { delimiter: '?', answer: () => 'one.' };`;
+    writeFileSync(service, good);
+    const serving = await Serving.start({ architecture: 'epoll', service });
+    const [worker] = serving.server.pids;
+    writeFileSync(service, 'export default {');
+    await expect(serving.server.restart()).rejects.toThrow(/slip\.mjs/);
+    await until('the new worker to be gone', () => serving.server.pids.length === 1);
+    expect(serving.server.pids).toEqual([worker]);
+    writeFileSync(service, good);
+    process.kill(worker!, 'SIGKILL');
+    await until('its death to be told', () => serving.events.some(({ type }) => type === 'died'));
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, 'Which?', 4)).toBe('one.');
+    await client.close();
+    await serving.stop();
+  });
+
   it('is asked for with SIGHUP, and the command says so', async () => {
     await using server = spawnMondo('serve', 'threaded', '-p', '0', '--drain', '1s');
     await server.printed(/Listening/);
@@ -326,6 +345,33 @@ const socketsOf = (pid: number) =>
   [...descriptorsOf(pid).values()].filter((what) => what.startsWith('socket:'));
 
 describe('mondo serve', () => {
+  it.each(
+    variants.filter(({ options }) => options.reuseport !== true),
+  )('$title drains where SIGTERM goes to every process of it, as systemd sends it', async ({
+    options,
+  }) => {
+    const flags = Object.entries(options).flatMap(([name, value]) => {
+      if (name === 'architecture') return [String(value)];
+      return value === true ? [`--${name}`] : [`--${name}`, String(value)];
+    });
+    const think = ['--think', `${300 * MS}`, '--think-how', 'defer'];
+    await using server = spawnMondo('serve', ...flags, '-p', '0', ...think);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const client = await NetClient.connect(address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.send(BEAUTIFUL);
+    await until('the question to be received', () =>
+      isReceived(Number(port), Number(client.peer.split(':')[1])),
+    );
+    for (const pid of [...descendantsOf(server.pid).reverse(), server.pid]) {
+      process.kill(pid, 'SIGTERM');
+    }
+    expect(await client.rest()).toBe('Ugly.');
+    await client.close();
+    expect((await server.ended()).stdout).toMatch(/Stopped: 1 answered to the end, 0 cut off/);
+  });
+
   it('ends at once after a second signal, and says who was cut off', async () => {
     const options = ['--think', String(FOREVER), '--think-how', 'defer', '--drain', '60m'];
     await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
@@ -449,6 +495,27 @@ describe('a worker', () => {
       await serving.stop();
     });
 
+    it.runIf(title === 'inetd')(
+      'may be killed among a crowd, and loses hardly anybody',
+      async () => {
+        const serving = await Serving.start(options);
+        const clients = await Promise.all(
+          Array.from({ length: 20 }, () => NetClient.connect(serving.address)),
+        );
+        const answers = clients.map((client) =>
+          ask(client, BEAUTIFUL, 5).catch((error: Error) => error.message),
+        );
+        const [worker] = serving.server.pids;
+        await until('some processes to start', () => descendantsOf(worker!).length > 2);
+        await killed(serving, worker!);
+        const lost = (await Promise.all(answers)).filter((answer) => answer !== 'Ugly.');
+        // Whoever was accepted in that very moment; before, one that starts could be another.
+        expect(lost.length).toBeLessThanOrEqual(1);
+        await Promise.all(clients.map((client) => client.close()));
+        await serving.server.close();
+      },
+    );
+
     it('may be killed while one of them starts', async () => {
       const serving = await Serving.start(options);
       const client = await NetClient.connect(serving.address);
@@ -486,6 +553,17 @@ describe('a worker', () => {
       await client.close();
     });
 
+    it('may be killed, and then one of them: it is no longer there for anybody who asks', async () => {
+      const { serving, client, worker, assistant } = await engaged();
+      await killed(serving, worker);
+      process.kill(assistant, 'SIGKILL');
+      expect(await client.rest()).toBe('');
+      await client.close();
+      await until('its process to end', () => !isRunning(assistant));
+      await serving.server.close();
+      expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 0 });
+    });
+
     it('may be killed, and a restart leaves them their time', async () => {
       const { serving, client, worker, assistant } = await engaged({ drain: 1000 * MS });
       await killed(serving, worker);
@@ -516,6 +594,19 @@ describe('a worker', () => {
       await client.close();
       await until('all of it to end', () => !processes.some(isRunning));
     });
+  });
+
+  it('that dies may be told of to one who closes the server at once', async () => {
+    const events: string[] = [];
+    const server = await serve({ architecture: 'epoll', port: 0 }, (event) => {
+      events.push(event.type);
+      if (event.type === 'died') void server.close();
+    });
+    process.kill(server.pids[0]!, 'SIGKILL');
+    await until('the server to stop', () => events.includes('stopped'));
+    await server.close();
+    expect(await steady('the number of workers', () => server.pids.length)).toBe(0);
+    expect(events.at(-1)).toBe('stopped');
   });
 
   it('that dies again and again is replaced after longer and longer', async () => {

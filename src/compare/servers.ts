@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { ServeOptions } from '../host/plan.ts';
-import { descendantsOf, kill } from '../os/processes.ts';
+import { killWithAll } from '../os/processes.ts';
 import type { Order, Reply } from './keeper.ts';
 
 const extension = import.meta.filename.slice(-3);
@@ -51,7 +51,7 @@ export class Servers implements AsyncDisposable {
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
-    for (const pid of [...descendantsOf(child.pid!), child.pid!]) kill(pid);
+    await killWithAll(child.pid!);
     await gone;
   }
 

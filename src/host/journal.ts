@@ -27,8 +27,10 @@ export function writeEvent(fd: number, event: Stamped<WorkerEvent | StartEvent>)
   try {
     writeSync(fd, `${JSON.stringify(event)}\n`);
   } catch (error) {
-    // The supervisor is gone, and this process is about to be told so by a signal.
     if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    // The supervisor is gone, and with it its server. All but one kind of process are about to be told so by the
+    // kernel: an assistant whose own worker went before.
+    process.kill(process.pid, 'SIGKILL');
   }
 }
 

@@ -47,6 +47,8 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     mostWaiting: 0,
     waitForAssistants: isUnavailable,
   };
+  // Node makes standard input non-blocking when first it is asked for: a service might, and here it is the client.
+  void process.stdin;
   setBlocking(STDIN, true);
   const task = { socket: STDIN, peer: peerOf(STDIN) };
   inetd.assist!(worker, task);

@@ -11,6 +11,7 @@ import { type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../architectures/s
 import { dropHolder, dropHoldersOf, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
+import { isRunning } from '../os/processes.ts';
 import { interrupt, signalGroup } from '../os/signal.ts';
 import { close, shutdown } from '../os/socket.ts';
 import { randomSeed } from './door.ts';
@@ -299,17 +300,24 @@ export class Supervisor {
     child.on('error', (error) => {
       const failure = new ServeError('failed', `Cannot start a worker: ${error.message}`);
       worker.starting?.failed(failure);
-      // Of a process that never was there is no 'close'.
+      // Of a process that never was there may be no 'close'.
       if (child.pid === undefined) this.#workers.delete(worker);
     });
     // 'close' and not 'exit': the journal has been read to its end by then. But whoever a crew has started
     // holds the journal too, and until it has ended nobody would accept.
     child.on('exit', (code, signal) => {
-      if (this.#isCrew && worker.unready <= 0) this.#ended(worker, code, signal);
+      if (!this.#isCrew || worker.unready > 0) return;
+      // Not at once: what a listener of ours throws would keep 'close' from coming.
+      setImmediate(() => {
+        if (!worker.isGone) this.#ended(worker, code, signal);
+      });
     });
     child.on('close', (code, signal) => {
-      if (!worker.isGone) this.#ended(worker, code, signal);
-      this.#familyEnded(worker);
+      try {
+        if (!worker.isGone) this.#ended(worker, code, signal);
+      } finally {
+        this.#familyEnded(worker);
+      }
     });
     return worker;
   }
@@ -347,34 +355,38 @@ export class Supervisor {
     const pid = worker.child.pid ?? 0;
     const lost = this.#freeRows(worker, (row) => row.pid === pid);
     // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
-    dropHolder(this.#scoreboard.admission, pid);
-    if (worker.killing !== undefined) this.#wakeLeaving();
+    if (pid > 0) dropHolder(this.#scoreboard.admission, pid);
+    if (this.#isCrew && worker.killing !== undefined) this.#wakeLeaving();
     const how = signal === null ? `exit code ${code}` : signal;
     worker.starting?.failed(
       new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
     );
     if (worker.killing !== undefined || this.#closing !== undefined) return;
     // Others are about to take the place of all, or it is for them to say that they cannot.
-    if (worker.starting !== undefined || worker.generation < this.#generation) return;
+    const isReplaced = this.#restarting !== undefined && worker.generation < this.#generation;
+    if (worker.starting !== undefined || isReplaced) return;
     const young = Date.now() - worker.startedAt < SHORT_LIFE;
     const deaths = young ? (this.#deaths[worker.index] ?? 0) + 1 : 0;
     this.#deaths[worker.index] = deaths;
     const delay = deaths === 0 ? 0 : Math.min(LONGEST_WAIT, 50 * 2 ** deaths);
-    this.#deliver?.({ type: 'died', worker: worker.index, pid, how, lost, delay, at: Date.now() });
     const replacement = setTimeout(() => {
       this.#replacements.delete(replacement);
       this.#startWorker(worker.index);
     }, delay);
     this.#replacements.add(replacement);
+    // Last: whoever hears of it may close the server, or throw.
+    this.#deliver?.({ type: 'died', worker: worker.index, pid, how, lost, delay, at: Date.now() });
   }
 
   /** Nothing is left of a worker, nor of what it had started. */
   #familyEnded(worker: WorkerProcess): void {
     this.#workers.delete(worker);
     clearTimeout(worker.killing);
-    const pid = worker.child.pid ?? 0;
-    this.#freeRows(worker, (row) => row.family === pid);
-    dropHoldersOf(this.#scoreboard.admission, pid);
+    const { pid } = worker.child;
+    if (pid !== undefined) {
+      this.#freeRows(worker, (row) => row.family === pid);
+      dropHoldersOf(this.#scoreboard.admission, pid);
+    }
     this.#onEnded();
   }
 
@@ -418,8 +430,12 @@ export class Supervisor {
 
   /** Tells a worker to leave, or one that was told that it has less time. */
   #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
-    const { child, killing } = worker;
+    const { child, killing, isGone } = worker;
     clearTimeout(killing);
+    // Whose process has ended meanwhile was lost then, and not cut off now.
+    if (isGone) {
+      this.#scoreboard.freeRows(({ family, pid }) => family === child.pid && !isRunning(pid));
+    }
     worker.killing = setTimeout(() => {
       child.kill('SIGKILL');
       if (this.#isCrew) signalGroup(child.pid!, 'SIGKILL');

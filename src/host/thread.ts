@@ -3,27 +3,11 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Task } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { threadId } from '../os/signal.ts';
+import { type FromThread, RUNNING, STARTING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
-import type { Door } from './door.ts';
 import { writeEvent } from './journal.ts';
 import { scarcityOf } from './scarcity.ts';
-import { JOURNAL_FD, type WorkerConfig } from './worker-config.ts';
-
-export interface ThreadData {
-  readonly config: WorkerConfig;
-  readonly listener: number;
-  readonly door: Door;
-  /** What to assist with; a thread without a task serves. */
-  readonly task?: Task;
-  /** How many assistants are running, of threads and processes, as the main thread counts them. */
-  readonly running: Int32Array<SharedArrayBuffer>;
-}
-
-export type FromThread =
-  | { readonly type: 'here'; readonly tid: number }
-  /** Its one client cannot be served for want of something. */
-  | { readonly type: 'unserved'; readonly error: Error }
-  | { readonly type: 'startThread' | 'startProcess'; readonly task: Task };
+import { JOURNAL_FD } from './worker-config.ts';
 
 const { config, listener, door, task, running } = workerData as ThreadData;
 const port = parentPort!;
@@ -35,20 +19,26 @@ const GLANCE = 100;
 const architecture = await loadArchitecture(config.architecture);
 tell({ type: 'here', tid: threadId() });
 
-const start = (type: 'startThread' | 'startProcess') => (startTask: Task) => {
-  Atomics.add(running, 0, 1);
+const start = (type: 'startThread' | 'startProcess', startTask: Task) => {
+  Atomics.add(running, RUNNING, 1);
   tell({ type, task: startTask });
 };
 const helm: Helm = {
   stopped: new Promise((resolve) => {
     if (architecture.arrangement === 'node') port.once('message', () => resolve());
   }),
-  startThread: start('startThread'),
-  startProcess: start('startProcess'),
+  startThread: (startTask) => start('startThread', startTask),
+  startProcess(startTask) {
+    Atomics.add(running, STARTING, 1);
+    start('startProcess', startTask);
+    // As after a fork: whoever is accepted before there is a process for it is lost if this one is killed,
+    // and in the listener's queue it is not.
+    while (Atomics.load(running, STARTING) > 0) Atomics.wait(running, STARTING, 1);
+  },
   waitForAssistants(count, stopping) {
-    for (let now = Atomics.load(running, 0); now >= count && !stopping(); ) {
-      Atomics.wait(running, 0, now, GLANCE);
-      now = Atomics.load(running, 0);
+    for (let now = Atomics.load(running, RUNNING); now >= count && !stopping(); ) {
+      Atomics.wait(running, RUNNING, now, GLANCE);
+      now = Atomics.load(running, RUNNING);
     }
   },
 };

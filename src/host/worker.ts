@@ -11,20 +11,20 @@ import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { type Admission, dropHolder } from '../limits/admission.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import {
-  dieWithParent,
-  ignoreTerminal,
   interrupt,
   interruptible,
   leadGroup,
+  leaveSignalsToSupervisor,
   signalGroup,
+  signalWithParent,
   threadId,
 } from '../os/signal.ts';
 import { close, setBlocking } from '../os/socket.ts';
+import { type FromThread, RUNNING, STARTING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
 import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
 import { scarcityOf } from './scarcity.ts';
-import type { FromThread, ThreadData } from './thread.ts';
 import { JOURNAL_FD, LISTENER_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
@@ -40,7 +40,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   const helm: Helm = {
     stopped: new Promise((resolve) => {
       // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
-      if (architecture.arrangement === 'node') process.once('SIGTERM', () => resolve());
+      if (architecture.arrangement === 'node') whenToldToLeave(config, resolve);
     }),
     startThread: unavailable,
     startProcess: unavailable,
@@ -59,7 +59,8 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
     await architecture.serve(worker);
   } else {
-    // A service that has loaded node:process has made Node open standard input, the client, and not to block.
+    // Node makes standard input non-blocking when first it is asked for: a service might, and here it is the client.
+    void process.stdin;
     setBlocking(socket, true);
     architecture.assist!(worker, { socket, peer: config.assistant.peer });
   }
@@ -76,14 +77,15 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   const servers = isCrew ? 1 : config.threads;
   const door = doorOf(config.limits, isCrew ? 1 + config.threads : servers, architecture);
   let shared: { scoreboard: Scoreboard; admission: Admission } | undefined;
-  const running = new Int32Array(new SharedArrayBuffer(4));
+  const running = new Int32Array(new SharedArrayBuffer(8));
   const threads = new Map<Worker, number>();
   const processes = new Set<ChildProcess>();
   let waking: NodeJS.Timeout | undefined;
+  let isLeading = false;
 
   const assistantEnded = () => {
-    Atomics.sub(running, 0, 1);
-    Atomics.notify(running, 0);
+    Atomics.sub(running, RUNNING, 1);
+    Atomics.notify(running, RUNNING);
   };
   const ended = () => {
     if (threads.size + processes.size === 0) clearInterval(waking);
@@ -116,6 +118,10 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   }
 
   function startProcess(task: Task): void {
+    if (!isLeading) lead();
+    isLeading = true;
+    // It has to be said here as well: the signal waits behind all that were asked for before.
+    if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
     const socket = task.socket!;
     const { scoreboard, admission } = sharing();
     // Its own process cannot give it back if it is killed.
@@ -135,6 +141,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       assistantEnded();
       ended();
     };
+    Atomics.sub(running, STARTING, 1);
+    Atomics.notify(running, STARTING);
     child.on('error', (error) => {
       if (child.pid !== undefined || scarcityOf(error) === undefined) fail(error);
       tellUnserved(task, 'process', error);
@@ -182,23 +190,38 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     for (const [, tid] of threads) if (tid > 0) interrupt(process.pid, tid);
     for (const { pid } of processes) if (pid !== undefined) interrupt(pid, pid);
   };
-  process.on('SIGTERM', () => {
-    if (isCrew && isOutlived()) signalGroup(process.pid, 'SIGKILL');
-    if (waking !== undefined) return;
+  for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
+  whenToldToLeave(config, () => {
     for (const [thread] of threads) thread.postMessage('stop');
     wake();
     waking = setInterval(wake, WAKE_AGAIN);
     ended();
   });
+}
 
-  if (isCrew) {
-    // Killed by the kernel it could not take its assistants along, which do not end with it otherwise: a
-    // super-server may be gone, and whoever has a process of its own is served to the end.
-    leadGroup();
-    dieWithParent('SIGTERM');
-    if (isOutlived()) process.exit();
-  }
-  for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
+/**
+ * Processes that are started do not end with this one: whoever has one is served to the end, whatever becomes
+ * of the super-server. So killed by the kernel it could not take them along when its supervisor dies.
+ */
+function lead(): void {
+  leadGroup();
+  process.on('SIGUSR2', () => signalGroup(process.pid, 'SIGKILL'));
+  signalWithParent('SIGUSR2');
+}
+
+/** Calls back once the scoreboard says so; SIGTERM bids look, but anybody may send that. */
+function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void {
+  const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
+  const orders = scoreboard.orders(generation);
+  let isTold = false;
+  const look = () => {
+    if (isTold || orders.order === 'serve') return;
+    isTold = true;
+    leave();
+  };
+  // Never taken back: without a handler the next one would end this process.
+  process.on('SIGTERM', look);
+  look();
 }
 
 /** Our own bug, or a service that cannot be loaded: the supervisor is told, and this process ends. */
@@ -227,10 +250,11 @@ const stackOf = (error: unknown) =>
 const config: WorkerConfig = JSON.parse(process.argv[2]!);
 process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
 if (config.assistant === undefined) {
-  dieWithParent();
+  // A worker must not outlive its supervisor.
+  signalWithParent('SIGKILL');
   if (isOutlived()) process.exit();
 }
-ignoreTerminal();
+leaveSignalsToSupervisor();
 interruptible();
 
 process.on('uncaughtException', fail);

@@ -1,6 +1,7 @@
 /** What the kernel says of a server's processes, in /proc: nothing is asked of the server itself. proc(5) */
 import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** One look at a process and all that it started. */
 export interface Look {
@@ -91,6 +92,18 @@ export function kill(pid: number): void {
   } catch {
     // Gone already.
   }
+}
+
+/**
+ * Kills a supervisor, and after `patience` ms whatever it has not taken along. Not all at once: who is killed before
+ * its own end has been told of leaves behind what it was just starting.
+ */
+export async function killWithAll(root: number, patience = 2000): Promise<void> {
+  const processes = descendantsOf(root);
+  kill(root);
+  const end = performance.now() + patience;
+  while ([root, ...processes].some(isRunning) && performance.now() < end) await sleep(10);
+  for (const pid of processes) if (isRunning(pid)) kill(pid);
 }
 
 /** Whether there is such a process, a zombie not counted. */

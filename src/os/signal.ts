@@ -32,14 +32,17 @@ export const interrupt = (pid: number, tid: number): boolean => libc.tgkill(pid,
 /** This thread's number, as /proc and strace show it. */
 export const threadId = (): number => libc.gettid();
 
-/** Ctrl-C and a closed terminal reach every process of it; only the supervisor is to act on them. */
-export function ignoreTerminal(): void {
-  handle(constants.signals.SIGINT, SIG_IGN);
-  handle(constants.signals.SIGHUP, SIG_IGN);
+/**
+ * Ctrl-C and a closed terminal reach every process of it, and systemd sends SIGTERM to every process of a
+ * service: only the supervisor is to act on them. SIGTTOU would stop whoever prints from a group of its own.
+ */
+export function leaveSignalsToSupervisor(): void {
+  const { SIGINT, SIGHUP, SIGTERM, SIGTTOU } = constants.signals;
+  for (const signal of [SIGINT, SIGHUP, SIGTERM, SIGTTOU]) handle(signal, SIG_IGN);
 }
 
-/** A worker must not outlive its supervisor, however that ended: the kernel sends it this signal then. prctl(2) */
-export function dieWithParent(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): void {
+/** However the parent ends, the kernel sends this process a signal then. prctl(2) */
+export function signalWithParent(signal: 'SIGKILL' | 'SIGUSR2'): void {
   check('prctl', libc.prctl(PR_SET_PDEATHSIG, constants.signals[signal]));
 }
 

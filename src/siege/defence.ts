@@ -1,15 +1,12 @@
 /** Starts the process of a server under siege, and hears of it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { descendantsOf, isRunning, kill } from '../os/processes.ts';
+import { killWithAll } from '../os/processes.ts';
 import type { Account, Message, Orders } from './defender.ts';
 
 const extension = import.meta.filename.slice(-3);
 /** How long a server has to start, in ms. */
 const START = 20_000;
-/** How long its workers have to end after it, in ms, before they are killed. */
-const PATIENCE = 2000;
 
 /** How a server that was told to stop did so. */
 export interface Stopped {
@@ -77,14 +74,9 @@ export class Defence implements AsyncDisposable {
   /** Ends whatever is left of it. */
   async kill(): Promise<void> {
     if (!this.isAlive) return;
-    const processes = descendantsOf(this.pid);
     const gone = once(this.#child, 'exit');
-    kill(this.pid);
+    await killWithAll(this.pid);
     await gone;
-    // Workers end with their supervisor, and see to it that their assistants do.
-    const end = performance.now() + PATIENCE;
-    while (processes.some(isRunning) && performance.now() < end) await sleep(10);
-    for (const pid of processes) if (isRunning(pid)) kill(pid);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,7 +1,7 @@
-/** A service that has Node make `process.stdin`, as an import of all of node:process does. */
-import process from 'node:process';
+/** A service that has Node make `process.stdin`, and no sooner than with its second question. */
+let asked = 0;
 
 export default {
   delimiter: '?',
-  answer: () => process.version.slice(0, 1),
+  answer: () => (asked++ > 0 && process.stdin.isTTY ? 'a terminal' : 'v'),
 };
