@@ -86,7 +86,7 @@ export function busy(): number {
   return (user + nice + system + irq + softirq) * TICK;
 }
 
-export function kill(pid: number): void {
+function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
