@@ -27,6 +27,19 @@ const stoppedOf = (serving: Serving) => {
   return last?.type === 'stopped' ? { answered: last.answered, cut: last.cut } : undefined;
 };
 
+/** The command's words for such options. */
+const flagsOf = (options: ServeOptions): string[] =>
+  Object.entries(options).flatMap(([name, value]) => {
+    if (name === 'architecture') return [String(value)];
+    return value === true ? [`--${name}`] : [`--${name}`, String(value)];
+  });
+
+/** Where `mondo serve` has said that it listens. */
+async function listeningAt(server: Process) {
+  const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+  return { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+}
+
 /** A long time: whoever waits for it is stopped by something else. */
 const FOREVER = 3_600_000;
 
@@ -329,6 +342,27 @@ describe('a restart', () => {
     await serving.stop();
   });
 
+  it('that is starting does not undo a stop', async () => {
+    const service = join(folder, 'slow.mjs');
+    const good = `export default { delimiter: '?', answer: () => 'one.' };`;
+    writeFileSync(service, good);
+    const serving = await Serving.start({ architecture: 'epoll', service });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, 'Which?', 4)).toBe('one.');
+    writeFileSync(service, `await new Promise((load) => setTimeout(load, ${400 * MS})); ${good}`);
+    const restarted = serving.server.restart().catch((error: Error) => error.message);
+    await until('the new worker to start', () => serving.server.pids.length === 2);
+    const before = performance.now();
+    await serving.server.close();
+    // The stop itself, and whoever starts: not the ten seconds that a restart leaves to old workers.
+    expect(performance.now() - before).toBeLessThan(3000 * MS);
+    expect(await restarted).toMatch(/the server is stopping/);
+    expect(await client.rest()).toBe('');
+    await client.close();
+    expect(serving.events.map(({ type }) => type)).not.toContain('restarted');
+    await serving.expectNothingLeft();
+  });
+
   it('is asked for with SIGHUP, and the command says so', async () => {
     await using server = spawnMondo('serve', 'threaded', '-p', '0', '--drain', '1s');
     await server.printed(/Listening/);
@@ -350,19 +384,14 @@ describe('mondo serve', () => {
   )('$title drains where SIGTERM goes to every process of it, as systemd sends it', async ({
     options,
   }) => {
-    const flags = Object.entries(options).flatMap(([name, value]) => {
-      if (name === 'architecture') return [String(value)];
-      return value === true ? [`--${name}`] : [`--${name}`, String(value)];
-    });
     const think = ['--think', `${300 * MS}`, '--think-how', 'defer'];
-    await using server = spawnMondo('serve', ...flags, '-p', '0', ...think);
-    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    await using server = spawnMondo('serve', ...flagsOf(options), '-p', '0', ...think);
+    const address = await listeningAt(server);
     const client = await NetClient.connect(address);
     expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
     await client.send(BEAUTIFUL);
     await until('the question to be received', () =>
-      isReceived(Number(port), Number(client.peer.split(':')[1])),
+      isReceived(address.port, Number(client.peer.split(':')[1])),
     );
     for (const pid of [...descendantsOf(server.pid).reverse(), server.pid]) {
       process.kill(pid, 'SIGTERM');
@@ -476,6 +505,15 @@ describe('a worker', () => {
       expect(died).toMatchObject({ pid: worker, lost: 0 });
     };
 
+    /** The same, with the worker killed and its client owed an answer. */
+    const owing = async (think: number) => {
+      const all = await engaged({ think });
+      await killed(all.serving, all.worker);
+      await all.client.send(BEAUTIFUL);
+      await all.serving.expectReceived(all.client.peer);
+      return all;
+    };
+
     it('may be killed, and they serve on', async () => {
       const { serving, client, worker, assistant } = await engaged();
       await killed(serving, worker);
@@ -529,10 +567,7 @@ describe('a worker', () => {
     });
 
     it('may be killed, and a stop waits for their answers', async () => {
-      const { serving, client, worker, assistant } = await engaged({ think: 300 * MS });
-      await killed(serving, worker);
-      await client.send(BEAUTIFUL);
-      await serving.expectReceived(client.peer);
+      const { serving, client, assistant } = await owing(300 * MS);
       const closed = serving.server.close();
       expect(await client.rest()).toBe('Ugly.');
       await client.close();
@@ -543,10 +578,7 @@ describe('a worker', () => {
     });
 
     it('may be killed, and whoever is left at the deadline is cut', async () => {
-      const { serving, client, worker, assistant } = await engaged({ think: 2000 * MS });
-      await killed(serving, worker);
-      await client.send(BEAUTIFUL);
-      await serving.expectReceived(client.peer);
+      const { serving, client, assistant } = await owing(2000 * MS);
       await serving.server.close({ deadline: 100 * MS });
       await until('its process to end', () => !isRunning(assistant));
       expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
@@ -576,16 +608,8 @@ describe('a worker', () => {
     });
 
     it('takes them along when its supervisor is killed', async () => {
-      const flags = Object.entries(options).flatMap(([name, value]) =>
-        name === 'architecture' ? [value] : [`--${name}`, value],
-      );
-      await using server = spawnMondo('serve', ...flags, '--port', '0');
-      const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-      const client = await NetClient.connect({
-        family: 'IPv4',
-        host: '127.0.0.1',
-        port: Number(port),
-      });
+      await using server = spawnMondo('serve', ...flagsOf(options), '--port', '0');
+      const client = await NetClient.connect(await listeningAt(server));
       expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
       const processes = descendantsOf(server.pid);
       expect(processes.length).toBeGreaterThanOrEqual(2);

@@ -28,7 +28,7 @@ export interface Traits {
    * - `node`: `serve` sets up Node's own loop and returns.
    */
   readonly arrangement: 'alone' | 'crew' | 'node';
-  /** Of a crew: what is started beside the thread that serves. Processes go on where their worker is killed. */
+  /** Of a crew, as it comes: what is started beside the thread that serves. Processes go on where their worker is killed. */
   readonly assistants?: 'threads' | 'processes';
   /** What a second client does while a silent one is connected: the trait that tests assert. */
   readonly capacity: 'one' | 'threads' | 'processes' | 'unbounded';

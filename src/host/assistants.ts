@@ -9,14 +9,16 @@ export interface ThreadData {
   readonly door: Door;
   /** What to assist with; a thread without a task serves. */
   readonly task?: Task;
-  /** Two numbers, at `RUNNING` and `STARTING`. */
-  readonly running: Int32Array<SharedArrayBuffer>;
+  readonly counters: Counters;
 }
 
+/** Shared by all threads of a worker. */
+export type Counters = Int32Array<SharedArrayBuffer>;
 /** How many assistants are running, of threads and processes, as the main thread counts them. */
 export const RUNNING = 0;
-/** How many processes have been asked for that are not there yet. */
+/** 1 from when a process is asked for until it is there. */
 export const STARTING = 1;
+export const newCounters = (): Counters => new Int32Array(new SharedArrayBuffer(2 * 4));
 
 export type FromThread =
   | { readonly type: 'here'; readonly tid: number }

@@ -6,7 +6,7 @@ import type { WorkerContext } from '../architectures/architecture.ts';
 import { neverLeaves } from '../architectures/departure.ts';
 import { inetd } from '../architectures/inetd.ts';
 import { unreadRow } from '../architectures/scoreboard.ts';
-import { peerOf, setBlocking, socketKind } from '../os/socket.ts';
+import { blockOnStandardInput, peerOf, socketKind } from '../os/socket.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { noAdmission } from './door.ts';
 import { loadService, serviceUrl, zenUrl } from './load-service.ts';
@@ -47,9 +47,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     mostWaiting: 0,
     waitForAssistants: isUnavailable,
   };
-  // Node makes standard input non-blocking when first it is asked for: a service might, and here it is the client.
-  void process.stdin;
-  setBlocking(STDIN, true);
+  blockOnStandardInput();
   const task = { socket: STDIN, peer: peerOf(STDIN) };
   inetd.assist!(worker, task);
   settler.close();

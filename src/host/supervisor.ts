@@ -194,8 +194,10 @@ export class Supervisor {
       this.#fallBack(error as Error);
       throw error;
     }
+    // All have been told to stop meanwhile: whoever is told to serve again would do so on a closed listener.
+    if (this.#closing !== undefined) throw stopping();
     this.#scoreboard.leave(this.#plan.drain, this.#generation);
-    for (const worker of old) this.#seeOff(worker, this.#plan.drain);
+    for (const worker of old) if (this.#workers.has(worker)) this.#seeOff(worker, this.#plan.drain);
     this.#deliver?.({ type: 'restarted', generation: this.#generation, at: Date.now() });
   }
 
@@ -445,7 +447,7 @@ export class Supervisor {
     this.#wakeLeaving();
   }
 
-  /** A thread asleep in the kernel is woken until it has left; where others serve, their worker's main thread does that, if it is there. */
+  /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */
   #wakeLeaving(): void {
     const wake = () => {
       const asleep = [...this.#workers].filter(

@@ -9,7 +9,7 @@ import { writeEvent } from './journal.ts';
 import { scarcityOf } from './scarcity.ts';
 import { JOURNAL_FD } from './worker-config.ts';
 
-const { config, listener, door, task, running } = workerData as ThreadData;
+const { config, listener, door, task, counters } = workerData as ThreadData;
 const port = parentPort!;
 const tell = (message: FromThread) => port.postMessage(message);
 
@@ -20,7 +20,7 @@ const architecture = await loadArchitecture(config.architecture);
 tell({ type: 'here', tid: threadId() });
 
 const start = (type: 'startThread' | 'startProcess', startTask: Task) => {
-  Atomics.add(running, RUNNING, 1);
+  Atomics.add(counters, RUNNING, 1);
   tell({ type, task: startTask });
 };
 const helm: Helm = {
@@ -29,16 +29,16 @@ const helm: Helm = {
   }),
   startThread: (startTask) => start('startThread', startTask),
   startProcess(startTask) {
-    Atomics.add(running, STARTING, 1);
+    Atomics.store(counters, STARTING, 1);
     start('startProcess', startTask);
     // As after a fork: whoever is accepted before there is a process for it is lost if this one is killed,
     // and in the listener's queue it is not.
-    while (Atomics.load(running, STARTING) > 0) Atomics.wait(running, STARTING, 1);
+    Atomics.wait(counters, STARTING, 1);
   },
   waitForAssistants(count, stopping) {
-    for (let now = Atomics.load(running, RUNNING); now >= count && !stopping(); ) {
-      Atomics.wait(running, RUNNING, now, GLANCE);
-      now = Atomics.load(running, RUNNING);
+    for (let now = Atomics.load(counters, RUNNING); now >= count && !stopping(); ) {
+      Atomics.wait(counters, RUNNING, now, GLANCE);
+      now = Atomics.load(counters, RUNNING);
     }
   },
 };

@@ -27,7 +27,7 @@ export interface WorkerConfig {
   readonly processes: number;
   /** Which worker process of the server this is, from 0. */
   readonly index: number;
-  /** Process id of whoever started it, the supervisor or for an assistant its worker: if its parent is another, that one is gone. */
+  /** Process id of whoever started it: the supervisor, or an assistant's worker. If its parent is another, that one is gone. */
   readonly parent: number;
   /** Set for a process that `serve` had started for one task; its socket is descriptor 0. */
   readonly assistant?: {

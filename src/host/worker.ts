@@ -19,8 +19,8 @@ import {
   signalWithParent,
   threadId,
 } from '../os/signal.ts';
-import { close, setBlocking } from '../os/socket.ts';
-import { type FromThread, RUNNING, STARTING, type ThreadData } from './assistants.ts';
+import { blockOnStandardInput, close } from '../os/socket.ts';
+import { type FromThread, newCounters, RUNNING, STARTING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
 import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
@@ -59,9 +59,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
     await architecture.serve(worker);
   } else {
-    // Node makes standard input non-blocking when first it is asked for: a service might, and here it is the client.
-    void process.stdin;
-    setBlocking(socket, true);
+    blockOnStandardInput();
     architecture.assist!(worker, { socket, peer: config.assistant.peer });
   }
   dispose();
@@ -76,23 +74,23 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   const isCrew = architecture.arrangement === 'crew';
   const servers = isCrew ? 1 : config.threads;
   const door = doorOf(config.limits, isCrew ? 1 + config.threads : servers, architecture);
-  let shared: { scoreboard: Scoreboard; admission: Admission } | undefined;
-  const running = new Int32Array(new SharedArrayBuffer(8));
+  let shared: Admission | undefined;
+  const counters = newCounters();
   const threads = new Map<Worker, number>();
   const processes = new Set<ChildProcess>();
   let waking: NodeJS.Timeout | undefined;
   let isLeading = false;
 
   const assistantEnded = () => {
-    Atomics.sub(running, RUNNING, 1);
-    Atomics.notify(running, RUNNING);
+    Atomics.sub(counters, RUNNING, 1);
+    Atomics.notify(counters, RUNNING);
   };
   const ended = () => {
     if (threads.size + processes.size === 0) clearInterval(waking);
   };
 
   function startThread(listener: number, task?: Task): void {
-    const data: ThreadData = { config, listener, door, running, ...(task ? { task } : {}) };
+    const data: ThreadData = { config, listener, door, counters, ...(task ? { task } : {}) };
     const thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
       workerData: data,
       name: `${config.architecture}${task ? ' assistant' : ''}`,
@@ -123,7 +121,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     // It has to be said here as well: the signal waits behind all that were asked for before.
     if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
     const socket = task.socket!;
-    const { scoreboard, admission } = sharing();
+    const admission = sharing();
     // Its own process cannot give it back if it is killed.
     const ticket = task.keep === true ? undefined : admission.takeTicket(socket);
     const assistantConfig: WorkerConfig = {
@@ -141,8 +139,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       assistantEnded();
       ended();
     };
-    Atomics.sub(running, STARTING, 1);
-    Atomics.notify(running, STARTING);
+    Atomics.store(counters, STARTING, 0);
+    Atomics.notify(counters, STARTING);
     child.on('error', (error) => {
       if (child.pid !== undefined || scarcityOf(error) === undefined) fail(error);
       tellUnserved(task, 'process', error);
@@ -150,8 +148,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       setTimeout(left, BACK_OFF);
     });
     child.on('exit', () => {
-      scoreboard.freeRows(({ pid }) => pid === child.pid);
-      dropHolder(scoreboard.admission, child.pid!);
+      scoreboard().freeRows(({ pid }) => pid === child.pid);
+      dropHolder(scoreboard().admission, child.pid!);
       left();
     });
     if (task.keep !== true) close(socket);
@@ -159,7 +157,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
 
   /** There is a client and nothing to serve it with: it is seen off, and all others are served on. */
   function cannotServe(task: Task, error: Error): void {
-    sharing().admission.leave(task.socket!);
+    sharing().leave(task.socket!);
     close(task.socket!);
     tellUnserved(task, 'thread', error);
   }
@@ -170,19 +168,15 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     writeEvent(JOURNAL_FD, { type: 'warning', text, ...stamp });
     if (task.peer === undefined) return;
     const reason = 'connections';
-    sharing().admission.refuse(reason);
+    sharing().refuse(reason);
     if (config.journal)
       writeEvent(JOURNAL_FD, { type: 'refused', peer: task.peer, reason, ...stamp });
   }
 
-  function sharing() {
-    if (shared === undefined) {
-      const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
-      const admission = sharedAdmission(config, scoreboard.admission, door, (reason) =>
-        scoreboard.count(reason),
-      );
-      shared = { scoreboard, admission };
-    }
+  function sharing(): Admission {
+    shared ??= sharedAdmission(config, scoreboard().admission, door, (reason) =>
+      scoreboard().count(reason),
+    );
     return shared;
   }
 
@@ -209,10 +203,16 @@ function lead(): void {
   signalWithParent('SIGUSR2');
 }
 
+let mapped: Scoreboard | undefined;
+/** The main thread's, where others serve. */
+function scoreboard(): Scoreboard {
+  mapped ??= new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
+  return mapped;
+}
+
 /** Calls back once the scoreboard says so; SIGTERM bids look, but anybody may send that. */
 function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void {
-  const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
-  const orders = scoreboard.orders(generation);
+  const orders = scoreboard().orders(generation);
   let isTold = false;
   const look = () => {
     if (isTold || orders.order === 'serve') return;

@@ -94,14 +94,17 @@ function kill(pid: number): void {
   }
 }
 
+/** How long what a process has started has to end after it, in ms. */
+const PATIENCE = 2000;
+
 /**
- * Kills a supervisor, and after `patience` ms whatever it has not taken along. Not all at once: who is killed before
- * its own end has been told of leaves behind what it was just starting.
+ * Kills a supervisor, and then those of its descendants that have not ended with it. Not all of them at once: a
+ * worker that is killed cannot take along what it is just starting, and that is not in any list yet.
  */
-export async function killWithAll(root: number, patience = 2000): Promise<void> {
+export async function killWithAll(root: number): Promise<void> {
   const processes = descendantsOf(root);
   kill(root);
-  const end = performance.now() + patience;
+  const end = performance.now() + PATIENCE;
   while ([root, ...processes].some(isRunning) && performance.now() < end) await sleep(10);
   for (const pid of processes) if (isRunning(pid)) kill(pid);
 }

@@ -169,6 +169,15 @@ export function dismiss(fd: number, text: string): void {
 /** A second descriptor for the same open socket. */
 export const dup = (fd: number): number => check('dup', libc.dup(fd));
 
+/**
+ * Has calls on a socket that is standard input block. Node makes it non-blocking when first it is asked for
+ * `process.stdin`, and a service might ask at any moment: so that is done here, and undone for good.
+ */
+export function blockOnStandardInput(): void {
+  void process.stdin;
+  setBlocking(0, true);
+}
+
 /** O_NONBLOCK belongs to the open socket, so it changes for everybody who shares it. */
 export function setBlocking(fd: number, blocking: boolean): void {
   const flags = check('fcntl', libc.fcntl(fd, F_GETFL, 0));
