@@ -384,11 +384,11 @@ describe('mondo serve', () => {
   )('$title drains where SIGTERM goes to every process of it, as systemd sends it', async ({
     options,
   }) => {
-    const think = ['--think', `${300 * MS}`, '--think-how', 'defer'];
+    // Long enough for the signals to come before the answer, on a busy machine too.
+    const think = ['--think', `${1000 * MS}`, '--think-how', 'defer'];
     await using server = spawnMondo('serve', ...flagsOf(options), '-p', '0', ...think);
     const address = await listeningAt(server);
     const client = await NetClient.connect(address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
     await client.send(BEAUTIFUL);
     await until('the question to be received', () =>
       isReceived(address.port, Number(client.peer.split(':')[1])),
