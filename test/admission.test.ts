@@ -262,6 +262,23 @@ describe.each(
   });
 });
 
+describe('a server in this process', () => {
+  it.each(['callback', 'coroutine'])('has who comes wait: %s', async (architecture) => {
+    const service = { delimiter: '?', answer: () => ANSWER };
+    const limits = { connections: 1 };
+    await using served = await started({ architecture, service, limits });
+    const [first] = await served.crowd(1);
+    const waiting = [served.guest(), served.guest()].map(async (guest) => {
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    });
+    expect(await first!.isServed()).toBe(true);
+    expect(served.refusals()).toEqual([]);
+    await first!.leave();
+    await Promise.all(waiting);
+  });
+});
+
 describe('a worker that is killed', () => {
   it.each(
     [

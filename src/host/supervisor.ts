@@ -266,6 +266,7 @@ export class Supervisor {
       workers: threads * processes,
       threads,
       listeners: reuseport ? threads : 1,
+      reuseport,
       journal: this.#deliver !== undefined,
       backlog: this.#plan.backlog,
       options: page,
