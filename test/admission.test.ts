@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { descendantsOf } from './support/kernel.ts';
-import { until, within } from './support/until.ts';
+import { acceptedAt, descendantsOf } from './support/kernel.ts';
+import { steady, until, within } from './support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
@@ -165,6 +165,38 @@ describe.each(
     await until('one to be served', () => count === 1);
     await second!.leave();
     expect(await Promise.all(answers)).toEqual([true, true]);
+    expect(served.refusals()).toEqual([]);
+  });
+
+  it('never has more than the limit, whatever burst comes to the threads and processes of it', async () => {
+    const connections = 3;
+    await using served = await started({ ...options, limits: { connections } });
+    const { pids, port } = served.server;
+    // All of them are in the queue before anybody is accepted.
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    const burst = Array.from({ length: 40 }, () => served.guest());
+    await Promise.all(burst.map(({ socket }) => once(socket, 'connect')));
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+    let [inside, most, answered] = [0, 0, 0];
+    const { promise: leaving, resolve: leave } = Promise.withResolvers<void>();
+    const visits = burst.map(async (guest) => {
+      expect(await guest.isServed()).toBe(true);
+      most = Math.max(most, ++inside);
+      answered++;
+      await leaving;
+      inside--;
+      await guest.leave();
+    });
+    const all = Promise.all(visits);
+    // What failed first is told, and not what that ends.
+    all.catch(() => {});
+    await until('as many as may to be served', () => answered === connections);
+    expect(await steady('the number of those accepted', () => acceptedAt(port).length)).toBe(
+      connections,
+    );
+    leave();
+    await all;
+    expect(most).toBe(connections);
     expect(served.refusals()).toEqual([]);
   });
 
