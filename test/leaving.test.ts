@@ -297,6 +297,10 @@ describe('a restart', () => {
       ...{ architecture: 'callback', processes: 2, reuseport: true, drain: 300 * MS },
       limits: { connections: 1 },
     });
+    // One that finds no room before it listens would accept nobody.
+    await until('both to listen', () =>
+      serving.server.workers().every(({ state }) => state === 'waiting'),
+    );
     const sockets = () => new Set(serving.server.pids.flatMap(socketsOf)).size;
     const before = sockets();
     const first = await NetClient.connect(serving.address);

@@ -8,7 +8,10 @@ import { ACCEPTED, READY, type Uring } from '../os/uring.ts';
 import { backOff, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 
-/** Places left, from which on the limit is far: more than wait at listeners, where `net.core.somaxconn` is 4,096. */
+/**
+ * Places left, from which on the limit is far: more than wait at a listener, where `net.core.somaxconn` is 4,096.
+ * Other workers fill them as well; so many that this one, which looks with each client, does not notice are not its share.
+ */
 const FAR = 8192;
 
 /** The most to be accepted in one turn near to the limit, as in the other loops. */
