@@ -14,7 +14,7 @@ import { doorOf, ownAdmission } from './door.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
-import type { Plan } from './plan.ts';
+import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 
@@ -39,9 +39,13 @@ export async function serveInProcess(
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { answered: 0, cut: 0 };
+  let endsAt = Number.POSITIVE_INFINITY;
   const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = {
     order: 'serve',
     drain: plan.drain,
+    get left() {
+      return endsAt - performance.now();
+    },
     count: (outcome) => void departed[outcome]++,
   };
   const departure = new Departure(orders);
@@ -118,8 +122,9 @@ export async function serveInProcess(
           'Cannot restart a server in this process: it has no workers to replace; name the service as a module, on Linux',
         ),
       ),
-    close({ deadline = plan.drain } = {}) {
-      orders.drain = closing === undefined ? deadline : Math.min(orders.drain, deadline);
+    async close({ deadline = plan.drain } = {}) {
+      checkedDrain('a deadline in ms', deadline);
+      endsAt = Math.min(endsAt, performance.now() + deadline);
       closing ??= end();
       return closing;
     },

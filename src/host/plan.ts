@@ -113,6 +113,10 @@ function wholeNumber(what: string, value: number, least: number, most: number): 
   );
 }
 
+/** How long those have who are owed an answer, in ms. @throws ServeError */
+export const checkedDrain = (what: string, ms: number): number =>
+  wholeNumber(what, ms, 0, 3_600_000);
+
 function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
   if (all.includes(value)) return value;
   throw new ServeError('usage', `Cannot use "${value}" as ${what}: give ${all.join(' or ')}`);
@@ -175,7 +179,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     limits: checkedLimits(() => checkLimits(options.limits ?? {})),
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
-    drain: wholeNumber('a drain in ms', options.drain ?? 10_000, 0, 3_600_000),
+    drain: checkedDrain('a drain in ms', options.drain ?? 10_000),
     stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
     user: options.user,
     group: options.group,

@@ -15,7 +15,8 @@ import { ServeError } from './errors.ts';
 import { type Identity, identityOf } from './identity.ts';
 import type { Stamped, StartEvent } from './journal.ts';
 import { openListeners, removeSocketFile, resolveAddress } from './listen.ts';
-import type { Plan } from './plan.ts';
+import { nameOf } from './load-service.ts';
+import { checkedDrain, type Plan } from './plan.ts';
 import type { ServerEvent } from './server-event.ts';
 import { StuckWatch } from './stuck.ts';
 import {
@@ -37,6 +38,9 @@ const QUIET = 5000;
 /** A worker that lived shorter than this, in ms, is replaced only after a while, longer each time. */
 const SHORT_LIFE = 1000;
 const LONGEST_WAIT = 5000;
+/** How long a worker may take to serve, in ms, and how much longer for each that starts beside it: they share processors. */
+const START_TIME = 30_000;
+const START_SHARE = 500;
 
 export class Supervisor {
   readonly #plan: Plan;
@@ -51,6 +55,7 @@ export class Supervisor {
   readonly address: SocketAddress;
   readonly #listeners: readonly number[];
   readonly #identity: Identity | undefined;
+  readonly #startTime: number;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
   /** Whose workers are replaced when they die: the generation that serves, and one that is starting. */
@@ -59,6 +64,8 @@ export class Supervisor {
   /** The restart that waits for its turn. */
   #nextRestart: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** When nobody has any time left as it stops, by `performance.now`. */
+  #endsAt = Number.POSITIVE_INFINITY;
   #waking: NodeJS.Timeout | undefined;
   /** What workers told before all of them served: `listening` is to be the first. */
   readonly #early: ServerEvent[] = [];
@@ -66,11 +73,16 @@ export class Supervisor {
   readonly #lastWarned = new Map<string, number>();
   #onEnded: () => void = () => {};
 
-  /** Opens the listeners and starts the workers; resolves when all of them serve. */
+  /**
+   * Opens the listeners and starts the workers; resolves when all of them serve.
+   *
+   * @param startTime how long a worker may take to serve, in ms
+   */
   static async start(
     plan: Plan,
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
+    startTime = START_TIME + START_SHARE * plan.processes * plan.threads,
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const wanted = await resolveAddress(plan.host, plan.port);
@@ -79,7 +91,12 @@ export class Supervisor {
       reuseport: plan.reuseport,
       count: plan.reuseport ? plan.threads * plan.processes : 1,
     });
-    const supervisor = new Supervisor(plan, service, deliver, listeners, address, identity);
+    const supervisor = new Supervisor(plan, service, deliver, {
+      listeners,
+      address,
+      identity,
+      startTime,
+    });
     try {
       await supervisor.#startAll(supervisor.#generation);
     } catch (error) {
@@ -94,16 +111,20 @@ export class Supervisor {
     plan: Plan,
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
-    listeners: readonly number[],
-    address: SocketAddress,
-    identity: Identity | undefined,
+    parts: {
+      readonly listeners: readonly number[];
+      readonly address: SocketAddress;
+      readonly identity: Identity | undefined;
+      readonly startTime: number;
+    },
   ) {
     this.#plan = plan;
     this.#service = service;
     this.#deliver = deliver;
-    this.#listeners = listeners;
-    this.address = address;
-    this.#identity = identity;
+    this.#listeners = parts.listeners;
+    this.address = parts.address;
+    this.#identity = parts.identity;
+    this.#startTime = parts.startTime;
     prepareAdmission(this.#scoreboard.admission, randomSeed());
     if (deliver !== undefined && plan.stuck > 0) {
       this.#stuck = new StuckWatch(
@@ -156,7 +177,8 @@ export class Supervisor {
   }
 
   /** Stops accepting, lets the workers leave, and resolves when none is left. @param drain in ms */
-  close(drain = this.#plan.drain): Promise<void> {
+  async close(drain = this.#plan.drain): Promise<void> {
+    checkedDrain('a deadline in ms', drain);
     if (this.#closing === undefined) this.#closing = this.#stop(drain);
     else if (this.#workers.size > 0) this.#hasten(drain);
     return this.#closing;
@@ -178,7 +200,7 @@ export class Supervisor {
     // All have been told to stop meanwhile: whoever is told to serve again would do so on a closed listener.
     if (this.#closing !== undefined) throw stopping();
     for (const living of this.#living) if (living !== generation) this.#living.delete(living);
-    this.#scoreboard.leave(this.#plan.drain, generation);
+    this.#scoreboard.replace(generation, this.#plan.drain);
     for (const worker of this.#workers) {
       if (worker.generation !== generation && worker.killing === undefined) {
         this.#seeOff(worker, this.#plan.drain);
@@ -259,8 +281,11 @@ export class Supervisor {
       generation,
       startedAt: Date.now(),
       unready: this.#isCrew ? 1 : threads,
+      isServing: false,
       isGone: false,
       starting,
+      late: setTimeout(() => this.#isLate(worker), this.#startTime),
+      leavesBy: Number.POSITIVE_INFINITY,
       killing: undefined,
     };
     this.#workers.add(worker);
@@ -283,10 +308,25 @@ export class Supervisor {
     });
   }
 
+  /** Whatever it waits for, nobody is to wait with it. */
+  #isLate({ starting, killing, child }: WorkerProcess): void {
+    if (killing !== undefined) return;
+    const text = `Cannot start a worker: it does not serve after ${this.#startTime} ms; see what ${nameOf(this.#service)} waits for while it is loaded`;
+    if (starting !== undefined) {
+      starting.failed(new ServeError('failed', text));
+      return;
+    }
+    this.#warn(text);
+    child.kill('SIGKILL');
+  }
+
   #receive(worker: WorkerProcess, event: Stamped<WorkerEvent | StartEvent>): void {
     if (event.type === 'ready') {
+      worker.isServing = true;
+      if (worker.killing !== undefined) this.#giveTime(worker);
       worker.unready--;
       if (worker.unready > 0) return;
+      clearTimeout(worker.late);
       worker.starting?.ready();
       worker.starting = undefined;
     } else if (event.type === 'fatal') {
@@ -313,6 +353,7 @@ export class Supervisor {
 
   #ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
     worker.isGone = true;
+    clearTimeout(worker.late);
     const { pid, index, generation } = worker;
     const lost = this.#freeRows(worker, (row) => row.pid === pid);
     // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
@@ -371,7 +412,8 @@ export class Supervisor {
     this.#replacements.clear();
     const accepted = this.read().map((row) => row.accepted);
     const before = this.#scoreboard.departed;
-    this.#scoreboard.leave(drain);
+    // Before the listeners are closed: whoever finds them so looks why.
+    this.#scoreboard.stop(drain);
     for (const listener of this.#listeners) {
       // The kernel turns away whoever comes from now on, though workers that have yet to end hold it too.
       shutdown(listener);
@@ -391,27 +433,36 @@ export class Supervisor {
     }
   }
 
-  /** Nobody is to stay longer than that, in ms from now. */
+  /** Nobody is to stay longer than that, in ms from now; nor than was said before. */
   #hasten(drain: number): void {
-    this.#scoreboard.drain = drain;
-    for (const worker of this.#workers) this.#seeOff(worker, drain);
+    this.#endsAt = Math.min(this.#endsAt, performance.now() + drain);
+    const left = this.#endsAt - performance.now();
+    this.#scoreboard.stop(left);
+    for (const worker of this.#workers) this.#seeOff(worker, left);
   }
 
-  /** Tells a worker to leave, or one that was told that it has less time. */
+  /** Tells a worker to leave, or one that was told that it has less time, in ms. */
   #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
     const { child, pid: leader, killing, isGone } = worker;
-    clearTimeout(killing);
+    worker.leavesBy = Math.min(worker.leavesBy, performance.now() + drain);
     // Whose process has ended meanwhile was lost then, and not cut off now.
     if (isGone) {
       this.#scoreboard.freeRows(({ family, pid }) => family === leader && !isRunning(pid));
     }
-    worker.killing = setTimeout(() => {
-      child.kill('SIGKILL');
-      if (this.#isCrew) signalGroup(leader, 'SIGKILL');
-    }, drain + GRACE);
+    this.#giveTime(worker);
     if (signal !== undefined) child.kill(signal);
     else if (!this.#servesOnMain && killing === undefined) child.kill('SIGTERM');
     this.#wakeLeaving();
+  }
+
+  /** Whoever does not serve yet has nobody, and needs no more time than to notice. */
+  #giveTime(worker: WorkerProcess): void {
+    clearTimeout(worker.killing);
+    const left = worker.isServing ? Math.max(0, worker.leavesBy - performance.now()) : 0;
+    worker.killing = setTimeout(() => {
+      worker.child.kill('SIGKILL');
+      if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
+    }, left + GRACE);
   }
 
   /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */

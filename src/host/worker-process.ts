@@ -35,10 +35,16 @@ export interface WorkerProcess {
   readonly startedAt: number;
   /** How many of its threads have yet to say that they serve. */
   unready: number;
+  /** Whether it has said that it serves, with one of its threads at least. */
+  isServing: boolean;
   /** True if it has ended itself, and only others are left of it. */
   isGone: boolean;
   /** Whoever waits for it to serve, until it does. */
   starting: Starting | undefined;
+  /** Runs until it serves: then it is too late. */
+  readonly late: NodeJS.Timeout;
+  /** When those have no time left whom it serves, by `performance.now`: once it was told to leave. */
+  leavesBy: number;
   /** Set once it was told to leave: when it is killed if it has not. */
   killing: NodeJS.Timeout | undefined;
 }
