@@ -10,7 +10,7 @@ import { planOf } from '../src/host/plan.ts';
 import type { ServerEvent } from '../src/host/server-event.ts';
 import { Supervisor } from '../src/host/supervisor.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf, descriptorsOf } from './support/kernel.ts';
+import { descendantsOf, descriptorsOf, isReceived } from './support/kernel.ts';
 import { mondo, Process, spawnMondo } from './support/processes.ts';
 import { hasProgram } from './support/programs.ts';
 import { MS, staysPending, steady, until, within } from './support/until.ts';
@@ -193,5 +193,42 @@ describe('a service that is not loaded', () => {
     // It has a minute.
     await within(10_000, 'the end', supervisor.close());
     expect(await restarted).toMatch(/the server is stopping/);
+  });
+
+  it('delays no second stop either, which ends at once who is owed an answer', async () => {
+    const file = join(folder, 'signals.mjs');
+    const never = join(folder, 'signals');
+    writeFileSync(file, answering('one.'));
+    const options = [
+      '--service',
+      file,
+      '--think',
+      '3600000',
+      '--think-how',
+      'defer',
+      '--drain',
+      '60m',
+    ];
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
+    const address = await listeningAt(server);
+    const client = await NetClient.connect(address);
+    await client.send('Which?');
+    await until('the question to be received', () =>
+      isReceived(address.port, Number(client.peer.split(':')[1])),
+    );
+    writeFileSync(file, waiting(never));
+    server.child.kill('SIGHUP');
+    await until('the new worker to load it', () => existsSync(`${never}.awaited`));
+    server.child.kill('SIGTERM');
+    // For a while it would be the same signal, come twice.
+    await until('the second signal to be another', () => {
+      if (server.isRunning) server.child.kill('SIGTERM');
+      return !server.isRunning;
+    });
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Stopped: 0 answered to the end, 1 cut off/);
+    expect(stdout).not.toMatch(/Restarted| died/);
+    await client.close();
   });
 });
