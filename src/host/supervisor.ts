@@ -285,6 +285,7 @@ export class Supervisor {
       isGone: false,
       starting,
       late: setTimeout(() => this.#isLate(worker), this.#startTime),
+      toldAt: Number.POSITIVE_INFINITY,
       leavesBy: Number.POSITIVE_INFINITY,
       killing: undefined,
     };
@@ -444,7 +445,9 @@ export class Supervisor {
   /** Tells a worker to leave, or one that was told that it has less time, in ms. */
   #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
     const { child, pid: leader, killing, isGone } = worker;
-    worker.leavesBy = Math.min(worker.leavesBy, performance.now() + drain);
+    const now = performance.now();
+    worker.toldAt = Math.min(worker.toldAt, now);
+    worker.leavesBy = Math.min(worker.leavesBy, now + drain);
     // Whose process has ended meanwhile was lost then, and not cut off now.
     if (isGone) {
       this.#scoreboard.freeRows(({ family, pid }) => family === leader && !isRunning(pid));
@@ -458,11 +461,11 @@ export class Supervisor {
   /** Whoever does not serve yet has nobody, and needs no more time than to notice. */
   #giveTime(worker: WorkerProcess): void {
     clearTimeout(worker.killing);
-    const left = worker.isServing ? Math.max(0, worker.leavesBy - performance.now()) : 0;
+    const end = worker.isServing ? worker.leavesBy : worker.toldAt;
     worker.killing = setTimeout(() => {
       worker.child.kill('SIGKILL');
       if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
-    }, left + GRACE);
+    }, end + GRACE - performance.now());
   }
 
   /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */

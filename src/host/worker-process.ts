@@ -43,7 +43,8 @@ export interface WorkerProcess {
   starting: Starting | undefined;
   /** Runs until it serves: then it is too late. */
   readonly late: NodeJS.Timeout;
-  /** When those have no time left whom it serves, by `performance.now`: once it was told to leave. */
+  /** When it was first told to leave, and when those have no time left whom it serves, by `performance.now`. */
+  toldAt: number;
   leavesBy: number;
   /** Set once it was told to leave: when it is killed if it has not. */
   killing: NodeJS.Timeout | undefined;
