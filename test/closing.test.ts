@@ -1,9 +1,11 @@
 /** Closing a server more than once, with deadlines of every kind: the end only ever comes nearer. */
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../src/host/plan.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { Serving } from './support/serving.ts';
-import { MS, within } from './support/until.ts';
+import { descendantsOf } from './support/kernel.ts';
+import { Serving, variants } from './support/serving.ts';
+import { MS, until, within } from './support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 /** The longest that is allowed: whoever waits for it is stopped by something else. */
@@ -21,6 +23,13 @@ const kinds: readonly (readonly [string, ServeOptions])[] = [
   ['threaded', { ...never, architecture: 'threaded' }],
   ['a server in this process', inProcess],
 ];
+
+const isRefused = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(false)).on('error', () => resolve(true));
+    socket.on('connect', () => socket.destroy());
+  });
 
 describe.each(kinds)('%s', (_, options) => {
   /** With a client that is owed an answer which never comes. */
@@ -54,6 +63,87 @@ describe.each(kinds)('%s', (_, options) => {
     await within(8000, 'the end of the server', closed);
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
     await client.close();
+  });
+});
+
+describe('whoever is cut off is counted once', () => {
+  /** So many clients that are owed an answer which never comes. */
+  async function owing(options: ServeOptions, count: number) {
+    const serving = await Serving.start({ ...never, ...options });
+    const clients: NetClient[] = [];
+    for (let i = 0; i < count; i++) {
+      const client = await NetClient.connect(serving.address);
+      await client.send(BEAUTIFUL);
+      await serving.expectReceived(client.peer);
+      clients.push(client);
+    }
+    return { serving, clients };
+  }
+  const opened = (serving: Serving) =>
+    serving.server.workers().reduce((sum, { open }) => sum + open, 0);
+
+  it.each(variants.filter(({ capacity }) => capacity > 2))('as $title stops', async ({
+    options,
+  }) => {
+    const { serving, clients } = await owing(options, 3);
+    await within(8000, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 3 });
+    for (const client of clients) await client.close();
+  });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('and whoever has left before its answer came is not, with %s', async (architecture) => {
+    const { serving, clients } = await owing({ architecture }, 4);
+    await clients[0]!.reset();
+    await clients[1]!.reset();
+    await until('them to be gone', () => opened(serving) === 2);
+    await within(8000, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
+    for (const client of clients.slice(2)) await client.close();
+  });
+
+  it.each([
+    'epoll',
+    'threaded',
+  ])('as a worker of %s is killed that is leaving', async (architecture) => {
+    const { serving, clients } = await owing({ architecture }, 2);
+    const closed = serving.server.close({ deadline: FOREVER });
+    process.kill(serving.server.pids[0]!, 'SIGKILL');
+    await within(8000, 'the end of the server', closed);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
+    for (const client of clients) await client.close();
+  });
+
+  it.each([
+    { architecture: 'inetd' },
+    { architecture: 'socketserver', mixin: 'forking' },
+  ] as const)('as one of the processes of $architecture is killed that is leaving', async (options) => {
+    const { serving, clients } = await owing({ ...options, think: 3000 * MS }, 2);
+    const closed = serving.server.close({ deadline: FOREVER });
+    await until('the listener to be closed', () => isRefused(serving.server.port));
+    process.kill(descendantsOf(serving.server.pids[0]!)[0]!, 'SIGKILL');
+    await within(8000, 'the end of the server', closed);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 1 });
+    for (const client of clients) await client.close();
+  });
+
+  it.each([
+    'epoll',
+    'threaded',
+  ])('as a worker of %s is killed that others have replaced: its death is told', async (architecture) => {
+    const { serving, clients } = await owing({ architecture, drain: FOREVER }, 2);
+    const [old] = serving.server.pids;
+    await serving.server.restart();
+    process.kill(old!, 'SIGKILL');
+    const died = await until('its death to be told', () =>
+      serving.events.find(({ type }) => type === 'died'),
+    );
+    expect(died).toMatchObject({ pid: old, lost: 2, delay: undefined });
+    await serving.server.close({ deadline: 0 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 0 });
+    for (const client of clients) await client.close();
   });
 });
 

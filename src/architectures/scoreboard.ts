@@ -140,7 +140,7 @@ export class Scoreboard {
     Atomics.store(this.#words, GENERATION, NONE);
   }
 
-  /** Connections of a worker that was killed as its time was over. */
+  /** Connections of whoever was killed while it was leaving, and could not count them itself. */
   addCut(connections: number): void {
     Atomics.add(this.#words, CUT, connections);
   }
@@ -221,6 +221,10 @@ export class Scoreboard {
     this.#mapping.unmap();
   }
 }
+
+/** How many connections these have. */
+export const openOf = (rows: readonly RowReading[]): number =>
+  rows.reduce((sum, { open }) => sum + open, 0);
 
 /** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
 export class Row {

@@ -70,9 +70,9 @@ export class Watch {
     for (;;) {
       let left = 0;
       for (const connection of this.#watched) {
-        if (connection === undefined) continue;
+        const phase = connection?.phase() ?? GONE;
+        if (connection === undefined || phase === GONE) continue;
         left++;
-        const phase = connection.phase();
         if (!departure.ends(phase)) continue;
         departure.note(phase, false);
         connection.endFor(departure.cause);

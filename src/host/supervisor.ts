@@ -3,7 +3,12 @@
  * when it is asked to, and stops them. It never serves: a process whose thread sleeps in a system call can do nothing else.
  */
 import type { WorkerEvent } from '../architectures/architecture.ts';
-import { type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import {
+  openOf,
+  type RowReading,
+  SCOREBOARD_SIZE,
+  Scoreboard,
+} from '../architectures/scoreboard.ts';
 import { dropHolder, dropHoldersOf, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
@@ -356,7 +361,7 @@ export class Supervisor {
     worker.isGone = true;
     clearTimeout(worker.late);
     const { pid, index, generation } = worker;
-    const lost = this.#freeRows(worker, (row) => row.pid === pid);
+    const lost = this.#freeRows((row) => row.pid === pid);
     // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
     dropHolder(this.#scoreboard.admission, pid);
     if (this.#isCrew && worker.killing !== undefined) this.#wakeLeaving();
@@ -364,11 +369,19 @@ export class Supervisor {
     worker.starting?.failed(
       new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
     );
+    if (worker.killing !== undefined) this.#tellLost(worker, how, lost);
     // Of one that was to be among the first of its generation, whoever waits for it is told.
     if (worker.starting !== undefined || worker.killing !== undefined) return;
     if (this.#closing !== undefined) return;
     const delay = this.#replace(index, generation, Date.now() - worker.startedAt < SHORT_LIFE);
     // Last: whoever hears of it may close the server, or throw.
+    this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
+  }
+
+  /** Whoever was to leave in peace did not. As the server stops they are counted among those that were cut off. */
+  #tellLost({ index, pid }: WorkerProcess, how: string, lost: number): void {
+    if (lost === 0 || this.#closing !== undefined) return;
+    const delay = undefined;
     this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
   }
 
@@ -395,16 +408,17 @@ export class Supervisor {
   #familyEnded(worker: WorkerProcess): void {
     this.#workers.delete(worker);
     clearTimeout(worker.killing);
-    this.#freeRows(worker, (row) => row.family === worker.pid);
+    const lost = this.#freeRows((row) => row.family === worker.pid);
     dropHoldersOf(this.#scoreboard.admission, worker.pid);
     this.#onEnded();
+    // Who could not free their rows were killed.
+    if (worker.killing !== undefined) this.#tellLost(worker, 'SIGKILL', lost);
   }
 
   /** @returns how many connections were lost with those rows */
-  #freeRows(worker: WorkerProcess, isGone: (row: RowReading) => boolean): number {
+  #freeRows(isGone: (row: RowReading) => boolean): number {
     const lost = openOf(this.#scoreboard.freeRows(isGone));
-    // Whoever was killed as its time was over could not count them itself.
-    if (worker.killing !== undefined) this.#scoreboard.addCut(lost);
+    if (this.#closing !== undefined) this.#scoreboard.addCut(lost);
     return lost;
   }
 
@@ -449,7 +463,7 @@ export class Supervisor {
     worker.toldAt = Math.min(worker.toldAt, now);
     worker.leavesBy = Math.min(worker.leavesBy, now + drain);
     // Whose process has ended meanwhile was lost then, and not cut off now.
-    if (isGone) {
+    if (isGone && killing === undefined) {
       this.#scoreboard.freeRows(({ family, pid }) => family === leader && !isRunning(pid));
     }
     this.#giveTime(worker);
@@ -462,10 +476,13 @@ export class Supervisor {
   #giveTime(worker: WorkerProcess): void {
     clearTimeout(worker.killing);
     const end = worker.isServing ? worker.leavesBy : worker.toldAt;
-    worker.killing = setTimeout(() => {
-      worker.child.kill('SIGKILL');
-      if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
-    }, end + GRACE - performance.now());
+    worker.killing = setTimeout(
+      () => {
+        worker.child.kill('SIGKILL');
+        if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
+      },
+      end + GRACE - performance.now(),
+    );
   }
 
   /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */
@@ -494,8 +511,6 @@ export class Supervisor {
     return this.#plan.traits.arrangement === 'alone' && this.#plan.threads === 1;
   }
 }
-
-const openOf = (rows: readonly RowReading[]) => rows.reduce((sum, { open }) => sum + open, 0);
 
 const stopping = () => new ServeError('failed', 'Cannot restart: the server is stopping');
 
