@@ -672,6 +672,46 @@ describe('a worker', () => {
     await serving.server.close({ deadline: 0 });
     await client.close();
   });
+
+  it.each([
+    'epoll',
+    'callback',
+    'threaded',
+  ])('of %s that was stopped by a signal is told of', async (architecture) => {
+    const serving = await Serving.start({ architecture, stuck: 400 * MS });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const [worker] = serving.server.pids;
+    process.kill(worker!, 'SIGSTOP');
+    const stuck = await until('it to be told', () =>
+      serving.events.find((event) => event.type === 'stuck'),
+    );
+    expect(stuck).toMatchObject({
+      pid: worker,
+      doing: expect.stringMatching(/stopped by a signal/),
+    });
+    process.kill(worker!, 'SIGCONT');
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'coroutine',
+    'threaded',
+  ])('of %s that has a client at rest is not stuck, however short the time', async (architecture) => {
+    const serving = await Serving.start({ architecture, stuck: 400 * MS });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const told = until('it to be told', () =>
+      serving.events.some((event) => event.type === 'stuck'),
+    );
+    expect(await staysPending(told, 1500)).toBe(true);
+    await client.close();
+    await serving.close();
+  });
 });
 
 describe('out of descriptors', () => {

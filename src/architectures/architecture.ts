@@ -103,6 +103,8 @@ export interface WorkerContext {
   readonly admission: Admission;
   /** How many it may accept and keep waiting until there is room, where they cannot be left in the kernel. */
   readonly mostWaiting: number;
+  /** How often the row is to say that a loop turns which nobody sees turning, in ms. */
+  readonly beat: number;
   /** This worker's share of the bytes that may be unsent in all; 0 for no limit. */
   readonly unsentShare: number;
   /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */

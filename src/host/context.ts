@@ -10,6 +10,7 @@ import { journalInto } from './journal.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
 import { createSettler } from './settle.ts';
+import { beatFor } from './stuck.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** What only the process's main thread can do for a worker. */
@@ -67,6 +68,7 @@ export async function createContext(
     startThread: helm.startThread,
     startProcess: helm.startProcess,
     mostWaiting: door.waiting,
+    beat: beatFor(config.stuck),
     waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };
   return {

@@ -17,6 +17,7 @@ import { mannersOf } from './manners.ts';
 import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
+import { beatFor } from './stuck.ts';
 
 export async function serveInProcess(
   plan: Plan,
@@ -80,6 +81,7 @@ export async function serveInProcess(
     ...manners,
     admission: ownAdmission(plan, count, door),
     mostWaiting: door.waiting,
+    beat: beatFor(plan.stuck),
     startThread: unavailable,
     startProcess: unavailable,
     waitForAssistants: unavailable,

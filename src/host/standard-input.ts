@@ -45,6 +45,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     startThread: isUnavailable,
     startProcess: isUnavailable,
     mostWaiting: 0,
+    beat: 0,
     waitForAssistants: isUnavailable,
   };
   blockOnStandardInput();

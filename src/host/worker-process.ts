@@ -73,6 +73,7 @@ export function configOf(
     listeners: plan.reuseport ? threads : 1,
     backlog: plan.backlog,
     options: plan.page,
+    stuck: plan.stuck,
     whenFull: plan.whenFull,
     processes,
     parent: process.pid,
