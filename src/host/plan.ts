@@ -88,6 +88,11 @@ export interface Plan {
   readonly page: PageOptions;
 }
 
+/** How many processes may serve. */
+export const MOST_PROCESSES = 256;
+/** How many generations of them there are at once: the one that serves, and those that are leaving. */
+export const MOST_GENERATIONS = 5;
+
 export const DEFAULT_PORT = 1060;
 export const DEFAULT_HOST = '127.0.0.1';
 
@@ -169,7 +174,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     host: options.host ?? DEFAULT_HOST,
     port: wholeNumber('a port', options.port ?? DEFAULT_PORT, 0, 65_535),
     threads: many('threads', 400),
-    processes: many('processes', 256),
+    processes: many('processes', MOST_PROCESSES),
     reuseport: options.reuseport ?? false,
     backlog: wholeNumber('a backlog', options.backlog ?? 1024, 1, 65_535),
     think: {

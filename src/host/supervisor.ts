@@ -21,7 +21,7 @@ import { type Identity, identityOf } from './identity.ts';
 import type { Stamped, StartEvent } from './journal.ts';
 import { openListeners, removeSocketFile, resolveAddress } from './listen.ts';
 import { nameOf } from './load-service.ts';
-import { checkedDrain, type Plan } from './plan.ts';
+import { checkedDrain, MOST_GENERATIONS, type Plan } from './plan.ts';
 import type { ServerEvent } from './server-event.ts';
 import { StuckWatch } from './stuck.ts';
 import {
@@ -36,8 +36,6 @@ import {
 const WAKE_AGAIN = 10;
 /** How long the workers have to end by themselves after their drain, in ms, before they are killed. */
 const GRACE = 700;
-/** How many generations may be leaving at once: before one more, the next restart waits. */
-const MOST_LEAVING = 4;
 /** The same warning is told once in so many ms: of many workers each finds out for itself. */
 const QUIET = 5000;
 /** A worker that lived shorter than this, in ms, is replaced only after a while, longer each time. */
@@ -192,7 +190,7 @@ export class Supervisor {
   async #replaceAll(): Promise<void> {
     if (this.#closing !== undefined) throw stopping();
     // Only in so far as clients stay: without it they could have the machine full of old workers.
-    while (this.#generationsLeaving() >= MOST_LEAVING) await this.#nextEnd();
+    while (this.#generationsLeaving() >= MOST_GENERATIONS - 1) await this.#nextEnd();
     if (this.#closing !== undefined) throw stopping();
     const generation = ++this.#generation;
     this.#living.add(generation);
