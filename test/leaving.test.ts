@@ -11,6 +11,7 @@ import { serve } from '../src/index.ts';
 import { isRunning } from '../src/os/processes.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 import { ask, NetClient } from './support/clients.ts';
+import { crowd } from './support/crowd.ts';
 import { descendantsOf, descriptorsOf, isReceived } from './support/kernel.ts';
 import { Process, spawnMondo } from './support/processes.ts';
 import { architectures, Serving, variants } from './support/serving.ts';
@@ -152,49 +153,6 @@ it.concurrent.each([
   await client.close();
 });
 
-/** Clients that come, ask all questions, and leave, several at a time, until they are told to stop. */
-function crowd(port: number, size: number) {
-  const faults: string[] = [];
-  let served = 0;
-  let isOver = false;
-  const one = async () => {
-    while (!isOver) {
-      const socket = connect(port, '127.0.0.1').setEncoding('latin1');
-      try {
-        for (const [question, answer] of questions) {
-          let received = '';
-          await new Promise<void>((resolve, reject) => {
-            socket.on('data', (data: string) => {
-              received += data;
-              if (received.length >= answer.length) resolve();
-            });
-            socket.on('error', reject).on('close', () => reject(new Error('closed early')));
-            socket.write(question);
-          });
-          socket.removeAllListeners();
-          if (received !== answer) faults.push(`${question} ${received}`);
-        }
-        served++;
-      } catch (error) {
-        faults.push(String(error));
-      } finally {
-        socket.on('error', () => {}).destroy();
-      }
-    }
-  };
-  const all = Array.from({ length: size }, one);
-  return {
-    faults,
-    get served() {
-      return served;
-    },
-    async stop() {
-      isOver = true;
-      await Promise.all(all);
-    },
-  };
-}
-
 describe('a restart', () => {
   it.each(architectures)('of $title loses no client and no question', async ({ options }) => {
     const serving = await Serving.start({ ...options, drain: 2000 * MS });
@@ -211,21 +169,6 @@ describe('a restart', () => {
     await clients.stop();
     expect(clients.faults).toEqual([]);
     await serving.stop();
-    await serving.expectNothingLeft();
-  });
-
-  it('a hundred times under load loses no client and no question', {
-    timeout: 300_000,
-  }, async () => {
-    const serving = await Serving.start({ architecture: 'epoll', drain: 5000 * MS });
-    const clients = crowd(serving.server.port, 3);
-    for (let i = 0; i < 100; i++) await serving.server.restart();
-    await clients.stop();
-    expect(clients.faults).toEqual([]);
-    expect(clients.served).toBeGreaterThan(100);
-    expect(serving.events.filter(({ type }) => type === 'restarted')).toHaveLength(100);
-    expect(serving.events.filter(({ type }) => type === 'died')).toEqual([]);
-    await serving.server.close();
     await serving.expectNothingLeft();
   });
 
