@@ -10,7 +10,7 @@ import { planOf } from '../src/host/plan.ts';
 import type { ServerEvent } from '../src/host/server-event.ts';
 import { Supervisor } from '../src/host/supervisor.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf, descriptorsOf, isReceived } from './support/kernel.ts';
+import { descendantsOf, descriptorsOf, isAlive, isReceived } from './support/kernel.ts';
 import { mondo, Process, spawnMondo } from './support/processes.ts';
 import { hasProgram } from './support/programs.ts';
 import { MS, staysPending, steady, until, within } from './support/until.ts';
@@ -229,5 +229,20 @@ describe('a service that is not loaded', () => {
     expect(stdout).toMatch(/Stopped: 0 answered to the end, 1 cut off/);
     expect(stdout).not.toMatch(/Restarted| died/);
     await client.close();
+  });
+
+  it('does not keep from ending who is told so twice', async () => {
+    const file = join(folder, 'first.mjs');
+    const never = join(folder, 'first');
+    writeFileSync(file, waiting(never));
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', file);
+    await until('a worker to load it', () => existsSync(`${never}.awaited`));
+    const processes = descendantsOf(server.pid);
+    server.child.kill('SIGTERM');
+    await until('the second signal to be another', () => {
+      if (server.isRunning) server.child.kill('SIGTERM');
+      return !server.isRunning;
+    });
+    await until('its worker to end', () => !processes.some(isAlive));
   });
 });
