@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { Order, Reply } from './attacker.ts';
 import type { Attack } from './attacks.ts';
-import type { Intensity, Running, Target } from './hostile.ts';
+import type { Running, Target } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
 
 const extension = import.meta.filename.slice(-3);
 /** How long it has for each order, in ms. */
@@ -43,7 +44,8 @@ export class Attacker implements AsyncDisposable {
     const { port, crowd, rate } = target;
     await this.#order({ order: 'start', name, port, crowd, rate }, 'started');
     return {
-      intensity: () => this.#intensity ?? { reached: 0, wanted: 1, unit: 'connections', wrong: 0 },
+      // It has told before it has started.
+      intensity: () => this.#intensity!,
       stop: () => this.#order({ order: 'stop' }, 'stopped'),
     };
   }

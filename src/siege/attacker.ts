@@ -1,6 +1,7 @@
 /** The process of the attackers: apart from the honest client, which is not to wait for them. Started by apart.ts. */
 import { attackNamed } from './attacks.ts';
-import type { Intensity, Running } from './hostile.ts';
+import type { Running } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
 
 /** How often it tells how hard it hits, in ms. */
 const TELL = 100;

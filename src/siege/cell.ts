@@ -5,7 +5,8 @@ import type { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
 import { Defence } from './defence.ts';
 import { type Grade, grade, type Seen } from './grade.ts';
-import type { Intensity, Running, Target } from './hostile.ts';
+import type { Running, Target } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
 import { enter, type Outcome, probe } from './probe.ts';
 import { byDesign, forceOf, limitsOf, type Mode } from './settings.ts';
 

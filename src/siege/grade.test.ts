@@ -13,7 +13,7 @@ const well: Seen = {
   accepted: 50,
   isAlive: true,
   deaths: 0,
-  intensity: { reached: 400, wanted: 400, unit: 'connections', wrong: 0 },
+  intensity: { reached: 400, prevented: 0, wanted: 400, unit: 'connections at once', wrong: 0 },
   isIdle: false,
 };
 const gradeOf = (change: Partial<Seen>) => grade({ ...well, ...change }).grade;
@@ -58,9 +58,14 @@ describe('a grade', () => {
     const intensity = { ...well.intensity, reached: 350 };
     expect(grade({ ...well, intensity })).toEqual({
       grade: undefined,
-      reasons: ['the attack reached 350 of 400 connections'],
+      reasons: ['the attack reached 350 of 400 connections at once'],
     });
     expect(gradeOf({ intensity: { ...intensity, reached: 360 } })).toBe('A');
+    expect(gradeOf({ intensity: { ...intensity, reached: 20, prevented: 340 } })).toBe('A');
+    expect(grade({ ...well, intensity: { ...intensity, reached: 20, prevented: 339 } })).toEqual({
+      grade: undefined,
+      reasons: ['the attack reached 20 of 400 connections at once, 339 prevented by the server'],
+    });
     // Whoever fell to less has fallen.
     expect(gradeOf({ intensity, ...answered(0) })).toBe('E');
   });

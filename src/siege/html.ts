@@ -1,7 +1,7 @@
 /** The matrix as one page that needs nothing else: no script, no font, no picture. Letters say it all; colour only repeats them. */
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
-import { seconds } from './grade.ts';
+import { intensityText, seconds } from './grade.ts';
 import type { Report } from './siege.ts';
 import { drainText, endedText, excusesOf, mark, mib, titleOf } from './words.ts';
 
@@ -136,7 +136,7 @@ function measurements(cell: Cell): string {
     String(cell.wrong),
     String(cell.lines),
     cell.isAlive ? (deaths > 0 ? `yes, ${deaths} workers died` : 'yes') : 'no',
-    `${intensity.reached} of ${intensity.wanted} ${intensity.unit}`,
+    intensityText(intensity),
     endedText(cell.ended),
     `${cell.drain?.grade ?? '-'}: ${drainText(cell)}`,
   ];

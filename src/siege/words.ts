@@ -1,7 +1,7 @@
 /** The cells in words, for the terminal and the page alike. */
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
-import { percent } from './grade.ts';
+import { intensityText, percent } from './grade.ts';
 import type { Missing } from './siege.ts';
 
 const titles = new Map(attacks.map(({ name, title }) => [name, title]));
@@ -53,7 +53,7 @@ export function lineOf(what: Cell | Missing): string {
     recovery === undefined ? 'not well again' : `well again after ${recovery} ms`,
     `${mib(what.peakMemory)}, ${what.peakDescriptors} descriptors, ${what.peakThreads} threads, ${what.cores.toFixed(2)} processors`,
     `${what.lines} log lines`,
-    `attacked by ${intensity.reached} of ${intensity.wanted} ${intensity.unit}`,
+    `attacked by ${intensityText(intensity)}`,
     ...(Object.keys(what.ended).length > 0 ? [`ended for ${endedText(what.ended)}`] : []),
     drainText(what),
   ];
