@@ -128,6 +128,7 @@ export const attacks: readonly Attack[] = [
         act(peer) {
           if (peer.age % 5 === 0) peer.step += peer.send(manyUnknown);
           if (peer.age % 10 === 0) peer.receive(16);
+          peer.sense();
           peer.did = isBehind(peer);
           if (peer.age === LEAVES_AT) peer.leave();
         },
@@ -154,8 +155,8 @@ export const attacks: readonly Attack[] = [
           } else if (peer.age % 5 === 0) {
             peer.step += peer.send(manyUnknown);
           }
+          peer.sense();
           peer.did = isBehind(peer);
-          if (peer.age % 10 === 0) peer.sense();
           if (peer.age === LEAVES_AT) peer.leave();
         },
       }),
@@ -319,7 +320,7 @@ export const attacks: readonly Attack[] = [
           const from = (peer.age * 1024 + peer.did) % (garbage.length - 1024);
           peer.did += peer.send({ at: garbage.at + from, length: 1024 });
           peer.receive();
-          if (peer.age === 20) peer.reset();
+          if (peer.age === 30) peer.reset();
         },
       }),
   },

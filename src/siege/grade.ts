@@ -2,6 +2,7 @@
 
 import type { Look } from '../os/processes.ts';
 import { ENOUGH, type Intensity, isEnough } from './intensity.ts';
+import type { Outcome } from './probe.ts';
 
 export type Grade = 'A' | 'B' | 'C' | 'D' | 'E' | 'F';
 
@@ -104,6 +105,57 @@ export function intensityText({ reached, prevented, wanted, unit }: Intensity): 
 }
 
 const whole = (value: number): string => value.toLocaleString('en-US');
+/** The drain that is asked of a server while an attack goes on, in ms, and what its end may take beyond that. */
+export const DRAIN = 1000;
+const DRAIN_SLACK = 2000;
+
+/** What a siege saw of one drain. */
+export interface DrainSeen {
+  /** How long it took; undefined: it had to be killed. */
+  readonly ms: number | undefined;
+  /** Processes of it that are still there. */
+  readonly left: number;
+  /** The honest client that had asked before it was told to stop; undefined: none had got in. */
+  readonly guest: Outcome | undefined;
+  /** Workers that the attack has killed meanwhile. */
+  readonly kills: number;
+  /** Why nobody can be answered under this attack, if that is so. */
+  readonly byDesign?: string | undefined;
+}
+
+export interface DrainVerdict {
+  /** Undefined where it is void: no honest client was there to be answered. */
+  readonly grade: 'A' | 'F' | undefined;
+  readonly reasons: readonly string[];
+  /** Why the honest client could not be answered, where that is all that is wrong. */
+  readonly byDesign?: string;
+}
+
+export const drainRule = `drain: A = within its deadline of ${seconds(DRAIN)} and ${seconds(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it`;
+
+export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): DrainVerdict {
+  const reasons: string[] = [];
+  if (ms === undefined) reasons.push('it had to be killed');
+  else if (ms > DRAIN + DRAIN_SLACK) reasons.push(`it took ${ms} ms`);
+  else if (left > 0) reasons.push(`${left} processes are left`);
+  if (guest === 'wrong') reasons.push('a question that had been asked got a wrong answer');
+  // Who is with a worker that is killed is lost with it.
+  else if (guest !== undefined && guest !== 'answered' && kills === 0) {
+    const why = `a question that had been asked was not answered (${guest})`;
+    if (reasons.length === 0 && byDesign !== undefined) {
+      return { grade: 'F', reasons: [why], byDesign };
+    }
+    reasons.push(why);
+  }
+  if (reasons.length > 0) return { grade: 'F', reasons };
+  if (guest === undefined) {
+    return { grade: undefined, reasons: ['no honest client had got in before it'] };
+  }
+  return { grade: 'A', reasons };
+}
+
 /** Whole per cent, and never 100 for less than all. */
 export const percent = (share: number): string => `${Math.floor(share * 100)} %`;
-export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

@@ -168,7 +168,8 @@ class Mob implements Running {
     for (; this.#due >= 1; this.#due--) if (this.#peers.size < most) this.#dial();
     if (this.#count instanceof AtOnce) {
       this.#count.note(
-        count(this.#peers, ({ did }) => did > 0),
+        // One that has just come may be sent away before anybody looks again.
+        count(this.#peers, ({ did, age }) => did > 0 && age > 0),
         this.#sentAway,
       );
     }

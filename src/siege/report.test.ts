@@ -89,7 +89,29 @@ it('what limits promise and do not keep is told: void cells, bad drains and thos
   for (const bad of [{ grade: 'C' }, { grade: undefined }, { drain }] as const) {
     expect(fallen({ cells: [cell(bad)], missing: [] })).toHaveLength(1);
   }
+  expect(
+    fallen({ cells: [cell({ drain: { ...drain, byDesign: 'one thread' } })], missing: [] }),
+  ).toEqual([]);
+  expect(
+    fallen({ cells: [cell({ drain: { ...drain, grade: undefined } })], missing: [] }),
+  ).toHaveLength(1);
+  expect(fallen({ cells: [cell({ limits: 'off', drain })], missing: [] })).toEqual([]);
   expect(fallen(report)).toHaveLength(2);
+});
+
+it('a drain that could not be survived has a star as well, and a void one a dash', () => {
+  const drain = { reasons: [], ms: 900, answered: 0, cut: 1 };
+  const lines = matrixLines({
+    ...report,
+    cells: [
+      cell({ limits: 'off', drain: { ...drain, grade: undefined } }),
+      cell({ drain: { ...drain, grade: 'F', byDesign: 'one thread' } }),
+    ],
+  });
+  expect(lines.filter((line) => line.startsWith('idle crowd')).at(-1)).toMatch(
+    /^idle crowd +->F\*$/,
+  );
+  expect(lines).toContain('*  not survivable by design (epoll): one thread');
 });
 
 it('a line says what was seen', () => {
