@@ -100,6 +100,27 @@ test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what ther
   await until('all that it started to end', () => !started.some(isAlive));
 });
 
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+test.concurrent('Ctrl-C before anything has started is heard as well', async () => {
+  await using process = spawnMondo('siege', 'epoll');
+  const started = await until('the attackers to be starting', () => {
+    const all = descendantsOf(process.pid);
+    return all.some((pid) => commandOf(pid).includes('siege/attacker')) && all;
+  });
+  process.signalGroup('SIGINT');
+  const { code, stdout, stderr } = await process.ended();
+  expect(stderr).toMatch(/^Ending .*\nmondo: Stopped by Ctrl-C after 0 of 34 cells\n$/);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  await until('all that it started to end', () => !started.some(isAlive));
+});
+
 test.concurrent('Ctrl-C twice ends it at once, and with it all that it started', async () => {
   await using process = spawnMondo('siege', 'epoll', '--limits', 'on');
   const started = await until('the server to be there', () => {

@@ -48,7 +48,6 @@ async function obey(order: Order): Promise<void> {
 process.on('message', (order: Order) => {
   obey(order).catch((error) => reply({ reply: 'failed', error: String(error) }));
 });
-// Whoever started it is gone; Ctrl-C in a terminal reaches it too, and is that one's to act on.
+// Whoever started it is gone.
 process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {});
 reply({ reply: 'ready' });
