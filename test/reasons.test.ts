@@ -112,6 +112,54 @@ describe.each(architectures)('$title', ({ options, traits }) => {
     }
   });
 
+  it('counts the same with dryRun, and neither ends anybody nor tells of it', async () => {
+    const limits = {
+      ...{ idle: 200 * MS, questionTime: 300 * MS, answerTime: 200 * MS, age: 400 * MS },
+      ...{ questionSize: 1000, questions: 3, unsentTotal: 1000 },
+    };
+    await using served = await started({ ...options, service: talker, limits, dryRun: true });
+    const counted = async (reason: string, act: (socket: Socket) => unknown) => {
+      const socket = served.connect();
+      const before = served.server.counts()[reason] ?? 0;
+      const timer = act(socket);
+      await until(reason, () => (served.server.counts()[reason] ?? 0) > before);
+      clearInterval(timer as NodeJS.Timeout | undefined);
+      return socket;
+    };
+    const drip = (text: string) => (socket: Socket) => {
+      socket.write(text);
+      return setInterval(() => socket.write(text), 50 * MS);
+    };
+    const answered = async (socket: Socket) => {
+      let received = '';
+      socket.on('data', (data) => {
+        received += data;
+      });
+      socket.write('count?');
+      await until('an answer', () => /\d\.$/.test(received));
+      socket.destroy();
+    };
+    await answered(await counted('idle', () => {}));
+    await answered(await counted('questions', (socket) => socket.write('count?'.repeat(5))));
+    await answered(await counted('age', drip('count?')));
+    for (const [reason, act] of [
+      ['question-time', drip('x')],
+      ['question-size', (socket: Socket) => socket.write('x'.repeat(1200))],
+      ['answer-time', (socket: Socket) => socket.pause().write('big?'.repeat(200))],
+      ['unsent-total', (socket: Socket) => socket.pause().write('big?'.repeat(200))],
+    ] as const) {
+      const socket = await counted(reason, act);
+      expect(
+        await staysPending(
+          until('the end', () => socket.closed),
+          100,
+        ),
+      ).toBe(true);
+      socket.destroy();
+    }
+    expect(served.told()).toEqual([]);
+  });
+
   it('tells and counts each reason at the door', async () => {
     const limits = {
       ...{ deny: ['127.0.0.2'], allow: ['127.0.0.0/29'] },
