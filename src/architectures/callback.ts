@@ -74,9 +74,14 @@ class Protocol implements Watched {
     const isAnswered = out.length > 0;
     const hasRoom = !isAnswered || this.#send();
     if (turn === 'close') this.#transport.destroySoon();
+    else if (!hasRoom) {
+      const drained = (goOn: () => void) => this.#transport.once('drain', goOn);
+      this.#later(drained, () => turn);
+    }
+    // A timer of 0 ms would take one.
+    else if (turn === 0) this.#later((resume) => setImmediate(resume));
     else if (typeof turn === 'number') this.#later((resume) => setTimeout(resume, turn));
     else if (turn instanceof Promise) this.#later((resume) => turn.then(resume));
-    else if (!hasRoom) this.#later((resume) => this.#transport.once('drain', resume));
     else if (turn === 'full') this.#resume();
     else if (this.#halfClosed) this.#transport.end();
     else if (isAnswered && this.#worker.departure.endsIdle) this.#leave();
@@ -100,18 +105,18 @@ class Protocol implements Watched {
     }
   }
 
-  /** Nothing more is taken from this client until `callBack` calls back. */
-  #later(callBack: (resume: () => void) => void): void {
+  /** Nothing more is taken from this client until `callBack` calls back; then it goes on with what `next` gives. */
+  #later(callBack: (goOn: () => void) => void, next = () => this.#conversation.resume(out)): void {
     this.#waiting = true;
     this.#transport.pause();
-    callBack(() => this.#resume());
+    callBack(() => this.#resume(next));
   }
 
-  #resume(): void {
+  #resume(next = () => this.#conversation.resume(out)): void {
     this.#waiting = false;
     if (this.#transport.destroyed) return;
     this.#transport.resume();
-    this.#goOn(this.#conversation.resume(out));
+    this.#goOn(next());
   }
 }
 

@@ -7,11 +7,12 @@ import type { Outbox } from './outbox.ts';
 import type { Answer } from './service.ts';
 import type { Speaker } from './speaker.ts';
 import type { AnswerTable } from './table.ts';
+import type { TimeSlice } from './time-slice.ts';
 
 /**
  * What a conversation wants next:
  * - `undefined`: more bytes from the peer;
- * - a number: `resume` after that many ms;
+ * - a number: `resume` after that many ms; 0: as soon as others have had their turn;
  * - a promise: `resume` when it is settled (it never rejects);
  * - `'full'`: send what is in the outbox, then `resume`;
  * - `'close'`: send what is in the outbox, then close.
@@ -34,6 +35,8 @@ export interface Bounds {
   readonly questionSize: number;
   /** How many questions it answers before it closes; 0 for any number. */
   readonly questions: number;
+  /** After how much others have their turn; left out where nobody else is served. */
+  readonly slice?: TimeSlice;
   /** Is told of a limit that was reached; true if the conversation is to end for it. */
   exceeded(limit: ConversationLimit): boolean;
 }
@@ -103,6 +106,7 @@ export class Conversation {
   /** Takes the bytes `[start, end)` that the peer sent and writes each answer that is due to `out`. */
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
     if (this.#isOver) return 'close';
+    if (this.#waiting === undefined) this.#bounds.slice?.begin();
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
       return this.#waiting ?? this.#goOn(out);
@@ -126,6 +130,10 @@ export class Conversation {
         this.hold(bytes, at, end);
         this.#searched = end - at;
         break;
+      }
+      if (this.#bounds.slice?.isSpent()) {
+        this.hold(bytes, at, end);
+        return this.#giveWay();
       }
       const turn = this.#reply(bytes, at, next, out);
       at = next;
@@ -161,6 +169,8 @@ export class Conversation {
 
   /** Goes on after the wait, the promise or the sending that the last turn asked for. */
   resume(out: Outbox): Turn {
+    // Not after a promise: many that settle at once are one turn of the loop.
+    if (typeof this.#waiting === 'number') this.#bounds.slice?.begin();
     this.#waiting = undefined;
     if (this.#isOver) return 'close';
     if (this.#later !== undefined) {
@@ -220,6 +230,7 @@ export class Conversation {
         this.#searched = this.#to - this.#from;
         return undefined;
       }
+      if (this.#bounds.slice?.isSpent()) return this.#giveWay();
       const turn = this.#reply(this.#held, this.#from, next, out);
       this.#from = next;
       this.#searched = 0;
@@ -227,6 +238,11 @@ export class Conversation {
       if (turn !== undefined) return turn;
     }
     return undefined;
+  }
+
+  #giveWay(): Turn {
+    this.#waiting = 0;
+    return this.#waiting;
   }
 
   #frame(bytes: Buffer, start: number, end: number, searched: number): number {
