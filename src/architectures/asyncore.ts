@@ -170,6 +170,10 @@ class ZenChat extends AsyncChat {
     row.ended();
   }
 
+  endAfterAnswer(limit: TimeLimit): void {
+    this.#conversation.endAfterAnswer(limit);
+  }
+
   phase(): number {
     if (this.writable()) return ANSWER;
     if (this.#isThinking) return THINKING;
@@ -234,7 +238,9 @@ export const asyncore: Architecture = {
     const phaseOf = (socket: number) => chats.get(socket)?.phase() ?? GONE;
     const { limits, departure } = worker;
     const exceeded = (limit: TimeLimit) => worker.exceeded(limit);
-    const deadlines = new Deadlines(limits, phaseOf, exceeded, departure);
+    const endAfterAnswer = (socket: number, limit: TimeLimit) =>
+      chats.get(socket)?.endAfterAnswer(limit);
+    const deadlines = new Deadlines(limits, { phaseOf, endAfterAnswer }, exceeded, departure);
     const server = new ZenServer(worker, deadlines);
     while (!(worker.stopping && (chats.size === 0 || departure.isOver))) {
       worker.row.state = 'waiting';

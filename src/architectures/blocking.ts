@@ -114,6 +114,7 @@ function goOn(
     if (turn === undefined) return;
     if (turn === 'close') throw new Over('end of stream');
     if (worker.departure.ends(THINKING)) throw new Over(worker.departure.cause);
+    if (patience.endsAfterAnswer()) conversation.endAfterAnswer('age');
     worker.row.state = 'answering';
     if (typeof turn === 'number' && turn > 0) pause(turn);
     turn = conversation.resume(out);
@@ -123,7 +124,7 @@ function goOn(
 function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void {
   if (out.length === 0) return;
   const { worker } = patience;
-  const since = performance.now();
+  patience.beforeSending();
   let sent = 0;
   try {
     const { unsentShare } = worker;
@@ -137,7 +138,7 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
       const count = send(socket, out.address + sent, out.length - sent);
       if (count > 0) sent += count;
       else if (worker.departure.ends(ANSWER)) throw new Over(worker.departure.cause);
-      if (sent < out.length) patience.afterShortSend(since);
+      if (sent < out.length) patience.afterShortSend();
     }
   } finally {
     if (sent === out.length) {

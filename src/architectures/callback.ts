@@ -8,6 +8,7 @@ import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
+import type { TimeLimit } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
 import { IDLE } from './phases.ts';
 import { phaseOf, StreamWriter } from './streams.ts';
@@ -62,6 +63,10 @@ class Protocol implements Watched {
 
   phase(): number {
     return phaseOf(this.#conversation, this.#writer);
+  }
+
+  endAfterAnswer(limit: TimeLimit): void {
+    this.#conversation.endAfterAnswer(limit);
   }
 
   endFor(cause: Ending['cause']): void {

@@ -31,6 +31,7 @@ async function handleConversation(
   let endedFor: Ending['cause'] | undefined;
   const place = watch.add({
     phase: () => phaseOf(conversation, writer),
+    endAfterAnswer: (limit) => conversation.endAfterAnswer(limit),
     endFor(reason) {
       endedFor = reason;
       socket.destroy();

@@ -504,6 +504,45 @@ describe('Conversation, the work it does', () => {
   });
 });
 
+describe('Conversation that is to end after an answer', () => {
+  const echo: Service = { delimiter: '?', answer: (question) => question };
+
+  it('gives the one that is not due yet, and no more', () => {
+    const talk = start(echo, { defer: 5 });
+    expect(receive(talk, '1?2?')).toBe(5);
+    talk.conversation.endAfterAnswer('age');
+    expect(talk.conversation.limited).toBeUndefined();
+    expect(talk.conversation.resume(talk.out)).toBe('close');
+    expect(taken(talk.out)).toBe('1?');
+    expect(talk.conversation.limited).toBe('age');
+  });
+
+  it('gives the one that a promise is for', async () => {
+    const talk = start({ delimiter: '?', answerAsync: async (text) => text }, undefined, true);
+    const turn = receive(talk, '1?2?');
+    talk.conversation.endAfterAnswer('age');
+    await turn;
+    expect(talk.conversation.resume(talk.out)).toBe('close');
+    expect(taken(talk.out)).toBe('1?');
+  });
+});
+
+describe('Conversation with limits that are only counted', () => {
+  it('counts a question once that is too long, however it comes, and answers it', () => {
+    const counted: string[] = [];
+    const exceeded = (limit: string) => counted.push(limit) === 0;
+    const bounds = { unsent: FULL, questionSize: 4, questions: 0, exceeded };
+    const speaker = speakersOf({ delimiter: '?', answer: (text) => `${text.length}.` }, false)();
+    const talk = {
+      conversation: new Conversation(speaker, { defer: 0 }, bounds),
+      out: new Outbox(),
+    };
+    for (const piece of ['123', '45', '67', '8?', '123456789?12345', '6?']) receive(talk, piece);
+    expect(taken(talk.out)).toBe('9.10.7.');
+    expect(counted).toEqual(['question-size', 'question-size', 'question-size']);
+  });
+});
+
 describe('Conversation with a time slice', () => {
   const bounds = (questions: number) => ({
     ...{ unsent: FULL, questionSize: 0, questions: 0, exceeded: () => false },

@@ -76,8 +76,10 @@ export class Conversation {
   #waiting: Turn;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
-  /** Which limit the peer reached, if that is what ends it. */
-  limited: ConversationLimit | undefined;
+  /** Which limit was reached, if that is what ends it. */
+  limited: string | undefined;
+  /** The limit for which it is to end after its next answer. */
+  #endsFor: string | undefined;
   #answered = 0;
   /** Said `'close'`: what the peer goes on to send is nobody's business. */
   #isOver = false;
@@ -187,6 +189,11 @@ export class Conversation {
     return this.#goOn(out);
   }
 
+  /** Its time is up, for that limit, once the answer is given that it owes. */
+  endAfterAnswer(limit: string): void {
+    this.#endsFor = limit;
+  }
+
   /** What ends a question, for an architecture that looks for it by itself; a protocol's framing has none. */
   get delimiter(): Buffer | undefined {
     return this.#speaker.delimiter;
@@ -281,6 +288,8 @@ export class Conversation {
   #isTooLong(length: number): boolean {
     const { questionSize } = this.#bounds;
     if (questionSize === 0 || length <= questionSize) return false;
+    // It was too long before, and it is still the same question: in a dry run it counts once.
+    if (this.#searched > questionSize) return false;
     return this.#reach('question-size');
   }
 
@@ -315,6 +324,10 @@ export class Conversation {
 
   #afterAnswer(): 'close' | undefined {
     if (this.#isFinished()) return this.#close();
+    if (this.#endsFor !== undefined) {
+      this.limited = this.#endsFor;
+      return this.#close();
+    }
     const { questions } = this.#bounds;
     if (questions > 0 && ++this.#answered === questions && this.#reach('questions')) return 'close';
     return undefined;
