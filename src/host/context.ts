@@ -35,7 +35,7 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid, family);
   const departure = new Departure(scoreboard.orders(config.generation));
   const asynchronous = architecture.arrangement === 'node';
-  const settler = createSettler(config.service);
+  const settler = createSettler(config.service, true);
   const service = await loadService(config.service);
   const speakers = speakersOf(service, asynchronous, settler.settle);
   const count = (reason: Reason) => scoreboard.count(reason);

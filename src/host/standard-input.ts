@@ -23,7 +23,7 @@ export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
-  const settler = createSettler(url);
+  const settler = createSettler(url, false);
   const service = await loadService(url);
   const speakers = speakersOf(service, false, settler.settle);
   const isUnavailable = (): never => {
