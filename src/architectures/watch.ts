@@ -62,12 +62,8 @@ export class Watch {
     this.#free.push(place);
   }
 
-  /**
-   * Ends the connections in the order that the worker's departure wants; resolves when none is left.
-   *
-   * @param isAwaited whether there are others who have yet to come in
-   */
-  async leave(isAwaited: () => boolean): Promise<void> {
+  /** Ends the connections in the order that the worker's departure wants; resolves when none is left. */
+  async leave(): Promise<void> {
     const { departure } = this.#worker;
     // What has come by now is read in the next turn, and answered.
     await nextTurn();
@@ -82,7 +78,7 @@ export class Watch {
         departure.note(phase, false);
         connection.endFor(departure.cause);
       }
-      if ((left === 0 && !isAwaited()) || departure.isOver) return;
+      if (left === 0 || departure.isOver) return;
       await sleep(GLANCE);
     }
   }

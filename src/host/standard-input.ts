@@ -31,6 +31,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   };
   const worker: WorkerContext = {
     listener: STDIN,
+    hasOwnListener: false,
     journal: { on: false, record() {} },
     row: unreadRow(),
     options: plan.page,
@@ -44,6 +45,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,
+    canPause: false,
     mostWaiting: 0,
     beat: 0,
     waitForAssistants: isUnavailable,
