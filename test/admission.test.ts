@@ -262,6 +262,54 @@ describe.each(
   });
 });
 
+describe('with a listener for each', () => {
+  it.each(
+    [
+      { architecture: 'threaded', threads: 4 },
+      { architecture: 'threaded', threads: 2, processes: 2 },
+      { architecture: 'prefork', processes: 4 },
+      { architecture: 'select', threads: 4 },
+      { architecture: 'epoll', processes: 4 },
+      { architecture: 'generator', threads: 4 },
+      { architecture: 'uring', threads: 4 },
+      { architecture: 'callback', processes: 4 },
+      { architecture: 'coroutine', threads: 4 },
+    ].map((options) => [titleOf(options), options] as const),
+  )('nobody waits where there is room: %s', async (_title, options) => {
+    const limits = { connections: 1 };
+    await using served = await started({ ...options, limits, reuseport: true });
+    for (let i = 0; i < 12; i++) {
+      const guest = served.guest();
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    }
+    // Who waits in one queue comes in as somebody of another leaves.
+    const all = Array.from({ length: 12 }, async () => {
+      const guest = served.guest();
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    });
+    await Promise.all(all);
+  });
+});
+
+describe('a server in this process', () => {
+  it.each(['callback', 'coroutine'])('has who comes wait: %s', async (architecture) => {
+    const service = { delimiter: '?', answer: () => ANSWER };
+    const limits = { connections: 1 };
+    await using served = await started({ architecture, service, limits });
+    const [first] = await served.crowd(1);
+    const waiting = [served.guest(), served.guest()].map(async (guest) => {
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    });
+    expect(await first!.isServed()).toBe(true);
+    expect(served.refusals()).toEqual([]);
+    await first!.leave();
+    await Promise.all(waiting);
+  });
+});
+
 describe('a worker that is killed', () => {
   it.each(
     [

@@ -9,3 +9,10 @@ it.each([
   const died = { type: 'died', worker: 3, pid: 17, how: 'SIGKILL', lost, delay, at: 0 } as const;
   expect(eventText(died)).toBe(`Worker 3 (pid 17) died: SIGKILL, ${says}`);
 });
+
+it('tells of one that died as it left, for which no other is started', () => {
+  const died = { type: 'died', worker: 3, pid: 17, how: 'SIGKILL', lost: 2, at: 0 } as const;
+  expect(eventText({ ...died, delay: undefined })).toBe(
+    'Worker 3 (pid 17) died as it left: SIGKILL, with 2 connections',
+  );
+});

@@ -23,14 +23,17 @@ export type ServerEvent =
       readonly architecture: string;
       readonly at: number;
     }
-  /** A worker process is gone that was not told to go; another takes its place after `delay` ms. */
+  /**
+   * A worker process is gone that was not told to go, with so many connections; another takes its place after
+   * `delay` ms. Or it was leaving and did not end by itself: others are in its place by then, and there is no delay.
+   */
   | {
       readonly type: 'died';
       readonly worker: number;
       readonly pid: number;
       readonly how: string;
       readonly lost: number;
-      readonly delay: number;
+      readonly delay: number | undefined;
       readonly at: number;
     }
   /** Why it is gone, if it could still say so. */
@@ -116,10 +119,15 @@ export function eventText(event: ServerEvent): string {
     }
     case 'warning':
       return event.text;
-    case 'died':
-      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} ${
-        event.lost === 1 ? 'connection' : 'connections'
-      }; starting another${event.delay > 0 ? ` in ${event.delay} ms` : ''}`;
+    case 'died': {
+      const { how, lost, delay } = event;
+      const when = delay === undefined ? ' as it left' : '';
+      const next =
+        delay === undefined ? '' : `; starting another${delay > 0 ? ` in ${delay} ms` : ''}`;
+      return `Worker ${event.worker} (pid ${event.pid}) died${when}: ${how}, with ${lost} ${
+        lost === 1 ? 'connection' : 'connections'
+      }${next}`;
+    }
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
     case 'restarted':

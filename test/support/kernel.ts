@@ -116,6 +116,19 @@ export function isReceived(server: number, client: number): boolean {
   return queues(there!, here!)?.[1] === '00000000' && queues(here!, there!)?.[2] === '00000000';
 }
 
+/** True once a worker has accepted this client; until then it waits in the listener's queue, and its socket has no inode. */
+export function isAccepted(server: number, client: number): boolean {
+  const [here, there] = [server, client].map(
+    (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
+  );
+  const lines = (read('/proc/net/tcp') ?? '').split('\n');
+  const fields = lines
+    .find((line) => line.includes(`${here} ${there}`))
+    ?.trim()
+    .split(/ +/);
+  return fields !== undefined && fields[9] !== '0';
+}
+
 /** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */
 export const holdings = (): string[] =>
   [...descriptorsOf('self').values()]
