@@ -1,7 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { MS, until } from './support/until.ts';
+import { BIG, GREETING } from './support/services/talker.ts';
+import { MS, steady, until } from './support/until.ts';
 
 /** Each I/O model enforces limits by its own means. */
 const variants: readonly ServeOptions[] = [
@@ -28,6 +29,9 @@ const ANSWER_TIME = 300 * MS;
 
 const AGE = 400 * MS;
 
+/** Of limits that are only counted. */
+const SHORT = 100 * MS;
+
 const talker = new URL('./support/services/talker.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
@@ -51,6 +55,12 @@ async function started(options: ServeOptions) {
       await server.close();
     },
   };
+}
+
+/** Resolves when so many ms have gone by: for what is not to happen meanwhile. */
+function passed(ms: number): Promise<true> {
+  const due = performance.now() + ms;
+  return until('time to pass', () => performance.now() >= due);
 }
 
 const closed = (socket: Socket) =>
@@ -163,6 +173,33 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.limited()).toEqual(['age']);
   });
 
+  it('ends who is old and always waits for an answer, with that answer', async () => {
+    const think = { think: 20 * MS, thinkHow: 'defer' } as const;
+    await using served = await started({ ...options, ...think, limits: { age: AGE } });
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    // To answer all of them would take a quarter of an hour.
+    client.write('Simple is better than?'.repeat(50_000));
+    await closed(client);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['age']);
+    expect(served.server.counts()).toEqual({ age: 1 });
+    expect(answers).toBe('Complex.'.repeat(answers.length / 8));
+  });
+
+  it('ends who is old and never reads, where nothing else limits that', async () => {
+    const limits = { age: AGE, answerTime: 0 };
+    await using served = await started({ ...options, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['age']);
+    expect(served.server.counts()).toEqual({ age: 1 });
+  });
+
   it('ends who leaves more answers unsent than there may be in all', async () => {
     const limits = { unsentTotal: 1000 };
     await using served = await started({ ...options, service: talker, limits });
@@ -174,15 +211,53 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
   });
 
-  it('counts and ends nobody with dryRun', async () => {
-    await using served = await started({ ...options, limits: { idle: 100 * MS }, dryRun: true });
-    let answer = '';
-    const client = served.connect((data) => {
-      answer += data;
+  it('counts with dryRun each silence and question once, and ends nobody', async () => {
+    const times = { idle: SHORT, questionTime: SHORT, age: 4 * SHORT };
+    const sizes = { questionSize: 10, questions: 2 };
+    await using served = await started({
+      ...options,
+      limits: { ...times, ...sizes },
+      dryRun: true,
     });
-    await until('a count', () => (served.server.counts().idle ?? 0) > 0);
-    client.write('Simple is better than?');
-    await until('an answer', () => answer === 'Complex.');
+    const { server } = served;
+    const count = (name: string) => server.counts()[name] ?? 0;
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    for (let i = 1; i <= 3; i++) {
+      await until('a silence to be counted', () => count('idle') === i);
+      await passed(2 * SHORT);
+      const drip = setInterval(() => client.write(' '), SHORT / 5);
+      await until('a question to be counted', () => count('question-time') === i);
+      await passed(2 * SHORT);
+      clearInterval(drip);
+      client.write('?');
+      await until('an answer', () => answers === 'Error: unknown aphorism.'.repeat(i));
+    }
+    const counts = { 'question-time': 3, 'question-size': 3, questions: 1, age: 1 };
+    // There may be a silence after the last answer by now.
+    expect(server.counts()).toMatchObject(counts);
+    expect(Object.keys(server.counts()).sort()).toEqual(['idle', ...Object.keys(counts)].sort());
+    expect(served.limited()).toEqual([]);
+  });
+
+  it('counts with dryRun who does not take its answers, who has them all when it does', async () => {
+    const limits = { answerTime: SHORT, unsentTotal: 1000 };
+    await using served = await started({ ...options, service: talker, limits, dryRun: true });
+    const { server } = served;
+    let size = 0;
+    const client = served.connect((data) => {
+      size += data.length;
+    });
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('it to be counted', () => (server.counts()['answer-time'] ?? 0) > 0);
+    // The kernel may make room once more, for the beginning of the next answers.
+    await steady('the count', () => server.counts()['answer-time'], (5 * SHORT) / MS);
+    expect(Object.keys(server.counts()).sort()).toEqual(['answer-time', 'unsent-total']);
+    client.resume();
+    await until('all answers', () => size === GREETING.length + 200 * BIG);
     expect(served.limited()).toEqual([]);
   });
 });

@@ -12,7 +12,7 @@ import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptOne } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Patience } from './patience.ts';
-import { ANSWER, IDLE, QUESTION } from './phases.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
 import { AddressedOutbox } from './sending.ts';
 
 /** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
@@ -58,9 +58,9 @@ export function handleConversation(socket: number, peer: string, worker: WorkerC
   }
 }
 
-/** What a conversation is doing that neither waits for an answer nor thinks. */
 function phaseOf(conversation: Conversation, out: AddressedOutbox): number {
   if (out.length > 0) return ANSWER;
+  if (conversation.isThinking) return THINKING;
   return conversation.heldLength > 0 ? QUESTION : IDLE;
 }
 
@@ -108,11 +108,15 @@ function goOn(
   out: AddressedOutbox,
   patience: Patience,
 ): void {
+  const { worker } = patience;
   for (;;) {
     sendAll(socket, out, patience);
     if (turn === undefined) return;
     if (turn === 'close') throw new Over('end of stream');
-    if (typeof turn === 'number') pause(turn);
+    if (worker.departure.ends(THINKING)) throw new Over(worker.departure.cause);
+    if (patience.endsAfterAnswer()) conversation.endAfterAnswer('age');
+    worker.row.state = 'answering';
+    if (typeof turn === 'number' && turn > 0) pause(turn);
     turn = conversation.resume(out);
   }
 }
@@ -120,7 +124,7 @@ function goOn(
 function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void {
   if (out.length === 0) return;
   const { worker } = patience;
-  const since = performance.now();
+  patience.beforeSending();
   let sent = 0;
   try {
     const { unsentShare } = worker;
@@ -134,7 +138,7 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
       const count = send(socket, out.address + sent, out.length - sent);
       if (count > 0) sent += count;
       else if (worker.departure.ends(ANSWER)) throw new Over(worker.departure.cause);
-      if (sent < out.length) patience.afterShortSend(since);
+      if (sent < out.length) patience.afterShortSend();
     }
   } finally {
     if (sent === out.length) {

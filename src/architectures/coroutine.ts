@@ -4,7 +4,7 @@
  * takes long without awaiting still holds up everyone.
  */
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as othersTurn, setTimeout as sleep } from 'node:timers/promises';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
@@ -32,6 +32,7 @@ async function handleConversation(
   const place = watch.add({
     // Where an answer is awaited, the client's leaving is noticed by nobody else.
     phase: () => (socket.destroyed ? GONE : phaseOf(conversation, writer)),
+    endAfterAnswer: (limit) => conversation.endAfterAnswer(limit),
     endFor(reason) {
       endedFor = reason;
       socket.destroy();
@@ -81,7 +82,9 @@ async function goOn(
     }
     if (turn === undefined) return true;
     if (turn === 'close') return false;
-    if (typeof turn === 'number') await sleep(turn);
+    // A timer of 0 ms would take one.
+    if (turn === 0) await othersTurn();
+    else if (typeof turn === 'number') await sleep(turn);
     else if (turn !== 'full') await turn;
   }
 }

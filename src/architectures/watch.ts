@@ -6,12 +6,14 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { Ending } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Backlog } from './backlog.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines, type TimeLimit } from './deadlines.ts';
 import { GONE } from './phases.ts';
 
 export interface Watched {
   /** What the connection is doing now, see phases.ts. */
   phase(): number;
+  /** Its time is up once it has the answer that it waits for. */
+  endAfterAnswer(limit: TimeLimit): void;
   /** Its time is up. */
   endFor(cause: Ending['cause']): void;
 }
@@ -33,7 +35,10 @@ export class Watch {
     this.backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
-      (place) => this.#watched[place]?.phase() ?? GONE,
+      {
+        phaseOf: (place) => this.#watched[place]?.phase() ?? GONE,
+        endAfterAnswer: (place, limit) => this.#watched[place]?.endAfterAnswer(limit),
+      },
       (limit) => worker.exceeded(limit),
     );
   }
@@ -57,12 +62,8 @@ export class Watch {
     this.#free.push(place);
   }
 
-  /**
-   * Ends the connections in the order that the worker's departure wants; resolves when none is left.
-   *
-   * @param isAwaited whether there are others who have yet to come in
-   */
-  async leave(isAwaited: () => boolean): Promise<void> {
+  /** Ends the connections in the order that the worker's departure wants; resolves when none is left. */
+  async leave(): Promise<void> {
     const { departure } = this.#worker;
     // What has come by now is read in the next turn, and answered.
     await nextTurn();
@@ -77,7 +78,7 @@ export class Watch {
         departure.note(phase, false);
         connection.endFor(departure.cause);
       }
-      if ((left === 0 && !isAwaited()) || departure.isOver) return;
+      if (left === 0 || departure.isOver) return;
       await sleep(GLANCE);
     }
   }

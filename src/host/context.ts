@@ -4,6 +4,7 @@ import { Departure } from '../architectures/departure.ts';
 import { type Reason, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import { threadId } from '../os/signal.ts';
+import { dup, shutdown } from '../os/socket.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { type Door, noAdmission, sharedAdmission } from './door.ts';
 import { journalInto } from './journal.ts';
@@ -35,7 +36,7 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid, family);
   const departure = new Departure(scoreboard.orders(config.generation));
   const asynchronous = architecture.arrangement === 'node';
-  const settler = createSettler(config.service);
+  const settler = createSettler(config.service, true);
   const service = await loadService(config.service);
   const speakers = speakersOf(service, asynchronous, settler.settle);
   const count = (reason: Reason) => scoreboard.count(reason);
@@ -44,6 +45,7 @@ export async function createContext(
   const isGivenItsClient = config.assistant?.accepts === false;
   const worker: WorkerContext = {
     listener,
+    hasOwnListener: config.reuseport,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
     row,
     options: config.options,
@@ -59,15 +61,21 @@ export async function createContext(
     listen: (server) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen({ fd: listener, backlog: config.backlog }, resolve);
+        // Node closes what it was given as its server is closed, and another may come after that one.
+        server.listen({ fd: dup(listener), backlog: config.backlog }, () => {
+          // To listen once more undoes the shutdown of a stop that came meanwhile.
+          if (scoreboard.orders(config.generation).order === 'stop') shutdown(listener);
+          resolve();
+        });
       }),
+    canPause: true,
     ...manners,
     admission: isGivenItsClient
       ? noAdmission()
       : sharedAdmission(config, scoreboard.admission, door, count),
     startThread: helm.startThread,
     startProcess: helm.startProcess,
-    mostWaiting: door.waiting,
+    mostWaiting: 1,
     beat: beatFor(config.stuck),
     waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };

@@ -19,6 +19,9 @@ import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import { beatFor } from './stuck.ts';
 
+/** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
+const MOST_WAITING = 1024;
+
 export async function serveInProcess(
   plan: Plan,
   service: Service | Protocol | string,
@@ -51,9 +54,11 @@ export async function serveInProcess(
   };
   const departure = new Departure(orders);
   const door = doorOf(plan.limits, 0, plan.traits);
+  const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const isUnix = plan.host.startsWith('unix:');
   const worker: WorkerContext = {
     listener: -1,
+    hasOwnListener: true,
     journal: {
       on: onEvent !== undefined,
       record: (event) =>
@@ -78,9 +83,11 @@ export async function serveInProcess(
       });
       listens(addressOf(server.address()!));
     },
+    // Its port would be free for others meanwhile.
+    canPause: false,
     ...manners,
-    admission: ownAdmission(plan, count, door),
-    mostWaiting: door.waiting,
+    admission: ownAdmission(plan, count, { ...door, descriptors: door.descriptors - waiting }),
+    mostWaiting: waiting,
     beat: beatFor(plan.stuck),
     startThread: unavailable,
     startProcess: unavailable,

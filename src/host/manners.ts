@@ -5,6 +5,7 @@ import { pause } from '../os/pause.ts';
 import { type Bounds, Conversation, type Think } from '../protocol/conversation.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import type { Speaker } from '../protocol/speaker.ts';
+import { TimeSlice } from '../protocol/time-slice.ts';
 
 export interface MannersConfig {
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
@@ -40,6 +41,7 @@ export function mannersOf(
     unsent: limits.unsent > 0 ? limits.unsent : Number.POSITIVE_INFINITY,
     questionSize: limits.questionSize === 0 ? 0 : Math.max(limits.questionSize, needed),
     questions: limits.questions,
+    slice: new TimeSlice(() => performance.now()),
     exceeded,
   };
   return {

@@ -23,7 +23,7 @@ export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
-  const settler = createSettler(url);
+  const settler = createSettler(url, false);
   const service = await loadService(url);
   const speakers = speakersOf(service, false, settler.settle);
   const isUnavailable = (): never => {
@@ -31,6 +31,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   };
   const worker: WorkerContext = {
     listener: STDIN,
+    hasOwnListener: false,
     journal: { on: false, record() {} },
     row: unreadRow(),
     options: plan.page,
@@ -44,6 +45,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,
+    canPause: false,
     mostWaiting: 0,
     beat: 0,
     waitForAssistants: isUnavailable,

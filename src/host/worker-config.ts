@@ -17,6 +17,8 @@ export interface WorkerConfig {
   readonly threads: number;
   /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;
+  /** Whether each thread has a listener of its own. */
+  readonly reuseport: boolean;
   readonly journal: boolean;
   /** For Node's own loop, which listens once more on the listener it is given. */
   readonly backlog: number;

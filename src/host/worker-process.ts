@@ -71,6 +71,7 @@ export function configOf(
     workers: threads * processes,
     threads,
     listeners: plan.reuseport ? threads : 1,
+    reuseport: plan.reuseport,
     backlog: plan.backlog,
     options: plan.page,
     stuck: plan.stuck,

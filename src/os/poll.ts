@@ -73,9 +73,12 @@ export class Poll implements Selector {
 const one = new Int32Array(2);
 const oneAddress = addressOf(new Uint8Array(one.buffer));
 
-/** Whether there is something to receive, or to accept, at this moment. */
-export function isReadable(fd: number): boolean {
+/**
+ * Whether there is something to receive, or to accept, at this moment or within `timeout` ms; -1 for as long
+ * as it takes. False as well if a signal woke the thread.
+ */
+export function isReadable(fd: number, timeout = 0): boolean {
   one[0] = fd;
   one[1] = READABLE;
-  return libc.poll(oneAddress, 1, 0) > 0 && one[1]! >> 16 !== 0;
+  return libc.poll(oneAddress, 1, timeout) > 0 && one[1]! >> 16 !== 0;
 }

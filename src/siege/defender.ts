@@ -87,5 +87,4 @@ async function defend(): Promise<void> {
 
 // Whoever started it is gone: workers end with their supervisor.
 process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {});
 defend().catch((error: Error) => tell({ tell: 'failed', error: error.message }));
