@@ -297,7 +297,10 @@ export class Supervisor {
     journal.setEncoding('utf8');
     journal.on(
       'data',
-      eventReader((event) => this.#receive(worker, event)),
+      eventReader(
+        (event) => this.#receive(worker, event),
+        (text) => this.#receive(worker, { type: 'warning', text, ...own(), pid: child.pid! }),
+      ),
     );
     child.on('error', (error) => {
       const failure = new ServeError('failed', `Cannot start a worker: ${error.message}`);
