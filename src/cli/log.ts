@@ -1,6 +1,7 @@
 /** The account as a log on standard output: one pino line per event, as JSON or made readable. */
 import { pino } from 'pino';
 import { eventText, repeated, type ServerEvent } from '../host/server-event.ts';
+import type { StandardOutput } from './standard-output.ts';
 
 /** Of what repeats there is one line in that many ms, and one that sums up the rest. */
 const QUIET = 5000;
@@ -18,10 +19,17 @@ const levels: Partial<Record<ServerEvent['type'], 'warn' | 'error'>> = {
 };
 
 /** @param form `json` is pino's own form, with the event's fields; `text` is for people */
-export async function createLogger(form: 'text' | 'json'): Promise<(event: ServerEvent) => void> {
+export async function createLogger(
+  form: 'text' | 'json',
+  output: StandardOutput,
+): Promise<(event: ServerEvent) => void> {
   // The time is the event's own, not that of its writing.
   const options = { base: null, timestamp: false };
-  const log = pino(options, form === 'json' ? process.stdout : await readable());
+  const log = pino(options, form === 'json' ? output : await readable(output));
+  output.onDropped = (lines) => {
+    const text = `${lines.toLocaleString('en')} log lines dropped: whoever reads them is too slow`;
+    log.warn({ type: 'dropped', lines, time: Date.now() }, text);
+  };
   const write = (event: ServerEvent) => {
     const { at, ...fields } = event;
     log[levels[event.type] ?? 'info']({ ...fields, time: at }, eventText(event));
@@ -66,15 +74,13 @@ export function summingUp(
   };
 }
 
-async function readable() {
-  const { default: pretty } = await import('pino-pretty');
-  const isColored = process.stdout.isTTY === true && !process.env.NO_COLOR;
-  return pretty({
-    colorize: isColored,
+async function readable(output: StandardOutput) {
+  const { prettyFactory } = await import('pino-pretty');
+  const pretty = prettyFactory({
+    colorize: process.stdout.isTTY === true && !process.env.NO_COLOR,
     hideObject: true,
     ignore: 'level',
     translateTime: 'SYS:HH:MM:ss.l',
-    // Node's own stream and not pino's: it tells when whoever read it has left.
-    destination: process.stdout,
   });
+  return { write: (line: string) => output.write(pretty(line)) };
 }

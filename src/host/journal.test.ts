@@ -1,9 +1,11 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventReader, writeEvent } from './journal.ts';
+import { addressOf, WOULD_BLOCK } from '../os/libc.ts';
+import { accept, close, connect, openListener, recvReady } from '../os/socket.ts';
+import { eventReader, journalInto, lineOf } from './journal.ts';
 
 const complain = (text: string) => {
   throw new Error(text);
@@ -60,21 +62,50 @@ describe('eventReader', () => {
   });
 });
 
-describe('writeEvent', () => {
-  it('keeps a line of any text within what the kernel takes as one piece', () => {
+it('a line of any text is within what the kernel takes as one piece', () => {
+  // JSON makes six bytes of each of these.
+  const text = '\u0001'.repeat(100_000);
+  const line = lineOf({ type: 'fatal', text, at: 0, pid: 1, tid: 2 });
+  expect(line.length).toBeLessThan(32_768);
+  expect(JSON.parse(line).text).toMatch(/ … and 96,000 more$/);
+});
+
+it.runIf(process.platform === 'linux')(
+  'drops what a reader that has stopped does not take, and says how much once it reads on',
+  () => {
     const folder = mkdtempSync(join(tmpdir(), 'mondo-journal-'));
-    const file = join(folder, 'journal');
-    const fd = openSync(file, 'w');
+    const path = join(folder, 'socket');
+    const listener = openListener({ family: 'unix', path }, { backlog: 1 });
+    const reading = connect({ family: 'unix', path });
+    const writing = accept(listener);
     try {
-      // JSON makes six bytes of each of these.
-      const text = '\u0001'.repeat(100_000);
-      writeEvent(fd, { type: 'fatal', text, at: 0, pid: 1, tid: 2 });
-      const line = readFileSync(file, 'utf8');
-      expect(line.length).toBeLessThan(32_768);
-      expect(JSON.parse(line).text).toMatch(/ … and 96,000 more$/);
+      const bytes = Buffer.allocUnsafeSlow(1_000_000);
+      const readAll = () => {
+        let text = '';
+        for (;;) {
+          const count = recvReady(reading, addressOf(bytes), bytes.length);
+          if (count === WOULD_BLOCK) return text.trimEnd().split('\n');
+          text += bytes.toString('utf8', 0, count);
+        }
+      };
+      const journal = journalInto(writing, 1, true);
+      for (let i = 0; i < 2000; i++) journal.record({ type: 'closed', peer: 'unix' });
+      const taken = readAll();
+      expect(taken.length).toBeLessThan(2000);
+      journal.record({ type: 'accepted', peer: 'unix' });
+      journal.record({ type: 'closed', peer: 'unix' });
+      const dropped = (2000 - taken.length).toLocaleString('en');
+      expect(readAll().map((line) => JSON.parse(line))).toEqual([
+        expect.objectContaining({
+          type: 'warning',
+          text: expect.stringContaining(`${dropped} events dropped`),
+        }),
+        expect.objectContaining({ type: 'accepted' }),
+        expect.objectContaining({ type: 'closed' }),
+      ]);
     } finally {
-      closeSync(fd);
+      for (const fd of [listener, reading, writing]) close(fd);
       rmSync(folder, { recursive: true });
     }
-  });
-});
+  },
+);
