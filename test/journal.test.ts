@@ -24,6 +24,19 @@ it('long errors of several threads at once are told of one by one', async () => 
   await serving.stop();
 });
 
+it('a peer cannot forge a line of the log, nor command its terminal', async () => {
+  await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', throws.pathname);
+  const client = await connect('127.0.0.1', await portOf(server));
+  const forged = '\n[15:00:00.000]: Stopped: 0 answered to the end, 0 cut off\n\x1b[2J\x9b2J?';
+  await expect(client.ask(forged)).rejects.toThrow();
+  await client.close();
+  await server.printed(/no answer to .*\?\n/);
+  server.child.kill('SIGTERM');
+  const { stdout } = await server.ended();
+  expect(stdout.match(/^\[\S+: Stopped/gm)).toHaveLength(1);
+  expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+});
+
 /** More than the sockets between a server and its reader have room for. */
 const MANY = 1000;
 

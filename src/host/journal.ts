@@ -9,7 +9,7 @@ import type { Journal, WorkerEvent } from '../architectures/architecture.ts';
 import { addressOf, SystemError, WOULD_BLOCK } from '../os/libc.ts';
 import { awaitWritable } from '../os/poll.ts';
 import { sendReady } from '../os/socket.ts';
-import { shortened } from '../protocol/account.ts';
+import { quoted, shortened } from '../protocol/shown.ts';
 
 /** What a worker tells its supervisor about itself. */
 export type StartEvent =
@@ -103,7 +103,7 @@ export function eventReader(
       } else if (!hasComplained) {
         hasComplained = true;
         complain(
-          `Cannot read ${JSON.stringify(shortened(line, 80))} in a worker's journal: it is no event; all such lines are left out`,
+          `Cannot read ${quoted(shortened(line, 80))} in a worker's journal: it is no event; all such lines are left out`,
         );
       }
     }

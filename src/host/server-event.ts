@@ -1,5 +1,6 @@
 /** What a server tells whoever listens: the account of its conversations, and of itself. */
 import type { WorkerEvent } from '../architectures/architecture.ts';
+import { printable, quoted } from '../protocol/shown.ts';
 
 export type ServerEvent =
   | (WorkerEvent & {
@@ -59,10 +60,6 @@ export type ServerEvent =
       readonly at: number;
     };
 
-/** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
-export const quoted = (text: string): string =>
-  JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
-
 /** Why somebody was turned away, after "Refused …:". */
 const refusals: Readonly<Record<string, string>> = {
   deny: 'its network is denied',
@@ -83,8 +80,11 @@ export function repeated(event: ServerEvent): string | undefined {
   return event.type === 'limited' ? `ended, for limit ${event.limit}` : undefined;
 }
 
-/** An event as a line of text; one place for the wording of the whole account. */
-export function eventText(event: ServerEvent): string {
+/** An event as one line of text, of which a terminal obeys nothing, whatever peers have put into it. */
+export const eventText = (event: ServerEvent): string => printable(textOf(event));
+
+/** One place for the wording of the whole account. */
+function textOf(event: ServerEvent): string {
   switch (event.type) {
     case 'chose':
       return `Serving with ${event.architecture}: ${event.why}`;

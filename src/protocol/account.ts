@@ -3,6 +3,7 @@
  * log, the page, a trace), so that every architecture tells the same story in the same words.
  */
 import type { Conversation } from './conversation.ts';
+import { shortened } from './shown.ts';
 
 /** Peers are `HOST:PORT` (`[HOST]:PORT` for IPv6) or `unix`. */
 export type ConversationEvent =
@@ -55,16 +56,10 @@ const quoted = (bytes: Uint8Array | string): string =>
 /** What a service throws is as long as it likes. This keeps the line of an event within what one write(2) takes whole. */
 const TEXT = 1000;
 
-/** A text in full, or its beginning and how much more there was. */
-export function shortened(text: string, most = TEXT): string {
-  const more = text.length - most;
-  return more <= 0 ? text : `${text.slice(0, most)} … and ${more.toLocaleString('en')} more`;
-}
-
 /** Whatever was thrown: even an object that cannot be made text, which would throw here again. */
 function textOf(thrown: unknown): string {
   try {
-    return shortened(String(thrown));
+    return shortened(String(thrown), TEXT);
   } catch {
     return 'what was thrown cannot be made text';
   }
@@ -89,7 +84,8 @@ export function accountOf(
     return { type: 'cut', peer, why: cause, ...(inside ? { inside } : {}) };
   }
   if (left !== undefined) return { type: 'unsent', peer, unsent: quoted(left) };
-  if (cause instanceof Error) return { type: 'failed', peer, error: shortened(cause.message) };
+  if (cause instanceof Error)
+    return { type: 'failed', peer, error: shortened(cause.message, TEXT) };
   if (unfinished.length > 0) return { type: 'hungUp', peer, received: quoted(unfinished) };
   return { type: 'closed', peer };
 }
