@@ -1,4 +1,6 @@
 /** The account on its way from those who serve to those who read: what comes of it under strain. */
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { connect } from '../src/index.ts';
 import { type Process, spawnMondo } from './support/processes.ts';
@@ -35,6 +37,22 @@ it('a peer cannot forge a line of the log, nor command its terminal', async () =
   const { stdout } = await server.ended();
   expect(stdout.match(/^\[\S+: Stopped/gm)).toHaveLength(1);
   expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+});
+
+it.each(['text', 'json'])('a storm of clients is none of log lines, as %s', async (form) => {
+  await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', form);
+  const port = await portOf(server);
+  const leaveInside = async () => {
+    const socket = connectTcp(port, '127.0.0.1');
+    socket.end('Simple');
+    await once(socket.resume(), 'close');
+  };
+  await Promise.all(Array.from({ length: 100 }, leaveInside));
+  server.child.kill('SIGTERM');
+  const { stdout } = await server.ended();
+  expect(stdout.match(/Accepted connection/g)).toHaveLength(100);
+  expect(stdout.match(/ sent \\?"Simple\\?" but then closed/g)).toHaveLength(5);
+  expect(stdout).toMatch(/… and 95 more.* closed inside a question/);
 });
 
 /** More than the sockets between a server and its reader have room for. */

@@ -74,10 +74,29 @@ const refusals: Readonly<Record<string, string>> = {
 const whyRefused = (reason: string): string =>
   Object.hasOwn(refusals, reason) ? refusals[reason]! : reason;
 
-/** For lines of which a storm would say nothing more: what repeats in them. */
+const whyCut = (why: 'stop' | 'restart'): string =>
+  why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
+
+/** For lines of which a storm would say nothing more: what repeats in them, never in the words of a peer. */
 export function repeated(event: ServerEvent): string | undefined {
-  if (event.type === 'refused') return `refused, as ${whyRefused(event.reason)}`;
-  return event.type === 'limited' ? `ended, for limit ${event.limit}` : undefined;
+  switch (event.type) {
+    case 'hungUp':
+      return 'closed inside a question';
+    case 'unsent':
+      return 'closed before we sent an answer';
+    case 'failed':
+      return `failed: ${printable(event.error)}`;
+    case 'threw':
+      return 'for whom the service failed';
+    case 'limited':
+      return `ended, for limit ${event.limit}`;
+    case 'refused':
+      return `refused, as ${whyRefused(event.reason)}`;
+    case 'cut':
+      return `ended, as ${whyCut(event.why)}`;
+    default:
+      return undefined;
+  }
 }
 
 /** An event as one line of text, of which a terminal obeys nothing, whatever peers have put into it. */
@@ -109,7 +128,7 @@ function textOf(event: ServerEvent): string {
     case 'refused':
       return `Refused ${event.peer}: ${whyRefused(event.reason)}`;
     case 'cut': {
-      const why = event.why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
+      const why = whyCut(event.why);
       return event.inside === undefined
         ? `Closed ${event.peer}: ${why}`
         : `Cut off ${event.peer} inside its ${event.inside}: ${why}`;
