@@ -2,14 +2,13 @@
 import { Console } from 'node:console';
 import { closeSync, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
-import { serve } from '../host/serve.ts';
+import { rootWarning, startServer } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
 import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
-
-const AS_ROOT = 'Serving as root; --user nobody serves as somebody who may do less';
 
 const { pid } = process;
 
@@ -39,7 +38,7 @@ export async function serveCommand(
   // What writes the log is loaded while the workers start; events wait for it.
   const events: ServerEvent[] = [];
   let record = (event: ServerEvent): void => void events.push(event);
-  const starting = serve(
+  const starting = startServer(
     { ...options, ...(architecture === undefined ? {} : { architecture }), host },
     log === 'none' ? undefined : (event) => record(event),
   );
@@ -60,8 +59,10 @@ export async function serveCommand(
     if (interruption.isInterrupted) return;
     throw error;
   }
-  if (process.geteuid?.() === 0 && options.user === undefined) {
-    record({ type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 });
+  if (isRootUnasked(options)) {
+    // No log is no account of clients; of this its owner is to know all the same.
+    if (log === 'none') console.error(`mondo: ${AS_ROOT}`);
+    else record(rootWarning());
   }
   if (log === 'none') output.write(`Listening at ${server.where}\n`);
   if (process.stdout.isTTY && log === 'text') output.write(hint(server));
