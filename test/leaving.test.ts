@@ -406,9 +406,61 @@ describe('mondo serve', () => {
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', async () => {
-    await using server = spawnMondo('serve', 'epoll', '-p', '0');
-    await server.printed(/Serving as root/);
+  describe.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', () => {
+    it('in the log', async () => {
+      await using server = spawnMondo('serve', 'epoll', '-p', '0');
+      await server.printed(/Serving as root/);
+    });
+
+    it('without a log on standard error', async () => {
+      await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'none');
+      await server.printed(/Listening/);
+      server.child.kill('SIGTERM');
+      expect((await server.ended()).stderr).toMatch(/^mondo: Serving as root: [^\n]+\n$/);
+    });
+
+    it.each([
+      ['its workers', {}],
+      ['its own process', { service: { delimiter: '?', answer: () => 'Yes.' } }],
+    ])('as an event of the library, serving in %s', async (_, options) => {
+      const events: ServerEvent[] = [];
+      const server = await serve({ architecture: 'callback', port: 0, ...options }, (event) =>
+        events.push(event),
+      );
+      await server.close();
+      expect(events.map(({ type }) => type)).toEqual(['listening', 'warning', 'stopped']);
+      expect(events[1]).toMatchObject({ text: expect.stringContaining('Serving as root') });
+    });
+
+    it('as a warning of Node, once, where nobody listens to events', async () => {
+      const warnings: Error[] = [];
+      const hear = (warning: Error) => void warnings.push(warning);
+      process.on('warning', hear);
+      try {
+        for (let i = 0; i < 2; i++) {
+          await (await serve({ architecture: 'callback', port: 0 })).close();
+        }
+        await until('a warning', () => warnings.length > 0);
+      } finally {
+        process.off('warning', hear);
+      }
+      expect(warnings).toEqual([expect.objectContaining({ code: 'MONDO_ROOT' })]);
+    });
+
+    it('but not one who said so', async () => {
+      const events: ServerEvent[] = [];
+      const options = { architecture: 'callback', port: 0, user: 'root' };
+      const server = await serve(options, (event) => events.push(event));
+      await server.close();
+      expect(events.map(({ type }) => type)).toEqual(['listening', 'stopped']);
+    });
+  });
+
+  it('has nobody be somebody else in the process of a service that is an object', async () => {
+    const service = { delimiter: '?', answer: () => 'Yes.' };
+    await expect(serve({ port: 0, user: 'nobody', service })).rejects.toThrow(
+      /^Cannot serve in this process as user "nobody": /,
+    );
   });
 
   it.each([

@@ -33,6 +33,12 @@ export async function serveInProcess(
       `Cannot serve in this process with ${plan.threads} threads and ${plan.processes} processes: name the service's module by path or URL, on Linux`,
     );
   }
+  if (plan.user !== undefined || plan.group !== undefined) {
+    throw new ServeError(
+      'usage',
+      `Cannot serve in this process as ${plan.user === undefined ? `group "${plan.group}"` : `user "${plan.user}"`}: it has no workers to be somebody else; name the service's module by path or URL, on Linux`,
+    );
+  }
   const loaded = typeof service === 'string' ? await loadService(service) : service;
   const speakers = speakersOf(loaded, true);
   const counts: Record<string, number> = {};

@@ -293,7 +293,12 @@ export class Supervisor {
       killing: undefined,
     };
     this.#workers.add(worker);
-    readJournal(child, (event) => this.#receive(worker, event));
+    readJournal(
+      child,
+      (event) => this.#receive(worker, event),
+      (text) =>
+        this.#receive(worker, { type: 'warning', text, at: Date.now(), ...own, pid: worker.pid }),
+    );
     // 'close' and not 'exit': the journal has been read to its end by then. But whoever a crew has started
     // holds the journal too, and until it has ended nobody would accept.
     child.on('exit', (code, signal) => {

@@ -121,8 +121,9 @@ function startError(error: Error): ServeError {
 export function readJournal(
   child: ChildProcess,
   receive: (event: Stamped<WorkerEvent | StartEvent>) => void,
+  complain: (text: string) => void,
 ): void {
   const journal = child.stdio[3] as Socket;
   journal.setEncoding('utf8');
-  journal.on('data', eventReader(receive));
+  journal.on('data', eventReader(receive, complain));
 }
