@@ -128,6 +128,7 @@ export class Supervisor {
     this.address = parts.address;
     this.#identity = parts.identity;
     this.#startTime = parts.startTime;
+    this.#scoreboard.replace(this.#generation, plan.drain);
     prepareAdmission(this.#scoreboard.admission, randomSeed());
     if (deliver !== undefined && plan.stuck > 0) {
       this.#stuck = new StuckWatch(
@@ -212,13 +213,17 @@ export class Supervisor {
     this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
   }
 
-  /** The new workers could not be started: without them the old ones serve on. */
+  /** The new workers could not all be started: without them the old ones serve on. */
   #fallBack(generation: number, error: Error): void {
     this.#living.delete(generation);
-    for (const worker of this.#workers) {
-      if (worker.generation === generation) this.#seeOff(worker, 0, 'SIGKILL');
-    }
     if (this.#closing !== undefined) return;
+    this.#scoreboard.withdraw(generation, this.#plan.drain);
+    for (const worker of this.#workers) {
+      if (worker.generation !== generation) continue;
+      // Those that serve have clients by now.
+      if (worker.isServing) this.#seeOff(worker, this.#plan.drain);
+      else this.#seeOff(worker, 0, 'SIGKILL');
+    }
     this.#warn(`Cannot restart, the old workers serve on: ${error.message}`);
   }
 
@@ -397,7 +402,7 @@ export class Supervisor {
   }
 
   #cannotReplace(index: number, generation: number, error: Error): void {
-    if (this.#closing !== undefined) return;
+    if (this.#closing !== undefined || !this.#living.has(generation)) return;
     this.#replace(index, generation, true);
     if (!this.#wasWarned(error.message, Date.now())) this.#warn(`${error.message}; trying again`);
   }
