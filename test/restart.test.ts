@@ -83,11 +83,14 @@ describe('a restart', () => {
     return {
       service,
       change,
-      hold: (then: string) =>
+      /** @param whom a condition for those that are held; all of them without one */
+      hold: (then: string, whom = 'true') =>
         change(`
-          import { existsSync, writeFileSync } from 'node:fs';
-          writeFileSync(${JSON.stringify(awaited)}, '');
-          while (!existsSync(${JSON.stringify(gate)})) await new Promise((go) => setTimeout(go, 10));
+          import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+          if (${whom}) {
+            writeFileSync(${JSON.stringify(awaited)}, '');
+            while (!existsSync(${JSON.stringify(gate)})) await new Promise((go) => setTimeout(go, 10));
+          }
           ${then}`),
       go: () => writeFileSync(gate, ''),
       awaited: () => until('the service to be loading', () => existsSync(awaited)),
@@ -163,6 +166,34 @@ describe('a restart', () => {
     await serving.server.restart();
     await until('both to leave', () => serving.server.pids.length === 2);
     expect(serving.server.pids).not.toContain(other);
+    await serving.stop();
+  });
+
+  it('that fails cuts off nobody whom one of the new workers serves by then', async () => {
+    const { service, hold, go, awaited } = changing('half');
+    const taken = JSON.stringify(join(folder, 'half.taken'));
+    const serving = await Serving.start({ architecture: 'epoll', processes: 2, service });
+    const old = serving.server.pids;
+    // Of the two the first may make the folder, and serves; the other is held, and then fails.
+    hold(
+      `if (isHeld) throw new Error('a slip'); ${answering('two.')}`,
+      `(globalThis.isHeld = mkdirSync(${taken}, { recursive: true }) === undefined)`,
+    );
+    const restarted = serving.server.restart().catch((error: Error) => error.message);
+    await awaited();
+    const client = await until('a client of the new worker', async () => {
+      const one = await NetClient.connect(serving.address);
+      if ((await ask(one, 'Which?', 4)) === 'two.') return one;
+      await one.close();
+      return undefined;
+    });
+    go();
+    expect(await restarted).toMatch(/a slip/);
+    expect(await ask(client, 'Which?', 4)).toBe('two.');
+    await client.close();
+    await until('the new workers to leave', () => serving.server.pids.length === 2);
+    expect(serving.server.pids).toEqual(old);
+    expect(count(serving, 'died')).toBe(0);
     await serving.stop();
   });
 

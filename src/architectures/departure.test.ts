@@ -82,6 +82,24 @@ describe('a worker that is told to stop', () => {
   });
 });
 
+describe('a worker of a generation that could not be started as a whole', () => {
+  it('leaves as if it were replaced, and no other does', () => {
+    const words = new Int32Array(SCOREBOARD_SIZE / 4);
+    const scoreboard = new Scoreboard({ words, unmap: () => {} });
+    scoreboard.replace(1, 0);
+    const orders = () => [1, 2, 3, 4].map((generation) => scoreboard.orders(generation).order);
+    expect(orders()).toEqual(['serve', 'serve', 'serve', 'serve']);
+    scoreboard.withdraw(2, 5000);
+    expect(orders()).toEqual(['serve', 'restart', 'serve', 'serve']);
+    scoreboard.withdraw(3, 5000);
+    expect(orders()).toEqual(['serve', 'restart', 'restart', 'serve']);
+    scoreboard.replace(4, 5000);
+    expect(orders()).toEqual(['restart', 'restart', 'restart', 'serve']);
+    scoreboard.stop(5000);
+    expect(orders()).toEqual(['stop', 'stop', 'stop', 'stop']);
+  });
+});
+
 describe('a worker that is replaced', () => {
   it('ends nobody before its time is over, which begins as it notices', () => {
     const { scoreboard, departure } = worker();

@@ -52,7 +52,7 @@ const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
 export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
 
 // Words of the header.
-/** Workers of an older generation than this are to leave. */
+/** The generation that serves: workers of older ones are to leave. Of those after it, so are those up to WITHDRAWN. */
 const GENERATION = 0;
 const QUEUED = 1;
 /** How long those have who are owed an answer when their worker is replaced, in ms. */
@@ -62,6 +62,8 @@ const ANSWERED = 3;
 const CUT = 4;
 /** When nobody has any time left as the server stops, in ms since the machine was started. */
 const END = 5;
+/** The last generation that could not be started as a whole. */
+const WITHDRAWN = 6;
 const COUNTS = 16;
 
 /** The generation after the last: all are to leave, and nobody comes after them. */
@@ -113,8 +115,10 @@ export class Scoreboard {
     return {
       get order() {
         const serving = board.#words[GENERATION]!;
-        if (serving <= generation) return 'serve';
-        return serving === NONE ? 'stop' : 'restart';
+        if (serving === NONE) return 'stop';
+        if (generation < serving) return 'restart';
+        const isWithdrawn = generation > serving && generation <= board.#words[WITHDRAWN]!;
+        return isWithdrawn ? 'restart' : 'serve';
       },
       get drain() {
         return board.#words[DRAIN]!;
@@ -132,6 +136,12 @@ export class Scoreboard {
   replace(generation: number, drain: number): void {
     Atomics.store(this.#words, DRAIN, drain);
     Atomics.store(this.#words, GENERATION, generation);
+  }
+
+  /** Has the workers leave of a generation that could not be started as a whole. @param drain in ms */
+  withdraw(generation: number, drain: number): void {
+    Atomics.store(this.#words, DRAIN, drain);
+    Atomics.store(this.#words, WITHDRAWN, generation);
   }
 
   /** Has all workers leave for good. @param left how long they have, in ms; called again it may be less */

@@ -12,11 +12,10 @@ import {
 import { dropHolder, dropHoldersOf, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
-import { isRunning } from '../os/processes.ts';
-import { interrupt, signalGroup } from '../os/signal.ts';
 import { close, shutdown } from '../os/socket.ts';
 import { randomSeed } from './door.ts';
 import { ServeError } from './errors.ts';
+import { Farewell } from './farewell.ts';
 import { type Identity, identityOf } from './identity.ts';
 import type { Stamped, StartEvent } from './journal.ts';
 import { openListeners, removeSocketFile, resolveAddress } from './listen.ts';
@@ -32,10 +31,6 @@ import {
   type WorkerProcess,
 } from './worker-process.ts';
 
-/** A worker asleep in the kernel is woken again after that many ms until it has ended. */
-const WAKE_AGAIN = 10;
-/** How long the workers have to end by themselves after their drain, in ms, before they are killed. */
-const GRACE = 700;
 /** The same warning is told once in so many ms: of many workers each finds out for itself. */
 const QUIET = 5000;
 /** A worker that lived shorter than this, in ms, is replaced only after a while, longer each time. */
@@ -59,6 +54,7 @@ export class Supervisor {
   readonly #listeners: readonly number[];
   readonly #identity: Identity | undefined;
   readonly #startTime: number;
+  readonly #farewell: Farewell;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
   /** Whose workers are replaced when they die: the generation that serves, and one that is starting. */
@@ -69,7 +65,6 @@ export class Supervisor {
   #closing: Promise<void> | undefined;
   /** When nobody has any time left as it stops, by `performance.now`. */
   #endsAt = Number.POSITIVE_INFINITY;
-  #waking: NodeJS.Timeout | undefined;
   /** What workers told before all of them served: `listening` is to be the first. */
   readonly #early: ServerEvent[] = [];
   #isListening = false;
@@ -128,6 +123,8 @@ export class Supervisor {
     this.address = parts.address;
     this.#identity = parts.identity;
     this.#startTime = parts.startTime;
+    this.#farewell = new Farewell(this.#workers, this.#scoreboard, plan);
+    this.#scoreboard.replace(this.#generation, plan.drain);
     prepareAdmission(this.#scoreboard.admission, randomSeed());
     if (deliver !== undefined && plan.stuck > 0) {
       this.#stuck = new StuckWatch(
@@ -206,19 +203,23 @@ export class Supervisor {
     this.#scoreboard.replace(generation, this.#plan.drain);
     for (const worker of this.#workers) {
       if (worker.generation !== generation && worker.killing === undefined) {
-        this.#seeOff(worker, this.#plan.drain);
+        this.#farewell.tell(worker, this.#plan.drain);
       }
     }
     this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
   }
 
-  /** The new workers could not be started: without them the old ones serve on. */
+  /** The new workers could not all be started: without them the old ones serve on. */
   #fallBack(generation: number, error: Error): void {
     this.#living.delete(generation);
-    for (const worker of this.#workers) {
-      if (worker.generation === generation) this.#seeOff(worker, 0, 'SIGKILL');
-    }
     if (this.#closing !== undefined) return;
+    this.#scoreboard.withdraw(generation, this.#plan.drain);
+    for (const worker of this.#workers) {
+      if (worker.generation !== generation) continue;
+      // Those that serve have clients by now.
+      if (worker.isServing) this.#farewell.tell(worker, this.#plan.drain);
+      else this.#farewell.tell(worker, 0, 'SIGKILL');
+    }
     this.#warn(`Cannot restart, the old workers serve on: ${error.message}`);
   }
 
@@ -332,7 +333,7 @@ export class Supervisor {
   #receive(worker: WorkerProcess, event: Stamped<WorkerEvent | StartEvent>): void {
     if (event.type === 'ready') {
       worker.isServing = true;
-      if (worker.killing !== undefined) this.#giveTime(worker);
+      if (worker.killing !== undefined) this.#farewell.giveTime(worker);
       worker.unready--;
       if (worker.unready > 0) return;
       clearTimeout(worker.late);
@@ -367,7 +368,7 @@ export class Supervisor {
     const lost = this.#freeRows((row) => row.pid === pid);
     // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
     dropHolder(this.#scoreboard.admission, pid);
-    if (this.#isCrew && worker.killing !== undefined) this.#wakeLeaving();
+    if (this.#isCrew && worker.killing !== undefined) this.#farewell.wake();
     const how = signal === null ? `exit code ${code}` : signal;
     worker.starting?.failed(
       new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
@@ -402,7 +403,7 @@ export class Supervisor {
   }
 
   #cannotReplace(index: number, generation: number, error: Error): void {
-    if (this.#closing !== undefined) return;
+    if (this.#closing !== undefined || !this.#living.has(generation)) return;
     this.#replace(index, generation, true);
     if (!this.#wasWarned(error.message, Date.now())) this.#warn(`${error.message}; trying again`);
   }
@@ -456,62 +457,11 @@ export class Supervisor {
     this.#endsAt = Math.min(this.#endsAt, performance.now() + drain);
     const left = this.#endsAt - performance.now();
     this.#scoreboard.stop(left);
-    for (const worker of this.#workers) this.#seeOff(worker, left);
-  }
-
-  /** Tells a worker to leave, or one that was told that it has less time, in ms. */
-  #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
-    const { child, pid: leader, killing, isGone } = worker;
-    const now = performance.now();
-    worker.toldAt = Math.min(worker.toldAt, now);
-    worker.leavesBy = Math.min(worker.leavesBy, now + drain);
-    // Whose process has ended meanwhile was lost then, and not cut off now.
-    if (isGone && killing === undefined) {
-      this.#scoreboard.freeRows(({ family, pid }) => family === leader && !isRunning(pid));
-    }
-    this.#giveTime(worker);
-    if (signal !== undefined) child.kill(signal);
-    else if (!this.#servesOnMain && killing === undefined) child.kill('SIGTERM');
-    this.#wakeLeaving();
-  }
-
-  /** Whoever does not serve yet has nobody, and needs no more time than to notice. */
-  #giveTime(worker: WorkerProcess): void {
-    clearTimeout(worker.killing);
-    const end = worker.isServing ? worker.leavesBy : worker.toldAt;
-    worker.killing = setTimeout(
-      () => {
-        worker.child.kill('SIGKILL');
-        if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
-      },
-      end + GRACE - performance.now(),
-    );
-  }
-
-  /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */
-  #wakeLeaving(): void {
-    const wake = () => {
-      const asleep = [...this.#workers].filter(
-        ({ killing, isGone }) => killing !== undefined && (this.#servesOnMain || isGone),
-      );
-      for (const { pid, isGone } of asleep) {
-        if (isGone) signalGroup(pid, 'wake');
-        else interrupt(pid, pid);
-      }
-      if (asleep.length > 0) return;
-      clearInterval(this.#waking);
-      this.#waking = undefined;
-    };
-    this.#waking ??= setInterval(wake, WAKE_AGAIN);
-    wake();
+    for (const worker of this.#workers) this.#farewell.tell(worker, left);
   }
 
   get #isCrew(): boolean {
     return this.#plan.traits.arrangement === 'crew';
-  }
-
-  get #servesOnMain(): boolean {
-    return this.#plan.traits.arrangement === 'alone' && this.#plan.threads === 1;
   }
 }
 
