@@ -29,6 +29,7 @@ export async function createLogger(
     log.warn({ type: 'dropped', lines, time: Date.now() }, text);
   };
   const write = (event: ServerEvent) => {
+    if (event.type === 'stopped') output.beginEnd();
     const { at, ...fields } = event;
     log[levels[event.type] ?? 'info']({ ...fields, time: at }, eventText(event));
   };

@@ -52,6 +52,21 @@ it('does not wait for a reader that has stopped: it drops what there is no room 
   expect(text).toBe(line.repeat(3000 - dropped));
 });
 
+it('does not drop the end of the account, though there is no room', async () => {
+  const output = new StandardOutput(writing);
+  const line = `${'x'.repeat(999)}\n`;
+  for (let i = 0; i < 3000; i++) output.write(line);
+  output.beginEnd();
+  const last = line.replaceAll('x', 'y');
+  output.write(last);
+  let text = '';
+  await until('the end', () => {
+    text += taken();
+    return text.endsWith(last);
+  });
+  expect(await output.written()).toBe(true);
+});
+
 it('says at the end that all is written, to a reader that is slow', async () => {
   const output = new StandardOutput(writing);
   for (let i = 0; i < 200; i++) output.write(`${'x'.repeat(999)}\n`);

@@ -13,40 +13,56 @@ const LONGEST = 10_000;
 
 export class StandardOutput {
   readonly #pipe;
-  #isIdle = true;
+  /** In bytes. */
+  #waiting = 0;
   #dropped = 0;
+  #isEnding = false;
+  #isBroken = false;
   /** Told how many writes were dropped, as soon as all before them are written. */
   onDropped: (count: number) => void = () => {};
 
   constructor(fd = 1) {
-    this.#pipe = pino.destination({ dest: fd, sync: false, maxLength: MOST_WAITING });
-    this.#pipe.on('drop', () => this.#dropped++);
-    this.#pipe.on('drain', () => {
-      this.#isIdle = true;
-      if (this.#dropped === 0) return;
+    this.#pipe = pino.destination({ dest: fd, sync: false });
+    this.#pipe.on('write', (count) => {
+      this.#waiting -= count;
+      if (this.#waiting > 0 || this.#dropped === 0) return;
       const dropped = this.#dropped;
       this.#dropped = 0;
       this.onDropped(dropped);
     });
-    // Whoever listens for what befalls standard output hears it there.
-    this.#pipe.on('error', (error) => process.stdout.emit('error', error));
+    this.#pipe.on('error', (error) => {
+      this.#isBroken = true;
+      // Whoever listens for what befalls standard output hears it there.
+      process.stdout.emit('error', error);
+    });
   }
 
   /** Never waits. */
   write(text: string): void {
-    this.#isIdle = false;
+    const length = Buffer.byteLength(text);
+    if (this.#isBroken) return;
+    if (this.#waiting + length > MOST_WAITING && !this.#isEnding) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting += length;
     this.#pipe.write(text);
+  }
+
+  /** Nothing is dropped from now on: what comes is the end of the account, and little. */
+  beginEnd(): void {
+    this.#isEnding = true;
   }
 
   /** Resolves once all is written: to true, or to false if whoever should read it does not. */
   written(): Promise<boolean> {
-    if (this.#isIdle) return Promise.resolve(true);
+    if (this.#waiting === 0 || this.#isBroken) return Promise.resolve(true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const giveUp = setTimeout(resolve, PATIENCE, false);
     const end = setTimeout(resolve, LONGEST, false);
-    this.#pipe.on('write', () => giveUp.refresh());
-    this.#pipe.on('drain', () => {
-      if (this.#isIdle) resolve(true);
+    this.#pipe.on('write', () => {
+      giveUp.refresh();
+      if (this.#waiting === 0) resolve(true);
     });
     this.#pipe.on('error', () => resolve(true));
     return promise.finally(() => {
