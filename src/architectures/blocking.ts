@@ -127,11 +127,10 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
   patience.beforeSending();
   let sent = 0;
   try {
-    const { unsentShare } = worker;
-    if (unsentShare > 0 && out.length > unsentShare) {
+    if (patience.counts(out.length)) {
       // What the kernel takes at once is not unsent.
       sent = Math.max(0, sendReady(socket, out.address, out.length));
-      patience.afterSending(out.length - sent);
+      patience.noteUnsent(out.length - sent);
     }
     while (sent < out.length) {
       worker.row.state = 'sending';
@@ -141,6 +140,7 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
       if (sent < out.length) patience.afterShortSend();
     }
   } finally {
+    patience.noteUnsent(0);
     if (sent === out.length) {
       out.clear();
       patience.isAnswered = worker.stopping;

@@ -45,6 +45,7 @@ export async function createContext(
     listener,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
     row,
+    unsentOfAll: () => scoreboard.unsent(),
     options: config.options,
     threads: config.threads,
     get stopping() {

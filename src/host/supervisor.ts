@@ -256,14 +256,13 @@ export class Supervisor {
   }
 
   #startWorker(index: number): WorkerProcess {
-    const { threads, processes, traits, think, limits, dryRun, page, reuseport } = this.#plan;
+    const { threads, traits, think, limits, dryRun, page, reuseport } = this.#plan;
     const config: WorkerConfig = {
       architecture: traits.name as WorkerConfig['architecture'],
       service: this.#service,
       think,
       limits,
       dryRun,
-      workers: threads * processes,
       threads,
       listeners: reuseport ? threads : 1,
       journal: this.#deliver !== undefined,
