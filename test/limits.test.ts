@@ -203,6 +203,34 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.limited()).toEqual(['answer-time']);
   });
 
+  it('makes no answers that come later, either, for who takes none', async () => {
+    const think = { think: 1, thinkHow: 'defer' } as const;
+    const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
+    await using served = await started({ ...options, ...think, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+  });
+
+  it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
+    const service = new URL('./support/services/wordy.ts', import.meta.url);
+    // With a rest as large as by default it would be too much in all.
+    const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
+    await using served = await started({ ...options, service, limits });
+    const client = served.connect();
+    client.pause();
+    let isTaken = false;
+    // More than the kernel takes from who is not received from.
+    client.write('x?'.repeat(2 ** 24), (error) => {
+      isTaken = error === undefined || error === null;
+    });
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+    expect(isTaken).toBe(false);
+  });
+
   it('closes after so many questions', async () => {
     await using served = await started({ ...options, limits: { questions: 3 } });
     let answers = '';

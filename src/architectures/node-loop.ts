@@ -1,7 +1,9 @@
 /** What `callback` and `coroutine` share: a listener on Node's own loop, and its end. */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
+import { getDefaultHighWaterMark } from 'node:stream';
 import { BUSY, type Refusal } from '../limits/admission.ts';
+import type { Limits } from '../limits/limits.ts';
 import { parseAddress } from '../limits/networks.ts';
 import { descriptorLimit } from '../os/descriptors.ts';
 import type { WorkerContext } from './architecture.ts';
@@ -19,7 +21,7 @@ export async function serveOnNode(
   worker: WorkerContext,
   connected: (socket: Socket, peer: string, watch: Watch) => void,
 ): Promise<void> {
-  const { admission, departure, journal, row } = worker;
+  const { admission, departure, journal, limits, row } = worker;
   const watch = new Watch(worker);
   const sockets = new Set<Socket>();
   const waiting: Socket[] = [];
@@ -71,7 +73,8 @@ export async function serveOnNode(
   }
 
   // allowHalfOpen: a client that has asked its last question and said so still gets its answer.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const wants = { allowHalfOpen: true, noDelay: true, highWaterMark: mostUnsent(limits) };
+  const server = createServer(wants, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (numberOf(socket) >= last) warn();
@@ -116,6 +119,10 @@ export async function serveOnNode(
   for (const socket of sockets) socket.destroy();
   await Promise.all(closed);
 }
+
+/** Past so many bytes that the kernel has not taken, Node wants no more; by itself past as many as by default. */
+const mostUnsent = ({ unsent }: Limits): number =>
+  Math.min(unsent || getDefaultHighWaterMark(false), getDefaultHighWaterMark(false));
 
 function turnAway(worker: WorkerContext, socket: Socket, peer: string, reason: Refusal): void {
   const { admission, journal } = worker;
