@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { descendantsOf } from './support/kernel.ts';
-import { until, within } from './support/until.ts';
+import { acceptedAt, descendantsOf } from './support/kernel.ts';
+import { steady, until, within } from './support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
@@ -168,6 +168,38 @@ describe.each(
     expect(served.refusals()).toEqual([]);
   });
 
+  it('never has more than the limit, whatever burst comes to the threads and processes of it', async () => {
+    const connections = 3;
+    await using served = await started({ ...options, limits: { connections } });
+    const { pids, port } = served.server;
+    // All of them are in the queue before anybody is accepted.
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    const burst = Array.from({ length: 40 }, () => served.guest());
+    await Promise.all(burst.map(({ socket }) => once(socket, 'connect')));
+    for (const pid of pids) process.kill(pid, 'SIGCONT');
+    let [inside, most, answered] = [0, 0, 0];
+    const { promise: leaving, resolve: leave } = Promise.withResolvers<void>();
+    const visits = burst.map(async (guest) => {
+      expect(await guest.isServed()).toBe(true);
+      most = Math.max(most, ++inside);
+      answered++;
+      await leaving;
+      inside--;
+      await guest.leave();
+    });
+    const all = Promise.all(visits);
+    // What failed first is told, and not what that ends.
+    all.catch(() => {});
+    await until('as many as may to be served', () => answered === connections);
+    expect(await steady('the number of those accepted', () => acceptedAt(port).length)).toBe(
+      connections,
+    );
+    leave();
+    await all;
+    expect(most).toBe(connections);
+    expect(served.refusals()).toEqual([]);
+  });
+
   it('limits the connections of an address, and nobody else', async () => {
     const limits = { connectionsPerAddress: 2 };
     await using served = await started({ ...options, limits });
@@ -259,6 +291,54 @@ describe.each(
     await served.crowd(1, '127.0.0.4');
     expect(served.server.counts()).toEqual({ deny: 1, connections: 1 });
     expect(served.refusals()).toEqual([]);
+  });
+});
+
+describe('with a listener for each', () => {
+  it.each(
+    [
+      { architecture: 'threaded', threads: 4 },
+      { architecture: 'threaded', threads: 2, processes: 2 },
+      { architecture: 'prefork', processes: 4 },
+      { architecture: 'select', threads: 4 },
+      { architecture: 'epoll', processes: 4 },
+      { architecture: 'generator', threads: 4 },
+      { architecture: 'uring', threads: 4 },
+      { architecture: 'callback', processes: 4 },
+      { architecture: 'coroutine', threads: 4 },
+    ].map((options) => [titleOf(options), options] as const),
+  )('nobody waits where there is room: %s', async (_title, options) => {
+    const limits = { connections: 1 };
+    await using served = await started({ ...options, limits, reuseport: true });
+    for (let i = 0; i < 12; i++) {
+      const guest = served.guest();
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    }
+    // Who waits in one queue comes in as somebody of another leaves.
+    const all = Array.from({ length: 12 }, async () => {
+      const guest = served.guest();
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    });
+    await Promise.all(all);
+  });
+});
+
+describe('a server in this process', () => {
+  it.each(['callback', 'coroutine'])('has who comes wait: %s', async (architecture) => {
+    const service = { delimiter: '?', answer: () => ANSWER };
+    const limits = { connections: 1 };
+    await using served = await started({ architecture, service, limits });
+    const [first] = await served.crowd(1);
+    const waiting = [served.guest(), served.guest()].map(async (guest) => {
+      expect(await guest.isServed()).toBe(true);
+      await guest.leave();
+    });
+    expect(await first!.isServed()).toBe(true);
+    expect(served.refusals()).toEqual([]);
+    await first!.leave();
+    await Promise.all(waiting);
   });
 });
 

@@ -1,13 +1,21 @@
+import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { look } from '../src/os/processes.ts';
 import { ask, NetClient } from './support/clients.ts';
-import { mondo, Process } from './support/processes.ts';
+import { acceptedAt } from './support/kernel.ts';
+import { descendantsOf, mondo, Process, spawnMondo } from './support/processes.ts';
 import { hasProgram } from './support/programs.ts';
+import { architectures } from './support/serving.ts';
+import { MS, staysPending, until } from './support/until.ts';
 
 const CONNECTIONS = 20_000;
 const AT_ONCE = 40;
 const DESCRIPTORS = 100;
+
+const QUESTION = 'Simple is better than?';
+const ANSWER = 'Complex.';
 
 const echo = join(import.meta.dirname, 'support', 'services', 'echo.ts');
 
@@ -91,13 +99,76 @@ describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
     const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
     for (let i = 0; i < 2; i++) {
       const client = await NetClient.connect(address);
-      expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
+      expect(await ask(client, QUESTION, ANSWER.length)).toBe(ANSWER);
       await client.close();
     }
     server.child.kill('SIGTERM');
     const { code, stdout } = await server.ended();
     expect(code).toBe(0);
     expect(stdout.match(/Cannot accept for now: accept4: E\w+/g) ?? []).toHaveLength(lines);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
+});
+
+describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', () => {
+  /** As many as these processes may have from now on; none of those they have is taken. */
+  const allow = (pids: readonly number[], count: number) => {
+    for (const pid of pids) execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${count}:`]);
+  };
+  /** Fewer than any of them has. */
+  const NONE = 5;
+  const ENOUGH = 1000;
+  const portOf = (client: NetClient) => Number(client.peer.split(':')[1]);
+  // Node keeps a descriptor for that day itself: see leaving.test.ts.
+  const ours = architectures.filter(({ traits }) => traits.arrangement !== 'node');
+
+  it.each(
+    ours,
+  )('has $title leave the listener alone, and accept again when there are some', async ({
+    options,
+    traits,
+    capacity,
+  }) => {
+    await using server = spawnMondo(
+      ...['serve', options.architecture!, '-p', '0'],
+      // Far from the limit io_uring goes by the number that was allowed when it was asked to accept.
+      ...['--limit', 'connections=100'],
+    );
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    // All threads of a pool are there once they have a client each.
+    const all = Number.isFinite(capacity) ? capacity : 1;
+    const served = await Promise.all(Array.from({ length: all }, () => NetClient.connect(address)));
+    for (const client of served) expect(await ask(client, QUESTION, ANSWER.length)).toBe(ANSWER);
+    const [first, ...others] = served;
+    for (const client of traits.capacity === 'one' ? served : others) await client.close();
+    const pids = descendantsOf(server.pid);
+    allow(pids, NONE);
+    // A thread that was asleep in accept(2) has the descriptor for one more already.
+    const [late, answer] = await until('nobody to be accepted any more', async () => {
+      const client = await NetClient.connect(address);
+      const reply = ask(client, QUESTION, ANSWER.length);
+      const isPending = await staysPending(reply, 300);
+      if (isPending && !acceptedAt(address.port).includes(portOf(client)))
+        return [client, reply] as const;
+      reply.catch(() => {});
+      await client.close();
+      return undefined;
+    });
+    await server.printed(/Cannot accept for now: accept4?: EMFILE/);
+    const before = look(server.pid).cpu;
+    expect(await staysPending(answer, 1000)).toBe(true);
+    // To try without a pause would take all of that time, of each thread.
+    expect(look(server.pid).cpu - before).toBeLessThan(500 * MS);
+    if (traits.capacity !== 'one') expect(await ask(first!, QUESTION, ANSWER.length)).toBe(ANSWER);
+    allow(pids, ENOUGH);
+    expect(await answer).toBe(ANSWER);
+    await late.close();
+    await first!.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Cannot accept for now/g)!.length).toBeLessThan(4);
     expect(stdout).not.toMatch(/ died| failed/);
   });
 });

@@ -14,6 +14,7 @@ import {
   peerAddressOf,
   peerOf,
   reset,
+  setReceiveTimeout,
 } from '../os/socket.ts';
 import type { WorkerContext } from './architecture.ts';
 
@@ -48,6 +49,12 @@ let isExhausted = false;
 /** A descriptor that is kept for the day when there is none left: with it the next peer is turned away. */
 let spare = -1;
 
+/** More places than there are workers: each may keep one for whoever comes to it. */
+const PLENTY = 4096;
+
+/** How long a worker keeps one of fewer where nobody comes after all, in ms. */
+const HOLD = 100;
+
 /** How often whoever would accept looks whether others have made room, in ms: they cannot tell. */
 export const GLANCE = 5;
 
@@ -63,12 +70,18 @@ export interface Accepted {
  * @param queued tells how many are waiting already where the peer will be put, for its account
  */
 export function acceptOne(worker: WorkerContext, queued?: () => number): Accepted | undefined {
+  worker.row.state = 'accepting';
+  if (worker.hasOwnListener && !worker.admission.hasRoomFor(PLENTY)) {
+    // A place that is kept here while nobody comes is missing where somebody waits.
+    if (!isReadable(worker.listener, -1)) return undefined;
+    // It may be a worker that leaves, on the same listener, who accepts them: the place is not to wait for others.
+    setReceiveTimeout(worker.listener, HOLD);
+  }
   if (!worker.admission.reserve()) {
     worker.row.state = 'asleep';
     pause(GLANCE);
     return undefined;
   }
-  worker.row.state = 'accepting';
   const accepted = take(worker, accept, queued);
   // This thread has nothing else to do.
   if (isResting()) pause(BACK_OFF);

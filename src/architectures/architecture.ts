@@ -83,6 +83,8 @@ export type WorkerEvent =
 /** One worker's surroundings: a thread, or a process with one thread. */
 export interface WorkerContext {
   readonly listener: number;
+  /** Whether no other worker accepts there: clients in its queue are this worker's alone. */
+  readonly hasOwnListener: boolean;
   readonly journal: Journal;
   readonly row: Row;
   readonly options: PageOptions;
@@ -98,11 +100,15 @@ export interface WorkerContext {
   readonly stopped: Promise<void>;
   /** Has a server of Node's own loop listen where this worker is to; resolves once it does. */
   listen(server: Server): Promise<void>;
+  /** Whether such a server may be closed and another one listen later, while clients wait in the kernel. */
+  readonly canPause: boolean;
   readonly limits: Limits;
   /** The door: who is let in, and what those who are in hold. */
   readonly admission: Admission;
-  /** How many it may accept and keep waiting until there is room, where they cannot be left in the kernel. */
+  /** How many it may accept on Node's own loop and keep waiting until there is room. */
   readonly mostWaiting: number;
+  /** How often the row is to say that a loop turns which nobody sees turning, in ms. */
+  readonly beat: number;
   /** Bytes of answers that peers have not taken, of all threads and processes of the server. */
   unsentOfAll(): number;
   /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */

@@ -9,7 +9,15 @@ import { defaultLimits } from '../limits/limits.ts';
 import type { SocketAddress } from '../os/address.ts';
 import { libc } from '../os/libc.ts';
 import { close, localAddress, openListener } from '../os/socket.ts';
-import { ACCEPTED, RECEIVED, SENT, SENT_SHORT, Uring, type UringSizes } from '../os/uring.ts';
+import {
+  ACCEPTED,
+  READY,
+  RECEIVED,
+  SENT,
+  SENT_SHORT,
+  Uring,
+  type UringSizes,
+} from '../os/uring.ts';
 import { Conversation } from '../protocol/conversation.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { WorkerContext, WorkerEvent } from './architecture.ts';
@@ -22,6 +30,9 @@ const echo = speakersOf({ delimiter: '?', answer: (question) => `${question}!` }
 
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
+
+/** So large a limit that no place needs to be reserved. */
+const FAR = 1_000_000;
 
 /** All but the one that is kept back for when there is none left. */
 const descriptors = () =>
@@ -42,8 +53,11 @@ class SteppedServer {
   /** Which connection each descriptor that was received from stood for the last time. */
   readonly generations = new Map<number, number>();
 
-  /** @param sendBuffer of each connection in the kernel, in bytes; 0: its own choice */
-  constructor(sizes: UringSizes, sendBuffer: number) {
+  /**
+   * @param sendBuffer of each connection in the kernel, in bytes; 0: its own choice
+   * @param connections the most at once
+   */
+  constructor(sizes: UringSizes, sendBuffer: number, connections: number) {
     const address: SocketAddress = { family: 'IPv4', host: '127.0.0.1', port: 0 };
     this.listener = openListener(address, { backlog: 1024 });
     if (sendBuffer > 0) {
@@ -63,11 +77,11 @@ class SteppedServer {
       exceeded: () => false,
       admission: new Admission(
         {
-          limits: defaultLimits,
+          limits: { ...defaultLimits, connections },
           whenFull: { policy: 'wait' },
           dryRun: false,
           processes: 1,
-          descriptors: 1000,
+          descriptors: FAR,
         },
         {
           memory: new Int32Array(ADMISSION_WORDS),
@@ -81,7 +95,6 @@ class SteppedServer {
       conversation: () => new Conversation(echo()),
     } as unknown as WorkerContext;
     this.#completions = new Completions(worker, this.ring);
-    this.ring.accept(this.listener);
     this.#served = this.#serve();
   }
 
@@ -105,6 +118,7 @@ class SteppedServer {
       if (ring.purpose === SENT_SHORT) this.short++;
       if (ring.purpose === RECEIVED) completions.received();
       else if (ring.purpose === ACCEPTED) completions.accepted();
+      else if (ring.purpose === READY) completions.ready();
       else if (ring.purpose === SENT_SHORT) completions.sentShort();
       else if (ring.purpose === SENT) completions.sent();
     }
@@ -166,9 +180,9 @@ const answersTo = (asked: readonly string[]) => asked.map((question) => `${quest
 describe('Completions', () => {
   let before: number;
   let server: SteppedServer;
-  const start = (sizes: Partial<UringSizes> = {}, sendBuffer = 0) => {
+  const start = (sizes: Partial<UringSizes> = {}, sendBuffer = 0, connections = FAR) => {
     const small = { entries: 8, completions: 16, buffers: 2, bufferSize: 32 };
-    server = new SteppedServer({ ...small, ...sizes }, sendBuffer);
+    server = new SteppedServer({ ...small, ...sizes }, sendBuffer, connections);
     return server;
   };
   beforeEach(() => {
@@ -280,8 +294,51 @@ describe('Completions', () => {
     await until('its account', () => server.count('closed') === 2);
   });
 
-  it('leaks no socket that was accepted while the accept was being cancelled', async () => {
-    start({ entries: 256, completions: 1024 });
+  it.each([
+    ['large rings', { entries: 256, completions: 1024 }],
+    ['small ones', {}],
+  ])('accepts as many as there is room for and leaves the others in the queue, with %s', async (_, sizes) => {
+    start(sizes, 0, 3);
+    const held = descriptors().length;
+    const clients = Array.from({ length: 20 }, () => {
+      const socket = connect(server.port, '127.0.0.1');
+      return socket.setEncoding('latin1').on('error', () => {});
+    });
+    await Promise.all(clients.map((s) => new Promise((resolve) => s.once('connect', resolve))));
+    const answered: Socket[] = [];
+    for (const socket of clients) {
+      socket.once('data', () => answered.push(socket));
+      socket.write('is there room?');
+    }
+    for (let left = clients.length; left > 0; left--) {
+      await until('as many to be answered', () => answered.length >= Math.min(3, left));
+      expect(descriptors().length).toBeLessThanOrEqual(held + left + 3);
+      expect(answered.length).toBeLessThanOrEqual(3);
+      const leaving = answered.shift()!;
+      leaving.destroy();
+      await new Promise((resolve) => leaving.once('close', resolve));
+    }
+    await until('their accounts', () => server.count('hungUp') + server.count('closed') === 20);
+  });
+
+  it('goes over from accepting whoever comes to the last places, and back', async () => {
+    // Of so many 8,192 are near to the limit.
+    start({ entries: 256, completions: 1024 }, 0, 8200);
+    for (let round = 0; round < 3; round++) {
+      const clients = Array.from({ length: 30 }, (_, i) => questions(i, 2));
+      const answers = await Promise.all(
+        clients.map((asked) => converse(server.port, asked.join(''))),
+      );
+      expect(answers).toEqual(clients.map(answersTo));
+    }
+  });
+
+  it.each([
+    ['far from the limit', FAR, 0],
+    // Its first turn finds that somebody is there.
+    ['near to it', 50, 1],
+  ])('leaks no socket that was accepted while the accept was being cancelled, %s', async (_, connections, turns) => {
+    start({ entries: 256, completions: 1024 }, 0, connections);
     // Held before its first turn: the accept is handed over together with its cancelling.
     await server.hold();
     const sockets = Array.from({ length: 100 }, () => {
@@ -290,6 +347,7 @@ describe('Completions', () => {
       return socket;
     });
     await Promise.all(sockets.map((s) => new Promise((resolve) => s.once('connect', resolve))));
+    for (let i = 0; i < turns; i++) server.turn();
     await server.stop();
     await Promise.all(
       sockets.map((s) => {

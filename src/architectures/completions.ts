@@ -6,15 +6,16 @@
  */
 import { addressOf, errnoName, SystemError, viewOf, WOULD_BLOCK } from '../os/libc.ts';
 import { close, peerOf, sendReady } from '../os/socket.ts';
-import { ACCEPTED, RECEIVED, SENT, type Uring } from '../os/uring.ts';
+import { ACCEPTED, READY, RECEIVED, SENT, type Uring } from '../os/uring.ts';
 import { accountOf, type Ending, type LimitReached } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { admit, backOff, GLANCE } from './accepting.ts';
+import { admit } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Backlog } from './backlog.ts';
 import { Deadlines } from './deadlines.ts';
 import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
+import { Reception } from './reception.ts';
 import { Arena } from './sending.ts';
 
 /** What there is of a connection that has something in flight. */
@@ -59,7 +60,7 @@ export class Completions {
   #again: number[] = [];
   /** Those whose receive has ended by itself and is to be asked for again. */
   readonly #unarmed: { readonly fd: number; readonly generation: number }[] = [];
-  readonly #timers = new Timers<{ fd: number; flight: Flight } | 'listener' | 'room'>();
+  readonly #timers = new Timers<{ fd: number; flight: Flight }>();
   /** Serves any connection that has nothing in flight. */
   #shared: Conversation;
   #turn = 0;
@@ -68,14 +69,10 @@ export class Completions {
   #out = this.#arenas[0];
   /** Buffers of cancelled sends: the kernel lets go of them within the turn. */
   readonly #retired: Buffer[] = [];
-  #accepting = true;
+  readonly #reception: Reception;
   /** Whoever is at rest is ended, and who was answered since. */
   #endsIdle = false;
   readonly #answered = new Set<number>();
-  /** Whether the multishot accept is: the page asks for the first. */
-  #isArmed = true;
-  /** Accepted, and neither received from nor counted until there is room. */
-  readonly #waiting: number[] = [];
 
   constructor(worker: WorkerContext, ring: Uring) {
     this.#worker = worker;
@@ -91,17 +88,19 @@ export class Completions {
       worker.departure,
     );
     this.#shared = worker.conversation();
+    this.#reception = new Reception(worker, ring);
+    this.#reception.open();
   }
 
   /** True once the worker is to leave, and nobody is left whom it has to wait for. */
   get isDone(): boolean {
     const { stopping, departure } = this.#worker;
     if (!stopping) return false;
-    if (this.#accepting) this.#stopAccepting();
+    this.#reception.close();
     this.#endsIdle = departure.endsIdle;
     if (departure.isOver) return true;
     // Whom the kernel accepts before the cancelling has reached it is served like the others.
-    return this.#connections === 0 && !this.#isArmed && this.#waiting.length === 0;
+    return this.#connections === 0 && this.#reception.isDone;
   }
 
   /** How long to wait for completions, in ms; -1 for as long as it takes. */
@@ -110,7 +109,7 @@ export class Completions {
     const now = performance.now();
     const answer = this.#timers.untilNext(now);
     const look = this.#deadlines.untilNext(now, this.#connections);
-    return sooner(answer, look);
+    return sooner(sooner(answer, look), this.#reception.untilNext(now));
   }
 
   beginTurn(): void {
@@ -141,22 +140,20 @@ export class Completions {
     }
     for (;;) {
       const due = this.#timers.takeDue(now);
-      if (due === undefined) return;
-      if (due === 'listener') {
-        if (this.#accepting) this.#accept();
-      } else if (due === 'room') this.#letIn();
-      else if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
+      if (due === undefined) break;
+      if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
     }
+    this.#reception.turn(now);
+  }
+
+  /** Somebody waits at the listener. */
+  ready(): void {
+    this.#reception.ready();
   }
 
   accepted(): void {
-    const { result, more } = this.#ring;
-    if (result >= 0) this.#arrive(result);
-    if (more) return;
-    this.#isArmed = false;
-    if (!this.#accepting || this.#waiting.length > 0) return;
-    if (result >= 0 || errnoName(-result) === 'ECANCELED') this.#accept();
-    else this.#acceptLater(new SystemError('accept', -result));
+    const socket = this.#reception.accepted();
+    if (socket >= 0) this.#start(socket);
   }
 
   received(): void {
@@ -228,47 +225,19 @@ export class Completions {
     for (let fd = 0; fd < this.#open.length; fd++) {
       if (this.#open[fd] === OPEN) this.#end(fd, { cause });
     }
-    if (this.#accepting) this.#stopAccepting();
+    this.#reception.close();
     // Peers accepted meanwhile have their sockets in completions that nobody else will read.
-    for (const fd of this.#waiting.splice(0)) close(fd);
-    for (let tries = 0, isOver = !this.#isArmed; tries < 100 && !isOver; tries++) {
-      this.#ring.enter(10);
+    let tries = 0;
+    do {
+      // The first hands over the closing of those above, even where nothing is left to be waited for.
+      this.#ring.enter(tries === 0 ? 0 : 10);
       while (this.#ring.next()) {
+        if (this.#ring.purpose === READY) this.#reception.ready();
         if (this.#ring.purpose !== ACCEPTED) continue;
-        if (this.#ring.result >= 0) close(this.#ring.result);
-        isOver ||= !this.#ring.more;
+        const socket = this.#reception.accepted();
+        if (socket >= 0) close(socket);
       }
-    }
-  }
-
-  #stopAccepting(): void {
-    this.#accepting = false;
-    if (this.#isArmed) this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
-  }
-
-  #accept(): void {
-    this.#isArmed = true;
-    this.#ring.accept(this.#worker.listener);
-  }
-
-  /** Where there is no room, accepting ends; whom the kernel has accepted by then is left alone meanwhile. */
-  #arrive(fd: number): void {
-    if (this.#waiting.length === 0) {
-      if (this.#worker.admission.reserve()) {
-        this.#start(fd);
-        return;
-      }
-      this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
-      this.#timers.add(performance.now() + GLANCE, 'room');
-    }
-    this.#waiting.push(fd);
-  }
-
-  #letIn(): void {
-    const waiting = this.#waiting;
-    while (waiting.length > 0 && this.#worker.admission.reserve()) this.#start(waiting.shift()!);
-    if (waiting.length > 0) this.#timers.add(performance.now() + GLANCE, 'room');
-    else if (this.#accepting && !this.#isArmed) this.#accept();
+    } while (++tries < 100 && !this.#reception.isDone);
   }
 
   #isCurrent(): boolean {
@@ -509,12 +478,6 @@ export class Completions {
   #lastSent(fd: number, start: number): Buffer {
     const bytes = viewOf(this.#sentFrom[fd]! + start, this.#sentLength[fd]! - start);
     return Buffer.concat([Buffer.from(bytes)]);
-  }
-
-  #acceptLater(error: SystemError): void {
-    const delay = backOff(error, this.#worker);
-    if (delay === 0) this.#accept();
-    else this.#timers.add(performance.now() + delay, 'listener');
   }
 
   #end(fd: number, ending: Ending): void {

@@ -10,7 +10,7 @@ import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { serveOnNode } from './node-loop.ts';
-import { IDLE } from './phases.ts';
+import { GONE, IDLE } from './phases.ts';
 import { phaseOf, StreamReader, StreamWriter } from './streams.ts';
 import type { Watch } from './watch.ts';
 
@@ -30,7 +30,8 @@ async function handleConversation(
   let cause: Ending['cause'] = 'end of stream';
   let endedFor: Ending['cause'] | undefined;
   const place = watch.add({
-    phase: () => phaseOf(conversation, writer),
+    // Where an answer is awaited, the client's leaving is noticed by nobody else.
+    phase: () => (socket.destroyed ? GONE : phaseOf(conversation, writer)),
     endAfterAnswer: (limit) => conversation.endAfterAnswer(limit),
     endFor(reason) {
       endedFor = reason;

@@ -55,11 +55,13 @@ export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
 /** Workers of an older generation than this are to leave. */
 const GENERATION = 0;
 const QUEUED = 1;
-/** How long those have who are owed an answer when their worker leaves, in ms. */
+/** How long those have who are owed an answer when their worker is replaced, in ms. */
 const DRAIN = 2;
 /** How many of those that were ended so had been answered, and how many not. */
 const ANSWERED = 3;
 const CUT = 4;
+/** When nobody has any time left as the server stops, in ms since the machine was started. */
+const END = 5;
 /** One past the last row that was ever taken. */
 const ROWS_USED = 15;
 const COUNTS = 16;
@@ -94,6 +96,12 @@ export interface RowReading {
   readonly turns: number;
 }
 
+/** In ms, by a clock that all processes read alike. It goes round after 24 days, and so are its differences to be taken. */
+function clock(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return (seconds * 1000 + nanoseconds / 1e6) | 0;
+}
+
 export class Scoreboard {
   #words: Int32Array;
   #words64: BigInt64Array;
@@ -117,23 +125,28 @@ export class Scoreboard {
       get drain() {
         return board.#words[DRAIN]!;
       },
+      get left() {
+        return (board.#words[END]! - clock()) | 0;
+      },
       count(outcome) {
         Atomics.add(board.#words, outcome === 'cut' ? CUT : ANSWERED, 1);
       },
     };
   }
 
-  /** Has all workers of older generations leave; without one, all of them for good. */
-  leave(drain: number, generation = NONE): void {
-    this.drain = drain;
+  /** Has all workers of older generations leave, as others have taken their place. @param drain in ms */
+  replace(generation: number, drain: number): void {
+    Atomics.store(this.#words, DRAIN, drain);
     Atomics.store(this.#words, GENERATION, generation);
   }
 
-  set drain(ms: number) {
-    Atomics.store(this.#words, DRAIN, ms);
+  /** Has all workers leave for good. @param left how long they have, in ms; called again it may be less */
+  stop(left: number): void {
+    Atomics.store(this.#words, END, clock() + left);
+    Atomics.store(this.#words, GENERATION, NONE);
   }
 
-  /** Connections of a worker that was killed as its time was over. */
+  /** Connections of whoever was killed while it was leaving, and could not count them itself. */
   addCut(connections: number): void {
     Atomics.add(this.#words, CUT, connections);
   }
@@ -231,6 +244,10 @@ export class Scoreboard {
 
 const words64Of = (words: Int32Array) =>
   new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
+
+/** How many connections these have. */
+export const openOf = (rows: readonly RowReading[]): number =>
+  rows.reduce((sum, { open }) => sum + open, 0);
 
 /** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
 export class Row {

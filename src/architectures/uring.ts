@@ -3,7 +3,7 @@
  * and one io_uring_enter(2) per turn hands that over and waits for what is done meanwhile. The kernel
  * accepts, receives and sends by itself. An answer that takes long still holds up everyone.
  */
-import { ACCEPTED, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
+import { ACCEPTED, READY, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
 import type { Architecture } from './architecture.ts';
 import { Completions } from './completions.ts';
 
@@ -23,7 +23,6 @@ export const uring: Architecture = {
     const ring = new Uring();
     const completions = new Completions(worker, ring);
 
-    ring.accept(worker.listener);
     while (!completions.isDone) {
       worker.row.state = 'waiting';
       ring.enter(completions.timeout());
@@ -32,6 +31,7 @@ export const uring: Architecture = {
       while (ring.next()) {
         if (ring.purpose === RECEIVED) completions.received();
         else if (ring.purpose === ACCEPTED) completions.accepted();
+        else if (ring.purpose === READY) completions.ready();
         else if (ring.purpose === SENT_SHORT) completions.sentShort();
         else if (ring.purpose === SENT) completions.sent();
       }

@@ -62,12 +62,8 @@ export class Watch {
     this.#free.push(place);
   }
 
-  /**
-   * Ends the connections in the order that the worker's departure wants; resolves when none is left.
-   *
-   * @param isAwaited whether there are others who have yet to come in
-   */
-  async leave(isAwaited: () => boolean): Promise<void> {
+  /** Ends the connections in the order that the worker's departure wants; resolves when none is left. */
+  async leave(): Promise<void> {
     const { departure } = this.#worker;
     // What has come by now is read in the next turn, and answered.
     await nextTurn();
@@ -75,14 +71,14 @@ export class Watch {
     for (;;) {
       let left = 0;
       for (const connection of this.#watched) {
-        if (connection === undefined) continue;
+        const phase = connection?.phase() ?? GONE;
+        if (connection === undefined || phase === GONE) continue;
         left++;
-        const phase = connection.phase();
         if (!departure.ends(phase)) continue;
         departure.note(phase, false);
         connection.endFor(departure.cause);
       }
-      if ((left === 0 && !isAwaited()) || departure.isOver) return;
+      if (left === 0 || departure.isOver) return;
       await sleep(GLANCE);
     }
   }

@@ -4,12 +4,14 @@ import { Departure } from '../architectures/departure.ts';
 import { type Reason, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import { threadId } from '../os/signal.ts';
+import { dup, shutdown } from '../os/socket.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { type Door, noAdmission, sharedAdmission } from './door.ts';
 import { journalInto } from './journal.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
 import { createSettler } from './settle.ts';
+import { beatFor } from './stuck.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** What only the process's main thread can do for a worker. */
@@ -43,6 +45,7 @@ export async function createContext(
   const isGivenItsClient = config.assistant?.accepts === false;
   const worker: WorkerContext = {
     listener,
+    hasOwnListener: config.reuseport,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
     row,
     unsentOfAll: () => scoreboard.unsent(),
@@ -59,15 +62,22 @@ export async function createContext(
     listen: (server) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);
-        server.listen({ fd: listener, backlog: config.backlog }, resolve);
+        // Node closes what it was given as its server is closed, and another may come after that one.
+        server.listen({ fd: dup(listener), backlog: config.backlog }, () => {
+          // To listen once more undoes the shutdown of a stop that came meanwhile.
+          if (scoreboard.orders(config.generation).order === 'stop') shutdown(listener);
+          resolve();
+        });
       }),
+    canPause: true,
     ...manners,
     admission: isGivenItsClient
       ? noAdmission()
       : sharedAdmission(config, scoreboard.admission, door, count),
     startThread: helm.startThread,
     startProcess: helm.startProcess,
-    mostWaiting: door.waiting,
+    mostWaiting: 1,
+    beat: beatFor(config.stuck),
     waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };
   return {

@@ -14,8 +14,6 @@ import { descriptorLimit, openDescriptors } from '../os/descriptors.ts';
 const PER_THREAD = 5;
 /** For selectors, rings, pipes to assistants, and files that are opened for a moment. */
 const SPARE = 16;
-/** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
-const MOST_WAITING = 1024;
 /** One table entry for each descriptor, where there are not more than this. */
 const MOST_TICKETS = 2 ** 20;
 
@@ -23,8 +21,6 @@ const MOST_TICKETS = 2 ** 20;
 export interface Door {
   /** How many connections there are descriptors for. */
   readonly descriptors: number;
-  /** How many more each thread may accept and keep waiting; 0 where they wait in the kernel. */
-  readonly waiting: number;
   /** By descriptor, what each connection holds; undefined where nothing is counted by address. */
   readonly tickets: Int32Array<SharedArrayBuffer> | undefined;
 }
@@ -48,10 +44,8 @@ export function doorOf(
   const left = (limit ?? UNBOUNDED) - SPARE - threads * PER_THREAD;
   const open = limit === undefined ? 0 : openDescriptors();
   const all = Math.max(1, Math.floor((left - open) / each));
-  const waiting = arrangement === 'node' ? Math.min(MOST_WAITING, all >> 2) : 0;
   return {
-    descriptors: all - waiting,
-    waiting: Math.floor(waiting / Math.max(1, threads)),
+    descriptors: all,
     tickets:
       limits.connectionsPerAddress > 0
         ? new Int32Array(new SharedArrayBuffer(Math.min(limit ?? MOST_TICKETS, MOST_TICKETS) * 4))
@@ -100,7 +94,7 @@ export const noAdmission = (): Admission =>
     () => {},
     NO_DOOR,
   );
-const NO_DOOR: Door = { descriptors: UNBOUNDED, waiting: 0, tickets: undefined };
+const NO_DOOR: Door = { descriptors: UNBOUNDED, tickets: undefined };
 
 export function randomSeed(): [number, number] {
   const [one, two] = crypto.getRandomValues(new Int32Array(2));

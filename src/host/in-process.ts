@@ -14,9 +14,13 @@ import { doorOf, ownAdmission } from './door.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
-import type { Plan } from './plan.ts';
+import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
+import { beatFor } from './stuck.ts';
+
+/** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
+const MOST_WAITING = 1024;
 
 export async function serveInProcess(
   plan: Plan,
@@ -29,6 +33,12 @@ export async function serveInProcess(
       `Cannot serve in this process with ${plan.threads} threads and ${plan.processes} processes: name the service's module by path or URL, on Linux`,
     );
   }
+  if (plan.user !== undefined || plan.group !== undefined) {
+    throw new ServeError(
+      'usage',
+      `Cannot serve in this process as ${plan.user === undefined ? `group "${plan.group}"` : `user "${plan.user}"`}: it has no workers to be somebody else; name the service's module by path or URL, on Linux`,
+    );
+  }
   const loaded = typeof service === 'string' ? await loadService(service) : service;
   const speakers = speakersOf(loaded, true);
   const counts: Record<string, number> = {};
@@ -39,17 +49,23 @@ export async function serveInProcess(
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { answered: 0, cut: 0 };
+  let endsAt = Number.POSITIVE_INFINITY;
   const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = {
     order: 'serve',
     drain: plan.drain,
+    get left() {
+      return endsAt - performance.now();
+    },
     count: (outcome) => void departed[outcome]++,
   };
   const departure = new Departure(orders);
   const door = doorOf(plan.limits, 0, plan.traits);
+  const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const isUnix = plan.host.startsWith('unix:');
   const row = unreadRow();
   const worker: WorkerContext = {
     listener: -1,
+    hasOwnListener: true,
     journal: {
       on: onEvent !== undefined,
       record: (event) =>
@@ -75,9 +91,12 @@ export async function serveInProcess(
       });
       listens(addressOf(server.address()!));
     },
+    // Its port would be free for others meanwhile.
+    canPause: false,
     ...manners,
-    admission: ownAdmission(plan, count, door),
-    mostWaiting: door.waiting,
+    admission: ownAdmission(plan, count, { ...door, descriptors: door.descriptors - waiting }),
+    mostWaiting: waiting,
+    beat: beatFor(plan.stuck),
     startThread: unavailable,
     startProcess: unavailable,
     waitForAssistants: unavailable,
@@ -120,8 +139,9 @@ export async function serveInProcess(
           'Cannot restart a server in this process: it has no workers to replace; name the service as a module, on Linux',
         ),
       ),
-    close({ deadline = plan.drain } = {}) {
-      orders.drain = closing === undefined ? deadline : Math.min(orders.drain, deadline);
+    async close({ deadline = plan.drain } = {}) {
+      checkedDrain('a deadline in ms', deadline);
+      endsAt = Math.min(endsAt, performance.now() + deadline);
       closing ??= end();
       return closing;
     },

@@ -32,6 +32,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const row = unreadRow();
   const worker: WorkerContext = {
     listener: STDIN,
+    hasOwnListener: false,
     journal: { on: false, record() {} },
     row,
     unsentOfAll: () => row.unsent,
@@ -46,7 +47,9 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,
+    canPause: false,
     mostWaiting: 0,
+    beat: 0,
     waitForAssistants: isUnavailable,
   };
   blockOnStandardInput();

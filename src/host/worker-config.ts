@@ -15,10 +15,14 @@ export interface WorkerConfig {
   readonly threads: number;
   /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;
+  /** Whether each thread has a listener of its own. */
+  readonly reuseport: boolean;
   readonly journal: boolean;
   /** For Node's own loop, which listens once more on the listener it is given. */
   readonly backlog: number;
   readonly options: PageOptions;
+  /** After how many ms without a turn a worker that has work is stuck; 0: never. */
+  readonly stuck: number;
   /** From 1, one more with each restart: the scoreboard says which of them serve. */
   readonly generation: number;
   /** How many worker processes the server has. */

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import type { Architecture, Task } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { type Admission, dropHolder } from '../limits/admission.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import {
@@ -149,7 +149,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       setTimeout(left, BACK_OFF);
     });
     child.on('exit', () => {
-      scoreboard().freeRows(({ pid }) => pid === child.pid);
+      const lost = openOf(scoreboard().freeRows(({ pid }) => pid === child.pid));
+      if (scoreboard().orders(config.generation).order !== 'serve') scoreboard().addCut(lost);
       dropHolder(scoreboard().admission, child.pid!);
       left();
     });

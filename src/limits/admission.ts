@@ -15,8 +15,11 @@ const SEED = 0;
 /** One past the last holder that was ever taken. */
 const HOLDERS_USED = 2;
 const HOLDERS_AT = 16;
-/** Processes that hold connections at the same time: workers, and assistants that accept. */
-const HOLDERS = 512;
+/**
+ * Processes that hold connections at the same time: workers of all generations, of which a server may have 256 in
+ * each of five, and assistants that accept. At most 4,095: a count has 12 bits for its holder.
+ */
+const HOLDERS = 2048;
 /** A cache line: two processes never write to the same one. */
 const HOLDER_WORDS = 16;
 const TABLE_SIZE = 16_384;
@@ -153,7 +156,8 @@ export class Admission {
   /** From 0; -1 where all are taken, and nothing is counted. */
   readonly #holder: number;
   readonly #open: number;
-  #isReserved = false;
+  /** Places for those who will come. */
+  #reserved = 0;
   #ticket = 0;
   /** Whether an address is looked at at all. */
   readonly needsAddress: boolean;
@@ -201,10 +205,15 @@ export class Admission {
 
   /** Whether nobody is to be accepted now. Only where those who come are to wait; a glance, that binds nobody. */
   isFull(): boolean {
-    if (this.#whenFull.policy !== 'wait' || this.#dryRun || this.#holder < 0) return false;
+    return !this.hasRoomFor(1);
+  }
+
+  /** Whether so many may be accepted without a place reserved for each; a glance as well. */
+  hasRoomFor(count: number): boolean {
+    if (this.#whenFull.policy !== 'wait' || this.#dryRun || this.#holder < 0) return true;
     return (
-      Atomics.load(this.#memory, this.#open) >= this.#descriptors ||
-      openOf(this.#memory) >= this.#bound
+      Atomics.load(this.#memory, this.#open) + count <= this.#descriptors &&
+      openOf(this.#memory) + count <= this.#bound
     );
   }
 
@@ -213,7 +222,7 @@ export class Admission {
    * wait. The place goes to the next who enters, or is given back with `cancel`.
    */
   reserve(): boolean {
-    if (this.#whenFull.policy !== 'wait' || this.#isReserved || this.#holder < 0) return true;
+    if (this.#whenFull.policy !== 'wait' || this.#holder < 0) return true;
     // Whoever comes is counted when it is here.
     if (this.#dryRun) return true;
     Atomics.add(this.#memory, this.#open, 1);
@@ -221,14 +230,14 @@ export class Admission {
       Atomics.sub(this.#memory, this.#open, 1);
       return false;
     }
-    this.#isReserved = true;
+    this.#reserved++;
     return true;
   }
 
   /** Nobody came. */
   cancel(): void {
-    if (!this.#isReserved) return;
-    this.#isReserved = false;
+    if (this.#reserved === 0) return;
+    this.#reserved--;
     Atomics.sub(this.#memory, this.#open, 1);
   }
 
@@ -239,8 +248,8 @@ export class Admission {
    * @returns why it is refused, or a ticket to be given back with `exit` when it has left
    */
   enter(address: Uint8Array | undefined): Refusal | number {
-    const hadPlace = this.#isReserved;
-    this.#isReserved = false;
+    const hadPlace = this.#reserved > 0;
+    if (hadPlace) this.#reserved--;
     if (!hadPlace && this.#holder >= 0) Atomics.add(this.#memory, this.#open, 1);
     this.#ticket = 0;
     const reason = this.#refusal(address, hadPlace);

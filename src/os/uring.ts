@@ -15,7 +15,7 @@ import {
   viewOf,
 } from './libc.ts';
 import { mapAnonymous, mapRing, unmap } from './memory.ts';
-import { WRITABLE } from './readiness.ts';
+import { READABLE, WRITABLE } from './readiness.ts';
 
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
@@ -45,6 +45,7 @@ const IOSQE_BUFFER_SELECT = 1 << 5;
 const IOSQE_CQE_SKIP_SUCCESS = 1 << 6;
 const IORING_ACCEPT_MULTISHOT = 1;
 const IORING_RECV_MULTISHOT = 2;
+const IORING_ASYNC_CANCEL_ALL = 1;
 const IORING_CQE_F_BUFFER = 1;
 const IORING_CQE_F_MORE = 2;
 const SOCK_CLOEXEC = 0o2000000;
@@ -68,6 +69,8 @@ export const CLOSED = 6;
 
 /** A socket that was being connected is connected, or failed to be. */
 export const CONNECTED = 7;
+/** Somebody waits at a listener. */
+export const READY = 8;
 
 /** The purpose stands above the descriptor in one word of an entry's user data, the generation in the other. */
 const PURPOSE_SHIFT = 24;
@@ -253,6 +256,27 @@ export class Uring {
     this.#sqes[entry + 7] = SOCK_CLOEXEC;
   }
 
+  /**
+   * Accepts those who wait at `listener` by now, `most` of them at most: so many `ACCEPTED`, of which those
+   * for whom nobody was there have failed with `ECANCELED`.
+   */
+  acceptReady(listener: number, most: number): void {
+    for (let i = 0; i < most; i++) {
+      const entry = this.#operation(ACCEPTED, listener, 0);
+      this.#sqes[entry] = IORING_OP_ACCEPT;
+      this.#sqes[entry + 7] = SOCK_CLOEXEC;
+    }
+    // Each was tried as it was handed over; what would wait now is taken back.
+    this.#sqes[this.#cancel(ACCEPTED, listener, 0) + 7] = IORING_ASYNC_CANCEL_ALL;
+  }
+
+  /** One `READY` when somebody waits at `listener`. */
+  watch(listener: number): void {
+    const entry = this.#operation(READY, listener, 0);
+    this.#sqes[entry] = IORING_OP_POLL_ADD;
+    this.#sqes[entry + 7] = READABLE;
+  }
+
   /** Receives on `fd` until the end of the stream, or cancelled: a `RECEIVED` for each piece. */
   recv(fd: number, generation: number): void {
     const entry = this.#operation(RECEIVED, fd, generation);
@@ -294,16 +318,21 @@ export class Uring {
 
   /** Cancels the operation of that purpose; it completes with `ECANCELED`, or had completed before. */
   cancel(
-    purpose: typeof ACCEPTED | typeof RECEIVED | typeof SENT | typeof CONNECTED,
+    purpose: typeof ACCEPTED | typeof READY | typeof RECEIVED | typeof SENT | typeof CONNECTED,
     fd: number,
     generation: number,
   ): void {
+    this.#cancel(purpose, fd, generation);
+  }
+
+  #cancel(purpose: number, fd: number, generation: number): number {
     const entry = this.#operation(CANCELLED, fd, generation);
     this.#sqes[entry] = IORING_OP_ASYNC_CANCEL | (IOSQE_CQE_SKIP_SUCCESS << 8);
     this.#sqes[entry + 1] = -1;
     // The address is the user data of the operation to be cancelled.
     this.#sqes[entry + 4] = fd | (purpose << PURPOSE_SHIFT);
     this.#sqes[entry + 5] = generation;
+    return entry;
   }
 
   /**

@@ -5,7 +5,16 @@ import { SocketQueue } from '../architectures/socket-queue.ts';
 import { addressText, decodeAddress } from '../os/address.ts';
 import { errnoName, libc, viewOf } from '../os/libc.ts';
 import { threadTime, timesSlept } from '../os/thread-usage.ts';
-import { ACCEPTED, CANCELLED, CLOSED, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
+import {
+  ACCEPTED,
+  CANCELLED,
+  CLOSED,
+  READY,
+  RECEIVED,
+  SENT,
+  SENT_SHORT,
+  Uring,
+} from '../os/uring.ts';
 import { Conversation } from '../protocol/conversation.ts';
 import type { Outbox } from '../protocol/outbox.ts';
 import {
@@ -190,6 +199,7 @@ function tellQuestions(teller: Teller): void {
 
 const purposes: Readonly<Record<number, string>> = {
   [ACCEPTED]: 'accept',
+  [READY]: 'poll',
   [RECEIVED]: 'recv',
   [SENT_SHORT]: 'send',
   [SENT]: 'send',
@@ -202,10 +212,18 @@ function tellRing(teller: Teller): void {
   const fdText = (fd: number) => (names.has(fd) ? `${fd}<${names.get(fd)}>` : String(fd));
   const submitted = (text: string) =>
     teller.tell({ kind: 'operation', t: teller.now(), text: `submit ${text}` });
-  const { accept, recv, sendNow, send, closeSocket, cancel, next } = ring;
+  const { accept, acceptReady, watch, recv, sendNow, send, closeSocket, cancel, next } = ring;
   ring.accept = function (listener) {
     submitted(`accept ${fdText(listener)}, multishot`);
     accept.call(this, listener);
+  };
+  ring.acceptReady = function (listener, most) {
+    submitted(`accept ${fdText(listener)}, ${most} of those who are there`);
+    acceptReady.call(this, listener, most);
+  };
+  ring.watch = function (listener) {
+    submitted(`poll ${fdText(listener)}`);
+    watch.call(this, listener);
   };
   ring.recv = function (fd, generation) {
     submitted(`recv ${fdText(fd)}, multishot`);

@@ -260,7 +260,10 @@ export const properties: Readonly<Record<string, fc.IProperty<unknown>>> = {
     fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
     (events, cuts) => {
       const read: unknown[] = [];
-      const reader = eventReader((event) => read.push(event));
+      const reader = eventReader(
+        (event) => read.push(event),
+        (text) => read.push(text),
+      );
       const all = events.map((event) => `${JSON.stringify(event)}\n`).join('');
       for (let at = 0, i = 0; at < all.length; i++) {
         const length = cuts[i % cuts.length]!;

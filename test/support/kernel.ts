@@ -116,6 +116,22 @@ export function isReceived(server: number, client: number): boolean {
   return queues(there!, here!)?.[1] === '00000000' && queues(here!, there!)?.[2] === '00000000';
 }
 
+/**
+ * The ports of those clients that a worker has accepted: before that they wait in the listener's queue, and
+ * their sockets have no inode. IPv4 only. proc_net_tcp(5)
+ */
+export function acceptedAt(server: number): number[] {
+  const ESTABLISHED = '01';
+  const portOf = (address = '') => Number.parseInt(address.split(':')[1] ?? '', 16);
+  return (read('/proc/net/tcp') ?? '')
+    .split('\n')
+    .map((line) => line.trim().split(/ +/))
+    .filter(([, local, , state, , , , , , inode]) => {
+      return portOf(local) === server && state === ESTABLISHED && inode !== '0';
+    })
+    .map(([, , remote]) => portOf(remote));
+}
+
 /** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */
 export const holdings = (): string[] =>
   [...descriptorsOf('self').values()]
