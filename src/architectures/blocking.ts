@@ -113,10 +113,10 @@ function goOn(
     sendAll(socket, out, patience);
     if (turn === undefined) return;
     if (turn === 'close') throw new Over('end of stream');
+    if (typeof turn === 'number' && turn > 0) pause(turn);
     if (worker.departure.ends(THINKING)) throw new Over(worker.departure.cause);
     if (patience.endsAfterAnswer()) conversation.endAfterAnswer('age');
     worker.row.state = 'answering';
-    if (typeof turn === 'number' && turn > 0) pause(turn);
     turn = conversation.resume(out);
   }
 }
