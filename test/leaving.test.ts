@@ -134,6 +134,11 @@ describe.each(architectures)('$title stops', ({ options, traits }) => {
 it.concurrent.each([
   'single',
   'threaded',
+  'queued',
+  'prefork',
+  'socketserver',
+  'select',
+  'poll',
   'epoll',
   'uring',
   'generator',

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
+import { LARGE } from './support/services/large.ts';
 import { BIG, GREETING } from './support/services/talker.ts';
 import { MS, steady, until } from './support/until.ts';
 
@@ -65,6 +66,74 @@ function passed(ms: number): Promise<true> {
 
 const closed = (socket: Socket) =>
   new Promise<void>((resolve) => socket.once('close', () => resolve()));
+
+/** Those who serve several at once, in threads and processes too where those are not what they are made of. */
+const shared: readonly ServeOptions[] = [
+  ...variants.slice(1),
+  { architecture: 'socketserver', mixin: 'forking' },
+  { architecture: 'epoll', threads: 2 },
+  { architecture: 'uring', processes: 2, reuseport: true },
+  { architecture: 'callback', threads: 2 },
+];
+
+describe('what is unsent in all', () => {
+  const service = new URL('./support/services/large.ts', import.meta.url);
+  const limits = { unsentTotal: LARGE + 2 ** 20, answerTime: 0 };
+
+  /** A client with the beginning of its large answer, of which it reads no more unless it is told to. */
+  async function unreading(served: Awaited<ReturnType<typeof started>>) {
+    let size = 0;
+    let isReading = false;
+    const socket: Socket = served.connect((data) => {
+      size += data.length;
+      if (!isReading) socket.pause();
+    });
+    socket.write('x?');
+    await until('the beginning of an answer', () => size > 0);
+    return {
+      socket,
+      async readAll() {
+        isReading = true;
+        socket.resume();
+        await until('all of the answer', () => size === LARGE);
+      },
+    };
+  }
+
+  it.each(
+    shared.map((options) => [Object.values(options).join(' '), options] as const),
+  )('is counted over all threads and processes of %s', async (_, options) => {
+    await using served = await started({ ...options, service, limits });
+    const first = await unreading(served);
+    expect(served.server.counts()).toEqual({});
+    // Each has less unsent than there may be in all, and both together have more.
+    await unreading(served);
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['unsent-total']);
+    await first.readAll();
+    const third = await unreading(served);
+    await third.readAll();
+    expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
+  });
+
+  it.each([
+    'threaded',
+    'prefork',
+    'inetd',
+    'epoll',
+  ])('is given back by a process of %s that is killed', async (architecture) => {
+    await using served = await started({ architecture, service, limits });
+    const { server } = served;
+    const first = await unreading(served);
+    const { pid } = await until('its row', () => server.workers().find(({ open }) => open > 0));
+    process.kill(pid, 'SIGKILL');
+    first.socket.destroy();
+    await until('its row to be free', () => server.workers().every((row) => row.pid !== pid));
+    const second = await unreading(served);
+    await second.readAll();
+    expect(server.counts()).toEqual({});
+  });
+});
 
 describe.each(variants)('$architecture', (options) => {
   const limits = { idle: IDLE, questionTime: QUESTION_TIME, answerTime: ANSWER_TIME };
@@ -132,6 +201,34 @@ describe.each(variants)('$architecture', (options) => {
     client.write('big?'.repeat(200));
     await until('the limit', () => served.limited().length === 1);
     expect(served.limited()).toEqual(['answer-time']);
+  });
+
+  it('makes no answers that come later, either, for who takes none', async () => {
+    const think = { think: 1, thinkHow: 'defer' } as const;
+    const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
+    await using served = await started({ ...options, ...think, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+  });
+
+  it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
+    const service = new URL('./support/services/wordy.ts', import.meta.url);
+    // With a rest as large as by default it would be too much in all.
+    const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
+    await using served = await started({ ...options, service, limits });
+    const client = served.connect();
+    client.pause();
+    let isTaken = false;
+    // More than the kernel takes from who is not received from.
+    client.write('x?'.repeat(2 ** 24), (error) => {
+      isTaken = error === undefined || error === null;
+    });
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+    expect(isTaken).toBe(false);
   });
 
   it('closes after so many questions', async () => {

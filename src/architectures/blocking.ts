@@ -113,10 +113,10 @@ function goOn(
     sendAll(socket, out, patience);
     if (turn === undefined) return;
     if (turn === 'close') throw new Over('end of stream');
+    if (typeof turn === 'number' && turn > 0) pause(turn);
     if (worker.departure.ends(THINKING)) throw new Over(worker.departure.cause);
     if (patience.endsAfterAnswer()) conversation.endAfterAnswer('age');
     worker.row.state = 'answering';
-    if (typeof turn === 'number' && turn > 0) pause(turn);
     turn = conversation.resume(out);
   }
 }
@@ -127,11 +127,10 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
   patience.beforeSending();
   let sent = 0;
   try {
-    const { unsentShare } = worker;
-    if (unsentShare > 0 && out.length > unsentShare) {
+    if (patience.counts(out.length)) {
       // What the kernel takes at once is not unsent.
       sent = Math.max(0, sendReady(socket, out.address, out.length));
-      patience.afterSending(out.length - sent);
+      patience.noteUnsent(out.length - sent);
     }
     while (sent < out.length) {
       worker.row.state = 'sending';
@@ -141,6 +140,7 @@ function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void
       if (sent < out.length) patience.afterShortSend();
     }
   } finally {
+    patience.noteUnsent(0);
     if (sent === out.length) {
       out.clear();
       patience.isAnswered = worker.stopping;

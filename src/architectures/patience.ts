@@ -8,12 +8,19 @@ import { WOULD_BLOCK } from '../os/libc.ts';
 import { setReceiveTimeout, setSendTimeout } from '../os/socket.ts';
 import { LimitReached } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
+import { Backlog } from './backlog.ts';
 import { graceOf } from './deadlines.ts';
 import { HALFWAY } from './departure.ts';
 import type { Reason } from './scoreboard.ts';
 
 /** How often a thread looks, that sends without a limit on that, whether the connection is too old, in ms. */
 const LOOK = 1000;
+
+/**
+ * The part of all that may be unsent up to which an answer is sent in one call and does not count: to know what
+ * the kernel has no room for takes a call more. Of so many threads as a server has rows that makes an eighth.
+ */
+const SMALL = 1 / 4096;
 
 /** Of a question or an answer whose time is counted already. */
 const COUNTED = Number.POSITIVE_INFINITY;
@@ -27,6 +34,9 @@ export class Patience {
   /** When the question that is being received began; 0: none is. */
   #questionSince = 0;
   #sendingSince = 0;
+  readonly #backlog: Backlog;
+  /** What of it counts there. */
+  #unsent = 0;
   #isIdleCounted = false;
   /** Whether its age is to end it; undefined until that is counted. */
   #isTooOld: boolean | undefined;
@@ -34,6 +44,7 @@ export class Patience {
   constructor(socket: number, worker: WorkerContext) {
     this.worker = worker;
     this.#socket = socket;
+    this.#backlog = new Backlog(worker);
     const { idle, answerTime, age } = worker.limits;
     if (idle > 0) setReceiveTimeout(socket, idle);
     if (answerTime > 0) setSendTimeout(socket, answerTime);
@@ -113,9 +124,16 @@ export class Patience {
     if (this.#isOlderThan(graceOf(limits)) && this.#endsForAge()) throw new LimitReached('age');
   }
 
-  /** Throws `LimitReached` if more waits to be sent than this thread's share: of others it does not know. */
-  afterSending(unsent: number): void {
-    if (unsent > this.worker.unsentShare) this.#reach('unsent-total');
+  /** Whether an answer of so many bytes is to be counted while it waits for room. */
+  counts(bytes: number): boolean {
+    const { unsentTotal } = this.worker.limits;
+    return unsentTotal > 0 && bytes > unsentTotal * SMALL;
+  }
+
+  /** So many bytes wait to be sent now. Throws `LimitReached` if that makes it too much in all. */
+  noteUnsent(bytes: number): void {
+    this.#backlog.note(this.#unsent, bytes);
+    this.#unsent = bytes;
   }
 
   /** Whether there is an age that it may come to, or has come to and is to end for. */

@@ -64,6 +64,8 @@ const CUT = 4;
 const END = 5;
 /** The last generation that could not be started as a whole. */
 const WITHDRAWN = 6;
+/** One past the last row that was ever taken. */
+const ROWS_USED = 15;
 const COUNTS = 16;
 
 /** The generation after the last: all are to leave, and nobody comes after them. */
@@ -77,6 +79,8 @@ const ACCEPTED = 3;
 const OPEN = 4;
 const TURNS = 5;
 const FAMILY = 6;
+/** Two words as one. */
+const UNSENT = 14;
 
 /** One row, read at some moment. */
 export interface RowReading {
@@ -102,11 +106,13 @@ function clock(): number {
 
 export class Scoreboard {
   #words: Int32Array;
+  #words64: BigInt64Array;
   readonly #mapping: Mapping;
 
   constructor(mapping: Mapping) {
     this.#mapping = mapping;
     this.#words = mapping.words;
+    this.#words64 = words64Of(mapping.words);
   }
 
   /** What workers of that generation, from 1, are to do. */
@@ -185,11 +191,24 @@ export class Scoreboard {
     return Object.fromEntries(counted.filter(([, count]) => count > 0));
   }
 
+  /** Bytes of answers that peers have not taken, of all rows. */
+  unsent(): number {
+    let unsent = 0n;
+    const end = HEADER_WORDS + Atomics.load(this.#words, ROWS_USED) * ROW_WORDS;
+    for (let at = HEADER_WORDS; at < end; at += ROW_WORDS) {
+      unsent += Atomics.load(this.#words64, (at + UNSENT) >> 1);
+    }
+    return Number(unsent);
+  }
+
   /** Takes a free row; when all are taken the last one is shared. */
   claim(pid: number, tid: number, family: number): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       if (i < ROWS - 1 && Atomics.compareExchange(this.#words, at + PID, 0, pid) !== 0) continue;
+      for (let used = this.#words[ROWS_USED]!; used <= i; used = this.#words[ROWS_USED]!) {
+        Atomics.compareExchange(this.#words, ROWS_USED, used, i + 1);
+      }
       return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family);
     }
     throw new Error('unreachable: the last row is always to be had');
@@ -228,9 +247,13 @@ export class Scoreboard {
   unmap(): void {
     // Whoever still reads gets the last that was known: a read of unmapped memory ends the process.
     this.#words = this.#words.slice();
+    this.#words64 = words64Of(this.#words);
     this.#mapping.unmap();
   }
 }
+
+const words64Of = (words: Int32Array) =>
+  new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
 
 /** How many connections these have. */
 export const openOf = (rows: readonly RowReading[]): number =>
@@ -239,9 +262,11 @@ export const openOf = (rows: readonly RowReading[]): number =>
 /** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
 export class Row {
   readonly #words: Int32Array;
+  readonly #words64: BigInt64Array;
 
   constructor(words: Int32Array, tid: number, family: number) {
     this.#words = words;
+    this.#words64 = words64Of(words);
     words[TID] = tid;
     words[FAMILY] = family;
     words[STATE] = numberOf.starting;
@@ -259,6 +284,15 @@ export class Row {
 
   ended(): void {
     this.#words[OPEN]!--;
+  }
+
+  /** So many bytes of answers more that peers have not taken, or fewer; exact where a row is shared, too. */
+  addUnsent(bytes: number): void {
+    Atomics.add(this.#words64, UNSENT >> 1, BigInt(bytes));
+  }
+
+  get unsent(): number {
+    return Number(Atomics.load(this.#words64, UNSENT >> 1));
   }
 
   free(): void {

@@ -48,6 +48,7 @@ export async function createContext(
     hasOwnListener: config.reuseport,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
     row,
+    unsentOfAll: () => scoreboard.unsent(),
     options: config.options,
     threads: config.threads,
     get stopping() {

@@ -45,7 +45,7 @@ export async function serveInProcess(
   const count = (reason: Reason) => {
     counts[reason] = (counts[reason] ?? 0) + 1;
   };
-  const manners = mannersOf({ ...plan, workers: 1 }, loaded, speakers, count);
+  const manners = mannersOf(plan, loaded, speakers, count);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { answered: 0, cut: 0 };
@@ -62,6 +62,7 @@ export async function serveInProcess(
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const isUnix = plan.host.startsWith('unix:');
+  const row = unreadRow();
   const worker: WorkerContext = {
     listener: -1,
     hasOwnListener: true,
@@ -70,7 +71,8 @@ export async function serveInProcess(
       record: (event) =>
         onEvent?.({ ...event, at: Date.now(), pid: process.pid, tid: process.pid, worker: 0 }),
     },
-    row: unreadRow(),
+    row,
+    unsentOfAll: () => row.unsent,
     options: plan.page,
     threads: 1,
     get stopping() {

@@ -12,21 +12,18 @@ export interface MannersConfig {
   readonly limits: Limits;
   /** Count what limits would do, and do nothing. */
   readonly dryRun: boolean;
-  /** How many workers share what is limited in all. */
-  readonly workers: number;
 }
 
 /** The part of a worker's surroundings that comes from these. */
 export interface Manners {
   readonly limits: Limits;
-  readonly unsentShare: number;
   exceeded(limit: Reason): boolean;
   conversation(): Conversation;
 }
 
 /** @param count notes on the scoreboard that a limit was reached */
 export function mannersOf(
-  { think: { ms, how }, limits, dryRun, workers }: MannersConfig,
+  { think: { ms, how }, limits, dryRun }: MannersConfig,
   { questionSize: needed = 0 }: Service | Protocol,
   speakers: () => Speaker,
   count: (limit: Reason) => void,
@@ -46,7 +43,6 @@ export function mannersOf(
   };
   return {
     limits,
-    unsentShare: Math.ceil(limits.unsentTotal / workers),
     exceeded,
     conversation: () => new Conversation(speakers(), think, bounds),
   };

@@ -29,11 +29,13 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const isUnavailable = (): never => {
     throw new Error('unreachable: inetd has started this process for one task');
   };
+  const row = unreadRow();
   const worker: WorkerContext = {
     listener: STDIN,
     hasOwnListener: false,
     journal: { on: false, record() {} },
-    row: unreadRow(),
+    row,
+    unsentOfAll: () => row.unsent,
     options: plan.page,
     threads: 1,
     stopping: false,
@@ -41,7 +43,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     stopped: new Promise(() => {}),
     noteQueued() {},
     listen: isUnavailable,
-    ...mannersOf({ ...plan, workers: 1 }, service, speakers, () => {}),
+    ...mannersOf(plan, service, speakers, () => {}),
     admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,

@@ -12,8 +12,6 @@ export interface WorkerConfig {
   readonly limits: Limits;
   readonly whenFull: WhenFull;
   readonly dryRun: boolean;
-  /** How many workers the whole server has. */
-  readonly workers: number;
   readonly threads: number;
   /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;

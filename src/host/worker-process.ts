@@ -68,7 +68,6 @@ export function configOf(
     think: plan.think,
     limits: plan.limits,
     dryRun: plan.dryRun,
-    workers: threads * processes,
     threads,
     listeners: plan.reuseport ? threads : 1,
     reuseport: plan.reuseport,
