@@ -69,6 +69,8 @@ export class Watch {
     await nextTurn();
     await nextTurn();
     for (;;) {
+      // Looked at before them all: it may become true among them, and none is to be left out.
+      const { isOver } = departure;
       let left = 0;
       for (const connection of this.#watched) {
         const phase = connection?.phase() ?? GONE;
@@ -78,7 +80,7 @@ export class Watch {
         departure.note(phase, false);
         connection.endFor(departure.cause);
       }
-      if (left === 0 || departure.isOver) return;
+      if (left === 0 || isOver) return;
       await sleep(GLANCE);
     }
   }
