@@ -459,6 +459,6 @@ describe('mondo client', () => {
       '--ask',
       'a?',
     );
-    expect(stdout).toBe('a? \\x1b[2J\\x0aUgly.\n');
+    expect(stdout).toBe('a? \\x1b[2J\\nUgly.\n');
   });
 });

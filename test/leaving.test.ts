@@ -11,6 +11,7 @@ import { serve } from '../src/index.ts';
 import { isRunning, look } from '../src/os/processes.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 import { ask, NetClient } from './support/clients.ts';
+import { crowd } from './support/crowd.ts';
 import { descendantsOf, descriptorsOf, isReceived } from './support/kernel.ts';
 import { Process, spawnMondo } from './support/processes.ts';
 import { architectures, Serving, variants } from './support/serving.ts';
@@ -133,6 +134,11 @@ describe.each(architectures)('$title stops', ({ options, traits }) => {
 it.concurrent.each([
   'single',
   'threaded',
+  'queued',
+  'prefork',
+  'socketserver',
+  'select',
+  'poll',
   'epoll',
   'uring',
   'generator',
@@ -152,49 +158,6 @@ it.concurrent.each([
   await client.close();
 });
 
-/** Clients that come, ask all questions, and leave, several at a time, until they are told to stop. */
-function crowd(port: number, size: number) {
-  const faults: string[] = [];
-  let served = 0;
-  let isOver = false;
-  const one = async () => {
-    while (!isOver) {
-      const socket = connect(port, '127.0.0.1').setEncoding('latin1');
-      try {
-        for (const [question, answer] of questions) {
-          let received = '';
-          await new Promise<void>((resolve, reject) => {
-            socket.on('data', (data: string) => {
-              received += data;
-              if (received.length >= answer.length) resolve();
-            });
-            socket.on('error', reject).on('close', () => reject(new Error('closed early')));
-            socket.write(question);
-          });
-          socket.removeAllListeners();
-          if (received !== answer) faults.push(`${question} ${received}`);
-        }
-        served++;
-      } catch (error) {
-        faults.push(String(error));
-      } finally {
-        socket.on('error', () => {}).destroy();
-      }
-    }
-  };
-  const all = Array.from({ length: size }, one);
-  return {
-    faults,
-    get served() {
-      return served;
-    },
-    async stop() {
-      isOver = true;
-      await Promise.all(all);
-    },
-  };
-}
-
 describe('a restart', () => {
   it.each(architectures)('of $title loses no client and no question', async ({ options }) => {
     const serving = await Serving.start({ ...options, drain: 2000 * MS });
@@ -211,21 +174,6 @@ describe('a restart', () => {
     await clients.stop();
     expect(clients.faults).toEqual([]);
     await serving.stop();
-    await serving.expectNothingLeft();
-  });
-
-  it('a hundred times under load loses no client and no question', {
-    timeout: 300_000,
-  }, async () => {
-    const serving = await Serving.start({ architecture: 'epoll', drain: 5000 * MS });
-    const clients = crowd(serving.server.port, 3);
-    for (let i = 0; i < 100; i++) await serving.server.restart();
-    await clients.stop();
-    expect(clients.faults).toEqual([]);
-    expect(clients.served).toBeGreaterThan(100);
-    expect(serving.events.filter(({ type }) => type === 'restarted')).toHaveLength(100);
-    expect(serving.events.filter(({ type }) => type === 'died')).toEqual([]);
-    await serving.server.close();
     await serving.expectNothingLeft();
   });
 
@@ -467,9 +415,61 @@ describe('mondo serve', () => {
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', async () => {
-    await using server = spawnMondo('serve', 'epoll', '-p', '0');
-    await server.printed(/Serving as root/);
+  describe.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', () => {
+    it('in the log', async () => {
+      await using server = spawnMondo('serve', 'epoll', '-p', '0');
+      await server.printed(/Serving as root/);
+    });
+
+    it('without a log on standard error', async () => {
+      await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'none');
+      await server.printed(/Listening/);
+      server.child.kill('SIGTERM');
+      expect((await server.ended()).stderr).toMatch(/^mondo: Serving as root: [^\n]+\n$/);
+    });
+
+    it.each([
+      ['its workers', {}],
+      ['its own process', { service: { delimiter: '?', answer: () => 'Yes.' } }],
+    ])('as an event of the library, serving in %s', async (_, options) => {
+      const events: ServerEvent[] = [];
+      const server = await serve({ architecture: 'callback', port: 0, ...options }, (event) =>
+        events.push(event),
+      );
+      await server.close();
+      expect(events.map(({ type }) => type)).toEqual(['listening', 'warning', 'stopped']);
+      expect(events[1]).toMatchObject({ text: expect.stringContaining('Serving as root') });
+    });
+
+    it('as a warning of Node, once, where nobody listens to events', async () => {
+      const warnings: Error[] = [];
+      const hear = (warning: Error) => void warnings.push(warning);
+      process.on('warning', hear);
+      try {
+        for (let i = 0; i < 2; i++) {
+          await (await serve({ architecture: 'callback', port: 0 })).close();
+        }
+        await until('a warning', () => warnings.length > 0);
+      } finally {
+        process.off('warning', hear);
+      }
+      expect(warnings).toEqual([expect.objectContaining({ code: 'MONDO_ROOT' })]);
+    });
+
+    it('but not one who said so', async () => {
+      const events: ServerEvent[] = [];
+      const options = { architecture: 'callback', port: 0, user: 'root' };
+      const server = await serve(options, (event) => events.push(event));
+      await server.close();
+      expect(events.map(({ type }) => type)).toEqual(['listening', 'stopped']);
+    });
+  });
+
+  it('has nobody be somebody else in the process of a service that is an object', async () => {
+    const service = { delimiter: '?', answer: () => 'Yes.' };
+    await expect(serve({ port: 0, user: 'nobody', service })).rejects.toThrow(
+      /^Cannot serve in this process as user "nobody": /,
+    );
   });
 
   it.each([
@@ -699,6 +699,46 @@ describe('a worker', () => {
     expect((stuck as ServerEvent & { doing: string }).doing).toMatch(/the kernel says: /);
     await serving.server.close({ deadline: 0 });
     await client.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'threaded',
+  ])('of %s that was stopped by a signal is told of', async (architecture) => {
+    const serving = await Serving.start({ architecture, stuck: 400 * MS });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const [worker] = serving.server.pids;
+    process.kill(worker!, 'SIGSTOP');
+    const stuck = await until('it to be told', () =>
+      serving.events.find((event) => event.type === 'stuck'),
+    );
+    expect(stuck).toMatchObject({
+      pid: worker,
+      doing: expect.stringMatching(/stopped by a signal/),
+    });
+    process.kill(worker!, 'SIGCONT');
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'coroutine',
+    'threaded',
+  ])('of %s that has a client at rest is not stuck, however short the time', async (architecture) => {
+    const serving = await Serving.start({ architecture, stuck: 400 * MS });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const told = until('it to be told', () =>
+      serving.events.some((event) => event.type === 'stuck'),
+    );
+    expect(await staysPending(told, 1500)).toBe(true);
+    await client.close();
+    await serving.close();
   });
 });
 

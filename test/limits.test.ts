@@ -1,7 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { MS, until } from './support/until.ts';
+import { LARGE } from './support/services/large.ts';
+import { BIG, GREETING } from './support/services/talker.ts';
+import { MS, steady, until } from './support/until.ts';
 
 /** Each I/O model enforces limits by its own means. */
 const variants: readonly ServeOptions[] = [
@@ -28,6 +30,9 @@ const ANSWER_TIME = 300 * MS;
 
 const AGE = 400 * MS;
 
+/** Of limits that are only counted. */
+const SHORT = 100 * MS;
+
 const talker = new URL('./support/services/talker.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
@@ -53,8 +58,82 @@ async function started(options: ServeOptions) {
   };
 }
 
+/** Resolves when so many ms have gone by: for what is not to happen meanwhile. */
+function passed(ms: number): Promise<true> {
+  const due = performance.now() + ms;
+  return until('time to pass', () => performance.now() >= due);
+}
+
 const closed = (socket: Socket) =>
   new Promise<void>((resolve) => socket.once('close', () => resolve()));
+
+/** Those who serve several at once, in threads and processes too where those are not what they are made of. */
+const shared: readonly ServeOptions[] = [
+  ...variants.slice(1),
+  { architecture: 'socketserver', mixin: 'forking' },
+  { architecture: 'epoll', threads: 2 },
+  { architecture: 'uring', processes: 2, reuseport: true },
+  { architecture: 'callback', threads: 2 },
+];
+
+describe('what is unsent in all', () => {
+  const service = new URL('./support/services/large.ts', import.meta.url);
+  const limits = { unsentTotal: LARGE + 2 ** 20, answerTime: 0 };
+
+  /** A client with the beginning of its large answer, of which it reads no more unless it is told to. */
+  async function unreading(served: Awaited<ReturnType<typeof started>>) {
+    let size = 0;
+    let isReading = false;
+    const socket: Socket = served.connect((data) => {
+      size += data.length;
+      if (!isReading) socket.pause();
+    });
+    socket.write('x?');
+    await until('the beginning of an answer', () => size > 0);
+    return {
+      socket,
+      async readAll() {
+        isReading = true;
+        socket.resume();
+        await until('all of the answer', () => size === LARGE);
+      },
+    };
+  }
+
+  it.each(
+    shared.map((options) => [Object.values(options).join(' '), options] as const),
+  )('is counted over all threads and processes of %s', async (_, options) => {
+    await using served = await started({ ...options, service, limits });
+    const first = await unreading(served);
+    expect(served.server.counts()).toEqual({});
+    // Each has less unsent than there may be in all, and both together have more.
+    await unreading(served);
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['unsent-total']);
+    await first.readAll();
+    const third = await unreading(served);
+    await third.readAll();
+    expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
+  });
+
+  it.each([
+    'threaded',
+    'prefork',
+    'inetd',
+    'epoll',
+  ])('is given back by a process of %s that is killed', async (architecture) => {
+    await using served = await started({ architecture, service, limits });
+    const { server } = served;
+    const first = await unreading(served);
+    const { pid } = await until('its row', () => server.workers().find(({ open }) => open > 0));
+    process.kill(pid, 'SIGKILL');
+    first.socket.destroy();
+    await until('its row to be free', () => server.workers().every((row) => row.pid !== pid));
+    const second = await unreading(served);
+    await second.readAll();
+    expect(server.counts()).toEqual({});
+  });
+});
 
 describe.each(variants)('$architecture', (options) => {
   const limits = { idle: IDLE, questionTime: QUESTION_TIME, answerTime: ANSWER_TIME };
@@ -124,6 +203,34 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.limited()).toEqual(['answer-time']);
   });
 
+  it('makes no answers that come later, either, for who takes none', async () => {
+    const think = { think: 1, thinkHow: 'defer' } as const;
+    const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
+    await using served = await started({ ...options, ...think, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+  });
+
+  it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
+    const service = new URL('./support/services/wordy.ts', import.meta.url);
+    // With a rest as large as by default it would be too much in all.
+    const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
+    await using served = await started({ ...options, service, limits });
+    const client = served.connect();
+    client.pause();
+    let isTaken = false;
+    // More than the kernel takes from who is not received from.
+    client.write('x?'.repeat(2 ** 24), (error) => {
+      isTaken = error === undefined || error === null;
+    });
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+    expect(isTaken).toBe(false);
+  });
+
   it('closes after so many questions', async () => {
     await using served = await started({ ...options, limits: { questions: 3 } });
     let answers = '';
@@ -163,6 +270,33 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.limited()).toEqual(['age']);
   });
 
+  it('ends who is old and always waits for an answer, with that answer', async () => {
+    const think = { think: 20 * MS, thinkHow: 'defer' } as const;
+    await using served = await started({ ...options, ...think, limits: { age: AGE } });
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    // To answer all of them would take a quarter of an hour.
+    client.write('Simple is better than?'.repeat(50_000));
+    await closed(client);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['age']);
+    expect(served.server.counts()).toEqual({ age: 1 });
+    expect(answers).toBe('Complex.'.repeat(answers.length / 8));
+  });
+
+  it('ends who is old and never reads, where nothing else limits that', async () => {
+    const limits = { age: AGE, answerTime: 0 };
+    await using served = await started({ ...options, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['age']);
+    expect(served.server.counts()).toEqual({ age: 1 });
+  });
+
   it('ends who leaves more answers unsent than there may be in all', async () => {
     const limits = { unsentTotal: 1000 };
     await using served = await started({ ...options, service: talker, limits });
@@ -174,15 +308,53 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
   });
 
-  it('counts and ends nobody with dryRun', async () => {
-    await using served = await started({ ...options, limits: { idle: 100 * MS }, dryRun: true });
-    let answer = '';
-    const client = served.connect((data) => {
-      answer += data;
+  it('counts with dryRun each silence and question once, and ends nobody', async () => {
+    const times = { idle: SHORT, questionTime: SHORT, age: 4 * SHORT };
+    const sizes = { questionSize: 10, questions: 2 };
+    await using served = await started({
+      ...options,
+      limits: { ...times, ...sizes },
+      dryRun: true,
     });
-    await until('a count', () => (served.server.counts().idle ?? 0) > 0);
-    client.write('Simple is better than?');
-    await until('an answer', () => answer === 'Complex.');
+    const { server } = served;
+    const count = (name: string) => server.counts()[name] ?? 0;
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    for (let i = 1; i <= 3; i++) {
+      await until('a silence to be counted', () => count('idle') === i);
+      await passed(2 * SHORT);
+      const drip = setInterval(() => client.write(' '), SHORT / 5);
+      await until('a question to be counted', () => count('question-time') === i);
+      await passed(2 * SHORT);
+      clearInterval(drip);
+      client.write('?');
+      await until('an answer', () => answers === 'Error: unknown aphorism.'.repeat(i));
+    }
+    const counts = { 'question-time': 3, 'question-size': 3, questions: 1, age: 1 };
+    // There may be a silence after the last answer by now.
+    expect(server.counts()).toMatchObject(counts);
+    expect(Object.keys(server.counts()).sort()).toEqual(['idle', ...Object.keys(counts)].sort());
+    expect(served.limited()).toEqual([]);
+  });
+
+  it('counts with dryRun who does not take its answers, who has them all when it does', async () => {
+    const limits = { answerTime: SHORT, unsentTotal: 1000 };
+    await using served = await started({ ...options, service: talker, limits, dryRun: true });
+    const { server } = served;
+    let size = 0;
+    const client = served.connect((data) => {
+      size += data.length;
+    });
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('it to be counted', () => (server.counts()['answer-time'] ?? 0) > 0);
+    // The kernel may make room once more, for the beginning of the next answers.
+    await steady('the count', () => server.counts()['answer-time'], (5 * SHORT) / MS);
+    expect(Object.keys(server.counts()).sort()).toEqual(['answer-time', 'unsent-total']);
+    client.resume();
+    await until('all answers', () => size === GREETING.length + 200 * BIG);
     expect(served.limited()).toEqual([]);
   });
 });

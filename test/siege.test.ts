@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { attackNamed, attacks } from '../src/siege/attacks.ts';
 import type { Cell } from '../src/siege/cell.ts';
+import { isEnough } from '../src/siege/intensity.ts';
 import { type Report, siege } from '../src/siege/siege.ts';
 import { descendantsOf, isAlive, runMondo, spawnMondo } from './support/processes.ts';
 import { until } from './support/until.ts';
@@ -27,8 +28,7 @@ const lay = async (
   return report.cells[0]!;
 };
 
-/** Of 400 silent clients, one short of all would be a weaker attack and no proof. */
-const wasAttacked = ({ intensity }: Cell) => intensity.reached >= intensity.wanted * 0.9;
+const wasAttacked = ({ intensity }: Cell) => isEnough(intensity);
 /** A slow machine answers some honest clients late; a server that fell answers none. */
 const stood = (cell: Cell) => cell.availability >= 0.5 && cell.recovery !== undefined;
 const isWhole = (cell: Cell) => cell.isAlive && cell.deaths === 0 && cell.wrong === 0;
@@ -97,6 +97,27 @@ test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what ther
   expect(code).toBe(1);
   expect(stdout).toMatch(/^idle crowd +[A-F-]/m);
   expect(stderr).toMatch(/mondo: Stopped by Ctrl-C after [12] of 17 cells\n$/);
+  await until('all that it started to end', () => !started.some(isAlive));
+});
+
+const commandOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+test.concurrent('Ctrl-C before anything has started is heard as well', async () => {
+  await using process = spawnMondo('siege', 'epoll');
+  const started = await until('the attackers to be starting', () => {
+    const all = descendantsOf(process.pid);
+    return all.some((pid) => commandOf(pid).includes('siege/attacker')) && all;
+  });
+  process.signalGroup('SIGINT');
+  const { code, stdout, stderr } = await process.ended();
+  expect(stderr).toMatch(/^Ending .*\nmondo: Stopped by Ctrl-C after 0 of 34 cells\n$/);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   await until('all that it started to end', () => !started.some(isAlive));
 });
 

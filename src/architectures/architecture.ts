@@ -107,8 +107,10 @@ export interface WorkerContext {
   readonly admission: Admission;
   /** How many it may accept on Node's own loop and keep waiting until there is room. */
   readonly mostWaiting: number;
-  /** This worker's share of the bytes that may be unsent in all; 0 for no limit. */
-  readonly unsentShare: number;
+  /** How often the row is to say that a loop turns which nobody sees turning, in ms. */
+  readonly beat: number;
+  /** Bytes of answers that peers have not taken, of all threads and processes of the server. */
+  unsentOfAll(): number;
   /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */
   exceeded(limit: Reason): boolean;
   /** A fresh conversation of the user's service. */

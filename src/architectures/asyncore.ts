@@ -7,6 +7,7 @@ import { setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
+import { TimeSlice } from '../protocol/time-slice.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
 import { type Accepted, acceptReady, GLANCE, isResting } from './accepting.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
@@ -18,6 +19,8 @@ import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
 const out = new Outbox();
 /** asyncore has none: whoever needs them turns the loop by hand. */
 const timers = new Timers<ZenChat>();
+/** The conversations have theirs; but what asynchat has cut at its terminators comes to them one by one. */
+const slice = new TimeSlice(() => performance.now());
 /** By descriptor, for the limits on time, which asyncore had as little. */
 const chats = new Map<number, ZenChat>();
 
@@ -93,15 +96,27 @@ class ZenChat extends AsyncChat {
     return this.connected && !this.#isThinking && !this.writable();
   }
 
+  override handleRead(): void {
+    slice.begin();
+    super.handleRead();
+  }
+
   collectIncomingData(data: Buffer): void {
     this.#goOn(this.#conversation.receive(data, 0, data.length, out));
   }
 
   foundTerminator(): void {
-    this.collectIncomingData(this.getTerminator()!);
+    const terminator = this.getTerminator()!;
+    if (!slice.isSpent()) {
+      this.collectIncomingData(terminator);
+      return;
+    }
+    this.#conversation.hold(terminator, 0, terminator.length);
+    this.#think(0);
   }
 
   override handleWrite(): void {
+    slice.begin();
     super.handleWrite();
     this.#count();
     if (this.readable()) this.#goOn(this.#turn);
@@ -110,6 +125,7 @@ class ZenChat extends AsyncChat {
 
   /** Its answer is due. */
   resume(): void {
+    slice.begin();
     this.#isThinking = false;
     this.#goOn(this.#conversation.resume(out));
     this.findTerminators();
@@ -129,7 +145,10 @@ class ZenChat extends AsyncChat {
   leave(): void {
     const before = this.#answers;
     try {
-      if (this.phase() === IDLE) this.handleRead();
+      if (this.phase() === IDLE) {
+        this.handleRead();
+        if (this.#isThinking) return;
+      }
     } catch (error) {
       this.handleError(error);
     }
@@ -149,6 +168,10 @@ class ZenChat extends AsyncChat {
     this.#worker.admission.leave(this.socket);
     super.close();
     row.ended();
+  }
+
+  endAfterAnswer(limit: TimeLimit): void {
+    this.#conversation.endAfterAnswer(limit);
   }
 
   phase(): number {
@@ -187,11 +210,15 @@ class ZenChat extends AsyncChat {
       if (turn === 'close' && this.connected) this.closeWhenDone();
       if (turn === undefined || turn === 'close' || !this.readable()) return;
       if (typeof turn === 'number') {
-        this.#isThinking = true;
-        timers.add(performance.now() + turn, this);
+        this.#think(turn);
         return;
       }
     }
+  }
+
+  #think(ms: number): void {
+    this.#isThinking = true;
+    timers.add(performance.now() + ms, this);
   }
 }
 
@@ -211,7 +238,9 @@ export const asyncore: Architecture = {
     const phaseOf = (socket: number) => chats.get(socket)?.phase() ?? GONE;
     const { limits, departure } = worker;
     const exceeded = (limit: TimeLimit) => worker.exceeded(limit);
-    const deadlines = new Deadlines(limits, phaseOf, exceeded, departure);
+    const endAfterAnswer = (socket: number, limit: TimeLimit) =>
+      chats.get(socket)?.endAfterAnswer(limit);
+    const deadlines = new Deadlines(limits, { phaseOf, endAfterAnswer }, exceeded, departure);
     const server = new ZenServer(worker, deadlines);
     while (!(worker.stopping && (chats.size === 0 || departure.isOver))) {
       worker.row.state = 'waiting';

@@ -12,7 +12,7 @@ import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { acceptOne } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Patience } from './patience.ts';
-import { ANSWER, IDLE, QUESTION } from './phases.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
 import { AddressedOutbox } from './sending.ts';
 
 /** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
@@ -58,9 +58,9 @@ export function handleConversation(socket: number, peer: string, worker: WorkerC
   }
 }
 
-/** What a conversation is doing that neither waits for an answer nor thinks. */
 function phaseOf(conversation: Conversation, out: AddressedOutbox): number {
   if (out.length > 0) return ANSWER;
+  if (conversation.isThinking) return THINKING;
   return conversation.heldLength > 0 ? QUESTION : IDLE;
 }
 
@@ -108,11 +108,15 @@ function goOn(
   out: AddressedOutbox,
   patience: Patience,
 ): void {
+  const { worker } = patience;
   for (;;) {
     sendAll(socket, out, patience);
     if (turn === undefined) return;
     if (turn === 'close') throw new Over('end of stream');
-    if (typeof turn === 'number') pause(turn);
+    if (typeof turn === 'number' && turn > 0) pause(turn);
+    if (worker.departure.ends(THINKING)) throw new Over(worker.departure.cause);
+    if (patience.endsAfterAnswer()) conversation.endAfterAnswer('age');
+    worker.row.state = 'answering';
     turn = conversation.resume(out);
   }
 }
@@ -120,23 +124,23 @@ function goOn(
 function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void {
   if (out.length === 0) return;
   const { worker } = patience;
-  const since = performance.now();
+  patience.beforeSending();
   let sent = 0;
   try {
-    const { unsentShare } = worker;
-    if (unsentShare > 0 && out.length > unsentShare) {
+    if (patience.counts(out.length)) {
       // What the kernel takes at once is not unsent.
       sent = Math.max(0, sendReady(socket, out.address, out.length));
-      patience.afterSending(out.length - sent);
+      patience.noteUnsent(out.length - sent);
     }
     while (sent < out.length) {
       worker.row.state = 'sending';
       const count = send(socket, out.address + sent, out.length - sent);
       if (count > 0) sent += count;
       else if (worker.departure.ends(ANSWER)) throw new Over(worker.departure.cause);
-      if (sent < out.length) patience.afterShortSend(since);
+      if (sent < out.length) patience.afterShortSend();
     }
   } finally {
+    patience.noteUnsent(0);
     if (sent === out.length) {
       out.clear();
       patience.isAnswered = worker.stopping;

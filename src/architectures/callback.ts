@@ -8,6 +8,7 @@ import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
+import type { TimeLimit } from './deadlines.ts';
 import { serveOnNode } from './node-loop.ts';
 import { IDLE } from './phases.ts';
 import { phaseOf, StreamWriter } from './streams.ts';
@@ -64,6 +65,10 @@ class Protocol implements Watched {
     return phaseOf(this.#conversation, this.#writer);
   }
 
+  endAfterAnswer(limit: TimeLimit): void {
+    this.#conversation.endAfterAnswer(limit);
+  }
+
   endFor(cause: Ending['cause']): void {
     this.#endedFor = cause;
     this.#transport.destroy();
@@ -74,9 +79,14 @@ class Protocol implements Watched {
     const isAnswered = out.length > 0;
     const hasRoom = !isAnswered || this.#send();
     if (turn === 'close') this.#transport.destroySoon();
+    else if (!hasRoom) {
+      const drained = (goOn: () => void) => this.#transport.once('drain', goOn);
+      this.#later(drained, () => turn);
+    }
+    // A timer of 0 ms would take one.
+    else if (turn === 0) this.#later((resume) => setImmediate(resume));
     else if (typeof turn === 'number') this.#later((resume) => setTimeout(resume, turn));
     else if (turn instanceof Promise) this.#later((resume) => turn.then(resume));
-    else if (!hasRoom) this.#later((resume) => this.#transport.once('drain', resume));
     else if (turn === 'full') this.#resume();
     else if (this.#halfClosed) this.#transport.end();
     else if (isAnswered && this.#worker.departure.endsIdle) this.#leave();
@@ -100,18 +110,18 @@ class Protocol implements Watched {
     }
   }
 
-  /** Nothing more is taken from this client until `callBack` calls back. */
-  #later(callBack: (resume: () => void) => void): void {
+  /** Nothing more is taken from this client until `callBack` calls back; then it goes on with what `next` gives. */
+  #later(callBack: (goOn: () => void) => void, next = () => this.#conversation.resume(out)): void {
     this.#waiting = true;
     this.#transport.pause();
-    callBack(() => this.#resume());
+    callBack(() => this.#resume(next));
   }
 
-  #resume(): void {
+  #resume(next = () => this.#conversation.resume(out)): void {
     this.#waiting = false;
     if (this.#transport.destroyed) return;
     this.#transport.resume();
-    this.#goOn(this.#conversation.resume(out));
+    this.#goOn(next());
   }
 }
 

@@ -73,7 +73,7 @@ class SteppedServer {
       journal: { on: true, record: (event: WorkerEvent) => void this.events.push(event) },
       row: unreadRow(),
       limits: defaultLimits,
-      unsentShare: 0,
+      unsentOfAll: () => 0,
       exceeded: () => false,
       admission: new Admission(
         {

@@ -80,7 +80,10 @@ export class Completions {
     this.#backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
-      (fd) => this.#phaseOf(fd),
+      {
+        phaseOf: (fd) => this.#phaseOf(fd),
+        endAfterAnswer: (fd, limit) => this.#flights[fd]?.conversation?.endAfterAnswer(limit),
+      },
       (limit) => worker.exceeded(limit),
       worker.departure,
     );

@@ -4,13 +4,13 @@
  * takes long without awaiting still holds up everyone.
  */
 import type { Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as othersTurn, setTimeout as sleep } from 'node:timers/promises';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import type { Architecture, WorkerContext } from './architecture.ts';
 import { serveOnNode } from './node-loop.ts';
-import { IDLE } from './phases.ts';
+import { GONE, IDLE } from './phases.ts';
 import { phaseOf, StreamReader, StreamWriter } from './streams.ts';
 import type { Watch } from './watch.ts';
 
@@ -30,7 +30,9 @@ async function handleConversation(
   let cause: Ending['cause'] = 'end of stream';
   let endedFor: Ending['cause'] | undefined;
   const place = watch.add({
-    phase: () => phaseOf(conversation, writer),
+    // Where an answer is awaited, the client's leaving is noticed by nobody else.
+    phase: () => (socket.destroyed ? GONE : phaseOf(conversation, writer)),
+    endAfterAnswer: (limit) => conversation.endAfterAnswer(limit),
     endFor(reason) {
       endedFor = reason;
       socket.destroy();
@@ -80,7 +82,9 @@ async function goOn(
     }
     if (turn === undefined) return true;
     if (turn === 'close') return false;
-    if (typeof turn === 'number') await sleep(turn);
+    // A timer of 0 ms would take one.
+    if (turn === 0) await othersTurn();
+    else if (typeof turn === 'number') await sleep(turn);
     else if (turn !== 'full') await turn;
   }
 }

@@ -10,19 +10,25 @@ const limits = { ...defaultLimits, idle: 4000, questionTime: 2000, answerTime: 1
 function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
   const phases: number[] = [];
   const counted: TimeLimit[] = [];
+  const leaving: string[] = [];
+  let now = 0;
   const deadlines = new Deadlines(
     { ...limits, ...over },
-    (fd) => phases[fd] ?? GONE,
+    {
+      phaseOf: (fd) => phases[fd] ?? GONE,
+      endAfterAnswer: (fd, limit) => leaving.push(`${fd} ${limit} ${now}`),
+    },
     (limit) => {
       counted.push(limit);
       return !isDryRun;
     },
   );
-  let now = 0;
   return {
     deadlines,
     phases,
     counted,
+    /** Whom it told to end after the next answer, in the same form. */
+    leaving,
     /** Lets `ms` pass; what became overdue, as `fd limit at`. */
     pass(ms: number): string[] {
       const told: string[] = [];
@@ -92,6 +98,54 @@ describe('Deadlines', () => {
     expect(pass(9000)).toEqual([]);
     phases[1] = IDLE;
     expect(pass(500)[0]).toMatch(/^1 age/);
+  });
+
+  it('ends who is old and always waits for an answer once it has that one, and tells it once', () => {
+    const { phases, pass, leaving, counted, deadlines } = watched({ age: 5000, idle: 0 });
+    phases[1] = THINKING;
+    deadlines.begin(1);
+    expect(pass(15_000)).toEqual([]);
+    expect(leaving).toHaveLength(1);
+    expect(leaving[0]).toMatch(/^1 age 5[0-5]\d\d$/);
+    expect(counted).toEqual(['age']);
+    // Another gets its number.
+    deadlines.begin(1);
+    expect(pass(4900)).toEqual([]);
+    expect(leaving).toHaveLength(1);
+    pass(600);
+    expect(leaving).toHaveLength(2);
+  });
+
+  it('ends who is old and got its answer, and rests or takes none of it', () => {
+    const old = { age: 5000, idle: 0 };
+    for (const [phase, most] of [
+      [IDLE, 6000],
+      [ANSWER, 6000],
+    ] as const) {
+      const { phases, pass, deadlines, counted } = watched(old);
+      phases[1] = THINKING;
+      deadlines.begin(1);
+      pass(5600);
+      phases[1] = phase;
+      deadlines.mark(1);
+      const [told] = pass(2000);
+      expect(told).toMatch(/^1 age/);
+      expect(Number(told!.split(' ')[2])).toBeLessThanOrEqual(most + 600);
+      expect(counted).toEqual(['age']);
+    }
+  });
+
+  it('ends who is old and takes no answer where the time for that is not limited', () => {
+    const { phases, pass, deadlines } = watched({ age: 5000, idle: 0, answerTime: 0 });
+    phases[1] = ANSWER;
+    deadlines.begin(1);
+    expect(pass(10_000)).toEqual([]);
+    expect(pass(1000)[0]).toMatch(/^1 age/);
+    const slow = watched({ age: 50_000, idle: 0, answerTime: 0 });
+    slow.phases[1] = ANSWER;
+    slow.deadlines.begin(1);
+    expect(slow.pass(60_000)).toEqual([]);
+    expect(slow.pass(1000)[0]).toMatch(/^1 age/);
   });
 
   it('ends who is old and never at rest, when it has had the time for its question or its answer', () => {
@@ -170,9 +224,26 @@ describe('Deadlines', () => {
     dry.phases[1] = IDLE;
     dry.deadlines.mark(1);
     expect(dry.pass(6000)).toEqual([]);
-    expect(dry.counted).toContain('idle');
+    expect(dry.counted).toEqual(['idle']);
     expect(watched({ idle: 0, questionTime: 0, answerTime: 0 }).deadlines.untilNext(0, 5)).toBe(-1);
     expect(watched().deadlines.untilNext(0, 0)).toBe(-1);
+  });
+
+  it('counts in a dry run once for each silence, question and answer, and once the age', () => {
+    const { phases, pass, counted, deadlines } = watched({ age: 100_000 }, true);
+    deadlines.begin(1);
+    for (const phase of [IDLE, QUESTION, ANSWER, IDLE, QUESTION]) {
+      phases[1] = phase;
+      deadlines.mark(1);
+      expect(pass(15_000)).toEqual([]);
+    }
+    const each = ['idle', 'question-time', 'answer-time'] as const;
+    expect(counted).toEqual([...each, 'idle', 'question-time']);
+    pass(100_000);
+    expect(counted.slice(5)).toEqual(['age']);
+    phases[1] = THINKING;
+    pass(200_000);
+    expect(counted).toHaveLength(6);
   });
 
   it('has room for any descriptor', () => {

@@ -8,10 +8,20 @@
 import type { Limits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
 import { type Departure, HALFWAY } from './departure.ts';
-import { ANSWER, GONE, IDLE, QUESTION } from './phases.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
+
+/** A moment from which on nothing is ever late. */
+const NEVER = Number.POSITIVE_INFINITY;
 
 const LONGEST_INTERVAL = 1000;
 const SHORTEST_INTERVAL = 10;
+
+/** How long an answer may be taken by who is too old where nothing else limits that, in ms. */
+const LONGEST_GRACE = 10_000;
+
+/** How long who is too old has to take an answer, in ms. */
+export const graceOf = ({ age, answerTime }: Limits): number =>
+  answerTime || Math.min(age, LONGEST_GRACE);
 
 /** How often a worker that leaves looks whom it may end, in ms. */
 const GLANCE = 10;
@@ -25,9 +35,17 @@ export interface Overdue {
   readonly cause: LimitReached | 'restart' | 'stop';
 }
 
+/** The connections of a loop, by descriptor. */
+export interface Connections {
+  /** What it is doing now: see phases.ts. */
+  phaseOf(fd: number): number;
+  /** It is to be ended for that limit once it has the answer that it waits for. */
+  endAfterAnswer(fd: number, limit: TimeLimit): void;
+}
+
 export class Deadlines {
   readonly #limits: Limits;
-  readonly #phaseOf: (fd: number) => number;
+  readonly #connections: Connections;
   readonly #exceeded: (limit: TimeLimit) => boolean;
   readonly #departure: Departure | undefined;
   readonly #interval: number;
@@ -40,23 +58,23 @@ export class Deadlines {
   #phase = new Uint8Array(1024);
   #since = new Float64Array(1024);
   #answered = new Uint8Array(1024);
-  /** By descriptor: when it was first seen; only where age is limited. */
+  /** By descriptor: when it was first seen, and whether its age was told of; only where age is limited. */
   #born: Float64Array | undefined;
+  #isTold = new Uint8Array(1024);
 
   /**
-   * @param phaseOf what a descriptor's connection is doing now
    * @param exceeded counts a limit that was reached; false if nothing is to be done about it
    * @param departure from when it is due on, those are overdue as well whom it ends
    */
   constructor(
     limits: Limits,
-    phaseOf: (fd: number) => number,
+    connections: Connections,
     exceeded: (limit: TimeLimit) => boolean,
     departure?: Departure,
   ) {
     this.#departure = departure;
     this.#limits = limits;
-    this.#phaseOf = phaseOf;
+    this.#connections = connections;
     this.#exceeded = exceeded;
     const { idle, questionTime, answerTime, age } = limits;
     const shortest = Math.min(...[idle, questionTime, answerTime, age].filter((ms) => ms > 0));
@@ -95,22 +113,33 @@ export class Deadlines {
     this.#next = now + this.#interval;
     let owesOld = false;
     for (let fd = 0; fd < this.#end; fd++) {
-      const phase = this.#phaseOf(fd);
+      const phase = this.#connections.phaseOf(fd);
       if (phase === GONE) {
         this.#phase[fd] = GONE;
         continue;
       }
-      if (this.#born !== undefined && this.#phase[fd] === GONE) this.#born[fd] = now;
+      if (this.#born !== undefined && this.#phase[fd] === GONE) {
+        this.#born[fd] = now;
+        this.#isTold[fd] = 0;
+      }
       this.#since[fd]! += heldUp;
       const limit = this.#look(fd, phase, now);
       if (limit === undefined) {
-        owesOld ||= phase === ANSWER && this.#isOld(IDLE, this.#over(fd, now));
+        owesOld ||= phase === ANSWER && this.#isOld(fd, IDLE, this.#over(fd, now));
         continue;
       }
-      // Of whom nothing is done about, the next look must not tell again.
-      this.#since[fd] = now;
-      if (limit === 'age') this.#born![fd] = now;
-      if (this.#exceeded(limit)) yield { fd, cause: new LimitReached(limit) };
+      const isAge = limit === 'age';
+      const isEnded = (isAge && this.#isTold[fd] === 1) || this.#exceeded(limit);
+      if (isAge) this.#isTold[fd] = 1;
+      else this.#since[fd] = now;
+      if (!isEnded) {
+        // It is told once: the next look must not tell it again, until the connection does something else.
+        if (isAge) this.#born![fd] = NEVER;
+        else this.#since[fd] = NEVER;
+        continue;
+      }
+      if (phase === THINKING) this.#connections.endAfterAnswer(fd, limit);
+      else yield { fd, cause: new LimitReached(limit) };
     }
     // Who asks on and on was answered in this very turn, and may be at rest in the next: one look more.
     this.#wasAgain = owesOld && !this.#wasAgain;
@@ -119,7 +148,7 @@ export class Deadlines {
 
   *#leaving(departure: Departure): Generator<Overdue> {
     for (let fd = 0; fd < this.#end; fd++) {
-      const phase = this.#phaseOf(fd);
+      const phase = this.#connections.phaseOf(fd);
       if (phase !== GONE && departure.ends(phase)) yield { fd, cause: departure.cause };
     }
   }
@@ -131,7 +160,7 @@ export class Deadlines {
       this.#answered[fd] = 0;
     }
     const { idle, questionTime, answerTime } = this.#limits;
-    if (this.#isOld(phase, this.#over(fd, now))) return 'age';
+    if (this.#isOld(fd, phase, this.#over(fd, now))) return 'age';
     const spent = now - this.#since[fd]!;
     if (phase === IDLE) return idle > 0 && spent >= idle ? 'idle' : undefined;
     if (phase === QUESTION)
@@ -147,13 +176,13 @@ export class Deadlines {
 
   /**
    * Between questions at once. Whoever pipelines never is: then inside a question, or an answer that it has
-   * had the time to take.
+   * had the time to take, or with the answer that it waits for.
    */
-  #isOld(phase: number, over: number): boolean {
+  #isOld(fd: number, phase: number, over: number): boolean {
     if (phase === IDLE) return over >= 0;
     if (phase === QUESTION) return over >= HALFWAY;
-    const { answerTime } = this.#limits;
-    return phase === ANSWER && answerTime > 0 && over >= answerTime;
+    if (phase === THINKING) return over >= 0 && this.#isTold[fd] === 0;
+    return phase === ANSWER && over >= graceOf(this.#limits);
   }
 
   #reach(fd: number): void {
@@ -167,6 +196,8 @@ export class Deadlines {
     this.#phase = copy(new Uint8Array(size), this.#phase);
     this.#since = copy(new Float64Array(size), this.#since);
     this.#answered = copy(new Uint8Array(size), this.#answered);
-    if (this.#born !== undefined) this.#born = copy(new Float64Array(size), this.#born);
+    if (this.#born === undefined) return;
+    this.#born = copy(new Float64Array(size), this.#born);
+    this.#isTold = copy(new Uint8Array(size), this.#isTold);
   }
 }

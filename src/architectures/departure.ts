@@ -9,8 +9,10 @@ import { IDLE, QUESTION } from './phases.ts';
 export interface Orders {
   /** `restart`: another worker has taken its place. `stop`: there is none after it. */
   readonly order: 'serve' | 'restart' | 'stop';
-  /** How long those have who are owed an answer, in ms from the moment the worker noticed; it may shrink. */
+  /** At a restart, how long those have who are owed an answer, in ms from the moment the worker noticed. */
   readonly drain: number;
+  /** At a stop, how long they have left, in ms; a second one may shorten it. */
+  readonly left: number;
   /** A connection was answered and then ended, or ended inside a question or an answer. */
   count(outcome: 'answered' | 'cut'): void;
 }
@@ -26,7 +28,10 @@ export const HALFWAY = 250;
 
 export class Departure {
   readonly #orders: Orders;
+  /** When it was noticed that it is due; -1 before. */
   #since = -1;
+  /** Set at a restart. */
+  #end = Number.POSITIVE_INFINITY;
 
   constructor(orders: Orders) {
     this.#orders = orders;
@@ -44,7 +49,11 @@ export class Departure {
 
   /** True once nobody has any time left. */
   get isOver(): boolean {
-    return this.isDue && this.#spent() >= this.#orders.drain;
+    if (!this.isDue) return false;
+    if (this.#orders.order === 'restart') this.#end = this.#noticed + this.#orders.drain;
+    // A stop that comes after a restart may bring the end nearer, and puts it off for nobody.
+    else if (this.#orders.left <= 0) return true;
+    return performance.now() >= this.#end;
   }
 
   /** True if a connection that is at rest, and was told all it asked, is to be ended. */
@@ -61,7 +70,11 @@ export class Departure {
     if (!this.isDue) return false;
     if (phase === IDLE) return this.endsIdle;
     if (this.isOver) return true;
-    return this.#orders.order === 'stop' && phase === QUESTION && this.#spent() >= HALFWAY;
+    return (
+      this.#orders.order === 'stop' &&
+      phase === QUESTION &&
+      performance.now() - this.#noticed >= HALFWAY
+    );
   }
 
   /**
@@ -75,13 +88,12 @@ export class Departure {
     else if (isAnswered) this.#orders.count('answered');
   }
 
-  #spent(): number {
-    const now = performance.now();
-    if (this.#since < 0) this.#since = now;
-    return now - this.#since;
+  get #noticed(): number {
+    if (this.#since < 0) this.#since = performance.now();
+    return this.#since;
   }
 }
 
 /** Of a worker that is never told to leave. */
 export const neverLeaves = (): Departure =>
-  new Departure({ order: 'serve', drain: 0, count: () => {} });
+  new Departure({ order: 'serve', drain: 0, left: 0, count: () => {} });

@@ -193,7 +193,9 @@ export const generator: Architecture = {
     const scheduler = new Scheduler(selector, worker);
     const { limits, departure } = worker;
     const exceeded = (limit: TimeLimit) => worker.exceeded(limit);
-    const deadlines = new Deadlines(limits, phaseOf, exceeded, departure);
+    const endAfterAnswer = (fd: number, limit: TimeLimit) =>
+      clients[fd]?.conversation.endAfterAnswer(limit);
+    const deadlines = new Deadlines(limits, { phaseOf, endAfterAnswer }, exceeded, departure);
     scheduler.start(acceptConnectionsForever(worker, scheduler, deadlines));
     scheduler.run(deadlines, () => connections);
     selector.close();

@@ -4,7 +4,13 @@
  * after that one, and another server goes on with the same listener, in whose queue clients have waited.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { getDefaultHighWaterMark } from 'node:stream';
+import type { Limits } from '../limits/limits.ts';
 import type { WorkerContext } from './architecture.ts';
+
+/** Past so many bytes that the kernel has not taken, Node wants no more; by itself past as many as by default. */
+const mostUnsent = ({ unsent }: Limits): number =>
+  Math.min(unsent || getDefaultHighWaterMark(false), getDefaultHighWaterMark(false));
 
 export class NodeListener {
   readonly #worker: WorkerContext;
@@ -23,8 +29,15 @@ export class NodeListener {
   }
 
   async open(): Promise<void> {
-    // allowHalfOpen: a client that has asked its last question and said so still gets its answer.
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, this.#arrived);
+    const server = createServer(
+      {
+        // A client that has asked its last question and said so still gets its answer.
+        allowHalfOpen: true,
+        noDelay: true,
+        highWaterMark: mostUnsent(this.#worker.limits),
+      },
+      this.#arrived,
+    );
     this.#server = server;
     server.once('listening', () => {
       // Of a unix socket that was handed down, Node knows no path and says null.

@@ -12,8 +12,6 @@ import { Watch } from './watch.ts';
 const GLANCE = 5;
 /** How often it is told that there are no more descriptors, in ms. */
 const QUIET = 5000;
-/** How often the scoreboard is told that the loop turns, in ms. */
-const BEAT = 500;
 
 /** Serves until the worker has left; `connected` is called for each client, and has it watched. */
 export async function serveOnNode(
@@ -113,7 +111,7 @@ export async function serveOnNode(
   else look();
   row.state = 'waiting';
   // Of its turns Node tells nobody; that this one comes says that there are some.
-  const beat = setInterval(() => (row.state = 'waiting'), BEAT);
+  const beat = setInterval(() => (row.state = 'waiting'), worker.beat);
   await worker.stopped;
   listener.close();
   admission.cancel();

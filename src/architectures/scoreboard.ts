@@ -52,14 +52,20 @@ const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
 export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
 
 // Words of the header.
-/** Workers of an older generation than this are to leave. */
+/** The generation that serves: workers of older ones are to leave. Of those after it, so are those up to WITHDRAWN. */
 const GENERATION = 0;
 const QUEUED = 1;
-/** How long those have who are owed an answer when their worker leaves, in ms. */
+/** How long those have who are owed an answer when their worker is replaced, in ms. */
 const DRAIN = 2;
 /** How many of those that were ended so had been answered, and how many not. */
 const ANSWERED = 3;
 const CUT = 4;
+/** When nobody has any time left as the server stops, in ms since the machine was started. */
+const END = 5;
+/** The last generation that could not be started as a whole. */
+const WITHDRAWN = 6;
+/** One past the last row that was ever taken. */
+const ROWS_USED = 15;
 const COUNTS = 16;
 
 /** The generation after the last: all are to leave, and nobody comes after them. */
@@ -73,6 +79,8 @@ const ACCEPTED = 3;
 const OPEN = 4;
 const TURNS = 5;
 const FAMILY = 6;
+/** Two words as one. */
+const UNSENT = 14;
 
 /** One row, read at some moment. */
 export interface RowReading {
@@ -90,13 +98,21 @@ export interface RowReading {
   readonly turns: number;
 }
 
+/** In ms, by a clock that all processes read alike. It goes round after 24 days, and so are its differences to be taken. */
+function clock(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return (seconds * 1000 + nanoseconds / 1e6) | 0;
+}
+
 export class Scoreboard {
   #words: Int32Array;
+  #words64: BigInt64Array;
   readonly #mapping: Mapping;
 
   constructor(mapping: Mapping) {
     this.#mapping = mapping;
     this.#words = mapping.words;
+    this.#words64 = words64Of(mapping.words);
   }
 
   /** What workers of that generation, from 1, are to do. */
@@ -105,11 +121,16 @@ export class Scoreboard {
     return {
       get order() {
         const serving = board.#words[GENERATION]!;
-        if (serving <= generation) return 'serve';
-        return serving === NONE ? 'stop' : 'restart';
+        if (serving === NONE) return 'stop';
+        if (generation < serving) return 'restart';
+        const isWithdrawn = generation > serving && generation <= board.#words[WITHDRAWN]!;
+        return isWithdrawn ? 'restart' : 'serve';
       },
       get drain() {
         return board.#words[DRAIN]!;
+      },
+      get left() {
+        return (board.#words[END]! - clock()) | 0;
       },
       count(outcome) {
         Atomics.add(board.#words, outcome === 'cut' ? CUT : ANSWERED, 1);
@@ -117,17 +138,25 @@ export class Scoreboard {
     };
   }
 
-  /** Has all workers of older generations leave; without one, all of them for good. */
-  leave(drain: number, generation = NONE): void {
-    this.drain = drain;
+  /** Has all workers of older generations leave, as others have taken their place. @param drain in ms */
+  replace(generation: number, drain: number): void {
+    Atomics.store(this.#words, DRAIN, drain);
     Atomics.store(this.#words, GENERATION, generation);
   }
 
-  set drain(ms: number) {
-    Atomics.store(this.#words, DRAIN, ms);
+  /** Has the workers leave of a generation that could not be started as a whole. @param drain in ms */
+  withdraw(generation: number, drain: number): void {
+    Atomics.store(this.#words, DRAIN, drain);
+    Atomics.store(this.#words, WITHDRAWN, generation);
   }
 
-  /** Connections of a worker that was killed as its time was over. */
+  /** Has all workers leave for good. @param left how long they have, in ms; called again it may be less */
+  stop(left: number): void {
+    Atomics.store(this.#words, END, clock() + left);
+    Atomics.store(this.#words, GENERATION, NONE);
+  }
+
+  /** Connections of whoever was killed while it was leaving, and could not count them itself. */
   addCut(connections: number): void {
     Atomics.add(this.#words, CUT, connections);
   }
@@ -162,11 +191,24 @@ export class Scoreboard {
     return Object.fromEntries(counted.filter(([, count]) => count > 0));
   }
 
+  /** Bytes of answers that peers have not taken, of all rows. */
+  unsent(): number {
+    let unsent = 0n;
+    const end = HEADER_WORDS + Atomics.load(this.#words, ROWS_USED) * ROW_WORDS;
+    for (let at = HEADER_WORDS; at < end; at += ROW_WORDS) {
+      unsent += Atomics.load(this.#words64, (at + UNSENT) >> 1);
+    }
+    return Number(unsent);
+  }
+
   /** Takes a free row; when all are taken the last one is shared. */
   claim(pid: number, tid: number, family: number): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       if (i < ROWS - 1 && Atomics.compareExchange(this.#words, at + PID, 0, pid) !== 0) continue;
+      for (let used = this.#words[ROWS_USED]!; used <= i; used = this.#words[ROWS_USED]!) {
+        Atomics.compareExchange(this.#words, ROWS_USED, used, i + 1);
+      }
       return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family);
     }
     throw new Error('unreachable: the last row is always to be had');
@@ -205,16 +247,26 @@ export class Scoreboard {
   unmap(): void {
     // Whoever still reads gets the last that was known: a read of unmapped memory ends the process.
     this.#words = this.#words.slice();
+    this.#words64 = words64Of(this.#words);
     this.#mapping.unmap();
   }
 }
 
+const words64Of = (words: Int32Array) =>
+  new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
+
+/** How many connections these have. */
+export const openOf = (rows: readonly RowReading[]): number =>
+  rows.reduce((sum, { open }) => sum + open, 0);
+
 /** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
 export class Row {
   readonly #words: Int32Array;
+  readonly #words64: BigInt64Array;
 
   constructor(words: Int32Array, tid: number, family: number) {
     this.#words = words;
+    this.#words64 = words64Of(words);
     words[TID] = tid;
     words[FAMILY] = family;
     words[STATE] = numberOf.starting;
@@ -232,6 +284,15 @@ export class Row {
 
   ended(): void {
     this.#words[OPEN]!--;
+  }
+
+  /** So many bytes of answers more that peers have not taken, or fewer; exact where a row is shared, too. */
+  addUnsent(bytes: number): void {
+    Atomics.add(this.#words64, UNSENT >> 1, BigInt(bytes));
+  }
+
+  get unsent(): number {
+    return Number(Atomics.load(this.#words64, UNSENT >> 1));
   }
 
   free(): void {

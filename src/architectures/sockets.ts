@@ -70,7 +70,10 @@ export class Sockets {
     this.#backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
-      (fd) => this.#phaseOf(fd),
+      {
+        phaseOf: (fd) => this.#phaseOf(fd),
+        endAfterAnswer: (fd, limit) => this.bytesReceived[fd]?.endAfterAnswer(limit),
+      },
       (limit) => worker.exceeded(limit),
       worker.departure,
     );

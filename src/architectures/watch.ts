@@ -6,12 +6,14 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import type { Ending } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Backlog } from './backlog.ts';
-import { Deadlines } from './deadlines.ts';
+import { Deadlines, type TimeLimit } from './deadlines.ts';
 import { GONE } from './phases.ts';
 
 export interface Watched {
   /** What the connection is doing now, see phases.ts. */
   phase(): number;
+  /** Its time is up once it has the answer that it waits for. */
+  endAfterAnswer(limit: TimeLimit): void;
   /** Its time is up. */
   endFor(cause: Ending['cause']): void;
 }
@@ -33,7 +35,10 @@ export class Watch {
     this.backlog = new Backlog(worker);
     this.#deadlines = new Deadlines(
       worker.limits,
-      (place) => this.#watched[place]?.phase() ?? GONE,
+      {
+        phaseOf: (place) => this.#watched[place]?.phase() ?? GONE,
+        endAfterAnswer: (place, limit) => this.#watched[place]?.endAfterAnswer(limit),
+      },
       (limit) => worker.exceeded(limit),
     );
   }
@@ -64,16 +69,18 @@ export class Watch {
     await nextTurn();
     await nextTurn();
     for (;;) {
+      // Looked at before them all: it may become true among them, and none is to be left out.
+      const { isOver } = departure;
       let left = 0;
       for (const connection of this.#watched) {
-        if (connection === undefined) continue;
+        const phase = connection?.phase() ?? GONE;
+        if (connection === undefined || phase === GONE) continue;
         left++;
-        const phase = connection.phase();
         if (!departure.ends(phase)) continue;
         departure.note(phase, false);
         connection.endFor(departure.cause);
       }
-      if (left === 0 || departure.isOver) return;
+      if (left === 0 || isOver) return;
       await sleep(GLANCE);
     }
   }

@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { connect } from '../client/client.ts';
 import { ClientError } from '../client/errors.ts';
 import { ServeError } from '../host/errors.ts';
+import { printable, quoted } from '../protocol/shown.ts';
 import { aphorisms } from '../protocol/zen.ts';
 import { CommandError } from './report.ts';
 
@@ -36,7 +37,7 @@ async function converse(host: string, { port, error, ask, timeout }: ClientComma
     const part = questions[0]!.slice(0, -1);
     client.send(part);
     await client.close();
-    console.log(`Sent ${JSON.stringify(part)} to ${client.where} and left`);
+    console.log(`Sent ${quoted(part)} to ${client.where} and left`);
     return;
   }
   for (const question of questions) {
@@ -56,10 +57,3 @@ function shuffled<T>(values: readonly T[]): T[] {
   }
   return all;
 }
-
-/** A terminal obeys control characters, and an answer may come from anybody. */
-const printable = (text: string) =>
-  text.replaceAll(
-    /\p{Cc}/gu,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );

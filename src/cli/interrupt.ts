@@ -19,7 +19,7 @@ export interface Interruption {
 /**
  * To be called before the server starts: a signal that comes meanwhile must not leave workers behind.
  *
- * @param server gives the one that a second signal ends, once there is one
+ * @param server gives the one that a second signal ends; as long as there is none, it ends this process
  */
 export function listenForInterrupt(server: () => Server | undefined): Interruption {
   const { promise: interrupted, resolve } = Promise.withResolvers<void>();
@@ -27,7 +27,11 @@ export function listenForInterrupt(server: () => Server | undefined): Interrupti
   const interrupt = () => {
     resolve();
     firstSignal ??= performance.now();
-    if (performance.now() - firstSignal > SAME_SIGNAL) void server()?.close({ deadline: 0 });
+    if (performance.now() - firstSignal <= SAME_SIGNAL) return;
+    const current = server();
+    // Its service is still being loaded, and may be for ever: the workers end with this process.
+    if (current === undefined) process.exit();
+    void current.close({ deadline: 0 });
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);

@@ -1,13 +1,14 @@
 /** `mondo serve`: a server in the foreground, its account on standard output. */
+import { Console } from 'node:console';
 import { closeSync, openSync } from 'node:fs';
+import { Writable } from 'node:stream';
+import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
-import { serve } from '../host/serve.ts';
+import { rootWarning, startServer } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
 import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
-
-const AS_ROOT = 'Serving as root; --user nobody serves as somebody who may do less';
 
 const { pid } = process;
 
@@ -34,18 +35,20 @@ export async function serveCommand(
     else void server?.restart().catch((error: Error) => console.error(`mondo: ${error.message}`));
   });
 
-  // The logger is loaded while the workers start; events wait for it.
+  // What writes the log is loaded while the workers start; events wait for it.
   const events: ServerEvent[] = [];
   let record = (event: ServerEvent): void => void events.push(event);
-  const starting = serve(
+  const starting = startServer(
     { ...options, ...(architecture === undefined ? {} : { architecture }), host },
     log === 'none' ? undefined : (event) => record(event),
   );
   // Looked at below; until then a failure is not an unhandled one.
   starting.catch(() => {});
+  const { StandardOutput } = await import('./standard-output.ts');
+  const output = new StandardOutput();
   if (log !== 'none') {
     const { createLogger } = await import('./log.ts');
-    const logger = await createLogger(log);
+    const logger = await createLogger(log, output);
     for (const event of events) logger(event);
     record = logger;
   }
@@ -56,14 +59,33 @@ export async function serveCommand(
     if (interruption.isInterrupted) return;
     throw error;
   }
-  if (process.geteuid?.() === 0 && options.user === undefined) {
-    record({ type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 });
+  if (isRootUnasked(options)) {
+    // No log is no account of clients; of this its owner is to know all the same.
+    if (log === 'none') console.error(`mondo: ${AS_ROOT}`);
+    else record(rootWarning());
   }
-  if (log === 'none') console.log(`Listening at ${server.where}`);
-  if (process.stdout.isTTY && log === 'text') hint(server);
-  process.on('SIGUSR2', () => console.table(server?.workers()));
+  if (log === 'none') output.write(`Listening at ${server.where}\n`);
+  if (process.stdout.isTTY && log === 'text') output.write(hint(server));
+  process.on('SIGUSR2', () => output.write(tableOf(server!.workers())));
   await interruption.interrupted;
   await server.close();
+  if (await output.written()) return;
+  const { exitAtOnce } = await import('../os/exit.ts');
+  exitAtOnce(Number(process.exitCode ?? 0));
+}
+
+/** As `console.table` has it. */
+function tableOf(rows: readonly object[]): string {
+  let table = '';
+  const stdout = new Writable({
+    decodeStrings: false,
+    write(text: string, _encoding, done) {
+      table += text;
+      done();
+    },
+  });
+  new Console({ stdout }).table(rows);
+  return table;
 }
 
 function hasTerminal(): boolean {
@@ -76,7 +98,7 @@ function hasTerminal(): boolean {
 }
 
 /** What to try next, where somebody sits at the terminal. */
-function hint({ address }: Server): void {
+function hint({ address }: Server): string {
   const isUnix = address.family === 'unix';
   const host = isUnix
     ? `unix:${address.path}`
@@ -94,11 +116,14 @@ function hint({ address }: Server): void {
   ];
   const columns = process.stdout.columns || 80;
   const widest = Math.max(...commands.map(([command]) => command.length));
-  console.log('\nIn another terminal, try:');
-  for (const [command, explanation] of commands) {
+  const lines = commands.map(([command, explanation]) => {
     const line = `  ${command.padEnd(widest)}  ${explanation}`;
     // Commands stay whole, to be copied.
-    console.log(line.length <= columns ? line : `  # ${explanation}\n  ${command}`);
-  }
-  console.log(`Ctrl-C stops the server, kill -HUP ${pid} replaces its workers.\n`);
+    return line.length <= columns ? line : `  # ${explanation}\n  ${command}`;
+  });
+  return [
+    '\nIn another terminal, try:',
+    ...lines,
+    `Ctrl-C stops the server, kill -HUP ${pid} replaces its workers.\n\n`,
+  ].join('\n');
 }

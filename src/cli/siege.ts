@@ -55,7 +55,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   // A void grade, and a recovery that did not come, are null.
   const orNull = (_: string, value: unknown) => value ?? null;
   if (options.json === true) console.log(JSON.stringify(report, orNull, 2));
-  else {
+  else if (report.cells.length > 0) {
     const width = process.stdout.isTTY ? process.stdout.columns : undefined;
     console.log(matrixLines(report, width).join('\n'));
   }

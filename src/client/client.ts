@@ -4,6 +4,7 @@
  */
 import { connect as open, type Socket } from 'node:net';
 import { DEFAULT_PORT } from '../host/plan.ts';
+import { quoted } from '../protocol/shown.ts';
 import { Answers } from './answers.ts';
 import { ClientError, type Reason, reasonOf } from './errors.ts';
 
@@ -193,11 +194,11 @@ export class Client implements AsyncDisposable {
   }
 
   #error(question: string, reason: Reason): ClientError {
-    return new ClientError(`Cannot ask ${quoted(question)} of "${this.where}"`, reason);
+    return new ClientError(`Cannot ask ${quotedShort(question)} of "${this.where}"`, reason);
   }
 
   #late(): Reason {
-    const came = this.#length === 0 ? 'no answer' : `only ${quoted(this.#answers.unfinished)}`;
+    const came = this.#length === 0 ? 'no answer' : `only ${quotedShort(this.#answers.unfinished)}`;
     const fix = 'see that the question is complete and the server free, or wait longer';
     return { kind: 'timeout', state: `${came} within ${this.#timeout} ms; ${fix}` };
   }
@@ -206,10 +207,10 @@ export class Client implements AsyncDisposable {
     const came =
       this.#length === 0
         ? 'the server has closed the connection'
-        : `the server closed the connection after ${quoted(this.#answers.unfinished)}`;
+        : `the server closed the connection after ${quotedShort(this.#answers.unfinished)}`;
     return { kind: 'closed', state: `${came}; see its log, or connect again` };
   }
 }
 
-const quoted = (text: string) =>
-  JSON.stringify(text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text);
+const quotedShort = (text: string) =>
+  quoted(text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text);

@@ -1,6 +1,6 @@
 /** The process in which servers are started, one after the other: their supervisor, apart from the load. Started by servers.ts. */
 import type { ServeOptions } from '../host/plan.ts';
-import { serve } from '../host/serve.ts';
+import { startServer } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import { keepTo } from '../os/affinity.ts';
 
@@ -17,7 +17,7 @@ let server: Server | undefined;
 
 async function obey(order: Order): Promise<Reply> {
   if (order.order === 'start') {
-    server = await serve(order.options);
+    server = await startServer(order.options);
     return { reply: 'started', port: server.port };
   }
   await server?.close({ deadline: 0 });

@@ -11,6 +11,7 @@ import { journalInto } from './journal.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
 import { createSettler } from './settle.ts';
+import { beatFor } from './stuck.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** What only the process's main thread can do for a worker. */
@@ -35,7 +36,7 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid, family);
   const departure = new Departure(scoreboard.orders(config.generation));
   const asynchronous = architecture.arrangement === 'node';
-  const settler = createSettler(config.service);
+  const settler = createSettler(config.service, true);
   const service = await loadService(config.service);
   const speakers = speakersOf(service, asynchronous, settler.settle);
   const count = (reason: Reason) => scoreboard.count(reason);
@@ -47,6 +48,7 @@ export async function createContext(
     hasOwnListener: config.reuseport,
     journal: journalInto(JOURNAL_FD, tid, config.journal),
     row,
+    unsentOfAll: () => scoreboard.unsent(),
     options: config.options,
     threads: config.threads,
     get stopping() {
@@ -75,6 +77,7 @@ export async function createContext(
     startThread: helm.startThread,
     startProcess: helm.startProcess,
     mostWaiting: 1,
+    beat: beatFor(config.stuck),
     waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };
   return {

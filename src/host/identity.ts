@@ -7,6 +7,13 @@ export interface Identity {
   readonly gid: number;
 }
 
+export const AS_ROOT =
+  'Serving as root: give a user (--user nobody), and the workers are somebody who may do less';
+
+/** Whether what talks to the world may do everything, and nobody asked for that. */
+export const isRootUnasked = ({ user }: { readonly user?: string }): boolean =>
+  user === undefined && process.geteuid?.() === 0;
+
 /**
  * The numbers of a user and a group that are given by name or number; nothing if neither is.
  *

@@ -14,9 +14,10 @@ import { doorOf, ownAdmission } from './door.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
 import { mannersOf } from './manners.ts';
-import type { Plan } from './plan.ts';
+import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
+import { beatFor } from './stuck.ts';
 
 /** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
 const MOST_WAITING = 1024;
@@ -32,25 +33,36 @@ export async function serveInProcess(
       `Cannot serve in this process with ${plan.threads} threads and ${plan.processes} processes: name the service's module by path or URL, on Linux`,
     );
   }
+  if (plan.user !== undefined || plan.group !== undefined) {
+    throw new ServeError(
+      'usage',
+      `Cannot serve in this process as ${plan.user === undefined ? `group "${plan.group}"` : `user "${plan.user}"`}: it has no workers to be somebody else; name the service's module by path or URL, on Linux`,
+    );
+  }
   const loaded = typeof service === 'string' ? await loadService(service) : service;
   const speakers = speakersOf(loaded, true);
   const counts: Record<string, number> = {};
   const count = (reason: Reason) => {
     counts[reason] = (counts[reason] ?? 0) + 1;
   };
-  const manners = mannersOf({ ...plan, workers: 1 }, loaded, speakers, count);
+  const manners = mannersOf(plan, loaded, speakers, count);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { answered: 0, cut: 0 };
+  let endsAt = Number.POSITIVE_INFINITY;
   const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = {
     order: 'serve',
     drain: plan.drain,
+    get left() {
+      return endsAt - performance.now();
+    },
     count: (outcome) => void departed[outcome]++,
   };
   const departure = new Departure(orders);
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const isUnix = plan.host.startsWith('unix:');
+  const row = unreadRow();
   const worker: WorkerContext = {
     listener: -1,
     hasOwnListener: true,
@@ -59,7 +71,8 @@ export async function serveInProcess(
       record: (event) =>
         onEvent?.({ ...event, at: Date.now(), pid: process.pid, tid: process.pid, worker: 0 }),
     },
-    row: unreadRow(),
+    row,
+    unsentOfAll: () => row.unsent,
     options: plan.page,
     threads: 1,
     get stopping() {
@@ -83,6 +96,7 @@ export async function serveInProcess(
     ...manners,
     admission: ownAdmission(plan, count, { ...door, descriptors: door.descriptors - waiting }),
     mostWaiting: waiting,
+    beat: beatFor(plan.stuck),
     startThread: unavailable,
     startProcess: unavailable,
     waitForAssistants: unavailable,
@@ -125,8 +139,9 @@ export async function serveInProcess(
           'Cannot restart a server in this process: it has no workers to replace; name the service as a module, on Linux',
         ),
       ),
-    close({ deadline = plan.drain } = {}) {
-      orders.drain = closing === undefined ? deadline : Math.min(orders.drain, deadline);
+    async close({ deadline = plan.drain } = {}) {
+      checkedDrain('a deadline in ms', deadline);
+      endsAt = Math.min(endsAt, performance.now() + deadline);
       closing ??= end();
       return closing;
     },

@@ -1,6 +1,15 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventReader } from './journal.ts';
+import { addressOf, WOULD_BLOCK } from '../os/libc.ts';
+import { accept, close, connect, openListener, recvReady } from '../os/socket.ts';
+import { eventReader, journalInto, lineOf } from './journal.ts';
+
+const complain = (text: string) => {
+  throw new Error(text);
+};
 
 describe('eventReader', () => {
   it('gives back the events however the pipe cuts them', () => {
@@ -19,7 +28,7 @@ describe('eventReader', () => {
           }));
           const written = events.map((event) => `${JSON.stringify(event)}\n`).join('');
           const delivered: unknown[] = [];
-          const read = eventReader((event) => delivered.push(event));
+          const read = eventReader((event) => delivered.push(event), complain);
           for (let at = 0, i = 0; at < written.length; i++) {
             const size = cuts[i % cuts.length]!;
             read(written.slice(at, at + size));
@@ -33,10 +42,70 @@ describe('eventReader', () => {
 
   it('keeps an event that is not whole until it is', () => {
     const delivered: unknown[] = [];
-    const read = eventReader((event) => delivered.push(event.type));
+    const read = eventReader((event) => delivered.push(event.type), complain);
     read('{"type":"rea');
     expect(delivered).toEqual([]);
     read('dy"}\n{"type"');
     expect(delivered).toEqual(['ready']);
   });
+
+  it('leaves out what is no event, and says so once', () => {
+    const delivered: unknown[] = [];
+    const complaints: string[] = [];
+    const read = eventReader(
+      (event) => delivered.push(event.type),
+      (text) => complaints.push(text),
+    );
+    read('{"type":"ready"}\n{"type":"acc{"type":"accepted"}\nnull\n5\n{"type":"closed"}\n');
+    expect(delivered).toEqual(['ready', 'closed']);
+    expect(complaints).toEqual([expect.stringContaining('{\\"type\\":\\"acc{')]);
+  });
 });
+
+it('a line of any text is within what the kernel takes as one piece', () => {
+  // JSON makes six bytes of each of these.
+  const text = '\u0001'.repeat(100_000);
+  const line = lineOf({ type: 'fatal', text, at: 0, pid: 1, tid: 2 });
+  expect(line.length).toBeLessThan(32_768);
+  expect(JSON.parse(line).text).toMatch(/ … and 96,000 more$/);
+});
+
+it.runIf(process.platform === 'linux')(
+  'drops what a reader that has stopped does not take, and says how much once it reads on',
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mondo-journal-'));
+    const path = join(folder, 'socket');
+    const listener = openListener({ family: 'unix', path }, { backlog: 1 });
+    const reading = connect({ family: 'unix', path });
+    const writing = accept(listener);
+    try {
+      const bytes = Buffer.allocUnsafeSlow(1_000_000);
+      const readAll = () => {
+        let text = '';
+        for (;;) {
+          const count = recvReady(reading, addressOf(bytes), bytes.length);
+          if (count === WOULD_BLOCK) return text.trimEnd().split('\n');
+          text += bytes.toString('utf8', 0, count);
+        }
+      };
+      const journal = journalInto(writing, 1, true);
+      for (let i = 0; i < 2000; i++) journal.record({ type: 'closed', peer: 'unix' });
+      const taken = readAll();
+      expect(taken.length).toBeLessThan(2000);
+      journal.record({ type: 'accepted', peer: 'unix' });
+      journal.record({ type: 'closed', peer: 'unix' });
+      const dropped = (2000 - taken.length).toLocaleString('en');
+      expect(readAll().map((line) => JSON.parse(line))).toEqual([
+        expect.objectContaining({
+          type: 'warning',
+          text: expect.stringContaining(`${dropped} events dropped`),
+        }),
+        expect.objectContaining({ type: 'accepted' }),
+        expect.objectContaining({ type: 'closed' }),
+      ]);
+    } finally {
+      for (const fd of [listener, reading, writing]) close(fd);
+      rmSync(folder, { recursive: true });
+    }
+  },
+);

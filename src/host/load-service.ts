@@ -33,4 +33,6 @@ export async function loadService(url: string): Promise<Service | Protocol> {
   return checkService(module.default, nameOf(url));
 }
 
-const nameOf = (url: string) => (url.startsWith('file:') ? fileURLToPath(url) : url.slice(0, 80));
+/** The service as its user knows it: a path; of a module that is given as text, its beginning. */
+export const nameOf = (url: string): string =>
+  url.startsWith('file:') ? fileURLToPath(url) : url.slice(0, 80);

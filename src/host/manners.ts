@@ -5,27 +5,25 @@ import { pause } from '../os/pause.ts';
 import { type Bounds, Conversation, type Think } from '../protocol/conversation.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import type { Speaker } from '../protocol/speaker.ts';
+import { TimeSlice } from '../protocol/time-slice.ts';
 
 export interface MannersConfig {
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
   readonly limits: Limits;
   /** Count what limits would do, and do nothing. */
   readonly dryRun: boolean;
-  /** How many workers share what is limited in all. */
-  readonly workers: number;
 }
 
 /** The part of a worker's surroundings that comes from these. */
 export interface Manners {
   readonly limits: Limits;
-  readonly unsentShare: number;
   exceeded(limit: Reason): boolean;
   conversation(): Conversation;
 }
 
 /** @param count notes on the scoreboard that a limit was reached */
 export function mannersOf(
-  { think: { ms, how }, limits, dryRun, workers }: MannersConfig,
+  { think: { ms, how }, limits, dryRun }: MannersConfig,
   { questionSize: needed = 0 }: Service | Protocol,
   speakers: () => Speaker,
   count: (limit: Reason) => void,
@@ -40,11 +38,11 @@ export function mannersOf(
     unsent: limits.unsent > 0 ? limits.unsent : Number.POSITIVE_INFINITY,
     questionSize: limits.questionSize === 0 ? 0 : Math.max(limits.questionSize, needed),
     questions: limits.questions,
+    slice: new TimeSlice(() => performance.now()),
     exceeded,
   };
   return {
     limits,
-    unsentShare: Math.ceil(limits.unsentTotal / workers),
     exceeded,
     conversation: () => new Conversation(speakers(), think, bounds),
   };

@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
+import { ADMISSION_WORDS, Admission, type AdmissionRules } from '../limits/admission.ts';
+import { defaultLimits } from '../limits/limits.ts';
 import { ServeError } from './errors.ts';
 import {
   architectureNamed,
   DEFAULT_HOST,
   DEFAULT_PORT,
+  MOST_GENERATIONS,
+  MOST_PROCESSES,
   planOf,
   type ServeOptions,
 } from './plan.ts';
@@ -87,6 +91,23 @@ describe('planOf', () => {
     expect(refusal({ reuseport: true, host: 'unix:/tmp/s' }).message).toContain('unix:/tmp/s');
     expect(refusal({ reuseport: true }, queued).message).toContain('queued');
   });
+});
+
+it('the door counts for as many processes as there may be, in all generations', () => {
+  const memory = new Int32Array(new SharedArrayBuffer(ADMISSION_WORDS * 4));
+  const rules: AdmissionRules = {
+    ...{ limits: { ...defaultLimits, connections: 2 }, whenFull: { policy: 'busy' } },
+    ...{ dryRun: false, processes: MOST_PROCESSES, descriptors: 1000 },
+  };
+  const parts = { memory, parent: 1, clock: () => 0, count: () => {}, random: Math.random };
+  const all = Array.from(
+    { length: MOST_PROCESSES * MOST_GENERATIONS },
+    (_, i) => new Admission(rules, { ...parts, pid: 1000 + i }),
+  );
+  expect(all[0]!.enter(undefined)).toBe(0);
+  expect(all.at(-1)!.enter(undefined)).toBe(0);
+  expect(all.at(-1)!.enter(undefined)).toBe('connections');
+  expect(all[0]!.enter(undefined)).toBe('connections');
 });
 
 describe('architectureNamed', () => {

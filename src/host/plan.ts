@@ -88,6 +88,11 @@ export interface Plan {
   readonly page: PageOptions;
 }
 
+/** How many processes may serve. */
+export const MOST_PROCESSES = 256;
+/** How many generations of them there are at once: the one that serves, and those that are leaving. */
+export const MOST_GENERATIONS = 5;
+
 export const DEFAULT_PORT = 1060;
 export const DEFAULT_HOST = '127.0.0.1';
 
@@ -112,6 +117,10 @@ function wholeNumber(what: string, value: number, least: number, most: number): 
     `Cannot use ${value} as ${what}: give a whole number from ${least} to ${most}`,
   );
 }
+
+/** How long those have who are owed an answer, in ms. @throws ServeError */
+export const checkedDrain = (what: string, ms: number): number =>
+  wholeNumber(what, ms, 0, 3_600_000);
 
 function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
   if (all.includes(value)) return value;
@@ -165,7 +174,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     host: options.host ?? DEFAULT_HOST,
     port: wholeNumber('a port', options.port ?? DEFAULT_PORT, 0, 65_535),
     threads: many('threads', 400),
-    processes: many('processes', 256),
+    processes: many('processes', MOST_PROCESSES),
     reuseport: options.reuseport ?? false,
     backlog: wholeNumber('a backlog', options.backlog ?? 1024, 1, 65_535),
     think: {
@@ -175,7 +184,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     limits: checkedLimits(() => checkLimits(options.limits ?? {})),
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
-    drain: wholeNumber('a drain in ms', options.drain ?? 10_000, 0, 3_600_000),
+    drain: checkedDrain('a drain in ms', options.drain ?? 10_000),
     stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
     user: options.user,
     group: options.group,

@@ -3,13 +3,15 @@
 import { type ArchitectureName, loadArchitecture } from '../architectures/catalogue.ts';
 import { checkService } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
+import { AS_ROOT, isRootUnasked } from './identity.ts';
 import { serviceUrl, zenUrl } from './load-service.ts';
 import { architectureNamed, hasSystemCalls, planOf, type ServeOptions } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 
 /**
- * Starts a server and resolves once it serves.
+ * Starts a server and resolves once it serves. Where root starts it and gives no `user`, that is a `warning` to
+ * `onEvent`; without one it is Node's, with code MONDO_ROOT, once in a process.
  *
  * ```ts
  * const server = await serve({ architecture: 'epoll', port: 0, service: './my-service.ts' });
@@ -22,6 +24,32 @@ import type { ServerEvent } from './server-event.ts';
  */
 export async function serve(
   options: ServeOptions = {},
+  onEvent?: (event: ServerEvent) => void,
+): Promise<Server> {
+  const server = await startServer(options, onEvent);
+  if (isRootUnasked(options)) {
+    if (onEvent === undefined) warnOfRoot();
+    else onEvent(rootWarning());
+  }
+  return server;
+}
+
+/** The warning to whoever has root serve, as an event of the supervisor's. */
+export const rootWarning = (): ServerEvent => {
+  const { pid } = process;
+  return { type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 };
+};
+
+let hasWarned = false;
+function warnOfRoot(): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  process.emitWarning(AS_ROOT, { code: 'MONDO_ROOT' });
+}
+
+/** The same without a word to root, for whoever says it another way or not at all. */
+export async function startServer(
+  options: ServeOptions,
   onEvent?: (event: ServerEvent) => void,
 ): Promise<Server> {
   const given = options.service ?? zenUrl;

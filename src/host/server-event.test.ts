@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { eventText } from './server-event.ts';
+import { eventText, type ServerEvent } from './server-event.ts';
 
 it.each([
   [0, 0, 'with 0 connections; starting another'],
@@ -8,4 +8,25 @@ it.each([
 ])('tells of a worker that died with %i connections, after %i ms', (lost, delay, says) => {
   const died = { type: 'died', worker: 3, pid: 17, how: 'SIGKILL', lost, delay, at: 0 } as const;
   expect(eventText(died)).toBe(`Worker 3 (pid 17) died: SIGKILL, ${says}`);
+});
+
+it('tells of one that died as it left, for which no other is started', () => {
+  const died = { type: 'died', worker: 3, pid: 17, how: 'SIGKILL', lost: 2, at: 0 } as const;
+  expect(eventText({ ...died, delay: undefined })).toBe(
+    'Worker 3 (pid 17) died as it left: SIGKILL, with 2 connections',
+  );
+});
+
+it.each([
+  { type: 'threw', peer: 'unix', error: 'Error: \n[12:00:00.000]: Stopped\x1b[2J\x9bJ' },
+  { type: 'failed', peer: 'unix', error: '\n\x1b[2J' },
+  { type: 'crashed', error: 'Error: no\n    at \x1b[2J' },
+  { type: 'warning', text: '\r\x1b[2J' },
+  { type: 'hungUp', peer: 'unix', received: '\n\x1b[2J\x9bJ' },
+  { type: 'unsent', peer: 'unix', unsent: '\n\x1b[2J\x9bJ' },
+  { type: 'stuck', since: 1, doing: '\n\x1b[2J' },
+] as const)('tells in one line, of which a terminal obeys nothing, of $type', (event) => {
+  const text = eventText({ at: 0, pid: 1, tid: 1, worker: 0, ...event } as ServerEvent);
+  expect(text).toMatch(/(\\x1b|\\u001b)\[2J/);
+  expect(text).not.toMatch(/\p{Cc}/u);
 });

@@ -1,5 +1,6 @@
 /** What a server tells whoever listens: the account of its conversations, and of itself. */
 import type { WorkerEvent } from '../architectures/architecture.ts';
+import { printable, quoted } from '../protocol/shown.ts';
 
 export type ServerEvent =
   | (WorkerEvent & {
@@ -23,14 +24,17 @@ export type ServerEvent =
       readonly architecture: string;
       readonly at: number;
     }
-  /** A worker process is gone that was not told to go; another takes its place after `delay` ms. */
+  /**
+   * A worker process is gone that was not told to go, with so many connections; another takes its place after
+   * `delay` ms. Or it was leaving and did not end by itself: others are in its place by then, and there is no delay.
+   */
   | {
       readonly type: 'died';
       readonly worker: number;
       readonly pid: number;
       readonly how: string;
       readonly lost: number;
-      readonly delay: number;
+      readonly delay: number | undefined;
       readonly at: number;
     }
   /** Why it is gone, if it could still say so. */
@@ -59,10 +63,6 @@ export type ServerEvent =
       readonly at: number;
     };
 
-/** Bytes in quotes, with nothing left that a terminal would obey: JSON lets C1 controls through. */
-export const quoted = (text: string): string =>
-  JSON.stringify(text).replace(/[\x7f-\x9f]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`);
-
 /** Why somebody was turned away, after "Refused …:". */
 const refusals: Readonly<Record<string, string>> = {
   deny: 'its network is denied',
@@ -77,14 +77,36 @@ const refusals: Readonly<Record<string, string>> = {
 const whyRefused = (reason: string): string =>
   Object.hasOwn(refusals, reason) ? refusals[reason]! : reason;
 
-/** For lines of which a storm would say nothing more: what repeats in them. */
+const whyCut = (why: 'stop' | 'restart'): string =>
+  why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
+
+/** For lines of which a storm would say nothing more: what repeats in them, never in the words of a peer. */
 export function repeated(event: ServerEvent): string | undefined {
-  if (event.type === 'refused') return `refused, as ${whyRefused(event.reason)}`;
-  return event.type === 'limited' ? `ended, for limit ${event.limit}` : undefined;
+  switch (event.type) {
+    case 'hungUp':
+      return 'closed inside a question';
+    case 'unsent':
+      return 'closed before we sent an answer';
+    case 'failed':
+      return `failed: ${printable(event.error)}`;
+    case 'threw':
+      return 'for whom the service failed';
+    case 'limited':
+      return `ended, for limit ${event.limit}`;
+    case 'refused':
+      return `refused, as ${whyRefused(event.reason)}`;
+    case 'cut':
+      return `ended, as ${whyCut(event.why)}`;
+    default:
+      return undefined;
+  }
 }
 
-/** An event as a line of text; one place for the wording of the whole account. */
-export function eventText(event: ServerEvent): string {
+/** An event as one line of text, of which a terminal obeys nothing, whatever peers have put into it. */
+export const eventText = (event: ServerEvent): string => printable(textOf(event));
+
+/** One place for the wording of the whole account. */
+function textOf(event: ServerEvent): string {
   switch (event.type) {
     case 'chose':
       return `Serving with ${event.architecture}: ${event.why}`;
@@ -109,17 +131,22 @@ export function eventText(event: ServerEvent): string {
     case 'refused':
       return `Refused ${event.peer}: ${whyRefused(event.reason)}`;
     case 'cut': {
-      const why = event.why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
+      const why = whyCut(event.why);
       return event.inside === undefined
         ? `Closed ${event.peer}: ${why}`
         : `Cut off ${event.peer} inside its ${event.inside}: ${why}`;
     }
     case 'warning':
       return event.text;
-    case 'died':
-      return `Worker ${event.worker} (pid ${event.pid}) died: ${event.how}, with ${event.lost} ${
-        event.lost === 1 ? 'connection' : 'connections'
-      }; starting another${event.delay > 0 ? ` in ${event.delay} ms` : ''}`;
+    case 'died': {
+      const { how, lost, delay } = event;
+      const when = delay === undefined ? ' as it left' : '';
+      const next =
+        delay === undefined ? '' : `; starting another${delay > 0 ? ` in ${delay} ms` : ''}`;
+      return `Worker ${event.worker} (pid ${event.pid}) died${when}: ${how}, with ${lost} ${
+        lost === 1 ? 'connection' : 'connections'
+      }${next}`;
+    }
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
     case 'restarted':

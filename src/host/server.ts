@@ -30,9 +30,10 @@ export interface Server {
   /**
    * Stops listening, answers what was fully asked, ends whoever is at rest, and then the workers; resolves
    * when nothing of it is left. Whoever is owed an answer has until the deadline; whoever is inside a
-   * question has 250 ms of it. Called again, the shorter deadline counts.
+   * question has 250 ms of it. Called again, it can only bring the end nearer.
    *
-   * @param options.deadline in ms from now; 0 ends everybody at once. Default: the option `drain`
+   * @param options.deadline in ms from this call, up to an hour; 0 ends everybody at once. Default: the option `drain`
+   * @throws ServeError if the deadline is no such number: then the server is as it was
    */
   close(options?: { readonly deadline?: number }): Promise<void>;
 }

@@ -12,14 +12,25 @@ export interface SettlerData {
   readonly port: import('node:worker_threads').MessagePort;
   /** Counts the answers posted, so that the asker can sleep on it. */
   readonly posted: Int32Array<SharedArrayBuffer>;
+  /** Whether there is a journal, to tell in why this process ends. */
+  readonly hasJournal: boolean;
 }
 
 export type Settled = { readonly answer: Answer | undefined } | { readonly error: unknown };
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
-/** The thread is started with the first question that needs it. */
-export function createSettler(url: string): { readonly settle: Settle; close(): void } {
+/**
+ * The thread is started with the first question that needs it. If it fails, the process ends: whoever sleeps
+ * here is told by nobody.
+ */
+export function createSettler(
+  url: string,
+  hasJournal: boolean,
+): {
+  readonly settle: Settle;
+  close(): void;
+} {
   const posted = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new MessageChannel();
   port1.unref();
@@ -27,7 +38,7 @@ export function createSettler(url: string): { readonly settle: Settle; close(): 
   return {
     settle(question) {
       if (thread === undefined) {
-        const workerData: SettlerData = { url, port: port2, posted };
+        const workerData: SettlerData = { url, port: port2, posted, hasJournal };
         const file = new URL(`./settler${extension}`, import.meta.url);
         thread = new Worker(file, { workerData, transferList: [port2], name: 'settler' });
         thread.unref();

@@ -23,17 +23,19 @@ export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
-  const settler = createSettler(url);
+  const settler = createSettler(url, false);
   const service = await loadService(url);
   const speakers = speakersOf(service, false, settler.settle);
   const isUnavailable = (): never => {
     throw new Error('unreachable: inetd has started this process for one task');
   };
+  const row = unreadRow();
   const worker: WorkerContext = {
     listener: STDIN,
     hasOwnListener: false,
     journal: { on: false, record() {} },
-    row: unreadRow(),
+    row,
+    unsentOfAll: () => row.unsent,
     options: plan.page,
     threads: 1,
     stopping: false,
@@ -41,12 +43,13 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     stopped: new Promise(() => {}),
     noteQueued() {},
     listen: isUnavailable,
-    ...mannersOf({ ...plan, workers: 1 }, service, speakers, () => {}),
+    ...mannersOf(plan, service, speakers, () => {}),
     admission: noAdmission(),
     startThread: isUnavailable,
     startProcess: isUnavailable,
     canPause: false,
     mostWaiting: 0,
+    beat: 0,
     waitForAssistants: isUnavailable,
   };
   blockOnStandardInput();

@@ -1,4 +1,4 @@
-/** Finding workers that are stuck: with work, and without a turn of their loop for a while. */
+/** Finding workers that are stuck: with work, or stopped, and without a turn of their loop for a while. */
 import { readFileSync } from 'node:fs';
 import type { RowReading } from '../architectures/scoreboard.ts';
 
@@ -11,8 +11,14 @@ export interface Stuck {
   readonly doing: string;
 }
 
-/** How often in the time that makes a worker stuck it is looked at. */
+/** How often in the time that makes a worker stuck it is looked at, and Node's loop says that it turns. */
 const LOOKS = 5;
+/** How often that loop says so at least, in ms. */
+const BEAT = 500;
+
+/** How often a loop that nobody sees turn is to say that it does, in ms. @param stuck as the option, in ms; 0 for never */
+export const beatFor = (stuck: number): number =>
+  stuck === 0 ? BEAT : Math.max(1, Math.min(BEAT, Math.floor(stuck / LOOKS)));
 
 export class StuckWatch {
   readonly #seen = new Map<number, { turns: number; since: number; isTold: boolean }>();
@@ -48,7 +54,8 @@ export class StuckWatch {
     for (const row of rows) {
       const { tid, turns } = row;
       const before = this.#seen.get(tid);
-      if (before === undefined || before.turns !== turns || !this.#hasWork(row)) {
+      const isMoving = before?.turns !== turns || !(this.#hasWork(row) || isStopped(row));
+      if (before === undefined || isMoving) {
         this.#seen.set(tid, { turns, since: now, isTold: false });
         continue;
       }
@@ -62,20 +69,41 @@ export class StuckWatch {
     return stuck;
   }
 
-  /** Whoever waits for a client, in whatever call, is not stuck. */
+  /** Whoever waits for a client, in whatever call, is not stuck, unless it was stopped there. */
   #hasWork({ state, open }: RowReading): boolean {
     return state === 'answering' || (this.#isNode && open > 0);
   }
 }
 
-function doingOf({ pid, tid, state, open, accepted }: RowReading): string {
-  const account = `it says: ${state}, with ${open} open of ${accepted} accepted`;
-  const task = `/proc/${pid}/task/${tid}`;
+const taskOf = ({ pid, tid }: RowReading) => `/proc/${pid}/task/${tid}`;
+
+/** What the kernel says of the thread, in a letter; nothing if it is gone. proc(5) */
+function stateOf(row: RowReading): string {
   try {
-    // After the name, which is in brackets and may hold anything. proc(5)
-    const letter = readFileSync(`${task}/stat`, 'utf8').split(') ').at(-1)!.charAt(0);
-    if (letter === 'R') return `${account}; the kernel says: running on a processor`;
-    const where = readFileSync(`${task}/wchan`, 'utf8');
+    // After the name, which is in brackets and may hold anything.
+    return readFileSync(`${taskOf(row)}/stat`, 'latin1')
+      .split(') ')
+      .at(-1)!
+      .charAt(0);
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * By a signal, or by whoever traces it: then it cannot say that somebody waits for it, and somebody may. Costs a
+ * read of a file for each that rests, at each look.
+ */
+const isStopped = (row: RowReading): boolean => /[Tt]/.test(stateOf(row));
+
+function doingOf(row: RowReading): string {
+  const { state, open, accepted } = row;
+  const account = `it says: ${state}, with ${open} open of ${accepted} accepted`;
+  const letter = stateOf(row);
+  if (letter === 'R') return `${account}; the kernel says: running on a processor`;
+  if (letter === 'T') return `${account}; the kernel says: stopped by a signal (state T)`;
+  try {
+    const where = readFileSync(`${taskOf(row)}/wchan`, 'utf8');
     const detail = where === '' || where === '0' ? '' : ` in ${where}`;
     return `${account}; the kernel says: asleep${detail} (state ${letter})`;
   } catch {

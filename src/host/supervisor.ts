@@ -2,61 +2,43 @@
  * The supervisor: owns the listeners, starts the worker processes, replaces those that die and all of them
  * when it is asked to, and stops them. It never serves: a process whose thread sleeps in a system call can do nothing else.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { WorkerEvent } from '../architectures/architecture.ts';
-import { type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import {
+  openOf,
+  type RowReading,
+  SCOREBOARD_SIZE,
+  Scoreboard,
+} from '../architectures/scoreboard.ts';
 import { dropHolder, dropHoldersOf, prepareAdmission } from '../limits/admission.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../os/memory.ts';
-import { isRunning } from '../os/processes.ts';
-import { interrupt, signalGroup } from '../os/signal.ts';
 import { close, shutdown } from '../os/socket.ts';
 import { randomSeed } from './door.ts';
 import { ServeError } from './errors.ts';
+import { Farewell } from './farewell.ts';
 import { type Identity, identityOf } from './identity.ts';
-import { eventReader, type Stamped, type StartEvent } from './journal.ts';
+import type { Stamped, StartEvent } from './journal.ts';
 import { openListeners, removeSocketFile, resolveAddress } from './listen.ts';
-import type { Plan } from './plan.ts';
+import { nameOf } from './load-service.ts';
+import { checkedDrain, MOST_GENERATIONS, type Plan } from './plan.ts';
 import type { ServerEvent } from './server-event.ts';
 import { StuckWatch } from './stuck.ts';
-import type { WorkerConfig } from './worker-config.ts';
+import {
+  configOf,
+  readJournal,
+  type Starting,
+  spawnWorker,
+  type WorkerProcess,
+} from './worker-process.ts';
 
-/** A worker asleep in the kernel is woken again after that many ms until it has ended. */
-const WAKE_AGAIN = 10;
-/** How long the workers have to end by themselves after their drain, in ms, before they are killed. */
-const GRACE = 700;
-/** How many generations may be leaving at once: before one more, the next restart waits. */
-const MOST_LEAVING = 4;
 /** The same warning is told once in so many ms: of many workers each finds out for itself. */
 const QUIET = 5000;
 /** A worker that lived shorter than this, in ms, is replaced only after a while, longer each time. */
 const SHORT_LIFE = 1000;
 const LONGEST_WAIT = 5000;
-
-const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
-const workerFile = new URL(`./worker${extension}`, import.meta.url);
-
-/** Where Node keeps compiled code by default; with it a worker starts in a third of the time. */
-const compileCache = join(tmpdir(), 'node-compile-cache');
-
-/** A worker process, and what it has started: of a crew those may be there when it is gone. */
-interface WorkerProcess {
-  readonly child: ChildProcess;
-  readonly index: number;
-  readonly generation: number;
-  readonly startedAt: number;
-  /** How many of its threads have yet to say that they serve. */
-  unready: number;
-  /** True if it has ended itself, and only others are left of it. */
-  isGone: boolean;
-  /** Whoever waits for it to serve, until it does. */
-  starting: { readonly ready: () => void; readonly failed: (error: Error) => void } | undefined;
-  /** Set once it was told to leave: when it is killed if it has not. */
-  killing: NodeJS.Timeout | undefined;
-}
+/** How long a worker may take to serve, in ms, and how much longer for each that starts beside it: they share processors. */
+const START_TIME = 30_000;
+const START_SHARE = 500;
 
 export class Supervisor {
   readonly #plan: Plan;
@@ -71,24 +53,34 @@ export class Supervisor {
   readonly address: SocketAddress;
   readonly #listeners: readonly number[];
   readonly #identity: Identity | undefined;
+  readonly #startTime: number;
+  readonly #farewell: Farewell;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
+  /** Whose workers are replaced when they die: the generation that serves, and one that is starting. */
+  readonly #living = new Set([1]);
   #restarting: Promise<void> | undefined;
   /** The restart that waits for its turn. */
   #nextRestart: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  #waking: NodeJS.Timeout | undefined;
+  /** When nobody has any time left as it stops, by `performance.now`. */
+  #endsAt = Number.POSITIVE_INFINITY;
   /** What workers told before all of them served: `listening` is to be the first. */
   readonly #early: ServerEvent[] = [];
   #isListening = false;
   readonly #lastWarned = new Map<string, number>();
   #onEnded: () => void = () => {};
 
-  /** Opens the listeners and starts the workers; resolves when all of them serve. */
+  /**
+   * Opens the listeners and starts the workers; resolves when all of them serve.
+   *
+   * @param startTime how long a worker may take to serve, in ms
+   */
   static async start(
     plan: Plan,
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
+    startTime = START_TIME + START_SHARE * plan.processes * plan.threads,
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const wanted = await resolveAddress(plan.host, plan.port);
@@ -97,9 +89,14 @@ export class Supervisor {
       reuseport: plan.reuseport,
       count: plan.reuseport ? plan.threads * plan.processes : 1,
     });
-    const supervisor = new Supervisor(plan, service, deliver, listeners, address, identity);
+    const supervisor = new Supervisor(plan, service, deliver, {
+      listeners,
+      address,
+      identity,
+      startTime,
+    });
     try {
-      await supervisor.#startAll();
+      await supervisor.#startAll(supervisor.#generation);
     } catch (error) {
       await supervisor.close(0);
       throw error;
@@ -112,16 +109,22 @@ export class Supervisor {
     plan: Plan,
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
-    listeners: readonly number[],
-    address: SocketAddress,
-    identity: Identity | undefined,
+    parts: {
+      readonly listeners: readonly number[];
+      readonly address: SocketAddress;
+      readonly identity: Identity | undefined;
+      readonly startTime: number;
+    },
   ) {
     this.#plan = plan;
     this.#service = service;
     this.#deliver = deliver;
-    this.#listeners = listeners;
-    this.address = address;
-    this.#identity = identity;
+    this.#listeners = parts.listeners;
+    this.address = parts.address;
+    this.#identity = parts.identity;
+    this.#startTime = parts.startTime;
+    this.#farewell = new Farewell(this.#workers, this.#scoreboard, plan);
+    this.#scoreboard.replace(this.#generation, plan.drain);
     prepareAdmission(this.#scoreboard.admission, randomSeed());
     if (deliver !== undefined && plan.stuck > 0) {
       this.#stuck = new StuckWatch(
@@ -152,7 +155,7 @@ export class Supervisor {
 
   /** Process ids of the workers, of those that are leaving too. */
   get pids(): number[] {
-    return [...this.#workers].filter(({ isGone }) => !isGone).map(({ child }) => child.pid!);
+    return [...this.#workers].filter(({ isGone }) => !isGone).map(({ pid }) => pid);
   }
 
   /** Puts new workers in place of all; resolves when they serve, rejects if they cannot and the old ones serve on. */
@@ -174,7 +177,8 @@ export class Supervisor {
   }
 
   /** Stops accepting, lets the workers leave, and resolves when none is left. @param drain in ms */
-  close(drain = this.#plan.drain): Promise<void> {
+  async close(drain = this.#plan.drain): Promise<void> {
+    checkedDrain('a deadline in ms', drain);
     if (this.#closing === undefined) this.#closing = this.#stop(drain);
     else if (this.#workers.size > 0) this.#hasten(drain);
     return this.#closing;
@@ -183,38 +187,44 @@ export class Supervisor {
   async #replaceAll(): Promise<void> {
     if (this.#closing !== undefined) throw stopping();
     // Only in so far as clients stay: without it they could have the machine full of old workers.
-    while (this.#generationsLeaving() >= MOST_LEAVING) await this.#nextEnd();
+    while (this.#generationsLeaving() >= MOST_GENERATIONS - 1) await this.#nextEnd();
     if (this.#closing !== undefined) throw stopping();
-    const old = [...this.#workers].filter(({ killing }) => killing === undefined);
-    this.#clearReplacements();
-    this.#generation++;
+    const generation = ++this.#generation;
+    this.#living.add(generation);
     try {
-      await this.#startAll();
+      await this.#startAll(generation);
     } catch (error) {
-      this.#fallBack(error as Error);
-      throw error;
+      this.#fallBack(generation, error as Error);
+      throw this.#closing === undefined ? error : stopping();
     }
     // All have been told to stop meanwhile: whoever is told to serve again would do so on a closed listener.
     if (this.#closing !== undefined) throw stopping();
-    this.#scoreboard.leave(this.#plan.drain, this.#generation);
-    for (const worker of old) if (this.#workers.has(worker)) this.#seeOff(worker, this.#plan.drain);
-    this.#deliver?.({ type: 'restarted', generation: this.#generation, at: Date.now() });
+    for (const living of this.#living) if (living !== generation) this.#living.delete(living);
+    this.#scoreboard.replace(generation, this.#plan.drain);
+    for (const worker of this.#workers) {
+      if (worker.generation !== generation && worker.killing === undefined) {
+        this.#farewell.tell(worker, this.#plan.drain);
+      }
+    }
+    this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
   }
 
-  /** The new workers could not be started: without them the old ones serve on. */
-  #fallBack(error: Error): void {
-    for (const worker of this.#workers) {
-      if (worker.generation === this.#generation) this.#seeOff(worker, 0, 'SIGKILL');
-    }
+  /** The new workers could not all be started: without them the old ones serve on. */
+  #fallBack(generation: number, error: Error): void {
+    this.#living.delete(generation);
     if (this.#closing !== undefined) return;
-    const serving = [...this.#workers].filter(
-      ({ killing, isGone }) => killing === undefined && !isGone,
-    );
-    for (let index = 0; index < this.#plan.processes; index++) {
-      if (!serving.some((worker) => worker.index === index)) this.#startWorker(index);
+    this.#scoreboard.withdraw(generation, this.#plan.drain);
+    for (const worker of this.#workers) {
+      if (worker.generation !== generation) continue;
+      // Those that serve have clients by now.
+      if (worker.isServing) this.#farewell.tell(worker, this.#plan.drain);
+      else this.#farewell.tell(worker, 0, 'SIGKILL');
     }
-    const text = `Cannot restart, the old workers serve on: ${error.message}`;
-    this.#deliver?.({ type: 'warning', text, ...own() });
+    this.#warn(`Cannot restart, the old workers serve on: ${error.message}`);
+  }
+
+  #warn(text: string): void {
+    this.#deliver?.({ type: 'warning', text, at: Date.now(), ...own });
   }
 
   #generationsLeaving(): number {
@@ -245,67 +255,51 @@ export class Supervisor {
   }
 
   /** Starts a worker process for each index; resolves when all of them serve, rejects if one cannot. */
-  async #startAll(): Promise<void> {
+  async #startAll(generation: number): Promise<void> {
     const starting: Promise<void>[] = [];
     for (let index = 0; index < this.#plan.processes; index++) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      this.#startWorker(index).starting = { ready: resolve, failed: reject };
+      this.#startWorker(index, generation, { ready: resolve, failed: reject });
       starting.push(promise);
     }
     await Promise.all(starting);
   }
 
-  #startWorker(index: number): WorkerProcess {
-    const { threads, processes, traits, think, limits, dryRun, page, reuseport } = this.#plan;
-    const config: WorkerConfig = {
-      architecture: traits.name as WorkerConfig['architecture'],
-      service: this.#service,
-      think,
-      limits,
-      dryRun,
-      workers: threads * processes,
-      threads,
-      listeners: reuseport ? threads : 1,
-      reuseport,
-      journal: this.#deliver !== undefined,
-      backlog: this.#plan.backlog,
-      options: page,
-      whenFull: this.#plan.whenFull,
-      generation: this.#generation,
-      processes: this.#plan.processes,
-      index,
-      parent: process.pid,
-    };
+  /** @param starting who waits for it; without one it is in the place of a worker that died */
+  #startWorker(index: number, generation: number, starting?: Starting): void {
+    const { threads, reuseport } = this.#plan;
+    const [service, journal] = [this.#service, this.#deliver !== undefined];
+    const config = configOf(this.#plan, { service, journal, index, generation });
     const first = reuseport ? index * threads : 0;
     const listeners = this.#listeners.slice(first, first + config.listeners);
-    const child = spawn(process.execPath, [workerFile.pathname, JSON.stringify(config)], {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe', this.#scoreboardFd, ...listeners],
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env },
-      ...this.#identity,
+    const inherited = [this.#scoreboardFd, ...listeners];
+    const child = spawnWorker(config, inherited, this.#identity, (error) => {
+      if (starting === undefined) this.#cannotReplace(index, generation, error);
+      else starting.failed(error);
     });
+    if (child === undefined) return;
     const worker: WorkerProcess = {
       child,
+      pid: child.pid!,
       index,
-      generation: this.#generation,
+      generation,
       startedAt: Date.now(),
       unready: this.#isCrew ? 1 : threads,
+      isServing: false,
       isGone: false,
-      starting: undefined,
+      starting,
+      late: setTimeout(() => this.#isLate(worker), this.#startTime),
+      toldAt: Number.POSITIVE_INFINITY,
+      leavesBy: Number.POSITIVE_INFINITY,
       killing: undefined,
     };
     this.#workers.add(worker);
-    const journal = child.stdio[3] as Socket;
-    journal.setEncoding('utf8');
-    journal.on(
-      'data',
-      eventReader((event) => this.#receive(worker, event)),
+    readJournal(
+      child,
+      (event) => this.#receive(worker, event),
+      (text) =>
+        this.#receive(worker, { type: 'warning', text, at: Date.now(), ...own, pid: worker.pid }),
     );
-    child.on('error', (error) => {
-      const failure = new ServeError('failed', `Cannot start a worker: ${error.message}`);
-      worker.starting?.failed(failure);
-      // Of a process that never was there may be no 'close'.
-      if (child.pid === undefined) this.#workers.delete(worker);
-    });
     // 'close' and not 'exit': the journal has been read to its end by then. But whoever a crew has started
     // holds the journal too, and until it has ended nobody would accept.
     child.on('exit', (code, signal) => {
@@ -322,13 +316,27 @@ export class Supervisor {
         this.#familyEnded(worker);
       }
     });
-    return worker;
+  }
+
+  /** Whatever it waits for, nobody is to wait with it. */
+  #isLate({ starting, killing, child }: WorkerProcess): void {
+    if (killing !== undefined) return;
+    const text = `Cannot start a worker: it does not serve after ${this.#startTime} ms; see what ${nameOf(this.#service)} waits for while it is loaded`;
+    if (starting !== undefined) {
+      starting.failed(new ServeError('failed', text));
+      return;
+    }
+    this.#warn(text);
+    child.kill('SIGKILL');
   }
 
   #receive(worker: WorkerProcess, event: Stamped<WorkerEvent | StartEvent>): void {
     if (event.type === 'ready') {
+      worker.isServing = true;
+      if (worker.killing !== undefined) this.#farewell.giveTime(worker);
       worker.unready--;
       if (worker.unready > 0) return;
+      clearTimeout(worker.late);
       worker.starting?.ready();
       worker.starting = undefined;
     } else if (event.type === 'fatal') {
@@ -355,57 +363,76 @@ export class Supervisor {
 
   #ended(worker: WorkerProcess, code: number | null, signal: string | null): void {
     worker.isGone = true;
-    const pid = worker.child.pid ?? 0;
-    const lost = this.#freeRows(worker, (row) => row.pid === pid);
+    clearTimeout(worker.late);
+    const { pid, index, generation } = worker;
+    const lost = this.#freeRows((row) => row.pid === pid);
     // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
-    if (pid > 0) dropHolder(this.#scoreboard.admission, pid);
-    if (this.#isCrew && worker.killing !== undefined) this.#wakeLeaving();
+    dropHolder(this.#scoreboard.admission, pid);
+    if (this.#isCrew && worker.killing !== undefined) this.#farewell.wake();
     const how = signal === null ? `exit code ${code}` : signal;
     worker.starting?.failed(
       new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
     );
-    if (worker.killing !== undefined || this.#closing !== undefined) return;
-    // Others are about to take the place of all, or it is for them to say that they cannot.
-    const isReplaced = this.#restarting !== undefined && worker.generation < this.#generation;
-    if (worker.starting !== undefined || isReplaced) return;
-    const young = Date.now() - worker.startedAt < SHORT_LIFE;
-    const deaths = young ? (this.#deaths[worker.index] ?? 0) + 1 : 0;
-    this.#deaths[worker.index] = deaths;
+    if (worker.killing !== undefined) this.#tellLost(worker, how, lost);
+    // Of one that was to be among the first of its generation, whoever waits for it is told.
+    if (worker.starting !== undefined || worker.killing !== undefined) return;
+    if (this.#closing !== undefined) return;
+    const delay = this.#replace(index, generation, Date.now() - worker.startedAt < SHORT_LIFE);
+    // Last: whoever hears of it may close the server, or throw.
+    this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
+  }
+
+  /** Whoever was to leave in peace did not. As the server stops they are counted among those that were cut off. */
+  #tellLost({ index, pid }: WorkerProcess, how: string, lost: number): void {
+    if (lost === 0 || this.#closing !== undefined) return;
+    const delay = undefined;
+    this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
+  }
+
+  /** Starts another in the place of a worker; returns after how many ms. */
+  #replace(index: number, generation: number, diedYoung: boolean): number {
+    const deaths = diedYoung ? (this.#deaths[index] ?? 0) + 1 : 0;
+    this.#deaths[index] = deaths;
     const delay = deaths === 0 ? 0 : Math.min(LONGEST_WAIT, 50 * 2 ** deaths);
     const replacement = setTimeout(() => {
       this.#replacements.delete(replacement);
-      this.#startWorker(worker.index);
+      if (this.#living.has(generation)) this.#startWorker(index, generation);
     }, delay);
     this.#replacements.add(replacement);
-    // Last: whoever hears of it may close the server, or throw.
-    this.#deliver?.({ type: 'died', worker: worker.index, pid, how, lost, delay, at: Date.now() });
+    return delay;
+  }
+
+  #cannotReplace(index: number, generation: number, error: Error): void {
+    if (this.#closing !== undefined || !this.#living.has(generation)) return;
+    this.#replace(index, generation, true);
+    if (!this.#wasWarned(error.message, Date.now())) this.#warn(`${error.message}; trying again`);
   }
 
   /** Nothing is left of a worker, nor of what it had started. */
   #familyEnded(worker: WorkerProcess): void {
     this.#workers.delete(worker);
     clearTimeout(worker.killing);
-    const { pid } = worker.child;
-    if (pid !== undefined) {
-      this.#freeRows(worker, (row) => row.family === pid);
-      dropHoldersOf(this.#scoreboard.admission, pid);
-    }
+    const lost = this.#freeRows((row) => row.family === worker.pid);
+    dropHoldersOf(this.#scoreboard.admission, worker.pid);
     this.#onEnded();
+    // Who could not free their rows were killed.
+    if (worker.killing !== undefined) this.#tellLost(worker, 'SIGKILL', lost);
   }
 
   /** @returns how many connections were lost with those rows */
-  #freeRows(worker: WorkerProcess, isGone: (row: RowReading) => boolean): number {
+  #freeRows(isGone: (row: RowReading) => boolean): number {
     const lost = openOf(this.#scoreboard.freeRows(isGone));
-    // Whoever was killed as its time was over could not count them itself.
-    if (worker.killing !== undefined) this.#scoreboard.addCut(lost);
+    if (this.#closing !== undefined) this.#scoreboard.addCut(lost);
     return lost;
   }
 
   async #stop(drain: number): Promise<void> {
-    this.#clearReplacements();
+    for (const replacement of this.#replacements) clearTimeout(replacement);
+    this.#replacements.clear();
     const accepted = this.read().map((row) => row.accepted);
     const before = this.#scoreboard.departed;
-    this.#scoreboard.leave(drain);
+    // Before the listeners are closed: whoever finds them so looks why.
+    this.#scoreboard.stop(drain);
     for (const listener of this.#listeners) {
       // The kernel turns away whoever comes from now on, though workers that have yet to end hold it too.
       shutdown(listener);
@@ -425,64 +452,20 @@ export class Supervisor {
     }
   }
 
-  /** Nobody is to stay longer than that, in ms from now. */
+  /** Nobody is to stay longer than that, in ms from now; nor than was said before. */
   #hasten(drain: number): void {
-    this.#scoreboard.drain = drain;
-    for (const worker of this.#workers) this.#seeOff(worker, drain);
-  }
-
-  /** Tells a worker to leave, or one that was told that it has less time. */
-  #seeOff(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
-    const { child, killing, isGone } = worker;
-    clearTimeout(killing);
-    // Whose process has ended meanwhile was lost then, and not cut off now.
-    if (isGone) {
-      this.#scoreboard.freeRows(({ family, pid }) => family === child.pid && !isRunning(pid));
-    }
-    worker.killing = setTimeout(() => {
-      child.kill('SIGKILL');
-      if (this.#isCrew) signalGroup(child.pid!, 'SIGKILL');
-    }, drain + GRACE);
-    if (signal !== undefined) child.kill(signal);
-    else if (!this.#servesOnMain && killing === undefined) child.kill('SIGTERM');
-    this.#wakeLeaving();
-  }
-
-  /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */
-  #wakeLeaving(): void {
-    const wake = () => {
-      const asleep = [...this.#workers].filter(
-        ({ killing, isGone }) => killing !== undefined && (this.#servesOnMain || isGone),
-      );
-      for (const { child, isGone } of asleep) {
-        if (isGone) signalGroup(child.pid!, 'wake');
-        else interrupt(child.pid!, child.pid!);
-      }
-      if (asleep.length > 0) return;
-      clearInterval(this.#waking);
-      this.#waking = undefined;
-    };
-    this.#waking ??= setInterval(wake, WAKE_AGAIN);
-    wake();
+    this.#endsAt = Math.min(this.#endsAt, performance.now() + drain);
+    const left = this.#endsAt - performance.now();
+    this.#scoreboard.stop(left);
+    for (const worker of this.#workers) this.#farewell.tell(worker, left);
   }
 
   get #isCrew(): boolean {
     return this.#plan.traits.arrangement === 'crew';
   }
-
-  get #servesOnMain(): boolean {
-    return this.#plan.traits.arrangement === 'alone' && this.#plan.threads === 1;
-  }
-
-  #clearReplacements(): void {
-    for (const replacement of this.#replacements) clearTimeout(replacement);
-    this.#replacements.clear();
-  }
 }
-
-const openOf = (rows: readonly RowReading[]) => rows.reduce((sum, { open }) => sum + open, 0);
 
 const stopping = () => new ServeError('failed', 'Cannot restart: the server is stopping');
 
 /** The stamps of an event that is the supervisor's own. */
-const own = () => ({ at: Date.now(), pid: process.pid, tid: process.pid, worker: -1 });
+const own = { pid: process.pid, tid: process.pid, worker: -1 } as const;

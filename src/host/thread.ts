@@ -5,6 +5,7 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { threadId } from '../os/signal.ts';
 import { type FromThread, RUNNING, STARTING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
+import { crashWithThread } from './crash.ts';
 import { writeEvent } from './journal.ts';
 import { scarcityOf } from './scarcity.ts';
 import { JOURNAL_FD } from './worker-config.ts';
@@ -53,12 +54,14 @@ if (context === undefined) {
   port.close();
 } else {
   const { worker, dispose } = context;
+  const mayEnd = crashWithThread();
   if (task === undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
     await architecture.serve(worker);
   } else {
     architecture.assist!(worker, task);
   }
+  mayEnd();
   dispose();
   port.close();
 }

@@ -12,8 +12,6 @@ export interface WorkerConfig {
   readonly limits: Limits;
   readonly whenFull: WhenFull;
   readonly dryRun: boolean;
-  /** How many workers the whole server has. */
-  readonly workers: number;
   readonly threads: number;
   /** How many listeners this process has: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;
@@ -23,6 +21,8 @@ export interface WorkerConfig {
   /** For Node's own loop, which listens once more on the listener it is given. */
   readonly backlog: number;
   readonly options: PageOptions;
+  /** After how many ms without a turn a worker that has work is stuck; 0: never. */
+  readonly stuck: number;
   /** From 1, one more with each restart: the scoreboard says which of them serve. */
   readonly generation: number;
   /** How many worker processes the server has. */

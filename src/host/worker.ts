@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import type { Architecture, Task } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
+import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../architectures/scoreboard.ts';
 import { type Admission, dropHolder } from '../limits/admission.ts';
 import { mapSharedMemory } from '../os/memory.ts';
 import {
@@ -22,6 +22,7 @@ import {
 import { blockOnStandardInput, close } from '../os/socket.ts';
 import { type FromThread, newCounters, RUNNING, STARTING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
+import { crash } from './crash.ts';
 import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
 import { scarcityOf } from './scarcity.ts';
@@ -105,7 +106,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     thread.on('error', (error: Error) => {
       // Not even our own modules could be loaded.
       const isStarted = threads.get(thread) !== 0;
-      if (task?.socket === undefined || isStarted) fail(error);
+      if (task?.socket === undefined || isStarted) crash(error);
       else cannotServe(task, error);
     });
     thread.on('exit', () => {
@@ -142,13 +143,14 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     Atomics.store(counters, STARTING, 0);
     Atomics.notify(counters, STARTING);
     child.on('error', (error) => {
-      if (child.pid !== undefined || scarcityOf(error) === undefined) fail(error);
+      if (child.pid !== undefined || scarcityOf(error) === undefined) crash(error);
       tellUnserved(task, 'process', error);
       // Of a process that never was there is no 'exit'. Not at once: whoever had it started may try again.
       setTimeout(left, BACK_OFF);
     });
     child.on('exit', () => {
-      scoreboard().freeRows(({ pid }) => pid === child.pid);
+      const lost = openOf(scoreboard().freeRows(({ pid }) => pid === child.pid));
+      if (scoreboard().orders(config.generation).order !== 'serve') scoreboard().addCut(lost);
       dropHolder(scoreboard().admission, child.pid!);
       left();
     });
@@ -224,28 +226,10 @@ function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void 
   look();
 }
 
-/** Our own bug, or a service that cannot be loaded: the supervisor is told, and this process ends. */
-function fail(error: unknown): void {
-  const text =
-    error instanceof Error && error.name === 'ServiceError' ? error.message : stackOf(error);
-  writeEvent(JOURNAL_FD, {
-    type: 'fatal',
-    text,
-    at: Date.now(),
-    pid: process.pid,
-    tid: threadId(),
-  });
-  // Not process.exit: it would wait for threads that sleep in the kernel.
-  process.kill(process.pid, 'SIGKILL');
-}
-
 /** Whether the supervisor is gone. */
 function isOutlived(): boolean {
   return process.ppid !== config.parent;
 }
-
-const stackOf = (error: unknown) =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
 
 const config: WorkerConfig = JSON.parse(process.argv[2]!);
 process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
@@ -257,12 +241,12 @@ if (config.assistant === undefined) {
 leaveSignalsToSupervisor();
 interruptible();
 
-process.on('uncaughtException', fail);
+process.on('uncaughtException', crash);
 try {
   const architecture = await loadArchitecture(config.architecture);
   const isCrew = architecture.arrangement === 'crew' && config.assistant === undefined;
   if (isCrew || config.threads > 1) serveTogether(config, architecture, config.listeners);
   else await serveAlone(config, architecture);
 } catch (error) {
-  fail(error);
+  crash(error);
 }

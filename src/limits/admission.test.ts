@@ -209,7 +209,7 @@ describe('connections per address', () => {
     expect(tickets.filter((ticket) => ticket === 0).length).toBeGreaterThan(40_000 - 16_384 - 1);
     for (const ticket of tickets) door.exit(ticket);
     expect(house.open).toBe(0);
-    expect(house.memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+    expect(house.memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);
   });
 });
 
@@ -300,7 +300,7 @@ describe('a dry run', () => {
     });
     for (const ticket of tickets) door.exit(ticket as number);
     expect(house.open).toBe(0);
-    expect(house.memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+    expect(house.memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);
   });
 });
 
@@ -402,7 +402,7 @@ describe('any sequence', () => {
           for (const { process, ticket } of inside) doors[process]!.door.exit(ticket);
           expect(house.open).toBe(0);
           // Nothing is left in the tables of counts.
-          expect(house.memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+          expect(house.memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);
         },
       ),
       { numRuns: 300 },
@@ -495,6 +495,6 @@ describe.each(['busy', 'wait'])('threads at the same time, %s', (whenFull) => {
     // It came to it.
     expect(worst[8]).toBe(5);
     expect(openOf(memory)).toBe(0);
-    expect(memory.subarray(16 + 512 * 16).every((word) => word === 0)).toBe(true);
+    expect(memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);
   });
 });

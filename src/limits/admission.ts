@@ -15,8 +15,11 @@ const SEED = 0;
 /** One past the last holder that was ever taken. */
 const HOLDERS_USED = 2;
 const HOLDERS_AT = 16;
-/** Processes that hold connections at the same time: workers, and assistants that accept. */
-const HOLDERS = 512;
+/**
+ * Processes that hold connections at the same time: workers of all generations, of which a server may have 256 in
+ * each of five, and assistants that accept. At most 4,095: a count has 12 bits for its holder.
+ */
+const HOLDERS = 2048;
 /** A cache line: two processes never write to the same one. */
 const HOLDER_WORDS = 16;
 const TABLE_SIZE = 16_384;

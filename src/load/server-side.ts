@@ -31,10 +31,11 @@ export class ServerSampler {
     this.#timer = setInterval(() => this.#sample(), EVERY);
   }
 
-  /** The measured time is over; called once. */
+  /** The measured time is over; what comes after it is no part of it, however often it is said. */
   end(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
+    this.#timer = undefined;
     // A sample of less than this says little.
     if (performance.now() - this.#last!.at > EVERY / 10) this.#sample();
   }

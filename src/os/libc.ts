@@ -116,6 +116,7 @@ export const libc = {
     'int sched_getaffinity(int, size_t, void *)',
   ),
   prctl: declare<(option: Int, argument: Int) => Int>('int prctl(int, ulong)'),
+  _exit: declare<(status: Int) => void>('void _exit(int)'),
   dlsym: declare<(handle: Address, name: string) => Address>('uintptr_t dlsym(uintptr_t, str)'),
 };
 

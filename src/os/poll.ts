@@ -3,7 +3,7 @@
  * wait. No limit but memory; the cost grows with all descriptors, ready or not.
  */
 import { addressOf, libc, ordinary } from './libc.ts';
-import { ERROR, HANGUP, INVALID, READABLE, type Selector } from './readiness.ts';
+import { ERROR, HANGUP, INVALID, READABLE, type Selector, WRITABLE } from './readiness.ts';
 
 /** `struct pollfd` is 8 bytes: the descriptor, then `events` in the low and `revents` in the high half. */
 const FIELDS = 2;
@@ -81,4 +81,11 @@ export function isReadable(fd: number, timeout = 0): boolean {
   one[0] = fd;
   one[1] = READABLE;
   return libc.poll(oneAddress, 1, timeout) > 0 && one[1]! >> 16 !== 0;
+}
+
+/** Sleeps until there is room to send, for `ms` at most, or until a signal comes. */
+export function awaitWritable(fd: number, ms: number): void {
+  one[0] = fd;
+  one[1] = WRITABLE;
+  libc.poll(oneAddress, 1, Math.ceil(ms));
 }

@@ -83,6 +83,20 @@ describe('accountOf', () => {
     });
   });
 
+  it.each([
+    ['a long text', 'x'.repeat(2_000_000), /^x{1000} … and 1,999,000 more$/],
+    ['what cannot be made text', Object.create(null), /^what was thrown cannot be made text$/],
+  ])('tells of a service that threw %s', (_, thrown, error) => {
+    const faulty = {
+      delimiter: '?',
+      answer: () => {
+        throw thrown;
+      },
+    };
+    const account = accountOf(peer, conversationAfter('What?', 0, faulty), { cause: reset });
+    expect(account).toEqual({ type: 'threw', peer, error: expect.stringMatching(error) });
+  });
+
   it('tells that the server ended it, why, and inside of what', () => {
     const told = (text: string, cause: 'stop' | 'restart', think = 0, unsent?: Buffer) =>
       accountOf(peer, conversationAfter(text, think), { cause, unsent });

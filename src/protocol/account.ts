@@ -3,6 +3,7 @@
  * log, the page, a trace), so that every architecture tells the same story in the same words.
  */
 import type { Conversation } from './conversation.ts';
+import { shortened } from './shown.ts';
 
 /** Peers are `HOST:PORT` (`[HOST]:PORT` for IPv6) or `unix`. */
 export type ConversationEvent =
@@ -52,6 +53,18 @@ const QUOTED = 80;
 const quoted = (bytes: Uint8Array | string): string =>
   Buffer.from(bytes).subarray(0, QUOTED).toString('latin1');
 
+/** What a service throws is as long as it likes. This keeps the line of an event within what one write(2) takes whole. */
+const TEXT = 1000;
+
+/** Whatever was thrown: even an object that cannot be made text, which would throw here again. */
+function textOf(thrown: unknown): string {
+  try {
+    return shortened(String(thrown), TEXT);
+  } catch {
+    return 'what was thrown cannot be made text';
+  }
+}
+
 /** The one place that decides how the end of a conversation is told. */
 export function accountOf(
   peer: string,
@@ -59,7 +72,7 @@ export function accountOf(
   { cause, unsent }: Ending,
 ): ConversationEvent {
   const failure = conversation?.failure;
-  if (failure !== undefined) return { type: 'threw', peer, error: String(failure) };
+  if (failure !== undefined) return { type: 'threw', peer, error: textOf(failure) };
   if (cause instanceof LimitReached) return { type: 'limited', peer, limit: cause.limit };
   if (conversation?.limited !== undefined) {
     return { type: 'limited', peer, limit: conversation.limited };
@@ -71,7 +84,8 @@ export function accountOf(
     return { type: 'cut', peer, why: cause, ...(inside ? { inside } : {}) };
   }
   if (left !== undefined) return { type: 'unsent', peer, unsent: quoted(left) };
-  if (cause instanceof Error) return { type: 'failed', peer, error: cause.message };
+  if (cause instanceof Error)
+    return { type: 'failed', peer, error: shortened(cause.message, TEXT) };
   if (unfinished.length > 0) return { type: 'hungUp', peer, received: quoted(unfinished) };
   return { type: 'closed', peer };
 }

@@ -4,6 +4,7 @@ import { Conversation, type Think, type Turn } from './conversation.ts';
 import { Outbox } from './outbox.ts';
 import type { Dialogue, Protocol, Service } from './service.ts';
 import { type Speaker, speakersOf } from './speaker.ts';
+import { TimeSlice } from './time-slice.ts';
 import zen from './zen.ts';
 
 /** Where a conversation stops answering until what it has said is sent, in bytes. */
@@ -500,5 +501,101 @@ describe('Conversation, the work it does', () => {
     const { looked, copied } = workOf(Buffer.alloc(length, 'What?'), 1460, { defer: 1 });
     expect(looked).toBeLessThanOrEqual(length);
     expect(copied).toBeLessThanOrEqual(4 * length);
+  });
+});
+
+describe('Conversation that is to end after an answer', () => {
+  const echo: Service = { delimiter: '?', answer: (question) => question };
+
+  it('gives the one that is not due yet, and no more', () => {
+    const talk = start(echo, { defer: 5 });
+    expect(receive(talk, '1?2?')).toBe(5);
+    talk.conversation.endAfterAnswer('age');
+    expect(talk.conversation.limited).toBeUndefined();
+    expect(talk.conversation.resume(talk.out)).toBe('close');
+    expect(taken(talk.out)).toBe('1?');
+    expect(talk.conversation.limited).toBe('age');
+  });
+
+  it('gives the one that a promise is for', async () => {
+    const talk = start({ delimiter: '?', answerAsync: async (text) => text }, undefined, true);
+    const turn = receive(talk, '1?2?');
+    talk.conversation.endAfterAnswer('age');
+    await turn;
+    expect(talk.conversation.resume(talk.out)).toBe('close');
+    expect(taken(talk.out)).toBe('1?');
+  });
+});
+
+describe('Conversation with limits that are only counted', () => {
+  it('counts a question once that is too long, however it comes, and answers it', () => {
+    const counted: string[] = [];
+    const exceeded = (limit: string) => counted.push(limit) === 0;
+    const bounds = { unsent: FULL, questionSize: 4, questions: 0, exceeded };
+    const speaker = speakersOf({ delimiter: '?', answer: (text) => `${text.length}.` }, false)();
+    const talk = {
+      conversation: new Conversation(speaker, { defer: 0 }, bounds),
+      out: new Outbox(),
+    };
+    for (const piece of ['123', '45', '67', '8?', '123456789?12345', '6?']) receive(talk, piece);
+    expect(taken(talk.out)).toBe('9.10.7.');
+    expect(counted).toEqual(['question-size', 'question-size', 'question-size']);
+  });
+});
+
+describe('Conversation with a time slice', () => {
+  const bounds = (questions: number) => ({
+    ...{ unsent: FULL, questionSize: 0, questions: 0, exceeded: () => false },
+    slice: new TimeSlice(() => 0, questions),
+  });
+  const echo: Service = { delimiter: '?', answer: (question) => question };
+  const later: Service = { delimiter: '?', answerAsync: async (question) => question };
+  const talkOf = (service: Service, questions: number) => ({
+    conversation: new Conversation(speakersOf(service, true)(), { defer: 0 }, bounds(questions)),
+    out: new Outbox(),
+  });
+
+  it('gives way after so many questions, and goes on in order', () => {
+    const talk = talkOf(echo, 3);
+    expect(receive(talk, '1?2?3?4?5?6?7?8')).toBe(0);
+    expect(taken(talk.out)).toBe('1?2?3?');
+    expect(talk.conversation.isThinking).toBe(true);
+    expect(talk.conversation.owed).toBe('');
+    // What comes meanwhile waits behind the others.
+    expect(receive(talk, '?9?')).toBe(0);
+    expect(taken(talk.out)).toBe('');
+    expect(talk.conversation.resume(talk.out)).toBe(0);
+    expect(taken(talk.out)).toBe('4?5?6?');
+    expect(talk.conversation.resume(talk.out)).toBeUndefined();
+    expect(taken(talk.out)).toBe('7?8?9?');
+    expect(talk.conversation.idle).toBe(true);
+  });
+
+  it('does not give way where nothing is left to be answered', () => {
+    const talk = talkOf(echo, 3);
+    expect(receive(talk, '1?2?3?4')).toBeUndefined();
+    expect(receive(talk, '?')).toBeUndefined();
+    expect(taken(talk.out)).toBe('1?2?3?4?');
+  });
+
+  it('gives way between answers that are too large to be kept together', () => {
+    const talk = talkOf({ delimiter: '?', answer: () => 'x'.repeat(FULL) }, 3);
+    const turns = [receive(talk, '1?2?3?4?')];
+    while (turns.at(-1) === 'full') {
+      taken(talk.out);
+      turns.push(talk.conversation.resume(talk.out));
+    }
+    expect(turns).toEqual(['full', 'full', 'full', 0]);
+  });
+
+  it('gives way between promises that never wait for anything', async () => {
+    const talk = talkOf(later, 3);
+    let turn = receive(talk, '1?2?3?4?');
+    for (let i = 0; i < 3; i++) {
+      await turn;
+      turn = talk.conversation.resume(talk.out);
+    }
+    expect(turn).toBe(0);
+    expect(taken(talk.out)).toBe('1?2?3?');
   });
 });

@@ -7,11 +7,12 @@ import type { Outbox } from './outbox.ts';
 import type { Answer } from './service.ts';
 import type { Speaker } from './speaker.ts';
 import type { AnswerTable } from './table.ts';
+import type { TimeSlice } from './time-slice.ts';
 
 /**
  * What a conversation wants next:
  * - `undefined`: more bytes from the peer;
- * - a number: `resume` after that many ms;
+ * - a number: `resume` after that many ms; 0: as soon as others have had their turn;
  * - a promise: `resume` when it is settled (it never rejects);
  * - `'full'`: send what is in the outbox, then `resume`;
  * - `'close'`: send what is in the outbox, then close.
@@ -34,6 +35,8 @@ export interface Bounds {
   readonly questionSize: number;
   /** How many questions it answers before it closes; 0 for any number. */
   readonly questions: number;
+  /** After how much others have their turn; left out where nobody else is served. */
+  readonly slice?: TimeSlice;
   /** Is told of a limit that was reached; true if the conversation is to end for it. */
   exceeded(limit: ConversationLimit): boolean;
 }
@@ -73,8 +76,10 @@ export class Conversation {
   #waiting: Turn;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
-  /** Which limit the peer reached, if that is what ends it. */
-  limited: ConversationLimit | undefined;
+  /** Which limit was reached, if that is what ends it. */
+  limited: string | undefined;
+  /** The limit for which it is to end after its next answer. */
+  #endsFor: string | undefined;
   #answered = 0;
   /** Said `'close'`: what the peer goes on to send is nobody's business. */
   #isOver = false;
@@ -103,6 +108,7 @@ export class Conversation {
   /** Takes the bytes `[start, end)` that the peer sent and writes each answer that is due to `out`. */
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
     if (this.#isOver) return 'close';
+    if (this.#waiting === undefined) this.#bounds.slice?.begin();
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
       return this.#waiting ?? this.#goOn(out);
@@ -126,6 +132,10 @@ export class Conversation {
         this.hold(bytes, at, end);
         this.#searched = end - at;
         break;
+      }
+      if (this.#bounds.slice?.isSpent()) {
+        this.hold(bytes, at, end);
+        return this.#giveWay();
       }
       const turn = this.#reply(bytes, at, next, out);
       at = next;
@@ -161,6 +171,8 @@ export class Conversation {
 
   /** Goes on after the wait, the promise or the sending that the last turn asked for. */
   resume(out: Outbox): Turn {
+    // Not after a promise: many that settle at once are one turn of the loop.
+    if (typeof this.#waiting === 'number') this.#bounds.slice?.begin();
     this.#waiting = undefined;
     if (this.#isOver) return 'close';
     if (this.#later !== undefined) {
@@ -175,6 +187,11 @@ export class Conversation {
       if (this.#afterAnswer() === 'close') return 'close';
     }
     return this.#goOn(out);
+  }
+
+  /** Its time is up, for that limit, once the answer is given that it owes. */
+  endAfterAnswer(limit: string): void {
+    this.#endsFor = limit;
   }
 
   /** What ends a question, for an architecture that looks for it by itself; a protocol's framing has none. */
@@ -220,6 +237,7 @@ export class Conversation {
         this.#searched = this.#to - this.#from;
         return undefined;
       }
+      if (this.#bounds.slice?.isSpent()) return this.#giveWay();
       const turn = this.#reply(this.#held, this.#from, next, out);
       this.#from = next;
       this.#searched = 0;
@@ -227,6 +245,11 @@ export class Conversation {
       if (turn !== undefined) return turn;
     }
     return undefined;
+  }
+
+  #giveWay(): Turn {
+    this.#waiting = 0;
+    return this.#waiting;
   }
 
   #frame(bytes: Buffer, start: number, end: number, searched: number): number {
@@ -265,6 +288,8 @@ export class Conversation {
   #isTooLong(length: number): boolean {
     const { questionSize } = this.#bounds;
     if (questionSize === 0 || length <= questionSize) return false;
+    // It was too long before, and it is still the same question: in a dry run it counts once.
+    if (this.#searched > questionSize) return false;
     return this.#reach('question-size');
   }
 
@@ -299,6 +324,10 @@ export class Conversation {
 
   #afterAnswer(): 'close' | undefined {
     if (this.#isFinished()) return this.#close();
+    if (this.#endsFor !== undefined) {
+      this.limited = this.#endsFor;
+      return this.#close();
+    }
     const { questions } = this.#bounds;
     if (questions > 0 && ++this.#answered === questions && this.#reach('questions')) return 'close';
     return undefined;

@@ -1,13 +1,17 @@
 /** Runs attacks in a process of their own. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { ServeError } from '../host/errors.ts';
 import type { Order, Reply } from './attacker.ts';
 import type { Attack } from './attacks.ts';
-import type { Intensity, Running, Target } from './hostile.ts';
+import type { Running, Target } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
 
 const extension = import.meta.filename.slice(-3);
 /** How long it has for each order, in ms. */
 const PATIENCE = 10_000;
+
+const failed = (why: string) => new ServeError('failed', `Cannot attack: ${why}`);
 
 /** One process that attacks, one attack at a time. */
 export class Attacker implements AsyncDisposable {
@@ -17,9 +21,9 @@ export class Attacker implements AsyncDisposable {
   /** Starts the process; resolves when it can be told to attack. */
   static async start(): Promise<Attacker> {
     const file = new URL(`./attacker${extension}`, import.meta.url);
-    const attacker = new Attacker(
-      fork(file, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] }),
-    );
+    const stdio: ['ignore', 'ignore', 'inherit', 'ipc'] = ['ignore', 'ignore', 'inherit', 'ipc'];
+    // Detached: Ctrl-C in a terminal would reach it too, and end it before it could say otherwise.
+    const attacker = new Attacker(fork(file, { execArgv: [], stdio, detached: true }));
     await attacker.#answered('ready');
     return attacker;
   }
@@ -43,7 +47,8 @@ export class Attacker implements AsyncDisposable {
     const { port, crowd, rate } = target;
     await this.#order({ order: 'start', name, port, crowd, rate }, 'started');
     return {
-      intensity: () => this.#intensity ?? { reached: 0, wanted: 1, unit: 'connections', wrong: 0 },
+      // It has told before it has started.
+      intensity: () => this.#intensity!,
       stop: () => this.#order({ order: 'stop' }, 'stopped'),
     };
   }
@@ -78,10 +83,10 @@ export class Attacker implements AsyncDisposable {
       };
       const hear = (message: Reply) => {
         if (message.reply === wanted) settle();
-        if (message.reply === 'failed') settle(new Error(`Cannot attack: ${message.error}`));
+        if (message.reply === 'failed') settle(failed(message.error));
       };
-      const gone = () => settle(new Error('Cannot attack: the process of the attackers has ended'));
-      const late = () => settle(new Error(`Cannot attack: no reply within ${PATIENCE} ms`));
+      const gone = () => settle(failed('the process of the attackers has ended'));
+      const late = () => settle(failed(`no reply within ${PATIENCE} ms`));
       const timer = setTimeout(late, PATIENCE);
       child.on('message', hear);
       child.once('exit', gone);

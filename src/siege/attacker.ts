@@ -1,6 +1,7 @@
 /** The process of the attackers: apart from the honest client, which is not to wait for them. Started by apart.ts. */
 import { attackNamed } from './attacks.ts';
-import type { Intensity, Running } from './hostile.ts';
+import type { Running } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
 
 /** How often it tells how hard it hits, in ms. */
 const TELL = 100;
@@ -47,7 +48,6 @@ async function obey(order: Order): Promise<void> {
 process.on('message', (order: Order) => {
   obey(order).catch((error) => reply({ reply: 'failed', error: String(error) }));
 });
-// Whoever started it is gone; Ctrl-C in a terminal reaches it too, and is that one's to act on.
+// Whoever started it is gone.
 process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {});
 reply({ reply: 'ready' });

@@ -7,6 +7,7 @@ import { noLimits } from '../limits/limits.ts';
 import { Attacker } from './apart.ts';
 import { attackNamed, attacks, costsAThread } from './attacks.ts';
 import type { Target } from './hostile.ts';
+import { isEnough } from './intensity.ts';
 
 const start = async (service?: URL) => {
   const server = await serve({
@@ -25,8 +26,9 @@ test('every attack reaches its intensity on a server that stands, gets no wrong 
     const before = holdings();
     const running = await attack.start(target);
     await until(`${attack.name} to reach its intensity`, () => {
-      const { reached, wanted } = running.intensity();
-      return wanted > 0 && reached >= wanted * 0.9;
+      const intensity = running.intensity();
+      // Of what an attack does not do by mistake, its connections would say that it was prevented.
+      return isEnough(intensity) && intensity.reached >= intensity.wanted / 2;
     });
     expect(running.intensity().wrong, attack.name).toBe(0);
     await running.stop();
@@ -51,7 +53,7 @@ test('an attack that nobody answers falls short', async () => {
   const { server, target } = await start();
   await server.close({ deadline: 0 });
   const running = await attackNamed('idle-crowd')!.start(target);
-  expect(running.intensity()).toMatchObject({ reached: 0, wanted: 40 });
+  expect(running.intensity()).toMatchObject({ reached: 0, prevented: 0, wanted: 40 });
   await running.stop();
 });
 

@@ -5,7 +5,9 @@
  */
 import { kill } from 'node:process';
 import type { Traits } from '../architectures/architecture.ts';
-import { crowd, payload, type Running, storm, type Target } from './hostile.ts';
+import { isRunning } from '../os/processes.ts';
+import { crowd, type Running, storm, type Target } from './hostile.ts';
+import { type Peer, payload } from './peer.ts';
 
 /** What an attack takes from others even where there are limits. */
 type Takes =
@@ -42,8 +44,11 @@ const question = payload('Simple is better than?');
 const ANSWER = 'Complex.';
 const unfinished = payload('Simple is better than');
 const manyUnknown = payload('?'.repeat(1024));
-const manyQuestions = payload('Simple is better than?'.repeat(300));
+/** From wherever in a question on, there are so many of them. */
+const AT_A_TIME = 300;
+const manyQuestions = payload('Simple is better than?'.repeat(AT_A_TIME + 1));
 const noDelimiter = payload('a'.repeat(16_384));
+const PIECE = 65_536;
 const oversize = payload(`${'a'.repeat(2 ** 20 - 1)}?`);
 const burning = payload('Burn?');
 
@@ -67,6 +72,20 @@ const TOO_MANY = 200;
 const KILL_EVERY = 1130;
 const FIRST_KILL = 50;
 
+/** Comes, says nothing, and stays for as long as it may. */
+const silent = {
+  unit: 'connections at once',
+  act(peer: Peer) {
+    peer.receive();
+    peer.did = Number(peer.wasConnected);
+  },
+};
+
+const BEHIND = 'connections 16 KiB of answers behind at once';
+/** Several times as much as there is room for on its side. */
+const isBehind = ({ step, received }: Peer): number =>
+  Number(step * UNKNOWN.length - received >= 16_384);
+
 export const attacks: readonly Attack[] = [
   {
     name: 'idle-crowd',
@@ -75,7 +94,7 @@ export const attacks: readonly Attack[] = [
     takes: 'time',
     stoppedBy: 'idle, connections-per-address',
     isIdle: true,
-    start: (target) => crowd(target, target.crowd, { act: (peer) => void peer.receive() }),
+    start: (target) => crowd(target, target.crowd, silent),
   },
   {
     name: 'slow-drip',
@@ -85,10 +104,12 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'question-time, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 2, {
+        unit: 'unfinished questions at once',
         act(peer) {
           if (peer.age % 10 === 0) {
             peer.step += peer.send({ at: unfinished.at, length: 1 });
           }
+          peer.did = Math.min(1, peer.step);
           peer.receive();
         },
       }),
@@ -101,11 +122,14 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'answer-time, unsent, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 4, {
+        unit: BEHIND,
         room: LITTLE_ROOM,
         expects: UNKNOWN,
         act(peer) {
-          if (peer.age % 5 === 0) peer.send(manyUnknown);
+          if (peer.age % 5 === 0) peer.step += peer.send(manyUnknown);
           if (peer.age % 10 === 0) peer.receive(16);
+          peer.sense();
+          peer.did = isBehind(peer);
           if (peer.age === LEAVES_AT) peer.leave();
         },
       }),
@@ -118,6 +142,7 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'answer-time, unsent, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 4, {
+        unit: BEHIND,
         room: LITTLE_ROOM,
         expects: UNKNOWN,
         act(peer) {
@@ -128,9 +153,10 @@ export const attacks: readonly Attack[] = [
             }
             peer.receive(UNKNOWN.length);
           } else if (peer.age % 5 === 0) {
-            peer.send(manyUnknown);
+            peer.step += peer.send(manyUnknown);
           }
-          if (peer.age % 10 === 0) peer.sense();
+          peer.sense();
+          peer.did = isBehind(peer);
           if (peer.age === LEAVES_AT) peer.leave();
         },
       }),
@@ -143,7 +169,9 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'accepts-per-second, connections-per-address',
     start: (target) =>
       storm(target, target.rate, {
+        unit: 'connections',
         act(peer) {
+          peer.did = Number(peer.wasConnected);
           if (peer.age === 50) peer.leave();
         },
       }),
@@ -154,7 +182,14 @@ export const attacks: readonly Attack[] = [
     what: 'Connects and resets at once, before it can have been accepted.',
     takes: 'work',
     stoppedBy: 'accepts-per-second; accept treats an aborted connection as none',
-    start: (target) => storm(target, target.rate, { act: (peer) => peer.reset() }),
+    start: (target) =>
+      storm(target, target.rate, {
+        unit: 'resets',
+        act(peer) {
+          peer.did = Number(peer.wasConnected);
+          peer.reset();
+        },
+      }),
   },
   {
     name: 'ask-and-reset',
@@ -164,8 +199,10 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'accepts-per-second; a reset ends one conversation',
     start: (target) =>
       storm(target, target.rate, {
+        unit: 'resets after a question',
         act(peer) {
-          if (peer.send(question) > 0 || peer.age === 50) peer.reset();
+          peer.did = Number(peer.send(question) === question.length);
+          if (peer.did > 0 || peer.age === 50) peer.reset();
         },
       }),
   },
@@ -177,11 +214,13 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'accepts-per-second; a reset ends one conversation',
     start: (target) =>
       storm(target, target.rate / 2, {
+        unit: 'resets inside an answer',
         room: LITTLE_ROOM,
         expects: UNKNOWN,
         act(peer) {
           if (peer.step === 0) peer.step = peer.send(manyUnknown);
-          if (peer.receive(10) > 0 || peer.age === 50) peer.reset();
+          peer.did = Number(peer.receive(10) > 0);
+          if (peer.did > 0 || peer.age === 50) peer.reset();
         },
       }),
   },
@@ -193,11 +232,14 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'accepts-per-second; the end of a stream ends a conversation',
     start: (target) =>
       storm(target, target.rate / 4, {
+        unit: 'half-closes after a question',
         expects: ANSWER,
         act(peer) {
           if (peer.step === 0) {
             peer.step = peer.send(question);
-            if (peer.step > 0) peer.halfClose();
+            if (peer.step === 0) return;
+            peer.halfClose();
+            peer.did = 1;
           } else {
             peer.receive();
           }
@@ -213,8 +255,10 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'question-size, question-time',
     start: (target) =>
       crowd(target, 20, {
+        unit: 'bytes',
+        perLook: noDelimiter.length,
         act(peer) {
-          peer.send(noDelimiter);
+          peer.did += peer.send(noDelimiter);
           peer.receive();
         },
       }),
@@ -227,10 +271,14 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'question-size',
     start: (target) =>
       crowd(target, 4, {
+        unit: 'bytes',
+        perLook: PIECE,
         expects: UNKNOWN,
         act(peer) {
-          const most = Math.min(oversize.length, peer.step + 65_536);
-          peer.step += peer.send({ at: oversize.at, length: most }, peer.step);
+          const most = Math.min(oversize.length, peer.step + PIECE);
+          const sent = peer.send({ at: oversize.at, length: most }, peer.step);
+          peer.did += sent;
+          peer.step += sent;
           if (peer.step === oversize.length) peer.step = 0;
           peer.receive();
         },
@@ -244,11 +292,15 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'questions, age, connections-per-address; a turn for each connection',
     start: (target) =>
       crowd(target, 10, {
+        unit: 'questions',
+        perLook: AT_A_TIME,
         expects: ANSWER,
         act(peer) {
           // What was sent in part goes on there: else the next question would not be one.
-          peer.step += peer.send(manyQuestions, peer.step);
-          if (peer.step === manyQuestions.length) peer.step = 0;
+          const at = manyQuestions.at + (peer.step % question.length);
+          const sent = peer.send({ at, length: AT_A_TIME * question.length });
+          peer.step += sent;
+          peer.did += sent / question.length;
           peer.receive();
         },
       }),
@@ -261,12 +313,14 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'question-size; bytes are only bytes',
     start: (target) =>
       crowd(target, 20, {
+        unit: 'bytes',
+        perLook: 1024,
         expects: UNKNOWN,
         act(peer) {
-          const from = (peer.age * 1024 + peer.step) % (garbage.length - 1024);
-          peer.step += peer.send({ at: garbage.at + from, length: 1024 });
+          const from = (peer.age * 1024 + peer.did) % (garbage.length - 1024);
+          peer.did += peer.send({ at: garbage.at + from, length: 1024 });
           peer.receive();
-          if (peer.age === 20) peer.reset();
+          if (peer.age === 30) peer.reset();
         },
       }),
   },
@@ -278,7 +332,7 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'connections, connections-per-address; a spare descriptor',
     isIdle: true,
     server: { descriptors: FEW_DESCRIPTORS },
-    start: (target) => crowd(target, TOO_MANY, { act: (peer) => void peer.receive() }),
+    start: (target) => crowd(target, TOO_MANY, silent),
   },
   {
     name: 'thread-bomb',
@@ -289,10 +343,12 @@ export const attacks: readonly Attack[] = [
     isFor: costsAThread,
     start: (target) =>
       crowd(target, 100, {
+        unit: 'answered connections at once',
         expects: ANSWER,
         act(peer) {
           if (peer.step === 0) peer.step = peer.send(question);
           peer.receive();
+          peer.did = Number(peer.received >= ANSWER.length);
         },
       }),
   },
@@ -305,11 +361,13 @@ export const attacks: readonly Attack[] = [
     server: { service: new URL(`./burning${import.meta.filename.slice(-3)}`, import.meta.url) },
     start: (target) =>
       crowd(target, 4, {
+        unit: 'unanswered questions at once',
         expects: 'Ash.',
         act(peer) {
           if (peer.step * 'Ash.'.length === peer.received)
             peer.step += Number(peer.send(burning) > 0);
           peer.receive();
+          peer.did = Number(peer.step * 'Ash.'.length > peer.received);
         },
       }),
   },
@@ -321,11 +379,13 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'accepts-per-second',
     start: (target) =>
       storm(target, target.rate / 2, {
+        unit: 'conversations',
         expects: ANSWER,
         act(peer) {
           if (peer.step === 0) peer.step = peer.send(question);
           else peer.receive();
-          if (peer.received >= ANSWER.length || peer.age === 50) peer.leave();
+          peer.did = Number(peer.received >= ANSWER.length);
+          if (peer.did > 0 || peer.age === 50) peer.leave();
         },
       }),
   },
@@ -350,23 +410,29 @@ export function costsAThread({ arrangement, capacity }: Traits): boolean {
 }
 
 async function killWorkers(target: Target): Promise<Running> {
-  let killed = 0;
-  let tried = 0;
+  const since = performance.now();
+  let [killed, tried] = [0, 0];
   const killOne = () => {
     const pids = target.pids();
     const pid = pids[tried++ % Math.max(1, pids.length)];
-    if (pid === undefined) return;
+    // One that is dead already would let itself be killed again.
+    if (pid === undefined || !isRunning(pid)) return;
     try {
       kill(pid, 'SIGKILL');
       killed++;
     } catch {
-      // Gone already: the attack falls short by one.
+      // Gone in this moment: the attack falls short by one.
     }
   };
   const first = setTimeout(killOne, FIRST_KILL);
   const others = setInterval(killOne, KILL_EVERY);
   return {
-    intensity: () => ({ reached: killed, wanted: tried, unit: 'kills', wrong: 0 }),
+    intensity() {
+      // By the clock, and late by what the first one is: a timer that has not come is missing.
+      const passed = performance.now() - since - FIRST_KILL;
+      const wanted = 1 + Math.floor(Math.max(0, passed) / KILL_EVERY);
+      return { reached: killed, prevented: 0, wanted, unit: 'kills', wrong: 0 };
+    },
     async stop() {
       clearTimeout(first);
       clearInterval(others);

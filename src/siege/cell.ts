@@ -1,13 +1,15 @@
 /** One cell of the matrix: a server, an attack, and honest clients ten times a second, before, during and after. */
 import type { Traits } from '../architectures/architecture.ts';
-import { busy, descendantsOf, isRunning, type Look, look } from '../os/processes.ts';
+import { busy, type Look, look } from '../os/processes.ts';
 import type { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
 import { Defence } from './defence.ts';
+import { type Drained, drained } from './drain.ts';
 import { type Grade, grade, type Seen } from './grade.ts';
-import type { Intensity, Running, Target } from './hostile.ts';
-import { enter, type Outcome, probe } from './probe.ts';
-import { byDesign, forceOf, limitsOf, type Mode } from './settings.ts';
+import type { Target } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
+import { type Outcome, probe } from './probe.ts';
+import { byDesign, forceOf, limitsOf, type Mode, noAnswerByDesign } from './settings.ts';
 
 /** One honest client in so many ms. */
 const EVERY = 100;
@@ -22,11 +24,6 @@ const IN_A_ROW = 3;
 /** How long it has to give back what it took, in ms. */
 const GIVE_BACK = 2000;
 const GIVEN_BACK = 12;
-/** The drain that is asked of it while the attack goes on, in ms, and what it may take beyond that. */
-export const DRAIN = 1000;
-const DRAIN_SLACK = 2000;
-/** When it is no longer waited for. */
-const DRAIN_PATIENCE = 5000;
 
 export interface CellPlan {
   readonly traits: Traits;
@@ -34,17 +31,6 @@ export interface CellPlan {
   readonly mode: Mode;
   /** How long honest clients come while the attack goes on, in ms. */
   readonly duration: number;
-}
-
-/** How a server drained while the attack went on. */
-interface Drained {
-  readonly grade: 'A' | 'F';
-  readonly reasons: readonly string[];
-  /** How long it took; undefined: it had to be killed. */
-  readonly ms: number | undefined;
-  /** Connections that were there: answered before they were ended, and cut inside a question or answer. */
-  readonly answered: number;
-  readonly cut: number;
 }
 
 export interface Cell {
@@ -129,7 +115,12 @@ export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell>
     isIdle: attack.isIdle ?? false,
   };
   const drain = defence.isAlive
-    ? await drained(defence, attack, () => attacker.attack(attack, target))
+    ? await drained(
+        defence,
+        attack,
+        () => attacker.attack(attack, target),
+        mode === 'on' ? noAnswerByDesign(attack, traits) : undefined,
+      )
     : undefined;
   const excuse = mode === 'on' ? byDesign(attack, traits) : undefined;
   return {
@@ -240,40 +231,6 @@ async function givenBack(defence: Defence, calm: Look): Promise<Look> {
     if (isBack || performance.now() > end) return now;
     await until(performance.now() + EVERY);
   }
-}
-
-/** Has it stop while the attack goes on again, and an honest client has just asked. */
-async function drained(
-  defence: Defence,
-  { isInside = false }: Attack,
-  attack: () => Promise<Running>,
-): Promise<Drained> {
-  const { port } = defence.account;
-  const guest = await enter(port);
-  const attacking = await attack();
-  const processes = [defence.pid, ...descendantsOf(defence.pid)];
-  // Asked before it is told to stop: a question that has arrived is to be answered.
-  const asked = guest?.ask(DRAIN);
-  const stopped = await defence.stop(DRAIN, DRAIN_PATIENCE);
-  const isAnswered = (await asked) ?? true;
-  guest?.leave();
-  await attacking.stop();
-  const left = processes.filter(isRunning).length;
-  const reasons: string[] = [];
-  if (stopped === undefined) reasons.push('it had to be killed');
-  else if (stopped.ms > DRAIN + DRAIN_SLACK) reasons.push(`it took ${stopped.ms} ms`);
-  else if (left > 0) reasons.push(`${left} processes are left`);
-  // At the deadline whoever is left is cut; and who is with a worker that is killed is lost with it.
-  if (!isAnswered && !isInside && (stopped?.ms ?? 0) < DRAIN) {
-    reasons.push('a question that had been asked was not answered');
-  }
-  return {
-    grade: reasons.length === 0 ? 'A' : 'F',
-    reasons,
-    ms: stopped?.ms,
-    answered: stopped?.answered ?? 0,
-    cut: stopped?.cut ?? 0,
-  };
 }
 
 const until = (time: number): Promise<void> =>

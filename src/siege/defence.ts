@@ -25,7 +25,9 @@ export class Defence implements AsyncDisposable {
   static async start(orders: Orders): Promise<Defence> {
     const file = new URL(`./defender${extension}`, import.meta.url);
     const stdio: ['ignore', 'ignore', 'ignore', 'ipc'] = ['ignore', 'ignore', 'ignore', 'ipc'];
-    const defence = new Defence(fork(file, [JSON.stringify(orders)], { execArgv: [], stdio }));
+    // Detached: Ctrl-C in a terminal is not for the server, which is told to stop when it is to.
+    const options = { execArgv: [], stdio, detached: true };
+    const defence = new Defence(fork(file, [JSON.stringify(orders)], options));
     const end = performance.now() + START;
     while (defence.#account === undefined) {
       if (defence.#error === undefined && defence.isAlive && performance.now() < end) {

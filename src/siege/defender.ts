@@ -1,7 +1,9 @@
 /** The process of the server under siege: its supervisor, whose workers are processes of their own. Started by defence.ts. */
+
+import { Repeats } from '../host/repeats.ts';
 import { serve } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
-import { repeated, type ServerEvent } from '../host/server-event.ts';
+import type { ServerEvent } from '../host/server-event.ts';
 import type { Limits } from '../limits/limits.ts';
 import { limitDescriptors } from '../os/rlimit.ts';
 
@@ -32,8 +34,6 @@ export type Message =
 
 /** How often it tells, in ms. */
 const TELL = 50;
-/** Of what repeats the log has one line in so many ms. */
-const QUIET = 5000;
 
 const tell = (message: Message) => void process.send?.(message);
 const { architecture, limits, service, descriptors } = JSON.parse(process.argv[2]!) as Orders;
@@ -42,18 +42,13 @@ let lines = 0;
 let accepted = 0;
 let deaths = 0;
 let stopped = { answered: 0, cut: 0 };
-const written = new Map<string, number>();
+const repeats = new Repeats();
 
 function hear(event: ServerEvent): void {
   if (event.type === 'accepted') accepted++;
   if (event.type === 'died') deaths++;
   if (event.type === 'stopped') stopped = event;
-  const kind = repeated(event);
-  if (kind === undefined) lines++;
-  else if (event.at - (written.get(kind) ?? -QUIET) >= QUIET) {
-    written.set(kind, event.at);
-    lines++;
-  }
+  if (repeats.tells(event, performance.now())) lines++;
 }
 
 async function defend(): Promise<void> {
@@ -67,14 +62,17 @@ async function defend(): Promise<void> {
     },
     hear,
   );
-  const account = (): Account => ({
-    port: server.port,
-    pids: server.pids,
-    lines,
-    accepted,
-    deaths,
-    counts: server.counts(),
-  });
+  const account = (): Account => {
+    lines += repeats.due(performance.now()).length;
+    return {
+      port: server.port,
+      pids: server.pids,
+      lines,
+      accepted,
+      deaths,
+      counts: server.counts(),
+    };
+  };
   const telling = setInterval(() => tell({ tell: 'account', account: account() }), TELL);
   tell({ tell: 'account', account: account() });
   process.on('message', async (deadline: number) => {
@@ -87,5 +85,4 @@ async function defend(): Promise<void> {
 
 // Whoever started it is gone: workers end with their supervisor.
 process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {});
 defend().catch((error: Error) => tell({ tell: 'failed', error: error.message }));

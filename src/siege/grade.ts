@@ -1,7 +1,8 @@
 /** What a cell of the matrix is worth: one rule for all, made of what was measured and of nothing else. */
 
 import type { Look } from '../os/processes.ts';
-import type { Intensity } from './hostile.ts';
+import { ENOUGH, type Intensity, isEnough } from './intensity.ts';
+import type { Outcome } from './probe.ts';
 
 export type Grade = 'A' | 'B' | 'C' | 'D' | 'E' | 'F';
 
@@ -43,8 +44,6 @@ const LINES = 50;
 /** More descriptors or threads than before is a leak. Node keeps a few of each for itself. */
 const SLACK = 12;
 const SPIN = 0.5;
-/** The share of its intensity that an attack has to reach. */
-const ENOUGH = 0.9;
 
 export const rule: readonly string[] = [
   'A  at least 99 % of the honest clients were answered in time (1 s for connection, three questions and three answers), and again at most 1 s after the attack',
@@ -54,7 +53,7 @@ export const rule: readonly string[] = [
   'E  fewer',
   'F  a wrong answer, a worker or supervisor that died by itself, or no honest client answered 5 s after the attack',
   `At most C: more than ${MOST_MEMORY / MIB} MiB beyond the calm before; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} descriptors or threads still held 2 s after it; or more than ${SPIN} processors busy under an attack that is idle itself`,
-  `Void (-): it would be A or B, but the attack reached less than ${ENOUGH * 100} % of its intensity; or with limits it was worse, twice, while others kept half a processor of this machine busy`,
+  `Void (-): it would be A or B, but the attack reached less than ${ENOUGH * 100} % of its intensity, what the server prevented included; or with limits it was worse, twice, while others kept half a processor of this machine busy`,
 ];
 
 export function grade(seen: Seen): Verdict {
@@ -93,13 +92,70 @@ export function grade(seen: Seen): Verdict {
   if (excesses.length > 0 && worth < 'C') worth = 'C';
   reasons.push(...excesses);
 
-  if (worth < 'C' && intensity.reached < intensity.wanted * ENOUGH) {
-    const { reached, wanted, unit } = intensity;
-    return { grade: undefined, reasons: [`the attack reached ${reached} of ${wanted} ${unit}`] };
+  if (worth < 'C' && !isEnough(intensity)) {
+    return { grade: undefined, reasons: [`the attack reached ${intensityText(intensity)}`] };
   }
   return { grade: worth, reasons };
 }
 
+/** Such as `32 of 400 connections at once, 368 prevented by the server`. */
+export function intensityText({ reached, prevented, wanted, unit }: Intensity): string {
+  const all = `${whole(reached)} of ${whole(wanted)} ${unit}`;
+  return prevented === 0 ? all : `${all}, ${whole(prevented)} prevented by the server`;
+}
+
+const whole = (value: number): string => value.toLocaleString('en-US');
+/** The drain that is asked of a server while an attack goes on, in ms, and what its end may take beyond that. */
+export const DRAIN = 1000;
+const DRAIN_SLACK = 2000;
+
+/** What a siege saw of one drain. */
+export interface DrainSeen {
+  /** How long it took; undefined: it had to be killed. */
+  readonly ms: number | undefined;
+  /** Processes of it that are still there. */
+  readonly left: number;
+  /** The honest client that had asked before it was told to stop; undefined: none had got in. */
+  readonly guest: Outcome | undefined;
+  /** Workers that the attack has killed meanwhile. */
+  readonly kills: number;
+  /** Why nobody can be answered under this attack, if that is so. */
+  readonly byDesign?: string | undefined;
+}
+
+export interface DrainVerdict {
+  /** Undefined where it is void: no honest client was there to be answered. */
+  readonly grade: 'A' | 'F' | undefined;
+  readonly reasons: readonly string[];
+  /** Why the honest client could not be answered, where that is all that is wrong. */
+  readonly byDesign?: string;
+}
+
+export const drainRule = `drain: A = within its deadline of ${seconds(DRAIN)} and ${seconds(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it`;
+
+export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): DrainVerdict {
+  const reasons: string[] = [];
+  if (ms === undefined) reasons.push('it had to be killed');
+  else if (ms > DRAIN + DRAIN_SLACK) reasons.push(`it took ${ms} ms`);
+  else if (left > 0) reasons.push(`${left} processes are left`);
+  if (guest === 'wrong') reasons.push('a question that had been asked got a wrong answer');
+  // Who is with a worker that is killed is lost with it.
+  else if (guest !== undefined && guest !== 'answered' && kills === 0) {
+    const why = `a question that had been asked was not answered (${guest})`;
+    if (reasons.length === 0 && byDesign !== undefined) {
+      return { grade: 'F', reasons: [why], byDesign };
+    }
+    reasons.push(why);
+  }
+  if (reasons.length > 0) return { grade: 'F', reasons };
+  if (guest === undefined) {
+    return { grade: undefined, reasons: ['no honest client had got in before it'] };
+  }
+  return { grade: 'A', reasons };
+}
+
 /** Whole per cent, and never 100 for less than all. */
 export const percent = (share: number): string => `${Math.floor(share * 100)} %`;
-export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}

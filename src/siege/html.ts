@@ -1,9 +1,9 @@
 /** The matrix as one page that needs nothing else: no script, no font, no picture. Letters say it all; colour only repeats them. */
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
-import { seconds } from './grade.ts';
+import { drainRule, intensityText, seconds } from './grade.ts';
 import type { Report } from './siege.ts';
-import { drainText, endedText, excusesOf, mark, mib, titleOf } from './words.ts';
+import { drainMark, drainText, endedText, excusesOf, mark, mib, titleOf } from './words.ts';
 
 export function htmlPage(report: Report): string {
   const { cells, machine, missing } = report;
@@ -58,7 +58,7 @@ ${matrix('Grade of each attack', (cell) => letter(mark(cell), cell, describe(cel
 ${excused.map(({ reason, whose }) => `<li><b>*</b> cannot be survived by design (${plain(whose.join(', '))}): ${plain(reason)}</li>`).join('\n')}
 <li><b>·</b> the attack is not meant for it, or could not be run</li>
 </ul>
-${matrix(`Drain while the attack goes on: A = within ${seconds(report.drainDeadline)} and 2 s, nothing left, and what had been asked was answered; F = not`, (cell) => letter(cell.drain?.grade ?? '-', cell, drainText(cell)))}
+${matrix(`While the attack goes on, ${drainRule}`, (cell) => letter(drainMark(cell), cell, drainText(cell)))}
 
 <h2>The rule</h2>
 <ul class="rule">${report.rule.map((line) => `<li>${plain(line)}</li>`).join('')}</ul>
@@ -136,9 +136,9 @@ function measurements(cell: Cell): string {
     String(cell.wrong),
     String(cell.lines),
     cell.isAlive ? (deaths > 0 ? `yes, ${deaths} workers died` : 'yes') : 'no',
-    `${intensity.reached} of ${intensity.wanted} ${intensity.unit}`,
+    intensityText(intensity),
     endedText(cell.ended),
-    `${cell.drain?.grade ?? '-'}: ${drainText(cell)}`,
+    `${drainMark(cell)}: ${drainText(cell)}`,
   ];
   return `<tr id="${idOf(cell)}" class="${kind(grade ?? '-')}">${texts.map((text) => `<td>${plain(text)}</td>`).join('')}</tr>`;
 }

@@ -1,8 +1,9 @@
 /** The matrix as lines of text: a row for each attack, a column for each architecture. */
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
+import { drainRule } from './grade.ts';
 import type { Report } from './siege.ts';
-import { excusesOf, mark, titleOf } from './words.ts';
+import { drainMark, excusesOf, mark, titleOf } from './words.ts';
 
 /** One that has no cell: the attack is not for it, or could not be run. */
 const NONE = '.';
@@ -32,14 +33,11 @@ export function matrixLines(report: Report, width = 120): string[] {
   return [
     ...draw(`Attack, ${what}`, of(mark)),
     '',
-    ...draw(
-      `Drain under it, ${what}`,
-      of(({ drain }) => drain?.grade ?? '-'),
-    ),
+    ...draw(`Drain under it, ${what}`, of(drainMark)),
     '',
     ...excuses(cells),
     ...report.rule,
-    '. = not meant for it, or not run; drain: A = within its deadline and 2 s, nothing left, what was asked was answered; F = not',
+    `. = not meant for it, or not run; ${drainRule}`,
   ];
 }
 

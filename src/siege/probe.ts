@@ -53,8 +53,8 @@ export function probe(port: number): Promise<Outcome> {
 
 /** A client in the middle of its conversation, for what is to be answered while a server stops. */
 export interface Guest {
-  /** Asks a question; whether the right answer comes within `ms`. */
-  ask(ms: number): Promise<boolean>;
+  /** Asks a question, and waits for the answer for `ms`. */
+  ask(ms: number): Promise<Outcome>;
   leave(): void;
 }
 
@@ -65,26 +65,27 @@ export async function enter(port: number): Promise<Guest | undefined> {
   socket.on('error', () => {});
   const [question] = questions;
   const answer = aphorisms[question!];
-  const ask = (ms: number): Promise<boolean> =>
+  const ask = (ms: number): Promise<Outcome> =>
     new Promise((resolve) => {
       let received = '';
-      const end = (isAnswered: boolean) => {
+      const end = (outcome: Outcome) => {
         clearTimeout(timer);
         socket.off('data', hear);
         socket.off('close', gone);
-        resolve(isAnswered);
+        resolve(outcome);
       };
       const hear = (text: string) => {
         received += text;
-        if (received.length >= answer.length) end(received === answer);
+        if (!answer.startsWith(received)) end('wrong');
+        else if (received === answer) end('answered');
       };
-      const gone = () => end(false);
-      const timer = setTimeout(end, ms, false);
+      const gone = () => end('cut');
+      const timer = setTimeout(end, ms, 'late');
       socket.on('data', hear);
       socket.once('close', gone);
       socket.write(question!);
     });
-  if (await ask(PATIENCE)) return { ask, leave: () => socket.destroy() };
+  if ((await ask(PATIENCE)) === 'answered') return { ask, leave: () => socket.destroy() };
   socket.destroy();
   return undefined;
 }

@@ -26,7 +26,7 @@ const cell = (change: Partial<Cell>): Cell => ({
   accepted: 40,
   isAlive: true,
   deaths: 0,
-  intensity: { reached: 400, wanted: 400, unit: 'connections', wrong: 0 },
+  intensity: { reached: 400, prevented: 0, wanted: 400, unit: 'connections at once', wrong: 0 },
   ended: { idle: 3, 'accepts-per-second': 40 },
   drain: { grade: 'A', reasons: [], ms: 40, answered: 0, cut: 0 },
   ...change,
@@ -53,7 +53,7 @@ const report: Report = {
     cell({
       attack: 'churn',
       grade: undefined,
-      reasons: ['the attack reached 1 of 400 connections'],
+      reasons: ['the attack reached 1 of 400 connections at once'],
     }),
   ],
   missing: [
@@ -89,12 +89,34 @@ it('what limits promise and do not keep is told: void cells, bad drains and thos
   for (const bad of [{ grade: 'C' }, { grade: undefined }, { drain }] as const) {
     expect(fallen({ cells: [cell(bad)], missing: [] })).toHaveLength(1);
   }
+  expect(
+    fallen({ cells: [cell({ drain: { ...drain, byDesign: 'one thread' } })], missing: [] }),
+  ).toEqual([]);
+  expect(
+    fallen({ cells: [cell({ drain: { ...drain, grade: undefined } })], missing: [] }),
+  ).toHaveLength(1);
+  expect(fallen({ cells: [cell({ limits: 'off', drain })], missing: [] })).toEqual([]);
   expect(fallen(report)).toHaveLength(2);
+});
+
+it('a drain that could not be survived has a star as well, and a void one a dash', () => {
+  const drain = { reasons: [], ms: 900, answered: 0, cut: 1 };
+  const lines = matrixLines({
+    ...report,
+    cells: [
+      cell({ limits: 'off', drain: { ...drain, grade: undefined } }),
+      cell({ drain: { ...drain, grade: 'F', byDesign: 'one thread' } }),
+    ],
+  });
+  expect(lines.filter((line) => line.startsWith('idle crowd')).at(-1)).toMatch(
+    /^idle crowd +->F\*$/,
+  );
+  expect(lines).toContain('*  not survivable by design (epoll): one thread');
 });
 
 it('a line says what was seen', () => {
   expect(lineOf(excused)).toBe(
-    'single, idle crowd, limits on: E*. 100 % of 25 honest clients; well again after 3 ms; 60 MiB, 80 descriptors, 14 threads, 0.10 processors; 90 log lines; attacked by 400 of 400 connections; ended for accepts-per-second 40, idle 3; drained in 40 ms, 0 answered, 0 cut',
+    'single, idle crowd, limits on: E*. 100 % of 25 honest clients; well again after 3 ms; 60 MiB, 80 descriptors, 14 threads, 0.10 processors; 90 log lines; attacked by 400 of 400 connections at once; ended for accepts-per-second 40, idle 3; drained in 40 ms, 0 answered, 0 cut',
   );
   expect(lineOf(report.missing[0]!)).toBe(
     'single, reconnect churn, limits on: not run: Cannot start single: port',

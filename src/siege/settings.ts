@@ -41,12 +41,19 @@ export function byDesign(attack: Attack, traits: Traits): string | undefined {
   if (attack.takes === 'time' && capacity === 'one') {
     return 'one conversation at a time: all others wait until a limit on time ends it, and then the next hostile client is served';
   }
-  const answersAlone = capacity === 'one' || (capacity === 'unbounded' && !costsAThread(traits));
-  if (attack.takes === 'answers' && answersAlone) {
-    return 'one thread makes all answers: while one computes, nobody else is answered';
-  }
+  const alone = noAnswerByDesign(attack, traits);
+  if (alone !== undefined) return alone;
   if (attack.isInside && costsAThread(traits) && traits.assistants === 'threads') {
     return 'a thread of the worker is started for each client, and whoever waits for that as the worker is killed is lost with it: nearly one at each kill';
   }
   return undefined;
+}
+
+/** Why nobody else is answered while the attack is, not even who had come in before it. */
+export function noAnswerByDesign(attack: Attack, traits: Traits): string | undefined {
+  const { capacity } = traits;
+  const answersAlone = capacity === 'one' || (capacity === 'unbounded' && !costsAThread(traits));
+  return attack.takes === 'answers' && answersAlone
+    ? 'one thread makes all answers: while one computes, nobody else is answered'
+    : undefined;
 }

@@ -4,8 +4,8 @@ import type { Traits } from '../architectures/architecture.ts';
 import { type ArchitectureName, loadArchitecture } from '../architectures/catalogue.ts';
 import { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
-import { type Cell, DRAIN, runCell } from './cell.ts';
-import { rule } from './grade.ts';
+import { type Cell, runCell } from './cell.ts';
+import { DRAIN, rule } from './grade.ts';
 import { limitsOf, type Mode } from './settings.ts';
 
 export interface SiegeOptions {
@@ -112,21 +112,28 @@ const CROWDED = 0.5;
 const keeps = ({ limits, byDesign, grade }: Cell): boolean =>
   limits === 'off' || byDesign !== undefined || grade === 'A' || grade === 'B';
 
-const isDoubtful = (cell: Cell): boolean => !keeps(cell) && cell.others > CROWDED;
+const drains = ({ limits, drain }: Cell): boolean =>
+  limits === 'off' || drain?.byDesign !== undefined || drain?.grade === 'A';
 
-const voided = (cell: Cell): Cell => ({
-  ...cell,
-  grade: undefined,
-  reasons: [
-    ...cell.reasons,
-    `it was ${cell.grade ?? 'void'}, but others kept ${cell.others.toFixed(1)} processors of this machine busy`,
-  ],
-});
+const isDoubtful = (cell: Cell): boolean => !(keeps(cell) && drains(cell)) && cell.others > CROWDED;
+
+function voided(cell: Cell): Cell {
+  const why = (grade: string | undefined) =>
+    `it was ${grade ?? 'void'}, but others kept ${cell.others.toFixed(1)} processors of this machine busy`;
+  const asVoid = <T extends Pick<Cell, 'grade' | 'reasons'>>(graded: T): T => ({
+    ...graded,
+    grade: undefined,
+    reasons: [...graded.reasons, why(graded.grade)],
+  });
+  const { drain } = cell;
+  return {
+    ...(keeps(cell) ? cell : asVoid(cell)),
+    drain: drains(cell) || drain === undefined ? drain : asVoid(drain),
+  };
+}
 
 /** Cells with limits on that are to be A or B and are not: void ones, and those that could not be run, too. */
 export function fallen({ cells, missing }: Pick<Report, 'cells' | 'missing'>): (Cell | Missing)[] {
-  const bad = cells.filter(
-    (cell) => !keeps(cell) || (cell.limits === 'on' && cell.drain?.grade !== 'A'),
-  );
+  const bad = cells.filter((cell) => !keeps(cell) || !drains(cell));
   return [...bad, ...missing.filter(({ limits }) => limits === 'on')];
 }

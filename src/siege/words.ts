@@ -1,7 +1,7 @@
 /** The cells in words, for the terminal and the page alike. */
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
-import { percent } from './grade.ts';
+import { intensityText, percent } from './grade.ts';
 import type { Missing } from './siege.ts';
 
 const titles = new Map(attacks.map(({ name, title }) => [name, title]));
@@ -9,25 +9,36 @@ export const titleOf = (attack: string): string => titles.get(attack) ?? attack;
 
 export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
+type Graded = Pick<Cell, 'grade' | 'byDesign'>;
+
 /** Whether what cannot be survived has to be said: it was not. */
-const isExcused = ({ grade, byDesign }: Cell): boolean =>
+const isExcused = ({ grade, byDesign }: Graded): boolean =>
   byDesign !== undefined && grade !== 'A' && grade !== 'B';
 
 /** Why some could not survive, each reason once, and which they are. */
 export function excusesOf(cells: readonly Cell[]) {
-  const excused = cells.filter(isExcused);
+  const excused = cells.flatMap(({ architecture, drain, ...cell }) =>
+    [cell, ...(drain === undefined ? [] : [drain])]
+      .filter(isExcused)
+      .map(({ byDesign }) => ({ architecture, byDesign })),
+  );
   return [...new Set(excused.map(({ byDesign }) => byDesign!))].map((reason) => ({
     reason,
     whose: [
       ...new Set(
-        excused.filter((cell) => cell.byDesign === reason).map(({ architecture }) => architecture),
+        excused
+          .filter(({ byDesign }) => byDesign === reason)
+          .map(({ architecture }) => architecture),
       ),
     ],
   }));
 }
 
 /** A grade as it stands in the matrix: with a star where nothing better can be asked for. */
-export const mark = (cell: Cell): string => `${cell.grade ?? '-'}${isExcused(cell) ? '*' : ''}`;
+export const mark = (graded: Graded): string =>
+  `${graded.grade ?? '-'}${isExcused(graded) ? '*' : ''}`;
+
+export const drainMark = ({ drain }: Cell): string => (drain === undefined ? '-' : mark(drain));
 
 /** Whom limits ended or refused, the most frequent first. */
 export const endedText = (ended: Readonly<Record<string, number>>): string =>
@@ -53,7 +64,7 @@ export function lineOf(what: Cell | Missing): string {
     recovery === undefined ? 'not well again' : `well again after ${recovery} ms`,
     `${mib(what.peakMemory)}, ${what.peakDescriptors} descriptors, ${what.peakThreads} threads, ${what.cores.toFixed(2)} processors`,
     `${what.lines} log lines`,
-    `attacked by ${intensity.reached} of ${intensity.wanted} ${intensity.unit}`,
+    `attacked by ${intensityText(intensity)}`,
     ...(Object.keys(what.ended).length > 0 ? [`ended for ${endedText(what.ended)}`] : []),
     drainText(what),
   ];

@@ -3,9 +3,9 @@
  * addresses. Pure but for `memory`, through which it looks at what a call was given.
  */
 
-import { quoted as quotedText } from '../host/server-event.ts';
 import { addressText, decodeAddress } from '../os/address.ts';
 import { errnoName } from '../os/libc.ts';
+import { quoted as quotedText } from '../protocol/shown.ts';
 import { cut } from './records.ts';
 
 /** So many of the bytes that were sent or received are shown. */

@@ -15,6 +15,7 @@ import { Conversation, type Turn } from '../../src/protocol/conversation.ts';
 import { Outbox } from '../../src/protocol/outbox.ts';
 import type { Answer } from '../../src/protocol/service.ts';
 import { speakersOf } from '../../src/protocol/speaker.ts';
+import { TimeSlice } from '../../src/protocol/time-slice.ts';
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
 
@@ -37,6 +38,8 @@ interface Talk {
   readonly questionSize: number;
   readonly questions: number;
   readonly defer: number;
+  /** After how many questions others have their turn. */
+  readonly sliceQuestions: number;
   /** How much of a larger buffer stands before and after each piece: nobody is to look there. */
   readonly margin: number;
 }
@@ -60,6 +63,7 @@ const talks: fc.Arbitrary<Talk> = delimiter.chain((end) =>
     questionSize: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 30 })),
     questions: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 6 })),
     defer: fc.constantFrom(0, 0, 0, 7),
+    sliceQuestions: fc.integer({ min: 1, max: 8 }),
     margin: fc.integer({ min: 0, max: 9 }),
   }),
 );
@@ -92,7 +96,8 @@ function saidOf(talk: Talk): { answers: string; closes: boolean } {
     answers: talk.answers,
     answer: (question: string) => `${question.length}.`,
   } as const;
-  const bounds = { ...talk, exceeded: () => true };
+  const slice = new TimeSlice(() => 0, talk.sliceQuestions);
+  const bounds = { ...talk, slice, exceeded: () => true };
   const conversation = new Conversation(
     speakersOf(service, false)(),
     { defer: talk.defer },
@@ -255,7 +260,10 @@ export const properties: Readonly<Record<string, fc.IProperty<unknown>>> = {
     fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
     (events, cuts) => {
       const read: unknown[] = [];
-      const reader = eventReader((event) => read.push(event));
+      const reader = eventReader(
+        (event) => read.push(event),
+        (text) => read.push(text),
+      );
       const all = events.map((event) => `${JSON.stringify(event)}\n`).join('');
       for (let at = 0, i = 0; at < all.length; i++) {
         const length = cuts[i % cuts.length]!;

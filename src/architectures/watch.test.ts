@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest';
+import { noLimits } from '../limits/limits.ts';
+import type { WorkerContext } from './architecture.ts';
+import { Departure } from './departure.ts';
+import { THINKING } from './phases.ts';
+import { Watch } from './watch.ts';
+
+it('leaves nobody out whose time is over as it looks at others', async () => {
+  let looks = 0;
+  let cut = 0;
+  const departure = new Departure({
+    order: 'stop',
+    drain: 0,
+    // Over from the third look on: at the first connection it is not yet, at the second it is.
+    get left() {
+      looks++;
+      return looks > 2 ? 0 : 1;
+    },
+    count(outcome) {
+      if (outcome === 'cut') cut++;
+    },
+  });
+  const parts = { departure, limits: noLimits, unsentShare: 0, exceeded: () => false };
+  const watch = new Watch(parts as Partial<WorkerContext> as WorkerContext);
+  const ended: number[] = [];
+  for (const i of [0, 1, 2]) {
+    const place = watch.add({
+      phase: () => THINKING,
+      endAfterAnswer: () => {},
+      endFor() {
+        ended.push(i);
+        watch.remove(place);
+      },
+    });
+  }
+  await watch.leave();
+  expect(ended.toSorted()).toEqual([0, 1, 2]);
+  expect(cut).toBe(3);
+});

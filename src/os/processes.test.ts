@@ -1,0 +1,107 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { within } from '../../test/support/until.ts';
+import { descendantsOf, holdingsOf, isRunning, killWithAll, look } from './processes.ts';
+
+const MIB = 2 ** 20;
+
+/** Takes what it is told to, and keeps it. */
+const taker = `
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+const kept = [];
+const take = {
+  descriptors: (count) => { for (let i = 0; i < count; i++) kept.push(openSync('/dev/null')); },
+  threads: async (count) => {
+    for (let i = 0; i < count; i++) {
+      const worker = new Worker('setInterval(() => {}, 1e6)', { eval: true });
+      await once(worker, 'online');
+      kept.push(worker);
+    }
+  },
+  memory: (bytes) => { kept.push(Buffer.alloc(bytes, 1)); },
+  processes: async (count) => {
+    for (let i = 0; i < count; i++) {
+      const child = spawn('sleep', ['600'], { stdio: 'ignore' });
+      await once(child, 'spawn');
+      kept.push(child);
+    }
+  },
+};
+process.on('message', async ({ what, count }) => {
+  await take[what](count);
+  process.send('taken');
+});
+process.on('disconnect', () => process.exit());
+process.send('ready');
+`;
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-processes-'));
+let child: ChildProcess;
+let pid: number;
+const heard = () => within(10_000, 'an answer', once(child, 'message'));
+async function take(what: 'descriptors' | 'threads' | 'memory' | 'processes', count: number) {
+  const before = { held: holdingsOf(pid), seen: look(pid) };
+  child.send({ what, count });
+  await heard();
+  const after = { held: holdingsOf(pid), seen: look(pid) };
+  return {
+    held: (key: keyof typeof after.held) => after.held[key] - before.held[key],
+    seen: (key: keyof typeof after.seen) => after.seen[key] - before.seen[key],
+  };
+}
+
+beforeAll(async () => {
+  const file = join(folder, 'taker.mjs');
+  writeFileSync(file, taker);
+  child = fork(file, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  pid = child.pid!;
+  await heard();
+});
+afterAll(async () => {
+  await killWithAll(pid);
+  rmSync(folder, { recursive: true });
+});
+
+describe('what a process and all that it started hold', () => {
+  it('has each descriptor', async () => {
+    const more = await take('descriptors', 20);
+    expect([more.held('descriptors'), more.seen('descriptors')]).toEqual([20, 20]);
+  });
+
+  it('has the memory that was written', async () => {
+    const more = await take('memory', 64 * MIB);
+    for (const bytes of [more.held('memory'), more.seen('memory')]) {
+      expect(bytes).toBeGreaterThan(60 * MIB);
+      expect(bytes).toBeLessThan(96 * MIB);
+    }
+  });
+
+  it('has each thread', async () => {
+    const more = await take('threads', 3);
+    expect([more.held('threads'), more.seen('threads')]).toEqual([3, 3]);
+    expect(more.held('processes')).toBe(0);
+  });
+
+  it('has those of its children too, of which each is a process', async () => {
+    const more = await take('processes', 2);
+    expect([more.held('processes'), more.held('threads')]).toEqual([2, 2]);
+    expect(descendantsOf(pid)).toHaveLength(2);
+  });
+});
+
+it('of a process that is gone there is nothing', async () => {
+  const gone = fork(join(folder, 'taker.mjs'), { execArgv: [], stdio: 'ignore' });
+  await within(10_000, 'it to be there', once(gone, 'message'));
+  gone.kill('SIGKILL');
+  await once(gone, 'exit');
+  expect(isRunning(gone.pid!)).toBe(false);
+  expect(holdingsOf(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, processes: 0 });
+  expect(look(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, cpu: 0 });
+});

@@ -1,0 +1,169 @@
+/** Closing a server more than once, with deadlines of every kind: the end only ever comes nearer. */
+import { connect } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import type { ServeOptions } from '../src/host/plan.ts';
+import { ask, NetClient } from './support/clients.ts';
+import { descendantsOf } from './support/kernel.ts';
+import { Serving, variants } from './support/serving.ts';
+import { MS, until, within } from './support/until.ts';
+
+const BEAUTIFUL = 'Beautiful is better than?';
+/** The longest that is allowed: whoever waits for it is stopped by something else. */
+const FOREVER = 3_600_000;
+
+const never: ServeOptions = { think: FOREVER, thinkHow: 'defer' };
+const inProcess: ServeOptions = {
+  architecture: 'callback',
+  service: { delimiter: '?', answerAsync: () => new Promise<string>(() => {}) },
+};
+const kinds: readonly (readonly [string, ServeOptions])[] = [
+  ['epoll', { ...never, architecture: 'epoll' }],
+  ['uring', { ...never, architecture: 'uring' }],
+  ['callback', { ...never, architecture: 'callback' }],
+  ['threaded', { ...never, architecture: 'threaded' }],
+  ['a server in this process', inProcess],
+];
+
+const isRefused = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(false)).on('error', () => resolve(true));
+    socket.on('connect', () => socket.destroy());
+  });
+
+describe.each(kinds)('%s', (_, options) => {
+  /** With a client that is owed an answer which never comes. */
+  async function owing() {
+    const serving = await Serving.start(options);
+    const client = await NetClient.connect(serving.address);
+    await serving.expectAccepted(client.peer);
+    await client.send(BEAUTIFUL);
+    await serving.expectReceived(client.peer);
+    return { serving, client };
+  }
+
+  it.each([
+    ['the same as ever', undefined],
+    ['later', FOREVER],
+  ])('is closed again with a deadline that is %s, and ends no later for that', async (_which, deadline) => {
+    const { serving, client } = await owing();
+    const closed = serving.server.close({ deadline: 300 * MS });
+    const again = serving.server.close(deadline === undefined ? {} : { deadline });
+    // A drain is ten seconds by default.
+    await within(8000, 'the end of the server', closed);
+    await again;
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    await client.close();
+  });
+
+  it('is closed again with a deadline that is nearer, and ends by then', async () => {
+    const { serving, client } = await owing();
+    const closed = serving.server.close({ deadline: FOREVER });
+    void serving.server.close({ deadline: 300 * MS });
+    await within(8000, 'the end of the server', closed);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    await client.close();
+  });
+});
+
+describe('whoever is cut off is counted once', () => {
+  /** So many clients that are owed an answer which never comes. */
+  async function owing(options: ServeOptions, count: number) {
+    const serving = await Serving.start({ ...never, ...options });
+    const clients: NetClient[] = [];
+    for (let i = 0; i < count; i++) {
+      const client = await NetClient.connect(serving.address);
+      await client.send(BEAUTIFUL);
+      await serving.expectReceived(client.peer);
+      clients.push(client);
+    }
+    return { serving, clients };
+  }
+  const opened = (serving: Serving) =>
+    serving.server.workers().reduce((sum, { open }) => sum + open, 0);
+
+  it.each(variants.filter(({ capacity }) => capacity > 2))('as $title stops', async ({
+    options,
+  }) => {
+    const { serving, clients } = await owing(options, 3);
+    await within(8000, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 3 });
+    for (const client of clients) await client.close();
+  });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('and whoever has left before its answer came is not, with %s', async (architecture) => {
+    const { serving, clients } = await owing({ architecture }, 4);
+    await clients[0]!.reset();
+    await clients[1]!.reset();
+    await until('them to be gone', () => opened(serving) === 2);
+    await within(8000, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
+    for (const client of clients.slice(2)) await client.close();
+  });
+
+  it.each([
+    'epoll',
+    'threaded',
+  ])('as a worker of %s is killed that is leaving', async (architecture) => {
+    const { serving, clients } = await owing({ architecture }, 2);
+    const closed = serving.server.close({ deadline: FOREVER });
+    process.kill(serving.server.pids[0]!, 'SIGKILL');
+    await within(8000, 'the end of the server', closed);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
+    for (const client of clients) await client.close();
+  });
+
+  it.each([
+    { architecture: 'inetd' },
+    { architecture: 'socketserver', mixin: 'forking' },
+  ] as const)('as one of the processes of $architecture is killed that is leaving', async (options) => {
+    const { serving, clients } = await owing({ ...options, think: 3000 * MS }, 2);
+    const closed = serving.server.close({ deadline: FOREVER });
+    await until('the listener to be closed', () => isRefused(serving.server.port));
+    process.kill(descendantsOf(serving.server.pids[0]!)[0]!, 'SIGKILL');
+    await within(8000, 'the end of the server', closed);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 1 });
+    for (const client of clients) await client.close();
+  });
+
+  it.each([
+    'epoll',
+    'threaded',
+  ])('as a worker of %s is killed that others have replaced: its death is told', async (architecture) => {
+    const { serving, clients } = await owing({ architecture, drain: FOREVER }, 2);
+    const [old] = serving.server.pids;
+    await serving.server.restart();
+    process.kill(old!, 'SIGKILL');
+    const died = await until('its death to be told', () =>
+      serving.events.find(({ type }) => type === 'died'),
+    );
+    expect(died).toMatchObject({ pid: old, lost: 2, delay: undefined });
+    await serving.server.close({ deadline: 0 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 0 });
+    for (const client of clients) await client.close();
+  });
+});
+
+describe.each([
+  ['epoll', { architecture: 'epoll' }],
+  [
+    'a server in this process',
+    { architecture: 'coroutine', service: { delimiter: '?', answer: () => 'Ugly.' } },
+  ],
+] as const)('%s', (_, options) => {
+  it('refuses a deadline that is none, and serves on', async () => {
+    const serving = await Serving.start(options);
+    const client = await NetClient.connect(serving.address);
+    for (const deadline of [Number.POSITIVE_INFINITY, 2 ** 31, FOREVER + 1, Number.NaN, -5, 1.5]) {
+      await expect(serving.server.close({ deadline })).rejects.toThrow(
+        `Cannot use ${deadline} as a deadline in ms: give a whole number from 0 to 3600000`,
+      );
+    }
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.close();
+  });
+});

@@ -1,0 +1,115 @@
+/** The account on its way from those who serve to those who read: what comes of it under strain. */
+import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { connect } from '../src/index.ts';
+import { type Process, spawnMondo } from './support/processes.ts';
+import { Serving } from './support/serving.ts';
+import { until } from './support/until.ts';
+
+const throws = new URL('./support/services/throws.ts', import.meta.url);
+
+it('long errors of several threads at once are told of one by one', async () => {
+  const serving = await Serving.start({ architecture: 'threaded', threads: 8, service: throws });
+  const { port } = serving.server;
+  const failures = () => serving.events.filter(({ type }) => type === 'threw').length;
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let i = 0; i < 25; i++) {
+        const client = await connect('127.0.0.1', port);
+        await expect(client.ask('long?')).rejects.toThrow();
+        await client.close();
+      }
+    }),
+  );
+  await until('all to be told of', () => failures() === 200);
+  await serving.stop();
+});
+
+it('a peer cannot forge a line of the log, nor command its terminal', async () => {
+  await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', throws.pathname);
+  const client = await connect('127.0.0.1', await portOf(server));
+  const forged = '\n[15:00:00.000]: Stopped: 0 answered to the end, 0 cut off\n\x1b[2J\x9b2J?';
+  await expect(client.ask(forged)).rejects.toThrow();
+  await client.close();
+  await server.printed(/no answer to .*\?\n/);
+  server.child.kill('SIGTERM');
+  const { stdout } = await server.ended();
+  expect(stdout.match(/^\[\S+: Stopped/gm)).toHaveLength(1);
+  expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
+});
+
+it.each(['text', 'json'])('a storm of clients is none of log lines, as %s', async (form) => {
+  await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', form);
+  const port = await portOf(server);
+  const leaveInside = async () => {
+    const socket = connectTcp(port, '127.0.0.1');
+    socket.end('Simple');
+    await once(socket.resume(), 'close');
+  };
+  await Promise.all(Array.from({ length: 100 }, leaveInside));
+  server.child.kill('SIGTERM');
+  const { stdout } = await server.ended();
+  expect(stdout.match(/Accepted connection/g)).toHaveLength(100);
+  expect(stdout.match(/ sent \\?"Simple\\?" but then closed/g)).toHaveLength(5);
+  expect(stdout).toMatch(/… and 95 more.* closed inside a question/);
+});
+
+/** More than the sockets between a server and its reader have room for. */
+const MANY = 1000;
+
+async function portOf(server: Process): Promise<number> {
+  return Number((await server.printed(/Listening at [^"]*?:(\d+)/))[1]);
+}
+
+/** So many conversations, several at a time, each with its answer. */
+async function converse(port: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: 8 }, async () => {
+      for (let i = 0; i < MANY / 8; i++) {
+        const client = await connect('127.0.0.1', port);
+        expect(await client.ask('Simple is better than?')).toBe('Complex.');
+        await client.close();
+      }
+    }),
+  );
+}
+
+describe.each(['text', 'json'])('a log as %s that nobody reads', (form) => {
+  it.each(['epoll', 'callback'])('holds up neither the clients of %s nor its end', async (name) => {
+    await using server = spawnMondo('serve', name, '-p', '0', '--log', form);
+    const port = await portOf(server);
+    server.child.stdout.pause();
+    await converse(port);
+    server.child.kill('SIGTERM');
+    await until('its end', () => !server.isRunning);
+    server.child.stdout.resume();
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('is written on to its end when it is read again', async () => {
+    await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', form);
+    const port = await portOf(server);
+    server.child.stdout.pause();
+    await converse(port);
+    server.child.kill('SIGTERM');
+    server.child.stdout.resume();
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Accepted connection/g)).toHaveLength(MANY);
+    expect(stdout).toMatch(/Stopped: 0 answered to the end, 0 cut off[^\n]*\n$/);
+  });
+});
+
+it('a supervisor that is stopped holds up no worker, and hears what it did not hear', async () => {
+  await using server = spawnMondo('serve', 'epoll', '-p', '0');
+  const port = await portOf(server);
+  server.child.kill('SIGSTOP');
+  await converse(port);
+  server.child.kill('SIGCONT');
+  // The next that happens has it told.
+  await until('word of it', async () => {
+    await (await connect('127.0.0.1', port)).close();
+    return /events dropped: the supervisor took none/.test(server.stdout);
+  });
+});

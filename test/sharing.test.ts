@@ -1,0 +1,45 @@
+/** One peer asks thousands of slow questions in one write: others are answered meanwhile, and a stop finds its moment. */
+import { describe, expect, it } from 'vitest';
+import { ask, NetClient } from './support/clients.ts';
+import { SLOW } from './support/services/slow.ts';
+import { architectures, Serving } from './support/serving.ts';
+import { MS } from './support/until.ts';
+
+const service = new URL('./support/services/slow.ts', import.meta.url);
+/** To answer all of them takes longer than a test's clients wait for anything. */
+const MANY = 'x?'.repeat(Math.ceil((20_000 * MS) / SLOW));
+
+describe.each(architectures)('$title', ({ options, traits }) => {
+  const isOne = traits.capacity === 'one';
+
+  it.skipIf(isOne)('answers others while one has thousands of questions', async () => {
+    const serving = await Serving.start({ ...options, service });
+    const many = await NetClient.connect(serving.address);
+    await many.send(MANY);
+    expect(await many.receive(3)).toBe('ok.');
+    const other = await NetClient.connect(serving.address);
+    for (let i = 0; i < 3; i++) expect(await ask(other, 'x?', 3)).toBe('ok.');
+    await other.send('x?');
+    await serving.expectReceived(other.peer);
+    const closed = serving.server.close({ deadline: 1500 * MS });
+    expect(await other.rest()).toBe('ok.');
+    await closed;
+    expect(serving.accountOf(many.peer)).toEqual(['accepted', 'cut']);
+    await many.close();
+    await other.close();
+  });
+
+  it('cuts off who has thousands of questions when its time is over', async () => {
+    const serving = await Serving.start({ ...options, service });
+    const many = await NetClient.connect(serving.address);
+    await many.send(MANY);
+    expect(await many.receive(3)).toBe('ok.');
+    await serving.server.close({ deadline: 100 * MS });
+    // Who is killed tells nothing.
+    expect(serving.accountOf(many.peer)).toEqual(['accepted', 'cut']);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    const answers = await many.rest().catch(() => '');
+    expect(answers).toBe('ok.'.repeat(answers.length / 3));
+    await many.close();
+  });
+});

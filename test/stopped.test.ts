@@ -1,0 +1,60 @@
+/** The last line of the log: how many of those that had asked were answered to the end, and how many cut off. */
+import { expect, it } from 'vitest';
+import { NetClient } from './support/clients.ts';
+import { isReceived } from './support/kernel.ts';
+import { spawnMondo } from './support/processes.ts';
+import { architectures } from './support/serving.ts';
+import { MS, until } from './support/until.ts';
+
+const QUESTION = 'Beautiful is better than?';
+/** Long enough to be told to stop before the answer is due, on a slow machine that has much else to do. */
+const LONG = 6000 * MS;
+/** Whoever waits for it is stopped by something else. */
+const FOREVER = 3_600_000;
+
+const portOf = (client: NetClient) => Number(client.peer.split(':').at(-1));
+
+/** Tells such a server to stop as one client waits for its answer, and another has asked nothing. */
+async function stopped(words: readonly string[], capacity: number) {
+  await using server = spawnMondo('serve', '-p', '0', '--think-how', 'defer', ...words);
+  const [, text] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+  const address = { family: 'IPv4', host: '127.0.0.1', port: Number(text) } as const;
+  const asking = await NetClient.connect(address);
+  await asking.send(QUESTION);
+  await until('it to be received', () => isReceived(address.port, portOf(asking)));
+  const resting = capacity > 1 ? await NetClient.connect(address) : undefined;
+  server.child.kill('SIGTERM');
+  const { code, stdout, stderr } = await server.ended();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  // By then the kernel has all that it ever said.
+  const answer = await asking.rest();
+  expect((await resting?.rest()) ?? '').toBe('');
+  for (const client of [asking, resting]) await client?.close();
+  return { answer, last: stdout.trimEnd().split('\n').at(-1) };
+}
+
+it.concurrent.each(architectures)('$title told by SIGTERM tells who was answered first', async ({
+  options,
+  capacity,
+}) => {
+  const { answer, last } = await stopped(
+    [options.architecture!, '--think', String(LONG)],
+    capacity,
+  );
+  expect(answer).toBe('Ugly.');
+  expect(last).toMatch(/Stopped: 1 answered to the end, 0 cut off($|; connections per worker: )/);
+});
+
+it.concurrent.each(
+  architectures,
+)('$title told by SIGTERM tells who was cut off when the time was over', async ({
+  options,
+  capacity,
+}) => {
+  const { answer, last } = await stopped(
+    [options.architecture!, '--think', String(FOREVER), '--drain', '200ms'],
+    capacity,
+  );
+  expect(answer).toBe('');
+  expect(last).toMatch(/Stopped: 0 answered to the end, 1 cut off($|; connections per worker: )/);
+});

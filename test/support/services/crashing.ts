@@ -1,0 +1,19 @@
+/** A service that harms its process when it is asked to, and else answers; it has only the asynchronous form. */
+import type { Service } from '../../../src/protocol/service.ts';
+
+const crashing: Service = {
+  delimiter: '?',
+  answerAsync(question) {
+    if (question === 'throw?') setTimeout(() => lose('thrown'), 1);
+    else if (question === 'exit?') setTimeout(() => process.exit(3), 1);
+    else if (question === 'reject?') void Promise.reject(new Error('rejected'));
+    else return Promise.resolve(question);
+    return new Promise(() => {});
+  },
+};
+
+function lose(text: string): never {
+  throw new Error(text);
+}
+
+export default crashing;
