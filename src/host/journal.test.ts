@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressOf, WOULD_BLOCK } from '../os/libc.ts';
-import { accept, close, connect, openListener, recvReady } from '../os/socket.ts';
+import { accept, close, connect, openListener, recvReady, setBlocking } from '../os/socket.ts';
 import { eventReader, journalInto, lineOf } from './journal.ts';
 
 const complain = (text: string) => {
@@ -78,6 +78,7 @@ it.runIf(process.platform === 'linux')(
     const listener = openListener({ family: 'unix', path }, { backlog: 1 });
     const reading = connect({ family: 'unix', path });
     const writing = accept(listener);
+    setBlocking(writing, false);
     try {
       const bytes = Buffer.allocUnsafeSlow(1_000_000);
       const readAll = () => {

@@ -5,10 +5,9 @@
  * All threads of a worker, and the processes it starts, write to one stream socket. Their lines stay whole as long as
  * the kernel queues each as one piece: up to 32 KiB, unix_stream_sendmsg. So texts are cut before they are written.
  */
+import { writeSync } from 'node:fs';
 import type { Journal, WorkerEvent } from '../architectures/architecture.ts';
-import { addressOf, SystemError, WOULD_BLOCK } from '../os/libc.ts';
 import { awaitWritable } from '../os/poll.ts';
-import { sendReady } from '../os/socket.ts';
 import { quoted, shortened } from '../protocol/shown.ts';
 
 /** What a worker tells its supervisor about itself. */
@@ -41,11 +40,10 @@ export function journalInto(fd: number, tid: number, on: boolean): Journal {
   };
 }
 
-/** More than the longest line. */
-const buffer = Buffer.allocUnsafeSlow(32_768);
-const address = addressOf(buffer);
-
 /**
+ * With Node's own write(2): whoever traces the calls of an architecture is to see none of ours among them.
+ *
+ * @param fd is not to block
  * @param patience how long to wait for room, in ms; default: for ever, since nobody would go on without it, where a
  *   worker says that it serves or that it ends
  * @returns false if there was none
@@ -55,23 +53,22 @@ export function writeEvent(
   event: Stamped<WorkerEvent | StartEvent>,
   patience = event.type === 'ready' || event.type === 'fatal' ? Number.POSITIVE_INFINITY : PATIENCE,
 ): boolean {
-  const length = buffer.write(lineOf(event));
+  const line = lineOf(event);
   const end = performance.now() + patience;
-  try {
-    for (;;) {
-      const sent = sendReady(fd, address, length);
-      if (sent >= 0) return true;
-      if (sent !== WOULD_BLOCK) continue;
-      const left = end - performance.now();
-      if (left <= 0) return false;
-      awaitWritable(fd, Math.min(left, PATIENCE));
+  for (;;) {
+    try {
+      writeSync(fd, line);
+      return true;
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // The supervisor is gone, and with it its server. All but one kind of process are about to be told so by the
+      // kernel: an assistant whose own worker went before.
+      if (code === 'EPIPE') process.kill(process.pid, 'SIGKILL');
+      if (code !== 'EAGAIN') throw error;
     }
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.code !== 'EPIPE') throw error;
-    // The supervisor is gone, and with it its server. All but one kind of process are about to be told so by the
-    // kernel: an assistant whose own worker went before.
-    process.kill(process.pid, 'SIGKILL');
-    return false;
+    const left = end - performance.now();
+    if (left <= 0) return false;
+    awaitWritable(fd, Math.min(left, PATIENCE));
   }
 }
 

@@ -19,7 +19,7 @@ import {
   signalWithParent,
   threadId,
 } from '../os/signal.ts';
-import { blockOnStandardInput, close } from '../os/socket.ts';
+import { blockOnStandardInput, close, setBlocking } from '../os/socket.ts';
 import { type FromThread, newCounters, RUNNING, STARTING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
 import { crash } from './crash.ts';
@@ -240,6 +240,7 @@ if (config.assistant === undefined) {
 }
 leaveSignalsToSupervisor();
 interruptible();
+setBlocking(JOURNAL_FD, false);
 
 process.on('uncaughtException', crash);
 try {
