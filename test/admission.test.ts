@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
+import { dial } from '../src/os/dialing.ts';
+import { reset } from '../src/os/socket.ts';
 import { acceptedAt, descendantsOf } from './support/kernel.ts';
 import { steady, until, within } from './support/until.ts';
 
@@ -103,6 +105,10 @@ async function started(options: ServeOptions) {
       }
       return all;
     },
+    accepted: () =>
+      events.flatMap((event) =>
+        event.type === 'accepted' ? [event.peer.replace(/:\d+$/, '')] : [],
+      ),
     refusals: () =>
       events.flatMap((event) =>
         event.type === 'refused' ? [`${event.peer.replace(/:\d+$/, '')} ${event.reason}`] : [],
@@ -234,6 +240,18 @@ describe.each(
     expect(await served.guest('127.0.0.4').isServed()).toBe(true);
     await until('the account', () => served.refusals().length === 6 - came);
     await served.letIn();
+  });
+
+  it('limits how often those come who reset before they are taken', async () => {
+    await using served = await started({ ...options, limits: { acceptsPerSecond: 2 } });
+    const address = { family: 'IPv4', host: '127.0.0.1', port: served.server.port } as const;
+    const since = performance.now();
+    for (let i = 0; i < 60; i++) reset(dial(address, { from: '127.0.0.5' }));
+    await served.letIn('127.0.0.6');
+    const seconds = (performance.now() - since) / 1000;
+    const others = served.accepted().filter((peer) => peer !== '127.0.0.6');
+    expect(others).not.toContain('unknown');
+    expect(others.length).toBeLessThanOrEqual(2 + seconds * 2 + 1);
   });
 
   it('lets in who is allowed and not denied', async () => {

@@ -102,10 +102,14 @@ export const isResting = (): boolean => restsUntil > 0 && performance.now() < re
 export function admit(worker: WorkerContext, socket: number): boolean {
   const { admission } = worker;
   cameThrough();
-  const reason = admission.admit(
-    socket,
-    admission.needsAddress ? peerAddressOf(socket) : undefined,
-  );
+  const address = admission.needsAddress ? peerAddressOf(socket) : undefined;
+  // It has reset. Nobody knows any more whose rate it counts for, so it is as if it had never come.
+  if (address === 'gone') {
+    admission.cancel();
+    close(socket);
+    return false;
+  }
+  const reason = admission.admit(socket, address);
   if (reason === undefined) return true;
   turnAway(worker, socket, reason, () => peerOf(socket));
   return false;

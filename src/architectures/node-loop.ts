@@ -45,6 +45,12 @@ export async function serveOnNode(
   }
 
   function enter(socket: Socket): void {
+    // It has reset. Nobody knows any more whose rate it counts for, so it is as if it had never come.
+    if (admission.needsAddress && socket.remoteAddress === undefined && !listener.isUnix) {
+      admission.cancel();
+      socket.destroy();
+      return;
+    }
     const result = admission.enter(admission.needsAddress ? addressOf(socket) : undefined);
     const peer = journal.on ? peerText(socket, listener.isUnix) : '';
     if (typeof result === 'string') {

@@ -212,11 +212,11 @@ export function localAddress(fd: number): SocketAddress {
   return decodeAddress(bytes, length.readInt32LE(0));
 }
 
-/** The address alone of who is at the other end, as 16 bytes; undefined for a unix peer, or one that is gone. */
-export function peerAddressOf(fd: number): Uint8Array | undefined {
+/** The address alone of who is at the other end, as 16 bytes; undefined for a unix peer. */
+export function peerAddressOf(fd: number): Uint8Array | undefined | 'gone' {
   const bytes = Buffer.alloc(ADDRESS_SIZE);
   const length = int(ADDRESS_SIZE);
-  if (libc.getpeername(fd, bytes, length) < 0) return undefined;
+  if (libc.getpeername(fd, bytes, length) < 0) return 'gone';
   return addressBytes(bytes, length.readInt32LE(0));
 }
 
