@@ -1,11 +1,13 @@
 /** One peer asks thousands of slow questions in one write: others are answered meanwhile, and a stop finds its moment. */
 import { describe, expect, it } from 'vitest';
 import { ask, NetClient } from './support/clients.ts';
+import { BULK } from './support/services/bulky.ts';
 import { SLOW } from './support/services/slow.ts';
 import { architectures, Serving } from './support/serving.ts';
-import { MS } from './support/until.ts';
+import { MS, staysPending } from './support/until.ts';
 
 const service = new URL('./support/services/slow.ts', import.meta.url);
+const bulky = new URL('./support/services/bulky.ts', import.meta.url);
 /** To answer all of them takes longer than a test's clients wait for anything. */
 const MANY = 'x?'.repeat(Math.ceil((20_000 * MS) / SLOW));
 
@@ -27,6 +29,19 @@ describe.each(architectures)('$title', ({ options, traits }) => {
     expect(serving.accountOf(many.peer)).toEqual(['accepted', 'cut']);
     await many.close();
     await other.close();
+  });
+
+  it('gives all its answers at a stop to one who takes them late', async () => {
+    const serving = await Serving.start({ ...options, service: bulky });
+    const client = await NetClient.connect(serving.address);
+    await client.send('x?'.repeat(1000));
+    await client.receive(BULK);
+    const closed = serving.server.close({ deadline: 14_000 * MS });
+    expect(await staysPending(closed, 500)).toBe(true);
+    expect((await client.rest()).length).toBe(999 * BULK);
+    await closed;
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 0 });
+    await client.close();
   });
 
   it('cuts off who has thousands of questions when its time is over', async () => {

@@ -300,7 +300,11 @@ export class Completions {
     const length = out.length - out.start;
     const flight = this.#flights[fd];
     if (length > 0 && this.#endsIdle) {
-      if (!this.#sendDirectly(fd, conversation, turn)) return;
+      if (!this.#sendDirectly(fd, conversation, turn)) {
+        const left = this.#flights[fd];
+        if (left !== undefined && typeof turn === 'number') this.#think(fd, left, turn);
+        return;
+      }
     } else if (length > 0) {
       const from = out.address + out.start;
       this.#ring.sendNow(fd, this.#generation[fd]!, from, length);
@@ -316,10 +320,8 @@ export class Completions {
     }
     const kept = flight ?? this.#keep(fd, conversation, turn);
     kept.turn = turn;
-    if (typeof turn === 'number') {
-      kept.waiting = true;
-      this.#timers.add(performance.now() + turn, { fd, flight: kept });
-    } else if (turn !== undefined || kept.halfClosed) {
+    if (typeof turn === 'number') this.#think(fd, kept, turn);
+    else if (turn !== undefined || kept.halfClosed) {
       this.#waitForTurn(fd, kept);
     } else if (kept.paused) {
       kept.paused = false;
@@ -327,6 +329,11 @@ export class Completions {
     } else if (conversation.idle && kept.receiving) {
       this.#flights[fd] = undefined;
     }
+  }
+
+  #think(fd: number, flight: Flight, ms: number): void {
+    flight.waiting = true;
+    this.#timers.add(performance.now() + ms, { fd, flight });
   }
 
   /**
