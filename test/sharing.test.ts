@@ -34,11 +34,11 @@ describe.each(architectures)('$title', ({ options, traits }) => {
   it('gives all its answers at a stop to one who takes them late', async () => {
     const serving = await Serving.start({ ...options, service: bulky });
     const client = await NetClient.connect(serving.address);
-    await client.send('x?'.repeat(1000));
+    await client.send('x?'.repeat(20_000));
     await client.receive(BULK);
     const closed = serving.server.close({ deadline: 14_000 * MS });
     expect(await staysPending(closed, 500)).toBe(true);
-    expect((await client.rest()).length).toBe(999 * BULK);
+    expect((await client.rest()).length).toBe(19_999 * BULK);
     await closed;
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 0 });
     await client.close();

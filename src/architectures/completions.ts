@@ -216,6 +216,7 @@ export class Completions {
     }
     flight.unsent = undefined;
     this.#backlog.note(unsent.length, 0);
+    if (this.#endsIdle) this.#answered.add(fd);
     this.#goOnWith(fd, flight);
   }
 

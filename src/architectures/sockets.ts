@@ -150,7 +150,7 @@ export class Sockets {
       if (unsent.sent < unsent.bytes.length) return WRITABLE;
       this.bytesToSend[fd] = undefined;
       this.#backlog.note(unsent.bytes.length, 0);
-      return this.#goOn(fd, conversation, this.#turns[fd]);
+      return this.#goOn(fd, conversation, this.#turns[fd], true);
     } catch (error) {
       return this.#end(fd, conversation, { cause: error as Error });
     }
@@ -249,11 +249,11 @@ export class Sockets {
   }
 
   /** Sends the outbox and does what the conversation wants, until that is to wait for something. */
-  #goOn(fd: number, conversation: Conversation, first: Turn): number {
+  #goOn(fd: number, conversation: Conversation, first: Turn, hasSent = false): number {
     const out = this.#out;
     let turn = first;
     let looks = 0;
-    let isAnswered = false;
+    let isAnswered = hasSent;
     for (;;) {
       if (out.length > 0) {
         isAnswered = true;

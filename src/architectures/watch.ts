@@ -7,7 +7,7 @@ import type { Ending } from '../protocol/account.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Backlog } from './backlog.ts';
 import { Deadlines, type TimeLimit } from './deadlines.ts';
-import { GONE } from './phases.ts';
+import { GONE, IDLE } from './phases.ts';
 
 export interface Watched {
   /** What the connection is doing now, see phases.ts. */
@@ -65,6 +65,8 @@ export class Watch {
   /** Ends the connections in the order that the worker's departure wants; resolves when none is left. */
   async leave(): Promise<void> {
     const { departure } = this.#worker;
+    /** Who was owed something. */
+    const busy = new Set<Watched>();
     // What has come by now is read in the next turn, and answered.
     await nextTurn();
     await nextTurn();
@@ -76,8 +78,9 @@ export class Watch {
         const phase = connection?.phase() ?? GONE;
         if (connection === undefined || phase === GONE) continue;
         left++;
+        if (phase !== IDLE) busy.add(connection);
         if (!departure.ends(phase)) continue;
-        departure.note(phase, false);
+        departure.note(phase, busy.has(connection));
         connection.endFor(departure.cause);
       }
       if (left === 0 || isOver) return;
