@@ -115,6 +115,19 @@ describe('a worker that is replaced', () => {
     expect(departure.ends(IDLE)).toBe(true);
   });
 
+  it('gives a question 250 ms from the moment it notices a stop that comes later', () => {
+    const { scoreboard, departure } = worker();
+    scoreboard.replace(2, 5000);
+    expect(departure.ends(QUESTION)).toBe(false);
+    now += 1000;
+    scoreboard.stop(5000);
+    expect(departure.ends(QUESTION)).toBe(false);
+    now += 249;
+    expect(departure.ends(QUESTION)).toBe(false);
+    now += 1;
+    expect(departure.ends(QUESTION)).toBe(true);
+  });
+
   it('has no more time if the server stops meanwhile, but may have less', () => {
     const { scoreboard, departure } = worker();
     scoreboard.replace(2, 5000);

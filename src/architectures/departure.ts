@@ -28,8 +28,9 @@ export const HALFWAY = 250;
 
 export class Departure {
   readonly #orders: Orders;
-  /** When it was noticed that it is due; -1 before. */
+  /** When it was noticed that it is due, and that the server stops; -1 before. */
   #since = -1;
+  #stopsSince = -1;
   /** Set at a restart. */
   #end = Number.POSITIVE_INFINITY;
 
@@ -70,11 +71,10 @@ export class Departure {
     if (!this.isDue) return false;
     if (phase === IDLE) return this.endsIdle;
     if (this.isOver) return true;
-    return (
-      this.#orders.order === 'stop' &&
-      phase === QUESTION &&
-      performance.now() - this.#noticed >= HALFWAY
-    );
+    if (this.#orders.order !== 'stop') return false;
+    // From that moment on: it may have been replaced long before.
+    if (this.#stopsSince < 0) this.#stopsSince = performance.now();
+    return phase === QUESTION && performance.now() - this.#stopsSince >= HALFWAY;
   }
 
   /**

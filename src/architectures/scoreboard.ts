@@ -21,7 +21,8 @@ const numberOf = {
 export type State = keyof typeof numberOf;
 const states = Object.keys(numberOf) as State[];
 
-const ROWS = 512;
+/** Of threads, in all processes and generations. Those beyond are not listed; what is never used takes no memory. */
+const ROWS = 8192;
 /** 64 bytes, a cache line: two workers never write to the same one. */
 const ROW_WORDS = 16;
 const HEADER_WORDS = 64;
@@ -205,11 +206,12 @@ export class Scoreboard {
   claim(pid: number, tid: number, family: number): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
-      if (i < ROWS - 1 && Atomics.compareExchange(this.#words, at + PID, 0, pid) !== 0) continue;
+      const isShared = i === ROWS - 1;
+      if (!isShared && Atomics.compareExchange(this.#words, at + PID, 0, pid) !== 0) continue;
       for (let used = this.#words[ROWS_USED]!; used <= i; used = this.#words[ROWS_USED]!) {
         Atomics.compareExchange(this.#words, ROWS_USED, used, i + 1);
       }
-      return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family);
+      return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family, isShared);
     }
     throw new Error('unreachable: the last row is always to be had');
   }
@@ -217,7 +219,8 @@ export class Scoreboard {
   /** The rows in use, those of ended workers included until they are freed. */
   read(): RowReading[] {
     const readings: RowReading[] = [];
-    for (let i = 0; i < ROWS; i++) {
+    const used = Atomics.load(this.#words, ROWS_USED);
+    for (let i = 0; i < used; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       if (this.#words[at + PID] === 0) continue;
       readings.push({
@@ -239,7 +242,7 @@ export class Scoreboard {
     const gone = this.read().filter(isGone);
     for (const { row } of gone) {
       const at = HEADER_WORDS + row * ROW_WORDS;
-      this.#words.fill(0, at, at + ROW_WORDS);
+      clear(this.#words.subarray(at, at + ROW_WORDS));
     }
     return gone;
   }
@@ -264,7 +267,12 @@ export class Row {
   readonly #words: Int32Array;
   readonly #words64: BigInt64Array;
 
-  constructor(words: Int32Array, tid: number, family: number) {
+  readonly #isShared: boolean;
+  /** What this worker has in UNSENT. */
+  #unsent = 0;
+
+  constructor(words: Int32Array, tid: number, family: number, isShared = false) {
+    this.#isShared = isShared;
     this.#words = words;
     this.#words64 = words64Of(words);
     words[TID] = tid;
@@ -288,6 +296,7 @@ export class Row {
 
   /** So many bytes of answers more that peers have not taken, or fewer; exact where a row is shared, too. */
   addUnsent(bytes: number): void {
+    this.#unsent += bytes;
     Atomics.add(this.#words64, UNSENT >> 1, BigInt(bytes));
   }
 
@@ -296,8 +305,15 @@ export class Row {
   }
 
   free(): void {
-    this.#words.fill(0);
+    if (this.#isShared) this.addUnsent(-this.#unsent);
+    else clear(this.#words);
   }
+}
+
+/** Empties a row; its number last, since from then on it may be another's. */
+function clear(row: Int32Array): void {
+  row.fill(0, PID + 1);
+  Atomics.store(row, PID, 0);
 }
 
 /** A row that nobody reads, where there is no shared memory. */

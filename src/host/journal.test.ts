@@ -11,6 +11,8 @@ const complain = (text: string) => {
   throw new Error(text);
 };
 
+const stamps = '"at":1,"pid":2,"tid":3';
+
 describe('eventReader', () => {
   it('gives back the events however the pipe cuts them', () => {
     const text = fc.string({ unit: 'binary', maxLength: 12 });
@@ -43,7 +45,7 @@ describe('eventReader', () => {
   it('keeps an event that is not whole until it is', () => {
     const delivered: unknown[] = [];
     const read = eventReader((event) => delivered.push(event.type), complain);
-    read('{"type":"rea');
+    read(`{${stamps},"type":"rea`);
     expect(delivered).toEqual([]);
     read('dy"}\n{"type"');
     expect(delivered).toEqual(['ready']);
@@ -56,7 +58,10 @@ describe('eventReader', () => {
       (event) => delivered.push(event.type),
       (text) => complaints.push(text),
     );
-    read('{"type":"ready"}\n{"type":"acc{"type":"accepted"}\nnull\n5\n{"type":"closed"}\n');
+    read(`{${stamps},"type":"ready"}\n{"type":"acc{"type":"accepted"}\nnull\n5\n`);
+    read('{"type":"failed"}\n');
+    read(`${'x'.repeat(100_000)}`);
+    read(`\n{${stamps},"type":"closed"}\n`);
     expect(delivered).toEqual(['ready', 'closed']);
     expect(complaints).toEqual([expect.stringContaining('{\\"type\\":\\"acc{')]);
   });
@@ -99,7 +104,7 @@ it.runIf(process.platform === 'linux')(
       expect(readAll().map((line) => JSON.parse(line))).toEqual([
         expect.objectContaining({
           type: 'warning',
-          text: expect.stringContaining(`${dropped} events dropped`),
+          text: expect.stringContaining(`${dropped} events of thread 1 dropped`),
         }),
         expect.objectContaining({ type: 'accepted' }),
         expect.objectContaining({ type: 'closed' }),

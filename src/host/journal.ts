@@ -32,7 +32,7 @@ export function journalInto(fd: number, tid: number, on: boolean): Journal {
       // Whoever has waited in vain does not wait again before there was room.
       const patience = dropped === 0 ? PATIENCE : 0;
       if (dropped > 0) {
-        const text = `${dropped.toLocaleString('en')} events dropped: the supervisor took none for ${PATIENCE} ms`;
+        const text = `${dropped.toLocaleString('en')} events of thread ${tid} dropped: the supervisor took none for ${PATIENCE} ms`;
         if (writeEvent(fd, { at, ...stamp, type: 'warning', text }, patience)) dropped = 0;
       }
       if (dropped > 0 || !writeEvent(fd, { at, ...stamp, ...event }, patience)) dropped++;
@@ -80,6 +80,9 @@ export function lineOf(event: Stamped<WorkerEvent | StartEvent>): string {
   return `${JSON.stringify(cut)}\n`;
 }
 
+/** As much of a line as is kept until its end comes, in characters. */
+const MOST_REST = 65_536;
+
 /**
  * Splits what comes out of the socket into events again. A service can write to its worker's descriptors, too: a line
  * that is no event is left out, and the first of them is told to `complain`.
@@ -93,6 +96,8 @@ export function eventReader(
   return (chunk: string): void => {
     const lines = (rest + chunk).split('\n');
     rest = lines.pop()!;
+    // No event is as long.
+    if (rest.length > MOST_REST) rest = '';
     for (const line of lines) {
       const event = parsed(line);
       if (event !== undefined) {
@@ -110,7 +115,8 @@ export function eventReader(
 function parsed(line: string): Stamped<WorkerEvent | StartEvent> | undefined {
   try {
     const value = JSON.parse(line);
-    return typeof value?.type === 'string' ? value : undefined;
+    const isStamped = [value.at, value.pid, value.tid].every((stamp) => typeof stamp === 'number');
+    return isStamped && typeof value.type === 'string' ? value : undefined;
   } catch {
     return undefined;
   }

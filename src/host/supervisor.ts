@@ -357,6 +357,9 @@ export class Supervisor {
   #wasWarned(text: string, at: number): boolean {
     const last = this.#lastWarned.get(text);
     if (last !== undefined && at - last < QUIET) return true;
+    for (const [told, when] of this.#lastWarned) {
+      if (at - when >= QUIET) this.#lastWarned.delete(told);
+    }
     this.#lastWarned.set(text, at);
     return false;
   }

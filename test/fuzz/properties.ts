@@ -256,7 +256,12 @@ export const properties: Readonly<Record<string, fc.IProperty<unknown>>> = {
   ) as fc.IProperty<unknown>,
 
   journal: fc.property(
-    fc.array(fc.record({ type: fc.string(), peer: fc.string({ unit: 'binary' }), at: fc.nat() })),
+    fc.array(
+      fc.record({
+        ...{ type: fc.string(), peer: fc.string({ unit: 'binary' }) },
+        ...{ at: fc.nat(), pid: fc.nat(), tid: fc.nat() },
+      }),
+    ),
     fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
     (events, cuts) => {
       const read: unknown[] = [];
