@@ -171,4 +171,34 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
     expect(stdout.match(/Cannot accept for now/g)!.length).toBeLessThan(4);
     expect(stdout).not.toMatch(/ died| failed/);
   });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('has %s leave its listener alone where it cannot listen again, and do so when there are some', async (architecture) => {
+    await using server = spawnMondo('serve', architecture, '-p', '0', '--limit', 'connections=1');
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    // With it the server is full, and does not listen.
+    const only = await NetClient.connect(address);
+    expect(await ask(only, QUESTION, ANSWER.length)).toBe(ANSWER);
+    const pids = descendantsOf(server.pid);
+    allow(pids, NONE);
+    await only.close();
+    await server.printed(/Cannot listen for now: .*EMFILE/);
+    const late = await NetClient.connect(address);
+    const answer = ask(late, QUESTION, ANSWER.length);
+    const before = look(server.pid).cpu;
+    expect(await staysPending(answer, 1000)).toBe(true);
+    // To try without a pause would take all of that time.
+    expect(look(server.pid).cpu - before).toBeLessThan(500 * MS);
+    allow(pids, ENOUGH);
+    expect(await answer).toBe(ANSWER);
+    await late.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Cannot listen for now/g)!.length).toBeLessThan(4);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
 });

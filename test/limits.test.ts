@@ -183,6 +183,47 @@ describe.each(variants)('$architecture', (options) => {
     expect(served.limited()).toEqual(['question-time']);
   });
 
+  it('keeps who ends each question in time, and begins the next in the same piece', async () => {
+    await using served = await started({ ...options, limits: { questionTime: QUESTION_TIME } });
+    const [end, beginning] = ['an?', 'Simple is better th'];
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    client.write(beginning);
+    const over = performance.now() + QUESTION_TIME * 1.5;
+    for (let i = 1; performance.now() < over; i++) {
+      await passed(QUESTION_TIME / 6);
+      client.write(end + beginning);
+      await until('the answer', () => answers.length === i * 'Complex.'.length, 2000);
+    }
+    expect(served.limited()).toEqual([]);
+    // The last one has no end.
+    await closed(client);
+    await until('the account', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['question-time']);
+  });
+
+  it('does not count for a question how long the answers before it took', async () => {
+    const think = { think: QUESTION_TIME * 0.7, thinkHow: 'defer' } as const;
+    await using served = await started({
+      ...options,
+      ...think,
+      limits: { questionTime: QUESTION_TIME },
+    });
+    let answers = '';
+    const client = served.connect((data) => {
+      answers += data;
+    });
+    client.write('Simple is better than?'.repeat(2));
+    await until('both answers', () => answers === 'Complex.'.repeat(2));
+    client.write('Simple is better th');
+    await passed(QUESTION_TIME / 6);
+    client.write('an?');
+    await until('the third answer', () => answers === 'Complex.'.repeat(3), 4000);
+    expect(served.limited()).toEqual([]);
+  });
+
   it('ends a question without an end', async () => {
     await using served = await started({ ...options, limits: { questionSize: 1000 } });
     const client = served.connect();

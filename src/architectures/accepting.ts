@@ -75,6 +75,7 @@ export function acceptOne(worker: WorkerContext, queued?: () => number): Accepte
     // A place that is kept here while nobody comes is missing where somebody waits.
     if (!isReadable(worker.listener, -1)) return undefined;
     // It may be a worker that leaves, on the same listener, who accepts them: the place is not to wait for others.
+    // That stays so when there are plenty again: ten wakes a second, but who sleeps here then sees that they become few.
     setReceiveTimeout(worker.listener, HOLD);
   }
   if (!worker.admission.reserve()) {

@@ -88,14 +88,16 @@ function recvUntil(
     // Whoever is to be ended is answered first what it has asked by now.
     const isLast = worker.stopping && worker.departure.ends(phaseOf(conversation, out));
     if (isLast && worker.departure.isOver) throw new Over(worker.departure.cause);
-    patience.beforeRecv(conversation.heldLength > 0);
+    const held = conversation.heldLength;
+    patience.beforeRecv(held > 0);
     const receive = isLast ? recvReady : recv;
     const count = receive(socket, receivedAddress, received.length);
     worker.row.state = 'answering';
     if (count === 0) throw new Over('end of stream');
     if (count > 0) turn = conversation.receive(received, 0, count, out);
     else if (isLast) throw new Over(worker.departure.cause);
-    patience.afterRecv(count, conversation.heldLength > 0);
+    const left = conversation.heldLength;
+    patience.afterRecv(count, left > 0, count > 0 && left < held + count);
   }
   return turn;
 }

@@ -10,6 +10,8 @@ import { Watch } from './watch.ts';
 
 /** How often it is looked whether other workers have made room, in ms: they cannot tell. */
 const GLANCE = 5;
+/** How long to leave the listener alone where a resource for it is lacking, in ms, as the other loops do. */
+const BACK_OFF = 100;
 /** How often it is told that there are no more descriptors, in ms. */
 const QUIET = 5000;
 
@@ -24,6 +26,8 @@ export async function serveOnNode(
   /** Accepted, and neither heard nor counted until there is room. */
   const waiting: Socket[] = [];
   let looking: NodeJS.Timeout | undefined;
+  /** Until when the listener is left alone, by `performance.now`. */
+  let restsUntil = 0;
   const listener = new NodeListener(worker, arrive);
 
   /** Whether the listener is to be open: where others share it, with a place for whoever comes next. */
@@ -86,7 +90,8 @@ export async function serveOnNode(
       if (socket.destroyed) admission.cancel();
       else enter(socket);
     }
-    if (!listener.isOpen && !worker.stopping && mayAccept()) reopen();
+    const isResting = performance.now() < restsUntil;
+    if (!listener.isOpen && !worker.stopping && !isResting && mayAccept()) reopen();
     if (waiting.length > 0 || !listener.isOpen) {
       looking ??= setInterval(look, GLANCE);
       return;
@@ -98,8 +103,10 @@ export async function serveOnNode(
   function reopen(): void {
     listener.open().catch((error: Error) => {
       admission.cancel();
-      warn(`Cannot listen for now: ${error.message}; trying again every ${GLANCE} ms`);
-      look();
+      restsUntil = performance.now() + BACK_OFF;
+      warn(`Cannot listen for now: ${error.message}; trying again every ${BACK_OFF} ms`);
+      // Not at once: without descriptors it fails at once, and no timer and no close would have its turn any more.
+      if (!worker.stopping) looking ??= setInterval(look, GLANCE);
     });
   }
 

@@ -31,8 +31,10 @@ export class Patience {
   readonly #born = performance.now();
   /** Whether it was given an answer since its worker is to leave. */
   isAnswered = false;
-  /** When the question that is being received began; 0: none is. */
+  /** Since when the rest of a question is waited for; 0: it is not. */
   #questionSince = 0;
+  /** Whether what is held of a question is of another than that. */
+  #isNextQuestion = false;
   #sendingSince = 0;
   readonly #backlog: Backlog;
   /** What of it counts there. */
@@ -57,6 +59,7 @@ export class Patience {
    */
   beforeRecv(inQuestion: boolean): void {
     const { idle, questionTime, age } = this.worker.limits;
+    if (questionTime > 0) this.#timeQuestion(inQuestion);
     if (!this.#mayAge) return;
     const most = age + (inQuestion ? HALFWAY : 0);
     const left = this.#born + most - performance.now();
@@ -73,27 +76,22 @@ export class Patience {
    *
    * @param count what `recv` gave: bytes, or `WOULD_BLOCK` after its timeout
    * @param inQuestion whether there is a part of a question now
+   * @param isWhole whether this `recv` made a question whole: what is there now is of another
    */
-  afterRecv(count: number, inQuestion: boolean): void {
+  afterRecv(count: number, inQuestion: boolean, isWhole: boolean): void {
     const { idle, questionTime } = this.worker.limits;
     if (count > 0) this.#isIdleCounted = false;
-    if (count === WOULD_BLOCK && !inQuestion && this.#questionSince === 0 && idle > 0) {
+    if (count === WOULD_BLOCK && !inQuestion && idle > 0) {
       // What it was woken for may be its age, of which `beforeRecv` knows.
       if (!this.#isOlderThan(0) && !this.#isIdleCounted) {
         this.#reach('idle');
         this.#isIdleCounted = true;
       }
     }
-    if (questionTime === 0) return;
-    if (!inQuestion) {
-      if (this.#questionSince > 0) setReceiveTimeout(this.#socket, idle);
-      this.#questionSince = 0;
-      return;
-    }
-    if (this.#questionSince === COUNTED) return;
-    const now = performance.now();
-    if (this.#questionSince === 0) this.#questionSince = now;
-    const left = this.#questionSince + questionTime - now;
+    if (isWhole) this.#isNextQuestion = true;
+    if (!inQuestion || isWhole) return;
+    if (this.#questionSince === 0 || this.#questionSince === COUNTED) return;
+    const left = this.#questionSince + questionTime - performance.now();
     if (left > 0) {
       // Not after each byte that drips: the time to finish counts from the first one.
       setReceiveTimeout(this.#socket, Math.max(1, Math.ceil(left)));
@@ -134,6 +132,19 @@ export class Patience {
   noteUnsent(bytes: number): void {
     this.#backlog.note(this.#unsent, bytes);
     this.#unsent = bytes;
+  }
+
+  /** Begins here, not when its first byte came: until now the peer may have waited for answers. */
+  #timeQuestion(inQuestion: boolean): void {
+    const { idle, questionTime } = this.worker.limits;
+    if (!inQuestion) {
+      if (this.#questionSince > 0) setReceiveTimeout(this.#socket, idle);
+      this.#questionSince = 0;
+    } else if (this.#questionSince === 0 || this.#isNextQuestion) {
+      this.#questionSince = performance.now();
+      setReceiveTimeout(this.#socket, questionTime);
+    }
+    this.#isNextQuestion = false;
   }
 
   /** Whether there is an age that it may come to, or has come to and is to end for. */

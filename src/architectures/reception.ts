@@ -9,8 +9,10 @@ import { backOff, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 
 /**
- * Places left, from which on the limit is far: more than wait at a listener, where `net.core.somaxconn` is 4,096.
- * Other workers fill them as well; so many that this one, which looks with each client, does not notice are not its share.
+ * Places left, from which on the limit is far. A whole queue may come in the turn that finds it near, and another
+ * before the cancel takes effect: that is enough for one listener where `net.core.somaxconn` is 4,096. With
+ * `--reuseport` each worker has a queue, of 1,024 by default, and it is enough for four. If more of them are full
+ * at the same time, the limit may be passed by what is in the others; whoever is in then stays.
  */
 const FAR = 8192;
 

@@ -35,7 +35,7 @@ export interface Bounds {
   readonly questionSize: number;
   /** How many questions it answers before it closes; 0 for any number. */
   readonly questions: number;
-  /** After how much others have their turn; left out where nobody else is served. */
+  /** After how much its driver has a turn, for others or to see that it is to stop; left out: after all there is. */
   readonly slice?: TimeSlice;
   /** Is told of a limit that was reached; true if the conversation is to end for it. */
   exceeded(limit: ConversationLimit): boolean;

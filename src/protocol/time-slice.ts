@@ -5,7 +5,7 @@
 
 /** So many questions … */
 const QUESTIONS = 64;
-/** … or so long, in ms. */
+/** … or so long, in ms, from the end of the first answer: what that one took is not counted. */
 const LONGEST = 10;
 
 /** One for all conversations of a thread: only one of them is answered at a time. */
