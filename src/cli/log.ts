@@ -24,8 +24,8 @@ export async function createLogger(
   // The time is the event's own, not that of its writing.
   const options = { base: null, timestamp: false };
   const log = pino(options, form === 'json' ? output : await readable(output));
-  output.onDropped = (lines) => {
-    const text = `${lines.toLocaleString('en')} log lines dropped: whoever reads them is too slow`;
+  output.onDropped = (lines, why) => {
+    const text = `${lines.toLocaleString('en')} log lines dropped: ${why}`;
     log.warn({ type: 'dropped', lines, time: Date.now() }, text);
   };
   const write = (event: ServerEvent) => {

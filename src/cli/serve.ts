@@ -2,6 +2,7 @@
 import { Console } from 'node:console';
 import { closeSync, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
 import { rootWarning, startServer } from '../host/serve.ts';
@@ -11,6 +12,9 @@ import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
 
 const { pid } = process;
+
+/** From a second signal to the end of this process, though not all of the log is read, in ms. */
+const LAST_MOMENT = 100;
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
@@ -46,6 +50,7 @@ export async function serveCommand(
   starting.catch(() => {});
   const { StandardOutput } = await import('./standard-output.ts');
   const output = new StandardOutput();
+  process.on('exit', (code) => output.leave(code));
   if (log !== 'none') {
     const { createLogger } = await import('./log.ts');
     const logger = await createLogger(log, output);
@@ -69,9 +74,11 @@ export async function serveCommand(
   process.on('SIGUSR2', () => output.write(tableOf(server!.workers())));
   await interruption.interrupted;
   await server.close();
-  if (await output.written()) return;
-  const { exitAtOnce } = await import('../os/exit.ts');
-  exitAtOnce(Number(process.exitCode ?? 0));
+  // Whoever does read has the last line by then.
+  const atOnce = interruption.interruptedAgain.then(() =>
+    sleep(LAST_MOMENT, false, { ref: false }),
+  );
+  if (!(await Promise.race([output.written(), atOnce]))) process.exit();
 }
 
 /** As `console.table` has it. */
