@@ -33,10 +33,21 @@ export async function serveCommand(
   }
   let server: Server | undefined;
   const interruption = listenForInterrupt(() => server);
+  const restart = () =>
+    server!.restart().catch((error: Error) => {
+      // The log tells of it, except for a server in this process.
+      if (log === 'none' || server!.pids.length === 0) console.error(`mondo: ${error.message}`);
+    });
+  let isRestartDue = false;
   process.on('SIGHUP', () => {
     // The terminal was closed; without one, or with one that is still there, somebody wants a restart.
     if (process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
-    else void server?.restart().catch((error: Error) => console.error(`mondo: ${error.message}`));
+    else if (server === undefined) isRestartDue = true;
+    else void restart();
+  });
+  // From the beginning: a signal that nobody handles ends the process.
+  process.on('SIGUSR2', () => {
+    if (server !== undefined) output.write(tableOf(server.workers()));
   });
 
   // What writes the log is loaded while the workers start; events wait for it.
@@ -71,7 +82,8 @@ export async function serveCommand(
   }
   if (log === 'none') output.write(`Listening at ${server.where}\n`);
   if (process.stdout.isTTY && log === 'text') output.write(hint(server));
-  process.on('SIGUSR2', () => output.write(tableOf(server!.workers())));
+  // What was changed after the workers loaded it is not to be missed.
+  if (isRestartDue) void restart();
   await interruption.interrupted;
   await server.close();
   // Whoever does read has the last line by then.
