@@ -96,6 +96,40 @@ describe('a restart', () => {
       awaited: () => until('the service to be loading', () => existsSync(awaited)),
     };
   }
+  const serveCommand = (service: string, ...words: string[]) =>
+    spawnMondo('serve', 'epoll', '-p', '0', '--service', service, ...words);
+
+  it('by SIGHUP as the server starts comes once it serves; SIGUSR2 does no harm meanwhile', async () => {
+    const { service, hold, go, awaited } = changing('early');
+    hold(answering('one.'));
+    await using server = serveCommand(service);
+    await awaited();
+    server.child.kill('SIGUSR2');
+    server.child.kill('SIGHUP');
+    go();
+    await server.printed(/Listening at/);
+    await server.printed(/Restarted: /);
+    server.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await server.ended();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.match(/Restarted: /g)).toHaveLength(1);
+  });
+
+  it.each(['text', 'none'])('that fails is told of once, with --log %s', async (log) => {
+    const { service, change } = changing(`told-${log}`);
+    await using server = serveCommand(service, '--log', log);
+    await server.printed(/Listening at/);
+    change(`throw new Error('a slip');`);
+    server.child.kill('SIGHUP');
+    await until('it to be told', () => /a slip/.test(server.stdout + server.stderr));
+    server.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await server.ended();
+    expect(code).toBe(0);
+    const lines = (text: string) => text.split('\n').filter((line) => line.includes('a slip'));
+    expect(lines(stdout)).toHaveLength(log === 'text' ? 1 : 0);
+    expect(lines(stderr)).toHaveLength(log === 'text' ? 0 : 1);
+  });
+
   async function answerOf(serving: Serving): Promise<string> {
     const client = await NetClient.connect(serving.address);
     const text = await ask(client, 'Which?', 4);

@@ -10,6 +10,8 @@ export const SAME_SIGNAL = 300;
 export interface Interruption {
   /** Resolves with the first SIGINT or SIGTERM, or as whoever read the output has left, as in `| head`. */
   readonly interrupted: Promise<void>;
+  /** Resolves with the second. */
+  readonly interruptedAgain: Promise<void>;
   /** Whether one has come. */
   readonly isInterrupted: boolean;
   /** As if one had come. */
@@ -23,11 +25,13 @@ export interface Interruption {
  */
 export function listenForInterrupt(server: () => Server | undefined): Interruption {
   const { promise: interrupted, resolve } = Promise.withResolvers<void>();
+  const { promise: interruptedAgain, resolve: resolveAgain } = Promise.withResolvers<void>();
   let firstSignal: number | undefined;
   const interrupt = () => {
     resolve();
     firstSignal ??= performance.now();
     if (performance.now() - firstSignal <= SAME_SIGNAL) return;
+    resolveAgain();
     const current = server();
     // Its service is still being loaded, and may be for ever: the workers end with this process.
     if (current === undefined) process.exit();
@@ -38,6 +42,7 @@ export function listenForInterrupt(server: () => Server | undefined): Interrupti
   process.stdout.on('error', interrupt);
   return {
     interrupted,
+    interruptedAgain,
     get isInterrupted() {
       return firstSignal !== undefined;
     },

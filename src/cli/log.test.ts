@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { summaryText } from '../host/repeats.ts';
 import { eventText, type ServerEvent } from '../host/server-event.ts';
-import { summingUp } from './log.ts';
+import { createLogger, summingUp } from './log.ts';
+import { StandardOutput } from './standard-output.ts';
 
 const stamp = { at: 0, pid: 1, tid: 1, worker: 0 };
 const refused = (port: number): ServerEvent => ({
@@ -54,4 +55,37 @@ it('says how many more there were before the last line, and nothing after it', (
     `… and 1 more refused, as ${why}`,
     'Stopped: 0 answered to the end, 0 cut off',
   ]);
+});
+
+/** A standard output that keeps what is written, and has no room for any of it before the end. */
+class Full extends StandardOutput {
+  text = '';
+  isEnding = false;
+  override beginEnd() {
+    this.isEnding = true;
+  }
+  override write(text: string) {
+    if (this.isEnding) this.text += text;
+  }
+}
+
+it.each([
+  'text',
+  'json',
+] as const)('as %s has the last sums too at the end, though there was no room', async (form) => {
+  const output = new Full();
+  log = await createLogger(form, output);
+  for (let port = 1; port <= 6; port++) log(refused(port));
+  log({ type: 'stopped', accepted: [], answered: 0, cut: 0, at: 0 });
+  expect(output.text).toMatch(/… and 1 more refused.*\n.*Stopped: .*\n$/);
+});
+
+it.each(['text', 'json'] as const)('as %s has nothing that a terminal obeys', async (form) => {
+  const output = new Full();
+  output.beginEnd();
+  log = await createLogger(form, output);
+  const received = '\x1b[2J\x9b31m\x7f\u2028\u202e\n';
+  log({ type: 'hungUp', peer: '127.0.0.1:1', received, ...stamp });
+  expect(output.text).toMatch(/^[^\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+\n$/u);
+  if (form === 'json') expect(JSON.parse(output.text)).toMatchObject({ received });
 });

@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { Repeats, type Summary, summaryText } from '../host/repeats.ts';
 import { eventText, type ServerEvent } from '../host/server-event.ts';
+import { printableJson } from '../protocol/shown.ts';
 import type { StandardOutput } from './standard-output.ts';
 
 /** How loud each kind of event is; those not named are `info`. */
@@ -23,21 +24,25 @@ export async function createLogger(
 ): Promise<(event: ServerEvent) => void> {
   // The time is the event's own, not that of its writing.
   const options = { base: null, timestamp: false };
-  const log = pino(options, form === 'json' ? output : await readable(output));
-  output.onDropped = (lines) => {
-    const text = `${lines.toLocaleString('en')} log lines dropped: whoever reads them is too slow`;
+  const log = pino(options, form === 'json' ? asJson(output) : await readable(output));
+  output.onDropped = (lines, why) => {
+    const text = `${lines.toLocaleString('en')} log lines dropped: ${why}`;
     log.warn({ type: 'dropped', lines, time: Date.now() }, text);
   };
   const write = (event: ServerEvent) => {
-    if (event.type === 'stopped') output.beginEnd();
     const { at, ...fields } = event;
     log[levels[event.type] ?? 'info']({ ...fields, time: at }, eventText(event));
   };
-  return summingUp(write, (summary) => {
+  const record = summingUp(write, (summary) => {
     const { more, ms, like } = summary;
     const fields = { type: 'repeated', more, ms: Math.round(ms), like, time: Date.now() };
     log.warn(fields, summaryText(summary));
   });
+  return (event) => {
+    // The last sums belong to the end.
+    if (event.type === 'stopped') output.beginEnd();
+    record(event);
+  };
 }
 
 /** Writes each event of which there is no storm, and of a storm its first few and its sums. */
@@ -67,6 +72,11 @@ export function summingUp(
     wait();
   };
 }
+
+/** The fields of an event hold what a client has sent. */
+const asJson = (output: StandardOutput) => ({
+  write: (line: string) => output.write(`${printableJson(line.trimEnd())}\n`),
+});
 
 async function readable(output: StandardOutput) {
   const { prettyFactory } = await import('pino-pretty');

@@ -2,6 +2,7 @@
 import { Console } from 'node:console';
 import { closeSync, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
 import { rootWarning, startServer } from '../host/serve.ts';
@@ -11,6 +12,9 @@ import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
 
 const { pid } = process;
+
+/** From a second signal to the end of this process, though not all of the log is read, in ms. */
+const LAST_MOMENT = 100;
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
@@ -29,10 +33,21 @@ export async function serveCommand(
   }
   let server: Server | undefined;
   const interruption = listenForInterrupt(() => server);
+  const restart = () =>
+    server!.restart().catch((error: Error) => {
+      // The log tells of it, except for a server in this process.
+      if (log === 'none' || server!.pids.length === 0) console.error(`mondo: ${error.message}`);
+    });
+  let isRestartDue = false;
   process.on('SIGHUP', () => {
     // The terminal was closed; without one, or with one that is still there, somebody wants a restart.
     if (process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
-    else void server?.restart().catch((error: Error) => console.error(`mondo: ${error.message}`));
+    else if (server === undefined) isRestartDue = true;
+    else void restart();
+  });
+  // From the beginning: a signal that nobody handles ends the process.
+  process.on('SIGUSR2', () => {
+    if (server !== undefined) output.write(tableOf(server.workers()));
   });
 
   // What writes the log is loaded while the workers start; events wait for it.
@@ -46,6 +61,7 @@ export async function serveCommand(
   starting.catch(() => {});
   const { StandardOutput } = await import('./standard-output.ts');
   const output = new StandardOutput();
+  process.on('exit', (code) => output.leave(code));
   if (log !== 'none') {
     const { createLogger } = await import('./log.ts');
     const logger = await createLogger(log, output);
@@ -66,12 +82,15 @@ export async function serveCommand(
   }
   if (log === 'none') output.write(`Listening at ${server.where}\n`);
   if (process.stdout.isTTY && log === 'text') output.write(hint(server));
-  process.on('SIGUSR2', () => output.write(tableOf(server!.workers())));
+  // What was changed after the workers loaded it is not to be missed.
+  if (isRestartDue) void restart();
   await interruption.interrupted;
   await server.close();
-  if (await output.written()) return;
-  const { exitAtOnce } = await import('../os/exit.ts');
-  exitAtOnce(Number(process.exitCode ?? 0));
+  // Whoever does read has the last line by then.
+  const atOnce = interruption.interruptedAgain.then(() =>
+    sleep(LAST_MOMENT, false, { ref: false }),
+  );
+  if (!(await Promise.race([output.written(), atOnce]))) process.exit();
 }
 
 /** As `console.table` has it. */

@@ -1,40 +1,54 @@
 /**
- * Standard output of a command that serves: whoever reads it may be slow, or have stopped, and the server goes on. A
- * thread of Node's pool sleeps in write(2) for as long as it takes. O_NONBLOCK would not do: the terminal and the shell
- * share it, and with each worker that is started Node takes it back.
+ * Standard output of a command that serves: whoever reads it may be slow, or have stopped, or have no room, and the
+ * server goes on. A thread of Node's pool sleeps in write(2) for as long as it takes. O_NONBLOCK would not do: the
+ * terminal and the shell share it, and with each worker that is started Node takes it back.
  */
-import { pino } from 'pino';
+import { write } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { exitAtOnce } from '../os/exit.ts';
+import { pause } from '../os/pause.ts';
 
 /** So many bytes wait for the reader; what does not fit is dropped. */
 const MOST_WAITING = 1_048_576;
+/** In one write, in characters: of a reader that is slow it is seen only between two of them that it reads. */
+const AT_ONCE = 16_384;
+/** How long until the next try where somebody else has made it non-blocking, in ms. */
+const BACK_OFF = 100;
 /** At the end: how long to wait for a reader that takes nothing, and for one that is slow, in ms. */
 const PATIENCE = 1000;
 const LONGEST = 10_000;
+/** Before an end that does not wait: a line that was just written has reached the kernel by then, in ms. */
+const LAST_MOMENT = 100;
+
+/** The reader has left, or the terminal was closed: nothing can be written any more. */
+const GONE = new Set(['EPIPE', 'EIO']);
+
+const NEWLINE = 10;
+
+const writeTo = promisify(write);
 
 export class StandardOutput {
-  readonly #pipe;
+  readonly #fd;
+  /** Each to be written at once. */
+  readonly #pieces: string[] = [];
   /** In bytes. */
   #waiting = 0;
   #dropped = 0;
+  /** How many of the dropped were told of in what is being written. */
+  #telling = 0;
+  #why = '';
+  /** A line of which only the beginning was written is not to run into the next one. */
+  #isTorn = false;
+  #isWriting = false;
   #isEnding = false;
   #isBroken = false;
-  /** Told how many writes were dropped, as soon as all before them are written. */
-  onDropped: (count: number) => void = () => {};
+  #onProgress = () => {};
+  /** Told how many lines were dropped, and why the last, as soon as what comes after them can be written. */
+  onDropped: (count: number, why: string) => void = () => {};
 
   constructor(fd = 1) {
-    this.#pipe = pino.destination({ dest: fd, sync: false });
-    this.#pipe.on('write', (count) => {
-      this.#waiting -= count;
-      if (this.#waiting > 0 || this.#dropped === 0) return;
-      const dropped = this.#dropped;
-      this.#dropped = 0;
-      this.onDropped(dropped);
-    });
-    this.#pipe.on('error', (error) => {
-      this.#isBroken = true;
-      // Whoever listens for what befalls standard output hears it there.
-      process.stdout.emit('error', error);
-    });
+    this.#fd = fd;
   }
 
   /** Never waits. */
@@ -43,31 +57,99 @@ export class StandardOutput {
     if (this.#isBroken) return;
     if (this.#waiting + length > MOST_WAITING && !this.#isEnding) {
       this.#dropped++;
+      this.#why = 'whoever reads them is too slow';
       return;
     }
     this.#waiting += length;
-    this.#pipe.write(text);
+    const last = this.#pieces.length - 1;
+    const piece = this.#pieces[last];
+    if (piece !== undefined && piece.length + text.length <= AT_ONCE) this.#pieces[last] += text;
+    else this.#pieces.push(text);
+    if (!this.#isWriting) void this.#writePieces();
   }
 
-  /** Nothing is dropped from now on: what comes is the end of the account, and little. */
+  /** Nothing is dropped from now on, if there is room: what comes is the end of the account, and little. */
   beginEnd(): void {
     this.#isEnding = true;
   }
 
-  /** Resolves once all is written: to true, or to false if whoever should read it does not. */
+  /** Resolves once nothing waits: to true, or to false if whoever should read it does not. */
   written(): Promise<boolean> {
-    if (this.#waiting === 0 || this.#isBroken) return Promise.resolve(true);
+    if (this.#waiting === 0) return Promise.resolve(true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const giveUp = setTimeout(resolve, PATIENCE, false);
     const end = setTimeout(resolve, LONGEST, false);
-    this.#pipe.on('write', () => {
+    this.#onProgress = () => {
       giveUp.refresh();
       if (this.#waiting === 0) resolve(true);
-    });
-    this.#pipe.on('error', () => resolve(true));
+    };
     return promise.finally(() => {
       clearTimeout(giveUp);
       clearTimeout(end);
     });
+  }
+
+  /** To be called as the process exits, which would wait for the thread that sleeps in write(2). */
+  leave(exitCode: number): void {
+    if (!this.#isWriting) return;
+    pause(LAST_MOMENT);
+    exitAtOnce(exitCode);
+  }
+
+  async #writePieces(): Promise<void> {
+    this.#isWriting = true;
+    for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
+      const length = Buffer.byteLength(piece);
+      const bytes = Buffer.from(this.#isTorn ? `\n${piece}` : piece);
+      let sent = 0;
+      try {
+        while (sent < bytes.length) sent += await this.#writeSome(bytes.subarray(sent));
+        this.#telling = 0;
+      } catch (error) {
+        const lost = bytes.subarray(Math.max(sent, bytes.length - length));
+        this.#lose(lost, error as NodeJS.ErrnoException);
+      }
+      if (sent > 0) this.#isTorn = bytes[sent - 1] !== NEWLINE;
+      // What is gone is not waited for any more.
+      this.#waiting = this.#isBroken ? 0 : this.#waiting - length;
+      if (sent === bytes.length && this.#waiting === 0) this.#tellDropped();
+      this.#onProgress();
+    }
+    this.#isWriting = false;
+  }
+
+  /** Resolves to the number of bytes written. */
+  async #writeSome(bytes: Uint8Array): Promise<number> {
+    for (;;) {
+      try {
+        const { bytesWritten } = await writeTo(this.#fd, bytes);
+        this.#onProgress();
+        return bytesWritten;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+        await sleep(BACK_OFF);
+      }
+    }
+  }
+
+  #lose(lost: Uint8Array, error: NodeJS.ErrnoException): void {
+    if (GONE.has(error.code ?? '')) {
+      this.#isBroken = true;
+      this.#pieces.length = 0;
+      // Whoever listens for what befalls standard output hears it there.
+      process.stdout.emit('error', error);
+      return;
+    }
+    // A full disk, say: there may be room for the next.
+    this.#dropped += this.#telling || lost.filter((byte) => byte === NEWLINE).length;
+    this.#telling = 0;
+    this.#why = error.message.replace(/, write$/, '');
+  }
+
+  #tellDropped(): void {
+    if (this.#dropped === 0) return;
+    this.#telling = this.#dropped;
+    this.#dropped = 0;
+    this.onDropped(this.#telling, this.#why);
   }
 }

@@ -12,12 +12,15 @@ const escaped = (character: string): string => {
 /** The text with escapes, such as `\x1b`, for what a terminal would obey. */
 export const printable = (text: string): string => text.replaceAll(OBEYED, escaped);
 
-/** The same in quotes, in the form of JSON, which lets some of it through. */
-export const quoted = (text: string): string =>
-  JSON.stringify(text).replaceAll(
+/** JSON that is in one line, which lets some of it through, with escapes for that too: it says the same. */
+export const printableJson = (json: string): string =>
+  json.replaceAll(
     OBEYED,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
+
+/** The same in quotes, in the form of JSON. */
+export const quoted = (text: string): string => printableJson(JSON.stringify(text));
 
 /** A text in full, or its first `most` characters and how many more there were. */
 export function shortened(text: string, most: number): string {

@@ -1,0 +1,176 @@
+/** Where the account of `mondo serve` goes: to a disk that is full, a terminal that is closed, a reader that is slow. */
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { connect } from '../src/index.ts';
+import { descendantsOf, isAlive, mondo, Process } from './support/processes.ts';
+import { hasProgram } from './support/programs.ts';
+import { steady, until } from './support/until.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'mondo-output-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** `mondo serve` with these words, its standard output a file. */
+const serveInto = (file: string, words: string) =>
+  new Process('sh', ['-c', `exec '${process.execPath}' '${mondo}' serve ${words} > '${file}'`]);
+
+/** Where a server of this name listens. */
+const unix = (name: string) => `unix:${join(folder, name)}`;
+
+const connected = (where: string) =>
+  until('somebody to listen', () => connect(where).catch(() => undefined));
+
+it('serves on though the disk under its log is full, and ends as ever', async () => {
+  const where = unix('full');
+  await using server = serveInto('/dev/full', `epoll '${where}'`);
+  await using client = await connected(where);
+  for (let i = 0; i < 2; i++) expect(await client.ask('Simple is better than?')).toBe('Complex.');
+  server.child.kill('SIGTERM');
+  expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+});
+
+it.skipIf(!hasProgram('prlimit', 'util-linux'))(
+  'says how many lines there was no room for, once there is room again',
+  async () => {
+    const file = join(folder, 'log');
+    const where = unix('limited');
+    await using server = serveInto(file, `epoll '${where}'`);
+    const logged = (pattern: RegExp) =>
+      until(`${pattern} in the log`, () => pattern.exec(readFileSync(file, 'utf8')));
+    await (await connected(where)).close();
+    await logged(/Accepted/);
+    await steady('the log', () => readFileSync(file).length);
+    const fileSize = (most: number | 'unlimited') =>
+      execFileSync('prlimit', ['--pid', `${server.pid}`, `--fsize=${most}:unlimited`]);
+    const before = readFileSync(file, 'utf8');
+    fileSize(before.length + 20);
+    let come = 0;
+    const comeAndGo = async () => {
+      await (await connect(where)).close();
+      come++;
+    };
+    for (let i = 0; i < 3; i++) await comeAndGo();
+    await until('the file to be full', () => readFileSync(file).length === before.length + 20);
+    fileSize('unlimited');
+    await until('a line again', async () => {
+      await comeAndGo();
+      return /dropped/.test(readFileSync(file, 'utf8'));
+    });
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    const since = readFileSync(file, 'utf8').slice(before.length);
+    // The beginning of a line that was dropped.
+    expect(since.indexOf('\n')).toBe(20);
+    const whole = since.match(/^\[[\d:.]+\] \(\d+\): (Accepted .*|Client .* closed normally)$/gm);
+    const dropped = [...since.matchAll(/: (\d+) log lines dropped: EFBIG: file too large$/gm)]
+      .map(([, count]) => Number(count))
+      .reduce((sum, count) => sum + count, 0);
+    expect(whole!.length + dropped).toBe(2 * come);
+  },
+);
+
+it.skipIf(!hasProgram('script', 'bsdutils'))('ends when its terminal is closed', async () => {
+  const command = `exec '${process.execPath}' '${mondo}' serve epoll -p 0`;
+  await using terminal = new Process('script', ['-qefc', command, '/dev/null']);
+  await terminal.printed(/Ctrl-C stops/);
+  const processes = descendantsOf(terminal.pid);
+  expect(processes.length).toBeGreaterThan(1);
+  terminal.child.kill('SIGKILL');
+  try {
+    await until('the server to end', () => !processes.some(isAlive));
+  } finally {
+    for (const pid of processes.filter(isAlive)) process.kill(pid, 'SIGKILL');
+  }
+});
+
+/** A pipe with a reader that takes something only by `take`, and how to fill it. */
+function pipe(name: string) {
+  const file = join(folder, name);
+  execFileSync('mkfifo', [file]);
+  const reading = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  const bytes = Buffer.alloc(4096);
+  /** What `transfer` gives, or 0 where the pipe is full, or empty. */
+  const some = (transfer: () => number) => {
+    try {
+      return transfer();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+      throw error;
+    }
+  };
+  return {
+    file,
+    take: () =>
+      bytes.toString(
+        'utf8',
+        0,
+        some(() => readSync(reading, bytes)),
+      ),
+    fill() {
+      const writing = openSync(file, constants.O_WRONLY | constants.O_NONBLOCK);
+      while (some(() => writeSync(writing, bytes)) > 0);
+      closeSync(writing);
+    },
+    [Symbol.dispose]: () => closeSync(reading),
+  };
+}
+
+const signalUntilEnded = (server: Process) =>
+  until('the end', () => {
+    server.child.kill('SIGTERM');
+    return !server.isRunning;
+  });
+
+it('ends by a second signal as it starts, though nobody reads what it has said', async () => {
+  using stuck = pipe('stuck');
+  stuck.fill();
+  const [service, loading] = [join(folder, 'endless.mjs'), join(folder, 'loading')];
+  writeFileSync(
+    service,
+    `import { writeFileSync } from 'node:fs';
+    writeFileSync(${JSON.stringify(loading)}, '');
+    await new Promise((resolve) => setTimeout(resolve, 3_600_000));`,
+  );
+  // Without the name of an architecture it says first which one it has chosen.
+  await using server = serveInto(stuck.file, `-p 0 --service '${service}'`);
+  await until('the service to be loading', () => existsSync(loading));
+  await signalUntilEnded(server);
+});
+
+it('ends by a second signal as it stops, though a slow reader has not read all', async () => {
+  using slow = pipe('slow');
+  slow.fill();
+  const where = unix('slow-server');
+  await using server = serveInto(slow.file, `epoll '${where}' --log json`);
+  for (let i = 0; i < 600; i++) await (await connected(where)).close();
+  const workers = descendantsOf(server.pid);
+  server.child.kill('SIGTERM');
+  await until('the workers to leave', () => !workers.some(isAlive));
+  let text = '';
+  const reading = setInterval(() => {
+    text += slow.take();
+  }, 100);
+  try {
+    await signalUntilEnded(server);
+  } finally {
+    clearInterval(reading);
+  }
+  for (let more = slow.take(); more !== ''; more = slow.take()) text += more;
+  expect(text).toContain('Accepted');
+  expect(text).not.toContain('Stopped');
+});
