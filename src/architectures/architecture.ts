@@ -85,6 +85,8 @@ export interface WorkerContext {
   readonly listener: number;
   /** Whether no other worker accepts there: clients in its queue are this worker's alone. */
   readonly hasOwnListener: boolean;
+  /** How many clients may wait in the queues of all the server's listeners together. */
+  readonly mostQueued: number;
   readonly journal: Journal;
   readonly row: Row;
   readonly options: PageOptions;

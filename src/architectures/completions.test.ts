@@ -31,6 +31,9 @@ const echo = speakersOf({ delimiter: '?', answer: (question) => `${question}!` }
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 
+/** How many wait at its listener at most. */
+const BACKLOG = 1024;
+
 /** So large a limit that no place needs to be reserved. */
 const FAR = 1_000_000;
 
@@ -59,7 +62,7 @@ class SteppedServer {
    */
   constructor(sizes: UringSizes, sendBuffer: number, connections: number) {
     const address: SocketAddress = { family: 'IPv4', host: '127.0.0.1', port: 0 };
-    this.listener = openListener(address, { backlog: 1024 });
+    this.listener = openListener(address, { backlog: BACKLOG });
     if (sendBuffer > 0) {
       const value = new Uint8Array(new Int32Array([sendBuffer]).buffer);
       libc.setsockopt(this.listener, SOL_SOCKET, SO_SNDBUF, value, value.length);
@@ -70,6 +73,7 @@ class SteppedServer {
       stopping: false,
       departure: neverLeaves(),
       listener: this.listener,
+      mostQueued: BACKLOG,
       journal: { on: true, record: (event: WorkerEvent) => void this.events.push(event) },
       row: unreadRow(),
       limits: defaultLimits,
@@ -322,8 +326,7 @@ describe('Completions', () => {
   });
 
   it('goes over from accepting whoever comes to the last places, and back', async () => {
-    // Of so many 8,192 are near to the limit.
-    start({ entries: 256, completions: 1024 }, 0, 8200);
+    start({ entries: 256, completions: 1024 }, 0, 2 * BACKLOG + 8);
     for (let round = 0; round < 3; round++) {
       const clients = Array.from({ length: 30 }, (_, i) => questions(i, 2));
       const answers = await Promise.all(

@@ -8,14 +8,6 @@ import { ACCEPTED, READY, type Uring } from '../os/uring.ts';
 import { backOff, GLANCE } from './accepting.ts';
 import type { WorkerContext } from './architecture.ts';
 
-/**
- * Places left, from which on the limit is far. A whole queue may come in the turn that finds it near, and another
- * before the cancel takes effect: that is enough for one listener where `net.core.somaxconn` is 4,096. With
- * `--reuseport` each worker has a queue, of 1,024 by default, and it is enough for four. If more of them are full
- * at the same time, the limit may be passed by what is in the others; whoever is in then stays.
- */
-const FAR = 8192;
-
 /** The most to be accepted in one turn near to the limit, as in the other loops. */
 const ACCEPT_BATCH = 64;
 
@@ -37,10 +29,16 @@ export class Reception {
   /** When to ask again, by `performance.now`. */
   #asksAt = Number.POSITIVE_INFINITY;
   #isOpen = true;
+  /**
+   * Places left, from which on the limit is far. Whole queues may come in the turn that finds it near, and as many
+   * before the cancel takes effect.
+   */
+  readonly #far: number;
 
   constructor(worker: WorkerContext, ring: Uring) {
     this.#worker = worker;
     this.#ring = ring;
+    this.#far = 2 * worker.mostQueued;
   }
 
   /** Nobody is accepted any more, and the kernel has let go of what it was asked for. */
@@ -56,7 +54,7 @@ export class Reception {
   open(): void {
     const { admission, listener } = this.#worker;
     this.#asksAt = Number.POSITIVE_INFINITY;
-    if (admission.hasRoomFor(FAR)) {
+    if (admission.hasRoomFor(this.#far)) {
       this.#asked = 'all';
       this.#ring.accept(listener);
     } else if (admission.isFull()) this.#askLater(GLANCE);
@@ -105,7 +103,8 @@ export class Reception {
     }
     if (this.#asked === 'some') this.#countOne(result);
     else if (!more) this.#goOn();
-    else if (this.#asked === 'all' && !this.#worker.admission.hasRoomFor(FAR)) this.#cancelAll();
+    else if (this.#asked === 'all' && !this.#worker.admission.hasRoomFor(this.#far))
+      this.#cancelAll();
     return Math.max(-1, result);
   }
 

@@ -46,6 +46,7 @@ export async function createContext(
   const worker: WorkerContext = {
     listener,
     hasOwnListener: config.reuseport,
+    mostQueued: config.backlog * (config.reuseport ? config.threads * config.processes : 1),
     journal: journalInto(JOURNAL_FD, tid, config.journal),
     row,
     unsentOfAll: () => scoreboard.unsent(),

@@ -66,6 +66,7 @@ export async function serveInProcess(
   const worker: WorkerContext = {
     listener: -1,
     hasOwnListener: true,
+    mostQueued: plan.backlog,
     journal: {
       on: onEvent !== undefined,
       record: (event) =>

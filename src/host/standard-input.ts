@@ -33,6 +33,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const worker: WorkerContext = {
     listener: STDIN,
     hasOwnListener: false,
+    mostQueued: plan.backlog,
     journal: { on: false, record() {} },
     row,
     unsentOfAll: () => row.unsent,
