@@ -174,3 +174,27 @@ it('ends by a second signal as it stops, though a slow reader has not read all',
   expect(text).toContain('Accepted');
   expect(text).not.toContain('Stopped');
 });
+
+it('ends by a fault of its own, and says which, though nobody reads what it has said', async () => {
+  using stuck = pipe('fault');
+  stuck.fill();
+  const program = join(folder, 'fault.mjs');
+  writeFileSync(
+    program,
+    `import { StandardOutput } from ${JSON.stringify(join(import.meta.dirname, '../src/cli/standard-output.ts'))};
+    const output = new StandardOutput();
+    output.leaveAtExit();
+    output.write('A line.\\n');
+    setTimeout(() => { throw new Error('a slip'); });`,
+  );
+  const command = `exec '${process.execPath}' '${program}' > '${stuck.file}'`;
+  for (const [where, says] of [
+    ['', /Error: a slip/],
+    ['2>&1', /^$/],
+  ] as const) {
+    await using faulty = new Process('sh', ['-c', `${command} ${where}`]);
+    const { code, stderr } = await faulty.ended();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(says);
+  }
+});

@@ -61,7 +61,7 @@ export async function serveCommand(
   starting.catch(() => {});
   const { StandardOutput } = await import('./standard-output.ts');
   const output = new StandardOutput();
-  process.on('exit', (code) => output.leave(code));
+  output.leaveAtExit();
   if (log !== 'none') {
     const { createLogger } = await import('./log.ts');
     const logger = await createLogger(log, output);

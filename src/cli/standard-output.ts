@@ -3,7 +3,7 @@
  * server goes on. A thread of Node's pool sleeps in write(2) for as long as it takes. O_NONBLOCK would not do: the
  * terminal and the shell share it, and with each worker that is started Node takes it back.
  */
-import { write } from 'node:fs';
+import { fstatSync, write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { exitAtOnce } from '../os/exit.ts';
@@ -89,11 +89,19 @@ export class StandardOutput {
     });
   }
 
-  /** To be called as the process exits, which would wait for the thread that sleeps in write(2). */
-  leave(exitCode: number): void {
-    if (!this.#isWriting) return;
-    pause(LAST_MOMENT);
-    exitAtOnce(exitCode);
+  /** From now on the end of the process does not wait for the thread that sleeps in write(2). */
+  leaveAtExit(): void {
+    let fault: unknown;
+    process.on('uncaughtExceptionMonitor', (error) => {
+      fault = error;
+    });
+    process.on('exit', (exitCode) => {
+      if (!this.#isWriting) return;
+      pause(LAST_MOMENT);
+      // Node would print it later. Where the same reader is to read it, that would wait for ever.
+      if (fault !== undefined && !isSame(this.#fd, 2)) console.error(fault);
+      exitAtOnce(exitCode);
+    });
   }
 
   async #writePieces(): Promise<void> {
@@ -152,4 +160,10 @@ export class StandardOutput {
     this.#dropped = 0;
     this.onDropped(this.#telling, this.#why);
   }
+}
+
+/** Whether both lead to the same file, pipe or terminal. */
+function isSame(one: number, other: number): boolean {
+  const [first, second] = [fstatSync(one), fstatSync(other)];
+  return first.dev === second.dev && first.ino === second.ino;
 }
