@@ -59,7 +59,7 @@ export function summingUp(
   };
   const wait = () => {
     if (repeats.next === undefined) return;
-    timer ??= setTimeout(sumUpDue, repeats.next - performance.now()).unref();
+    timer ??= setTimeout(sumUpDue, Math.max(0, repeats.next - performance.now())).unref();
   };
   return (event) => {
     const now = performance.now();

@@ -54,7 +54,7 @@ export class Farewell {
         worker.child.kill('SIGKILL');
         if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
       },
-      end + GRACE - performance.now(),
+      Math.max(0, end + GRACE - performance.now()),
     );
   }
 
