@@ -95,7 +95,7 @@ class Protocol implements Watched {
   /** Whoever has its answer is ended before it asks again, as the worker leaves. */
   #leave(): void {
     if (this.phase() !== IDLE) return;
-    this.#worker.departure.note(IDLE, true);
+    this.#watch.noteAnswered(this.#place);
     this.#endedFor = this.#worker.departure.cause;
     this.#transport.destroySoon();
   }

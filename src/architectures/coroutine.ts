@@ -48,7 +48,7 @@ async function handleConversation(
       isOpen = await goOn(conversation, turn, writer, answered);
       // Whoever has its answer is ended before it asks again, as the worker leaves.
       if (departure.endsIdle && reader.isEmpty && phaseOf(conversation, writer) === IDLE) {
-        departure.note(IDLE, true);
+        watch.noteAnswered(place);
         endedFor = departure.cause;
         break;
       }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { noLimits } from '../limits/limits.ts';
 import type { WorkerContext } from './architecture.ts';
 import { Departure } from './departure.ts';
-import { THINKING } from './phases.ts';
+import { GONE, IDLE, THINKING } from './phases.ts';
 import { Watch } from './watch.ts';
 
 it('leaves nobody out whose time is over as it looks at others', async () => {
@@ -36,4 +36,29 @@ it('leaves nobody out whose time is over as it looks at others', async () => {
   await watch.leave();
   expect(ended.toSorted()).toEqual([0, 1, 2]);
   expect(cut).toBe(3);
+});
+
+it('counts once who has its answer and takes a while to end', async () => {
+  const counts = { answered: 0, cut: 0 };
+  const departure = new Departure({
+    ...{ order: 'stop', drain: 0, left: 60_000 },
+    count: (outcome) => void counts[outcome]++,
+  });
+  const parts = { departure, limits: noLimits, unsentShare: 0, exceeded: () => false };
+  const watch = new Watch(parts as Partial<WorkerContext> as WorkerContext);
+  let looks = 0;
+  const place = watch.add({
+    phase() {
+      looks++;
+      if (looks === 2) watch.noteAnswered(place);
+      if (looks < 2) return THINKING;
+      return looks < 4 ? IDLE : GONE;
+    },
+    endAfterAnswer: () => {},
+    endFor: () => {
+      throw new Error('It ends by itself');
+    },
+  });
+  await watch.leave();
+  expect(counts).toEqual({ answered: 1, cut: 0 });
 });

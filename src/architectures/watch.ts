@@ -26,6 +26,8 @@ export class Watch {
   readonly #watched: (Watched | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #deadlines: Deadlines;
+  /** By place: who ends by itself as the worker leaves. */
+  readonly #ending = new Set<number>();
   /** What is written to sockets and unsent. */
   readonly backlog: Backlog;
   #timer: NodeJS.Timeout | undefined;
@@ -57,8 +59,15 @@ export class Watch {
     this.#deadlines.mark(place);
   }
 
+  /** As the worker leaves, it has its answer and ends by itself. */
+  noteAnswered(place: number): void {
+    this.#worker.departure.note(IDLE, true);
+    this.#ending.add(place);
+  }
+
   remove(place: number): void {
     this.#watched[place] = undefined;
+    this.#ending.delete(place);
     this.#free.push(place);
   }
 
@@ -74,12 +83,12 @@ export class Watch {
       // Looked at before them all: it may become true among them, and none is to be left out.
       const { isOver } = departure;
       let left = 0;
-      for (const connection of this.#watched) {
+      for (const [place, connection] of this.#watched.entries()) {
         const phase = connection?.phase() ?? GONE;
         if (connection === undefined || phase === GONE) continue;
         left++;
         if (phase !== IDLE) busy.add(connection);
-        if (!departure.ends(phase)) continue;
+        if (this.#ending.has(place) || !departure.ends(phase)) continue;
         departure.note(phase, busy.has(connection));
         connection.endFor(departure.cause);
       }
