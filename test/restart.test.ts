@@ -146,6 +146,16 @@ describe('a restart', () => {
       await client.close();
       return undefined;
     });
+  /** As many generations as may leave, each with a client. */
+  async function withFourLeaving() {
+    const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
+    const clients: NetClient[] = [];
+    for (let i = 0; i < 4; i++) {
+      clients.push(await withNewest(serving));
+      await serving.server.restart();
+    }
+    return { serving, clients };
+  }
   const count = (serving: Serving, what: string) =>
     serving.events.filter(({ type }) => type === what).length;
 
@@ -232,12 +242,7 @@ describe('a restart', () => {
   });
 
   it('waits while four generations are leaving', async () => {
-    const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
-    const clients: NetClient[] = [];
-    for (let i = 0; i < 4; i++) {
-      clients.push(await withNewest(serving));
-      await serving.server.restart();
-    }
+    const { serving, clients } = await withFourLeaving();
     clients.push(await withNewest(serving));
     expect(serving.server.pids).toHaveLength(5);
     const [oldest] = serving.server.pids;
@@ -257,12 +262,7 @@ describe('a restart', () => {
   });
 
   it('that waits for its turn is none any more as the server stops', async () => {
-    const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
-    const clients: NetClient[] = [];
-    for (let i = 0; i < 4; i++) {
-      clients.push(await withNewest(serving));
-      await serving.server.restart();
-    }
+    const { serving, clients } = await withFourLeaving();
     const restarted = serving.server.restart().catch((error: Error) => error.message);
     await serving.close();
     expect(await restarted).toMatch(/the server is stopping/);

@@ -2,7 +2,6 @@
 import { Console } from 'node:console';
 import { closeSync, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
 import { rootWarning, startServer } from '../host/serve.ts';
@@ -12,9 +11,6 @@ import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
 
 const { pid } = process;
-
-/** From a second signal to the end of this process, though not all of the log is read, in ms. */
-const LAST_MOMENT = 100;
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
@@ -86,11 +82,7 @@ export async function serveCommand(
   if (isRestartDue) void restart();
   await interruption.interrupted;
   await server.close();
-  // Whoever does read has the last line by then.
-  const atOnce = interruption.interruptedAgain.then(() =>
-    sleep(LAST_MOMENT, false, { ref: false }),
-  );
-  if (!(await Promise.race([output.written(), atOnce]))) process.exit();
+  if (!(await output.written(interruption.interruptedAgain))) process.exit();
 }
 
 /** As `console.table` has it. */

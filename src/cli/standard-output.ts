@@ -73,12 +73,18 @@ export class StandardOutput {
     this.#isEnding = true;
   }
 
-  /** Resolves once nothing waits: to true, or to false if whoever should read it does not. */
-  written(): Promise<boolean> {
+  /**
+   * Resolves once nothing waits: to true, or to false if whoever should read it does not.
+   *
+   * @param hurried resolves when somebody does not want to wait any more
+   */
+  written(hurried?: Promise<void>): Promise<boolean> {
     if (this.#waiting === 0) return Promise.resolve(true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const giveUp = setTimeout(resolve, PATIENCE, false);
     const end = setTimeout(resolve, LONGEST, false);
+    // Whoever does read has the last line by then.
+    void hurried?.then(() => setTimeout(resolve, LAST_MOMENT, false).unref());
     this.#onProgress = () => {
       giveUp.refresh();
       if (this.#waiting === 0) resolve(true);
