@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import type { Against } from '../src/compare/against.ts';
-import type { Comparison } from '../src/compare/compare.ts';
+import type { Against } from '../src/instruments/compare/against.ts';
+import type { Comparison } from '../src/instruments/compare/compare.ts';
 import {
   descendantsOf,
   type Ended,

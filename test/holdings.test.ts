@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { serve } from '../src/index.ts';
-import type { LoadResult } from '../src/load/result.ts';
+import type { LoadResult } from '../src/instruments/load/result.ts';
 import { descriptorsOf, threadsOf } from './support/kernel.ts';
 import { runMondo } from './support/processes.ts';
 

@@ -4,9 +4,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../src/host/plan.ts';
 import { serve } from '../src/host/serve.ts';
 import type { Server } from '../src/host/server.ts';
-import { type LoadPlan, planOf } from '../src/load/plan.ts';
-import type { LoadResult, RunOptions } from '../src/load/result.ts';
-import { runLoad } from '../src/load/run.ts';
+import { type LoadPlan, planOf } from '../src/instruments/load/plan.ts';
+import type { LoadResult, RunOptions } from '../src/instruments/load/result.ts';
+import { runLoad } from '../src/instruments/load/run.ts';
 import { close, localAddress, openListener } from '../src/os/socket.ts';
 import { whyNoUring } from '../src/os/uring.ts';
 import { holdings } from './support/kernel.ts';
@@ -298,7 +298,7 @@ describe.each(engines)('%s', (engine) => {
 });
 
 test('intervals add up to the whole', async () => {
-  const { decode } = await import('../src/load/histograms.ts');
+  const { decode } = await import('../src/instruments/load/histograms.ts');
   const { port } = await served({ architecture: 'epoll' });
   const { result, intervals } = await runLoad(
     planOf({ ...short, port, stages: [{ kind: 'steady', seconds: 2.2 }] }),

@@ -8,7 +8,7 @@ import { loadArchitecture } from '../src/architectures/catalogue.ts';
 import { serviceUrl } from '../src/host/load-service.ts';
 import { planOf } from '../src/host/plan.ts';
 import type { ServerEvent } from '../src/host/server-event.ts';
-import { Supervisor } from '../src/host/supervisor.ts';
+import { Supervisor } from '../src/host/supervisor/supervisor.ts';
 import { ask, NetClient } from './support/clients.ts';
 import { descendantsOf, descriptorsOf, isAlive, isReceived } from './support/kernel.ts';
 import { mondo, Process, spawnMondo } from './support/processes.ts';

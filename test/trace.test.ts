@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../src/host/plan.ts';
 import type { ServerEvent } from '../src/host/server-event.ts';
-import { chromeTrace, type TraceEvent } from '../src/trace/chrome.ts';
-import { compareTraces } from '../src/trace/compare.ts';
-import type { TraceRecord } from '../src/trace/records.ts';
-import { sourceLine } from '../src/trace/source-text.ts';
-import { Summary } from '../src/trace/summary.ts';
-import { svgOf } from '../src/trace/svg.ts';
-import { Timeline } from '../src/trace/timeline.ts';
-import { pipePrefix, startTrace, type TraceOptions } from '../src/trace/tracer.ts';
+import { chromeTrace, type TraceEvent } from '../src/instruments/trace/chrome.ts';
+import { compareTraces } from '../src/instruments/trace/compare.ts';
+import type { TraceRecord } from '../src/instruments/trace/records.ts';
+import { sourceLine } from '../src/instruments/trace/source-text.ts';
+import { Summary } from '../src/instruments/trace/summary.ts';
+import { svgOf } from '../src/instruments/trace/svg.ts';
+import { Timeline } from '../src/instruments/trace/timeline.ts';
+import { pipePrefix, startTrace, type TraceOptions } from '../src/instruments/trace/tracer.ts';
 import { ask, NetClient } from './support/clients.ts';
 import {
   descendantsOf,
@@ -135,7 +135,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   expect(ofKind(told, 'question')).toMatchObject([{ peer, question, answer }]);
   expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
   // The line that waited longest is one that waits by what it is.
-  expect(summary.lines()[0]!.path).toMatch(/(accepting|blocking)\.ts$/);
+  expect(summary.lines()[0]!.path).toMatch(/(accept|blocking)\.ts$/);
   expect(summary.sentence()).toMatch(/% in accept4, waiting for a client to connect/);
 });
 

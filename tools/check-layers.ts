@@ -10,12 +10,20 @@ const source = join(import.meta.dirname, '..', 'src');
 /** From the bottom up; folders in one row do not know each other. */
 const layers: readonly (readonly string[])[] = [
   ['protocol', 'limits', 'os'],
+  ['lifecycle'],
+  ['worker'],
+  ['drivers'],
   ['architectures'],
   ['host'],
-  ['client', 'load'],
-  ['siege', 'compare', 'trace', 'lab'],
+  ['instruments/client', 'instruments/load'],
+  ['instruments/siege', 'instruments/compare', 'instruments/trace', 'instruments/lab'],
   ['cli'],
 ];
+/** The folder of `src/` that a file belongs to; each instrument is one of its own. */
+function layerOf(file: string): string {
+  const [first, second] = relative(source, file).split('/');
+  return first === 'instruments' ? `${first}/${second}` : first!;
+}
 const heightOf = (folder: string) => layers.findIndex((row) => row.includes(folder));
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
@@ -31,13 +39,13 @@ for (const file of files) {
     resolve(dirname(file), match[1]!),
   );
   importsOf.set(file, targets);
-  const folder = relative(source, file).split('/')[0]!;
+  const folder = layerOf(file);
   // src/index.ts is the public door and may open onto any layer.
   if (folder.endsWith('.ts')) continue;
   if (heightOf(folder) < 0)
     faults.push(`src/${folder} is in no layer: add it to ${import.meta.filename}`);
   for (const target of targets) {
-    const below = relative(source, target).split('/')[0]!;
+    const below = layerOf(target);
     if (below === folder) continue;
     if (heightOf(below) < 0 || heightOf(below) >= heightOf(folder)) {
       faults.push(

@@ -14,9 +14,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { serve } from '../src/host/serve.ts';
 import type { Server } from '../src/host/server.ts';
+import { attackNamed } from '../src/instruments/siege/attacks.ts';
+import { nextAddress } from '../src/instruments/siege/probe.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
-import { attackNamed } from '../src/siege/attacks.ts';
-import { nextAddress } from '../src/siege/probe.ts';
 
 /** All that need nothing but a port, in this order, over and over. */
 const ATTACKS = [

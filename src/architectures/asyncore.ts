@@ -3,18 +3,19 @@
  * an object per socket. The socket work is hidden; the price is a call to every object before every
  * wait, a send per answer, and a map of sockets that is global: one such server to a program.
  */
+
+import { type Accepted, acceptReady, GLANCE, isResting } from '../drivers/accept.ts';
+import { Backlog } from '../drivers/backlog.ts';
+import { Deadlines, type TimeLimit } from '../drivers/deadlines.ts';
+import { AsyncChat, closeAll, Dispatcher, loop } from '../drivers/readiness/asyncore.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from '../lifecycle/phase.ts';
 import { setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending, LimitReached } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
 import { TimeSlice } from '../protocol/time-slice.ts';
 import { sooner, Timers } from '../protocol/timers.ts';
-import { type Accepted, acceptReady, GLANCE, isResting } from './accepting.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
-import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore-framework.ts';
-import { Backlog } from './backlog.ts';
-import { Deadlines, type TimeLimit } from './deadlines.ts';
-import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 
 const out = new Outbox();
 /** asyncore has none: whoever needs them turns the loop by hand. */

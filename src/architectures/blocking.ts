@@ -4,16 +4,17 @@
  * and while it sleeps nobody else is served by that thread. One copy of them is a whole server;
  * threads and processes are more copies of the same.
  */
+
+import { acceptOne } from '../drivers/accept.ts';
+import { Patience } from '../drivers/blocking/patience.ts';
+import { AddressedOutbox } from '../drivers/outbox.ts';
+import { ANSWER, IDLE, QUESTION, THINKING } from '../lifecycle/phase.ts';
 import { addressOf } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
 import { close, recv, recvReady, send, sendReady } from '../os/socket.ts';
 import { accountOf } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
-import { acceptOne } from './accepting.ts';
-import type { WorkerContext } from './architecture.ts';
-import { Patience } from './patience.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from './phases.ts';
-import { AddressedOutbox } from './sending.ts';
+import type { WorkerContext } from '../worker/contract.ts';
 
 /** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
 class Over extends Error {

@@ -4,15 +4,15 @@
  * inside a method: an answer that comes later needs a future, or a timer, and one callback more.
  */
 import type { Socket } from 'node:net';
+import type { TimeLimit } from '../drivers/deadlines.ts';
+import { serveOnNode } from '../drivers/node/loop.ts';
+import { phaseOf, StreamWriter } from '../drivers/node/streams.ts';
+import type { Watch, Watched } from '../drivers/node/watch.ts';
+import { IDLE } from '../lifecycle/phase.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
-import type { TimeLimit } from './deadlines.ts';
-import { serveOnNode } from './node-loop.ts';
-import { IDLE } from './phases.ts';
-import { phaseOf, StreamWriter } from './streams.ts';
-import type { Watch, Watched } from './watch.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 
 /** The answers of whichever connection is being called back: a callback never stops half-way. */
 const out = new Outbox();

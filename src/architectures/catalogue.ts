@@ -1,5 +1,5 @@
 /** The only list of architectures. Each page is loaded when it is needed: threads start faster without the others. */
-import type { Architecture } from './architecture.ts';
+import type { Architecture } from '../worker/contract.ts';
 
 const pages = {
   single: async () => (await import('./single.ts')).single,

@@ -5,14 +5,14 @@
  */
 import type { Socket } from 'node:net';
 import { setImmediate as othersTurn, setTimeout as sleep } from 'node:timers/promises';
+import { serveOnNode } from '../drivers/node/loop.ts';
+import { phaseOf, StreamReader, StreamWriter } from '../drivers/node/streams.ts';
+import type { Watch } from '../drivers/node/watch.ts';
+import { GONE, IDLE } from '../lifecycle/phase.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
 import { Outbox } from '../protocol/outbox.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
-import { serveOnNode } from './node-loop.ts';
-import { GONE, IDLE } from './phases.ts';
-import { phaseOf, StreamReader, StreamWriter } from './streams.ts';
-import type { Watch } from './watch.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 
 /** The answers of whichever conversation runs: none of them awaits with something in it. */
 const out = new Outbox();

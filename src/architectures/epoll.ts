@@ -3,10 +3,11 @@
  * the ready ones: ten thousand silent clients cost nothing but memory. An answer that takes long
  * still holds up everyone.
  */
+
+import { CLOSED, Sockets } from '../drivers/readiness/sockets.ts';
 import { Epoll, EXCLUSIVE } from '../os/epoll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
-import type { Architecture } from './architecture.ts';
-import { CLOSED, Sockets } from './sockets.ts';
+import type { Architecture } from '../worker/contract.ts';
 
 export const epoll: Architecture = {
   name: 'epoll',

@@ -4,19 +4,27 @@
  * in epoll for all of them. A silent client costs its suspended generators, 1.5 KiB, and no thread; an
  * answer that takes long still holds up everyone.
  */
+
+import { acceptReady, GLANCE, isResting } from '../drivers/accept.ts';
+import { Backlog } from '../drivers/backlog.ts';
+import { Deadlines, type TimeLimit } from '../drivers/deadlines.ts';
+import { AddressedOutbox } from '../drivers/outbox.ts';
+import {
+  type Coroutine,
+  readable,
+  Scheduler,
+  sleep,
+  stopped,
+  writable,
+} from '../drivers/readiness/scheduler.ts';
+import { LAST_LOOKS } from '../lifecycle/drain.ts';
+import { ANSWER, GONE, IDLE, QUESTION, THINKING } from '../lifecycle/phase.ts';
 import { Epoll } from '../os/epoll.ts';
 import { addressOf } from '../os/libc.ts';
 import { close, recv, send, setBlocking } from '../os/socket.ts';
 import { accountOf, type Ending } from '../protocol/account.ts';
 import type { Conversation, Turn } from '../protocol/conversation.ts';
-import { acceptReady, GLANCE, isResting } from './accepting.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
-import { Backlog } from './backlog.ts';
-import { Deadlines, type TimeLimit } from './deadlines.ts';
-import { LAST_LOOKS } from './departure.ts';
-import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phases.ts';
-import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
-import { AddressedOutbox } from './sending.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 
 /** A loop that accepted without end would serve nobody: so many before the others have their turn. */
 const ACCEPT_BATCH = 64;

@@ -5,11 +5,11 @@
  * nothing of the service is in memory; each start costs a whole process.
  */
 
+import { acceptOne } from '../drivers/accept.ts';
 import { Poll } from '../os/poll.ts';
 import { READABLE } from '../os/readiness.ts';
 import { setReceiveTimeout, socketKind } from '../os/socket.ts';
-import { acceptOne } from './accepting.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 import { handleConversation } from './blocking.ts';
 
 /** How long a process in `wait` mode stays without a client, in ms. */

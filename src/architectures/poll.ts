@@ -3,10 +3,11 @@
  * turns to whichever is ready; a silent client costs a table entry. But the kernel and the loop walk
  * the whole list on every wait, and an answer that takes long holds up everyone.
  */
+
+import { CLOSED, NOTHING, Sockets } from '../drivers/readiness/sockets.ts';
 import { Poll } from '../os/poll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
-import { CLOSED, NOTHING, Sockets } from './sockets.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 
 const event = { fd: -1, events: 0 };
 

@@ -3,11 +3,12 @@
  * each take one and wait for that client in recv(2). The queue makes visible, and bounds, what
  * `threaded` leaves to the kernel. As many silent clients as workers stop it.
  */
+
+import { type Accepted, acceptOne } from '../drivers/accept.ts';
+import { SocketQueue } from '../drivers/blocking/socket-queue.ts';
 import { close } from '../os/socket.ts';
-import { type Accepted, acceptOne } from './accepting.ts';
-import type { Architecture, WorkerContext } from './architecture.ts';
+import type { Architecture, WorkerContext } from '../worker/contract.ts';
 import { handleConversation } from './blocking.ts';
-import { SocketQueue } from './socket-queue.ts';
 
 /** Its worker has no time left, and has not heard it. */
 function giveUp(

@@ -3,10 +3,10 @@
  * sets end at descriptor 1,023. A client past that is turned away; all sets are walked on every wait.
  */
 
+import { CLOSED, Sockets } from '../drivers/readiness/sockets.ts';
 import { WRITABLE } from '../os/readiness.ts';
 import { FD_SETSIZE, Select } from '../os/select.ts';
-import type { Architecture } from './architecture.ts';
-import { CLOSED, Sockets } from './sockets.ts';
+import type { Architecture } from '../worker/contract.ts';
 
 export const select: Architecture = {
   name: 'select',

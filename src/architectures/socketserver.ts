@@ -3,14 +3,15 @@
  * converses. A mixin decides who runs the handler: a new thread or a new process for each client. So
  * clients decide how many are started, which is a way in for an attacker unless there is a cap.
  */
-import type { Architecture } from './architecture.ts';
-import { handleConversation } from './blocking.ts';
+
 import {
   BaseRequestHandler,
   ForkingMixIn,
   TCPServer,
   ThreadingMixIn,
-} from './socketserver-framework.ts';
+} from '../drivers/blocking/socketserver.ts';
+import type { Architecture } from '../worker/contract.ts';
+import { handleConversation } from './blocking.ts';
 
 class ConversationHandler extends BaseRequestHandler {
   override handle(): void {

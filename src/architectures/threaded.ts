@@ -3,7 +3,7 @@
  * the kernel wakes one of them per client. A thread per conversation costs a stack and a V8 isolate,
  * and as many silent clients as there are threads stop it.
  */
-import type { Architecture } from './architecture.ts';
+import type { Architecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';
 
 export const threaded: Architecture = {

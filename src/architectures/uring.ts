@@ -3,9 +3,10 @@
  * and one io_uring_enter(2) per turn hands that over and waits for what is done meanwhile. The kernel
  * accepts, receives and sends by itself. An answer that takes long still holds up everyone.
  */
+
+import { Completions } from '../drivers/completion/completions.ts';
 import { ACCEPTED, READY, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
-import type { Architecture } from './architecture.ts';
-import { Completions } from './completions.ts';
+import type { Architecture } from '../worker/contract.ts';
 
 export const uring: Architecture = {
   name: 'uring',

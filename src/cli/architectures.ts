@@ -1,7 +1,7 @@
 /** `mondo architectures`: the catalogue, as its pages declare themselves. */
 import { styleText } from 'node:util';
-import type { Traits } from '../architectures/architecture.ts';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
+import type { Traits } from '../worker/contract.ts';
 import { tableLines } from './table.ts';
 
 const columns: readonly (readonly [heading: string, trait: (traits: Traits) => string])[] = [

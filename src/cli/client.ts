@@ -1,8 +1,8 @@
 /** `mondo client`: the chapter's client. Asks its questions over one connection, one after the other. */
 import { styleText } from 'node:util';
-import { connect } from '../client/client.ts';
-import { ClientError } from '../client/errors.ts';
 import { ServeError } from '../host/errors.ts';
+import { connect } from '../instruments/client/client.ts';
+import { ClientError } from '../instruments/client/errors.ts';
 import { printable, quoted } from '../protocol/shown.ts';
 import { aphorisms } from '../protocol/zen.ts';
 import { CommandError } from './report.ts';

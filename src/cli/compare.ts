@@ -2,15 +2,23 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { architectureNames } from '../architectures/catalogue.ts';
+import { ServeError } from '../host/errors.ts';
+import { serviceUrl } from '../host/load-service.ts';
+import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
 import {
   type Against,
   againstOf,
   regressionsOf,
   storedRunOf,
   whyUnlike,
-} from '../compare/against.ts';
-import { type Comparison, compare, outlineOf, type Progress } from '../compare/compare.ts';
-import { htmlPage } from '../compare/html.ts';
+} from '../instruments/compare/against.ts';
+import {
+  type Comparison,
+  compare,
+  outlineOf,
+  type Progress,
+} from '../instruments/compare/compare.ts';
+import { htmlPage } from '../instruments/compare/html.ts';
 import {
   axesOf,
   type ComparePlan,
@@ -19,8 +27,8 @@ import {
   defaultPlan,
   estimatedSeconds,
   quick,
-} from '../compare/plan.ts';
-import type { Cell, Run } from '../compare/result.ts';
+} from '../instruments/compare/plan.ts';
+import type { Cell, Run } from '../instruments/compare/result.ts';
 import {
   againstNotes,
   againstTable,
@@ -28,13 +36,10 @@ import {
   silenceTables,
   type Table,
   tablesOf,
-} from '../compare/tables.ts';
-import { conditionText, duration, figureWords } from '../compare/words.ts';
-import { ServeError } from '../host/errors.ts';
-import { serviceUrl } from '../host/load-service.ts';
-import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
-import { parseFraming, parseQuestions, wholePlan } from '../load/plan-file.ts';
-import { several } from '../load/words.ts';
+} from '../instruments/compare/tables.ts';
+import { conditionText, duration, figureWords } from '../instruments/compare/words.ts';
+import { parseFraming, parseQuestions, wholePlan } from '../instruments/load/plan-file.ts';
+import { several } from '../instruments/load/words.ts';
 import type { CompareOptions } from './compare-options.ts';
 import { SAME_SIGNAL } from './interrupt.ts';
 import { checkOutput, writeOutput } from './output.ts';

@@ -7,12 +7,18 @@ import {
   checkedText,
   failures,
   parseCondition,
-} from '../load/conditions.ts';
-import { csvOf } from '../load/csv.ts';
-import { hlogOf, parseHlog } from '../load/hlog.ts';
-import { findKnee, type Knee, type KneeStep, kneeLines, stepText } from '../load/knee.ts';
-import { merged } from '../load/merge.ts';
-import type { LoadPlan } from '../load/plan.ts';
+} from '../instruments/load/conditions.ts';
+import { csvOf } from '../instruments/load/csv.ts';
+import { hlogOf, parseHlog } from '../instruments/load/hlog.ts';
+import {
+  findKnee,
+  type Knee,
+  type KneeStep,
+  kneeLines,
+  stepText,
+} from '../instruments/load/knee.ts';
+import { merged } from '../instruments/load/merge.ts';
+import type { LoadPlan } from '../instruments/load/plan.ts';
 import {
   parseFraming,
   parsePlan,
@@ -24,10 +30,10 @@ import {
   planFile,
   stagesOf,
   wholePlan,
-} from '../load/plan-file.ts';
-import type { LoadResult, Run } from '../load/result.ts';
-import { runLoad } from '../load/run.ts';
-import { summaryLines } from '../load/text.ts';
+} from '../instruments/load/plan-file.ts';
+import type { LoadResult, Run } from '../instruments/load/result.ts';
+import { runLoad } from '../instruments/load/run.ts';
+import { summaryLines } from '../instruments/load/text.ts';
 import type { LoadOptions, LoadOutput } from './load-options.ts';
 import { writeOutput } from './output.ts';
 import { ProgressReport } from './progress.ts';
@@ -94,7 +100,7 @@ function openOutputs({ csv, hlog, html }: LoadOutput): void {
 async function put(run: Run, options: LoadOutput): Promise<void> {
   const { result } = run;
   await putFiles(run, options, async () => {
-    const { loadPage } = await import('../load/html.ts');
+    const { loadPage } = await import('../instruments/load/html.ts');
     return loadPage(result);
   });
   console.log(
@@ -183,7 +189,7 @@ async function knee(
   );
   const run = best === undefined ? undefined : runs.get(best.result);
   const page = async () => {
-    const { kneePage } = await import('../load/html.ts');
+    const { kneePage } = await import('../instruments/load/html.ts');
     return kneePage(found, target);
   };
   if (run !== undefined) await putFiles(run, options, page);

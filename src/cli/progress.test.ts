@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Progress } from '../load/result.ts';
+import type { Progress } from '../instruments/load/result.ts';
 import { ProgressReport, progressLine, sparkline } from './progress.ts';
 
 const at = (elapsed: number, more: Partial<Progress> = {}): Progress => ({

@@ -24,7 +24,9 @@ export async function serveCommand(
 ): Promise<void> {
   const options: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
   if (architecture === 'inetd') {
-    const { isStartedByInetd, serveStandardInput } = await import('../host/standard-input.ts');
+    const { isStartedByInetd, serveStandardInput } = await import(
+      '../host/worker/standard-input.ts'
+    );
     if (isStartedByInetd()) return serveStandardInput(options);
   }
   let server: Server | undefined;

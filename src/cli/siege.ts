@@ -2,12 +2,12 @@
 import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
-import { attackNamed, attacks } from '../siege/attacks.ts';
-import { htmlPage } from '../siege/html.ts';
-import { matrixLines } from '../siege/matrix.ts';
-import type { Mode } from '../siege/settings.ts';
-import { fallen, siege } from '../siege/siege.ts';
-import { lineOf } from '../siege/words.ts';
+import { attackNamed, attacks } from '../instruments/siege/attacks.ts';
+import { htmlPage } from '../instruments/siege/html.ts';
+import { matrixLines } from '../instruments/siege/matrix.ts';
+import type { Mode } from '../instruments/siege/settings.ts';
+import { fallen, siege } from '../instruments/siege/siege.ts';
+import { lineOf } from '../instruments/siege/words.ts';
 import { writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
 import { tableLines } from './table.ts';

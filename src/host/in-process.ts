@@ -3,21 +3,21 @@
  * module, and for systems where Mondo makes no system calls of its own. Nothing here loads libc.
  */
 import type { AddressInfo } from 'node:net';
-import type { WorkerContext } from '../architectures/architecture.ts';
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { Departure, type Orders } from '../architectures/departure.ts';
-import { type Reason, unreadRow } from '../architectures/scoreboard.ts';
+import { Departure, type Orders } from '../lifecycle/drain.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
-import { doorOf, ownAdmission } from './door.ts';
+import type { WorkerContext } from '../worker/contract.ts';
+import { type Reason, unreadRow } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
-import { mannersOf } from './manners.ts';
 import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
-import { beatFor } from './stuck.ts';
+import { beatFor } from './supervisor/stuck.ts';
+import { mannersOf } from './worker/conversation-factory.ts';
+import { doorOf, ownAdmission } from './worker/door.ts';
 
 /** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
 const MOST_WAITING = 1024;

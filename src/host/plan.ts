@@ -1,5 +1,5 @@
 /** What a server is asked to be: the options of `serve`, checked, with nothing left out. */
-import type { PageOptions, Traits } from '../architectures/architecture.ts';
+
 import {
   type ArchitectureName,
   architectureNames,
@@ -9,6 +9,7 @@ import { LimitError } from '../limits/errors.ts';
 import { checkLimits, type Limits } from '../limits/limits.ts';
 import { parseWhenFull, type WhenFull } from '../limits/when-full.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
+import type { PageOptions, Traits } from '../worker/contract.ts';
 import { ServeError } from './errors.ts';
 
 export interface ServeOptions {

@@ -69,7 +69,7 @@ export async function startServer(
       `Cannot serve an object under ${name}: its threads and processes load the service themselves; name its module by path or URL`,
     );
   }
-  const { Supervisor } = await import('./supervisor.ts');
+  const { Supervisor } = await import('./supervisor/supervisor.ts');
   const supervisor = await Supervisor.start(plan, service, onEvent);
   return {
     architecture: name,

@@ -1,6 +1,7 @@
 /** What a server tells whoever listens: the account of its conversations, and of itself. */
-import type { WorkerEvent } from '../architectures/architecture.ts';
+
 import { printable, quoted } from '../protocol/shown.ts';
+import type { WorkerEvent } from '../worker/contract.ts';
 
 export type ServerEvent =
   | (WorkerEvent & {

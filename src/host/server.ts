@@ -1,6 +1,7 @@
 /** What `serve` gives back. */
-import type { RowReading } from '../architectures/scoreboard.ts';
+
 import type { SocketAddress } from '../os/address.ts';
+import type { RowReading } from '../worker/scoreboard.ts';
 
 /** A server that is running. */
 export interface Server {

@@ -5,7 +5,7 @@
  */
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
-import { eventReader } from '../../src/host/journal.ts';
+import { eventReader } from '../../src/host/worker/journal.ts';
 import { LimitError } from '../../src/limits/errors.ts';
 import { checkLimits, parseLimits } from '../../src/limits/limits.ts';
 import { Networks, parseAddress, parseNetwork } from '../../src/limits/networks.ts';

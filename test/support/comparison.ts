@@ -1,8 +1,8 @@
 /** Runs of a comparison that nobody has measured: figures are said, and come out as if. */
 
-import type { Comparison } from '../../src/compare/compare.ts';
-import { findingsOf } from '../../src/compare/findings.ts';
-import { orderOf } from '../../src/compare/order.ts';
+import type { Comparison } from '../../src/instruments/compare/compare.ts';
+import { findingsOf } from '../../src/instruments/compare/findings.ts';
+import { orderOf } from '../../src/instruments/compare/order.ts';
 import {
   type ComparePlan,
   type Condition,
@@ -10,11 +10,11 @@ import {
   defaultPlan,
   type Variant,
   variantsOf,
-} from '../../src/compare/plan.ts';
-import { recommendationOf } from '../../src/compare/recommend.ts';
-import type { Cell, Figures } from '../../src/compare/result.ts';
-import { randomOf } from '../../src/load/random.ts';
-import type { Environment } from '../../src/load/result.ts';
+} from '../../src/instruments/compare/plan.ts';
+import { recommendationOf } from '../../src/instruments/compare/recommend.ts';
+import type { Cell, Figures } from '../../src/instruments/compare/result.ts';
+import { randomOf } from '../../src/instruments/load/random.ts';
+import type { Environment } from '../../src/instruments/load/result.ts';
 
 const environment: Environment = {
   platform: 'linux x64',

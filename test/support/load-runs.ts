@@ -1,8 +1,14 @@
 /** Runs of load made from a list of answers, without a socket: the whole of one, and its parts. */
 import type { Histogram } from 'hdr-histogram-js';
-import { encode, latencyOf, newHistogram } from '../../src/load/histograms.ts';
-import { type LoadPlan, planOf } from '../../src/load/plan.ts';
-import type { LoadResult, Outcomes, Run, Second, ServerSide } from '../../src/load/result.ts';
+import { encode, latencyOf, newHistogram } from '../../src/instruments/load/histograms.ts';
+import { type LoadPlan, planOf } from '../../src/instruments/load/plan.ts';
+import type {
+  LoadResult,
+  Outcomes,
+  Run,
+  Second,
+  ServerSide,
+} from '../../src/instruments/load/result.ts';
 
 /** An answer: on which connection, in which second it arrived, and its times in ms. */
 export interface Sample {

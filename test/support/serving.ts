@@ -1,11 +1,11 @@
 /** Servers under test: each is started with its account kept, and stopped with a look at what it leaves behind. */
 import { expect } from 'vitest';
-import type { Traits } from '../../src/architectures/architecture.ts';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { serve } from '../../src/host/serve.ts';
 import type { Server } from '../../src/host/server.ts';
 import type { ServerEvent } from '../../src/host/server-event.ts';
+import type { Traits } from '../../src/worker/contract.ts';
 import { descendantsOf, holdings, isAlive, isReceived, threadsOf } from './kernel.ts';
 import { MS, until } from './until.ts';
 

@@ -1,0 +1,116 @@
+/**
+ * A bounded queue of accepted sockets in memory that threads share: who takes from an empty one
+ * sleeps (futex(2), under Atomics.wait) until something is put, who puts to a full one until
+ * something is taken. A monitor in the textbook sense: one lock, and waits outside of it.
+ */
+import type { Accepted } from '../accept.ts';
+
+const LOCK = 0;
+const LENGTH = 1;
+const HEAD = 2;
+const CLOSED = 3;
+const HEADER = 4;
+
+/** One place: the descriptor, how long the peer's text is, and the text. */
+const PLACE = 64;
+const TEXT = PLACE - 8;
+
+/** How often whoever waits at a full queue looks whether to stop, in ms: no signal ends that wait. */
+const GLANCE = 100;
+
+export class SocketQueue {
+  readonly memory: SharedArrayBuffer;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #capacity: number;
+
+  static create(capacity: number): SocketQueue {
+    return new SocketQueue(new SharedArrayBuffer(HEADER * 4 + capacity * PLACE));
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+    this.#capacity = (memory.byteLength - HEADER * 4) / PLACE;
+  }
+
+  /** How many sockets wait in it. */
+  get length(): number {
+    return Math.max(0, Atomics.load(this.#words, LENGTH));
+  }
+
+  /** Puts a socket at the end; sleeps while there is no room. False if `stopping` meanwhile. */
+  put(accepted: Accepted, stopping: () => boolean): boolean {
+    for (;;) {
+      const isPut = this.#locked(() => {
+        const length = this.length;
+        if (length === this.#capacity) return false;
+        this.#write((this.#words[HEAD]! + length) % this.#capacity, accepted);
+        Atomics.store(this.#words, LENGTH, length + 1);
+        return true;
+      });
+      if (isPut) break;
+      if (stopping()) return false;
+      Atomics.wait(this.#words, LENGTH, this.#capacity, GLANCE);
+    }
+    Atomics.notify(this.#words, LENGTH, 1);
+    return true;
+  }
+
+  /** Takes the socket that has waited longest; sleeps while there is none. Nothing once closed and empty. */
+  take(): Accepted | undefined {
+    for (;;) {
+      const taken = this.#locked(() => {
+        const length = this.length;
+        if (length === 0) return undefined;
+        const place = this.#words[HEAD]!;
+        this.#words[HEAD] = (place + 1) % this.#capacity;
+        Atomics.store(this.#words, LENGTH, length - 1);
+        return this.#read(place);
+      });
+      if (taken !== undefined) {
+        Atomics.notify(this.#words, LENGTH);
+        return taken;
+      }
+      if (Atomics.load(this.#words, CLOSED) === 1) return undefined;
+      Atomics.wait(this.#words, LENGTH, 0);
+    }
+  }
+
+  /** Nothing more will be put: those asleep in `take` wake up to nothing. */
+  close(): void {
+    Atomics.store(this.#words, CLOSED, 1);
+    // A taker that has looked at CLOSED but does not sleep yet must find another LENGTH than 0.
+    this.#locked(() => {
+      if (this.length === 0) Atomics.store(this.#words, LENGTH, -1);
+    });
+    Atomics.notify(this.#words, LENGTH);
+  }
+
+  #locked<T>(section: () => T): T {
+    while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0)
+      Atomics.wait(this.#words, LOCK, 1);
+    try {
+      return section();
+    } finally {
+      Atomics.store(this.#words, LOCK, 0);
+      Atomics.notify(this.#words, LOCK, 1);
+    }
+  }
+
+  #write(place: number, { socket, peer }: Accepted): void {
+    const at = HEADER * 4 + place * PLACE;
+    const text = Buffer.from(peer).subarray(0, TEXT);
+    this.#words[at / 4] = socket;
+    this.#words[at / 4 + 1] = text.length;
+    Buffer.from(this.memory, at + 8, TEXT).set(text);
+  }
+
+  #read(place: number): Accepted {
+    const at = HEADER * 4 + place * PLACE;
+    const length = this.#words[at / 4 + 1]!;
+    return {
+      socket: this.#words[at / 4]!,
+      peer: Buffer.from(this.memory, at + 8, length).toString(),
+    };
+  }
+}

@@ -1,0 +1,364 @@
+import { connect, type Socket } from 'node:net';
+import { constants } from 'node:os';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { descriptorsOf } from '../../../test/support/kernel.ts';
+import { until } from '../../../test/support/until.ts';
+import { neverLeaves } from '../../lifecycle/drain.ts';
+import { ADMISSION_WORDS, Admission } from '../../limits/admission.ts';
+import { defaultLimits } from '../../limits/limits.ts';
+import type { SocketAddress } from '../../os/address.ts';
+import { libc } from '../../os/libc.ts';
+import { close, localAddress, openListener } from '../../os/socket.ts';
+import {
+  ACCEPTED,
+  READY,
+  RECEIVED,
+  SENT,
+  SENT_SHORT,
+  Uring,
+  type UringSizes,
+} from '../../os/uring.ts';
+import { Conversation } from '../../protocol/conversation.ts';
+import { speakersOf } from '../../protocol/speaker.ts';
+import type { WorkerContext, WorkerEvent } from '../../worker/contract.ts';
+import { unreadRow } from '../../worker/scoreboard.ts';
+import { Completions } from './completions.ts';
+
+/** Answers with the question itself, so that an answer that reaches another client is seen. */
+const echo = speakersOf({ delimiter: '?', answer: (question) => `${question}!` }, false);
+
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+
+/** How many wait at its listener at most. */
+const BACKLOG = 1024;
+
+/** So large a limit that no place needs to be reserved. */
+const FAR = 1_000_000;
+
+/** All but the one that is kept back for when there is none left. */
+const descriptors = () =>
+  [...descriptorsOf('self').values()].filter((what) => what !== '/dev/null');
+
+/** A server on a ring of any size, whose turns are taken between those of the test's own loop. */
+class SteppedServer {
+  readonly events: WorkerEvent[] = [];
+  readonly ring: Uring;
+  readonly listener: number;
+  readonly port: number;
+  readonly #completions: Completions;
+  #running = true;
+  readonly #served: Promise<void>;
+  overflows = 0;
+  starved = 0;
+  short = 0;
+  /** Which connection each descriptor that was received from stood for the last time. */
+  readonly generations = new Map<number, number>();
+
+  /**
+   * @param sendBuffer of each connection in the kernel, in bytes; 0: its own choice
+   * @param connections the most at once
+   */
+  constructor(sizes: UringSizes, sendBuffer: number, connections: number) {
+    const address: SocketAddress = { family: 'IPv4', host: '127.0.0.1', port: 0 };
+    this.listener = openListener(address, { backlog: BACKLOG });
+    if (sendBuffer > 0) {
+      const value = new Uint8Array(new Int32Array([sendBuffer]).buffer);
+      libc.setsockopt(this.listener, SOL_SOCKET, SO_SNDBUF, value, value.length);
+    }
+    this.port = (localAddress(this.listener) as { port: number }).port;
+    this.ring = new Uring(sizes);
+    const worker = {
+      stopping: false,
+      departure: neverLeaves(),
+      listener: this.listener,
+      mostQueued: BACKLOG,
+      journal: { on: true, record: (event: WorkerEvent) => void this.events.push(event) },
+      row: unreadRow(),
+      limits: defaultLimits,
+      unsentOfAll: () => 0,
+      exceeded: () => false,
+      admission: new Admission(
+        {
+          limits: { ...defaultLimits, connections },
+          whenFull: { policy: 'wait' },
+          dryRun: false,
+          processes: 1,
+          descriptors: FAR,
+        },
+        {
+          memory: new Int32Array(ADMISSION_WORDS),
+          pid: process.pid,
+          parent: 0,
+          clock: () => 0,
+          random: () => 0,
+          count() {},
+        },
+      ),
+      conversation: () => new Conversation(echo()),
+    } as unknown as WorkerContext;
+    this.#completions = new Completions(worker, this.ring);
+    this.#served = this.#serve();
+  }
+
+  async #serve(): Promise<void> {
+    await turn();
+    while (this.#running) {
+      this.turn();
+      await turn();
+    }
+  }
+
+  turn(): void {
+    const { ring } = this;
+    const completions = this.#completions;
+    ring.enter(0);
+    if (ring.overflowed) this.overflows++;
+    completions.beginTurn();
+    while (ring.next()) {
+      if (ring.purpose === RECEIVED) this.generations.set(ring.fd, ring.generation);
+      if (ring.purpose === RECEIVED && ring.result < 0) this.starved++;
+      if (ring.purpose === SENT_SHORT) this.short++;
+      if (ring.purpose === RECEIVED) completions.received();
+      else if (ring.purpose === ACCEPTED) completions.accepted();
+      else if (ring.purpose === READY) completions.ready();
+      else if (ring.purpose === SENT_SHORT) completions.sentShort();
+      else if (ring.purpose === SENT) completions.sent();
+    }
+    completions.endTurn();
+  }
+
+  count(type: WorkerEvent['type']): number {
+    return this.events.filter((event) => event.type === type).length;
+  }
+
+  /** Hands it a completion as if the kernel had taken its time with it. `bytes` is what it received. */
+  inject(purpose: number, fd: number, generation: number, result: number, bytes = ''): void {
+    const { ring } = this;
+    ring.buffers.write(bytes, 0, 'latin1');
+    Object.assign(ring, { purpose, fd, generation, result, offset: 0, more: true });
+    // The buffer was not the kernel's to begin with.
+    ring.recycle = () => {};
+    if (purpose === RECEIVED) this.#completions.received();
+    else if (purpose === SENT_SHORT) this.#completions.sentShort();
+    else this.#completions.sent();
+    // @ts-expect-error: the method of the class again
+    delete ring.recycle;
+  }
+
+  /** Takes no more turns. */
+  async hold(): Promise<void> {
+    this.#running = false;
+    await this.#served;
+  }
+
+  async stop(): Promise<void> {
+    await this.hold();
+    this.#completions.closeAll();
+    this.ring.close();
+    close(this.listener);
+  }
+}
+
+/** Sends it all at once, ends, and resolves with all that came back. */
+function converse(port: number, text: string, read: (socket: Socket) => void = () => {}) {
+  return new Promise<string>((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    let received = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (data) => {
+      received += data;
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(received));
+    socket.end(text);
+    read(socket);
+  });
+}
+
+const questions = (client: number, count: number, padding = 0) =>
+  Array.from({ length: count }, (_, i) => `client ${client} asks ${i}${' '.repeat(padding)}?`);
+const answersTo = (asked: readonly string[]) => asked.map((question) => `${question}!`).join('');
+
+describe('Completions', () => {
+  let before: number;
+  let server: SteppedServer;
+  const start = (sizes: Partial<UringSizes> = {}, sendBuffer = 0, connections = FAR) => {
+    const small = { entries: 8, completions: 16, buffers: 2, bufferSize: 32 };
+    server = new SteppedServer({ ...small, ...sizes }, sendBuffer, connections);
+    return server;
+  };
+  beforeEach(() => {
+    before = descriptors().length;
+  });
+  afterEach(async () => {
+    await server.stop();
+    // The kernel takes a ring apart on its own time.
+    await until('the descriptors to be closed', () => descriptors().length <= before);
+  });
+
+  it('recovers when provided buffers run out, and loses nothing when completions overflow', async () => {
+    start();
+    const clients = Array.from({ length: 60 }, (_, i) => questions(i, 40));
+    const answers = await Promise.all(
+      clients.map((asked) => converse(server.port, asked.join(''))),
+    );
+    expect(answers).toEqual(clients.map(answersTo));
+    expect(server.starved).toBeGreaterThan(0);
+    expect(server.overflows).toBeGreaterThan(0);
+    expect(server.count('closed')).toBe(60);
+  });
+
+  it('puts more buffers into circulation until there are enough', async () => {
+    start({ buffers: 1024, bufferSize: 64, completions: 4096, entries: 1024 });
+    const clients = Array.from({ length: 300 }, (_, i) => questions(i, 3));
+    const answers = await Promise.all(
+      clients.map((asked) => converse(server.port, asked.join(''))),
+    );
+    expect(answers).toEqual(clients.map(answersTo));
+  });
+
+  it('keeps answers in order for clients that read late and little', async () => {
+    start({ buffers: 64, bufferSize: 2048, completions: 256, entries: 64 });
+    const clients = Array.from({ length: 6 }, (_, i) => questions(i, 40_000));
+    const answers = await Promise.all(
+      clients.map((asked) =>
+        converse(server.port, asked.join(''), (socket) => {
+          socket.pause();
+          setTimeout(() => socket.resume(), 50);
+        }),
+      ),
+    );
+    expect(answers.map((text) => text.length)).toEqual(clients.map((a) => answersTo(a).length));
+    expect(answers).toEqual(clients.map(answersTo));
+  });
+
+  it.each([
+    ['a large ring', 12, { buffers: 64, bufferSize: 2048, completions: 256, entries: 64 }],
+    ['a ring that overflows', 60, { buffers: 256, bufferSize: 512, completions: 64, entries: 64 }],
+    [
+      'a ring that always does',
+      60,
+      { buffers: 128, bufferSize: 512, completions: 32, entries: 32 },
+    ],
+  ])('keeps answers in order and finishes sends that fall short, on %s', async (_, count, sizes) => {
+    start(sizes, 4096);
+    const clients = Array.from({ length: count }, (_, i) => questions(i, 2000, 180));
+    const answers = await Promise.all(
+      clients.map((asked) =>
+        converse(server.port, asked.join(''), (socket) => {
+          socket.on('data', () => {
+            socket.pause();
+            setTimeout(() => socket.resume(), 1);
+          });
+        }),
+      ),
+    );
+    const wrong = answers.findIndex((text, i) => text !== answersTo(clients[i]!));
+    expect(wrong).toBe(-1);
+    expect(server.short).toBeGreaterThan(0);
+  });
+
+  it('never gives a reused descriptor what was meant for the connection before', async () => {
+    start();
+    for (let round = 0; round < 100; round++) {
+      const clients = Array.from({ length: 8 }, (_, i) => questions(round * 8 + i, 2));
+      const asked = clients.map((client) => converse(server.port, client.join('')));
+      // One that goes away while its descriptor's operations are under way.
+      const gone = connect(server.port, '127.0.0.1', () => gone.resetAndDestroy());
+      expect(await Promise.all(asked)).toEqual(clients.map(answersTo));
+    }
+  });
+
+  it.each([
+    ['bytes', RECEIVED, 9, 'not mine?'],
+    ['the end of the stream', RECEIVED, 0, ''],
+    ['a reset', RECEIVED, -constants.errno.ECONNRESET, ''],
+    ['a send that failed', SENT_SHORT, -constants.errno.EPIPE, ''],
+    ['a send that waited and failed', SENT, -constants.errno.EPIPE, ''],
+  ])('keeps %s of the connection before from the one that has its descriptor now', async (_, purpose, result, bytes) => {
+    start();
+    expect(await converse(server.port, 'first?')).toBe('first?!');
+    const before = new Map(server.generations);
+    const next = connect(server.port, '127.0.0.1');
+    let received = '';
+    next.setEncoding('latin1').on('data', (data) => {
+      received += data;
+    });
+    next.write('second?');
+    await until('its answer', () => received === 'second?!');
+    const [fd] = [...before.keys()].filter((it) => server.generations.get(it) !== before.get(it));
+    expect(fd, 'the descriptor is used again').toBeDefined();
+    server.inject(purpose, fd!, before.get(fd!)!, result, bytes);
+    const ended = new Promise((resolve) => next.once('close', resolve));
+    next.end('third?');
+    await ended;
+    expect(received).toBe('second?!third?!');
+    await until('its account', () => server.count('closed') === 2);
+  });
+
+  it.each([
+    ['large rings', { entries: 256, completions: 1024 }],
+    ['small ones', {}],
+  ])('accepts as many as there is room for and leaves the others in the queue, with %s', async (_, sizes) => {
+    start(sizes, 0, 3);
+    const held = descriptors().length;
+    const clients = Array.from({ length: 20 }, () => {
+      const socket = connect(server.port, '127.0.0.1');
+      return socket.setEncoding('latin1').on('error', () => {});
+    });
+    await Promise.all(clients.map((s) => new Promise((resolve) => s.once('connect', resolve))));
+    const answered: Socket[] = [];
+    for (const socket of clients) {
+      socket.once('data', () => answered.push(socket));
+      socket.write('is there room?');
+    }
+    for (let left = clients.length; left > 0; left--) {
+      await until('as many to be answered', () => answered.length >= Math.min(3, left));
+      expect(descriptors().length).toBeLessThanOrEqual(held + left + 3);
+      expect(answered.length).toBeLessThanOrEqual(3);
+      const leaving = answered.shift()!;
+      leaving.destroy();
+      await new Promise((resolve) => leaving.once('close', resolve));
+    }
+    await until('their accounts', () => server.count('hungUp') + server.count('closed') === 20);
+  });
+
+  it('goes over from accepting whoever comes to the last places, and back', async () => {
+    start({ entries: 256, completions: 1024 }, 0, 2 * BACKLOG + 8);
+    for (let round = 0; round < 3; round++) {
+      const clients = Array.from({ length: 30 }, (_, i) => questions(i, 2));
+      const answers = await Promise.all(
+        clients.map((asked) => converse(server.port, asked.join(''))),
+      );
+      expect(answers).toEqual(clients.map(answersTo));
+    }
+  });
+
+  it.each([
+    ['far from the limit', FAR, 0],
+    // Its first turn finds that somebody is there.
+    ['near to it', 50, 1],
+  ])('leaks no socket that was accepted while the accept was being cancelled, %s', async (_, connections, turns) => {
+    start({ entries: 256, completions: 1024 }, 0, connections);
+    // Held before its first turn: the accept is handed over together with its cancelling.
+    await server.hold();
+    const sockets = Array.from({ length: 100 }, () => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      return socket;
+    });
+    await Promise.all(sockets.map((s) => new Promise((resolve) => s.once('connect', resolve))));
+    for (let i = 0; i < turns; i++) server.turn();
+    await server.stop();
+    await Promise.all(
+      sockets.map((s) => {
+        s.destroy();
+        return new Promise((resolve) => s.once('close', resolve));
+      }),
+    );
+    // afterEach counts descriptors: of those accepted none is left.
+    server.stop = async () => {};
+  });
+});

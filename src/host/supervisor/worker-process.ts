@@ -1,0 +1,128 @@
+/** A worker process as its supervisor has it: how it is started, and what is known of it. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { WorkerEvent } from '../../worker/contract.ts';
+import { ServeError } from '../errors.ts';
+import type { Identity } from '../identity.ts';
+import type { Plan } from '../plan.ts';
+import { scarcityOf } from '../scarcity.ts';
+import { eventReader, type Stamped, type StartEvent } from '../worker/journal.ts';
+import type { WorkerConfig } from '../worker/worker-config.ts';
+
+const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
+const workerFile = new URL(`../worker/worker${extension}`, import.meta.url);
+
+/** Where Node keeps compiled code by default; with it a worker starts in a third of the time. */
+const compileCache = join(tmpdir(), 'node-compile-cache');
+
+/** What is the way out where a process cannot be started for want of something. */
+const remedies: Readonly<Record<string, string>> = {
+  EMFILE:
+    'this process has no descriptor left: allow it more (ulimit -n), or start fewer processes',
+  ENFILE: 'the system has no descriptor left: allow it more (sysctl fs.file-max)',
+  EAGAIN: 'there may be no more processes: allow more (ulimit -u, pids.max), or start fewer',
+  ENOMEM: 'there is no memory left: start fewer processes',
+};
+
+/** A worker process, and what it has started: of a crew those may be there when it is gone. */
+export interface WorkerProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly index: number;
+  readonly generation: number;
+  readonly startedAt: number;
+  /** How many of its threads have yet to say that they serve. */
+  unready: number;
+  /** Whether it has said that it serves, with one of its threads at least. */
+  isServing: boolean;
+  /** True if it has ended itself, and only others are left of it. */
+  isGone: boolean;
+  /** Whoever waits for it to serve, until it does. */
+  starting: Starting | undefined;
+  /** Runs until it serves: then it is too late. */
+  readonly late: NodeJS.Timeout;
+  /** When it was first told to leave, and when those have no time left whom it serves, by `performance.now`. */
+  toldAt: number;
+  leavesBy: number;
+  /** Set once it was told to leave: when it is killed if it has not. */
+  killing: NodeJS.Timeout | undefined;
+}
+
+/** Who waits for a worker to serve. */
+export interface Starting {
+  readonly ready: () => void;
+  readonly failed: (error: ServeError) => void;
+}
+
+/** What a worker is told on its command line. */
+export function configOf(
+  plan: Plan,
+  own: Pick<WorkerConfig, 'service' | 'journal' | 'index' | 'generation'>,
+): WorkerConfig {
+  const { traits, threads, processes } = plan;
+  return {
+    ...own,
+    architecture: traits.name as WorkerConfig['architecture'],
+    think: plan.think,
+    limits: plan.limits,
+    dryRun: plan.dryRun,
+    threads,
+    listeners: plan.reuseport ? threads : 1,
+    reuseport: plan.reuseport,
+    backlog: plan.backlog,
+    options: plan.page,
+    stuck: plan.stuck,
+    whenFull: plan.whenFull,
+    processes,
+    parent: process.pid,
+  };
+}
+
+/**
+ * Starts a worker process; undefined where it cannot be started, and then `failed` is called a moment later.
+ *
+ * @param inherited descriptors that it has behind its journal: the scoreboard, and its listeners
+ */
+export function spawnWorker(
+  config: WorkerConfig,
+  inherited: readonly number[],
+  identity: Identity | undefined,
+  failed: (error: ServeError) => void,
+): ChildProcess | undefined {
+  try {
+    const child = spawn(process.execPath, [workerFile.pathname, JSON.stringify(config)], {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...inherited],
+      env: { NODE_COMPILE_CACHE: compileCache, ...process.env },
+      ...identity,
+    });
+    // Of most failures Node tells with an event, and then there may be no journal: child.stdio is undefined.
+    if (child.pid === undefined) child.once('error', (error) => failed(startError(error)));
+    // Of what comes later, such as a signal that could not be sent, 'close' is soon to tell.
+    child.on('error', () => {});
+    return child.pid === undefined ? undefined : child;
+  } catch (error) {
+    setImmediate(failed, startError(error as Error));
+    return undefined;
+  }
+}
+
+function startError(error: Error): ServeError {
+  const remedy = remedies[scarcityOf(error) ?? ''];
+  const text = `Cannot start a worker: ${error.message}`;
+  return new ServeError('failed', remedy === undefined ? text : `${text}; ${remedy}`, {
+    cause: error,
+  });
+}
+
+/** Has each event of a worker's journal told. */
+export function readJournal(
+  child: ChildProcess,
+  receive: (event: Stamped<WorkerEvent | StartEvent>) => void,
+  complain: (text: string) => void,
+): void {
+  const journal = child.stdio[3] as Socket;
+  journal.setEncoding('utf8');
+  journal.on('data', eventReader(receive, complain));
+}

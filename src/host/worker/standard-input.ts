@@ -1,0 +1,61 @@
+/**
+ * Run by a real inetd, or by systemd with `StandardInput=socket`: standard input is the socket, and
+ * standard output usually is as well, so nothing may be printed there. No supervisor, no journal.
+ */
+
+import { inetd } from '../../architectures/inetd.ts';
+import { neverLeaves } from '../../lifecycle/drain.ts';
+import { blockOnStandardInput, peerOf, socketKind } from '../../os/socket.ts';
+import { speakersOf } from '../../protocol/speaker.ts';
+import type { WorkerContext } from '../../worker/contract.ts';
+import { unreadRow } from '../../worker/scoreboard.ts';
+import { loadService, serviceUrl, zenUrl } from '../load-service.ts';
+import { planOf, type ServeOptions } from '../plan.ts';
+import { mannersOf } from './conversation-factory.ts';
+import { noAdmission } from './door.ts';
+import { createSettler } from './settle.ts';
+
+const STDIN = 0;
+
+/** True where an inetd has started this process. */
+export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
+
+/** Serves the one client, or the listener, that is standard input; returns when it is done. */
+export async function serveStandardInput(options: ServeOptions): Promise<void> {
+  const plan = planOf(inetd, options);
+  const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
+  const settler = createSettler(url, false);
+  const service = await loadService(url);
+  const speakers = speakersOf(service, false, settler.settle);
+  const isUnavailable = (): never => {
+    throw new Error('unreachable: inetd has started this process for one task');
+  };
+  const row = unreadRow();
+  const worker: WorkerContext = {
+    listener: STDIN,
+    hasOwnListener: false,
+    mostQueued: plan.backlog,
+    journal: { on: false, record() {} },
+    row,
+    unsentOfAll: () => row.unsent,
+    options: plan.page,
+    threads: 1,
+    stopping: false,
+    departure: neverLeaves(),
+    stopped: new Promise(() => {}),
+    noteQueued() {},
+    listen: isUnavailable,
+    ...mannersOf(plan, service, speakers, () => {}),
+    admission: noAdmission(),
+    startThread: isUnavailable,
+    startProcess: isUnavailable,
+    canPause: false,
+    mostWaiting: 0,
+    beat: 0,
+    waitForAssistants: isUnavailable,
+  };
+  blockOnStandardInput();
+  const task = { socket: STDIN, peer: peerOf(STDIN) };
+  inetd.assist!(worker, task);
+  settler.close();
+}

@@ -1,0 +1,67 @@
+/** What runs in each thread of a worker process: one worker, which may sleep in the kernel for good. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadArchitecture } from '../../architectures/catalogue.ts';
+import { threadId } from '../../os/signal.ts';
+import type { Task } from '../../worker/contract.ts';
+import { scarcityOf } from '../scarcity.ts';
+import { type FromThread, RUNNING, STARTING, type ThreadData } from './assistants.ts';
+import { createContext, type Helm } from './context.ts';
+import { crashWithThread } from './crash.ts';
+import { writeEvent } from './journal.ts';
+import { JOURNAL_FD } from './worker-config.ts';
+
+const { config, listener, door, task, counters } = workerData as ThreadData;
+const port = parentPort!;
+const tell = (message: FromThread) => port.postMessage(message);
+
+/** How often a thread that waits for its assistants looks whether to stop, in ms: no signal ends that wait. */
+const GLANCE = 100;
+
+const architecture = await loadArchitecture(config.architecture);
+tell({ type: 'here', tid: threadId() });
+
+const start = (type: 'startThread' | 'startProcess', startTask: Task) => {
+  Atomics.add(counters, RUNNING, 1);
+  tell({ type, task: startTask });
+};
+const helm: Helm = {
+  stopped: new Promise((resolve) => {
+    if (architecture.arrangement === 'node') port.once('message', () => resolve());
+  }),
+  startThread: (startTask) => start('startThread', startTask),
+  startProcess(startTask) {
+    Atomics.store(counters, STARTING, 1);
+    start('startProcess', startTask);
+    // As after a fork: whoever is accepted before there is a process for it is lost if this one is killed,
+    // and in the listener's queue it is not.
+    Atomics.wait(counters, STARTING, 1);
+  },
+  waitForAssistants(count, stopping) {
+    for (let now = Atomics.load(counters, RUNNING); now >= count && !stopping(); ) {
+      Atomics.wait(counters, RUNNING, now, GLANCE);
+      now = Atomics.load(counters, RUNNING);
+    }
+  },
+};
+const isAssistant = task !== undefined;
+const context = await createContext(config, architecture, listener, helm, isAssistant, door).catch(
+  (error: Error) => {
+    if (task?.socket === undefined || scarcityOf(error) === undefined) throw error;
+    tell({ type: 'unserved', error });
+  },
+);
+if (context === undefined) {
+  port.close();
+} else {
+  const { worker, dispose } = context;
+  const mayEnd = crashWithThread();
+  if (task === undefined) {
+    writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
+    await architecture.serve(worker);
+  } else {
+    architecture.assist!(worker, task);
+  }
+  mayEnd();
+  dispose();
+  port.close();
+}

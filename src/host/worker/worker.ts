@@ -1,0 +1,253 @@
+/**
+ * What runs in each worker process. A worker with one thread serves on the main thread, which then
+ * runs no JavaScript while it sleeps in the kernel; with several, the main thread only starts and
+ * stops the others.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { Worker } from 'node:worker_threads';
+import { loadArchitecture } from '../../architectures/catalogue.ts';
+import { type Admission, dropHolder } from '../../limits/admission.ts';
+import { mapSharedMemory } from '../../os/memory.ts';
+import {
+  interrupt,
+  interruptible,
+  leadGroup,
+  leaveSignalsToSupervisor,
+  signalGroup,
+  signalWithParent,
+  threadId,
+} from '../../os/signal.ts';
+import { blockOnStandardInput, close, setBlocking } from '../../os/socket.ts';
+import type { Architecture, Task } from '../../worker/contract.ts';
+import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
+import { scarcityOf } from '../scarcity.ts';
+import { type FromThread, newCounters, RUNNING, STARTING, type ThreadData } from './assistants.ts';
+import { createContext, type Helm } from './context.ts';
+import { crash } from './crash.ts';
+import { doorOf, sharedAdmission } from './door.ts';
+import { writeEvent } from './journal.ts';
+import { JOURNAL_FD, LISTENER_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
+
+/** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
+const WAKE_AGAIN = 10;
+
+/** How long to wait when a process cannot be started for want of something, in ms. */
+const BACK_OFF = 100;
+
+const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
+
+async function serveAlone(config: WorkerConfig, architecture: Architecture): Promise<void> {
+  const socket = config.assistant === undefined ? LISTENER_FD : 0;
+  const helm: Helm = {
+    stopped: new Promise((resolve) => {
+      // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
+      if (architecture.arrangement === 'node') whenToldToLeave(config, resolve);
+    }),
+    startThread: unavailable,
+    startProcess: unavailable,
+    waitForAssistants: unavailable,
+  };
+  const isAssistant = config.assistant !== undefined;
+  const { worker, dispose } = await createContext(
+    config,
+    architecture,
+    socket,
+    helm,
+    isAssistant,
+    doorOf(config.limits, 0, architecture),
+  );
+  if (config.assistant === undefined) {
+    writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
+    await architecture.serve(worker);
+  } else {
+    blockOnStandardInput();
+    architecture.assist!(worker, { socket, peer: config.assistant.peer });
+  }
+  dispose();
+}
+
+function unavailable(): never {
+  throw new Error('unreachable: only a crew has assistants started');
+}
+
+/** The main thread of a process with several: starts them, wakes them up to stop, and counts them. */
+function serveTogether(config: WorkerConfig, architecture: Architecture, listeners: number): void {
+  const isCrew = architecture.arrangement === 'crew';
+  const servers = isCrew ? 1 : config.threads;
+  const door = doorOf(config.limits, isCrew ? 1 + config.threads : servers, architecture);
+  let shared: Admission | undefined;
+  const counters = newCounters();
+  const threads = new Map<Worker, number>();
+  const processes = new Set<ChildProcess>();
+  let waking: NodeJS.Timeout | undefined;
+  let isLeading = false;
+
+  const assistantEnded = () => {
+    Atomics.sub(counters, RUNNING, 1);
+    Atomics.notify(counters, RUNNING);
+  };
+  const ended = () => {
+    if (threads.size + processes.size === 0) clearInterval(waking);
+  };
+
+  function startThread(listener: number, task?: Task): void {
+    const data: ThreadData = { config, listener, door, counters, ...(task ? { task } : {}) };
+    const thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
+      workerData: data,
+      name: `${config.architecture}${task ? ' assistant' : ''}`,
+    });
+    threads.set(thread, 0);
+    thread.on('message', (message: FromThread) => {
+      if (message.type === 'here') threads.set(thread, message.tid);
+      else if (message.type === 'unserved') cannotServe(task!, message.error);
+      else if (message.type === 'startThread') startThread(listener, message.task);
+      else startProcess(message.task);
+    });
+    thread.on('error', (error: Error) => {
+      // Not even our own modules could be loaded.
+      const isStarted = threads.get(thread) !== 0;
+      if (task?.socket === undefined || isStarted) crash(error);
+      else cannotServe(task, error);
+    });
+    thread.on('exit', () => {
+      threads.delete(thread);
+      if (task !== undefined) assistantEnded();
+      ended();
+    });
+  }
+
+  function startProcess(task: Task): void {
+    if (!isLeading) lead();
+    isLeading = true;
+    // It has to be said here as well: the signal waits behind all that were asked for before.
+    if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
+    const socket = task.socket!;
+    const admission = sharing();
+    // Its own process cannot give it back if it is killed.
+    const ticket = task.keep === true ? undefined : admission.takeTicket(socket);
+    const assistantConfig: WorkerConfig = {
+      ...config,
+      parent: process.pid,
+      assistant: { peer: task.peer ?? '', accepts: task.keep === true },
+    };
+    const child = spawn(process.execPath, [import.meta.filename, JSON.stringify(assistantConfig)], {
+      stdio: [socket, 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD],
+    });
+    processes.add(child);
+    const left = () => {
+      processes.delete(child);
+      if (ticket !== undefined) admission.exit(ticket);
+      assistantEnded();
+      ended();
+    };
+    Atomics.store(counters, STARTING, 0);
+    Atomics.notify(counters, STARTING);
+    child.on('error', (error) => {
+      if (child.pid !== undefined || scarcityOf(error) === undefined) crash(error);
+      tellUnserved(task, 'process', error);
+      // Of a process that never was there is no 'exit'. Not at once: whoever had it started may try again.
+      setTimeout(left, BACK_OFF);
+    });
+    child.on('exit', () => {
+      const lost = openOf(scoreboard().freeRows(({ pid }) => pid === child.pid));
+      if (scoreboard().orders(config.generation).order !== 'serve') scoreboard().addCut(lost);
+      dropHolder(scoreboard().admission, child.pid!);
+      left();
+    });
+    if (task.keep !== true) close(socket);
+  }
+
+  /** There is a client and nothing to serve it with: it is seen off, and all others are served on. */
+  function cannotServe(task: Task, error: Error): void {
+    sharing().leave(task.socket!);
+    close(task.socket!);
+    tellUnserved(task, 'thread', error);
+  }
+
+  function tellUnserved(task: Task, what: 'thread' | 'process', error: Error): void {
+    const stamp = { at: Date.now(), pid: process.pid, tid: threadId() };
+    const text = `Cannot start a ${what} for a client: ${scarcityOf(error) ?? error.message.split('\n', 1)[0]}`;
+    writeEvent(JOURNAL_FD, { type: 'warning', text, ...stamp });
+    if (task.peer === undefined) return;
+    const reason = 'connections';
+    sharing().refuse(reason);
+    if (config.journal)
+      writeEvent(JOURNAL_FD, { type: 'refused', peer: task.peer, reason, ...stamp });
+  }
+
+  function sharing(): Admission {
+    shared ??= sharedAdmission(config, scoreboard().admission, door, (reason) =>
+      scoreboard().count(reason),
+    );
+    return shared;
+  }
+
+  const wake = () => {
+    for (const [, tid] of threads) if (tid > 0) interrupt(process.pid, tid);
+    for (const { pid } of processes) if (pid !== undefined) interrupt(pid, pid);
+  };
+  for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
+  whenToldToLeave(config, () => {
+    for (const [thread] of threads) thread.postMessage('stop');
+    wake();
+    waking = setInterval(wake, WAKE_AGAIN);
+    ended();
+  });
+}
+
+/**
+ * Processes that are started do not end with this one: whoever has one is served to the end, whatever becomes
+ * of the super-server. So killed by the kernel it could not take them along when its supervisor dies.
+ */
+function lead(): void {
+  leadGroup();
+  process.on('SIGUSR2', () => signalGroup(process.pid, 'SIGKILL'));
+  signalWithParent('SIGUSR2');
+}
+
+let mapped: Scoreboard | undefined;
+/** The main thread's, where others serve. */
+function scoreboard(): Scoreboard {
+  mapped ??= new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
+  return mapped;
+}
+
+/** Calls back once the scoreboard says so; SIGTERM bids look, but anybody may send that. */
+function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void {
+  const orders = scoreboard().orders(generation);
+  let isTold = false;
+  const look = () => {
+    if (isTold || orders.order === 'serve') return;
+    isTold = true;
+    leave();
+  };
+  // Never taken back: without a handler the next one would end this process.
+  process.on('SIGTERM', look);
+  look();
+}
+
+/** Whether the supervisor is gone. */
+function isOutlived(): boolean {
+  return process.ppid !== config.parent;
+}
+
+const config: WorkerConfig = JSON.parse(process.argv[2]!);
+process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
+if (config.assistant === undefined) {
+  // A worker must not outlive its supervisor.
+  signalWithParent('SIGKILL');
+  if (isOutlived()) process.exit();
+}
+leaveSignalsToSupervisor();
+interruptible();
+setBlocking(JOURNAL_FD, false);
+
+process.on('uncaughtException', crash);
+try {
+  const architecture = await loadArchitecture(config.architecture);
+  const isCrew = architecture.arrangement === 'crew' && config.assistant === undefined;
+  if (isCrew || config.threads > 1) serveTogether(config, architecture, config.listeners);
+  else await serveAlone(config, architecture);
+} catch (error) {
+  crash(error);
+}

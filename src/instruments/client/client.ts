@@ -1,0 +1,216 @@
+/**
+ * The other end of the wire: asks questions over one connection and waits for their answers. It is
+ * made of Node's own sockets, so it runs anywhere, and may talk to a server that is not Mondo's.
+ */
+import { connect as open, type Socket } from 'node:net';
+import { DEFAULT_PORT } from '../../host/plan.ts';
+import { quoted } from '../../protocol/shown.ts';
+import { Answers } from './answers.ts';
+import { ClientError, type Reason, reasonOf } from './errors.ts';
+
+export interface ConnectOptions {
+  /** How long to wait for the connection, in ms. Default 5,000. */
+  readonly connectTimeout?: number;
+  /** How long to wait for each answer, in ms from its question on. Default 5,000. */
+  readonly answerTimeout?: number;
+  /** What ends an answer. Default `.` */
+  readonly delimiter?: string;
+}
+
+const DEFAULT_TIMEOUT = 5000;
+/** `setTimeout` takes more than this for 1 ms. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1;
+/** A server that never ends an answer must not fill the memory: so many characters are too many. */
+const TOO_LONG = 2 ** 24;
+/** What is quoted in an error is cut to this many characters. */
+const QUOTED = 80;
+
+/**
+ * Connects to a server.
+ *
+ * ```ts
+ * await using client = await connect('127.0.0.1', 1060);
+ * console.log(await client.ask('Simple is better than?'));
+ * ```
+ *
+ * @param host a name, an IPv4 or IPv6 address, or `unix:PATH`, where there is no port
+ * @throws ClientError if nobody is there, or not in time
+ */
+export async function connect(
+  host: string,
+  port: number = DEFAULT_PORT,
+  options: ConnectOptions = {},
+): Promise<Client> {
+  const { connectTimeout = DEFAULT_TIMEOUT, answerTimeout = DEFAULT_TIMEOUT } = options;
+  const { delimiter = '.' } = options;
+  inRange('connectTimeout', connectTimeout, LONGEST_TIMEOUT);
+  inRange('answerTimeout', answerTimeout, LONGEST_TIMEOUT);
+  if (delimiter === '')
+    throw new RangeError('Cannot use "" as delimiter: give what ends an answer');
+  const isUnix = host.startsWith('unix:');
+  if (!isUnix) inRange('port', port, 65_535);
+
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  const where = isUnix ? host : `${bare.includes(':') ? `[${bare}]` : bare}:${port}`;
+  const action = `Cannot connect to "${where}"`;
+  const socket = open(
+    isUnix ? { path: host.slice('unix:'.length) } : { host: bare, port, noDelay: true },
+  );
+  return new Promise((resolve, reject) => {
+    const fail = (reason: Reason) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(new ClientError(action, reason));
+    };
+    const timer = setTimeout(() => {
+      const state = `no connection within ${connectTimeout} ms; check the address, or wait longer`;
+      fail({ kind: 'timeout', state });
+    }, connectTimeout);
+    const failed = (error: Error) => fail(reasonOf(error));
+    socket.on('error', failed);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', failed);
+      resolve(new Client(socket, where, answerTimeout, delimiter));
+    });
+  });
+}
+
+function inRange(what: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new RangeError(`Cannot use ${value} as ${what}: give a whole number from 1 to ${most}`);
+}
+
+interface Asked {
+  readonly question: string;
+  readonly timer: NodeJS.Timeout;
+  resolve(answer: string): void;
+  reject(error: ClientError): void;
+}
+
+/** One connection to a server; `connect` makes it. */
+export class Client implements AsyncDisposable {
+  /** The server, as `HOST:PORT`, `[HOST]:PORT` or `unix:PATH`. */
+  readonly where: string;
+  readonly #socket: Socket;
+  readonly #timeout: number;
+  readonly #answers: Answers;
+  /** Questions that wait; answers come in the order of their questions. */
+  readonly #asked: Asked[] = [];
+  /** Answers that came before anybody asked. */
+  readonly #early: string[] = [];
+  /** Characters since the last whole answer. */
+  #length = 0;
+  /** Why nothing more can be asked. */
+  #over: Reason | undefined;
+
+  constructor(socket: Socket, where: string, timeout: number, delimiter: string) {
+    this.where = where;
+    this.#socket = socket;
+    this.#timeout = timeout;
+    this.#answers = new Answers(delimiter);
+    // Decoded by the stream, which keeps the first bytes of a character until the others come.
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => this.#receive(text));
+    socket.on('end', () => this.#fail(this.#closed()));
+    socket.on('error', (error) => this.#fail(reasonOf(error)));
+    socket.on('close', () => this.#fail(this.#closed()));
+  }
+
+  /**
+   * Asks a question, which is sent as it is. Several may be asked before the first is answered.
+   *
+   * @returns the answer up to and including its delimiter
+   * @throws ClientError if it does not come in time, complete, or at all
+   */
+  ask(question: string): Promise<string> {
+    if (this.#over !== undefined) return Promise.reject(this.#error(question, this.#over));
+    this.#socket.write(question);
+    const early = this.#early.shift();
+    if (early !== undefined) return Promise.resolve(early);
+    this.#socket.resume();
+    return new Promise((resolve, reject) => {
+      // One late answer ends it all: it could not be told from the answer to the next question.
+      const timer = setTimeout(() => this.#fail(this.#late()), this.#timeout);
+      this.#asked.push({ question, timer, resolve, reject });
+    });
+  }
+
+  /** Sends something to which no answer is awaited, such as part of a question. */
+  send(text: string): void {
+    if (this.#over !== undefined) throw this.#error(text, this.#over);
+    this.#socket.write(text);
+  }
+
+  /** Leaves. What was sent still goes out; answers that have not come are given up. */
+  close(): Promise<void> {
+    const socket = this.#socket;
+    this.#giveUp({ kind: 'ended', state: 'this end has closed the connection; connect again' });
+    if (socket.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      // A server that reads nothing must not keep its client for ever.
+      const timer = setTimeout(() => socket.destroy(), this.#timeout);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.destroySoon();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #receive(text: string): void {
+    const answers = this.#answers.push(text);
+    this.#length =
+      answers.length > 0 ? this.#answers.unfinished.length : this.#length + text.length;
+    for (const answer of answers) {
+      const asked = this.#asked.shift();
+      clearTimeout(asked?.timer);
+      if (asked === undefined) this.#early.push(answer);
+      else asked.resolve(answer);
+    }
+    // Whoever talks without being asked is left to wait in the kernel's buffers.
+    if (this.#early.length > 0) this.#socket.pause();
+    if (this.#length > TOO_LONG) {
+      const state = `${this.#length} characters came and no end of the answer; see what listens there`;
+      this.#fail({ kind: 'too long', state });
+    }
+  }
+
+  #fail(reason: Reason): void {
+    this.#giveUp(reason);
+    this.#socket.destroy();
+  }
+
+  #giveUp(reason: Reason): void {
+    this.#over ??= reason;
+    for (const { question, timer, reject } of this.#asked.splice(0)) {
+      clearTimeout(timer);
+      reject(this.#error(question, reason));
+    }
+  }
+
+  #error(question: string, reason: Reason): ClientError {
+    return new ClientError(`Cannot ask ${quotedShort(question)} of "${this.where}"`, reason);
+  }
+
+  #late(): Reason {
+    const came = this.#length === 0 ? 'no answer' : `only ${quotedShort(this.#answers.unfinished)}`;
+    const fix = 'see that the question is complete and the server free, or wait longer';
+    return { kind: 'timeout', state: `${came} within ${this.#timeout} ms; ${fix}` };
+  }
+
+  #closed(): Reason {
+    const came =
+      this.#length === 0
+        ? 'the server has closed the connection'
+        : `the server closed the connection after ${quotedShort(this.#answers.unfinished)}`;
+    return { kind: 'closed', state: `${came}; see its log, or connect again` };
+  }
+}
+
+const quotedShort = (text: string) =>
+  quoted(text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text);

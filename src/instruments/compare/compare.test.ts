@@ -1,0 +1,137 @@
+/** The order of things in a comparison: real servers, and a load that only says that it was there. */
+import { describe, expect, it } from 'vitest';
+import { calm, planWith } from '../../../test/support/comparison.ts';
+import { runOf } from '../../../test/support/load-runs.ts';
+import { until } from '../../../test/support/until.ts';
+import { coresOf } from '../../os/affinity.ts';
+import { descendantsOf } from '../../os/processes.ts';
+import { compare, type Progress } from './compare.ts';
+import type { RunLoad } from './measure.ts';
+import { orderOf } from './order.ts';
+import { type ComparePlan, variantKey, variantsOf } from './plan.ts';
+
+const answered: RunLoad = async (plan) =>
+  runOf(
+    Array.from({ length: 60 }, (_, i) => ({
+      connection: i % plan.connections,
+      second: i % 3,
+      service: 1,
+      response: 1,
+    })),
+    { plan },
+  );
+
+const plan: ComparePlan = planWith({
+  architectures: ['single', 'epoll'],
+  conditions: calm(1, 4),
+  rounds: 2,
+});
+
+describe('compare', () => {
+  it('measures every variant in every round, in that order, each on a server of its own, and leaves nothing behind', async () => {
+    const before = descendantsOf(process.pid);
+    const cores = coresOf();
+    const ports: number[] = [];
+    const kept: number[][] = [];
+    const told: Progress[] = [];
+    const found = await compare(plan, {
+      run: async (load, options) => {
+        ports.push(load.port);
+        kept.push(coresOf());
+        expect(descendantsOf(load.pid).length).toBeGreaterThan(0);
+        return await answered(load, options);
+      },
+      onProgress: (progress) => told.push(progress),
+    });
+    expect(found).toMatchObject({ schema: 'mondo-compare-1', end: 'done', planned: 8, left: [] });
+    const order = [1, 2].flatMap((round) => orderOf(variantsOf(plan), round, plan.seed));
+    expect(found.cells.map(({ variant }) => variantKey(variant))).toEqual(order.map(variantKey));
+    expect(found.cells.map(({ round }) => round)).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
+    expect(new Set(ports).size).toBeGreaterThan(1);
+    expect(told.filter(({ last }) => last !== undefined).map(({ done }) => done)).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8,
+    ]);
+    expect(told.at(-1)!.left).toBe(0);
+    if (cores.length > 1) {
+      expect(found.cores).toEqual({ server: cores.slice(0, -1), load: cores.slice(-1) });
+      expect(kept.every((own) => own.length === 1)).toBe(true);
+    }
+    expect(coresOf()).toEqual(cores);
+    await until('its processes to end', () => descendantsOf(process.pid).length <= before.length);
+  });
+
+  it('leaves cores to the kernel where it is asked to', async () => {
+    const cores = coresOf();
+    const found = await compare(
+      { ...plan, pinned: false, rounds: 1 },
+      {
+        run: async (load, options) => {
+          expect(coresOf()).toEqual(cores);
+          return await answered(load, options);
+        },
+      },
+    );
+    expect(found.cores).toBeNull();
+  });
+
+  it('tries twice what fails, and goes on with the rest', async () => {
+    const found = await compare(
+      { ...plan, rounds: 3 },
+      {
+        run: async (load, options) => {
+          if (load.connections === 4) throw new Error('no luck');
+          return await answered(load, options);
+        },
+      },
+    );
+    const failed = found.cells.filter(({ state }) => state === 'failed');
+    expect(failed).toHaveLength(4);
+    expect(failed[0]!.reasons).toEqual(['It could not be measured: no luck']);
+    expect(found.cells.filter(({ state }) => state === 'good')).toHaveLength(6);
+    expect(found.findings.doubts).toHaveLength(2);
+  });
+
+  it('says of a server that cannot be started why, as of any cell', async () => {
+    const service = 'file:///no/such/service.ts';
+    const found = await compare({ ...plan, service, rounds: 1 }, { run: answered });
+    expect(found.cells.every(({ state }) => state === 'failed')).toBe(true);
+    expect(found.cells[0]!.reasons[0]).toMatch(/there is no such file$/);
+    expect(found.environment).toBeNull();
+  });
+
+  it('ends at once where it is told to, without the cell that was cut short', async () => {
+    const stopping = new AbortController();
+    let runs = 0;
+    const found = await compare(plan, {
+      signal: stopping.signal,
+      run: async (load, options) => {
+        if (++runs === 3) stopping.abort();
+        return await answered(load, options);
+      },
+    });
+    expect(found).toMatchObject({ end: 'interrupted', planned: 8 });
+    expect(found.cells).toHaveLength(2);
+  });
+
+  it('begins no round that would take it too long', async () => {
+    const found = await compare({ ...plan, rounds: 100, longest: 1.5 }, { run: answered });
+    expect(found.end).toBe('out of time');
+    expect(found.cells.length).toBeGreaterThan(0);
+    expect(found.cells.length).toBeLessThan(400);
+    expect(found.seconds).toBeLessThan(60);
+  });
+
+  it('leaves out, with the reason, what a machine is not asked to do', async () => {
+    const found = await compare(
+      { ...plan, architectures: ['inetd', 'epoll'], conditions: calm(1, 64), rounds: 1 },
+      { run: answered },
+    );
+    expect(found.left).toEqual([
+      {
+        variant: expect.objectContaining({ architecture: 'inetd', connections: 64 }),
+        why: 'more than the 16 connections that are asked of it: each is a process of its own',
+      },
+    ]);
+    expect(found.planned).toBe(3);
+  });
+});

@@ -1,0 +1,194 @@
+/** A whole comparison: every variant, round after round, and what that comes to. */
+import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { loadArchitecture } from '../../architectures/catalogue.ts';
+import { architectureNamed, planOf, type ServeOptions } from '../../host/plan.ts';
+import { coresOf, keepTo } from '../../os/affinity.ts';
+import { descriptorLimit } from '../../os/descriptors.ts';
+import type { Traits } from '../../worker/contract.ts';
+import type { Environment } from '../load/result.ts';
+import { runLoad } from '../load/run.ts';
+import { type Findings, findingsOf } from './findings.ts';
+import { whyNot } from './fit.ts';
+import { limits, type Measured, measure, type RunLoad } from './measure.ts';
+import { orderOf } from './order.ts';
+import {
+  type ComparePlan,
+  cellSeconds,
+  estimatedSeconds,
+  type Variant,
+  variantKey,
+  variantsOf,
+} from './plan.ts';
+import { type Recommendation, recommendationOf } from './recommend.ts';
+import type { Cell, Run } from './result.ts';
+import { Servers } from './servers.ts';
+
+/** All that was measured, and what it comes to. */
+export interface Comparison extends Run {
+  readonly schema: 'mondo-compare-1';
+  readonly findings: Findings;
+  readonly recommendation: Recommendation;
+}
+
+export interface Progress {
+  readonly round: number;
+  /** Cells that are over, and how many there are to be. */
+  readonly done: number;
+  readonly planned: number;
+  /** The one that is measured now; nothing once all are over. */
+  readonly now: Variant | undefined;
+  /** The one that has just ended. */
+  readonly last: Cell | undefined;
+  /** Expected time to the end, in s. */
+  readonly left: number;
+}
+
+export interface CompareOptions {
+  /** Ends the comparison with what there is. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** What drives the load; for tests. */
+  readonly run?: RunLoad;
+}
+
+/** How often a variant may fail before it is not tried again. */
+const MOST_FAILURES = 2;
+
+export async function compare(
+  plan: ComparePlan,
+  {
+    signal = new AbortController().signal,
+    onProgress = () => {},
+    run = runLoad,
+  }: CompareOptions = {},
+): Promise<Comparison> {
+  const began = performance.now();
+  const startedAt = Date.now();
+  const before = loadavg()[0]!;
+  const elapsed = () => (performance.now() - began) / 1000;
+  const { variants, left, optionsOf } = await prepared(plan);
+  const own = coresOf();
+  const cores =
+    plan.pinned && own.length > 1 ? { server: own.slice(0, -1), load: own.slice(-1) } : null;
+  const cells: Cell[] = [];
+  const failures = new Map<string, number>();
+  let environment: Environment | null = null;
+  let end: Run['end'] = 'done';
+  const planned = variants.length * plan.rounds;
+  const tell = (round: number, now: Variant | undefined, last: Cell | undefined) => {
+    const each = cells.length > 0 ? elapsed() / cells.length : cellSeconds(plan);
+    const rest = (planned - cells.length) * each;
+    const cap = plan.longest > 0 ? Math.max(0, plan.longest - elapsed()) : rest;
+    onProgress({ round, done: cells.length, planned, now, last, left: Math.min(rest, cap) });
+  };
+
+  await using servers = new Servers(cores?.server ?? []);
+  let lastRound = 0;
+  try {
+    // Threads inherit it from the one that starts them: the load's is started by this one.
+    if (cores !== null) keepTo(cores.load);
+    rounds: for (let round = 1; round <= plan.rounds; round++) {
+      const from = elapsed();
+      if (plan.longest > 0 && from + lastRound > plan.longest) {
+        end = 'out of time';
+        break;
+      }
+      for (const variant of orderOf(variants, round, plan.seed)) {
+        const key = variantKey(variant);
+        if ((failures.get(key) ?? 0) >= MOST_FAILURES) continue;
+        if (plan.longest > 0 && elapsed() > plan.longest) {
+          end = 'out of time';
+          break rounds;
+        }
+        tell(round, variant, undefined);
+        const context = { plan, servers, optionsOf, run, signal };
+        const { cell, result }: Measured = await measure({ variant, round }, context);
+        // What was cut short is no measurement.
+        if (signal.aborted) {
+          end = 'interrupted';
+          break rounds;
+        }
+        environment ??= result?.environment ?? null;
+        cells.push(cell);
+        if (cell.state === 'failed') failures.set(key, (failures.get(key) ?? 0) + 1);
+        tell(round, undefined, cell);
+      }
+      lastRound = elapsed() - from;
+    }
+  } finally {
+    if (cores !== null) keepTo(own);
+  }
+  const found = {
+    startedAt,
+    seconds: elapsed(),
+    plan,
+    environment,
+    cores,
+    load: [before, loadavg()[0]!] as const,
+    end,
+    planned,
+    cells,
+    left,
+  };
+  const findings = findingsOf(found);
+  const recommendation = recommendationOf(found, findings);
+  return { schema: 'mondo-compare-1', ...found, findings, recommendation };
+}
+
+/** What will be run, what will not and why, and how long it will take, in s. */
+export async function outlineOf(plan: ComparePlan) {
+  const { variants, left } = await prepared(plan);
+  return { variants, left, seconds: estimatedSeconds(plan, variants.length) };
+}
+
+async function prepared(plan: ComparePlan) {
+  const traits = new Map<string, Traits>();
+  for (const name of plan.architectures) {
+    traits.set(name, await loadArchitecture(architectureNamed(name)));
+  }
+  const machine = { descriptors: descriptorLimit(), queue: longestQueue() };
+  const missing = await unavailable(plan.architectures);
+  const left: Run['left'][number][] = [];
+  const variants: Variant[] = [];
+  for (const variant of variantsOf(plan)) {
+    const why =
+      missing.get(variant.architecture) ??
+      whyNot(traits.get(variant.architecture)!, variant, machine);
+    if (why === undefined) variants.push(variant);
+    else left.push({ variant, why });
+  }
+  const optionsOf = (variant: Variant): ServeOptions => {
+    const { threads, processes } = traits.get(variant.architecture)!;
+    return {
+      architecture: variant.architecture,
+      port: 0,
+      // The kernel makes it as much as it allows.
+      backlog: 65_535,
+      limits,
+      think: variant.think,
+      thinkHow: variant.thinkHow,
+      ...(plan.service !== null && { service: plan.service }),
+      ...(plan.threads !== null && threads.adjustable && { threads: plan.threads }),
+      ...(plan.processes !== null && processes.adjustable && { processes: plan.processes }),
+    };
+  };
+  // What no server can be, such as 5,000 threads, is told now and not once for each cell.
+  for (const variant of variants) planOf(traits.get(variant.architecture)!, optionsOf(variant));
+  return { variants, left, optionsOf };
+}
+
+function longestQueue(): number {
+  try {
+    return Number(readFileSync('/proc/sys/net/core/somaxconn', 'latin1'));
+  } catch {
+    return 4096;
+  }
+}
+
+async function unavailable(names: readonly string[]): Promise<Map<string, string>> {
+  if (!names.includes('uring')) return new Map();
+  const { whyNoUring } = await import('../../os/uring.ts');
+  const why = whyNoUring();
+  return new Map(why === undefined ? [] : [['uring', `as to io_uring, ${why}`]]);
+}

@@ -1,0 +1,38 @@
+/** The process in which servers are started, one after the other: their supervisor, apart from the load. Started by servers.ts. */
+import type { ServeOptions } from '../../host/plan.ts';
+import { startServer } from '../../host/serve.ts';
+import type { Server } from '../../host/server.ts';
+import { keepTo } from '../../os/affinity.ts';
+
+export type Order =
+  | { readonly order: 'start'; readonly options: ServeOptions }
+  | { readonly order: 'stop' };
+
+export type Reply =
+  | { readonly reply: 'ready' | 'stopped' }
+  | { readonly reply: 'started'; readonly port: number }
+  | { readonly reply: 'failed'; readonly error: string };
+
+let server: Server | undefined;
+
+async function obey(order: Order): Promise<Reply> {
+  if (order.order === 'start') {
+    server = await startServer(order.options);
+    return { reply: 'started', port: server.port };
+  }
+  await server?.close({ deadline: 0 });
+  server = undefined;
+  return { reply: 'stopped' };
+}
+
+const reply = (message: Reply) => void process.send?.(message);
+
+process.on('message', (order: Order) => {
+  obey(order).then(reply, (error: Error) => reply({ reply: 'failed', error: error.message }));
+});
+// Whoever started it is gone, and its workers go with it; Ctrl-C in a terminal is that one's to act on.
+process.on('disconnect', () => process.exit());
+process.on('SIGINT', () => {});
+const cores = JSON.parse(process.argv[2]!) as number[];
+if (cores.length > 0) keepTo(cores);
+reply({ reply: 'ready' });

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { planWith } from '../../../test/support/comparison.ts';
+import { architectureNames, loadArchitecture } from '../../architectures/catalogue.ts';
+import type { Traits } from '../../worker/contract.ts';
+import { whyNot } from './fit.ts';
+import { axesOf, conditionsOf, defaultAxes, estimatedSeconds, quick, variantsOf } from './plan.ts';
+
+describe('conditionsOf', () => {
+  it('has every combination once; how nothing is thought makes no difference', () => {
+    const conditions = conditionsOf({
+      connections: [64, 1, 64],
+      think: [0, 5],
+      thinkHow: ['block', 'defer'],
+      silent: [0, 4],
+    });
+    expect(conditions).toHaveLength(2 * 2 * (1 + 2));
+    expect(conditions[0]).toEqual({ connections: 1, think: 0, thinkHow: 'block', silent: 0 });
+    expect(conditions.filter(({ think }) => think === 0)).toHaveLength(4);
+    expect(conditionsOf(axesOf(conditions))).toEqual(conditions);
+  });
+
+  it('comes out the same through its axes', () => {
+    expect(axesOf(conditionsOf(defaultAxes))).toEqual({
+      ...defaultAxes,
+      thinkHow: ['block'],
+    });
+  });
+});
+
+describe('estimatedSeconds', () => {
+  it('is that of all cells, and no more than it may take', () => {
+    const plan = planWith({ rounds: 4, seconds: 1, warmUp: 0.5 });
+    const all = estimatedSeconds(plan, variantsOf(plan).length);
+    expect(all).toBeGreaterThan(2 * 4 * 1.5);
+    expect(all).toBeLessThan(2 * 4 * 2.5);
+    expect(estimatedSeconds({ ...plan, longest: 3 }, 2)).toBe(3);
+  });
+
+  it('leaves of a minute what starting and the report take, with --quick', () => {
+    expect(quick.longest).toBeLessThan(60);
+    const plan = planWith({ ...quick });
+    const oneRound = estimatedSeconds({ ...plan, rounds: 1, longest: 0 }, variantsOf(plan).length);
+    // Verdicts take three rounds, also where everything is slower by a quarter.
+    expect(oneRound * 3 * 1.25).toBeLessThan(quick.longest);
+  });
+});
+
+describe('whyNot', () => {
+  const at = (connections: number, silent = 0) => ({
+    connections,
+    silent,
+    think: 0,
+    thinkHow: 'block' as const,
+  });
+
+  it('bounds what costs a thread or a process for each connection, and what select cannot watch', async () => {
+    const refused = async (connections: number) => {
+      const all: Traits[] = await Promise.all(architectureNames.map(loadArchitecture));
+      return all
+        .filter(
+          (traits) =>
+            whyNot(traits, at(connections), { descriptors: 100_000, queue: 4096 }) !== undefined,
+        )
+        .map(({ name }) => name);
+    };
+    expect(await refused(10)).toEqual([]);
+    expect(await refused(100)).toEqual(['inetd']);
+    expect(await refused(10_000)).toEqual([
+      ...['single', 'threaded', 'queued', 'prefork', 'socketserver', 'select', 'inetd'],
+    ]);
+    const single = await loadArchitecture('single');
+    expect(whyNot(single, at(5000), { descriptors: 100_000, queue: 4096 })).toMatch(
+      /^more connections than the 4096 that may wait until it has time for them /,
+    );
+  });
+
+  it('counts silent clients, and descriptors', async () => {
+    const inetd = await loadArchitecture('inetd');
+    expect(whyNot(inetd, at(14, 4), { descriptors: 4096, queue: 4096 })).toBe(
+      'more than the 16 connections that are asked of it: each is a process of its own',
+    );
+    const epoll = await loadArchitecture('epoll');
+    expect(whyNot(epoll, at(1000), { descriptors: 1024, queue: 4096 })).toBe(
+      'more connections than there are descriptors for; raise the limit with ulimit -n 1100',
+    );
+    expect(whyNot(epoll, at(1000), { descriptors: undefined, queue: 4096 })).toBeUndefined();
+  });
+});

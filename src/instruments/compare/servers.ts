@@ -1,0 +1,95 @@
+/** Starts servers in a process of their own, so that the load's costs are none of theirs. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { ServeOptions } from '../../host/plan.ts';
+import { killWithAll } from '../../os/processes.ts';
+import type { Order, Reply } from './keeper.ts';
+
+const extension = import.meta.filename.slice(-3);
+/** How long it has for each order, in ms. */
+const PATIENCE = 20_000;
+
+export interface Running {
+  readonly port: number;
+  /** The process whose descendants are the server's. */
+  readonly pid: number;
+}
+
+export class Servers implements AsyncDisposable {
+  readonly #cores: readonly number[];
+  #child: ChildProcess | undefined;
+
+  /** @param cores which the servers are kept to; none: wherever the kernel puts them */
+  constructor(cores: readonly number[]) {
+    this.#cores = cores;
+  }
+
+  /** Starts a server; resolves once it serves. @throws Error that says why it does not */
+  async start(options: ServeOptions): Promise<Running> {
+    const child = this.#child ?? (await this.#fork());
+    const reply = await ask(child, { order: 'start', options });
+    if (reply.reply !== 'started') {
+      throw new Error(reply.reply === 'failed' ? reply.error : `it is ${reply.reply}`);
+    }
+    return { port: reply.port, pid: child.pid! };
+  }
+
+  /** Ends the server that was started last; one that does not end by itself is killed. */
+  async stop(): Promise<void> {
+    if (this.#child === undefined) return;
+    try {
+      const { reply } = await ask(this.#child, { order: 'stop' });
+      if (reply !== 'stopped') await this[Symbol.asyncDispose]();
+    } catch {
+      await this[Symbol.asyncDispose]();
+    }
+  }
+
+  /** Ends the process, and with it whatever it has started. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    await killWithAll(child.pid!);
+    await gone;
+  }
+
+  async #fork(): Promise<ChildProcess> {
+    const file = new URL(`./keeper${extension}`, import.meta.url);
+    const child = fork(file, [JSON.stringify(this.#cores)], {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#child = child;
+    await nextReply(child);
+    return child;
+  }
+}
+
+async function ask(child: ChildProcess, order: Order): Promise<Reply> {
+  const reply = nextReply(child);
+  // Where the process has gone the reply says so, in better words.
+  child.send(order, () => {});
+  return reply;
+}
+
+/** @throws Error if the process ends first, or says nothing for too long */
+async function nextReply(child: ChildProcess): Promise<Reply> {
+  const heard = new AbortController();
+  const { signal } = heard;
+  const gone = async (): Promise<never> => {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit', { signal });
+    throw new Error('the process that keeps it has ended');
+  };
+  const late = async (): Promise<never> => {
+    await once(AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]), 'abort');
+    throw new Error(`no reply within ${PATIENCE / 1000} s`);
+  };
+  try {
+    const replies = once(child, 'message', { signal }) as Promise<[Reply]>;
+    return (await Promise.race([replies.then(([reply]) => reply), gone(), late()])) as Reply;
+  } finally {
+    heard.abort();
+  }
+}

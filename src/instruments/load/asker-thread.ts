@@ -1,0 +1,54 @@
+/** What runs in the thread that asks: it sleeps in the kernel between turns, so nothing else may need this thread. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { SocketAddress } from '../../os/address.ts';
+import { bePunctual } from '../../os/punctual.ts';
+import { whyNoUring } from '../../os/uring.ts';
+import { Asker } from './asker.ts';
+import type { Told } from './batch.ts';
+import type { LoadPlan } from './plan.ts';
+import type { Wire, WireEvents, WireOptions } from './wire.ts';
+
+export interface AskerData {
+  readonly plan: LoadPlan;
+  readonly to: SocketAddress;
+  /** Not 0 when it is to stop. */
+  readonly stop: Int32Array<SharedArrayBuffer>;
+}
+
+const { plan, to, stop } = workerData as AskerData;
+const port = parentPort!;
+
+/**
+ * One address has some 28,000 ports, each of which is taken for a minute after its connection was closed.
+ * On loopback there are more addresses to be had.
+ */
+function sources(): string[] {
+  const isLoopback = to.family === 'IPv4' && to.host.startsWith('127.');
+  const isMany = plan.questionsPerConnection > 0 || plan.connections > 20_000;
+  if (!isLoopback || !isMany) return [];
+  return Array.from({ length: 64 }, (_, i) => `127.0.0.${i + 2}`);
+}
+
+async function wireOf(): Promise<new (options: WireOptions, events: WireEvents) => Wire> {
+  if (plan.engine === 'uring' || (plan.engine === 'auto' && whyNoUring() === undefined)) {
+    return (await import('./wire-uring.ts')).UringWire;
+  }
+  return (await import('./wire-epoll.ts')).EpollWire;
+}
+
+const tell = (told: Told, moved: ArrayBuffer[] = []) => port.postMessage(told, moved);
+
+const Wired = await wireOf();
+bePunctual();
+const noDelay = plan.pipeline > 1;
+const asker = new Asker(
+  plan,
+  (events, connections) => new Wired({ to, connections, noDelay, from: sources() }, events),
+  (batch) => tell(batch, [batch.times.buffer, batch.connections.buffer] as ArrayBuffer[]),
+);
+tell(
+  asker.run(
+    () => Atomics.load(stop, 0) !== 0,
+    (at) => tell({ kind: 'began', at, engine: asker.engine }),
+  ),
+);

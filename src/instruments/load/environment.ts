@@ -1,0 +1,30 @@
+/** Where a run took place. */
+import { readFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import type { Environment } from './result.ts';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+function numberIn(file: string, pattern: RegExp): number | null {
+  try {
+    const found = pattern.exec(readFileSync(file, 'latin1'))?.[1];
+    return found === undefined ? null : Number(found);
+  } catch {
+    // Not on this system.
+    return null;
+  }
+}
+
+export const environmentOf = (engine: Environment['engine']): Environment => ({
+  platform: `${process.platform} ${process.arch}`,
+  kernel: release(),
+  cpu: cpus()[0]?.model.trim() ?? 'unknown',
+  cores: cpus().length,
+  node: process.version,
+  mondo: version,
+  engine,
+  descriptorLimit: numberIn('/proc/self/limits', /^Max open files\s+(\d+)/m),
+  somaxconn: numberIn('/proc/sys/net/core/somaxconn', /(\d+)/),
+});

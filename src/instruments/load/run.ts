@@ -1,0 +1,111 @@
+/** Runs a plan of load and says what it found. */
+import { Worker } from 'node:worker_threads';
+import { ServeError } from '../../host/errors.ts';
+import { resolveAddress } from '../../host/listen.ts';
+import { hasSystemCalls } from '../../host/plan.ts';
+import { whyNoUring } from '../../os/uring.ts';
+import type { AskerData } from './asker-thread.ts';
+import type { Began, Ended, Told } from './batch.ts';
+import { environmentOf } from './environment.ts';
+import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
+import type { Run, RunOptions } from './result.ts';
+import { ServerSampler } from './server-side.ts';
+import { Tally } from './tally.ts';
+import { judge } from './validity.ts';
+
+const extension = import.meta.filename.slice(-3);
+/** How often progress is told, in ms. */
+const PROGRESS = 250;
+
+/**
+ * Drives the load of `plan` from one thread of its own and resolves with what it found: also where the
+ * server was not there, or the run is not to be trusted, which the result then says.
+ *
+ * @throws ServeError where the plan cannot be carried out at all: a name that does not resolve, no io_uring
+ */
+export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise<Run> {
+  checkMachine(plan);
+  const to = await resolveAddress(plan.host === '' ? 'localhost' : plan.host, plan.port);
+  const { signal, onProgress } = options;
+  const tally = new Tally(plan);
+  const sampler =
+    plan.pid > 0 ? new ServerSampler(plan.pid, to.family === 'unix' ? 0 : to.port) : undefined;
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const halt = () => void Atomics.store(stop, 0, 1);
+  const total = warmUpSeconds(plan) + measuredSeconds(plan);
+  const progress = setInterval(() => onProgress?.({ ...tally.progress(), total }), PROGRESS);
+  const timers: NodeJS.Timeout[] = [];
+  if (signal?.aborted) halt();
+  signal?.addEventListener('abort', halt);
+  try {
+    const workerData: AskerData = { plan, to, stop };
+    const { began, ended } = await drive(workerData, tally, ({ at }) => {
+      if (sampler === undefined) return;
+      const measureIn =
+        at + 1000 * warmUpSeconds(plan) - performance.timeOrigin - performance.now();
+      timers.push(
+        setTimeout(() => sampler.begin(), measureIn),
+        setTimeout(() => sampler.end(), measureIn + 1000 * measuredSeconds(plan)),
+      );
+    });
+    sampler?.end();
+    const { counted, conduct, intervals } = tally.figures(ended);
+    const result = {
+      schema: 'mondo-load-1' as const,
+      startedAt: began.at + 1000 * warmUpSeconds(plan),
+      plan,
+      ...counted,
+      validity: judge(plan, counted, conduct, ended),
+      server: sampler?.result(counted.totals.rate * counted.seconds) ?? null,
+      environment: environmentOf(began.engine),
+    };
+    return { result, intervals };
+  } finally {
+    clearInterval(progress);
+    for (const timer of timers) clearTimeout(timer);
+    sampler?.end();
+    signal?.removeEventListener('abort', halt);
+  }
+}
+
+function checkMachine({ engine }: LoadPlan): void {
+  if (!hasSystemCalls) {
+    throw new ServeError(
+      'failed',
+      `Cannot drive load on ${process.platform} ${process.arch}: it makes Linux system calls (x64, arm64)`,
+    );
+  }
+  const why = engine === 'uring' ? whyNoUring() : undefined;
+  if (why !== undefined) {
+    throw new ServeError('failed', `Cannot drive load with io_uring: ${why}; use the engine epoll`);
+  }
+}
+
+/** Has the thread ask; resolves when it is done. */
+function drive(
+  workerData: AskerData,
+  tally: Tally,
+  onBegan: (began: Began) => void,
+): Promise<{ readonly began: Began; readonly ended: Ended }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ began: Began; ended: Ended }>();
+  const thread = new Worker(new URL(`./asker-thread${extension}`, import.meta.url), {
+    workerData,
+    name: 'asker',
+  });
+  let began: Began | undefined;
+  let ended: Ended | undefined;
+  thread.on('message', (told: Told) => {
+    if (told.kind === 'batch') tally.add(told);
+    else if (told.kind === 'ended') ended = told;
+    else {
+      began = told;
+      onBegan(told);
+    }
+  });
+  thread.on('error', reject);
+  thread.on('exit', () => {
+    if (began !== undefined && ended !== undefined) resolve({ began, ended });
+    else reject(new Error('The thread that asks has ended before it was done'));
+  });
+  return promise;
+}

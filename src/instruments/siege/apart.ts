@@ -1,0 +1,95 @@
+/** Runs attacks in a process of their own. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { ServeError } from '../../host/errors.ts';
+import type { Order, Reply } from './attacker.ts';
+import type { Attack } from './attacks.ts';
+import type { Running, Target } from './hostile.ts';
+import type { Intensity } from './intensity.ts';
+
+const extension = import.meta.filename.slice(-3);
+/** How long it has for each order, in ms. */
+const PATIENCE = 10_000;
+
+const failed = (why: string) => new ServeError('failed', `Cannot attack: ${why}`);
+
+/** One process that attacks, one attack at a time. */
+export class Attacker implements AsyncDisposable {
+  readonly #child: ChildProcess;
+  #intensity: Intensity | undefined;
+
+  /** Starts the process; resolves when it can be told to attack. */
+  static async start(): Promise<Attacker> {
+    const file = new URL(`./attacker${extension}`, import.meta.url);
+    const stdio: ['ignore', 'ignore', 'inherit', 'ipc'] = ['ignore', 'ignore', 'inherit', 'ipc'];
+    // Detached: Ctrl-C in a terminal would reach it too, and end it before it could say otherwise.
+    const attacker = new Attacker(fork(file, { execArgv: [], stdio, detached: true }));
+    await attacker.#answered('ready');
+    return attacker;
+  }
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on('message', (message: Reply) => {
+      if (message.reply === 'intensity') this.#intensity = message.intensity;
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** Begins an attack; resolves once its first wave is there. */
+  async attack({ name, isInside = false, start }: Attack, target: Target): Promise<Running> {
+    // What acts on processes needs no process, only their ids, which change.
+    if (isInside) return start(target);
+    this.#intensity = undefined;
+    const { port, crowd, rate } = target;
+    await this.#order({ order: 'start', name, port, crowd, rate }, 'started');
+    return {
+      // It has told before it has started.
+      intensity: () => this.#intensity!,
+      stop: () => this.#order({ order: 'stop' }, 'stopped'),
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #order(order: Order, wanted: Reply['reply']): Promise<void> {
+    const answered = this.#answered(wanted);
+    this.#child.send(order);
+    return answered;
+  }
+
+  /** Resolves with that reply; rejects if it fails, dies or says nothing. */
+  #answered(wanted: Reply['reply']): Promise<void> {
+    const child = this.#child;
+    return new Promise((resolve, reject) => {
+      const settle = (error?: Error) => {
+        clearTimeout(timer);
+        child.off('message', hear);
+        child.off('exit', gone);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const hear = (message: Reply) => {
+        if (message.reply === wanted) settle();
+        if (message.reply === 'failed') settle(failed(message.error));
+      };
+      const gone = () => settle(failed('the process of the attackers has ended'));
+      const late = () => settle(failed(`no reply within ${PATIENCE} ms`));
+      const timer = setTimeout(late, PATIENCE);
+      child.on('message', hear);
+      child.once('exit', gone);
+    });
+  }
+}

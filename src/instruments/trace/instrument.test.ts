@@ -1,0 +1,237 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
+import { join } from 'node:path';
+import { parse } from 'acorn';
+import { expect, test } from 'vitest';
+import { instrument, RECORDER } from './instrument.ts';
+import { NOBODY, recorderInto } from './recorder.ts';
+import type { TraceRecord } from './records.ts';
+
+/** Runs a function's body, instrumented, and gives what was told of it, and what came of it. */
+function run<T>(body: string) {
+  const told: TraceRecord[] = [];
+  let t = 0;
+  const recorder = recorderInto({
+    tell: (record) => void told.push(record),
+    now: () => t++,
+    isBusy: false,
+  });
+  const text = instrument(`function main() {${body}\n}\nglobalThis.made = main;`, 1);
+  const make = new Function(RECORDER, `${text}; return main();`);
+  const result = make(recorder) as T;
+  return {
+    result,
+    /** Lines that were reached; with a minus where a `yield` or `await` of it went on. */
+    get lines() {
+      return told.flatMap((record) =>
+        record.kind === 'line' ? [record.line] : record.kind === 'goOn' ? [-record.line] : [],
+      );
+    },
+    names: told.flatMap((record) => (record.kind === 'enter' ? [record.name] : [])),
+    /** Whose line has the thread again, after each function that returned or gave way. */
+    get back() {
+      return told.flatMap((record) =>
+        record.kind === 'back' ? [record.module === NOBODY ? 'nobody' : record.line] : [],
+      );
+    },
+  };
+}
+
+test('each statement is told before it is executed', () => {
+  const { lines, names, result } = run<number>(`
+    const a = 1;
+    const b = double(a);
+    return a + b;
+    function double(x) {
+      return 2 * x;
+    }`);
+  expect(result).toBe(3);
+  expect(lines).toEqual([2, 3, 6, 4]);
+  expect(names).toEqual(['main', 'double']);
+});
+
+test('a loop is told with each of its turns', () => {
+  const { lines, result } = run<number>(`
+    let sum = 0;
+    for (let i = 0; i < 2; i++) {
+      sum += i;
+    }
+    while (sum < 3)
+      sum++;
+    for (;;) {
+      if (sum++ > 3) break;
+    }
+    for (const x of [1, 2])
+      sum += x;
+    do sum++;
+    while (sum < 10)
+    return sum;`);
+  expect(result).toBe(10);
+  const for3 = [3, 4, 3, 4, 3];
+  const while6 = [6, 7, 6, 7, 6];
+  expect(lines).toEqual([2, ...for3, ...while6, 8, 9, 8, 9, 11, 11, 12, 11, 12, 14, 14, 15]);
+});
+
+test('conditions, switches, labels and exceptions take the ways that they took', () => {
+  const { lines, result } = run<string>(`
+    let text = '';
+    outer: for (const x of [1, 2, 3]) {
+      if (x === 1) text += 'one';
+      else if (x === 2)
+        continue outer;
+      else {
+        text += 'three';
+      }
+      switch (x) {
+        case 1:
+          text += '!';
+          break;
+        default: text += '?';
+      }
+    }
+    try {
+      throw new Error('thrown');
+    } catch (error) {
+      text += error.message;
+    } finally {
+      text += '.';
+    }
+    return text;`);
+  expect(result).toBe('one!three?thrown.');
+  const one = [3, 4, 10, 12, 13];
+  const two = [3, 4, 5, 6];
+  const three = [3, 4, 5, 8, 10, 14];
+  // Reached once, and again with each turn.
+  expect(lines).toEqual([2, 3, ...one, ...two, ...three, 17, 18, 20, 22, 24]);
+});
+
+test('a generator tells where it gives way and where it goes on', () => {
+  const { lines, result } = run<number[]>(`
+    function* count() {
+      const got = yield 1;
+      yield got + 1;
+    }
+    const counting = count();
+    return [counting.next().value, counting.next(5).value, counting.next().done ? 0 : 1];`);
+  expect(result).toEqual([1, 6, 0]);
+  expect(lines).toEqual([6, 7, 3, -3, 4, -4]);
+});
+
+test('when a function is over, the line that called it has the thread again', () => {
+  const { back } = run(`
+    const twice = (x) => {
+      return 2 * x;
+    };
+    const thrown = () => {
+      throw new Error('no');
+    };
+    const sum = twice(1) +
+      twice(2);
+    try {
+      thrown();
+    } catch {
+      twice(3);
+    }`);
+  expect(back).toEqual([8, 8, 11, 13, 'nobody']);
+});
+
+test('a generator that gives way gives it back to whoever asked, with all that it is a part of', () => {
+  const { back, result } = run<number[]>(`
+    function* inner() {
+      yield 1;
+      return 2;
+    }
+    function* outer() {
+      const got = yield* inner();
+      yield got;
+    }
+    const values = [];
+    for (const value of outer())
+      values.push(value);
+    const left = outer();
+    left.next();
+    left.return();
+    return values;`);
+  expect(result).toEqual([1, 2]);
+  // The inner one is over, on line 7 of the outer one; the others gave way to their loop, or were ended.
+  expect(back).toEqual([11, 7, 12, 12, 14, 'nobody']);
+});
+
+test('coroutines that are suspended at one time keep their lines apart', async () => {
+  const told = run<Promise<string>>(`
+    const tick = () => new Promise((resolve) => setImmediate(resolve));
+    const count = () => {
+      return 1;
+    };
+    async function first() {
+      await tick();
+      count();
+    }
+    async function second() {
+      await tick();
+      await
+        tick(count());
+      return 'done';
+    }
+    return Promise.all([first(), second()]).then(([, text]) => text);`);
+  expect(await told.result).toBe('done');
+  // Both begin under line 16. Then count() is over in each of them, and each gives the thread to nobody.
+  expect(told.back).toEqual([16, 16, 'nobody', 8, 'nobody', 12, 'nobody', 'nobody']);
+});
+
+test('an await keeps its value and its place in an expression', async () => {
+  const told = run<Promise<number>>(`
+    const later = async (x) => x;
+    return (async () => {
+      const sum = (await later(1)) + await later(2);
+      return sum;
+    })();`);
+  expect(await told.result).toBe(3);
+  expect(told.lines).toEqual([2, 3, 4, -4, -4, 5]);
+});
+
+test('methods, getters and functions have their names', () => {
+  const { names, lines, result } = run<number>(`
+    class Box {
+      #value = 0;
+      constructor(value) { this.#value = value; }
+      get value() {
+        return this.#value;
+      }
+      #double() { return this.value * 2; }
+      twice() { return this.#double(); }
+    }
+    const add = (a, b) => {
+      return a + b;
+    };
+    const literal = { method() { return 1; } };
+    return add(new Box(4).twice(), literal.method());`);
+  expect(result).toBe(9);
+  const called = ['constructor', 'twice', '#double', 'value', 'method', 'add'];
+  expect(names).toEqual(['main', ...called]);
+  expect(lines).toContain(6);
+});
+
+test("all of Mondo's own modules stay what they are, line by line", () => {
+  const source = join(import.meta.dirname, '..', '..');
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /(?<!\.test)\.ts$/.test(name),
+  );
+  expect(files.length).toBeGreaterThan(80);
+  for (const file of files) {
+    const plain = stripTypeScriptTypes(readFileSync(join(source, file), 'utf8'));
+    const text = instrument(plain, 1);
+    parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
+    const after = text.split('\n');
+    expect(after.length, file).toBe(plain.split('\n').length);
+    // What is told of a line stands on it, or, of a loop's head, at the beginning of its body below.
+    for (const [index, line] of after.entries()) {
+      for (const [, told] of line.matchAll(/\.line\(1,(\d+)\)/g)) {
+        const below = index + 1 - Number(told);
+        const isHead = /\{__mondoTrace\.line\(/.test(line);
+        expect(below, `${file}: ${line}`).toBeGreaterThanOrEqual(0);
+        expect(below, `${file}: ${line}`).toBeLessThanOrEqual(isHead ? 8 : 0);
+      }
+    }
+  }
+});

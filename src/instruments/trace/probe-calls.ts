@@ -1,0 +1,291 @@
+/** The probe's part that tells of system calls, of what is handed to io_uring, and of questions. */
+import { isMainThread, workerData } from 'node:worker_threads';
+import koffi from 'koffi';
+import { SocketQueue } from '../../drivers/blocking/socket-queue.ts';
+import { addressText, decodeAddress } from '../../os/address.ts';
+import { errnoName, libc, viewOf } from '../../os/libc.ts';
+import { threadTime, timesSlept } from '../../os/thread-usage.ts';
+import {
+  ACCEPTED,
+  CANCELLED,
+  CLOSED,
+  READY,
+  RECEIVED,
+  SENT,
+  SENT_SHORT,
+  Uring,
+} from '../../os/uring.ts';
+import { Conversation } from '../../protocol/conversation.ts';
+import type { Outbox } from '../../protocol/outbox.ts';
+import {
+  areOverwritten,
+  argumentsAfter,
+  argumentsBefore,
+  bytesAt,
+  mayWait,
+  resultText,
+  type Surroundings,
+} from './call-text.ts';
+import { cut } from './records.ts';
+import type { Teller } from './teller.ts';
+
+type Call = (...args: never[]) => number;
+
+const LISTENER = 'listener';
+
+/** By descriptor: who is at its other end, or that it is a listener. */
+const names = new Map<number, string>();
+/** Whose bytes were received last. */
+let current = '';
+
+const around: Surroundings = {
+  memory: (address, length) => new Uint8Array(viewOf(address, length)),
+  nameOf: (fd) => names.get(fd),
+};
+
+export function knowListener(fd: number): void {
+  names.set(fd, LISTENER);
+}
+
+/** Node's own loop tells whose bytes are worked on. */
+export function nowServing(peer: string): void {
+  current = peer;
+}
+
+export function tellCalls(teller: Teller): void {
+  const calls = libc as unknown as Record<string, Call>;
+  for (const name of Object.keys(calls)) {
+    // Not a system call, but a look at this process's own symbols.
+    if (name !== 'dlsym') calls[name] = told(teller, name, calls[name]!);
+  }
+  tellFutex(teller);
+  tellQuestions(teller);
+  tellRing(teller);
+  tellQueue(teller);
+  const task = isMainThread ? undefined : workerData.task;
+  if (typeof task?.socket === 'number') names.set(task.socket, task.peer || 'peer');
+  const assistant = isMainThread ? JSON.parse(process.argv[2]!).assistant : undefined;
+  if (assistant !== undefined) names.set(0, assistant.accepts ? LISTENER : assistant.peer);
+}
+
+function told(teller: Teller, name: string, call: Call): Call {
+  const waits = mayWait.has(name);
+  return (...args) => {
+    if (teller.isBusy) return call(...args);
+    teller.isBusy = true;
+    try {
+      const before = waits ? argumentsBefore(name, args, around) : '';
+      if (waits) {
+        teller.tell({ kind: 'begin', t: teller.now(), name, args: before });
+        teller.flush();
+      }
+      const sleep = waits ? sleepSince() : awake;
+      const t = teller.now();
+      const result = call(...args);
+      // Before anything else is called: whoever made this call is to find it as it was.
+      const errno = result < 0 ? koffi.errno() : 0;
+      const end = teller.now();
+      const blocked = sleep(end - t);
+      note(teller, name, args, result);
+      // Of what was asked, the answer may lie in its place.
+      const asked = before !== '' && areOverwritten.has(name);
+      teller.tell({
+        kind: 'call',
+        t,
+        end,
+        blocked,
+        name,
+        args: asked ? before : argumentsAfter(name, args, result, around),
+        result: resultText(name, args, result, errno, around),
+        begun: waits,
+      });
+      if (name === 'close') forget(teller, args[0]!);
+      if (result < 0) koffi.errno(errno);
+      return result;
+    } finally {
+      teller.isBusy = false;
+    }
+  };
+}
+
+/** Begins to watch the thread; then, of so many ns since, tells how many it slept. */
+function sleepSince(): (passed: number) => number {
+  const before = timesSlept();
+  const worked = threadTime();
+  // Off the processor it is, too, while others have their turn: then it is not asleep.
+  return (passed) => (timesSlept() === before ? 0 : Math.max(0, passed - (threadTime() - worked)));
+}
+
+const awake = () => 0;
+
+/** Keeps what a call tells about descriptors. */
+function note(teller: Teller, name: string, args: readonly never[], result: number): void {
+  const [fd, address, length] = args as readonly unknown[] as [number, number, number];
+  if (name === 'recv' && result > 0) current = names.get(fd) ?? '';
+  else if (name === 'accept4' && result >= 0 && address !== 0) {
+    const size = Buffer.from(around.memory(length, 4)).readInt32LE(0);
+    meet(teller, result, Buffer.from(around.memory(address, 128)), size);
+  } else if (name === 'getpeername' && result === 0) {
+    const [, bytes, size] = args as readonly unknown[] as [number, Buffer, Buffer];
+    names.set(fd, addressText(decodeAddress(bytes, size.readInt32LE(0))));
+  }
+}
+
+/** A peer has this descriptor from now on. */
+function meet(teller: Teller, fd: number, address: Buffer, size: number): void {
+  const peer = addressText(decodeAddress(address, size));
+  names.set(fd, peer);
+  teller.tell({ kind: 'opened', t: teller.now(), peer });
+}
+
+function forget(teller: Teller, fd: number): void {
+  const peer = names.get(fd);
+  if (peer !== undefined && peer !== LISTENER)
+    teller.tell({ kind: 'closed', t: teller.now(), peer });
+  names.delete(fd);
+}
+
+/** As futex(2) would put it. */
+const futexResults = { ok: '0', 'not-equal': '-1 EAGAIN', 'timed-out': '-1 ETIMEDOUT' };
+
+/** Threads that wait for each other, or for time to pass, sleep in futex(2). */
+function tellFutex(teller: Teller): void {
+  const { wait } = Atomics;
+  const traced = (array: Int32Array, index: number, value: number, timeout?: number) => {
+    if (teller.isBusy) return wait(array, index, value, timeout);
+    teller.isBusy = true;
+    const name = 'futex';
+    const time = timeout === undefined ? 'NULL' : `${timeout} ms`;
+    const args = `FUTEX_WAIT, ${value}, ${time}`;
+    teller.tell({ kind: 'begin', t: teller.now(), name, args });
+    teller.flush();
+    const sleep = sleepSince();
+    const t = teller.now();
+    const outcome = wait(array, index, value, timeout);
+    const end = teller.now();
+    const result = futexResults[outcome];
+    teller.tell({ kind: 'call', t, end, blocked: sleep(end - t), name, args, result, begun: true });
+    teller.isBusy = false;
+    return outcome;
+  };
+  Atomics.wait = traced as typeof Atomics.wait;
+}
+
+function tellQuestions(teller: Teller): void {
+  const { receive, resume } = Conversation.prototype;
+  const written = (out: Outbox, from: number) =>
+    cut(out.buffer.subarray(Math.min(from, out.length), out.length).toString('latin1'));
+  Conversation.prototype.receive = function (bytes, start, end, out) {
+    const peer = current;
+    const question = cut(bytes.subarray(start, end).toString('latin1'));
+    const before = out.length;
+    const t = teller.now();
+    const turn = receive.call(this, bytes, start, end, out);
+    const answer = written(out, before);
+    teller.tell({ kind: 'question', t, end: teller.now(), peer, question, answer });
+    return turn;
+  };
+  Conversation.prototype.resume = function (out) {
+    const before = out.length;
+    const t = teller.now();
+    const turn = resume.call(this, out);
+    if (out.length > before) {
+      const answer = written(out, before);
+      teller.tell({ kind: 'question', t, end: teller.now(), peer: '', question: '', answer });
+    }
+    return turn;
+  };
+}
+
+const purposes: Readonly<Record<number, string>> = {
+  [ACCEPTED]: 'accept',
+  [READY]: 'poll',
+  [RECEIVED]: 'recv',
+  [SENT_SHORT]: 'send',
+  [SENT]: 'send',
+  [CANCELLED]: 'cancel',
+  [CLOSED]: 'close',
+};
+
+function tellRing(teller: Teller): void {
+  const ring = Uring.prototype;
+  const fdText = (fd: number) => (names.has(fd) ? `${fd}<${names.get(fd)}>` : String(fd));
+  const submitted = (text: string) =>
+    teller.tell({ kind: 'operation', t: teller.now(), text: `submit ${text}` });
+  const { accept, acceptReady, watch, recv, sendNow, send, closeSocket, cancel, next } = ring;
+  ring.accept = function (listener) {
+    submitted(`accept ${fdText(listener)}, multishot`);
+    accept.call(this, listener);
+  };
+  ring.acceptReady = function (listener, most) {
+    submitted(`accept ${fdText(listener)}, ${most} of those who are there`);
+    acceptReady.call(this, listener, most);
+  };
+  ring.watch = function (listener) {
+    submitted(`poll ${fdText(listener)}`);
+    watch.call(this, listener);
+  };
+  ring.recv = function (fd, generation) {
+    submitted(`recv ${fdText(fd)}, multishot`);
+    recv.call(this, fd, generation);
+  };
+  const bytes = (address: number, length: number) => bytesAt(address, length, around);
+  ring.sendNow = function (fd, generation, address, length) {
+    submitted(`send ${fdText(fd)}, ${bytes(address, length)}, ${length}`);
+    sendNow.call(this, fd, generation, address, length);
+  };
+  ring.send = function (fd, generation, address, length) {
+    submitted(`send ${fdText(fd)}, ${bytes(address, length)}, ${length}, waiting for room`);
+    send.call(this, fd, generation, address, length);
+  };
+  ring.closeSocket = function (fd) {
+    submitted(`close ${fdText(fd)}`);
+    forget(teller, fd);
+    closeSocket.call(this, fd);
+  };
+  ring.cancel = function (purpose, fd, generation) {
+    submitted(`cancel ${purposes[purpose]} ${fdText(fd)}`);
+    cancel.call(this, purpose, fd, generation);
+  };
+  ring.next = function () {
+    const isThere = next.call(this);
+    if (isThere) {
+      if (this.purpose === ACCEPTED && this.result >= 0) name(teller, this.result);
+      if (this.purpose === RECEIVED && this.result > 0) current = names.get(this.fd) ?? '';
+      const result = this.result < 0 ? errnoName(-this.result) : String(this.result);
+      const what = purposes[this.purpose] ?? `operation ${this.purpose}`;
+      const text = `done ${what} ${fdText(this.fd)} = ${result}`;
+      teller.tell({ kind: 'operation', t: teller.now(), text });
+    }
+    return isThere;
+  };
+}
+
+/** io_uring gives a descriptor and no address. */
+function name(teller: Teller, fd: number): void {
+  const bytes = Buffer.alloc(128);
+  const length = Buffer.alloc(4);
+  length.writeInt32LE(bytes.length, 0);
+  teller.isBusy = true;
+  const result = libc.getpeername(fd, bytes, length);
+  teller.isBusy = false;
+  if (result === 0) meet(teller, fd, bytes, length.readInt32LE(0));
+}
+
+function tellQueue(teller: Teller): void {
+  const queue = SocketQueue.prototype;
+  const { put, take } = queue;
+  const depth = (of: SocketQueue) =>
+    teller.tell({ kind: 'queue', t: teller.now(), depth: of.length });
+  queue.put = function (accepted, stopping) {
+    const isPut = put.call(this, accepted, stopping);
+    depth(this);
+    return isPut;
+  };
+  queue.take = function () {
+    const taken = take.call(this);
+    depth(this);
+    if (taken !== undefined && taken.peer !== '') names.set(taken.socket, taken.peer);
+    return taken;
+  };
+}

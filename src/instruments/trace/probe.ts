@@ -1,0 +1,134 @@
+/**
+ * Loaded into each traced process and thread before anything else (`node --import`). It puts recorders
+ * around the narrow places that everything passes through: the text of modules as they are loaded,
+ * the functions of `libc`, `Atomics.wait`, the conversation, the ring, and Node's own loop. Where nobody
+ * traces, none of this is there.
+ */
+import { openSync } from 'node:fs';
+import { registerHooks, stripTypeScriptTypes } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, workerData } from 'node:worker_threads';
+import type { ArchitectureName } from '../../architectures/catalogue.ts';
+import type { Architecture, Journal } from '../../worker/contract.ts';
+import { instrument, RECORDER } from './instrument.ts';
+import { recorderInto } from './recorder.ts';
+import { cut, PROBE, type ProbeConfig, type TraceRecord } from './records.ts';
+import { Teller } from './teller.ts';
+import { isTraced } from './which.ts';
+
+const given = process.env[PROBE];
+const place = placeOf();
+if (given !== undefined && place !== undefined) await probe(JSON.parse(given), place);
+
+type Place = Pick<Extract<TraceRecord, { kind: 'thread' }>, 'worker' | 'role'>;
+
+/** Where in the server this thread is; nowhere if a service has started it for itself. */
+function placeOf(): Place | undefined {
+  if (!isMainThread) {
+    const index = workerData?.config?.index;
+    if (typeof index !== 'number') return undefined;
+    return { worker: index, role: workerData.task === undefined ? 'thread' : 'assistant' };
+  }
+  if (!/[\\/]host[\\/]worker[\\/]worker\.[jt]s$/.test(process.argv[1] ?? '')) return undefined;
+  const { index, assistant } = JSON.parse(process.argv[2]!);
+  return { worker: index, role: assistant === undefined ? 'main' : 'assistant' };
+}
+
+async function probe(config: ProbeConfig, place: Place): Promise<void> {
+  const teller = new Teller(config.launch);
+  if (config.lines) tellLines(teller, config);
+  // Only now: what these bring along is traced as well.
+  const { libc } = await import('../../os/libc.ts');
+  const { knowListener, tellCalls } = await import('./probe-calls.ts');
+  const { tellLoop } = await import('./probe-loop.ts');
+  const { loadArchitecture } = await import('../../architectures/catalogue.ts');
+  teller.writeInto(openSync(config.pipe, 'w'), libc.gettid());
+  process.on('exit', () => teller.flush());
+  tellCalls(teller);
+  // Read-only to everybody else, and one object in each thread: what it is called with is the beginning.
+  const architecture: Changeable = await loadArchitecture(architectureName());
+  const { serve, assist, arrangement } = architecture;
+  const begin = () => {
+    teller.tell({ kind: 'thread', t: teller.now(), pid: process.pid, ...place });
+    if (arrangement === 'node') tellLoop(teller);
+    teller.isBusy = false;
+  };
+  architecture.serve = (worker) => {
+    begin();
+    tellJournal(teller, worker.journal);
+    knowListener(worker.listener);
+    return serve.call(architecture, worker);
+  };
+  architecture.assist = (worker, task) => {
+    begin();
+    tellJournal(teller, worker.journal);
+    assist?.call(architecture, worker, task);
+  };
+}
+
+type Changeable = { -readonly [Name in keyof Architecture]: Architecture[Name] };
+
+function architectureName(): ArchitectureName {
+  const { architecture } = isMainThread ? JSON.parse(process.argv[2]!) : workerData.config;
+  return architecture;
+}
+
+function tellJournal(teller: Teller, journal: Journal): void {
+  const { record } = journal;
+  journal.record = (event) => {
+    const short = Object.entries(event).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? cut(value) : value,
+    ]);
+    teller.tell({ kind: 'event', t: teller.now(), event: Object.fromEntries(short) });
+    record.call(journal, event);
+  };
+}
+
+function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
+  (globalThis as Record<string, unknown>)[RECORDER] = recorderInto(teller);
+  let modules = 0;
+  registerHooks({
+    load(url, context, next) {
+      const loaded = next(url, context);
+      const { format, source } = loaded;
+      if (!url.startsWith('file:')) return loaded;
+      const path = fileURLToPath(url);
+      if (!isTraced(path, include, ignore)) return loaded;
+      if (format === 'commonjs' || format === 'commonjs-typescript') {
+        const text = `Cannot tell lines of ${path}: it is CommonJS; as a module (.mjs, .mts) it is told`;
+        teller.tell({ kind: 'note', t: teller.now(), text });
+        return loaded;
+      }
+      if (format !== 'module' && format !== 'module-typescript') return loaded;
+      if (source === undefined || source === null) return loaded;
+      const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
+      const plain = format === 'module' ? text : stripTypeScriptTypes(text);
+      const instrumented = instrumentedOr(plain, modules, (why) =>
+        teller.tell({
+          kind: 'note',
+          t: teller.now(),
+          text: `Cannot tell lines of ${path}: ${why}`,
+        }),
+      );
+      if (instrumented === undefined) return loaded;
+      teller.tell({ kind: 'module', module: modules++, path });
+      return { format: 'module', source: instrumented, shortCircuit: true };
+    },
+  });
+}
+
+/** Source that Node knows how to read and the parser does not is left as it is. */
+function instrumentedOr(
+  source: string,
+  module: number,
+  say: (why: string) => void,
+): string | undefined {
+  try {
+    return instrument(source, module);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    say(error.message);
+    return undefined;
+  }
+}

@@ -1,0 +1,181 @@
+/** Starts a server whose workers tell what they do, and hears them. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ServeError } from '../../host/errors.ts';
+import { hasSystemCalls, type ServeOptions } from '../../host/plan.ts';
+import { serve } from '../../host/serve.ts';
+import type { Server } from '../../host/server.ts';
+import type { ServerEvent } from '../../host/server-event.ts';
+import { PROBE, type ProbeConfig, recordReader, type TraceRecord } from './records.ts';
+import { isTraced } from './which.ts';
+
+export interface TraceOptions {
+  /** Whether to tell each line, and not only calls, questions and connections. Default true. */
+  readonly lines?: boolean;
+  /** Files and folders whose lines are told, besides the pages, the layers below them and the service. */
+  readonly include?: readonly string[];
+  /** Files and folders of which nothing is told. */
+  readonly ignore?: readonly string[];
+}
+
+/** Whoever watches. Times are ns since the launch. */
+export interface Watcher {
+  record(tid: number, record: TraceRecord): void;
+  /** What the server tells of its conversations and of itself. */
+  event(t: number, event: ServerEvent): void;
+}
+
+export interface Tracer {
+  readonly server: Server;
+  /** ns since the launch. */
+  now(): number;
+  /** Stops the server; resolves when all that its workers told was heard. */
+  close(): Promise<void>;
+}
+
+const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
+const probeUrl = new URL(`./probe${extension}`, import.meta.url).href;
+const source = join(import.meta.dirname, '..', '..');
+
+/** The pages, and what they call that is not a system call by another name … */
+const INCLUDED = ['architectures', 'drivers', 'protocol'];
+/** … but for the bookkeeping that is the same under all of them. */
+const IGNORED = ['drivers/deadlines', 'protocol/outbox', 'protocol/table', 'protocol/timers'];
+
+/** How the folder is called that holds the pipe of a tracing process. */
+export const pipePrefix = (pid: number): string => `mondo-trace-${pid}-`;
+
+/** What the reader takes for the end: no thread has that number. */
+const LAST = 0;
+
+/**
+ * One at a time in a process: workers are told of it through their environment.
+ *
+ * @throws ServeError where it cannot serve, or not trace
+ */
+export async function startTrace(
+  options: ServeOptions,
+  { lines = true, include = [], ignore = [] }: TraceOptions,
+  watcher: Watcher,
+): Promise<Tracer> {
+  if (!hasSystemCalls) {
+    throw new ServeError(
+      'failed',
+      `Cannot trace on ${process.platform} ${process.arch}: what workers do is told through libc (Linux on x64, arm64)`,
+    );
+  }
+  if (process.env[PROBE] !== undefined) {
+    throw new ServeError('failed', 'Cannot trace: this process traces another server already');
+  }
+  for (const path of [...include, ...ignore]) {
+    if (existsSync(path)) continue;
+    throw new ServeError(
+      'usage',
+      `Cannot tell lines by "${path}": there is no such file; name a file or folder, seen from where you are`,
+    );
+  }
+  const folder = mkdtempSync(join(tmpdir(), pipePrefix(process.pid)));
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', ['-m', '622', pipe]);
+  // Workers may be somebody else, who may write but not read.
+  chmodSync(folder, 0o711);
+  const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  // As long as somebody has it open to write, there is no end of it.
+  const writing = openSync(pipe, 'w');
+  const launch = process.hrtime.bigint();
+  const launchedAt = performance.timeOrigin + performance.now();
+  const wanted = include.map((path) => resolve(path));
+  const bookkeeping = IGNORED.map((name) => join(source, name + extension));
+  const config: ProbeConfig = {
+    pipe,
+    launch: String(launch),
+    lines,
+    include: [
+      ...INCLUDED.map((name) => join(source, name)),
+      ...folderOf(options.service),
+      ...wanted,
+    ],
+    ignore: [
+      ...bookkeeping.filter((path) => !isTraced(path, wanted, [])),
+      ...ignore.map((path) => resolve(path)),
+    ],
+  };
+  const before = { [PROBE]: process.env[PROBE], NODE_OPTIONS: process.env.NODE_OPTIONS };
+  process.env[PROBE] = JSON.stringify(config);
+  // Blanking out types is an experiment to Node, which says so in each thread.
+  const importing = `--import ${probeUrl} --disable-warning=ExperimentalWarning`;
+  process.env.NODE_OPTIONS = `${before.NODE_OPTIONS ?? ''} ${importing}`.trim();
+
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  /** Whose part of the account comes through the pipe, at its very moment. */
+  const telling = new Map<number, { readonly pid: number; readonly worker: number }>();
+  const heard = recordReader((tid, record) => {
+    if (tid === LAST) {
+      end();
+      return;
+    }
+    if (record.kind === 'thread') telling.set(tid, record);
+    watcher.record(tid, record);
+    if (record.kind !== 'event') return;
+    const { pid, worker } = telling.get(tid)!;
+    const at = Math.round(launchedAt + record.t / 1e6);
+    watcher.event(record.t, { ...record.event, at, pid, tid, worker });
+  });
+  const told = (event: ServerEvent) => {
+    if ('tid' in event && 'worker' in event) return;
+    watcher.event((event.at - launchedAt) * 1e6, event);
+  };
+  const socket = new Socket({ fd: reading, readable: true, writable: false });
+  socket.setEncoding('utf8').on('data', heard);
+
+  function tidyUp(): void {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+    closeSync(writing);
+    socket.destroy();
+    rmSync(folder, { recursive: true });
+  }
+
+  let server: Server;
+  try {
+    server = await serve(options, told);
+  } catch (error) {
+    tidyUp();
+    throw error;
+  }
+  return {
+    server,
+    now: () => Number(process.hrtime.bigint() - launch),
+    async close() {
+      await server.close();
+      writeSync(writing, `${LAST}\n{}\n`);
+      await ended;
+      tidyUp();
+    },
+  };
+}
+
+/** The service's own folder: it may be of several modules. */
+function folderOf(service: ServeOptions['service']): string[] {
+  if (typeof service === 'string' && !/^(data|node):/.test(service)) {
+    return [dirname(service.startsWith('file:') ? fileURLToPath(service) : resolve(service))];
+  }
+  return service instanceof URL && service.protocol === 'file:'
+    ? [dirname(fileURLToPath(service))]
+    : [];
+}
