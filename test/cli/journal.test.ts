@@ -2,12 +2,12 @@
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { connect } from '../src/index.ts';
-import { type Process, spawnMondo } from './support/processes.ts';
-import { Serving } from './support/serving.ts';
-import { until } from './support/until.ts';
+import { connect } from '../../src/index.ts';
+import { type Process, spawnMondo } from '../support/processes.ts';
+import { Serving } from '../support/serving.ts';
+import { until } from '../support/until.ts';
 
-const throws = new URL('./support/services/throws.ts', import.meta.url);
+const throws = new URL('../support/services/throws.ts', import.meta.url);
 
 it('long errors of several threads at once are told of one by one', async () => {
   const serving = await Serving.start({ architecture: 'threaded', threads: 8, service: throws });

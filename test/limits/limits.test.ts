@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { LARGE } from './support/services/large.ts';
-import { BIG, GREETING } from './support/services/talker.ts';
-import { MS, steady, until } from './support/until.ts';
+import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
+import { LARGE } from '../support/services/large.ts';
+import { BIG, GREETING } from '../support/services/talker.ts';
+import { MS, steady, until } from '../support/until.ts';
 
 /** Each I/O model enforces limits by its own means. */
 const variants: readonly ServeOptions[] = [
@@ -33,7 +33,7 @@ const AGE = 400 * MS;
 /** Of limits that are only counted. */
 const SHORT = 100 * MS;
 
-const talker = new URL('./support/services/talker.ts', import.meta.url);
+const talker = new URL('../support/services/talker.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
   const events: ServerEvent[] = [];
@@ -77,7 +77,7 @@ const shared: readonly ServeOptions[] = [
 ];
 
 describe('what is unsent in all', () => {
-  const service = new URL('./support/services/large.ts', import.meta.url);
+  const service = new URL('../support/services/large.ts', import.meta.url);
   const limits = { unsentTotal: LARGE + 2 ** 20, answerTime: 0 };
 
   /** A client with the beginning of its large answer, of which it reads no more unless it is told to. */
@@ -256,7 +256,7 @@ describe.each(variants)('$architecture', (options) => {
   });
 
   it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
-    const service = new URL('./support/services/wordy.ts', import.meta.url);
+    const service = new URL('../support/services/wordy.ts', import.meta.url);
     // With a rest as large as by default it would be too much in all.
     const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
     await using served = await started({ ...options, service, limits });

@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { ServeOptions } from '../src/host/plan.ts';
-import type { ServerEvent } from '../src/host/server-event.ts';
-import { serve } from '../src/index.ts';
-import { isRunning, look } from '../src/os/processes.ts';
-import { aphorisms } from '../src/protocol/zen.ts';
-import { ask, NetClient } from './support/clients.ts';
-import { crowd } from './support/crowd.ts';
-import { descendantsOf, descriptorsOf, isReceived } from './support/kernel.ts';
-import { Process, spawnMondo } from './support/processes.ts';
-import { architectures, Serving, variants } from './support/serving.ts';
-import { MS, staysPending, steady, until, within } from './support/until.ts';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import type { ServerEvent } from '../../src/host/server-event.ts';
+import { serve } from '../../src/index.ts';
+import { isRunning, look } from '../../src/os/processes.ts';
+import { aphorisms } from '../../src/protocol/zen.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { crowd } from '../support/crowd.ts';
+import { descendantsOf, descriptorsOf, isReceived } from '../support/kernel.ts';
+import { Process, spawnMondo } from '../support/processes.ts';
+import { architectures, Serving, variants } from '../support/serving.ts';
+import { MS, staysPending, steady, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 const questions = Object.entries(aphorisms);
@@ -749,7 +749,7 @@ describe('out of descriptors', () => {
       '-c',
       `ulimit -n ${descriptors}; exec "$0" "$@"`,
       process.execPath,
-      join(import.meta.dirname, '..', 'bin', 'mondo'),
+      join(import.meta.dirname, '../..', 'bin', 'mondo'),
       ...['serve', architecture, '-p', '0', '--limit', 'idle=1m', ...options],
     ]);
   const UNBOUNDED = ['--limit', 'connections=off'];

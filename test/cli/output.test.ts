@@ -14,10 +14,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { connect } from '../src/index.ts';
-import { descendantsOf, isAlive, mondo, Process } from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { steady, until } from './support/until.ts';
+import { connect } from '../../src/index.ts';
+import { descendantsOf, isAlive, mondo, Process } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { steady, until } from '../support/until.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -181,7 +181,7 @@ it('ends by a fault of its own, and says which, though nobody reads what it has 
   const program = join(folder, 'fault.mjs');
   writeFileSync(
     program,
-    `import { StandardOutput } from ${JSON.stringify(join(import.meta.dirname, '../src/cli/standard-output.ts'))};
+    `import { StandardOutput } from ${JSON.stringify(join(import.meta.dirname, '../../src/cli/standard-output.ts'))};
     const output = new StandardOutput();
     output.leaveAtExit();
     output.write('A line.\\n');

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Process } from './support/processes.ts';
+import { Process } from '../support/processes.ts';
 
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 
 describe('the package that npm pack makes, installed elsewhere', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mondo-package-'));

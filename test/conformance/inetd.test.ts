@@ -3,9 +3,9 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { descendantsOf, mondo, Process } from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { until } from './support/until.ts';
+import { descendantsOf, mondo, Process } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { until } from '../support/until.ts';
 
 /** A port that was free a moment ago: inetd cannot be given port 0. */
 async function freePort(): Promise<number> {

@@ -1,10 +1,10 @@
 /** The last line of the log: how many of those that had asked were answered to the end, and how many cut off. */
 import { expect, it } from 'vitest';
-import { NetClient } from './support/clients.ts';
-import { isReceived } from './support/kernel.ts';
-import { spawnMondo } from './support/processes.ts';
-import { architectures } from './support/serving.ts';
-import { MS, until } from './support/until.ts';
+import { NetClient } from '../support/clients.ts';
+import { isReceived } from '../support/kernel.ts';
+import { spawnMondo } from '../support/processes.ts';
+import { architectures } from '../support/serving.ts';
+import { MS, until } from '../support/until.ts';
 
 const QUESTION = 'Beautiful is better than?';
 /** Long enough to be told to stop before the answer is due, on a slow machine that has much else to do. */

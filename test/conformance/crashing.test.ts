@@ -1,9 +1,9 @@
 /** What a service does to its process, and not to one conversation: the process ends, and another serves. */
 import { describe, expect, it } from 'vitest';
-import type { ServeOptions } from '../src/host/plan.ts';
-import { ask, NetClient } from './support/clients.ts';
-import { Serving } from './support/serving.ts';
-import { until } from './support/until.ts';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { Serving } from '../support/serving.ts';
+import { until } from '../support/until.ts';
 
 /** Where promises are made in a thread of their own, beside the main thread and beside others; and where not. */
 const variants: readonly ServeOptions[] = [
@@ -26,7 +26,7 @@ const faults = [
 
 describe.each(variants)('$architecture', (options) => {
   it.each(faults)('ends with a service that $what, and another serves', async (fault) => {
-    const service = new URL('./support/services/crashing.ts', import.meta.url);
+    const service = new URL('../support/services/crashing.ts', import.meta.url);
     const serving = await Serving.start({ ...options, service });
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, 'Well?', 5)).toBe('Well?');

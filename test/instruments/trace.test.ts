@@ -3,17 +3,17 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { ServeOptions } from '../src/host/plan.ts';
-import type { ServerEvent } from '../src/host/server-event.ts';
-import { chromeTrace, type TraceEvent } from '../src/instruments/trace/chrome.ts';
-import { compareTraces } from '../src/instruments/trace/compare.ts';
-import type { TraceRecord } from '../src/instruments/trace/records.ts';
-import { sourceLine } from '../src/instruments/trace/source-text.ts';
-import { Summary } from '../src/instruments/trace/summary.ts';
-import { svgOf } from '../src/instruments/trace/svg.ts';
-import { Timeline } from '../src/instruments/trace/timeline.ts';
-import { pipePrefix, startTrace, type TraceOptions } from '../src/instruments/trace/tracer.ts';
-import { ask, NetClient } from './support/clients.ts';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import type { ServerEvent } from '../../src/host/server-event.ts';
+import { chromeTrace, type TraceEvent } from '../../src/instruments/trace/chrome.ts';
+import { compareTraces } from '../../src/instruments/trace/compare.ts';
+import type { TraceRecord } from '../../src/instruments/trace/records.ts';
+import { sourceLine } from '../../src/instruments/trace/source-text.ts';
+import { Summary } from '../../src/instruments/trace/summary.ts';
+import { svgOf } from '../../src/instruments/trace/svg.ts';
+import { Timeline } from '../../src/instruments/trace/timeline.ts';
+import { pipePrefix, startTrace, type TraceOptions } from '../../src/instruments/trace/tracer.ts';
+import { ask, NetClient } from '../support/clients.ts';
 import {
   descendantsOf,
   isAlive,
@@ -21,10 +21,10 @@ import {
   Process,
   runMondo,
   spawnMondo,
-} from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { expectValid } from './support/trace-format.ts';
-import { until } from './support/until.ts';
+} from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { expectValid } from '../support/trace-format.ts';
+import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-traced-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -2,13 +2,13 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { architectures } from './support/serving.ts';
-import { MS, staysPending, until } from './support/until.ts';
+import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
+import { architectures } from '../support/serving.ts';
+import { MS, staysPending, until } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
-const talker = new URL('./support/services/talker.ts', import.meta.url);
+const talker = new URL('../support/services/talker.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
   const events: ServerEvent[] = [];

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasProgram } from './support/programs.ts';
-import { architectures, Serving } from './support/serving.ts';
-import { until, within } from './support/until.ts';
+import { hasProgram } from '../support/programs.ts';
+import { architectures, Serving } from '../support/serving.ts';
+import { until, within } from '../support/until.ts';
 
 interface Outcome {
   readonly code: number | null;

@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { eventText } from '../src/host/server-event.ts';
-import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { mondo, Process } from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { staysPending, until } from './support/until.ts';
+import { eventText } from '../../src/host/server-event.ts';
+import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
+import { mondo, Process } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { staysPending, until } from '../support/until.ts';
 
 /** A server with its events, and clients that connect to it and say nothing. */
 async function started(options: ServeOptions) {

@@ -1,16 +1,16 @@
 /** `runLoad` against real servers, good and bad ones, over both of its loops: each outcome is told as what it was. */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ServeOptions } from '../src/host/plan.ts';
-import { serve } from '../src/host/serve.ts';
-import type { Server } from '../src/host/server.ts';
-import { type LoadPlan, planOf } from '../src/instruments/load/plan.ts';
-import type { LoadResult, RunOptions } from '../src/instruments/load/result.ts';
-import { runLoad } from '../src/instruments/load/run.ts';
-import { close, localAddress, openListener } from '../src/os/socket.ts';
-import { whyNoUring } from '../src/os/uring.ts';
-import { holdings } from './support/kernel.ts';
-import { until } from './support/until.ts';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import { serve } from '../../src/host/serve.ts';
+import type { Server } from '../../src/host/server.ts';
+import { type LoadPlan, planOf } from '../../src/instruments/load/plan.ts';
+import type { LoadResult, RunOptions } from '../../src/instruments/load/result.ts';
+import { runLoad } from '../../src/instruments/load/run.ts';
+import { close, localAddress, openListener } from '../../src/os/socket.ts';
+import { whyNoUring } from '../../src/os/uring.ts';
+import { holdings } from '../support/kernel.ts';
+import { until } from '../support/until.ts';
 
 const engines = whyNoUring() === undefined ? (['uring', 'epoll'] as const) : (['epoll'] as const);
 
@@ -194,7 +194,7 @@ describe.each(engines)('%s', (engine) => {
       [{ question: 'any bytes' }, { question: 'AAEC/w==', base64: true }],
     ],
   ])('a service of one’s own: %s', async (file, framing, exchanges) => {
-    const service = new URL(`../examples/${file}`, import.meta.url);
+    const service = new URL(`../../examples/${file}`, import.meta.url);
     const { port } = await served({ architecture: 'epoll', service });
     const result = await load({ port, engine, framing, exchanges, pipeline: 4 });
     expect(Object.keys(counted(result))).toEqual(['answered']);
@@ -298,7 +298,7 @@ describe.each(engines)('%s', (engine) => {
 });
 
 test('intervals add up to the whole', async () => {
-  const { decode } = await import('../src/instruments/load/histograms.ts');
+  const { decode } = await import('../../src/instruments/load/histograms.ts');
   const { port } = await served({ architecture: 'epoll' });
   const { result, intervals } = await runLoad(
     planOf({ ...short, port, stages: [{ kind: 'steady', seconds: 2.2 }] }),

@@ -7,9 +7,9 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'acorn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { architectureNames } from '../src/architectures/catalogue.ts';
-import { connect } from '../src/index.ts';
-import { aphorisms } from '../src/protocol/zen.ts';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
+import { connect } from '../../src/index.ts';
+import { aphorisms } from '../../src/protocol/zen.ts';
 import {
   descendantsOf,
   isAlive,
@@ -17,9 +17,9 @@ import {
   Process,
   runMondo,
   spawnMondo,
-} from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { MS, until } from './support/until.ts';
+} from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { MS, until } from '../support/until.ts';
 
 const ESCAPE = '\u001b';
 const hasIPv6 = Object.values(networkInterfaces())

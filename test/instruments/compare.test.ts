@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test, vi } from 'vitest';
-import type { Against } from '../src/instruments/compare/against.ts';
-import type { Comparison } from '../src/instruments/compare/compare.ts';
+import type { Against } from '../../src/instruments/compare/against.ts';
+import type { Comparison } from '../../src/instruments/compare/compare.ts';
 import {
   descendantsOf,
   type Ended,
@@ -13,9 +13,9 @@ import {
   mondo,
   runMondo,
   spawnMondo,
-} from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { until } from './support/until.ts';
+} from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
@@ -145,7 +145,7 @@ describe('two architectures, with and without a silent client', async () => {
 });
 
 describe("the user's own service", async () => {
-  const service = join(import.meta.dirname, 'support/services/echo.ts');
+  const service = join(import.meta.dirname, '../support/services/echo.ts');
   const questions = write('questions.txt', 'Who?\tWho?!\nWhy not?\tWhy not?!\n');
   const compared = (...more: string[]) =>
     runCompare('callback', '--connections', '2', '--silent', '0', ...tiny, ...more);

@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { attackNamed, attacks } from '../src/instruments/siege/attacks.ts';
-import type { Cell } from '../src/instruments/siege/cell.ts';
-import { isEnough } from '../src/instruments/siege/intensity.ts';
-import { type Report, siege } from '../src/instruments/siege/siege.ts';
-import { descendantsOf, isAlive, runMondo, spawnMondo } from './support/processes.ts';
-import { until } from './support/until.ts';
+import { attackNamed, attacks } from '../../src/instruments/siege/attacks.ts';
+import type { Cell } from '../../src/instruments/siege/cell.ts';
+import { isEnough } from '../../src/instruments/siege/intensity.ts';
+import { type Report, siege } from '../../src/instruments/siege/siege.ts';
+import { descendantsOf, isAlive, runMondo, spawnMondo } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-siege-'));
 afterAll(() => rmSync(folder, { recursive: true }));

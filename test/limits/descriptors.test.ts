@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { look } from '../src/os/processes.ts';
-import { ask, NetClient } from './support/clients.ts';
-import { acceptedAt } from './support/kernel.ts';
-import { descendantsOf, mondo, Process, spawnMondo } from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { architectures } from './support/serving.ts';
-import { MS, staysPending, until } from './support/until.ts';
+import { look } from '../../src/os/processes.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { acceptedAt } from '../support/kernel.ts';
+import { descendantsOf, mondo, Process, spawnMondo } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { architectures } from '../support/serving.ts';
+import { MS, staysPending, until } from '../support/until.ts';
 
 const CONNECTIONS = 20_000;
 const AT_ONCE = 40;
@@ -17,7 +17,7 @@ const DESCRIPTORS = 100;
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
 
-const echo = join(import.meta.dirname, 'support', 'services', 'echo.ts');
+const echo = join(import.meta.dirname, '..', 'support', 'services', 'echo.ts');
 
 /** Asks one question of its own on a connection of its own; resolves with what came back. */
 function askOnce(port: number, question: string): Promise<string> {
@@ -119,7 +119,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
   const NONE = 5;
   const ENOUGH = 1000;
   const portOf = (client: NetClient) => Number(client.peer.split(':')[1]);
-  // Node keeps a descriptor for that day itself: see leaving.test.ts.
+  // Node keeps a descriptor for that day itself: see leaving/leaving.test.ts.
   const ours = architectures.filter(({ traits }) => traits.arrangement !== 'node');
 
   it.each(

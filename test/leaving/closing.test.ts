@@ -1,11 +1,11 @@
 /** Closing a server more than once, with deadlines of every kind: the end only ever comes nearer. */
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { ServeOptions } from '../src/host/plan.ts';
-import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf } from './support/kernel.ts';
-import { Serving, variants } from './support/serving.ts';
-import { MS, until, within } from './support/until.ts';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { descendantsOf } from '../support/kernel.ts';
+import { Serving, variants } from '../support/serving.ts';
+import { MS, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 /** The longest that is allowed: whoever waits for it is stopped by something else. */

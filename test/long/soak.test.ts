@@ -1,6 +1,6 @@
 /** The soak for a minute: five architectures side by side, under each attack in turn. `npm run soak` is the hour. */
 import { expect, it } from 'vitest';
-import { soak } from '../tools/soak.ts';
+import { soak } from '../../tools/soak.ts';
 
 const ARCHITECTURES = ['uring', 'epoll', 'threaded', 'callback', 'prefork'];
 

@@ -4,11 +4,11 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ServeOptions, type ServerEvent, serve } from '../src/index.ts';
-import { dial } from '../src/os/dialing.ts';
-import { reset } from '../src/os/socket.ts';
-import { acceptedAt, descendantsOf } from './support/kernel.ts';
-import { steady, until, within } from './support/until.ts';
+import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
+import { dial } from '../../src/os/dialing.ts';
+import { reset } from '../../src/os/socket.ts';
+import { acceptedAt, descendantsOf } from '../support/kernel.ts';
+import { steady, until, within } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { serve } from '../src/index.ts';
-import type { LoadResult } from '../src/instruments/load/result.ts';
-import { descriptorsOf, threadsOf } from './support/kernel.ts';
-import { runMondo } from './support/processes.ts';
+import { serve } from '../../src/index.ts';
+import type { LoadResult } from '../../src/instruments/load/result.ts';
+import { descriptorsOf, threadsOf } from '../support/kernel.ts';
+import { runMondo } from '../support/processes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-holdings-'));
 afterAll(() => rmSync(folder, { recursive: true }));

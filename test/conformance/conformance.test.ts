@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { aphorisms } from '../src/protocol/zen.ts';
+import { aphorisms } from '../../src/protocol/zen.ts';
 import {
   ask,
   type Client,
@@ -12,12 +12,12 @@ import {
   endBlockingThreads,
   NetClient,
   startBlockingThreads,
-} from './support/clients.ts';
-import { BIG, GREETING } from './support/services/talker.ts';
-import { architectures, Serving, type Variant, variants } from './support/serving.ts';
-import { MS, staysPending, steady, until, within } from './support/until.ts';
+} from '../support/clients.ts';
+import { BIG, GREETING } from '../support/services/talker.ts';
+import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
+import { MS, staysPending, steady, until, within } from '../support/until.ts';
 
-const service = (name: string) => join(import.meta.dirname, 'support/services', `${name}.ts`);
+const service = (name: string) => join(import.meta.dirname, '../support/services', `${name}.ts`);
 
 const ERROR = 'Error: unknown aphorism.';
 const questions = Object.keys(aphorisms) as (keyof typeof aphorisms)[];

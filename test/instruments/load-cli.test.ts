@@ -4,13 +4,13 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Server } from '../src/host/server.ts';
-import { serve } from '../src/index.ts';
-import { decode, encode, newHistogram } from '../src/instruments/load/histograms.ts';
-import type { LoadResult } from '../src/instruments/load/result.ts';
-import { mondo, Process, runMondo, spawnMondo } from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { until } from './support/until.ts';
+import type { Server } from '../../src/host/server.ts';
+import { serve } from '../../src/index.ts';
+import { decode, encode, newHistogram } from '../../src/instruments/load/histograms.ts';
+import type { LoadResult } from '../../src/instruments/load/result.ts';
+import { mondo, Process, runMondo, spawnMondo } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-load-'));
 const fileOf = (name: string) => join(folder, name);
@@ -357,7 +357,11 @@ describe('four processes with a part of one plan each', () => {
     expect(twice.stderr).toMatch(
       /^mondo: Cannot add .*: both are shard 1\/4; give each shard once\n$/,
     );
-    const other = await runMondo('load', 'merge', join(import.meta.dirname, '..', 'package.json'));
+    const other = await runMondo(
+      'load',
+      'merge',
+      join(import.meta.dirname, '../..', 'package.json'),
+    );
     expect(other.code).toBe(1);
     expect(other.stderr).toMatch(/is no log of mondo load; give files that --hlog has written\n$/);
   });

@@ -1,10 +1,10 @@
 /** As whom workers serve, and whom they start for their clients: only root can be somebody else, and so only root can try. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf } from './support/kernel.ts';
-import { spawnMondo } from './support/processes.ts';
-import { until } from './support/until.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { descendantsOf } from '../support/kernel.ts';
+import { spawnMondo } from '../support/processes.ts';
+import { until } from '../support/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 const QUESTION = 'Simple is better than?';

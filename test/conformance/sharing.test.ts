@@ -1,13 +1,13 @@
 /** One peer asks thousands of slow questions in one write: others are answered meanwhile, and a stop finds its moment. */
 import { describe, expect, it } from 'vitest';
-import { ask, NetClient } from './support/clients.ts';
-import { BULK } from './support/services/bulky.ts';
-import { SLOW } from './support/services/slow.ts';
-import { architectures, Serving } from './support/serving.ts';
-import { MS, staysPending } from './support/until.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { BULK } from '../support/services/bulky.ts';
+import { SLOW } from '../support/services/slow.ts';
+import { architectures, Serving } from '../support/serving.ts';
+import { MS, staysPending } from '../support/until.ts';
 
-const service = new URL('./support/services/slow.ts', import.meta.url);
-const bulky = new URL('./support/services/bulky.ts', import.meta.url);
+const service = new URL('../support/services/slow.ts', import.meta.url);
+const bulky = new URL('../support/services/bulky.ts', import.meta.url);
 /** To answer all of them takes longer than a test's clients wait for anything. */
 const MANY = 'x?'.repeat(Math.ceil((20_000 * MS) / SLOW));
 

@@ -4,16 +4,16 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadArchitecture } from '../src/architectures/catalogue.ts';
-import { serviceUrl } from '../src/host/load-service.ts';
-import { planOf } from '../src/host/plan.ts';
-import type { ServerEvent } from '../src/host/server-event.ts';
-import { Supervisor } from '../src/host/supervisor/supervisor.ts';
-import { ask, NetClient } from './support/clients.ts';
-import { descendantsOf, descriptorsOf, isAlive, isReceived } from './support/kernel.ts';
-import { mondo, Process, spawnMondo } from './support/processes.ts';
-import { hasProgram } from './support/programs.ts';
-import { MS, staysPending, steady, until, within } from './support/until.ts';
+import { loadArchitecture } from '../../src/architectures/catalogue.ts';
+import { serviceUrl } from '../../src/host/load-service.ts';
+import { planOf } from '../../src/host/plan.ts';
+import type { ServerEvent } from '../../src/host/server-event.ts';
+import { Supervisor } from '../../src/host/supervisor/supervisor.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { descendantsOf, descriptorsOf, isAlive, isReceived } from '../support/kernel.ts';
+import { mondo, Process, spawnMondo } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { MS, staysPending, steady, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 

@@ -3,12 +3,12 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ask, NetClient } from './support/clients.ts';
-import { crowd } from './support/crowd.ts';
-import { descendantsOf, isAlive } from './support/kernel.ts';
-import { spawnMondo } from './support/processes.ts';
-import { architectures, Serving } from './support/serving.ts';
-import { MS, staysPending, steady, until } from './support/until.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { crowd } from '../support/crowd.ts';
+import { descendantsOf, isAlive } from '../support/kernel.ts';
+import { spawnMondo } from '../support/processes.ts';
+import { architectures, Serving } from '../support/serving.ts';
+import { MS, staysPending, steady, until } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 /** A long time: whoever waits for it is stopped by something else. */
