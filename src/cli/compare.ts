@@ -4,7 +4,8 @@ import { basename } from 'node:path';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { serviceUrl } from '../host/load-service.ts';
-import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
+import { architectureNamed } from '../host/plan.ts';
+import { requireSystemCalls } from '../host/system-calls.ts';
 import {
   type Against,
   againstOf,
@@ -59,12 +60,7 @@ export async function compareCommand(
   names: readonly string[],
   options: CompareOptions,
 ): Promise<void> {
-  if (!hasSystemCalls) {
-    throw new ServeError(
-      'failed',
-      `Cannot compare on ${process.platform} ${process.arch}: the load makes Linux system calls (x64, arm64)`,
-    );
-  }
+  requireSystemCalls('compare');
   const stored = options.against === undefined ? undefined : readStored(options.against);
   const plan = planFrom([...names, ...(options.architectures ?? [])], options, stored?.plan);
   if (stored !== undefined) checkAlike(plan, stored, options.against!);

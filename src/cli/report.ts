@@ -1,5 +1,6 @@
 /** How a command that failed says so: one line and an exit code, or for our own bug everything there is. */
 import { ServeError } from '../host/errors.ts';
+import { NoSystemCallsError } from '../os/libc.ts';
 
 /** Something that the user can do something about. */
 export class CommandError extends Error {
@@ -25,7 +26,8 @@ export function report(error: unknown): number {
     console.error(`mondo: ${error.message}`);
     return error.exitCode;
   }
-  console.error(error);
+  // Of what no command has asked for beforehand.
+  console.error(error instanceof NoSystemCallsError ? `mondo: ${error.message}` : error);
   return 1;
 }
 

@@ -1,7 +1,8 @@
 /** `mondo siege`: hostile clients at servers that it starts itself, and a matrix of who stood. */
 import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
-import { architectureNamed, hasSystemCalls } from '../host/plan.ts';
+import { architectureNamed } from '../host/plan.ts';
+import { requireSystemCalls } from '../host/system-calls.ts';
 import { attackNamed, attacks } from '../instruments/siege/attacks.ts';
 import { htmlPage } from '../instruments/siege/html.ts';
 import { matrixLines } from '../instruments/siege/matrix.ts';
@@ -25,12 +26,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   if (options.list === true) return list();
   const architectures = names.length > 0 ? names.map(architectureNamed) : architectureNames;
   const chosen = options.attack.length > 0 ? options.attack.map(attackOf) : attacks;
-  if (!hasSystemCalls) {
-    throw new ServeError(
-      'failed',
-      `Cannot lay siege on ${process.platform} ${process.arch}: attackers make Linux system calls (x64, arm64)`,
-    );
-  }
+  requireSystemCalls('lay siege');
   const stopping = new AbortController();
   const stop = () => {
     console.error('Ending with this cell; Ctrl-C again ends at once');

@@ -1,7 +1,7 @@
 /** Which architecture to serve with when none is named. The order is measured: see docs/performance.md. */
 import type { ArchitectureName } from '../architectures/catalogue.ts';
+import { whyNoSystemCalls } from '../os/libc.ts';
 import { whyNoUring } from '../os/uring.ts';
-import { hasSystemCalls } from './plan.ts';
 
 export interface Choice {
   readonly name: ArchitectureName;
@@ -10,11 +10,9 @@ export interface Choice {
 }
 
 export function fastestArchitecture(): Choice {
-  if (!hasSystemCalls) {
-    return {
-      name: 'callback',
-      why: `the others make Linux system calls, and this is ${process.platform} ${process.arch}`,
-    };
+  const whyNone = whyNoSystemCalls();
+  if (whyNone !== undefined) {
+    return { name: 'callback', why: `the others make system calls of their own, and ${whyNone}` };
   }
   const whyNot = whyNoUring();
   return whyNot === undefined

@@ -97,10 +97,6 @@ export const MOST_GENERATIONS = 5;
 export const DEFAULT_PORT = 1060;
 export const DEFAULT_HOST = '127.0.0.1';
 
-/** True where the architectures on system calls run. */
-export const hasSystemCalls =
-  process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
-
 /** The architecture of that name. @throws ServeError that lists the names */
 export function architectureNamed(name: string): ArchitectureName {
   if (isArchitectureName(name)) return name;

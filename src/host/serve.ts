@@ -1,13 +1,15 @@
 /** `serve`: the one call that starts a server of any architecture. */
 
 import { type ArchitectureName, loadArchitecture } from '../architectures/catalogue.ts';
+import { whyNoSystemCalls } from '../os/libc.ts';
 import { checkService } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 import { AS_ROOT, isRootUnasked } from './identity.ts';
 import { serviceUrl, zenUrl } from './load-service.ts';
-import { architectureNamed, hasSystemCalls, planOf, type ServeOptions } from './plan.ts';
+import { architectureNamed, planOf, type ServeOptions } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
+import { requireSystemCalls } from './system-calls.ts';
 
 /**
  * Starts a server and resolves once it serves. Where root starts it and gives no `user`, that is a `warning` to
@@ -59,7 +61,7 @@ export async function startServer(
   const traits = await loadTraits(name);
   const plan = planOf(traits, options);
   if (why !== undefined) onEvent?.({ type: 'chose', architecture: name, why, at: Date.now() });
-  if (traits.arrangement === 'node' && (isObject || !hasSystemCalls)) {
+  if (traits.arrangement === 'node' && (isObject || whyNoSystemCalls() !== undefined)) {
     const { serveInProcess } = await import('./in-process.ts');
     return serveInProcess(plan, service, onEvent);
   }
@@ -95,7 +97,7 @@ async function choose(
 ): Promise<{ readonly name: ArchitectureName; readonly why?: string }> {
   if (wanted !== undefined) {
     const name = architectureNamed(wanted);
-    if (name === 'uring' && hasSystemCalls) await requireUring();
+    if (name === 'uring' && whyNoSystemCalls() === undefined) await requireUring();
     return { name };
   }
   if (isObject) return { name: 'callback', why: 'the service is an object of this process' };
@@ -114,11 +116,8 @@ async function requireUring(): Promise<void> {
 }
 
 async function loadTraits(name: ArchitectureName) {
-  if (!hasSystemCalls && name !== 'callback' && name !== 'coroutine') {
-    throw new ServeError(
-      'failed',
-      `Cannot serve ${name} on ${process.platform} ${process.arch}: it makes Linux system calls (x64, arm64); callback and coroutine run anywhere`,
-    );
+  if (name !== 'callback' && name !== 'coroutine') {
+    requireSystemCalls(`serve ${name}`, 'callback and coroutine run anywhere');
   }
   return loadArchitecture(name);
 }

@@ -4,18 +4,87 @@
  * the calls above this file; everything else that fails becomes a `SystemError`.
  */
 import { constants } from 'node:os';
-import koffi from 'koffi';
+import type Koffi from 'koffi';
 
-// Elsewhere the pages can still be read for their traits; only calling them is an error.
-const library = process.platform === 'linux' ? koffi.load('libc.so.6') : undefined;
+/** The part of koffi that calls, without what is written in JavaScript around it. */
+type Native = Pick<typeof Koffi, 'load' | 'errno' | 'address' | 'view'>;
 
-const unavailable = () => {
-  throw new Error(`Cannot make Linux system calls on ${process.platform}`);
-};
+/** Where there is a build of koffi to be loaded, and system calls have the numbers and shapes that are used here. */
+const isKnown = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
 
-/** Addresses pass as numbers: below 2^47 they are exact, and cheaper than a bigint or a Buffer. */
-const declare = <Signature extends (...args: never[]) => unknown>(prototype: string) =>
-  (library?.func(prototype) ?? unavailable) as unknown as Signature;
+/** What has no system calls says so with this, in one line that names the way out. */
+export class NoSystemCallsError extends Error {
+  override name = 'NoSystemCallsError';
+}
+
+let native: Native | undefined;
+let library: ReturnType<Native['load']> | undefined;
+let whyNot: string | undefined;
+
+/**
+ * Why this process can make no system calls of its own; undefined if it can. As the end of a sentence, with the way
+ * out. The first call loads koffi.
+ */
+export function whyNoSystemCalls(): string | undefined {
+  if (library !== undefined || whyNot !== undefined) return whyNot;
+  if (!isKnown) {
+    whyNot = `this is ${process.platform} ${process.arch} and not Linux on x64 or arm64`;
+    return whyNot;
+  }
+  try {
+    native = loadNative();
+  } catch (error) {
+    whyNot = `koffi cannot be loaded (${firstLine(error)}); install its part for ${process.platform}-${process.arch} with npm install, and run Node without --no-addons`;
+    return whyNot;
+  }
+  try {
+    library = native.load('libc.so.6');
+  } catch (error) {
+    whyNot = `this system has no glibc (${firstLine(error)}); run Mondo on a Linux with glibc`;
+  }
+  return whyNot;
+}
+
+const firstLine = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
+
+/** koffi's own entry loads thirty modules of Node's for functions that nobody calls here: a third of a start. */
+function loadNative(): Native {
+  // An import of node:module would load a dozen of them, too.
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const require = createRequire(import.meta.url);
+  const { platform, arch } = process;
+  try {
+    const fromKoffi = createRequire(require.resolve('koffi'));
+    return fromKoffi(`@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`);
+  } catch {
+    // Another build, such as that for musl, or one that was compiled on this machine.
+    return require('koffi').default;
+  }
+}
+
+function noSystemCalls(): never {
+  throw new NoSystemCallsError(`Cannot make system calls: ${whyNoSystemCalls()}`);
+}
+
+/**
+ * Declared with its first call. Addresses pass as numbers: below 2^47 they are exact, and cheaper than a bigint or a
+ * Buffer.
+ */
+function declare<Signature extends (...args: never[]) => unknown>(prototype: string): Signature {
+  let call: Signature | undefined;
+  const first = ((...args) => {
+    if (call === undefined) {
+      if (whyNoSystemCalls() !== undefined) noSystemCalls();
+      call = library!.func(prototype) as unknown as Signature;
+      const [name] = Object.entries(libc).find(([, member]) => member === first) ?? [];
+      // Not where somebody has put something else in its place, which then calls this.
+      if (name !== undefined) Object.assign(libc, { [name]: call });
+    }
+    return call(...args);
+  }) as Signature;
+  return first;
+}
 
 type Int = number;
 type Address = number;
@@ -121,14 +190,23 @@ export const libc = {
 };
 
 /** Why the last call of this thread failed; to be read before any other call. */
-export const errno = (): number => koffi.errno();
+export const errno = (): number => native!.errno();
 
-/** Where the bytes of a Buffer lie. Only for buffers that are kept: a collected one moves out from under it. */
-export const addressOf = (bytes: Uint8Array): Address => Number(koffi.address(bytes));
+/** Makes it what it was, for who has made calls of its own after the one that failed. */
+export const setErrno = (number: number): void => void native!.errno(number);
+
+/**
+ * Where the bytes of a Buffer lie. Only for buffers that are kept: a collected one moves out from under it. 0 where
+ * there are no system calls: pages can be read for their traits there, and only calling them is an error.
+ */
+export function addressOf(bytes: Uint8Array): Address {
+  if (native === undefined && whyNoSystemCalls() !== undefined) return 0;
+  return Number(native!.address(bytes));
+}
 
 /** Memory that was mapped, as an ArrayBuffer over the same bytes. */
 export const viewOf = (address: Address, length: number): ArrayBuffer =>
-  koffi.view(BigInt(address), length);
+  native!.view(BigInt(address), length);
 
 /** Not errors: what a non-blocking call returns when it would have had to wait … */
 export const WOULD_BLOCK = -constants.errno.EAGAIN;

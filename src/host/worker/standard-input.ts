@@ -5,6 +5,7 @@
 
 import { inetd } from '../../architectures/inetd.ts';
 import { neverLeaves } from '../../lifecycle/drain.ts';
+import { whyNoSystemCalls } from '../../os/libc.ts';
 import { blockOnStandardInput, peerOf, socketKind } from '../../os/socket.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
 import type { WorkerContext } from '../../worker/contract.ts';
@@ -18,7 +19,8 @@ import { createSettler } from './settle.ts';
 const STDIN = 0;
 
 /** True where an inetd has started this process. */
-export const isStartedByInetd = (): boolean => socketKind(STDIN) !== undefined;
+export const isStartedByInetd = (): boolean =>
+  whyNoSystemCalls() === undefined && socketKind(STDIN) !== undefined;
 
 /** Serves the one client, or the listener, that is standard input; returns when it is done. */
 export async function serveStandardInput(options: ServeOptions): Promise<void> {

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { ServeError } from '../../host/errors.ts';
 import { resolveAddress } from '../../host/listen.ts';
-import { hasSystemCalls } from '../../host/plan.ts';
+import { requireSystemCalls } from '../../host/system-calls.ts';
 import { whyNoUring } from '../../os/uring.ts';
 import type { AskerData } from './asker-thread.ts';
 import type { Began, Ended, Told } from './batch.ts';
@@ -69,12 +69,7 @@ export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise
 }
 
 function checkMachine({ engine }: LoadPlan): void {
-  if (!hasSystemCalls) {
-    throw new ServeError(
-      'failed',
-      `Cannot drive load on ${process.platform} ${process.arch}: it makes Linux system calls (x64, arm64)`,
-    );
-  }
+  requireSystemCalls('drive load');
   const why = engine === 'uring' ? whyNoUring() : undefined;
   if (why !== undefined) {
     throw new ServeError('failed', `Cannot drive load with io_uring: ${why}; use the engine epoll`);

@@ -1,9 +1,8 @@
 /** The probe's part that tells of system calls, of what is handed to io_uring, and of questions. */
 import { isMainThread, workerData } from 'node:worker_threads';
-import koffi from 'koffi';
 import { SocketQueue } from '../../drivers/blocking/socket-queue.ts';
 import { addressText, decodeAddress } from '../../os/address.ts';
-import { errnoName, libc, viewOf } from '../../os/libc.ts';
+import { errno, errnoName, libc, setErrno, viewOf } from '../../os/libc.ts';
 import { threadTime, timesSlept } from '../../os/thread-usage.ts';
 import {
   ACCEPTED,
@@ -83,7 +82,7 @@ function told(teller: Teller, name: string, call: Call): Call {
       const t = teller.now();
       const result = call(...args);
       // Before anything else is called: whoever made this call is to find it as it was.
-      const errno = result < 0 ? koffi.errno() : 0;
+      const failure = result < 0 ? errno() : 0;
       const end = teller.now();
       const blocked = sleep(end - t);
       note(teller, name, args, result);
@@ -96,11 +95,11 @@ function told(teller: Teller, name: string, call: Call): Call {
         blocked,
         name,
         args: asked ? before : argumentsAfter(name, args, result, around),
-        result: resultText(name, args, result, errno, around),
+        result: resultText(name, args, result, failure, around),
         begun: waits,
       });
       if (name === 'close') forget(teller, args[0]!);
-      if (result < 0) koffi.errno(errno);
+      if (result < 0) setErrno(failure);
       return result;
     } finally {
       teller.isBusy = false;

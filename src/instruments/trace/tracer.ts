@@ -15,10 +15,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServeError } from '../../host/errors.ts';
-import { hasSystemCalls, type ServeOptions } from '../../host/plan.ts';
+import type { ServeOptions } from '../../host/plan.ts';
 import { serve } from '../../host/serve.ts';
 import type { Server } from '../../host/server.ts';
 import type { ServerEvent } from '../../host/server-event.ts';
+import { requireSystemCalls } from '../../host/system-calls.ts';
 import { PROBE, type ProbeConfig, recordReader, type TraceRecord } from './records.ts';
 import { isTraced } from './which.ts';
 
@@ -71,12 +72,7 @@ export async function startTrace(
   { lines = true, include = [], ignore = [] }: TraceOptions,
   watcher: Watcher,
 ): Promise<Tracer> {
-  if (!hasSystemCalls) {
-    throw new ServeError(
-      'failed',
-      `Cannot trace on ${process.platform} ${process.arch}: what workers do is told through libc (Linux on x64, arm64)`,
-    );
-  }
+  requireSystemCalls('trace');
   if (process.env[PROBE] !== undefined) {
     throw new ServeError('failed', 'Cannot trace: this process traces another server already');
   }

@@ -1,0 +1,26 @@
+import { createRequire } from 'node:module';
+import { describe, expect, it } from 'vitest';
+import { libc, whyNoSystemCalls } from './libc.ts';
+
+describe('libc', () => {
+  it('is called without what koffi has around its native part, which a start would pay for', () => {
+    expect(whyNoSystemCalls()).toBeUndefined();
+    const loaded = Object.keys(createRequire(import.meta.url).cache);
+    expect(loaded.filter((file) => /[\\/]koffi\.node$/.test(file))).toHaveLength(1);
+    expect(loaded.filter((file) => /[\\/]node_modules[\\/]koffi[\\/]/.test(file))).toEqual([]);
+  });
+
+  it('is called by a function that has replaced one of its own, and by that one from then on', () => {
+    const { getrusage, gettid } = libc;
+    const calls: string[] = [];
+    libc.gettid = () => {
+      calls.push('gettid');
+      return gettid();
+    };
+    const [first, second] = [libc.gettid(), libc.gettid()];
+    libc.gettid = gettid;
+    expect([first, second]).toEqual([libc.gettid(), libc.gettid()]);
+    expect(calls).toEqual(['gettid', 'gettid']);
+    expect(libc.getrusage).toBe(getrusage);
+  });
+});

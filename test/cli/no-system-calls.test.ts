@@ -1,0 +1,94 @@
+/** Where Mondo can make no system calls of its own: what needs none works, and the rest says in one line what it misses. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { mondo, Process } from '../support/processes.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-without-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function preload(name: string, text: string): string {
+  const file = join(folder, `${name}.cjs`);
+  writeFileSync(file, text);
+  return `--require=${file}`;
+}
+
+const elsewhere = preload(
+  'elsewhere',
+  "Object.defineProperty(process, 'platform', { value: 'darwin' });",
+);
+/** As koffi behaves on musl: its own part is there, and the library is not. */
+const musl = preload(
+  'musl',
+  `const { dlopen } = process;
+   process.dlopen = (module, ...rest) => {
+     dlopen(module, ...rest);
+     module.exports.load = (name) => { throw new Error('Error loading shared library ' + name); };
+   };`,
+);
+/** As after npm install --omit=optional. */
+const partMissing = preload(
+  'part-missing',
+  `const Module = require('node:module');
+   const { _resolveFilename } = Module;
+   Module._resolveFilename = (name, ...rest) => {
+     if (/@koromix|koffi\\.node$/.test(name)) throw new Error("Cannot find module '" + name + "'");
+     return _resolveFilename(name, ...rest);
+   };
+   const fs = require('node:fs');
+   const { existsSync } = fs;
+   fs.existsSync = (path) => !/@koromix|koffi\\.node$/.test(path) && existsSync(path);`,
+);
+
+const run = (options: string, ...words: string[]) =>
+  new Process('env', [`NODE_OPTIONS=${options}`, process.execPath, ...words]);
+
+describe.each([
+  ['without addons', '--no-addons', /koffi/],
+  ["without koffi's native part", partMissing, /koffi/],
+  ['with another C library', musl, /glibc/],
+  ['on another system', elsewhere, /Linux/],
+])('%s', (_, options, reason) => {
+  it('what needs them says in one line what is missing', async () => {
+    const commands = [
+      'serve epoll',
+      'serve inetd',
+      'load 127.0.0.1',
+      'compare',
+      'siege',
+      'trace epoll',
+    ];
+    await Promise.all(
+      commands.map(async (line) => {
+        await using command = run(options, mondo, ...line.split(' '));
+        const { code, stdout, stderr } = await command.ended();
+        expect({ line, code, stdout }).toEqual({ line, code: 1, stdout: '' });
+        expect(stderr).toMatch(/^mondo: Cannot .*: it makes system calls of its own, and .*\n$/);
+        expect(stderr).toMatch(reason);
+      }),
+    );
+  });
+
+  it('lists the catalogue, serves callback, and answers a client', async () => {
+    await using list = run(options, mondo, 'architectures', '--json');
+    expect(JSON.parse((await list.ended()).stdout)).toHaveLength(14);
+    await using server = run(options, mondo, 'serve', 'callback', '127.0.0.1', '-p', '0');
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const question = ['--ask', 'Simple is better than?'];
+    await using client = run(options, mondo, 'client', '127.0.0.1', '-p', port!, ...question);
+    expect((await client.ended()).stdout).toContain('Complex.');
+    server.child.kill('SIGTERM');
+    expect((await server.ended()).code).toBe(0);
+  });
+
+  it('serves as a library, and takes callback by itself', async () => {
+    const url = new URL('../../src/index.ts', import.meta.url).href;
+    const text = `const { serve } = await import('${url}');
+      const server = await serve({ port: 0 }, () => {});
+      console.log(server.architecture);
+      await server.close();`;
+    await using program = run(options, '--input-type=module', '-e', text);
+    expect(await program.ended()).toEqual({ code: 0, stdout: 'callback\n', stderr: '' });
+  });
+});
