@@ -4,21 +4,10 @@
  * `threaded` leaves to the kernel. As many silent clients as workers stop it.
  */
 
-import { type Accepted, acceptOne } from '../drivers/accept.ts';
+import { acceptOne, giveUp } from '../drivers/accept.ts';
 import { SocketQueue } from '../drivers/blocking/socket-queue.ts';
-import { close } from '../os/socket.ts';
-import type { Architecture, WorkerContext } from '../worker/contract.ts';
+import type { Architecture } from '../worker/contract.ts';
 import { handleConversation } from './blocking.ts';
-
-/** Its worker has no time left, and has not heard it. */
-function giveUp(
-  { socket, peer }: Accepted,
-  { admission, departure, journal }: WorkerContext,
-): void {
-  journal.record({ type: 'cut', peer, why: departure.cause });
-  admission.leave(socket);
-  close(socket);
-}
 
 export const queued: Architecture = {
   name: 'queued',

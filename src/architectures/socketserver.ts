@@ -7,6 +7,7 @@
 import {
   BaseRequestHandler,
   ForkingMixIn,
+  serveFromCache,
   TCPServer,
   ThreadingMixIn,
 } from '../drivers/blocking/socketserver.ts';
@@ -46,8 +47,10 @@ export const socketserver: Architecture = {
     new Server(worker, ConversationHandler).serveForever();
   },
 
-  /** The thread or process of one client. */
-  assist(worker, { socket, peer }) {
-    new TCPServer(worker, ConversationHandler).finishRequest({ socket: socket!, peer: peer! });
+  /** The thread of one client after the other, or the process of one client. */
+  assist(worker, { socket, peer, cache }) {
+    const server = new TCPServer(worker, ConversationHandler);
+    if (cache !== undefined) serveFromCache(server, cache);
+    else server.finishRequest({ socket: socket!, peer: peer! });
   },
 };

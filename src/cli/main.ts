@@ -98,6 +98,11 @@ function serving(command: Command): Command {
     .option('--backlog <n>', 'connections that the kernel keeps until accepted', whole)
     .option('--queue <n>', 'queued: sockets that may wait for a worker', whole)
     .option('--max-threads <n>', 'socketserver: the most threads at once; 0 is no cap', whole)
+    .option(
+      '--thread-cache <n>',
+      'socketserver: threads that wait for the next client; default: as many as are needed',
+      whole,
+    )
     .addOption(
       new Option('--mixin <mixin>', 'socketserver: which mixin').choices(['threading', 'forking']),
     )

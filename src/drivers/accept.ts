@@ -147,6 +147,16 @@ function take(
   return { socket, peer };
 }
 
+/** Closes a client that was accepted and whose worker has no time left to serve it. */
+export function giveUp(
+  { socket, peer }: Accepted,
+  { admission, departure, journal }: WorkerContext,
+): void {
+  journal.record({ type: 'cut', peer, why: departure.cause });
+  admission.leave(socket);
+  close(socket);
+}
+
 function turnAway(
   worker: WorkerContext,
   socket: number,

@@ -38,7 +38,14 @@ describe('planOf', () => {
       reuseport: false,
       backlog: 1024,
       think: { ms: 0, how: 'block' },
-      page: { queue: 64, maxThreads: 0, mixin: 'threading', exclusive: false, inetd: 'nowait' },
+      page: {
+        queue: 64,
+        maxThreads: 0,
+        threadCache: -1,
+        mixin: 'threading',
+        exclusive: false,
+        inetd: 'nowait',
+      },
     });
   });
 

@@ -50,6 +50,11 @@ export interface ServeOptions {
   readonly queue?: number;
   /** `socketserver`: the most threads (or processes) at once; 0 for no cap. Default 0. */
   readonly maxThreads?: number;
+  /**
+   * `socketserver`: how many threads that have finished wait for the next client at most; 0 starts a thread for each.
+   * Default: as many as were needed at once in the last minute.
+   */
+  readonly threadCache?: number;
   /** `socketserver`: which mixin. Default `threading`. */
   readonly mixin?: 'threading' | 'forking';
   /** `epoll`: EPOLLEXCLUSIVE on the shared listener. Default false. */
@@ -138,6 +143,7 @@ export function checkedLimits<T>(check: () => T): T {
 const ofOne = {
   queue: 'queued',
   maxThreads: 'socketserver',
+  threadCache: 'socketserver',
   mixin: 'socketserver',
   exclusive: 'epoll',
   inetd: 'inetd',
@@ -188,6 +194,10 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     page: {
       queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
       maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),
+      threadCache:
+        options.threadCache === undefined
+          ? -1
+          : wholeNumber('the size of the thread cache', options.threadCache, 0, 4096),
       mixin: oneOf('the mixin', options.mixin ?? 'threading', ['threading', 'forking']),
       exclusive: options.exclusive ?? false,
       inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),

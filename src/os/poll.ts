@@ -89,3 +89,13 @@ export function awaitWritable(fd: number, ms: number): void {
   one[1] = WRITABLE;
   libc.poll(oneAddress, 1, Math.ceil(ms));
 }
+
+const POLLRDHUP = 0x2000;
+
+/** What has become of a connection: `failed` if the peer has reset it, `ending` once it sends no more. Never waits. */
+export function connectionState(fd: number): 'open' | 'ending' | 'failed' {
+  one[0] = fd;
+  one[1] = POLLRDHUP;
+  if (libc.poll(oneAddress, 1, 0) <= 0) return 'open';
+  return (one[1]! >>> 16) & ERROR ? 'failed' : 'ending';
+}

@@ -10,7 +10,7 @@ import {
   familyOf,
   type SocketAddress,
 } from './address.ts';
-import { addressOf, check, libc, ordinary } from './libc.ts';
+import { addressOf, check, libc, ordinary, SystemError } from './libc.ts';
 
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
@@ -22,6 +22,7 @@ const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
+const SO_ERROR = 4;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const IPPROTO_IPV6 = 41;
@@ -32,6 +33,7 @@ const O_NONBLOCK = 0o4000;
 /** A peer that is gone must be an error of that one call, not a signal that ends the process. */
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
+const MSG_PEEK = 0x2;
 const SHUT_WR = 1;
 const SHUT_RDWR = 2;
 
@@ -202,6 +204,17 @@ export function socketKind(fd: number): 'listener' | 'connection' | undefined {
   const value = Buffer.alloc(4);
   if (libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, int(4)) < 0) return undefined;
   return value.some((byte) => byte !== 0) ? 'listener' : 'connection';
+}
+
+/** Whether the peer has ended its direction and nothing that it sent is left to receive. */
+export const isAtEnd = (fd: number): boolean =>
+  libc.recv(fd, scrapAddress, 1, MSG_PEEK | MSG_DONTWAIT) === 0;
+
+/** The error that a socket has and has told to no call yet, as the next `recv` would give it. socket(7) */
+export function socketError(fd: number): SystemError {
+  const value = Buffer.alloc(4);
+  check('getsockopt', libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, int(4)));
+  return new SystemError('recv', new Int32Array(value.buffer, value.byteOffset, 1)[0]!);
 }
 
 /** Where this socket is bound. */

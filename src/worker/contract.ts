@@ -52,6 +52,8 @@ export interface Task {
   readonly keep?: boolean;
   readonly peer?: string;
   readonly queue?: SharedArrayBuffer;
+  /** Of a thread: the memory of the `ThreadCache` that hands it clients. */
+  readonly cache?: SharedArrayBuffer;
 }
 
 /** Options that particular architectures read; all have their values by the time a page sees them. */
@@ -60,6 +62,8 @@ export interface PageOptions {
   readonly queue: number;
   /** `socketserver`: how many conversation threads (or processes) at most; 0 is no cap. */
   readonly maxThreads: number;
+  /** `socketserver`: how many threads that have finished wait for the next client at most; -1: as many as are needed. */
+  readonly threadCache: number;
   /** `socketserver`: which mixin. */
   readonly mixin: 'threading' | 'forking';
   /** `epoll`: a new client wakes one of the workers that share the listener, not all of them. */

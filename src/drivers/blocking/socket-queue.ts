@@ -4,16 +4,13 @@
  * something is taken. A monitor in the textbook sense: one lock, and waits outside of it.
  */
 import type { Accepted } from '../accept.ts';
+import { locked, PLACE, readPlace, writePlace } from './shared-places.ts';
 
 const LOCK = 0;
 const LENGTH = 1;
 const HEAD = 2;
 const CLOSED = 3;
 const HEADER = 4;
-
-/** One place: the descriptor, how long the peer's text is, and the text. */
-const PLACE = 64;
-const TEXT = PLACE - 8;
 
 /** How often whoever waits at a full queue looks whether to stop, in ms: no signal ends that wait. */
 const GLANCE = 100;
@@ -87,30 +84,14 @@ export class SocketQueue {
   }
 
   #locked<T>(section: () => T): T {
-    while (Atomics.compareExchange(this.#words, LOCK, 0, 1) !== 0)
-      Atomics.wait(this.#words, LOCK, 1);
-    try {
-      return section();
-    } finally {
-      Atomics.store(this.#words, LOCK, 0);
-      Atomics.notify(this.#words, LOCK, 1);
-    }
+    return locked(this.#words, LOCK, section);
   }
 
-  #write(place: number, { socket, peer }: Accepted): void {
-    const at = HEADER * 4 + place * PLACE;
-    const text = Buffer.from(peer).subarray(0, TEXT);
-    this.#words[at / 4] = socket;
-    this.#words[at / 4 + 1] = text.length;
-    Buffer.from(this.memory, at + 8, TEXT).set(text);
+  #write(place: number, accepted: Accepted): void {
+    writePlace(this.#words, HEADER * 4 + place * PLACE, accepted);
   }
 
   #read(place: number): Accepted {
-    const at = HEADER * 4 + place * PLACE;
-    const length = this.#words[at / 4 + 1]!;
-    return {
-      socket: this.#words[at / 4]!,
-      peer: Buffer.from(this.memory, at + 8, length).toString(),
-    };
+    return readPlace(this.#words, HEADER * 4 + place * PLACE);
   }
 }

@@ -5,7 +5,9 @@
  */
 
 import type { WorkerContext } from '../../worker/contract.ts';
-import { type Accepted, acceptOne } from '../accept.ts';
+import { type Accepted, acceptOne, giveUp } from '../accept.ts';
+import { isOverAlready } from './gone.ts';
+import { ThreadCache } from './thread-cache.ts';
 
 type HandlerClass = new (request: Accepted, worker: WorkerContext) => BaseRequestHandler;
 
@@ -23,8 +25,14 @@ export class TCPServer {
     while (!this.worker.stopping) {
       this.waitForRoom();
       const request = acceptOne(this.worker);
-      if (request !== undefined) this.processRequest(request);
+      if (request !== undefined && this.verifyRequest(request)) this.processRequest(request);
     }
+    this.serverClose();
+  }
+
+  /** False if nothing needs to be started for this client, because it is gone: it is closed and accounted for. */
+  verifyRequest(request: Accepted): boolean {
+    return !isOverAlready(this.worker, request);
   }
 
   /** What the mixins override. */
@@ -43,16 +51,55 @@ export class TCPServer {
     const { maxThreads } = this.worker.options;
     if (maxThreads > 0) this.worker.waitForAssistants(maxThreads);
   }
+
+  serverClose(): void {}
 }
 
 type ServerClass = new (worker: WorkerContext, Handler: HandlerClass) => TCPServer;
 
 export const ThreadingMixIn = (Server: ServerClass): ServerClass =>
   class ThreadingServer extends Server {
+    readonly #threads = ThreadCache.create(this.worker.options.threadCache);
+
     override processRequest(request: Accepted): void {
-      this.worker.startThread(request);
+      const { worker } = this;
+      if (!this.#threads.give(request, () => worker.departure.isOver)) giveUp(request, worker);
+      startIfNeeded(worker, this.#threads);
+    }
+
+    override waitForRoom(): void {
+      const { worker } = this;
+      const { maxThreads } = worker.options;
+      if (maxThreads === 0) return;
+      this.#threads.waitForRoom(maxThreads, () => worker.stopping);
+      // A thread that ends is one of them until it has ended.
+      if (this.#threads.idle === 0) worker.waitForAssistants(maxThreads);
+    }
+
+    override serverClose(): void {
+      this.#threads.close();
     }
   };
+
+/** What each thread runs: a client, and the next one, for as long as the cache keeps the thread. */
+export function serveFromCache(server: TCPServer, memory: SharedArrayBuffer): void {
+  const { worker } = server;
+  const threads = new ThreadCache(memory);
+  const place = threads.takePlace();
+  threads.started();
+  for (let hasClient = false; ; hasClient = true) {
+    worker.row.state = 'asleep';
+    const request = threads.take(place, hasClient);
+    if (!hasClient) startIfNeeded(worker, threads);
+    if (request === undefined) break;
+    if (!request.hasWaited || server.verifyRequest(request)) server.finishRequest(request);
+  }
+  threads.freePlace(place);
+}
+
+function startIfNeeded(worker: WorkerContext, threads: ThreadCache): void {
+  if (threads.claimStart()) worker.startThread({ cache: threads.memory });
+}
 
 export const ForkingMixIn = (Server: ServerClass): ServerClass =>
   class ForkingServer extends Server {

@@ -46,7 +46,7 @@ const helm: Helm = {
 const isAssistant = task !== undefined;
 const context = await createContext(config, architecture, listener, helm, isAssistant, door).catch(
   (error: Error) => {
-    if (task?.socket === undefined || scarcityOf(error) === undefined) throw error;
+    if (task?.cache === undefined || scarcityOf(error) === undefined) throw error;
     tell({ type: 'unserved', error });
   },
 );

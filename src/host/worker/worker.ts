@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
+import { ThreadCache } from '../../drivers/blocking/thread-cache.ts';
 import { type Admission, dropHolder } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
 import {
@@ -99,15 +100,15 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     threads.set(thread, 0);
     thread.on('message', (message: FromThread) => {
       if (message.type === 'here') threads.set(thread, message.tid);
-      else if (message.type === 'unserved') cannotServe(task!, message.error);
+      else if (message.type === 'unserved') cannotStart(listener, task!.cache!, message.error);
       else if (message.type === 'startThread') startThread(listener, message.task);
       else startProcess(message.task);
     });
     thread.on('error', (error: Error) => {
       // Not even our own modules could be loaded.
       const isStarted = threads.get(thread) !== 0;
-      if (task?.socket === undefined || isStarted) crash(error);
-      else cannotServe(task, error);
+      if (task?.cache === undefined || isStarted) crash(error);
+      else cannotStart(listener, task.cache, error);
     });
     thread.on('exit', () => {
       threads.delete(thread);
@@ -157,11 +158,18 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     if (task.keep !== true) close(socket);
   }
 
-  /** There is a client and nothing to serve it with: it is seen off, and all others are served on. */
-  function cannotServe(task: Task, error: Error): void {
-    sharing().leave(task.socket!);
-    close(task.socket!);
-    tellUnserved(task, 'thread', error);
+  /** A client for which there is no thread is seen off, and all others are served on. */
+  function cannotStart(listener: number, cache: SharedArrayBuffer, error: Error): void {
+    const waiting = new ThreadCache(cache);
+    const client = waiting.startFailed();
+    if (client !== undefined) {
+      sharing().leave(client.socket);
+      close(client.socket);
+      tellUnserved(client, 'thread', error);
+    }
+    if (!waiting.claimStart()) return;
+    Atomics.add(counters, RUNNING, 1);
+    startThread(listener, { cache });
   }
 
   function tellUnserved(task: Task, what: 'thread' | 'process', error: Error): void {

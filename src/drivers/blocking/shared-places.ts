@@ -1,0 +1,47 @@
+/**
+ * Accepted clients in memory that the threads of a process share, and the lock in front of them. A thread ends only
+ * with its process or by itself, never inside a section, so that a plain lock will do.
+ */
+import type { Accepted } from '../accept.ts';
+
+/** Size of one client's place in bytes: the descriptor, the length of the peer's text, and the text. */
+export const PLACE = 64;
+const TEXT = PLACE - 8;
+
+const FREE = 0;
+const HELD = 1;
+/** Held, and another thread may sleep until it is free. */
+const WANTED = 2;
+
+/** Runs `section` while no other thread runs one under the same word, which is 0 at first. */
+export function locked<T>(words: Int32Array<SharedArrayBuffer>, lock: number, section: () => T): T {
+  if (Atomics.compareExchange(words, lock, FREE, HELD) !== FREE) {
+    while (Atomics.exchange(words, lock, WANTED) !== FREE) Atomics.wait(words, lock, WANTED);
+  }
+  try {
+    return section();
+  } finally {
+    if (Atomics.exchange(words, lock, FREE) === WANTED) Atomics.notify(words, lock, 1);
+  }
+}
+
+/** @param at where the place begins, in bytes */
+export function writePlace(
+  words: Int32Array<SharedArrayBuffer>,
+  at: number,
+  { socket, peer }: Accepted,
+): void {
+  const text = Buffer.from(peer).subarray(0, TEXT);
+  words[at / 4] = socket;
+  words[at / 4 + 1] = text.length;
+  Buffer.from(words.buffer, at + 8, TEXT).set(text);
+}
+
+/** @param at where the place begins, in bytes */
+export function readPlace(words: Int32Array<SharedArrayBuffer>, at: number): Accepted {
+  const length = words[at / 4 + 1]!;
+  return {
+    socket: words[at / 4]!,
+    peer: Buffer.from(words.buffer, at + 8, length).toString(),
+  };
+}

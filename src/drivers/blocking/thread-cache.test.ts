@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { ThreadCache } from './thread-cache.ts';
+
+const client = (socket: number) => ({ socket, peer: `127.0.0.1:${socket}` });
+const never = () => false;
+const mostStarting = Math.max(2, availableParallelism());
+
+describe('a thread cache', () => {
+  it('asks for a thread for each client that waits, a few at a time', () => {
+    const cache = ThreadCache.create(-1);
+    expect(cache.claimStart()).toBe(false);
+    for (let i = 1; i <= 100; i++) cache.give(client(i), never);
+    let claimed = 0;
+    while (cache.claimStart()) claimed++;
+    expect(claimed).toBe(mostStarting);
+    cache.started();
+    expect(cache.claimStart()).toBe(true);
+  });
+
+  it('gives clients in the order in which they came to whichever thread asks', () => {
+    const cache = ThreadCache.create(-1);
+    const other = new ThreadCache(cache.memory);
+    for (let i = 1; i <= 3; i++) cache.give(client(i), never);
+    const place = other.takePlace();
+    for (let i = 1; i <= 3; i++) {
+      expect(other.take(place, i > 1)).toEqual({ ...client(i), hasWaited: true });
+    }
+    cache.close();
+    expect(other.take(place, true)).toBeUndefined();
+  });
+
+  it('asks for no thread where those that start will do', () => {
+    const cache = ThreadCache.create(-1);
+    cache.give(client(1), never);
+    expect(cache.claimStart()).toBe(true);
+    expect(cache.claimStart()).toBe(false);
+  });
+
+  it('gives back one client for each thread that cannot be started, if no other will take it', () => {
+    const cache = ThreadCache.create(-1);
+    cache.give(client(1), never);
+    expect(cache.claimStart()).toBe(true);
+    expect(cache.startFailed()).toMatchObject(client(1));
+    cache.give(client(2), never);
+    expect(cache.claimStart()).toBe(true);
+    // Another thread has finished and takes it.
+    expect(cache.take(cache.takePlace(), false)).toMatchObject(client(2));
+    expect(cache.startFailed()).toBeUndefined();
+    cache.waitForRoom(2, () => expect.unreachable());
+  });
+
+  it('of 0 lets no thread have a second client', () => {
+    const cache = ThreadCache.create(0);
+    cache.give(client(1), never);
+    cache.give(client(2), never);
+    const place = cache.takePlace();
+    expect(cache.take(place, false)).toMatchObject(client(1));
+    expect(cache.take(place, true)).toBeUndefined();
+    expect(cache.take(cache.takePlace(), false)).toMatchObject(client(2));
+  });
+
+  it('gives up where there is no room for more clients and no time left', () => {
+    const cache = ThreadCache.create(-1);
+    let given = 0;
+    while (cache.give(client(given), () => true)) given++;
+    expect(given).toBe(1024);
+  });
+
+  it('gives the places of threads that have ended to others', () => {
+    const cache = ThreadCache.create(-1);
+    const places = [cache.takePlace(), cache.takePlace()];
+    expect(new Set(places).size).toBe(2);
+    cache.freePlace(places[0]!);
+    expect(cache.takePlace()).toBe(places[0]);
+    expect(cache.takePlace()).not.toBe(places[1]);
+  });
+});

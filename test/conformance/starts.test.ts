@@ -1,0 +1,107 @@
+/** What is started for clients, and what is not: threads and processes that serve one client after the other. */
+import { describe, expect, it } from 'vitest';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { Serving } from '../support/serving.ts';
+import { until } from '../support/until.ts';
+
+const BEAUTIFUL = 'Beautiful is better than?';
+
+/** One client after the other: each asks and leaves. Which threads closed them. */
+async function closersOf(options: ServeOptions, clients: number): Promise<Set<number>> {
+  const serving = await Serving.start(options);
+  for (let i = 0; i < clients; i++) {
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.expectAccount(client.peer, ['accepted', 'closed']);
+  }
+  const closed = serving.events.filter((event) => event.type === 'closed');
+  await serving.stop();
+  return new Set(closed.map((event) => ('tid' in event ? event.tid : 0)));
+}
+
+describe('socketserver', () => {
+  it('gives the next client to a thread that has finished', async () => {
+    // The second may come while the first thread closes the first client.
+    expect((await closersOf({ architecture: 'socketserver' }, 12)).size).toBeLessThanOrEqual(3);
+  });
+
+  it('with --thread-cache 0 starts a thread for each client', async () => {
+    const options = { architecture: 'socketserver', threadCache: 0 };
+    expect((await closersOf(options, 6)).size).toBe(6);
+  });
+
+  it('keeps no more threads than --thread-cache', async () => {
+    const serving = await Serving.start({ architecture: 'socketserver', threadCache: 2 });
+    const clients: NetClient[] = [];
+    for (let i = 0; i < 5; i++) clients.push(await NetClient.connect(serving.address));
+    for (const client of clients) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    expect(serving.server.workers()).toHaveLength(6);
+    await Promise.all(clients.map((client) => client.close()));
+    await until('three of five to end', () => serving.server.workers().length === 3);
+    await serving.stop();
+  });
+});
+
+describe.each([
+  { title: 'socketserver', options: { architecture: 'socketserver', maxThreads: 32 } },
+] as const)('$title', ({ options }) => {
+  it('starts nothing for clients that are gone', async () => {
+    const serving = await Serving.start(options);
+    const [worker] = serving.server.pids;
+    // Those that come while it is stopped are gone when it looks at them.
+    process.kill(worker!, 'SIGSTOP');
+    const reset = await Promise.all(
+      Array.from({ length: 60 }, () => NetClient.connect(serving.address)),
+    );
+    for (const client of reset) await client.send(BEAUTIFUL);
+    await Promise.all(reset.map((client) => client.reset()));
+    const left = await NetClient.connect(serving.address);
+    await left.close();
+    const halfClosed = await NetClient.connect(serving.address);
+    await halfClosed.send(BEAUTIFUL);
+    await halfClosed.end();
+    process.kill(worker!, 'SIGCONT');
+    // Whoever has asked and only ended its own direction waits for its answer.
+    expect(await halfClosed.rest()).toBe('Ugly.');
+    for (const client of reset) {
+      await serving.expectAccount(client.peer, ['accepted', 'failed ECONNRESET']);
+    }
+    await serving.expectAccount(left.peer, ['accepted', 'closed']);
+    await serving.expectAccount(halfClosed.peer, ['accepted', 'closed']);
+    const tellers = (type: string) =>
+      serving.events.flatMap((event) => (event.type === type && 'tid' in event ? [event.tid] : []));
+    expect(new Set(tellers('failed'))).toEqual(new Set(tellers('accepted')));
+    // The acceptor, and the thread or process of the one that was answered.
+    const rows = serving.server.workers();
+    expect(rows.length).toBeLessThanOrEqual(2);
+    expect(rows.reduce((sum, row) => sum + row.accepted, 0)).toBe(62);
+    await halfClosed.close();
+    await serving.stop();
+  });
+});
+
+it('socketserver, with all its threads busy, answers next whoever is still there after a storm', async () => {
+  const serving = await Serving.start({ architecture: 'socketserver', maxThreads: 2 });
+  const busy = [await NetClient.connect(serving.address), await NetClient.connect(serving.address)];
+  for (const client of busy) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+  const storm = await Promise.all(
+    Array.from({ length: 200 }, () => NetClient.connect(serving.address)),
+  );
+  for (const client of storm) await client.send(BEAUTIFUL);
+  await Promise.all(storm.map((client) => client.reset()));
+  const honest = await NetClient.connect(serving.address);
+  const answer = ask(honest, BEAUTIFUL, 5);
+  await busy[0]!.close();
+  expect(await answer).toBe('Ugly.');
+  const ended = serving.events.flatMap((event) =>
+    event.type === 'failed' && 'tid' in event ? [event.tid] : [],
+  );
+  expect(ended).toHaveLength(200);
+  // One thread has seen off all of them: the one that accepts.
+  expect(new Set(ended).size).toBe(1);
+  expect(serving.server.workers()).toHaveLength(3);
+  await Promise.all([honest.close(), busy[1]!.close()]);
+  await serving.stop();
+});
