@@ -1,12 +1,14 @@
 import { defaultExclude, defineConfig } from 'vitest/config';
+import { MS, PATIENCE } from './test/support/until.ts';
 
 export default defineConfig({
   test: {
     // Processes and not threads: tests look into /proc/self, and some block in system calls.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Longer than the test's own patience, which says what it waited for.
+    testTimeout: 2 * PATIENCE * MS,
+    hookTimeout: 2 * PATIENCE * MS,
     maxConcurrency: 8,
     projects: [
       {

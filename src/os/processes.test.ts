@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { within } from '../../test/support/until.ts';
+import { PATIENCE, within } from '../../test/support/until.ts';
 import { descendantsOf, holdingsOf, isRunning, killWithAll, look } from './processes.ts';
 
 const MIB = 2 ** 20;
@@ -45,7 +45,7 @@ process.send('ready');
 const folder = mkdtempSync(join(tmpdir(), 'mondo-processes-'));
 let child: ChildProcess;
 let pid: number;
-const heard = () => within(10_000, 'an answer', once(child, 'message'));
+const heard = () => within(PATIENCE, 'an answer', once(child, 'message'));
 async function take(what: 'descriptors' | 'threads' | 'memory' | 'processes', count: number) {
   const before = { held: holdingsOf(pid), seen: look(pid) };
   child.send({ what, count });
@@ -98,7 +98,7 @@ describe('what a process and all that it started hold', () => {
 
 it('of a process that is gone there is nothing', async () => {
   const gone = fork(join(folder, 'taker.mjs'), { execArgv: [], stdio: 'ignore' });
-  await within(10_000, 'it to be there', once(gone, 'message'));
+  await within(PATIENCE, 'it to be there', once(gone, 'message'));
   gone.kill('SIGKILL');
   await once(gone, 'exit');
   expect(isRunning(gone.pid!)).toBe(false);

@@ -15,7 +15,7 @@ import {
 } from '../support/clients.ts';
 import { BIG, GREETING } from '../support/services/talker.ts';
 import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
-import { MS, staysPending, steady, until, within } from '../support/until.ts';
+import { MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 const service = (name: string) => join(import.meta.dirname, '../support/services', `${name}.ts`);
 
@@ -519,7 +519,7 @@ describe.each(
       const killed = accepted !== undefined && 'pid' in accepted ? accepted.pid : 0;
       expect(before).toContain(killed);
       process.kill(killed, 'SIGKILL');
-      expect(await within(2000, 'its client to notice', clients[0]!.rest())).toBe('');
+      expect(await within(PATIENCE, 'its client to notice', clients[0]!.rest())).toBe('');
       for (const client of clients.slice(1)) await expectAnswer(client, simple, 'Complex.');
       const next = await NetClient.connect(serving.address);
       clients.push(next);

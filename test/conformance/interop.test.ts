@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasProgram } from '../support/programs.ts';
 import { architectures, Serving } from '../support/serving.ts';
-import { until, within } from '../support/until.ts';
+import { PATIENCE, until, within } from '../support/until.ts';
 
 interface Outcome {
   readonly code: number | null;
@@ -26,7 +26,7 @@ async function run(program: string, args: readonly string[], input?: string): Pr
   child.stdin.end(input ?? '', 'latin1');
   const closed = once(child, 'close') as Promise<[number | null]>;
   try {
-    const [code] = await within(10_000, `${program} to end`, closed);
+    const [code] = await within(PATIENCE, `${program} to end`, closed);
     return { code, output, errors };
   } catch (error) {
     child.kill('SIGKILL');

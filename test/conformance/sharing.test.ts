@@ -4,12 +4,12 @@ import { ask, NetClient } from '../support/clients.ts';
 import { BULK } from '../support/services/bulky.ts';
 import { SLOW } from '../support/services/slow.ts';
 import { architectures, Serving } from '../support/serving.ts';
-import { MS, staysPending } from '../support/until.ts';
+import { MS, PATIENCE, staysPending } from '../support/until.ts';
 
 const service = new URL('../support/services/slow.ts', import.meta.url);
 const bulky = new URL('../support/services/bulky.ts', import.meta.url);
 /** To answer all of them takes longer than a test's clients wait for anything. */
-const MANY = 'x?'.repeat(Math.ceil((20_000 * MS) / SLOW));
+const MANY = 'x?'.repeat(Math.ceil((2 * PATIENCE * MS) / SLOW));
 
 describe.each(architectures)('$title', ({ options, traits }) => {
   const isOne = traits.capacity === 'one';

@@ -266,7 +266,7 @@ describe('the exit code', () => {
     await using process = spawnMondo(
       ...['load', ...rated(), '--duration', '100s', '--fail-if', 'errors>0', '--html', html],
     );
-    await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr), 15_000);
+    await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr));
     process.signalGroup('SIGINT');
     const { code, stdout, stderr } = await process.ended();
     expect(code).toBe(130);

@@ -90,7 +90,7 @@ test.concurrent('workers that are killed are replaced', async () => {
 
 test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what there is so far', async () => {
   await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--seconds', '1');
-  await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr), 20_000);
+  await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr));
   const started = descendantsOf(process.pid);
   process.signalGroup('SIGINT');
   const { code, stdout, stderr } = await process.ended();

@@ -5,12 +5,9 @@ import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf } from '../support/kernel.ts';
 import { Serving, variants } from '../support/serving.ts';
-import { MS, until, within } from '../support/until.ts';
+import { FOREVER, MS, PATIENCE, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
-/** The longest that is allowed: whoever waits for it is stopped by something else. */
-const FOREVER = 3_600_000;
-
 const never: ServeOptions = { think: FOREVER, thinkHow: 'defer' };
 const inProcess: ServeOptions = {
   architecture: 'callback',
@@ -50,7 +47,7 @@ describe.each(kinds)('%s', (_, options) => {
     const closed = serving.server.close({ deadline: 300 * MS });
     const again = serving.server.close(deadline === undefined ? {} : { deadline });
     // A drain is ten seconds by default.
-    await within(8000, 'the end of the server', closed);
+    await within(PATIENCE, 'the end of the server', closed);
     await again;
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
     await client.close();
@@ -60,7 +57,7 @@ describe.each(kinds)('%s', (_, options) => {
     const { serving, client } = await owing();
     const closed = serving.server.close({ deadline: FOREVER });
     void serving.server.close({ deadline: 300 * MS });
-    await within(8000, 'the end of the server', closed);
+    await within(PATIENCE, 'the end of the server', closed);
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
     await client.close();
   });
@@ -86,7 +83,7 @@ describe('whoever is cut off is counted once', () => {
     options,
   }) => {
     const { serving, clients } = await owing(options, 3);
-    await within(8000, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
+    await within(PATIENCE, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 3 });
     for (const client of clients) await client.close();
   });
@@ -99,7 +96,7 @@ describe('whoever is cut off is counted once', () => {
     await clients[0]!.reset();
     await clients[1]!.reset();
     await until('them to be gone', () => opened(serving) === 2);
-    await within(8000, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
+    await within(PATIENCE, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
     for (const client of clients.slice(2)) await client.close();
   });
@@ -111,7 +108,7 @@ describe('whoever is cut off is counted once', () => {
     const { serving, clients } = await owing({ architecture }, 2);
     const closed = serving.server.close({ deadline: FOREVER });
     process.kill(serving.server.pids[0]!, 'SIGKILL');
-    await within(8000, 'the end of the server', closed);
+    await within(PATIENCE, 'the end of the server', closed);
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
     for (const client of clients) await client.close();
   });
@@ -124,7 +121,7 @@ describe('whoever is cut off is counted once', () => {
     const closed = serving.server.close({ deadline: FOREVER });
     await until('the listener to be closed', () => isRefused(serving.server.port));
     process.kill(descendantsOf(serving.server.pids[0]!)[0]!, 'SIGKILL');
-    await within(8000, 'the end of the server', closed);
+    await within(PATIENCE, 'the end of the server', closed);
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 1 });
     for (const client of clients) await client.close();
   });

@@ -15,7 +15,7 @@ import { crowd } from '../support/crowd.ts';
 import { descendantsOf, descriptorsOf, isReceived } from '../support/kernel.ts';
 import { Process, spawnMondo } from '../support/processes.ts';
 import { architectures, Serving, variants } from '../support/serving.ts';
-import { MS, staysPending, steady, until, within } from '../support/until.ts';
+import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 const questions = Object.entries(aphorisms);
@@ -40,9 +40,6 @@ async function listeningAt(server: Process) {
   const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
   return { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
 }
-
-/** A long time: whoever waits for it is stopped by something else. */
-const FOREVER = 3_600_000;
 
 describe.each(architectures)('$title stops', ({ options, traits }) => {
   it('and answers first what was asked', async () => {
@@ -110,7 +107,7 @@ describe.each(architectures)('$title stops', ({ options, traits }) => {
     await serving.expectAccepted(client.peer);
     await client.send(BEAUTIFUL);
     await serving.expectReceived(client.peer);
-    await within(8000, 'the end of the server', serving.server.close({ deadline: 100 }));
+    await within(PATIENCE, 'the end of the server', serving.server.close({ deadline: 100 }));
     expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
     expect(await client.rest()).toBe('');
     await client.close();
@@ -125,7 +122,7 @@ describe.each(architectures)('$title stops', ({ options, traits }) => {
     const closed = serving.server.close({ deadline: FOREVER });
     await nextTurn();
     void serving.server.close({ deadline: 0 });
-    await within(8000, 'the end of the server', closed);
+    await within(PATIENCE, 'the end of the server', closed);
     expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
     await client.close();
   });

@@ -8,11 +8,9 @@ import { crowd } from '../support/crowd.ts';
 import { descendantsOf, isAlive } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { architectures, Serving } from '../support/serving.ts';
-import { MS, staysPending, steady, until } from '../support/until.ts';
+import { FOREVER, MS, staysPending, steady, until } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
-/** A long time: whoever waits for it is stopped by something else. */
-const FOREVER = 3_600_000;
 /** How many restarts each architecture has to stand: MONDO_TEST_RESTARTS=100 for as many as are promised. */
 const RESTARTS = Number(process.env.MONDO_TEST_RESTARTS ?? 8);
 

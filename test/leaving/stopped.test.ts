@@ -4,14 +4,11 @@ import { NetClient } from '../support/clients.ts';
 import { isReceived } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { architectures } from '../support/serving.ts';
-import { MS, until } from '../support/until.ts';
+import { FOREVER, MS, until } from '../support/until.ts';
 
 const QUESTION = 'Beautiful is better than?';
 /** Long enough to be told to stop before the answer is due, on a slow machine that has much else to do. */
 const LONG = 6000 * MS;
-/** Whoever waits for it is stopped by something else. */
-const FOREVER = 3_600_000;
-
 const portOf = (client: NetClient) => Number(client.peer.split(':').at(-1));
 
 /** Tells such a server to stop as one client waits for its answer, and another has asked nothing. */

@@ -13,7 +13,7 @@ import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf, descriptorsOf, isAlive, isReceived } from '../support/kernel.ts';
 import { mondo, Process, spawnMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
-import { MS, staysPending, steady, until, within } from '../support/until.ts';
+import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 
@@ -110,7 +110,7 @@ describe('a service that is not loaded', () => {
     const file = join(folder, `${name}.mjs`);
     const change = (to: string) => writeFileSync(file, to);
     change(code);
-    const plan = planOf(await loadArchitecture('epoll'), { port: 0, drain: 60_000 });
+    const plan = planOf(await loadArchitecture('epoll'), { port: 0, drain: FOREVER });
     const events: ServerEvent[] = [];
     const supervisor = await Supervisor.start(
       plan,
@@ -165,7 +165,7 @@ describe('a service that is not loaded', () => {
 
   it('leaves old workers that die meanwhile to be replaced, and the restart sees those off', async () => {
     const go = join(folder, 'go');
-    const { supervisor, events, change, answer } = await begin('gate', answering('one.'), 60_000);
+    const { supervisor, events, change, answer } = await begin('gate', answering('one.'), FOREVER);
     const [old] = supervisor.pids;
     change(waiting(go));
     const restarted = supervisor.restart();
@@ -186,12 +186,12 @@ describe('a service that is not loaded', () => {
   });
 
   it('delays no stop: who does not serve needs none of its time', async () => {
-    const { supervisor, change } = await begin('long', answering('one.'), 60_000);
+    const { supervisor, change } = await begin('long', answering('one.'), FOREVER);
     change(waiting());
     const restarted = supervisor.restart().catch((error: Error) => error.message);
     await until('the new worker to start', () => supervisor.pids.length === 2);
-    // It has a minute.
-    await within(10_000, 'the end', supervisor.close());
+    // It has an hour.
+    await within(PATIENCE, 'the end', supervisor.close());
     expect(await restarted).toMatch(/the server is stopping/);
   });
 

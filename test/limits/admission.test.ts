@@ -8,7 +8,7 @@ import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { dial } from '../../src/os/dialing.ts';
 import { reset } from '../../src/os/socket.ts';
 import { acceptedAt, descendantsOf } from '../support/kernel.ts';
-import { steady, until, within } from '../support/until.ts';
+import { PATIENCE, steady, until, within } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
@@ -122,12 +122,12 @@ async function started(options: ServeOptions) {
     },
     async [Symbol.asyncDispose](): Promise<void> {
       for (const one of guests) one.socket.destroy();
-      await within(5000, 'the server to close', server.close());
+      await within(PATIENCE, 'the server to close', server.close());
     },
   };
 }
 
-describe.each(
+describe.concurrent.each(
   variants.map((options) => [titleOf(options), options] as const),
 )('%s', (_, options) => {
   it('lets in as many as the limit, over all its threads and processes', async () => {
@@ -311,7 +311,7 @@ describe.each(
   });
 });
 
-describe('with a listener for each', () => {
+describe.concurrent('with a listener for each', () => {
   it.each(
     [
       { architecture: 'threaded', threads: 4 },
@@ -342,7 +342,7 @@ describe('with a listener for each', () => {
   });
 });
 
-describe('a server in this process', () => {
+describe.concurrent('a server in this process', () => {
   it.each(['callback', 'coroutine'])('has who comes wait: %s', async (architecture) => {
     const service = { delimiter: '?', answer: () => ANSWER };
     const limits = { connections: 1 };
@@ -359,7 +359,7 @@ describe('a server in this process', () => {
   });
 });
 
-describe('a worker that is killed', () => {
+describe.concurrent('a worker that is killed', () => {
   it.each(
     [
       { architecture: 'epoll', processes: 2 },
@@ -395,7 +395,7 @@ describe('a worker that is killed', () => {
   });
 });
 
-describe('an assistant that is killed', () => {
+describe.concurrent('an assistant that is killed', () => {
   it.each(
     [
       { architecture: 'socketserver', mixin: 'forking' } as const,
@@ -416,7 +416,7 @@ describe('an assistant that is killed', () => {
   });
 });
 
-describe('on other addresses', () => {
+describe.concurrent('on other addresses', () => {
   it.each([
     'epoll',
     'uring',

@@ -1,24 +1,18 @@
-/** Whoever is ended or refused is so for a reason that has a name: in the journal and in the counts alike, everywhere. */
-import { once } from 'node:events';
+/** Every refusal has a reason with a name: in the journal and in the counts alike, everywhere. */
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { architectures } from '../support/serving.ts';
-import { MS, staysPending, until } from '../support/until.ts';
+import { staysPending, until } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
-const talker = new URL('../support/services/talker.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
   const events: ServerEvent[] = [];
   const server = await serve({ ...options, port: 0 }, (event) => events.push(event));
   const sockets: Socket[] = [];
-  const told = () =>
-    events.flatMap((event) => {
-      if (event.type !== 'limited' && event.type !== 'refused') return [];
-      return [{ ...event, reason: event.type === 'limited' ? event.limit : event.reason }];
-    });
+  const told = () => events.filter((event) => event.type === 'refused');
   return {
     server,
     told,
@@ -43,11 +37,6 @@ async function started(options: ServeOptions) {
   };
 }
 
-const closed = (socket: Socket) => {
-  socket.resume();
-  return until('the end', () => socket.closed);
-};
-
 /** Whether a client's question is answered; false if its connection ends instead. */
 async function isServed(socket: Socket): Promise<boolean> {
   let received = '';
@@ -59,107 +48,8 @@ async function isServed(socket: Socket): Promise<boolean> {
   return received === ANSWER;
 }
 
-describe.each(architectures)('$title', ({ options, traits }) => {
-  it('tells and counts each limit on a conversation', async () => {
-    const limits = {
-      ...{ idle: 300 * MS, questionTime: 600 * MS, answerTime: 300 * MS, age: 1500 * MS },
-      ...{ questionSize: 1000, questions: 300 },
-    };
-    await using served = await started({ ...options, service: talker, limits });
-    const peers: string[] = [];
-    const end = async (act: (socket: Socket) => unknown) => {
-      const socket = served.connect();
-      await once(socket, 'connect');
-      peers.push(`127.0.0.1:${socket.localPort}`);
-      const timer = act(socket);
-      await (socket.isPaused()
-        ? until('the limit', () => served.told().length === peers.length)
-        : closed(socket));
-      clearInterval(timer as NodeJS.Timeout | undefined);
-      socket.destroy();
-      await until('its account', () => served.told().length === peers.length);
-    };
-    await end(() => {});
-    await end((socket) => setInterval(() => socket.write('x'), 75 * MS));
-    await end((socket) => {
-      socket.write('x'.repeat(1200));
-    });
-    await end((socket) => {
-      socket.write('count?'.repeat(400));
-    });
-    await end((socket) => {
-      socket.pause();
-      socket.write('big?'.repeat(200));
-    });
-    await end((socket) => {
-      socket.write('count?');
-      return setInterval(() => socket.write('count?'), 75 * MS);
-    });
-    await served.expectReasons({
-      ...{
-        idle: 1,
-        'question-time': 1,
-        'question-size': 1,
-        questions: 1,
-        'answer-time': 1,
-        age: 1,
-      },
-    });
-    expect(served.told().map(({ peer }) => peer)).toEqual(peers);
-    for (const event of served.told()) {
-      const number = expect.any(Number);
-      expect(event).toMatchObject({ at: number, pid: number, tid: number, worker: number });
-    }
-  });
-
-  it('counts the same with dryRun, and neither ends anybody nor tells of it', async () => {
-    const limits = {
-      ...{ idle: 200 * MS, questionTime: 300 * MS, answerTime: 200 * MS, age: 400 * MS },
-      ...{ questionSize: 1000, questions: 3, unsentTotal: 1000 },
-    };
-    await using served = await started({ ...options, service: talker, limits, dryRun: true });
-    const counted = async (reason: string, act: (socket: Socket) => unknown) => {
-      const socket = served.connect();
-      const before = served.server.counts()[reason] ?? 0;
-      const timer = act(socket);
-      await until(reason, () => (served.server.counts()[reason] ?? 0) > before);
-      clearInterval(timer as NodeJS.Timeout | undefined);
-      return socket;
-    };
-    const drip = (text: string) => (socket: Socket) => {
-      socket.write(text);
-      return setInterval(() => socket.write(text), 50 * MS);
-    };
-    const answered = async (socket: Socket) => {
-      let received = '';
-      socket.on('data', (data) => {
-        received += data;
-      });
-      socket.write('count?');
-      await until('an answer', () => /\d\.$/.test(received));
-      socket.destroy();
-    };
-    await answered(await counted('idle', () => {}));
-    await answered(await counted('questions', (socket) => socket.write('count?'.repeat(5))));
-    await answered(await counted('age', drip('count?')));
-    for (const [reason, act] of [
-      ['question-time', drip('x')],
-      ['question-size', (socket: Socket) => socket.write('x'.repeat(1200))],
-      ['answer-time', (socket: Socket) => socket.pause().write('big?'.repeat(200))],
-      ['unsent-total', (socket: Socket) => socket.pause().write('big?'.repeat(200))],
-    ] as const) {
-      const socket = await counted(reason, act);
-      expect(
-        await staysPending(
-          until('the end', () => socket.closed),
-          100,
-        ),
-      ).toBe(true);
-      socket.destroy();
-    }
-    expect(served.told()).toEqual([]);
-  });
-
+// Reasons to end a conversation: see limits.test.ts.
+describe.concurrent.each(architectures)('$title', ({ options, traits }) => {
   it('tells and counts each reason at the door', async () => {
     const limits = {
       ...{ deny: ['127.0.0.2'], allow: ['127.0.0.0/29'] },
@@ -197,7 +87,7 @@ describe.each(architectures)('$title', ({ options, traits }) => {
   });
 });
 
-it.each([
+it.concurrent.each([
   'wait',
   'busy',
   'reset',

@@ -7,10 +7,7 @@ import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type { SocketAddress } from '../../src/os/address.ts';
 import type { Command, Reply } from './blocking-client.ts';
-import { MS, within } from './until.ts';
-
-/** How long a client waits for anything, in ms. */
-const PATIENCE = 5_000;
+import { MS, PATIENCE, within } from './until.ts';
 
 export interface Client {
   /** How a server names this client. */

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { until, within } from './until.ts';
+import { PATIENCE, until, within } from './until.ts';
 
 export { descendantsOf } from './kernel.ts';
 
@@ -36,17 +36,12 @@ export class Process implements AsyncDisposable {
 
   /** The first match of `pattern` in what it has printed, or prints yet. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
-    return until(
-      `${pattern} in "${this.stdout}${this.stderr}"`,
-      () => {
-        const match = pattern.exec(this.stdout);
-        if (match !== null) return match;
-        if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
-        return undefined;
-        // Under strace, and beside other work, a server takes its time to start.
-      },
-      20_000,
-    );
+    return until(`${pattern} in "${this.stdout}${this.stderr}"`, () => {
+      const match = pattern.exec(this.stdout);
+      if (match !== null) return match;
+      if (!this.isRunning) throw new Error(`It ended: ${this.stdout}${this.stderr}`);
+      return undefined;
+    });
   }
 
   get isRunning(): boolean {
@@ -54,7 +49,7 @@ export class Process implements AsyncDisposable {
   }
 
   /** Its end, by itself or after a signal. */
-  async ended(deadline = 20_000): Promise<Ended> {
+  async ended(deadline = PATIENCE): Promise<Ended> {
     await within(deadline, `the end of process ${this.pid}`, this.#closed);
     return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
   }

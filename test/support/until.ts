@@ -1,7 +1,21 @@
 /** Waiting in tests: for a condition, with a deadline; never for a length of time in the hope that it will do. */
 
-/** One millisecond on this machine: a slow one sets MONDO_TEST_SLOW to how many times slower it is. */
+/**
+ * The one factor for machines slower than two busy cores, from MONDO_TEST_SLOW (default: 1). Every length of
+ * time in a test is multiplied by it: limits and drains of servers, how long a service thinks, and the patience
+ * of the test itself.
+ */
 export const MS = Number(process.env.MONDO_TEST_SLOW ?? 1);
+
+/**
+ * How long a test waits for what must happen, in ms. Only a failure takes that long, so it is far more than a
+ * busy machine needs. A test that wants to see that something does not wait for a limit, a drain or an answer
+ * makes that an hour, and not this a second.
+ */
+export const PATIENCE = 60_000;
+
+/** An hour, in ms: a limit, a drain or a thinking service that no test waits for. */
+export const FOREVER = 3_600_000;
 
 /** How often a condition is looked at. */
 const INTERVAL = 5;
@@ -10,7 +24,7 @@ const INTERVAL = 5;
 export async function until<T>(
   what: string,
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
-  deadline = 15_000,
+  deadline = PATIENCE,
 ): Promise<T> {
   const end = performance.now() + deadline * MS;
   for (;;) {
@@ -64,4 +78,30 @@ export async function staysPending(promise: Promise<unknown>, ms = 100): Promise
   const result = await Promise.race([pending, settled]);
   clearTimeout(timer);
   return result;
+}
+
+/**
+ * Runs an attempt that has to do something again and again within `limit` ms, and calls `beat` each time. One that
+ * failed and was too slow for that itself, as this machine had other things to do, shows nothing: another is made.
+ */
+export async function inTime(
+  limit: number,
+  attempt: (beat: () => void) => Promise<void>,
+): Promise<void> {
+  for (let attempts = 1; ; attempts++) {
+    let last = performance.now();
+    let longest = 0;
+    const beat = () => {
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+    };
+    try {
+      await attempt(beat);
+      return;
+    } catch (error) {
+      beat();
+      if (longest < limit * 0.9 || attempts === 10) throw error;
+    }
+  }
 }
