@@ -1,5 +1,6 @@
 /** What the kernel says of processes and threads, in /proc: where they sleep, what they hold, who started them. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { tcpSocket, tcpSocketsAt } from './tcp-sockets.ts';
 
 /** System calls that a server may sleep in, by number. */
 const calls: Readonly<Record<string, Readonly<Record<number, string>>>> = {
@@ -100,37 +101,19 @@ export function descriptorsOf(pid: number | 'self'): Map<number, string> {
 
 /**
  * True once the server's process has received all that this client sent: nothing of it waits in the kernel
- * to be acknowledged, on the client's side, or to be read, on the server's. proc_net_tcp(5)
+ * to be acknowledged, on the client's side, or to be read, on the server's.
  *
  * @param server and `client`: their ports on 127.0.0.1
  */
-export function isReceived(server: number, client: number): boolean {
-  const [here, there] = [server, client].map(
-    (port) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
-  );
-  const lines = (read('/proc/net/tcp') ?? '').split('\n');
-  const queues = (local: string, remote: string) =>
-    / ([0-9A-F]{8}):([0-9A-F]{8}) /.exec(
-      lines.find((line) => line.includes(`${local} ${remote}`))?.split(remote)[1] ?? '',
-    );
-  return queues(there!, here!)?.[1] === '00000000' && queues(here!, there!)?.[2] === '00000000';
-}
+export const isReceived = (server: number, client: number): boolean =>
+  tcpSocket(client, server)?.unacknowledged === 0 && tcpSocket(server, client)?.unread === 0;
 
 /**
  * The ports of those clients that a worker has accepted: before that they wait in the listener's queue, and
- * their sockets have no inode. IPv4 only. proc_net_tcp(5)
+ * their sockets have no inode. IPv4 only.
  */
-export function acceptedAt(server: number): number[] {
-  const ESTABLISHED = '01';
-  const portOf = (address = '') => Number.parseInt(address.split(':')[1] ?? '', 16);
-  return (read('/proc/net/tcp') ?? '')
-    .split('\n')
-    .map((line) => line.trim().split(/ +/))
-    .filter(([, local, , state, , , , , , inode]) => {
-      return portOf(local) === server && state === ESTABLISHED && inode !== '0';
-    })
-    .map(([, , remote]) => portOf(remote));
-}
+export const acceptedAt = (server: number): number[] =>
+  tcpSocketsAt(server).flatMap(({ inode, peer }) => (inode === 0 ? [] : [peer]));
 
 /** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */
 export const holdings = (): string[] =>
