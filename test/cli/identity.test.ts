@@ -1,6 +1,8 @@
 /** As whom workers serve, and whom they start for their clients: only root can be somebody else, and so only root can try. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { ServerEvent } from '../../src/host/server-event.ts';
+import { serve } from '../../src/index.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
@@ -8,6 +10,7 @@ import { until } from '../support/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 const QUESTION = 'Simple is better than?';
+const BEAUTIFUL = 'Beautiful is better than?';
 
 /** Real, effective, saved and file system's, and the groups besides. */
 function idsOf(pid: number) {
@@ -72,5 +75,83 @@ describe.skipIf(!isRoot)('workers serve', () => {
     expect(idsOf(third)).toEqual({ users: four(65_534), groups: four(1), besides: [] });
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
+  });
+});
+
+describe('mondo serve', () => {
+  it.skipIf(process.getuid?.() !== 0)('--user serves as somebody else than root', async () => {
+    const port = 1023;
+    await using server = spawnMondo('serve', 'prefork', '-p', String(port), '--user', 'nobody');
+    await server.printed(/Listening at 127\.0\.0\.1:1023/);
+    expect(server.stdout).not.toMatch(/Serving as root/);
+    const client = await NetClient.connect({ family: 'IPv4', host: '127.0.0.1', port });
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const workers = readFileSync(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8')
+      .trim()
+      .split(' ');
+    expect(workers).toHaveLength(4);
+    for (const pid of workers) {
+      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^Uid:\t65534\t65534\t65534/m);
+    }
+    await client.close();
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  describe.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', () => {
+    it('in the log', async () => {
+      await using server = spawnMondo('serve', 'epoll', '-p', '0');
+      await server.printed(/Serving as root/);
+    });
+
+    it('without a log on standard error', async () => {
+      await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'none');
+      await server.printed(/Listening/);
+      server.child.kill('SIGTERM');
+      expect((await server.ended()).stderr).toMatch(/^mondo: Serving as root: [^\n]+\n$/);
+    });
+
+    it.each([
+      ['its workers', {}],
+      ['its own process', { service: { delimiter: '?', answer: () => 'Yes.' } }],
+    ])('as an event of the library, serving in %s', async (_, options) => {
+      const events: ServerEvent[] = [];
+      const server = await serve({ architecture: 'callback', port: 0, ...options }, (event) =>
+        events.push(event),
+      );
+      await server.close();
+      expect(events.map(({ type }) => type)).toEqual(['listening', 'warning', 'stopped']);
+      expect(events[1]).toMatchObject({ text: expect.stringContaining('Serving as root') });
+    });
+
+    it('as a warning of Node, once, where nobody listens to events', async () => {
+      const warnings: Error[] = [];
+      const hear = (warning: Error) => void warnings.push(warning);
+      process.on('warning', hear);
+      try {
+        for (let i = 0; i < 2; i++) {
+          await (await serve({ architecture: 'callback', port: 0 })).close();
+        }
+        await until('a warning', () => warnings.length > 0);
+      } finally {
+        process.off('warning', hear);
+      }
+      expect(warnings).toEqual([expect.objectContaining({ code: 'MONDO_ROOT' })]);
+    });
+
+    it('but not one who said so', async () => {
+      const events: ServerEvent[] = [];
+      const options = { architecture: 'callback', port: 0, user: 'root' };
+      const server = await serve(options, (event) => events.push(event));
+      await server.close();
+      expect(events.map(({ type }) => type)).toEqual(['listening', 'stopped']);
+    });
+  });
+
+  it('has nobody be somebody else in the process of a service that is an object', async () => {
+    const service = { delimiter: '?', answer: () => 'Yes.' };
+    await expect(serve({ port: 0, user: 'nobody', service })).rejects.toThrow(
+      /^Cannot serve in this process as user "nobody": /,
+    );
   });
 });

@@ -2,41 +2,42 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
-import { descendantsOf, isAlive } from '../support/kernel.ts';
+import { descendantsOf, descriptorsOf, isAlive } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { architectures, Serving } from '../support/serving.ts';
-import { FOREVER, MS, staysPending, steady, until } from '../support/until.ts';
+import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
+
+vi.setConfig({ maxConcurrency: 6 });
 
 const BEAUTIFUL = 'Beautiful is better than?';
-/** How many restarts each architecture has to stand: MONDO_TEST_RESTARTS=100 for as many as are promised. */
-const RESTARTS = Number(process.env.MONDO_TEST_RESTARTS ?? 8);
+/** How many restarts each architecture has to stand here; in test/long/restart.test.ts a hundred. */
+const RESTARTS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-restart-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-describe('restarts under load lose no client and no question', () => {
-  it.each(
-    architectures.map(({ title, options }) => ({
-      ...{ title, options, count: title === 'epoll' ? Math.max(100, RESTARTS) : RESTARTS },
-    })),
-  )('of $title, $count of them', { timeout: 600_000 }, async ({ options, count }) => {
-    const serving = await Serving.start({ ...options, drain: 5000 * MS });
+describe.concurrent('restarts under load lose no client and no question', () => {
+  it.each(architectures)(`of $title, ${RESTARTS} of them`, { timeout: 0 }, async ({ options }) => {
+    const serving = await Serving.start({ ...options, drain: 10_000 * MS });
     const clients = crowd(serving.server.port, 3);
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < RESTARTS; i++) {
+      const before = serving.server.pids;
       await serving.server.restart();
       const { served } = clients;
       await until('clients to be served', () => clients.served > served);
+      await until('the old workers to leave', () =>
+        serving.server.pids.every((pid) => !before.includes(pid)),
+      );
     }
     await clients.stop();
     expect(clients.faults).toEqual([]);
     const told = serving.events.map(({ type }) => type);
-    expect(told.filter((type) => type === 'restarted')).toHaveLength(count);
+    expect(told.filter((type) => type === 'restarted')).toHaveLength(RESTARTS);
     expect(told).not.toContain('died');
-    await serving.server.close();
-    await serving.expectNothingLeft();
+    await serving.close();
   });
 
   it('with SIGHUP upon SIGHUP', async () => {
@@ -64,7 +65,180 @@ describe('restarts under load lose no client and no question', () => {
   });
 });
 
-describe('a restart', () => {
+const socketsOf = (pid: number) =>
+  [...descriptorsOf(pid).values()].filter((what) => what.startsWith('socket:'));
+
+describe.concurrent('a restart of workers', () => {
+  it('leaves a client that stays with its worker', async () => {
+    const serving = await Serving.start({ architecture: 'uring', drain: FOREVER });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await serving.server.restart();
+    expect(serving.server.pids).toHaveLength(2);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await until('the old worker to leave', () => serving.server.pids.length === 1);
+    await serving.close();
+  });
+
+  it("serves those in the queue of the old worker, and the one in its acceptor's hand", async () => {
+    const pool = { architecture: 'queued', threads: 1, queue: 1, drain: FOREVER } as const;
+    const serving = await Serving.start(pool);
+    const served = await NetClient.connect(serving.address);
+    expect(await ask(served, BEAUTIFUL, 5)).toBe('Ugly.');
+    const waiting = [
+      await NetClient.connect(serving.address),
+      await NetClient.connect(serving.address),
+    ];
+    for (const client of waiting) {
+      await serving.expectAccepted(client.peer);
+      await client.send(BEAUTIFUL);
+    }
+    await serving.server.restart();
+    expect(serving.server.pids).toHaveLength(2);
+    const answers = waiting.map((client) => client.receive(5));
+    // Long enough for the acceptor to have noticed that it is to leave.
+    expect(await staysPending(Promise.any(answers), 300)).toBe(true);
+    await served.close();
+    for (const [i, client] of waiting.entries()) {
+      expect(await answers[i]).toBe('Ugly.');
+      await client.close();
+    }
+    await until('the old worker to leave', () => serving.server.pids.length === 1);
+    await serving.close();
+  });
+
+  it.each(architectures)('of $title loses nobody who waits for room', async ({ options }) => {
+    const limits = { connections: 1 };
+    const serving = await Serving.start({ ...options, limits, drain: 300 * MS });
+    const first = await NetClient.connect(serving.address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const others = await Promise.all(
+      Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
+    );
+    const answers = others.map(async (client) => {
+      const answer = await ask(client, BEAUTIFUL, 5).catch(String);
+      await client.close();
+      return answer;
+    });
+    // Time for a worker to accept whom it should not.
+    expect(await staysPending(Promise.any(answers))).toBe(true);
+    await serving.server.restart();
+    // The old worker ends the one that it has.
+    expect(await first.rest()).toBe('');
+    expect(await Promise.all(answers)).toEqual(others.map(() => 'Ugly.'));
+    await first.close();
+    await serving.close();
+  });
+
+  it('serves the one whom Node has accepted before there was room', async () => {
+    const serving = await Serving.start({
+      ...{ architecture: 'callback', processes: 2, reuseport: true, drain: 300 * MS },
+      limits: { connections: 1 },
+    });
+    // One that finds no room before it listens would accept nobody.
+    await until('both to listen', () =>
+      serving.server.workers().every(({ state }) => state === 'waiting'),
+    );
+    const sockets = () => new Set(serving.server.pids.flatMap(socketsOf)).size;
+    const before = sockets();
+    const first = await NetClient.connect(serving.address);
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    // Of so many some are with the worker that has nobody else.
+    const others = await Promise.all(
+      Array.from({ length: 12 }, () => NetClient.connect(serving.address)),
+    );
+    const answers = others.map(async (client) => {
+      const answer = await ask(client, BEAUTIFUL, 5).catch(String);
+      await client.close();
+      return answer;
+    });
+    await until('the first and another to be accepted', () => sockets() >= before + 2);
+    await serving.server.restart();
+    expect(await Promise.all(answers)).toEqual(others.map(() => 'Ugly.'));
+    await first.close();
+    await until('the old workers to leave', () => serving.server.pids.length === 2);
+    await serving.close();
+  });
+
+  it('picks up a changed service, and none that cannot be loaded', async () => {
+    const service = join(folder, 'changing.mjs');
+    const write = (answer: string) =>
+      writeFileSync(service, `export default { delimiter: '?', answer: () => ${answer} };`);
+    write(`'one.'`);
+    const serving = await Serving.start({ architecture: 'prefork', service });
+    const answer = async () => {
+      const client = await NetClient.connect(serving.address);
+      const text = await ask(client, 'Which?', 4);
+      await client.close();
+      return text;
+    };
+    expect(await answer()).toBe('one.');
+    write(`'two.'`);
+    await serving.server.restart();
+    await until('the old workers to leave', () => serving.server.pids.length === 4);
+    expect(await answer()).toBe('two.');
+    writeFileSync(service, 'export default {');
+    await expect(serving.server.restart()).rejects.toThrow(/changing\.mjs/);
+    await until('the new workers to be gone', () => serving.server.pids.length === 4);
+    expect(await answer()).toBe('two.');
+    write(`'six.'`);
+    await serving.server.restart();
+    await until('the old workers to leave', () => serving.server.pids.length === 4);
+    expect(await answer()).toBe('six.');
+    await serving.close();
+  });
+
+  it('that failed leaves a server whose workers are replaced as ever', async () => {
+    const service = join(folder, 'slip.mjs');
+    const good = `export default { delimiter: '?', answer: () => 'one.' };`;
+    writeFileSync(service, good);
+    const serving = await Serving.start({ architecture: 'epoll', service });
+    const [worker] = serving.server.pids;
+    writeFileSync(service, 'export default {');
+    await expect(serving.server.restart()).rejects.toThrow(/slip\.mjs/);
+    await until('the new worker to be gone', () => serving.server.pids.length === 1);
+    expect(serving.server.pids).toEqual([worker]);
+    writeFileSync(service, good);
+    process.kill(worker!, 'SIGKILL');
+    await until('its death to be told', () => serving.events.some(({ type }) => type === 'died'));
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, 'Which?', 4)).toBe('one.');
+    await client.close();
+    await serving.close();
+  });
+
+  it('that is starting does not undo a stop', async () => {
+    const service = join(folder, 'slow.mjs');
+    const good = `export default { delimiter: '?', answer: () => 'one.' };`;
+    writeFileSync(service, good);
+    const serving = await Serving.start({ architecture: 'epoll', service });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, 'Which?', 4)).toBe('one.');
+    writeFileSync(service, `await new Promise((load) => setTimeout(load, ${400 * MS})); ${good}`);
+    const restarted = serving.server.restart().catch((error: Error) => error.message);
+    await until('the new worker to start', () => serving.server.pids.length === 2);
+    // The stop itself, and whoever starts: not the hour that a restart leaves to old workers.
+    await within(PATIENCE, 'the end of the server', serving.server.close());
+    expect(await restarted).toMatch(/the server is stopping/);
+    expect(await client.rest()).toBe('');
+    await client.close();
+    expect(serving.events.map(({ type }) => type)).not.toContain('restarted');
+  });
+
+  it('is asked for with SIGHUP, and the command says so', async () => {
+    await using server = spawnMondo('serve', 'threaded', '-p', '0', '--drain', '1s');
+    await server.printed(/Listening/);
+    for (let generation = 2; generation < 5; generation++) {
+      server.child.kill('SIGHUP');
+      await server.printed(new RegExp(`Restarted: workers of generation ${generation} serve`));
+    }
+    server.child.kill('SIGTERM');
+    expect((await server.ended()).stdout).toMatch(/Stopped: 0 answered to the end, 0 cut off.*\n$/);
+  });
+});
+
+describe.concurrent('a restart', () => {
   const answering = (answer: string) =>
     `export default { delimiter: '?', answer: () => '${answer}' };`;
 
@@ -171,7 +345,7 @@ describe('a restart', () => {
     expect(count(serving, 'restarted')).toBe(2);
     await until('the old workers to leave', () => serving.server.pids.length === 1);
     expect(await answerOf(serving)).toBe('six.');
-    await serving.stop();
+    await serving.close();
   });
 
   it('that fails leaves the next one its turn', async () => {
@@ -187,7 +361,7 @@ describe('a restart', () => {
     await second;
     await until('the others to leave', () => serving.server.pids.length === 1);
     expect(await answerOf(serving)).toBe('two.');
-    await serving.stop();
+    await serving.close();
   });
 
   it('that fails leaves as many workers as there were, though one of them died meanwhile', async () => {
@@ -208,7 +382,7 @@ describe('a restart', () => {
     await serving.server.restart();
     await until('both to leave', () => serving.server.pids.length === 2);
     expect(serving.server.pids).not.toContain(other);
-    await serving.stop();
+    await serving.close();
   });
 
   it('that fails cuts off nobody whom one of the new workers serves by then', async () => {
@@ -236,7 +410,7 @@ describe('a restart', () => {
     await until('the new workers to leave', () => serving.server.pids.length === 2);
     expect(serving.server.pids).toEqual(old);
     expect(count(serving, 'died')).toBe(0);
-    await serving.stop();
+    await serving.close();
   });
 
   it('waits while four generations are leaving', async () => {
@@ -256,7 +430,7 @@ describe('a restart', () => {
     for (const client of clients) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
     for (const client of clients) await client.close();
     await until('the old workers to leave', () => serving.server.pids.length === 1);
-    await serving.stop();
+    await serving.close();
   });
 
   it('that waits for its turn is none any more as the server stops', async () => {
@@ -282,26 +456,33 @@ describe('a restart', () => {
     expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
     expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
     await Promise.all([client.close(), other.close()]);
-    await serving.stop();
+    await serving.close();
   });
 
   it('takes the place of a worker too that was to be replaced in a while', async () => {
     const serving = await Serving.start({ architecture: 'epoll' });
-    for (let i = 1; i <= 4; i++) {
+    let deaths = 0;
+    // One that lived for long enough, on a slow machine, is replaced at once.
+    const last = await until('one to be replaced in a while', async () => {
       const [pid] = await until(
         'a worker',
         () => serving.server.pids.length > 0 && serving.server.pids,
       );
       process.kill(pid!, 'SIGKILL');
-      await until('its death to be told', () => count(serving, 'died') === i);
-    }
-    const last = serving.events.findLast(({ type }) => type === 'died') as { delay: number };
-    expect(last.delay).toBeGreaterThanOrEqual(400);
+      deaths++;
+      await until('its death to be told', () => count(serving, 'died') === deaths);
+      const died = serving.events.findLast(({ type }) => type === 'died') as { delay: number };
+      return died.delay >= 400 && died;
+    });
     await serving.server.restart();
-    const another = until('another worker', () => serving.server.pids.length > 1);
+    // One of the old generation may have been started meanwhile, and leaves.
+    const known = serving.server.pids;
+    const another = until('another worker', () =>
+      serving.server.pids.some((pid) => !known.includes(pid)),
+    );
     expect(await staysPending(another, last.delay + 500)).toBe(true);
-    expect(serving.server.pids).toHaveLength(1);
-    expect(count(serving, 'died')).toBe(4);
-    await serving.stop();
+    await until('one to be left', () => serving.server.pids.length === 1);
+    expect(count(serving, 'died')).toBe(deaths);
+    await serving.close();
   });
 });

@@ -1,26 +1,31 @@
 /** The last line of the log: how many of those that had asked were answered to the end, and how many cut off. */
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { NetClient } from '../support/clients.ts';
 import { isReceived } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
+import { isRefused, listeningAt } from '../support/serve-command.ts';
 import { architectures } from '../support/serving.ts';
-import { FOREVER, MS, until } from '../support/until.ts';
+import { FOREVER, inTime, MS, until } from '../support/until.ts';
+
+vi.setConfig({ maxConcurrency: 14 });
 
 const QUESTION = 'Beautiful is better than?';
-/** Long enough to be told to stop before the answer is due, on a slow machine that has much else to do. */
-const LONG = 6000 * MS;
+/** Time to tell a server to stop before its answer is due. */
+const THINK = 2000 * MS;
 const portOf = (client: NetClient) => Number(client.peer.split(':').at(-1));
 
 /** Tells such a server to stop as one client waits for its answer, and another has asked nothing. */
-async function stopped(words: readonly string[], capacity: number) {
+async function stopped(words: readonly string[], capacity: number, beat = () => {}) {
   await using server = spawnMondo('serve', '-p', '0', '--think-how', 'defer', ...words);
-  const [, text] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-  const address = { family: 'IPv4', host: '127.0.0.1', port: Number(text) } as const;
+  const address = await listeningAt(server);
   const asking = await NetClient.connect(address);
+  beat();
   await asking.send(QUESTION);
   await until('it to be received', () => isReceived(address.port, portOf(asking)));
   const resting = capacity > 1 ? await NetClient.connect(address) : undefined;
   server.child.kill('SIGTERM');
+  await until('the listener to be closed', () => isRefused(address.port));
+  beat();
   const { code, stdout, stderr } = await server.ended();
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   // By then the kernel has all that it ever said.
@@ -30,17 +35,16 @@ async function stopped(words: readonly string[], capacity: number) {
   return { answer, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
-it.concurrent.each(architectures)('$title told by SIGTERM tells who was answered first', async ({
+it.concurrent.each(architectures)('$title told by SIGTERM tells who was answered first', ({
   options,
   capacity,
-}) => {
-  const { answer, last } = await stopped(
-    [options.architecture!, '--think', String(LONG)],
-    capacity,
-  );
-  expect(answer).toBe('Ugly.');
-  expect(last).toMatch(/Stopped: 1 answered to the end, 0 cut off($|; connections per worker: )/);
-});
+}) =>
+  inTime(THINK, async (beat) => {
+    const words = [options.architecture!, '--think', String(THINK), '--drain', '60m'];
+    const { answer, last } = await stopped(words, capacity, beat);
+    expect(answer).toBe('Ugly.');
+    expect(last).toMatch(/Stopped: 1 answered to the end, 0 cut off($|; connections per worker: )/);
+  }));
 
 it.concurrent.each(
   architectures,

@@ -7,6 +7,7 @@ import { ask, NetClient } from '../support/clients.ts';
 import { acceptedAt } from '../support/kernel.ts';
 import { descendantsOf, mondo, Process, spawnMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
+import { listeningAt } from '../support/serve-command.ts';
 import { architectures } from '../support/serving.ts';
 import { MS, staysPending, until } from '../support/until.ts';
 
@@ -95,8 +96,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('an accept that fails', () => {
     ['callback', 'ECONNABORTED', 0],
   ])('neither ends %s nor fills its log: %s', async (architecture, error, lines) => {
     await using server = failing(architecture, error);
-    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const address = await listeningAt(server);
     for (let i = 0; i < 2; i++) {
       const client = await NetClient.connect(address);
       expect(await ask(client, QUESTION, ANSWER.length)).toBe(ANSWER);
@@ -119,7 +119,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
   const NONE = 5;
   const ENOUGH = 1000;
   const portOf = (client: NetClient) => Number(client.peer.split(':')[1]);
-  // Node keeps a descriptor for that day itself: see leaving/leaving.test.ts.
+  // Node keeps a descriptor for that day itself: see below.
   const ours = architectures.filter(({ traits }) => traits.arrangement !== 'node');
 
   it.each(
@@ -134,8 +134,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
       // Far from the limit io_uring goes by the number that was allowed when it was asked to accept.
       ...['--limit', 'connections=100'],
     );
-    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const address = await listeningAt(server);
     // All threads of a pool are there once they have a client each.
     const all = Number.isFinite(capacity) ? capacity : 1;
     const served = await Promise.all(Array.from({ length: all }, () => NetClient.connect(address)));
@@ -177,8 +176,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
     'coroutine',
   ])('has %s leave its listener alone where it cannot listen again, and do so when there are some', async (architecture) => {
     await using server = spawnMondo('serve', architecture, '-p', '0', '--limit', 'connections=1');
-    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const address = await listeningAt(server);
     // With it the server is full, and does not listen.
     const only = await NetClient.connect(address);
     expect(await ask(only, QUESTION, ANSWER.length)).toBe(ANSWER);
@@ -200,5 +198,161 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
     expect(code).toBe(0);
     expect(stdout.match(/Cannot listen for now/g)!.length).toBeLessThan(4);
     expect(stdout).not.toMatch(/ died| failed/);
+  });
+});
+
+describe('out of descriptors', () => {
+  // Each connection of the server takes one descriptor, and of those there are few.
+  const limited = (architecture: string, descriptors = 48, ...options: string[]) =>
+    new Process('/bin/sh', [
+      '-c',
+      `ulimit -n ${descriptors}; exec "$0" "$@"`,
+      process.execPath,
+      mondo,
+      ...['serve', architecture, '-p', '0', '--limit', 'idle=1m', ...options],
+    ]);
+  const UNBOUNDED = ['--limit', 'connections=off'];
+
+  /** It takes less than half of a processor while a client that is in has nothing to say: no loop spins. */
+  async function expectCalm(server: Process, client: NetClient): Promise<void> {
+    const nothing = client.receive(1);
+    nothing.catch(() => {});
+    const before = look(server.pid).cpu;
+    expect(await staysPending(nothing, 1000)).toBe(true);
+    expect(look(server.pid).cpu - before).toBeLessThan(500 * MS);
+    await client.send(QUESTION);
+    expect((await nothing) + (await client.receive(ANSWER.length - 1))).toBe(ANSWER);
+  }
+
+  it.each([
+    ['epoll', 64, 64],
+    ['uring', 64, 64],
+    ['generator', 64, 64],
+    ['callback', 64, 64],
+    ['coroutine', 64, 64],
+    // Each thread takes descriptors of its own.
+    ['socketserver', 128, 20],
+  ])('%s never is with the limit that is the default: who comes then waits', async (architecture, descriptors, crowd) => {
+    await using server = limited(architecture, descriptors);
+    const address = await listeningAt(server);
+    const clients: NetClient[] = [];
+    const answered: NetClient[] = [];
+    for (let i = 0; i < crowd; i++) {
+      const client = await NetClient.connect(address);
+      clients.push(client);
+      await client.send(QUESTION);
+      const answer = client
+        .receive(ANSWER.length)
+        .then((text) => text === ANSWER && answered.push(client));
+      answer.catch(() => {});
+    }
+    await until('some to be served', () => answered.length >= 3);
+    expect(
+      await staysPending(
+        until('all', () => answered.length === clients.length),
+        300,
+      ),
+    ).toBe(true);
+    const [first] = answered;
+    expect(await ask(first!, QUESTION, ANSWER.length)).toBe(ANSWER);
+    // Those who wait come in as others leave.
+    const waiting = () => clients.filter((client) => !answered.includes(client));
+    while (waiting().length > 0) {
+      const { length } = answered;
+      const [leaving] = answered.splice(0, 1);
+      clients.splice(clients.indexOf(leaving!), 1);
+      await leaving!.close();
+      await until('another to be served', () => answered.length >= length);
+    }
+    for (const client of clients) await client.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/EMFILE|Refused| died/);
+  });
+
+  it.each([
+    ['epoll', 48],
+    ['uring', 48],
+    ['poll', 48],
+    ['select', 48],
+    ['generator', 48],
+    ['asyncore', 48],
+    // Of the others on system calls none accepts more clients than it serves.
+    ['queued', 64, '--threads', '1'],
+  ] as [
+    string,
+    number,
+    ...string[],
+  ][])('%s serves those it has, turns the next away, and recovers', async (architecture, descriptors, ...options) => {
+    await using server = limited(architecture, descriptors, ...UNBOUNDED, ...options);
+    const address = await listeningAt(server);
+    const first = await NetClient.connect(address);
+    expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
+    const more = await Promise.all(Array.from({ length: 60 }, () => NetClient.connect(address)));
+    await server.printed(/Cannot accept for now: .*EMFILE/);
+    await server.printed(/Refused .*as many connections/);
+    // Whoever is in is served all the while.
+    await expectCalm(server, first);
+    expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
+    for (const client of [first, ...more]) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, QUESTION, ANSWER.length).catch(() => '');
+      await client.close();
+      return answer === ANSWER;
+    });
+    expect(server.stdout.match(/Cannot accept for now/g)!.length).toBeLessThan(5);
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0 });
+  });
+
+  it('socketserver sees off those for whom no thread can be started, and recovers', async () => {
+    await using server = limited('socketserver', 96, ...UNBOUNDED);
+    const address = await listeningAt(server);
+    const first = await NetClient.connect(address);
+    expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
+    const more = await Promise.all(Array.from({ length: 80 }, () => NetClient.connect(address)));
+    await server.printed(/Cannot start a thread for a client: EMFILE/);
+    await server.printed(/Refused .*as many connections/);
+    expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, QUESTION, ANSWER.length).catch(() => '');
+      await client.close();
+      return answer === ANSWER;
+    });
+    await first.close();
+    server.child.kill('SIGTERM');
+    const { code, stdout } = await server.ended();
+    expect(code).toBe(0);
+    expect(stdout.match(/Cannot start a thread/g)!.length).toBeLessThan(5);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
+
+  it.each([
+    'callback',
+    'coroutine',
+  ])('%s says so, and serves those it has while Node turns the next away', async (architecture) => {
+    await using server = limited(architecture, 48, ...UNBOUNDED);
+    const address = await listeningAt(server);
+    const first = await NetClient.connect(address);
+    expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
+    const more = await Promise.all(Array.from({ length: 60 }, () => NetClient.connect(address)));
+    await server.printed(/All 48 descriptors are in use \(EMFILE\)/);
+    await expectCalm(server, first);
+    expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
+    for (const client of more) await client.close();
+    await until('room for another', async () => {
+      const client = await NetClient.connect(address);
+      const answer = await ask(client, QUESTION, ANSWER.length).catch(() => '');
+      await client.close();
+      return answer === ANSWER;
+    });
+    expect(server.stdout.match(/descriptors are in use/g)!.length).toBeLessThan(3);
+    await first.close();
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0 });
   });
 });

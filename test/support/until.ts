@@ -81,26 +81,25 @@ export async function staysPending(promise: Promise<unknown>, ms = 100): Promise
 }
 
 /**
- * Runs an attempt that has to do something again and again within `limit` ms, and calls `beat` each time. One that
- * failed and was too slow for that itself, as this machine had other things to do, shows nothing: another is made.
+ * Runs an attempt in which each `beat` has to come less than `limit` ms after the one before. One that failed and
+ * was too slow for that itself, as this machine had other things to do, shows nothing: another is made.
  */
 export async function inTime(
   limit: number,
   attempt: (beat: () => void) => Promise<void>,
 ): Promise<void> {
   for (let attempts = 1; ; attempts++) {
-    let last = performance.now();
+    let last: number | undefined;
     let longest = 0;
     const beat = () => {
       const now = performance.now();
-      longest = Math.max(longest, now - last);
+      longest = Math.max(longest, now - (last ?? now));
       last = now;
     };
     try {
       await attempt(beat);
       return;
     } catch (error) {
-      beat();
       if (longest < limit * 0.9 || attempts === 10) throw error;
     }
   }

@@ -1,0 +1,284 @@
+/** Workers that are killed, that die again and again, and that are stuck: what is told, and what is served on. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { ServeOptions } from '../../src/host/plan.ts';
+import type { ServerEvent } from '../../src/host/server-event.ts';
+import { serve } from '../../src/index.ts';
+import { isRunning } from '../../src/os/processes.ts';
+import { aphorisms } from '../../src/protocol/zen.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { descendantsOf } from '../support/kernel.ts';
+import { spawnMondo } from '../support/processes.ts';
+import { flagsOf, listeningAt } from '../support/serve-command.ts';
+import { Serving } from '../support/serving.ts';
+import { MS, staysPending, steady, until } from '../support/until.ts';
+
+const BEAUTIFUL = 'Beautiful is better than?';
+const questions = Object.entries(aphorisms);
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-killed-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const stoppedOf = (serving: Serving) => {
+  const last = serving.events.at(-1);
+  return last?.type === 'stopped' ? { answered: last.answered, cut: last.cut } : undefined;
+};
+
+describe.concurrent('a worker', () => {
+  it('that is killed is told of with what it held, and replaced', async () => {
+    const serving = await Serving.start({ architecture: 'epoll', processes: 2 });
+    const clients = await Promise.all(
+      Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
+    );
+    for (const client of clients) await serving.expectAccepted(client.peer);
+    const open = serving.server.workers().map(({ pid, open }) => ({ pid, open }));
+    const [victim] = open;
+    process.kill(victim!.pid, 'SIGKILL');
+    const died = await until('its death to be told', () =>
+      serving.events.find(({ type }) => type === 'died'),
+    );
+    expect(died).toMatchObject({ pid: victim!.pid, lost: victim!.open });
+    await until('another to serve', () => serving.server.workers().length === 2);
+    for (const client of clients) await client.close();
+    await serving.close();
+  });
+
+  describe.each([
+    { title: 'socketserver mixin forking', architecture: 'socketserver', mixin: 'forking' },
+    { title: 'inetd', architecture: 'inetd' },
+    { title: 'inetd wait', architecture: 'inetd', inetd: 'wait' },
+  ] as const)('that starts processes, $title,', ({ title, ...options }) => {
+    /** A client whose process is there, and the worker that had started it. */
+    const engaged = async (more: ServeOptions = {}) => {
+      const serving = await Serving.start({ ...options, ...more });
+      const client = await NetClient.connect(serving.address);
+      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      const [worker] = serving.server.pids;
+      const [assistant] = descendantsOf(worker!);
+      return { serving, client, worker: worker!, assistant: assistant! };
+    };
+    const killed = async (serving: Serving, worker: number) => {
+      process.kill(worker, 'SIGKILL');
+      const died = await until('its death to be told', () =>
+        serving.events.find(({ type }) => type === 'died'),
+      );
+      expect(died).toMatchObject({ pid: worker, lost: 0 });
+    };
+
+    /** The same, with the worker killed and its client owed an answer. */
+    const owing = async (think: number) => {
+      const all = await engaged({ think });
+      await killed(all.serving, all.worker);
+      await all.client.send(BEAUTIFUL);
+      await all.serving.expectReceived(all.client.peer);
+      return all;
+    };
+
+    it('may be killed, and they serve on', async () => {
+      const { serving, client, worker, assistant } = await engaged();
+      await killed(serving, worker);
+      await until('another in its place', () => serving.server.pids.length === 1);
+      expect(serving.server.pids).not.toContain(worker);
+      for (const [question, answer] of questions) {
+        expect(await ask(client, question, answer.length)).toBe(answer);
+      }
+      const other = await NetClient.connect(serving.address);
+      expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
+      await Promise.all([client.close(), other.close()]);
+      await serving.expectAccount(client.peer, ['accepted', 'closed']);
+      if (title !== 'inetd wait') {
+        await until('its process to end', () => !isRunning(assistant));
+        await until('its row to be free', () => serving.server.workers().length === 1);
+      }
+      await serving.close();
+    });
+
+    it.runIf(title === 'inetd')(
+      'may be killed among a crowd, and loses hardly anybody',
+      async () => {
+        const serving = await Serving.start(options);
+        const clients = await Promise.all(
+          Array.from({ length: 20 }, () => NetClient.connect(serving.address)),
+        );
+        const answers = clients.map((client) =>
+          ask(client, BEAUTIFUL, 5).catch((error: Error) => error.message),
+        );
+        const [worker] = serving.server.pids;
+        await until('some processes to start', () => descendantsOf(worker!).length > 2);
+        await killed(serving, worker!);
+        const lost = (await Promise.all(answers)).filter((answer) => answer !== 'Ugly.');
+        // Whoever was accepted in that very moment; before, one that starts could be another.
+        expect(lost.length).toBeLessThanOrEqual(1);
+        await Promise.all(clients.map((client) => client.close()));
+        await serving.server.close();
+      },
+    );
+
+    it('may be killed while one of them starts', async () => {
+      const serving = await Serving.start(options);
+      const client = await NetClient.connect(serving.address);
+      await client.send(BEAUTIFUL);
+      const [worker] = serving.server.pids;
+      await until('its process to start', () => descendantsOf(worker!).length > 0);
+      await killed(serving, worker!);
+      expect(await client.receive(5)).toBe('Ugly.');
+      await client.close();
+      await serving.close();
+    });
+
+    it('may be killed, and a stop waits for their answers', async () => {
+      const { serving, client, assistant } = await owing(300 * MS);
+      const closed = serving.server.close();
+      expect(await client.rest()).toBe('Ugly.');
+      await client.close();
+      await closed;
+      await until('its process to end', () => !isRunning(assistant));
+      expect(stoppedOf(serving)).toEqual({ answered: 1, cut: 0 });
+    });
+
+    it('may be killed, and whoever is left at the deadline is cut', async () => {
+      const { serving, client, assistant } = await owing(2000 * MS);
+      await serving.server.close({ deadline: 100 * MS });
+      await until('its process to end', () => !isRunning(assistant));
+      expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });
+      await client.close();
+    });
+
+    it('may be killed, and then one of them: it is no longer there for anybody who asks', async () => {
+      const { serving, client, worker, assistant } = await engaged();
+      await killed(serving, worker);
+      process.kill(assistant, 'SIGKILL');
+      expect(await client.rest()).toBe('');
+      await client.close();
+      await until('its process to end', () => !isRunning(assistant));
+      await serving.server.close();
+      expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 0 });
+    });
+
+    it('may be killed, and a restart leaves them their time', async () => {
+      const { serving, client, worker, assistant } = await engaged({ drain: 1000 * MS });
+      await killed(serving, worker);
+      await serving.server.restart();
+      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      expect(await client.rest()).toBe('');
+      await until('its process to end', () => !isRunning(assistant));
+      await client.close();
+      await serving.close();
+    });
+
+    it('takes them along when its supervisor is killed', async () => {
+      await using server = spawnMondo('serve', ...flagsOf(options), '--port', '0');
+      const client = await NetClient.connect(await listeningAt(server));
+      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      const processes = descendantsOf(server.pid);
+      expect(processes.length).toBeGreaterThanOrEqual(2);
+      process.kill(server.pid, 'SIGKILL');
+      expect(await client.rest()).toBe('');
+      await client.close();
+      await until('all of it to end', () => !processes.some(isRunning));
+    });
+  });
+
+  it('that dies may be told of to one who closes the server at once', async () => {
+    const events: string[] = [];
+    const server = await serve({ architecture: 'epoll', port: 0 }, (event) => {
+      events.push(event.type);
+      if (event.type === 'died') void server.close();
+    });
+    process.kill(server.pids[0]!, 'SIGKILL');
+    await until('the server to stop', () => events.includes('stopped'));
+    await server.close();
+    expect(await steady('the number of workers', () => server.pids.length)).toBe(0);
+    expect(events.at(-1)).toBe('stopped');
+  });
+
+  it('that dies again and again is replaced after longer and longer', async () => {
+    let last = performance.now();
+    const serving = await Serving.start({ architecture: 'epoll' });
+    const deaths = () =>
+      serving.events.flatMap((event) => (event.type === 'died' ? [event.delay!] : []));
+    let before = 0;
+    for (let i = 0; before < 400; i++) {
+      const [pid] = await until(
+        'a worker',
+        () => serving.server.pids.length > 0 && serving.server.pids,
+      );
+      process.kill(pid!, 'SIGKILL');
+      const delay = await until(
+        'its death to be told',
+        () => deaths()[i] !== undefined && deaths(),
+      );
+      // One that has lived for a second, on a slow machine, is replaced at once.
+      if (delay[i] === 0) expect(performance.now() - last).toBeGreaterThanOrEqual(1000);
+      else expect(delay[i]).toBe(before === 0 ? 100 : 2 * before);
+      before = delay[i]!;
+      last = performance.now();
+    }
+    await until('another to serve', () => serving.server.workers().length === 1);
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'single',
+  ])('of %s that is stuck is told of', async (architecture) => {
+    const service = join(folder, `burning-${architecture}.mjs`);
+    writeFileSync(service, `export default { delimiter: '?', answer() { for (;;); }, };`);
+    const serving = await Serving.start({ architecture, service, stuck: 300 * MS });
+    const client = await NetClient.connect(serving.address);
+    await client.send('How long?');
+    const stuck = await until('it to be told', () =>
+      serving.events.find((event) => event.type === 'stuck'),
+    );
+    expect(stuck).toMatchObject({ pid: serving.server.pids[0] });
+    expect((stuck as ServerEvent & { doing: string }).doing).toMatch(/the kernel says: /);
+    await serving.server.close({ deadline: 0 });
+    await client.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'threaded',
+  ])('of %s that was stopped by a signal is told of', async (architecture) => {
+    const serving = await Serving.start({ architecture, stuck: 400 * MS });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const [worker] = serving.server.pids;
+    process.kill(worker!, 'SIGSTOP');
+    const stuck = await until('it to be told', () =>
+      serving.events.find((event) => event.type === 'stuck'),
+    );
+    expect(stuck).toMatchObject({
+      pid: worker,
+      doing: expect.stringMatching(/stopped by a signal/),
+    });
+    process.kill(worker!, 'SIGCONT');
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    await client.close();
+    await serving.close();
+  });
+
+  it.each([
+    'epoll',
+    'callback',
+    'coroutine',
+    'threaded',
+  ])('of %s that has a client at rest is not stuck, however short the time', async (architecture) => {
+    const serving = await Serving.start({ architecture, stuck: 2000 * MS });
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const told = until('it to be told', () =>
+      serving.events.some((event) => event.type === 'stuck'),
+    );
+    expect(await staysPending(told, 5000)).toBe(true);
+    await client.close();
+    await serving.close();
+  });
+});

@@ -1,0 +1,25 @@
+/** A hundred restarts of every architecture under load. */
+import { expect, it } from 'vitest';
+import { crowd } from '../support/crowd.ts';
+import { architectures, Serving } from '../support/serving.ts';
+import { MS, until } from '../support/until.ts';
+
+const RESTARTS = 100;
+
+it.each(architectures)(`${RESTARTS} restarts of $title under load lose no client and no question`, {
+  timeout: 0,
+}, async ({ options }) => {
+  const serving = await Serving.start({ ...options, drain: 10_000 * MS });
+  const clients = crowd(serving.server.port, 3);
+  for (let i = 0; i < RESTARTS; i++) {
+    await serving.server.restart();
+    const { served } = clients;
+    await until('clients to be served', () => clients.served > served);
+  }
+  await clients.stop();
+  expect(clients.faults).toEqual([]);
+  const told = serving.events.map(({ type }) => type);
+  expect(told.filter((type) => type === 'restarted')).toHaveLength(RESTARTS);
+  expect(told).not.toContain('died');
+  await serving.stop();
+});
