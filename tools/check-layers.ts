@@ -15,7 +15,8 @@ const layers: readonly (readonly string[])[] = [
   ['drivers'],
   ['architectures'],
   ['host'],
-  ['instruments/client', 'instruments/load'],
+  ['instruments/client', 'instruments/report'],
+  ['instruments/load'],
   ['instruments/siege', 'instruments/compare', 'instruments/trace', 'instruments/lab'],
   ['cli'],
 ];

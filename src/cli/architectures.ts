@@ -1,8 +1,8 @@
 /** `mondo architectures`: the catalogue, as its pages declare themselves. */
 import { styleText } from 'node:util';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
+import { tableLines } from '../instruments/report/table.ts';
 import type { Traits } from '../worker/contract.ts';
-import { tableLines } from './table.ts';
 
 const columns: readonly (readonly [heading: string, trait: (traits: Traits) => string])[] = [
   ['name', ({ name }) => name],

@@ -40,12 +40,12 @@ import {
 } from '../instruments/compare/tables.ts';
 import { conditionText, duration, figureWords } from '../instruments/compare/words.ts';
 import { parseFraming, parseQuestions, wholePlan } from '../instruments/load/plan-file.ts';
-import { several } from '../instruments/load/words.ts';
+import { several } from '../instruments/report/figures.ts';
+import { tableLines } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
 import { SAME_SIGNAL } from './interrupt.ts';
 import { checkOutput, writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
-import { tableLines } from './table.ts';
 
 /** Besides 1 for what could not be done and 2 for what makes no sense. */
 const REGRESSION = 3;

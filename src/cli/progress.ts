@@ -1,6 +1,6 @@
 /** How a run of load goes, while it goes: one line that is drawn over and over in a terminal, plain lines elsewhere. */
 import type { Progress } from '../instruments/load/result.ts';
-import { count, timeOr } from '../instruments/load/words.ts';
+import { count, timeOr } from '../instruments/report/figures.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
 /** Rates in the sparkline, at most. */

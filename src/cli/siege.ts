@@ -3,6 +3,7 @@ import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed } from '../host/plan.ts';
 import { requireSystemCalls } from '../host/system-calls.ts';
+import { tableLines } from '../instruments/report/table.ts';
 import { attackNamed, attacks } from '../instruments/siege/attacks.ts';
 import { htmlPage } from '../instruments/siege/html.ts';
 import { matrixLines } from '../instruments/siege/matrix.ts';
@@ -11,7 +12,6 @@ import { fallen, siege } from '../instruments/siege/siege.ts';
 import { lineOf } from '../instruments/siege/words.ts';
 import { writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
-import { tableLines } from './table.ts';
 
 interface Options {
   readonly attack: readonly string[];

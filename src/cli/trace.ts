@@ -3,6 +3,7 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
 import type { Server } from '../host/server.ts';
+import { tableLines } from '../instruments/report/table.ts';
 import { chromeTrace } from '../instruments/trace/chrome.ts';
 import { compareTraces } from '../instruments/trace/compare.ts';
 import { duration } from '../instruments/trace/duration.ts';
@@ -18,7 +19,6 @@ import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
 import { checkOutput, writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
-import { tableLines } from './table.ts';
 
 interface Options extends ServeOptions {
   readonly limit: readonly string[];

@@ -10,7 +10,8 @@ import {
   type Panel,
   plain,
   short,
-} from '../load/charts.ts';
+} from '../report/charts.ts';
+import { several } from '../report/figures.ts';
 import {
   details,
   figure,
@@ -18,8 +19,7 @@ import {
   pageOf,
   tableOf,
   verdict,
-} from '../load/page.ts';
-import { several } from '../load/words.ts';
+} from '../report/page.ts';
 import type { Against } from './against.ts';
 import { regressionsOf } from './against.ts';
 import type { Comparison } from './compare.ts';

@@ -3,7 +3,7 @@
  * run. First who is answered at all, then how fast, then at what cost: a server that answers a few connections
  * quickly and the others never has a high rate, too.
  */
-import { several } from '../load/words.ts';
+import { several } from '../report/figures.ts';
 import { differenceOf, type FigureName, type Findings, type Row } from './findings.ts';
 import { type Condition, conditionKey, type Variant, variantKey } from './plan.ts';
 import type { Run } from './result.ts';

@@ -1,5 +1,7 @@
 /** What was found as tables: one for each condition, the same on the terminal and in the report. */
-import { outcomeWords, several } from '../load/words.ts';
+
+import { outcomeWords } from '../load/words.ts';
+import { several } from '../report/figures.ts';
 import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';

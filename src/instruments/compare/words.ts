@@ -1,5 +1,5 @@
 /** Figures, conditions and verdicts in words: the same on the terminal, in the report and in the recommendation. */
-import { several } from '../load/words.ts';
+import { several } from '../report/figures.ts';
 import type { Difference, FigureName, Row } from './findings.ts';
 import type { Condition } from './plan.ts';
 import type { Interval, Level } from './statistics.ts';

@@ -1,9 +1,10 @@
 /** Conditions on a result, such as `p99>5ms`: what makes a run fail, or what a server has to keep. */
 import { ServeError } from '../../host/errors.ts';
+import { count, percent, time } from '../report/figures.ts';
 import { decode } from './histograms.ts';
 import type { LoadPlan } from './plan.ts';
 import type { LoadResult } from './result.ts';
-import { count, outcomeWords, percent, time } from './words.ts';
+import { outcomeWords } from './words.ts';
 
 type Kind = 'time' | 'count' | 'share' | 'number';
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { runOf, serverSide } from '../../../test/support/load-runs.ts';
-import { barChart, lineChart } from './charts.ts';
+import { barChart, lineChart } from '../report/charts.ts';
 import { parseCondition } from './conditions.ts';
 import { kneePage, loadPage } from './html.ts';
 import { findKnee } from './knee.ts';

@@ -1,23 +1,20 @@
 /** A run of load as one page that needs nothing else: what it found first, plots of it, and where and how it was found. */
-import { type Heat, type Line, lineChart, type Panel, type Point, plain, short } from './charts.ts';
+import {
+  type Heat,
+  type Line,
+  lineChart,
+  type Panel,
+  type Point,
+  plain,
+  short,
+} from '../report/charts.ts';
+import { count, mebibytes, percent, seconds, several, time, timeOr } from '../report/figures.ts';
+import { details, figure, pageOf, type Table, tableOf, tiles, verdict } from '../report/page.ts';
 import type { Condition } from './conditions.ts';
 import { type Knee, kneeSentence } from './knee.ts';
-import { details, figure, pageOf, type Table, tableOf, tiles, verdict } from './page.ts';
 import type { Latency, LoadResult, Second, ServerSample } from './result.ts';
 import { latencyTable, servedTexts, serverTexts, verdictText } from './text.ts';
-import {
-  count,
-  mebibytes,
-  outcomeWords,
-  percent,
-  planText,
-  seconds,
-  several,
-  stageText,
-  targetOf,
-  time,
-  timeOr,
-} from './words.ts';
+import { outcomeWords, planText, stageText, targetOf } from './words.ts';
 
 /** The same thing looks the same on all charts. */
 const LOOK = {

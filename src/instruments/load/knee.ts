@@ -2,9 +2,10 @@
  * The knee: the highest rate at which a server keeps a target. The rate is doubled until the target is missed, and then the
  * gap between the two is halved (as a ratio) until it is small. Every step is a short open-loop run of its own.
  */
+
+import { count, percent, time } from '../report/figures.ts';
 import { broken, type Checked, type Condition, valueText } from './conditions.ts';
 import type { LoadResult } from './result.ts';
-import { count, percent, time } from './words.ts';
 
 export interface KneeOptions {
   /** What has to be true of a run, such as `p99<10ms`. */

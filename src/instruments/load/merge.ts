@@ -4,6 +4,7 @@
  */
 import type { Histogram } from 'hdr-histogram-js';
 import { ServeError } from '../../host/errors.ts';
+import { several } from '../report/figures.ts';
 import { decode, encode, latencyOf, newHistogram } from './histograms.ts';
 import type { LoadPlan } from './plan.ts';
 import type {
@@ -19,7 +20,6 @@ import type {
   Totals,
   Validity,
 } from './result.ts';
-import { several } from './words.ts';
 
 /** A shard's run, and the name of the file that has it. */
 export interface Part {

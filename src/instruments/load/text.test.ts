@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { runOf, serverSide } from '../../../test/support/load-runs.ts';
+import { count, percent, time } from '../report/figures.ts';
 import { csvOf } from './csv.ts';
 import { summaryLines } from './text.ts';
-import { count, percent, stageText, targetOf, time } from './words.ts';
+import { stageText, targetOf } from './words.ts';
 
 const samples = Array.from({ length: 300 }, (_, i) => ({
   connection: i % 4,

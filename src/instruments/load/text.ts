@@ -1,17 +1,8 @@
 /** What a run has found, as lines for a terminal. */
+
+import { count, mebibytes, percent, seconds, several, time, timeOr } from '../report/figures.ts';
 import type { Latency, LoadResult, ServerSide } from './result.ts';
-import {
-  count,
-  mebibytes,
-  outcomeWords,
-  percent,
-  planText,
-  seconds,
-  several,
-  targetOf,
-  time,
-  timeOr,
-} from './words.ts';
+import { outcomeWords, planText, targetOf } from './words.ts';
 
 /** Words of a line begin here. */
 const INDENT = 16;
