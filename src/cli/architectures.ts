@@ -22,7 +22,7 @@ export async function architecturesCommand({ json }: { readonly json?: boolean }
   }
   const rows = catalogue.map((traits) => columns.map(([, trait]) => trait(traits)));
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
-  const [heading, ...lines] = tableLines([columns.map(([name]) => name), ...rows], width);
+  const [heading, ...lines] = tableLines({ head: columns.map(([name]) => name), rows }, { width });
   for (const line of heading!) console.log(styleText('bold', line));
   const isWrapped = lines.some((row) => row.length > 1);
   for (const row of lines) {

@@ -35,13 +35,12 @@ import {
   againstTable,
   notesOf,
   silenceTables,
-  type Table,
   tablesOf,
 } from '../instruments/compare/tables.ts';
 import { conditionText, duration, figureWords } from '../instruments/compare/words.ts';
 import { parseFraming, parseQuestions, wholePlan } from '../instruments/load/plan-file.ts';
 import { several } from '../instruments/report/figures.ts';
-import { tableLines } from '../instruments/report/table.ts';
+import { type Table, tableLines } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
 import { SAME_SIGNAL } from './interrupt.ts';
 import { checkOutput, writeOutput } from './output.ts';
@@ -278,11 +277,10 @@ function cellText({ variant, state, reasons, figures }: Cell): string {
 
 function print(found: Comparison, against: Against | undefined): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
-  const show = ({ caption, head, rows }: Table) => {
-    const all = [head, ...rows];
-    console.log(caption);
-    for (const part of isTooWide(all, width) ? halvesOf(all) : [all]) {
-      console.log(`${tableLines(part, width).flat().join('\n')}\n`);
+  const show = (table: Table) => {
+    console.log(table.caption);
+    for (const part of isTooWide(table, width) ? halvesOf(table) : [table]) {
+      console.log(`${tableLines(part, { width }).flat().join('\n')}\n`);
     }
   };
   for (const table of tablesOf(found)) show(table);
@@ -297,16 +295,21 @@ function print(found: Comparison, against: Against | undefined): void {
   for (const line of [...because, ...unless]) console.log(`- ${line}`);
 }
 
-const isTooWide = (rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY) =>
-  tableLines(rows).some(([line = '']) => line.length > width);
+const isTooWide = (table: Table, width = Number.POSITIVE_INFINITY) =>
+  tableLines(table).some(([line = '']) => line.length > width);
 
 /** Two tables one below the other, each with the names: broken figures are hard to read. */
-function halvesOf(rows: readonly (readonly string[])[]): string[][][] {
-  const half = Math.ceil(rows[0]!.length / 2) - 1;
-  return [
-    rows.map((row) => row.slice(0, half)),
-    rows.map(([name, ...figures]) => [name!, ...figures.slice(half - 1)]),
-  ];
+function halvesOf({ caption, head, rows, align = 'l' }: Table): Table[] {
+  const half = Math.ceil(head.length / 2) - 1;
+  const letters = align.padEnd(head.length, align.at(-1)!);
+  const left = <T>(cells: readonly T[]) => cells.slice(0, half);
+  const right = <T>(cells: readonly T[]) => [cells[0]!, ...cells.slice(half)];
+  return [left, right].map((part) => ({
+    caption,
+    head: part(head),
+    rows: rows.map((row) => part(row)),
+    align: part([...letters]).join(''),
+  }));
 }
 
 function writeJson(file: string, value: object): void {

@@ -76,6 +76,7 @@ function attackOf(name: string) {
 function list(): void {
   const rows = attacks.map(({ name, what, stoppedBy }) => [name, what, stoppedBy]);
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
-  const table = tableLines([['attack', 'what its clients do', 'what stops it'], ...rows], width);
+  const head = ['attack', 'what its clients do', 'what stops it'];
+  const table = tableLines({ head, rows }, { width });
   for (const row of table) console.log(row.join('\n'));
 }

@@ -3,11 +3,11 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
 import type { Server } from '../host/server.ts';
-import { tableLines } from '../instruments/report/table.ts';
+import { type Table, tableLines } from '../instruments/report/table.ts';
 import { chromeTrace } from '../instruments/trace/chrome.ts';
 import { compareTraces } from '../instruments/trace/compare.ts';
 import { duration } from '../instruments/trace/duration.ts';
-import { htmlOf, type Table } from '../instruments/trace/html.ts';
+import { htmlOf } from '../instruments/trace/html.ts';
 import { type Picture, pictureOf } from '../instruments/trace/picture.ts';
 import { Printer, seconds } from '../instruments/trace/printer.ts';
 import { fileName, sourceLine } from '../instruments/trace/source-text.ts';
@@ -126,7 +126,7 @@ export async function traceCommand(
   if (out !== undefined) writeOutput(out, JSON.stringify(chromeTrace(timeline, title)));
   if (svg !== undefined || html !== undefined) {
     const picture = pictureOf(timeline, title, sentence);
-    if (svg !== undefined) writeOutput(svg, svgOf(picture));
+    if (svg !== undefined) writeOutput(svg, svgOf(picture).text);
     if (html !== undefined) writeOutput(html, htmlOf(picture, tablesOf(timeline, sums.lines())));
   }
   if (timeline.dropped > 0) {
@@ -157,7 +157,7 @@ function printSummary(lines: readonly LineSum[]): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
   const clipped = (text: string) => (width === undefined ? text : text.slice(0, width));
   console.log();
-  for (const row of tableLines([head, ...rows])) console.log(clipped(row.join('')));
+  for (const row of tableLines({ head, rows })) console.log(clipped(row.join('')));
   if (lines.length > MOST_LINES) console.log(`… and ${lines.length - MOST_LINES} more lines`);
 }
 
@@ -216,7 +216,7 @@ async function compared(
       ending === 'answered' ? '' : ending,
     ]),
   );
-  for (const row of tableLines([head, ...rows])) console.log(row.join(''));
+  for (const row of tableLines({ head, rows })) console.log(row.join(''));
   console.log();
   for (const { architecture, sentence } of runs) console.log(`${architecture}: ${sentence}`);
   const caption = 'How long each client waited for its answers';
@@ -229,6 +229,6 @@ function save(
   svg: string | undefined,
   html: string | undefined,
 ): void {
-  if (svg !== undefined) writeOutput(svg, svgOf(picture));
+  if (svg !== undefined) writeOutput(svg, svgOf(picture).text);
   if (html !== undefined) writeOutput(html, htmlOf(picture, tables));
 }

@@ -324,7 +324,7 @@ test('the same clients wait for the silent one under single, and not under poll'
   expect(single).toEqual(['later', 'later', 'later']);
   expect(poll).toEqual(['meanwhile', 'meanwhile', 'meanwhile']);
   expect(picture.groups.map(({ title }) => title)).toEqual(['single', 'poll']);
-  const svg = svgOf(picture);
+  const svg = svgOf(picture).text;
   expect(svg).toContain('class="waiting-for-one-client"');
   expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
 });

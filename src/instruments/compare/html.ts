@@ -2,24 +2,11 @@
  * The report: one page that needs nothing else. Figures over connections, one chart for each that matters; what
  * silent clients do; all of it in tables with intervals and verdicts; and at the end what to choose.
  */
-import {
-  barChart,
-  type Line,
-  lineChart,
-  lookOf,
-  type Panel,
-  plain,
-  short,
-} from '../report/charts.ts';
+import { barChart, type Line, lineChart, lookOf, type Panel, short } from '../report/charts.ts';
 import { several } from '../report/figures.ts';
-import {
-  details,
-  figure,
-  type Table as PageTable,
-  pageOf,
-  tableOf,
-  verdict,
-} from '../report/page.ts';
+import { html, joined, type Markup } from '../report/markup.ts';
+import { details, figure, listOf, pageOf, tableOf, verdict } from '../report/page.ts';
+import type { Table } from '../report/table.ts';
 import type { Against } from './against.ts';
 import { regressionsOf } from './against.ts';
 import type { Comparison } from './compare.ts';
@@ -32,7 +19,6 @@ import {
   notesOf,
   roundsOf,
   silenceTables,
-  type Table,
   tablesOf,
 } from './tables.ts';
 import { conditionText, duration, figureWords, levelText, listed, thinkText } from './words.ts';
@@ -44,34 +30,32 @@ export async function htmlPage(found: Comparison, against?: Against): Promise<st
     groupsOf(found).map((group, i) => groupSection(found, group, i)),
   );
   const title = `${several(architectures.length, 'architecture')} compared`;
-  return pageOf(
-    `Mondo: ${title}`,
-    `<h1>${title}: ${plain(listed(architectures))}</h1>
-<p>${plain(introduction(found))}</p>
+  return pageOf({
+    title: `Mondo: ${title}`,
+    style,
+    body: html`<h1>${title}: ${listed(architectures)}</h1>
+<p>${introduction(found)}</p>
 ${verdict(...standing(found, against))}
-<p class="keys">${architectures.map((name, i) => `<span style="color:var(${lookOf(i).variable})">${lookOf(i).glyph} ${plain(name)}</span>`).join(' ')}</p>
-${sections.join('\n')}
+<p class="keys">${architectures.map((name, i) => html`<span style="color:var(${lookOf(i).variable})">${lookOf(i).glyph} ${name}</span> `)}</p>
+${joined(sections, '\n')}
 ${await silenceSection(found)}
 <h2>All differences</h2>
-<p>${plain(`Ratios to ${plan.reference} in the same rounds, with their 95 % interval and the verdict.`)}</p>
-<div class="close">${tablesOf(found).map(pageTable).join('\n')}</div>
-<ul class="soft">${notesOf(found)
-      .map((note) => `<li>${plain(note)}</li>`)
-      .join('')}</ul>
-${against === undefined ? '' : againstSection(against)}
+<p>Ratios to ${plan.reference} in the same rounds, with their 95 % interval and the verdict.</p>
+<div class="close">${tablesOf(found).map((table) => tableOf(table))}</div>
+<div class="soft">${listOf(notesOf(found))}</div>
+${against === undefined ? undefined : againstSection(against)}
 <h2>How it was measured</h2>
 ${measured(found)}
-${findings.doubts.length > 0 ? `<h2>Not to be trusted</h2><ul>${findings.doubts.map((doubt) => `<li>${plain(doubt)}</li>`).join('')}</ul>` : ''}
+${findings.doubts.length > 0 ? html`<h2>Not to be trusted</h2>${listOf(findings.doubts)}` : undefined}
 <h2>Recommendation</h2>
-${recommendationSection(recommendation)}
-<style>.keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; } .close table { font-size: .8rem; } .close :is(th, td) { padding-right: .75rem; } .with td:nth-child(2) { white-space: nowrap; }</style>`,
-  );
+${recommendationSection(recommendation)}`,
+  });
 }
 
-const pageTable = ({ caption, head, rows }: Table): string => {
-  const table: PageTable = { caption, head, rows };
-  return tableOf(table);
-};
+const style = `
+.keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; }
+.close table { font-size: .8rem; } .close :is(th, td) { padding-right: .75rem; } .with td:nth-child(2) { white-space: nowrap; }
+`;
 
 function introduction({ plan, cells, seconds }: Comparison): string {
   const service =
@@ -161,7 +145,7 @@ async function groupSection(
   found: Comparison,
   conditions: readonly Condition[],
   group: number,
-): Promise<string> {
+): Promise<Markup | undefined> {
   const { plan, findings } = found;
   const about = [
     ...(conditions[0]!.think > 0 || plan.conditions.some(({ think }) => think > 0)
@@ -172,7 +156,7 @@ async function groupSection(
   const suffix = about.length > 0 ? `, with ${about.join(' and ')}` : '';
   const keys = new Set(conditions.map(conditionKey));
   const rows = findings.rows.filter(({ variant }) => keys.has(conditionKey(variant)));
-  if (rows.length === 0) return '';
+  if (rows.length === 0) return undefined;
   const isOver = new Set(rows.map(({ variant }) => variant.connections)).size > 1;
   const figures = await Promise.all(
     charts.map(async (chart) => {
@@ -181,10 +165,10 @@ async function groupSection(
       const svg = isOver
         ? await overConnections(found, rows, chart, id, title)
         : await atOnePlace(found, rows, chart, id, title);
-      return `<h2>${plain(title)}</h2>${figure(svg, isOver ? chart.words : chart.words.replace(/ (?:Below it|Middle above).*$/, ''), levelsTable(found, rows, chart, title))}`;
+      return html`<h2>${title}</h2>${figure(svg, isOver ? chart.words : chart.words.replace(/ (?:Below it|Middle above).*$/, ''), levelsTable(found, rows, chart, title))}`;
     }),
   );
-  return figures.join('\n');
+  return joined(figures, '\n');
 }
 
 async function overConnections(
@@ -193,7 +177,7 @@ async function overConnections(
   chart: Chart,
   id: string,
   title: string,
-): Promise<string> {
+): Promise<Markup> {
   const { scale = 1 } = chart;
   const linesOf = (levelOf: (row: Row) => Level | null, by = 1): Line[] =>
     plan.architectures.flatMap((name, look) => {
@@ -278,7 +262,7 @@ function atOnePlace(
   { figure: name, axis, scale = 1, ...chart }: Chart,
   id: string,
   title: string,
-): Promise<string> {
+): Promise<Markup> {
   return barChart({
     id,
     title,
@@ -316,10 +300,11 @@ function levelsTable(
   rows: readonly Row[],
   { figure: name, axis }: Chart,
   title: string,
-): PageTable {
+): Table {
   const counts = [...new Set(rows.map(({ variant }) => variant.connections))];
   return {
     caption: `${title}: ${axis}; the middle of the rounds, and what they lie between`,
+    align: 'lr',
     head: ['architecture', ...counts.map((count) => several(count, 'connection'))],
     rows: plan.architectures.map((architecture) => [
       architecture,
@@ -334,11 +319,11 @@ function levelsTable(
 }
 
 /** Bars without and with silent clients, at the most connections at which most architectures were measured. */
-async function silenceSection(found: Comparison): Promise<string> {
+async function silenceSection(found: Comparison): Promise<Markup | undefined> {
   const { plan, findings } = found;
   const tables = silenceTables(found);
   const noisy = plan.conditions.filter(({ silent }) => silent > 0);
-  if (tables.length === 0 || noisy.length === 0) return '';
+  if (tables.length === 0 || noisy.length === 0) return undefined;
   const rowsAt = (condition: Condition) =>
     findings.rows.filter(({ variant }) => conditionKey(variant) === conditionKey(condition)).length;
   const most = noisy
@@ -379,20 +364,18 @@ async function silenceSection(found: Comparison): Promise<string> {
     })),
   });
   const isShown = ({ caption: text }: Table) => text.startsWith(`${conditionText(most)}:`);
-  const shown = tables.filter(isShown).map(pageTable).join('\n');
-  const others = tables
-    .filter((table) => !isShown(table))
-    .map(pageTable)
-    .join('\n');
-  const folded = others === '' ? '' : details('Beside other connections', others);
-  return `<h2>${plain(title)}</h2>${figure(svg, caption)}${shown}${folded}`;
+  const [shown, others] = [true, false].map((isIt) =>
+    tables.filter((table) => isShown(table) === isIt).map((table) => tableOf(table)),
+  );
+  const folded = others!.length === 0 ? undefined : details('Beside other connections', others!);
+  return html`<h2>${title}</h2>${figure(svg, caption)}${shown}${folded}`;
 }
 
-function againstSection(against: Against): string {
+function againstSection(against: Against): Markup {
   const count = regressionsOf(against);
-  return `<h2>Against the stored run</h2>
+  return html`<h2>Against the stored run</h2>
 ${verdict(count > 0 ? 'bad' : 'good', count > 0 ? several(count, 'regression') : 'No regression', againstNotes(against))}
-<div class="close with">${tableOf({ ...againstTable(against), words: 2 })}</div>`;
+<div class="close with">${tableOf(againstTable(against))}</div>`;
 }
 
 function measured({
@@ -403,7 +386,7 @@ function measured({
   startedAt,
   planned,
   cells,
-}: Comparison): string {
+}: Comparison): Markup {
   const { connections } = plan.conditions.at(-1)!;
   const rows: [string, string][] = [
     ['begun', `${new Date(startedAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`],
@@ -450,11 +433,11 @@ function measured({
       conditionText(variant),
       state,
     ]);
-  return `${tableOf({ caption: 'Where and how', head: ['', ''], rows, words: 2 })}
+  return html`${tableOf({ caption: 'Where and how', head: ['', ''], rows })}
 <p>On two cores a fast server and its load limit each other, and other machines order the same architectures differently
 where their kernels, cores and networks differ. Loopback has no distance: what is compared is what a server does, not what
 a network does to it. ${connections >= 1000 ? '' : 'More connections than were measured may turn the order around.'}</p>
-${details('The order of the first two rounds', tableOf({ caption: 'The second goes back the way that the first came', head: ['round', 'architecture', 'condition', 'state'], rows: order, words: 4 }))}`;
+${details('The order of the first two rounds', tableOf({ caption: 'The second goes back the way that the first came', head: ['round', 'architecture', 'condition', 'state'], rows: order }))}`;
 }
 
 function recommendationSection({
@@ -462,6 +445,6 @@ function recommendationSection({
   because,
   unless,
   choice,
-}: Comparison['recommendation']): string {
+}: Comparison['recommendation']): Markup {
   return verdict(choice === null ? 'open' : 'good', headline, [...because, ...unless]);
 }

@@ -2,6 +2,7 @@
 
 import { outcomeWords } from '../load/words.ts';
 import { several } from '../report/figures.ts';
+import type { Table } from '../report/table.ts';
 import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
@@ -14,12 +15,6 @@ import {
   unansweredText,
   verdictText,
 } from './words.ts';
-
-export interface Table {
-  readonly caption: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
 
 type Found = Pick<Run, 'plan' | 'cells' | 'left' | 'end'> & { readonly findings: Findings };
 
@@ -43,6 +38,7 @@ export function tablesOf(found: Found): Table[] {
     return [
       {
         caption: conditionText(condition),
+        align: 'lrllrrrrlrr',
         head,
         rows: rows.map((row) => [
           row.variant.architecture + markOf(row),

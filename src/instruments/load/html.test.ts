@@ -165,7 +165,7 @@ it('the page of a search shows its steps and the run at the knee', async () => {
 
 describe('charts', () => {
   it('have whiskers, gaps, patterns and names', async () => {
-    const lines = await lineChart({
+    const { text: lines } = await lineChart({
       id: 'lines',
       title: 'a <b>',
       description: 'c & d',
@@ -197,7 +197,7 @@ describe('charts', () => {
     expect(lines).toContain('<title id="lines-title">a &lt;b&gt;</title>');
     expect(lines).toContain('<desc id="lines-words">c &amp; d</desc>');
     expectThemed(lines);
-    const bars = await barChart({
+    const { text: bars } = await barChart({
       id: 'bars',
       title: 'bars',
       description: 'bars',
@@ -215,7 +215,7 @@ describe('charts', () => {
   });
 
   it('do not fail where there is nothing to draw', async () => {
-    const empty = await lineChart({
+    const { text: empty } = await lineChart({
       id: 'none',
       title: 'none',
       description: 'none',

@@ -5,11 +5,12 @@ import {
   lineChart,
   type Panel,
   type Point,
-  plain,
   short,
 } from '../report/charts.ts';
 import { count, mebibytes, percent, seconds, several, time, timeOr } from '../report/figures.ts';
-import { details, figure, pageOf, type Table, tableOf, tiles, verdict } from '../report/page.ts';
+import { html, type Markup } from '../report/markup.ts';
+import { details, figure, listOf, pageOf, tableOf, tiles, verdict } from '../report/page.ts';
+import type { Table } from '../report/table.ts';
 import type { Condition } from './conditions.ts';
 import { type Knee, kneeSentence } from './knee.ts';
 import type { Latency, LoadResult, Second, ServerSample } from './result.ts';
@@ -36,38 +37,42 @@ const axisTime = (value: number): string => time(Number(value.toPrecision(3)));
 export async function loadPage(result: LoadResult): Promise<string> {
   const { plan, startedAt } = result;
   const title = `Load on ${targetOf(plan)}`;
-  return pageOf(
+  return pageOf({
     title,
-    `<h1>${plain(title)}</h1>
-<p>${plain(`${capital(planText(plan))}; measured for ${seconds(result.seconds)} from ${new Date(startedAt).toISOString().replace('T', ' ').slice(0, 19)} UTC.`)}</p>
+    body: html`<h1>${title}</h1>
+<p>${capital(planText(plan))}; measured for ${seconds(result.seconds)} from ${new Date(startedAt).toISOString().replace('T', ' ').slice(0, 19)} UTC.</p>
 ${await bodyOf(result)}`,
-  );
+  });
 }
 
-async function bodyOf(result: LoadResult): Promise<string> {
+async function bodyOf(result: LoadResult): Promise<Markup> {
   const { server } = result;
-  return `${verdictOf(result)}
+  return html`${verdictOf(result)}
 ${headline(result)}
 <h2>How long answers took</h2>
 ${await percentiles(result)}
-${tableOf({ caption: 'Response time: from the moment a question was due. Service time: from its real sending.', ...latencyTable(result) })}
+${tableOf(latencyTable(result))}
 <h2>Over time</h2>
 ${await overTime(result)}
 <h2>What became of the questions</h2>
 ${outcomeTable(result)}
 <h2>Who was served</h2>
-<ul>${servedTexts(result).map(item).join('')}</ul>
+${listOf(servedTexts(result).map(capital))}
 ${await overConnections(result)}
-${server === null ? '' : `<h2>What it cost the server</h2>\n<ul>${serverTexts(server).map(item).join('')}</ul>`}
+${
+  server === null
+    ? undefined
+    : html`<h2>What it cost the server</h2>
+${listOf(serverTexts(server).map(capital))}`
+}
 <h2>Plan and place</h2>
 ${planTable(result)}
 ${environmentTable(result)}`;
 }
 
-const item = (text: string) => `<li>${plain(capital(text))}</li>`;
 const capital = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1);
 
-function verdictOf(result: LoadResult): string {
+function verdictOf(result: LoadResult): Markup {
   const { trusted, reasons, notes, interrupted } = result.validity;
   const kind = trusted ? (interrupted ? 'open' : 'good') : 'bad';
   const starved = result.connections.neverAnswered > 0 ? [`${servedTexts(result)[0]}.`] : [];
@@ -78,7 +83,7 @@ function verdictOf(result: LoadResult): string {
   ]);
 }
 
-function headline({ totals, response, service, connections, validity }: LoadResult): string {
+function headline({ totals, response, service, connections, validity }: LoadResult): Markup {
   const { questions, errors, rate, wantedRate } = totals;
   const has = response.count > 0;
   return tiles([
@@ -120,8 +125,8 @@ function headline({ totals, response, service, connections, validity }: LoadResu
 /** Where 90 %, 99 %, 99.9 % stand on the axis, the same distance apart. */
 const place = (percentile: number) => 1 / (1 - percentile / 100);
 
-async function percentiles({ response, service }: LoadResult): Promise<string> {
-  if (response.count === 0) return '<p>There were no answers.</p>';
+async function percentiles({ response, service }: LoadResult): Promise<Markup> {
+  if (response.count === 0) return html`<p>There were no answers.</p>`;
   // The largest of all stands where one answer in so many is above.
   const most = Math.max(10, response.count);
   const curve = (name: string, latency: Latency, look: number): Line => ({
@@ -156,6 +161,7 @@ async function percentiles({ response, service }: LoadResult): Promise<string> {
     'How long the slowest one in ten, in a hundred, in a thousand took. Where the curves part, questions waited to be sent: their connection was still busy with the one before.',
     {
       caption: 'Time by percentile, read from the curve',
+      align: 'lr',
       head: ['percentile', 'response', 'service'],
       rows: [
         ...told
@@ -179,9 +185,9 @@ function percentileText(value: number): string {
   return `${nines < 2 ? 100 - 100 / value : (100 - 100 / value).toFixed(Math.round(nines) - 2)} %`;
 }
 
-async function overTime(result: LoadResult): Promise<string> {
+async function overTime(result: LoadResult): Promise<Markup> {
   const { series, server, totals } = result;
-  if (series.length === 0) return '<p>Nothing was measured.</p>';
+  if (series.length === 0) return html`<p>Nothing was measured.</p>`;
   const lineOf = (name: string, look: number, of: (second: Second) => number | null): Line => ({
     name,
     look,
@@ -387,11 +393,11 @@ function secondsTable({ series, server }: LoadResult): Table {
         ? head
         : [...head, 'CPU', 'switches/s', 'memory', 'threads', 'descriptors', 'accept queue'],
     rows,
-    words: 0,
+    align: 'r',
   };
 }
 
-function outcomeTable({ outcomes, totals }: LoadResult): string {
+function outcomeTable({ outcomes, totals }: LoadResult): Markup {
   const rows = outcomeWords.map(([key, name, what], i) => [
     name,
     what,
@@ -402,13 +408,13 @@ function outcomeTable({ outcomes, totals }: LoadResult): string {
   const isSome = ([, , n]: readonly string[]) => n !== '0';
   const head = ['outcome', 'what it means', 'how many', 'of all questions'];
   const none = rows.filter((row) => !isSome(row)).map(([name]) => name);
-  return `${tableOf({ caption: 'Every question that was due ends as one of these; connections are counted beside them.', head, rows: rows.filter(isSome), words: 2 })}
-<p class="soft">${none.length > 0 ? `None: ${plain(none.join(', '))}.` : ''}</p>`;
+  return html`${tableOf({ caption: 'Every question that was due ends as one of these; connections are counted beside them.', head, rows: rows.filter(isSome), align: 'llr' })}
+<p class="soft">${none.length > 0 ? `None: ${none.join(', ')}.` : ''}</p>`;
 }
 
-async function overConnections({ connections }: LoadResult): Promise<string> {
+async function overConnections({ connections }: LoadResult): Promise<Markup | undefined> {
   const { each } = connections;
-  if (each.length < 3) return '';
+  if (each.length < 3) return undefined;
   const sorted = (of: (one: (typeof each)[number]) => number | null, none: number | null) =>
     each
       .map((one) => of(one) ?? none)
@@ -456,12 +462,12 @@ async function overConnections({ connections }: LoadResult): Promise<string> {
           timeOr(one.firstAnswer),
           timeOr(one.p99),
         ]),
-      words: 0,
+      align: 'r',
     },
   );
 }
 
-function planTable({ plan, validity, totals }: LoadResult): string {
+function planTable({ plan, validity, totals }: LoadResult): Markup {
   const framing =
     plan.framing.kind === 'delimiter'
       ? `questions as they are, answers end with ${JSON.stringify(plan.framing.answerEnd)}`
@@ -488,11 +494,11 @@ function planTable({ plan, validity, totals }: LoadResult): string {
       `${percent(validity.cpu)} of one core${validity.lag === null ? '' : `; behind its schedule by ${time(validity.lag.p50)} (p50), ${time(validity.lag.p99)} (p99), ${time(validity.lag.max)} at most`}`,
     ],
   ];
-  return `${tableOf({ caption: 'The plan, and how far it could be kept', head: ['what', 'how'], rows: rows.map((row) => [...row]), words: 2 })}
-${details('The whole plan, for --plan', `<pre>${plain(JSON.stringify(plan, null, 2))}</pre>`)}`;
+  return html`${tableOf({ caption: 'The plan, and how far it could be kept', head: ['what', 'how'], rows })}
+${details('The whole plan, for --plan', html`<pre>${JSON.stringify(plan, null, 2)}</pre>`)}`;
 }
 
-function environmentTable({ environment }: LoadResult): string {
+function environmentTable({ environment }: LoadResult): Markup {
   const { platform, kernel, cpu, cores, node, mondo, engine, descriptorLimit, somaxconn } =
     environment;
   return tableOf({
@@ -506,7 +512,6 @@ function environmentTable({ environment }: LoadResult): string {
       ],
       ['program', `mondo ${mondo} on Node ${node}, ${engine === 'uring' ? 'io_uring' : 'epoll'}`],
     ],
-    words: 2,
   });
 }
 
@@ -518,17 +523,17 @@ export async function kneePage(knee: Knee, target: readonly Condition[]): Promis
   const title = first === undefined ? 'The knee' : `The knee of ${targetOf(first.plan)}`;
   const wanted = target.map(({ text }) => text).join(' and ');
   const kind = knee.rate === null ? 'bad' : knee.limit === 'server' ? 'good' : 'open';
-  return pageOf(
+  return pageOf({
     title,
-    `<h1>${plain(title)}</h1>
-<p>${plain(`The highest rate that keeps ${wanted}: doubled until it does not, and then closed in on. Each step is a run of its own; one that fails is tried twice.`)}</p>
+    body: html`<h1>${title}</h1>
+<p>${`The highest rate that keeps ${wanted}: doubled until it does not, and then closed in on. Each step is a run of its own; one that fails is tried twice.`}</p>
 ${verdict(kind, kneeSentence(knee, target), [])}
-${steps.length < 2 ? '' : await kneeChart(knee)}
-${best === undefined ? '' : `<h1>The run at ${plain(count(best.rate))} per second</h1>\n${await bodyOf(best.result)}`}`,
-  );
+${steps.length < 2 ? undefined : await kneeChart(knee)}
+${best === undefined ? undefined : html`<h1>The run at ${count(best.rate)} per second</h1>\n${await bodyOf(best.result)}`}`,
+  });
 }
 
-async function kneeChart({ steps }: Knee): Promise<string> {
+async function kneeChart({ steps }: Knee): Promise<Markup> {
   const sorted = [...steps].sort((a, b) => a.rate - b.rate);
   const marks = (said: string, of: (latency: Latency) => number) =>
     sorted
@@ -562,7 +567,7 @@ async function kneeChart({ steps }: Knee): Promise<string> {
         timeOr(result.response.count > 0 ? result.response.p99 : null),
         result.validity.rateRatio === null ? '–' : percent(result.validity.rateRatio),
       ]),
-      words: 3,
+      align: 'lllr',
     },
   );
 }

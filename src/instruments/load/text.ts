@@ -1,6 +1,7 @@
 /** What a run has found, as lines for a terminal. */
 
 import { count, mebibytes, percent, seconds, several, time, timeOr } from '../report/figures.ts';
+import { type Table, tableLines } from '../report/table.ts';
 import type { Latency, LoadResult, ServerSide } from './result.ts';
 import { outcomeWords, planText, targetOf } from './words.ts';
 
@@ -47,28 +48,26 @@ const columns: readonly (readonly [string, (latency: Latency) => number])[] = [
   ['max', ({ max }) => max],
 ];
 
-/** Names and figures of both latencies, for a table. */
-export function latencyTable({ response, service }: Pick<LoadResult, 'response' | 'service'>) {
+/** Both latencies, a row for each. */
+export function latencyTable({
+  response,
+  service,
+}: Pick<LoadResult, 'response' | 'service'>): Table {
   const row = (name: string, latency: Latency) => [
     name,
     ...columns.map(([, of]) => (latency.count === 0 ? '–' : time(of(latency)))),
   ];
   return {
+    caption:
+      'Response time: from the moment a question was due. Service time: from its real sending.',
+    align: 'lr',
     head: ['', ...columns.map(([name]) => name)],
     rows: [row('response', response), row('service', service)],
   };
 }
 
-function latencyLines(result: LoadResult): string[] {
-  const { head, rows } = latencyTable(result);
-  const all = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...all.map((row) => row[i]!.length)));
-  return all.map((row) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(INDENT - 2) : cell.padStart(widths[i]! + 2)))
-      .join(''),
-  );
-}
+const latencyLines = (result: LoadResult): string[] =>
+  tableLines(latencyTable(result), { first: INDENT - 2 }).flat();
 
 function answersText({ totals, validity }: LoadResult): string {
   const { questions, answers, rate, wantedRate } = totals;

@@ -5,6 +5,7 @@
  */
 import type { CustomSeriesOption } from 'echarts/charts';
 import type { EChartsCoreOption } from 'echarts/core';
+import { html, type Markup, trusted } from './markup.ts';
 
 /** What is said of a chart to those who do not see it. */
 interface ChartWords {
@@ -156,7 +157,7 @@ export function short(value: number): string {
 }
 
 /** Lines over a common x axis, in one or more panels. */
-export function lineChart(chart: LineChart): Promise<string> {
+export function lineChart(chart: LineChart): Promise<Markup> {
   const grids: object[] = [];
   const xAxes: object[] = [];
   const yAxes: object[] = [];
@@ -223,7 +224,7 @@ export function lineChart(chart: LineChart): Promise<string> {
 const floorOf = (low: number, isLog: boolean) => (isLog ? Math.max(low, 1e-9) : low);
 
 /** Bars that lie, a row for each category and its name before it. */
-export function barChart(chart: BarChart): Promise<string> {
+export function barChart(chart: BarChart): Promise<Markup> {
   const { categories, groups, value } = chart;
   const bar = groups.length > 2 ? 13 : 16;
   const row = groups.length * (bar + 3) + 12;
@@ -545,7 +546,7 @@ async function load(): Promise<typeof import('echarts/core')> {
   return core;
 }
 
-async function draw(words: ChartWords, height: number, option: EChartsCoreOption): Promise<string> {
+async function draw(words: ChartWords, height: number, option: EChartsCoreOption): Promise<Markup> {
   library ??= load();
   const { init } = await library;
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
@@ -562,31 +563,21 @@ async function draw(words: ChartWords, height: number, option: EChartsCoreOption
   }
 }
 
-/** Words for those who do not see it, the page's colours, and nothing that the drawing does not need. */
-function finished(svg: string, { id, title, description }: ChartWords): string {
-  return (
-    svg
-      .replace(/<style >.*?<\/style>\n?/s, '')
-      .replace(/ (?:class="zr\d+-cls-\d+"|ecmeta_\w+="[^"]*"|pointer-events="\w+")/g, '')
-      .replaceAll(/="[^"]*"/g, (attribute) => attribute.replaceAll(/(\d\.\d\d)\d+/g, '$1'))
-      // ECharts fills empty symbols with white, whatever is around them.
-      .replaceAll('fill="#fff"', 'fill="var(--back)"')
-      .replaceAll(/\bzr\d+-/g, `${id}-`)
-      .replaceAll(/#fe01([0-9a-f]{2})/g, (whole, hex: string) => {
-        const name = VARIABLES[Number.parseInt(hex, 16) - 16];
-        return name === undefined ? whole : `var(${name})`;
-      })
-      .replace(
-        '>',
-        ` role="img" aria-labelledby="${id}-title ${id}-words">\n<title id="${id}-title">${plain(title)}</title>\n<desc id="${id}-words">${plain(description)}</desc>`,
-      )
-  );
+/** Adds the words for readers who do not see the chart, maps the colours to the page's, and removes what a still drawing does not need. */
+function finished(svg: string, { id, title, description }: ChartWords): Markup {
+  const drawn = svg
+    .replace(/<style >.*?<\/style>\n?/s, '')
+    .replace(/ (?:class="zr\d+-cls-\d+"|ecmeta_\w+="[^"]*"|pointer-events="\w+")/g, '')
+    .replaceAll(/="[^"]*"/g, (attribute) => attribute.replaceAll(/(\d\.\d\d)\d+/g, '$1'))
+    // ECharts fills empty symbols with white, whatever is around them.
+    .replaceAll('fill="#fff"', 'fill="var(--back)"')
+    .replaceAll(/\bzr\d+-/g, `${id}-`)
+    .replaceAll(/#fe01([0-9a-f]{2})/g, (whole, hex: string) => {
+      const name = VARIABLES[Number.parseInt(hex, 16) - 16];
+      return name === undefined ? whole : `var(${name})`;
+    });
+  const start = drawn.indexOf('>');
+  return html`${trusted(drawn.slice(0, start))} role="img" aria-labelledby="${id}-title ${id}-words">
+<title id="${id}-title">${title}</title>
+<desc id="${id}-words">${description}</desc>${trusted(drawn.slice(start + 1))}`;
 }
-
-/** Text as HTML and SVG have it. */
-export const plain = (words: string): string =>
-  words
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');

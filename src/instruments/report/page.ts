@@ -1,73 +1,75 @@
-/** The frame that all reports have: one HTML file without script, font or picture from elsewhere, in light and dark. */
-import { plain } from './charts.ts';
+/** The frame of every report page: one HTML file without script, font or picture from elsewhere, in light and dark. */
+import { html, joined, type Markup, type Part, trusted } from './markup.ts';
+import { isNumber, type Table } from './table.ts';
 
-export interface Table {
-  readonly caption: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** How many columns at the left are words; the others are figures, and stand at the right. Default 1. */
-  readonly words?: number;
+export interface Page {
+  readonly title: string;
+  readonly body: Part;
+  /** CSS of this kind of page, after the style that all pages share. */
+  readonly style?: string;
 }
 
-/** A whole page. `body` is HTML; what others wrote goes into it through `plain`. */
-export const pageOf = (title: string, body: string): string => `<!doctype html>
+/** @returns the text of an HTML file */
+export const pageOf = ({ title, body, style = '' }: Page): string =>
+  `${html`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${plain(title)}</title>
-<style>${style}</style>
+<title>${title}</title>
+<style>${trusted(common)}${trusted(style)}</style>
 <main>
 ${body}
 </main>
 </html>
-`;
+`}`;
 
-/** A chart with what it shows below it, and its figures behind a click. */
-export function figure(svg: string, caption: string, figures?: Table): string {
-  const below = figures === undefined ? '' : details('The figures', tableOf(figures));
-  return `<figure><div class="wide">${svg}</div><figcaption>${plain(caption)}</figcaption>${below}</figure>`;
-}
+/** A chart, a caption, and the numbers of the chart behind a click. */
+export const figure = (svg: Markup, caption: string, figures?: Table): Markup =>
+  html`<figure><div class="wide">${svg}</div><figcaption>${caption}</figcaption>${figures && details('The figures', tableOf(figures))}</figure>`;
 
-/** `body` is HTML. */
-export const details = (summary: string, body: string): string =>
-  `<details><summary>${plain(summary)}</summary>${body}</details>`;
+export const details = (summary: string, body: Part): Markup =>
+  html`<details><summary>${summary}</summary>${body}</details>`;
 
-export function tableOf({ caption, head, rows, words = 1 }: Table): string {
-  const row = (cells: readonly string[]) =>
-    cells
-      .map((cell, i) =>
-        i === 0
-          ? `<th scope="row">${plain(cell)}</th>`
-          : `<td${i < words ? '' : ' class="number"'}>${plain(cell)}</td>`,
-      )
-      .join('');
-  const heads = head.map(
-    (cell, i) => `<th scope="col"${i < words ? '' : ' class="number"'}>${plain(cell)}</th>`,
-  );
-  return `<div class="wide"><table><caption>${plain(caption)}</caption>
-<thead><tr>${heads.join('')}</tr></thead>
+/**
+ * The HTML layout of a table. The first cell of each row is its heading.
+ * @param ids of the rows, for links to them
+ */
+export function tableOf(table: Table, ids: readonly string[] = []): Markup {
+  const { caption, head, rows } = table;
+  const side = (column: number) => (isNumber(table, column) ? html` class="number"` : undefined);
+  const row = (cells: readonly string[], index: number) =>
+    html`<tr${ids[index] === undefined ? undefined : html` id="${ids[index]}"`}>${cells.map(
+      (cell, i) =>
+        i === 0 && !isNumber(table, 0)
+          ? html`<th scope="row">${cell}</th>`
+          : html`<td${side(i)}>${cell}</td>`,
+    )}</tr>`;
+  const heads = head.map((cell, i) => html`<th scope="col"${side(i)}>${cell}</th>`);
+  return html`<div class="wide"><table><caption>${caption}</caption>
+<thead><tr>${heads}</tr></thead>
 <tbody>
-${rows.map((cells) => `<tr>${row(cells)}</tr>`).join('\n')}
+${joined(rows.map(row), '\n')}
 </tbody></table></div>`;
 }
 
-/** The few figures that are read first. */
+export const listOf = (items: readonly Part[]): Markup =>
+  html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`;
+
+/** The most important numbers, large. */
 export const tiles = (all: readonly (readonly [name: string, value: string, note?: string])[]) =>
-  `<dl class="tiles">${all
-    .map(
-      ([name, value, note]) =>
-        `<div><dt>${plain(name)}</dt><dd>${plain(value)}</dd>${note === undefined ? '' : `<dd class="note">${plain(note)}</dd>`}</div>`,
-    )
-    .join('')}</dl>`;
+  html`<dl class="tiles">${all.map(
+    ([name, value, note]) =>
+      html`<div><dt>${name}</dt><dd>${value}</dd>${note === undefined ? undefined : html`<dd class="note">${note}</dd>`}</div>`,
+  )}</dl>`;
 
-/** What the whole is to be taken for, in a box: `kind` repeats by its mark and its edge what the words say. */
-export const verdict = (kind: 'good' | 'bad' | 'open', title: string, lines: readonly string[]) =>
-  `<section class="verdict ${kind}"><h2><span aria-hidden="true">${{ good: '✓', bad: '✗', open: '!' }[kind]}</span> ${plain(title)}</h2>${
-    lines.length > 0 ? `<ul>${lines.map((line) => `<li>${plain(line)}</li>`).join('')}</ul>` : ''
-  }</section>`;
+const MARKS = { good: '✓', bad: '✗', open: '!' } as const;
 
-const style = `
+/** The verdict on the whole, in a box. The mark and the edge of `kind` only repeat the words. */
+export const verdict = (kind: keyof typeof MARKS, title: string, lines: readonly string[]) =>
+  html`<section class="verdict ${kind}"><h2><span aria-hidden="true">${MARKS[kind]}</span> ${title}</h2>${lines.length > 0 ? listOf(lines) : undefined}</section>`;
+
+const common = `
 :root { color-scheme: light dark;
   --back: light-dark(#fdfdfb, #191917); --text: light-dark(#20201c, #ecece4);
   --soft: light-dark(#62625a, #a8a89f); --line: light-dark(#e3e3dd, #35352f);

@@ -1,17 +1,43 @@
-/** A table as lines of text: its cells wrapped at words where the lines have a width, else one line for each row. */
+/** The one table of all reports, and its text layout; page.ts has the HTML layout. */
 
-/** Spaces between two columns; where the words do not fit with so many, there is only one. */
+export interface Table {
+  readonly caption: string;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** A letter for each column, `l` for words or `r` for numbers; the last letter stands for all columns after it. Default `l`. */
+  readonly align?: string;
+}
+
+/** Whether a column has numbers, which stand at its right edge. */
+export const isNumber = ({ align = 'l' }: Pick<Table, 'align'>, column: number): boolean =>
+  align[Math.min(column, align.length - 1)] === 'r';
+
+export interface TextLayout {
+  /** Characters that a line may have; default: unlimited. Cells wrap at words. */
+  readonly width?: number | undefined;
+  /** Characters that the first column has at least. */
+  readonly first?: number;
+}
+
+/** Spaces between two columns; one if the words do not fit otherwise. */
 const GAP = 2;
 
-/** @param width how many characters a line may have; `undefined` for as many as it takes */
-export function tableLines(rows: readonly (readonly string[])[], width?: number): string[][] {
-  const { widths, gap } = layout(rows, width ?? Number.POSITIVE_INFINITY);
-  return rows.map((row) => {
+/** The text layout of a table without its caption. @returns for the heading and for each row its lines */
+export function tableLines(
+  table: Omit<Table, 'caption'>,
+  { width = Number.POSITIVE_INFINITY, first = 0 }: TextLayout = {},
+): string[][] {
+  const all = [table.head, ...table.rows];
+  const { widths, gap } = layout(all, width);
+  widths[0] = Math.max(widths[0] ?? 0, first);
+  const padded = (text: string, i: number) =>
+    isNumber(table, i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!);
+  return all.map((row) => {
     const cells = row.map((cell, i) => wrap(cell, widths[i]!));
     const height = Math.max(...cells.map((lines) => lines.length));
     return Array.from({ length: height }, (_, line) =>
       cells
-        .map((lines, i) => (lines[line] ?? '').padEnd(widths[i]!))
+        .map((lines, i) => padded(lines[line] ?? '', i))
         .join(' '.repeat(gap))
         .trimEnd(),
     );

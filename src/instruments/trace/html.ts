@@ -1,41 +1,20 @@
-/** A picture as a page that needs nothing else, with what was found in words below it. */
+/** A picture of a run as a page that needs nothing else, with what was found in tables below it. */
+import { html } from '../report/markup.ts';
+import { pageOf, tableOf } from '../report/page.ts';
+import type { Table } from '../report/table.ts';
 import type { Picture } from './picture.ts';
-import { plain, svgOf } from './svg.ts';
+import { svgOf } from './svg.ts';
 
-export interface Table {
-  readonly caption: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
-
-export function htmlOf(picture: Picture, tables: readonly Table[]): string {
-  const title = plain(picture.title);
-  const cells = (row: readonly string[], tag: 'td' | 'th') =>
-    row.map((cell) => `<${tag}>${plain(cell)}</${tag}>`).join('');
-  const text = tables.map(
-    ({ caption, head, rows }) => `<div class="wide"><table><caption>${plain(caption)}</caption>
-<thead><tr>${cells(head, 'th')}</tr></thead>
-<tbody>${rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('\n')}</tbody></table></div>`,
-  );
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>
-body{font:15px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:1240px;padding:0 1rem}
-svg{max-width:100%;height:auto}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;margin:1.5rem 0;font-variant-numeric:tabular-nums}
-caption{text-align:left;font-weight:600;padding:.3rem 0}
-th,td{text-align:left;padding:.15rem .9rem .15rem 0;border-bottom:1px solid #8884;vertical-align:top}
-td{white-space:pre-wrap}
-</style>
-<main>
-${svgOf(picture)}
-${text.join('\n')}
-</main>
-</html>
+/** The picture is as wide as a page gets, and the tables quote code. */
+const style = `
+main { max-width: 78rem; } main > svg { max-width: 100%; height: auto; }
+main > .wide { margin-top: 1.5rem; } caption { color: var(--text); font-weight: 600; } :is(th, td) { white-space: pre-wrap; } tbody th { font-weight: 400; }
 `;
-}
+
+/** @returns the text of an HTML file */
+export const htmlOf = (picture: Picture, tables: readonly Table[]): string =>
+  pageOf({
+    title: picture.title,
+    style,
+    body: html`${svgOf(picture)}${tables.map((table) => tableOf(table))}`,
+  });

@@ -1,4 +1,5 @@
 /** Draws a picture as SVG that needs nothing else: hatchings say what colours repeat, in light and dark. */
+import { html, joined, type Markup, trusted } from '../report/markup.ts';
 import { duration } from './duration.ts';
 import type { Bar, Kind, Picture, Row } from './picture.ts';
 
@@ -26,25 +27,26 @@ const legend: readonly (readonly [kind: Kind, text: string])[] = [
 
 const classOf = (kind: Kind) => kind.replaceAll(' ', '-');
 
-/** @returns the text of an SVG file */
-export function svgOf(picture: Picture): string {
+/** @returns the whole of an SVG file */
+export function svgOf(picture: Picture): Markup {
   const span = Math.max(1, picture.to - picture.from);
   const scale = (WIDTH - LABELS - RIGHT) / span;
   const x = (t: number) =>
     LABELS + (Math.min(Math.max(t, picture.from), picture.to) - picture.from) * scale;
-  const out: string[] = [];
+  const out: Markup[] = [];
   let y = TITLE;
   for (const note of picture.notes) {
     for (const line of wrapped(note, 170)) {
-      out.push(`<text class="note" x="10" y="${y + 12}">${plain(line)}</text>`);
+      out.push(html`<text class="note" x="10" y="${y + 12}">${line}</text>`);
       y += 17;
     }
   }
   y += 8;
   const top = y;
   for (const { title, note, rows } of picture.groups) {
-    const beside = note === undefined ? '' : `<tspan class="note" dx="10">${plain(note)}</tspan>`;
-    out.push(`<text class="group" x="10" y="${y + 15}">${plain(title)}${beside}</text>`);
+    const beside =
+      note === undefined ? undefined : html`<tspan class="note" dx="10">${note}</tspan>`;
+    out.push(html`<text class="group" x="10" y="${y + 15}">${title}${beside}</text>`);
     y += GROUP;
     for (const row of rows) {
       const height = row.isThin === true ? THIN : ROW;
@@ -60,13 +62,13 @@ export function svgOf(picture: Picture): string {
   );
   const hasMarks = picture.groups.some(({ rows }) => rows.some(({ marks }) => marks.length > 0));
   y = drawLegend(out, y, used, hasMarks);
-  const title = plain(picture.title);
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img" aria-label="${title}">
-<style>${style}</style>
+  const { title } = picture;
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img" aria-label="${title}">
+<style>${trusted(style)}</style>
 <defs>${patterns}</defs>
 <rect class="paper" width="${WIDTH}" height="${y}"/>
 <text class="title" x="10" y="21">${title}</text>
-${out.join('\n')}
+${joined(out, '\n')}
 </svg>
 `;
 }
@@ -77,17 +79,17 @@ function drawRow(
   height: number,
   { from, to }: Pick<Picture, 'from' | 'to'>,
   x: (t: number) => number,
-): string {
+): Markup {
   const [top, tall] = isThin === true ? [y + 3, height - 6] : [y + 4, height - 8];
-  const text = `<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${plain(label)}</text>`;
+  const text = html`<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${label}</text>`;
   const seen = bars.filter((bar) => bar.to >= from && bar.from <= to);
   // Work is drawn upon what it interrupts, so that a moment of it can be seen beside seconds of waiting.
   const drawn = [
-    ...joined(
+    ...merged(
       seen.filter(({ kind }) => kind !== 'working'),
       x,
     ),
-    ...joined(
+    ...merged(
       seen.filter(({ kind }) => kind === 'working'),
       x,
     ),
@@ -95,25 +97,25 @@ function drawRow(
   const rects = drawn.map((bar) => {
     const left = x(bar.from);
     const width = Math.max(bar.kind === 'working' ? MOMENT : 0.4, x(bar.to) - left);
-    const text = plain(`${bar.title}, ${duration(bar.to - bar.from)}`);
-    return `<rect class="${classOf(bar.kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${text}</title></rect>`;
+    const text = oneLine(`${bar.title}, ${duration(bar.to - bar.from)}`);
+    return html`<rect class="${classOf(bar.kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${text}</title></rect>`;
   });
   let last = Number.NEGATIVE_INFINITY;
-  const ticks: string[] = [];
+  const ticks: Markup[] = [];
   for (const { at, title } of marks) {
     if (at < from || at > to) continue;
     const left = x(at);
     if (left - last < 1.5) continue;
     last = left;
     ticks.push(
-      `<path class="mark" d="M${px(left - 3)} ${top - 3}h6l-3 5z"><title>${plain(title)}</title></path>`,
+      html`<path class="mark" d="M${px(left - 3)} ${top - 3}h6l-3 5z"><title>${oneLine(title)}</title></path>`,
     );
   }
-  return [text, ...rects, ...ticks].join('');
+  return joined([text, rects, ticks]);
 }
 
 /** Bars too narrow to be seen become part of their neighbour. */
-function joined(bars: readonly Bar[], x: (t: number) => number): Bar[] {
+function merged(bars: readonly Bar[], x: (t: number) => number): Bar[] {
   const wide: Bar[] = [];
   for (const bar of bars) {
     const last = wide.at(-1);
@@ -131,16 +133,16 @@ function axis(
   top: number,
   bottom: number,
   x: (t: number) => number,
-): string {
+): Markup {
   const step = niceStep((to - from) / 10);
-  const lines: string[] = [];
+  const lines: Markup[] = [];
   for (let at = 0; at <= to - from; at += step) {
     const left = px(x(from + at));
     lines.push(
-      `<path class="grid" d="M${left} ${top}V${bottom}"/><text class="tick" x="${left}" y="${bottom + 15}">${duration(at)}</text>`,
+      html`<path class="grid" d="M${left} ${top}V${bottom}"/><text class="tick" x="${left}" y="${bottom + 15}">${duration(at)}</text>`,
     );
   }
-  return lines.join('');
+  return joined(lines);
 }
 
 /** 1, 2 or 5 times a power of ten. */
@@ -150,10 +152,10 @@ function niceStep(least: number): number {
   return power * 10;
 }
 
-function drawLegend(out: string[], y: number, used: ReadonlySet<Kind>, hasMarks: boolean): number {
+function drawLegend(out: Markup[], y: number, used: ReadonlySet<Kind>, hasMarks: boolean): number {
   let left = 10;
   let line = y;
-  const entry = (symbol: (left: number, top: number) => string, text: string) => {
+  const entry = (symbol: (left: number, top: number) => Markup, text: string) => {
     const width = 30 + text.length * 6.3;
     if (left + width > WIDTH - RIGHT) {
       left = 10;
@@ -161,25 +163,29 @@ function drawLegend(out: string[], y: number, used: ReadonlySet<Kind>, hasMarks:
     }
     out.push(
       symbol(left, line),
-      `<text class="note" x="${left + 24}" y="${line + 11}">${text}</text>`,
+      html`<text class="note" x="${left + 24}" y="${line + 11}">${text}</text>`,
     );
     left += width + 14;
   };
   for (const [kind, text] of legend) {
     if (!used.has(kind)) continue;
     entry(
-      (at, top) => `<rect class="${classOf(kind)}" x="${at}" y="${top}" width="18" height="13"/>`,
+      (at, top) =>
+        html`<rect class="${classOf(kind)}" x="${at}" y="${top}" width="18" height="13"/>`,
       text,
     );
   }
   if (hasMarks) {
     entry(
-      (at, top) => `<path class="mark" d="M${at + 6} ${top + 3}h6l-3 5z"/>`,
+      (at, top) => html`<path class="mark" d="M${at + 6} ${top + 3}h6l-3 5z"/>`,
       'a question is worked on',
     );
   }
   return line + 26;
 }
+
+/** Questions and answers may have line ends; a tooltip shows them as one line. */
+const oneLine = (text: string) => text.replace(/[\t\n\r]/g, '·');
 
 const px = (value: number) => Number(value.toFixed(2));
 
@@ -193,24 +199,15 @@ function wrapped(text: string, width: number): string[] {
   return lines;
 }
 
-export function plain(text: string): string {
-  const escaped = text.replace(
-    /[&<>"]/g,
-    (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c]!,
-  );
-  // XML has no way to say most of them.
-  return escaped.replace(/\p{Cc}/gu, '·');
-}
-
 const hatch = (id: string, size: number, path: string) =>
-  `<pattern id="${id}" width="${size}" height="${size}" patternUnits="userSpaceOnUse"><rect class="${id}-ground" width="${size}" height="${size}"/><path class="${id}-lines" d="${path}"/></pattern>`;
+  html`<pattern id="${id}" width="${size}" height="${size}" patternUnits="userSpaceOnUse"><rect class="${id}-ground" width="${size}" height="${size}"/><path class="${id}-lines" d="${path}"/></pattern>`;
 
-const patterns = [
+const patterns = joined([
   hatch('one', 6, 'M-1 1l2-2M0 6l6-6M5 7l2-2'),
   hatch('any', 8, 'M2 2h1v1h-1zM6 6h1v1h-1z'),
   hatch('sleep', 6, 'M0 3h6'),
   hatch('ask', 6, 'M-1 5l2 2M0 0l6 6M5-1l2 2'),
-].join('');
+]);
 
 const style = `
 text{font:12px system-ui,sans-serif;fill:#1b1b1b}
