@@ -42,15 +42,13 @@ import { parseFraming, parseQuestions, wholePlan } from '../instruments/load/pla
 import { several } from '../instruments/report/figures.ts';
 import { type Table, tableLines } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
-import { SAME_SIGNAL } from './interrupt.ts';
-import { checkOutput, writeOutput } from './output.ts';
-import { CommandError } from './report.ts';
+import { onInterrupt } from './interrupt.ts';
+import { checkOutputs, writeOutputs } from './output.ts';
+import { CommandError, INTERRUPTED } from './report.ts';
 
 /** Besides 1 for what could not be done and 2 for what makes no sense. */
 const REGRESSION = 3;
 const UNTRUSTED = 4;
-/** As a shell says of a program that Ctrl-C has ended. */
-const INTERRUPTED = 130;
 /** More is no comparison any more but a way to keep a machine busy. */
 const MOST_CELLS = 10_000;
 const LONGEST = 12 * 3600;
@@ -65,38 +63,27 @@ export async function compareCommand(
   if (stored !== undefined) checkAlike(plan, stored, options.against!);
   await checkSize(plan);
   // Before the run and not after it: minutes would be lost.
-  for (const file of [options.html, options.json]) {
-    if (file !== undefined && file !== '-') checkOutput(file);
-  }
+  const json = options.json === '-' ? undefined : options.json;
+  checkOutputs([options.html, json]);
   const outline = await outlineOf(plan);
   console.error(outlineText(plan, outline.variants.length));
-  const found = await untilStopped((signal) => compare(plan, { signal, onProgress: tell }));
+  const { signal } = onInterrupt({
+    first() {
+      clearLine();
+      console.error('Stopping; Ctrl-C again ends at once');
+    },
+  });
+  const found = await compare(plan, { signal, onProgress: tell }).finally(clearLine);
   const against = stored === undefined ? undefined : againstOf(found, stored);
-  if (options.html !== undefined) writeOutput(options.html, await htmlPage(found, against));
-  if (options.json !== undefined)
-    writeJson(options.json, { ...found, ...(against && { against }) });
-  if (options.json !== '-') print(found, against);
+  const whole = () => `${JSON.stringify({ ...found, ...(against && { against }) }, null, 2)}\n`;
+  const fault = await writeOutputs([
+    { file: json, text: whole },
+    { file: options.html, text: () => htmlPage(found, against) },
+  ]);
+  if (options.json === '-') process.stdout.write(whole());
+  else print(found, against);
+  if (fault !== undefined) throw fault;
   judge(found, against);
-}
-
-/** The first Ctrl-C aborts the signal; another one ends this process, and with it all that it has started. */
-async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const stopping = new AbortController();
-  const letGo = () => void process.off('SIGINT', stop).off('SIGTERM', stop);
-  const stop = () => {
-    if (stopping.signal.aborted) return;
-    clearLine();
-    console.error('Stopping; Ctrl-C again ends at once');
-    stopping.abort();
-    setTimeout(letGo, SAME_SIGNAL).unref();
-  };
-  process.on('SIGINT', stop).on('SIGTERM', stop);
-  try {
-    return await work(stopping.signal);
-  } finally {
-    letGo();
-    clearLine();
-  }
 }
 
 /** @throws CommandError with the exit code for what is wrong, the gravest first */
@@ -310,10 +297,4 @@ function halvesOf({ caption, head, rows, align = 'l' }: Table): Table[] {
     rows: rows.map((row) => part(row)),
     align: part([...letters]).join(''),
   }));
-}
-
-function writeJson(file: string, value: object): void {
-  const text = `${JSON.stringify(value, null, 2)}\n`;
-  if (file === '-') process.stdout.write(text);
-  else writeOutput(file, text);
 }

@@ -1,51 +1,89 @@
-/** Ctrl-C for a command that serves: the first one has it stop in order, a second one at once. */
+/** Ctrl-C, by one rule for all commands: the first one ends the work in order, a later one ends it at once. */
 import type { Server } from '../host/server.ts';
 
 /**
- * Ctrl-C through npm comes twice, from the terminal and from npm: a second signal within this many ms is
- * the same one.
+ * One Ctrl-C may arrive several times: from the terminal, from npm, from npx. Signals within this many ms of the
+ * first are the same one.
  */
-export const SAME_SIGNAL = 300;
+export const SAME_SIGNAL = 1000;
 
 export interface Interruption {
-  /** Resolves with the first SIGINT or SIGTERM, or as whoever read the output has left, as in `| head`. */
+  /** Aborted with the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+  /** Resolves with the first, or when the reader of standard output has left, as in `| head` (a server only). */
   readonly interrupted: Promise<void>;
   /** Resolves with the second. */
   readonly interruptedAgain: Promise<void>;
-  /** Whether one has come. */
+  /** True once one has come. */
   readonly isInterrupted: boolean;
-  /** As if one had come. */
+  /** Does what a signal does. */
   interrupt(): void;
 }
 
+/** What a command does; each is called once. */
+interface Reactions {
+  readonly first?: () => void;
+  /** Default: the signal ends this process, as if it were not handled. */
+  readonly again?: (signal: NodeJS.Signals) => void;
+}
+
 /**
- * To be called before the server starts: a signal that comes meanwhile must not leave workers behind.
- *
- * @param server gives the one that a second signal ends; as long as there is none, it ends this process
+ * For a command that measures. The handlers stay until the process ends: the second delivery of one Ctrl-C must not
+ * end it while it writes what it has measured.
  */
-export function listenForInterrupt(server: () => Server | undefined): Interruption {
+export function onInterrupt(
+  { first = () => {}, again = endBy }: Reactions = {},
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'],
+): Interruption {
+  const stopping = new AbortController();
   const { promise: interrupted, resolve } = Promise.withResolvers<void>();
   const { promise: interruptedAgain, resolve: resolveAgain } = Promise.withResolvers<void>();
-  let firstSignal: number | undefined;
-  const interrupt = () => {
-    resolve();
-    firstSignal ??= performance.now();
-    if (performance.now() - firstSignal <= SAME_SIGNAL) return;
-    resolveAgain();
+  let firstAt: number | undefined;
+  let isOver = false;
+  const interrupt = (signal: NodeJS.Signals = 'SIGINT') => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      first();
+      stopping.abort();
+      resolve();
+    } else if (!isOver && performance.now() - firstAt > SAME_SIGNAL) {
+      isOver = true;
+      resolveAgain();
+      again(signal);
+    }
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  return {
+    signal: stopping.signal,
+    interrupted,
+    interruptedAgain,
+    get isInterrupted() {
+      return firstAt !== undefined;
+    },
+    interrupt: () => interrupt(),
+  };
+}
+
+/** Processes that this one has started end with it. */
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+/**
+ * For a command that serves. Call it before the server starts: a signal that comes before must not leave workers
+ * behind.
+ *
+ * @param server gives the server that a second signal ends; as long as there is none, it ends this process
+ */
+export function listenForInterrupt(server: () => Server | undefined): Interruption {
+  const again = () => {
     const current = server();
     // Its service is still being loaded, and may be for ever: the workers end with this process.
     if (current === undefined) process.exit();
     void current.close({ deadline: 0 });
   };
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
-  process.stdout.on('error', interrupt);
-  return {
-    interrupted,
-    interruptedAgain,
-    get isInterrupted() {
-      return firstSignal !== undefined;
-    },
-    interrupt,
-  };
+  const interruption = onInterrupt({ again });
+  process.stdout.on('error', interruption.interrupt);
+  return interruption;
 }

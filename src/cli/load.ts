@@ -34,15 +34,14 @@ import {
 import type { LoadResult, Run } from '../instruments/load/result.ts';
 import { runLoad } from '../instruments/load/run.ts';
 import { summaryLines } from '../instruments/load/text.ts';
+import { onInterrupt } from './interrupt.ts';
 import type { LoadOptions, LoadOutput } from './load-options.ts';
-import { writeOutput } from './output.ts';
+import { checkOutputs, writeOutput, writeOutputs } from './output.ts';
 import { ProgressReport } from './progress.ts';
-import { CommandError } from './report.ts';
+import { CommandError, INTERRUPTED } from './report.ts';
 
 const FAILED_CONDITION = 3;
 const NOT_TRUSTED = 4;
-/** As a shell says of a program that Ctrl-C has ended. */
-const INTERRUPTED = 130;
 
 export async function loadCommand(host: string | undefined, options: LoadOptions): Promise<void> {
   const plan = planFrom(host, options, Date.now());
@@ -53,18 +52,14 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
     return;
   }
   checkConditions(conditions, target.length > 0 ? { ...plan, loop: 'open' } : plan);
-  openOutputs(options);
-  const stopping = new AbortController();
-  const stop = () => stopping.abort();
-  // Once: the second one ends this process at once.
-  process.once('SIGINT', stop).once('SIGTERM', stop);
-  try {
-    if (target.length > 0) await knee(plan, target, conditions, options, stopping.signal);
-    else await once(plan, conditions, options, stopping.signal);
-  } finally {
-    process.off('SIGINT', stop).off('SIGTERM', stop);
-  }
+  // Before a run and not after it: it may not come again.
+  checkOutputs(filesOf(options));
+  const { signal } = onInterrupt();
+  if (target.length > 0) await knee(plan, target, conditions, options, signal);
+  else await once(plan, conditions, options, signal);
 }
+
+const filesOf = ({ csv, hlog, html }: LoadOutput) => [csv, hlog, html];
 
 const conditionsOf = (texts: readonly string[] = []): Condition[] => texts.map(parseCondition);
 
@@ -86,37 +81,38 @@ export async function mergeCommand(files: readonly string[], options: LoadOutput
   const conditions = conditionsOf(options.failIf);
   const run = merged(files.map((name) => ({ name, run: parseHlog(readInput(name), name) })));
   checkConditions(conditions, run.result.plan);
-  // Not before all is read: what is written may be one of them.
-  openOutputs(options);
+  checkOutputs(filesOf(options));
   await put(run, options);
   judge(run.result, conditions, options);
 }
 
-/** Before a run and not after it: it may not come again. */
-function openOutputs({ csv, hlog, html }: LoadOutput): void {
-  for (const file of [csv, hlog, html]) if (file !== undefined) writeOutput(file, '');
-}
-
 async function put(run: Run, options: LoadOutput): Promise<void> {
   const { result } = run;
-  await putFiles(run, options, async () => {
+  const fault = await putFiles(run, options, async () => {
     const { loadPage } = await import('../instruments/load/html.ts');
     return loadPage(result);
   });
   console.log(
     options.json === true ? JSON.stringify(result, null, 2) : summaryLines(result).join('\n'),
   );
+  if (fault !== undefined) throw fault;
 }
 
-async function putFiles(
-  run: Run,
+/** @returns the first fault: what is printed must not be lost with a file */
+const putFiles = (
+  run: Run | undefined,
   { csv, hlog, html }: LoadOutput,
   page: () => Promise<string>,
-): Promise<void> {
-  if (csv !== undefined) writeOutput(csv, csvOf(run.result));
-  if (hlog !== undefined) writeOutput(hlog, hlogOf(run));
-  if (html !== undefined) writeOutput(html, await page());
-}
+): Promise<unknown> =>
+  writeOutputs([
+    ...(run === undefined
+      ? []
+      : [
+          { file: csv, text: () => csvOf(run.result) },
+          { file: hlog, text: () => hlogOf(run) },
+        ]),
+    { file: html, text: page },
+  ]);
 
 /** @throws CommandError with the exit code for what is wrong, the gravest first */
 function judge(result: LoadResult, conditions: readonly Condition[], { json }: LoadOutput): void {
@@ -192,14 +188,14 @@ async function knee(
     const { kneePage } = await import('../instruments/load/html.ts');
     return kneePage(found, target);
   };
-  if (run !== undefined) await putFiles(run, options, page);
-  else if (options.html !== undefined) writeOutput(options.html, await page());
+  const fault = await putFiles(run, options, page);
   const texts = target.map(({ text }) => text);
   console.log(
     options.json === true
       ? JSON.stringify({ schema: 'mondo-knee-1', target: texts, ...found }, null, 2)
       : kneeLines(found, target).join('\n'),
   );
+  if (fault !== undefined) throw fault;
   judgeKnee(found, conditions, best?.result, options);
 }
 

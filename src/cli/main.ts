@@ -5,7 +5,7 @@ import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
 import { compareHelp, compareOptions } from './compare-options.ts';
 import { loadHelp, loadOptions, outputOptions } from './load-options.ts';
-import { quitOnBrokenPipe, report } from './report.ts';
+import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
 
 /** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` and `compare` have more. */
 const USAGE = 2;
@@ -304,6 +304,7 @@ function usageError(text: string): string {
   return `mondo: ${plain}; add --help for what there is`;
 }
 
+outliveStandardError();
 quitOnBrokenPipe();
 try {
   if (process.argv.length > 2) await program.parseAsync();

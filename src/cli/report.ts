@@ -2,6 +2,9 @@
 import { ServeError } from '../host/errors.ts';
 import { NoSystemCallsError } from '../os/libc.ts';
 
+/** The exit code that a shell shows for a program that Ctrl-C has ended. */
+export const INTERRUPTED = 130;
+
 /** Something that the user can do something about. */
 export class CommandError extends Error {
   override name = 'CommandError';
@@ -29,6 +32,14 @@ export function report(error: unknown): number {
   // Of what no command has asked for beforehand.
   console.error(error instanceof NoSystemCallsError ? `mondo: ${error.message}` : error);
   return 1;
+}
+
+/**
+ * What goes to standard error is about the work and not its result. A full disk there, or a reader that has left, must
+ * not fail the command: results and exit codes do not depend on it.
+ */
+export function outliveStandardError(): void {
+  process.stderr.on('error', () => {});
 }
 
 /**

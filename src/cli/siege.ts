@@ -10,7 +10,8 @@ import { matrixLines } from '../instruments/siege/matrix.ts';
 import type { Mode } from '../instruments/siege/settings.ts';
 import { fallen, siege } from '../instruments/siege/siege.ts';
 import { lineOf } from '../instruments/siege/words.ts';
-import { writeOutput } from './output.ts';
+import { onInterrupt } from './interrupt.ts';
+import { checkOutputs, writeOutputs } from './output.ts';
 import { CommandError } from './report.ts';
 
 interface Options {
@@ -27,27 +28,22 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   const architectures = names.length > 0 ? names.map(architectureNamed) : architectureNames;
   const chosen = options.attack.length > 0 ? options.attack.map(attackOf) : attacks;
   requireSystemCalls('lay siege');
-  const stopping = new AbortController();
-  const stop = () => {
-    console.error('Ending with this cell; Ctrl-C again ends at once');
-    stopping.abort();
-  };
-  // Once: the second one ends this process, and with it all that it has started.
-  process.once('SIGINT', stop);
   // Before the siege and not after it: minutes would be lost.
-  if (options.html !== undefined) writeOutput(options.html, '');
+  checkOutputs([options.html]);
+  const { signal } = onInterrupt({
+    first: () => console.error('Ending with this cell; Ctrl-C again ends at once'),
+  });
   const report = await siege(
     {
       architectures: [...new Set(architectures)],
       attacks: [...new Set(chosen)],
       modes: options.limits === 'both' ? ['off', 'on'] : [options.limits],
       duration: options.seconds * 1000,
-      signal: stopping.signal,
+      signal,
     },
     (what, done, all) => console.error(`[${done}/${all}] ${lineOf(what)}`),
   );
-  process.off('SIGINT', stop);
-  if (options.html !== undefined) writeOutput(options.html, htmlPage(report));
+  const fault = await writeOutputs([{ file: options.html, text: () => htmlPage(report) }]);
   // A void grade, and a recovery that did not come, are null.
   const orNull = (_: string, value: unknown) => value ?? null;
   if (options.json === true) console.log(JSON.stringify(report, orNull, 2));
@@ -55,6 +51,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
     const width = process.stdout.isTTY ? process.stdout.columns : undefined;
     console.log(matrixLines(report, width).join('\n'));
   }
+  if (fault !== undefined) throw fault;
   const done = report.cells.length + report.missing.length;
   if (done < report.planned) {
     throw new CommandError(`Stopped by Ctrl-C after ${done} of ${report.planned} cells`);

@@ -8,7 +8,7 @@ import { chromeTrace } from '../instruments/trace/chrome.ts';
 import { compareTraces } from '../instruments/trace/compare.ts';
 import { duration } from '../instruments/trace/duration.ts';
 import { htmlOf } from '../instruments/trace/html.ts';
-import { type Picture, pictureOf } from '../instruments/trace/picture.ts';
+import { pictureOf } from '../instruments/trace/picture.ts';
 import { Printer, seconds } from '../instruments/trace/printer.ts';
 import { fileName, sourceLine } from '../instruments/trace/source-text.ts';
 import { type LineSum, Summary } from '../instruments/trace/summary.ts';
@@ -16,9 +16,9 @@ import { svgOf } from '../instruments/trace/svg.ts';
 import { Timeline } from '../instruments/trace/timeline.ts';
 import { startTrace } from '../instruments/trace/tracer.ts';
 import { parseLimits } from '../limits/limits.ts';
-import { listenForInterrupt } from './interrupt.ts';
-import { checkOutput, writeOutput } from './output.ts';
-import { CommandError } from './report.ts';
+import { listenForInterrupt, onInterrupt } from './interrupt.ts';
+import { checkOutputs, writeOutputs } from './output.ts';
+import { CommandError, INTERRUPTED } from './report.ts';
 
 interface Options extends ServeOptions {
   readonly limit: readonly string[];
@@ -58,7 +58,7 @@ export async function traceCommand(
     ...rest
   } = options;
   const serving: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
-  for (const file of [out, svg, html]) if (file !== undefined) checkOutput(file);
+  checkOutputs([out, svg, html]);
   if (compare !== undefined) {
     await compared(
       [...(architecture === undefined ? [] : [architecture]), ...compare],
@@ -123,15 +123,16 @@ export async function traceCommand(
   if (summary === true) printSummary(sums.lines());
   console.log(`\n${sentence}`);
   const title = `mondo trace ${architecture}`;
-  if (out !== undefined) writeOutput(out, JSON.stringify(chromeTrace(timeline, title)));
-  if (svg !== undefined || html !== undefined) {
-    const picture = pictureOf(timeline, title, sentence);
-    if (svg !== undefined) writeOutput(svg, svgOf(picture).text);
-    if (html !== undefined) writeOutput(html, htmlOf(picture, tablesOf(timeline, sums.lines())));
-  }
+  const picture = () => pictureOf(timeline, title, sentence);
+  const fault = await writeOutputs([
+    { file: out, text: () => JSON.stringify(chromeTrace(timeline, title)) },
+    { file: svg, text: () => svgOf(picture()).text },
+    { file: html, text: () => htmlOf(picture(), tablesOf(timeline, sums.lines())) },
+  ]);
   if (timeline.dropped > 0) {
     console.error(`The pictures end early: ${timeline.dropped} calls were more than they hold`);
   }
+  if (fault !== undefined) throw fault;
 }
 
 /** A table of lines, with a column more where a `yield` or `await` gave the thread away. */
@@ -195,17 +196,23 @@ async function compared(
       `Cannot use --${odd} with --compare: it plays its own clients, and has --svg and --html for the picture`,
     );
   }
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-    process.once(signal, () => stopping.abort());
-  const { picture, compared: runs } = await compareTraces(
-    [...new Set(names.map(architectureNamed))],
+  const { signal } = onInterrupt({}, ['SIGINT', 'SIGTERM', 'SIGHUP']);
+  const architectures = [...new Set(names.map(architectureNamed))];
+  const {
+    picture,
+    compared: runs,
+    interrupted,
+  } = await compareTraces(
+    architectures,
     serving,
     (name) => console.error(`Tracing ${name}`),
-    stopping.signal,
-  ).catch((error) => {
-    throw stopping.signal.aborted ? new CommandError('Comparison interrupted') : error;
-  });
+    signal,
+  );
+  const interruption = new CommandError(
+    `Interrupted after ${runs.length} of ${architectures.length} architectures`,
+    { exitCode: INTERRUPTED },
+  );
+  if (runs.length === 0) throw interruption;
   const head = ['architecture', 'client', 'waited in all', 'longest', ''];
   const rows = runs.flatMap(({ architecture, clients }) =>
     clients.map(({ name, waited, longest, ending }) => [
@@ -220,15 +227,11 @@ async function compared(
   console.log();
   for (const { architecture, sentence } of runs) console.log(`${architecture}: ${sentence}`);
   const caption = 'How long each client waited for its answers';
-  save(picture, [{ caption, head, rows }], options.svg, options.html);
-}
-
-function save(
-  picture: Picture,
-  tables: readonly Table[],
-  svg: string | undefined,
-  html: string | undefined,
-): void {
-  if (svg !== undefined) writeOutput(svg, svgOf(picture).text);
-  if (html !== undefined) writeOutput(html, htmlOf(picture, tables));
+  const tables = [{ caption, head, rows }];
+  const fault = await writeOutputs([
+    { file: options.svg, text: () => svgOf(picture).text },
+    { file: options.html, text: () => htmlOf(picture, tables) },
+  ]);
+  if (fault !== undefined) throw fault;
+  if (interrupted) throw interruption;
 }

@@ -69,7 +69,12 @@ function ask(program: string, words: readonly string[]): string | undefined {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     }).trim();
-  } catch {
-    return undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return undefined;
+    throw new ServeError(
+      'failed',
+      `Cannot look up "${words.at(-1)}": there is no program "${program}" on the PATH; give numbers with --user and --group`,
+      { cause: error },
+    );
   }
 }

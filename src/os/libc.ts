@@ -147,6 +147,7 @@ export const libc = {
     ) => Int
   >('long syscall(long, int, uintptr_t, int, uintptr_t, uintptr_t, size_t)'),
   memfd_create: declare<(name: string, flags: Int) => Int>('int memfd_create(str, uint)'),
+  mkfifo: declare<(path: string, mode: Int) => Int>('int mkfifo(str, uint)'),
   ftruncate: declare<(fd: Int, length: Int) => Int>('int ftruncate(int, intptr_t)'),
   mmap: declare<
     (address: Address, length: Int, protection: Int, flags: Int, fd: Int, offset: Int) => Address

@@ -213,19 +213,6 @@ test('Ctrl-C ends it with what there is, and that is never a pass', async () => 
   await until('all that it started to end', () => !started.some(isAlive));
 });
 
-test('Ctrl-C twice ends it at once, and with it all that it started', async () => {
-  await using process = spawnMondo('compare', 'epoll', '--seconds', '30', '--connections', '2');
-  const started = await until('the server to be there', () => {
-    const all = descendantsOf(process.pid);
-    return all.length >= 2 && all;
-  });
-  process.signalGroup('SIGINT');
-  await until('the first to be heard', () => process.stderr.includes('Ctrl-C again'));
-  process.signalGroup('SIGINT');
-  await process.ended();
-  await until('all that it started to end', () => !started.some(isAlive));
-});
-
 test('what makes no sense is told before anything starts', async () => {
   const ended = await Promise.all([
     runMondo('compare', 'apache'),

@@ -7,7 +7,13 @@ import { attackNamed, attacks } from '../../src/instruments/siege/attacks.ts';
 import type { Cell } from '../../src/instruments/siege/cell.ts';
 import { isEnough } from '../../src/instruments/siege/intensity.ts';
 import { type Report, siege } from '../../src/instruments/siege/siege.ts';
-import { descendantsOf, isAlive, runMondo, spawnMondo } from '../support/processes.ts';
+import {
+  descendantsOf,
+  isAlive,
+  runMondo,
+  spawnMondo,
+  untilAnotherSignal,
+} from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-siege-'));
@@ -129,6 +135,7 @@ test.concurrent('Ctrl-C twice ends it at once, and with it all that it started',
   });
   process.signalGroup('SIGINT');
   await until('the first to be heard', () => process.stderr.includes('Ctrl-C again'));
+  await untilAnotherSignal();
   process.signalGroup('SIGINT');
   await process.ended();
   expect(process.child.signalCode).toBe('SIGINT');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { SAME_SIGNAL } from '../../src/cli/interrupt.ts';
 import { PATIENCE, until, within } from './until.ts';
 
 export { descendantsOf } from './kernel.ts';
@@ -73,6 +74,12 @@ export const spawnMondo = (...args: string[]) => new Process(process.execPath, [
 export async function runMondo(...args: string[]): Promise<Ended> {
   await using process = spawnMondo(...args);
   return await process.ended();
+}
+
+/** Resolves when the command takes a signal no longer for the one that was sent before this call. */
+export function untilAnotherSignal(): Promise<unknown> {
+  const sentAt = performance.now();
+  return until('a signal to be another one', () => performance.now() - sentAt > 1.1 * SAME_SIGNAL);
 }
 
 /** True if the process exists and is not a zombie, which only waits for its parent to take note. */

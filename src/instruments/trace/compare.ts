@@ -59,27 +59,37 @@ type Ending = 'answered' | 'ended by the server' | 'gave up';
 
 /**
  * @param told is called before each architecture begins
- * @param signal ends it early: then it rejects, and no server is left
+ * @param signal ends it early, and no server is left: the result has the architectures that were whole
  */
 export async function compareTraces(
   architectures: readonly string[],
   options: ServeOptions,
   told: (architecture: string) => void,
   signal: AbortSignal = new AbortController().signal,
-): Promise<{ readonly picture: Picture; readonly compared: readonly Compared[] }> {
+): Promise<{
+  readonly picture: Picture;
+  readonly compared: readonly Compared[];
+  readonly interrupted: boolean;
+}> {
   const groups: Group[] = [];
   const compared: Compared[] = [];
   let to = 0;
   for (const architecture of architectures) {
+    if (signal.aborted) break;
     told(architecture);
     const serving = { ...options, architecture, port: 0, host: '127.0.0.1' };
-    const run = await traceOne(serving, signal);
+    const run = await traceOne(serving, signal).catch((error) => {
+      // Half a conversation compares with nothing.
+      if (!signal.aborted) throw error;
+    });
+    if (run === undefined) break;
     groups.push({ title: architecture, note: noteOf(run.clients), rows: run.rows });
     compared.push({ architecture, sentence: run.sentence, clients: run.clients });
     to = Math.max(to, run.length);
   }
   const title = 'The same four clients with each';
-  return { picture: { title, notes: [story], from: 0, to, groups }, compared };
+  const picture = { title, notes: [story], from: 0, to, groups };
+  return { picture, compared, interrupted: compared.length < architectures.length };
 }
 
 const noteOf = (clients: Compared['clients']): string => {

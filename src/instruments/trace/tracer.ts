@@ -1,5 +1,4 @@
 /** Starts a server whose workers tell what they do, and hears them. */
-import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -20,6 +19,7 @@ import { serve } from '../../host/serve.ts';
 import type { Server } from '../../host/server.ts';
 import type { ServerEvent } from '../../host/server-event.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
+import { makeFifo } from '../../os/fifo.ts';
 import { PROBE, type ProbeConfig, recordReader, type TraceRecord } from './records.ts';
 import { isTraced } from './which.ts';
 
@@ -83,11 +83,7 @@ export async function startTrace(
       `Cannot tell lines by "${path}": there is no such file; name a file or folder, seen from where you are`,
     );
   }
-  const folder = mkdtempSync(join(tmpdir(), pipePrefix(process.pid)));
-  const pipe = join(folder, 'pipe');
-  execFileSync('mkfifo', ['-m', '622', pipe]);
-  // Workers may be somebody else, who may write but not read.
-  chmodSync(folder, 0o711);
+  const { folder, pipe } = makePipe();
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
   // As long as somebody has it open to write, there is no end of it.
   const writing = openSync(pipe, 'w');
@@ -164,6 +160,28 @@ export async function startTrace(
       tidyUp();
     },
   };
+}
+
+/** @throws ServeError where the temporary folder has no room for it */
+function makePipe(): { readonly folder: string; readonly pipe: string } {
+  let folder: string | undefined;
+  try {
+    folder = mkdtempSync(join(tmpdir(), pipePrefix(process.pid)));
+    const pipe = join(folder, 'pipe');
+    makeFifo(pipe, 0o622);
+    // Workers may be of another user, who may write but not read; the umask has taken that away.
+    chmodSync(pipe, 0o622);
+    chmodSync(folder, 0o711);
+    return { folder, pipe };
+  } catch (error) {
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new ServeError(
+      'failed',
+      `Cannot trace: cannot make a named pipe in "${tmpdir()}": ${code ?? message}; set TMPDIR to a folder that you may write to`,
+      { cause: error },
+    );
+  }
 }
 
 /** The service's own folder: it may be of several modules. */

@@ -1,0 +1,200 @@
+/**
+ * What a command has measured reaches its reader and its files: whatever becomes of standard error, however often one
+ * Ctrl-C is delivered, and whatever fails before there is a result.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Server } from '../../src/host/server.ts';
+import { serve } from '../../src/index.ts';
+import { mondo, Process, runMondo, spawnMondo } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-results-'));
+const fileOf = (name: string) => join(folder, name);
+const textOf = (name: string) => readFileSync(fileOf(name), 'utf8');
+
+let server: Server;
+let load: string[];
+beforeAll(async () => {
+  server = await serve({ architecture: 'epoll', port: 0 });
+  load = [
+    ...['load', '127.0.0.1', '-p', String(server.port), '-c', '4', '--max-lag', '1m'],
+    ...['--grace', '100ms'],
+  ];
+});
+afterAll(async () => {
+  await server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const compare = [
+  ...['compare', 'epoll', '--connections', '2', '--silent', '0', '--seconds', '0.2'],
+  ...['--warm-up', '0.1', '--unpinned'],
+];
+const siege = ['siege', 'epoll', '--attack', 'vanish', '--limits', 'on', '--seconds', '1'];
+
+describe.each([
+  ['has no room', (words: string[]) => shell('2>/dev/full', words)],
+  ['has lost its reader', (words: string[]) => withoutReader(words)],
+])('where standard error %s', (_, start) => {
+  test.concurrent.each([
+    ['load', () => [...load, '--rate', '100', '--duration', '2s', '--json']],
+    [
+      'load --find-knee',
+      () => [...load, '--find-knee', 'p99<1us', '--rate', '2', '--duration', '1s', '--json'],
+    ],
+    ['compare', () => [...compare, '--rounds', '2', '--json', '-']],
+    ['siege', () => [...siege, '--json']],
+  ])(
+    'the result of %s is whole',
+    async (name, words) => {
+      await using process = start(words());
+      const { code, stdout } = await process.ended(60_000);
+      expect(JSON.parse(stdout)).toBeTypeOf('object');
+      // Exit codes say what they always say: this target cannot be kept, and a busy machine is not to be trusted.
+      expect(code).toBeOneOf(name === 'load --find-knee' ? [3, 4] : [0, 1, 4]);
+    },
+    60_000,
+  );
+});
+
+const shell = (redirection: string, words: readonly string[]) =>
+  new Process('sh', ['-c', `exec "$@" ${redirection}`, 'sh', process.execPath, mondo, ...words]);
+
+function withoutReader(words: readonly string[]): Process {
+  const process = spawnMondo(...words);
+  process.child.stderr.destroy();
+  return process;
+}
+
+describe('one Ctrl-C that is delivered several times', () => {
+  /** As npx does it. */
+  async function interrupt(process: Process): Promise<void> {
+    process.signalGroup('SIGINT');
+    await sleep(20);
+    process.signalGroup('SIGINT');
+  }
+
+  test.concurrent('leaves what load has measured', async () => {
+    const [hlog, csv] = [fileOf('twice.hlog'), fileOf('twice.csv')];
+    await using process = spawnMondo(...load, '--duration', '100s', '--hlog', hlog, '--csv', csv);
+    await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr), 20_000);
+    await interrupt(process);
+    const { code, stdout } = await process.ended();
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/^response +[\d.]+/m);
+    expect(textOf('twice.hlog')).toMatch(/^Tag=response,/m);
+    expect(textOf('twice.csv').split('\n').length).toBeGreaterThan(2);
+  });
+
+  test.concurrent('leaves what a search for the knee has tried', async () => {
+    const html = fileOf('twice.html');
+    await using process = spawnMondo(
+      ...[...load, '--find-knee', 'p99<100s', '--rate', '10', '--duration', '1s', '--html', html],
+    );
+    await until('the first step', () => /per second: /.test(process.stderr), 20_000);
+    await interrupt(process);
+    const { code, stdout } = await process.ended();
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/per second: kept/);
+    expect(textOf('twice.html')).toContain('</html>');
+  });
+
+  test.concurrent('leaves the cells of a siege', async () => {
+    const html = fileOf('siege.html');
+    await using process = spawnMondo(
+      ...['siege', 'epoll', '--limits', 'on', '--seconds', '1', '--html', html],
+    );
+    await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr), 30_000);
+    await interrupt(process);
+    const { code, stdout, stderr } = await process.ended();
+    expect(stderr).toMatch(/Stopped by Ctrl-C after [12] of \d+ cells\n$/);
+    expect(code).toBe(1);
+    expect(stdout).not.toBe('');
+    expect(textOf('siege.html')).toContain('</html>');
+  });
+
+  test.concurrent('leaves the rounds of a comparison', async () => {
+    const json = fileOf('compare.json');
+    await using process = spawnMondo(...compare, '--rounds', '100', '--json', json);
+    await until('a measurement', () => /^\[1\/100\]/m.test(process.stderr), 30_000);
+    await interrupt(process);
+    expect(await process.ended()).toMatchObject({ code: 130 });
+    expect(JSON.parse(textOf('compare.json')).end).toBe('interrupted');
+  });
+
+  test.concurrent('leaves the architectures that were traced', async () => {
+    const svg = fileOf('compare.svg');
+    await using process = spawnMondo(
+      ...['trace', '--compare', 'epoll', 'poll', 'select', '--svg', svg],
+    );
+    await until('the second to begin', () => /Tracing poll/.test(process.stderr), 30_000);
+    await interrupt(process);
+    const { code, stdout, stderr } = await process.ended();
+    expect(stderr).toMatch(/mondo: Interrupted after [12] of 3 architectures\n$/);
+    expect(code).toBe(130);
+    expect(stdout).toMatch(/^epoll +client 1 /m);
+    expect(textOf('compare.svg')).toContain('</svg>');
+  });
+});
+
+describe('a file stays what it was', () => {
+  test.concurrent.each([
+    ['load', ['load', 'nosuchhost.invalid', '--hlog']],
+    ['load', ['load', 'nosuchhost.invalid', '--csv']],
+    ['load', ['load', 'nosuchhost.invalid', '--html']],
+    ['load', ['load', '127.0.0.1', '--save-plan', 'FILE', '--connections', '0']],
+    ['load merge', ['load', 'merge', 'none/1.hlog', '--hlog']],
+    ['siege', ['siege', 'epoll', '--attack', 'none', '--html']],
+    ['compare', ['compare', 'epoll', '--connections', '0', '--json']],
+    ['trace', ['trace', 'single', 'nosuchhost.invalid', '--out']],
+  ] as const)('where %s fails: %j', async (_, words) => {
+    const file = fileOf(words.join('-').replaceAll('/', ''));
+    writeFileSync(file, 'old');
+    const named = words.includes('FILE' as never);
+    const { code } = await runMondo(
+      ...(named ? words.map((word) => (word === 'FILE' ? file : word)) : [...words, file]),
+    );
+    expect(code).toBeOneOf([1, 2]);
+    expect(readFileSync(file, 'utf8')).toBe('old');
+  });
+
+  test('while a siege goes on, that is killed', async () => {
+    const html = fileOf('killed.html');
+    writeFileSync(html, 'old');
+    await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--html', html);
+    await until('the first cell', () => /^\[1\//m.test(process.stderr), 30_000);
+    process.signalGroup('SIGKILL');
+    await process.ended();
+    expect(textOf('killed.html')).toBe('old');
+    expect(readdirSync(folder).filter((name) => name.startsWith('.mondo'))).toEqual([]);
+  });
+});
+
+describe('one line says what is missing', () => {
+  test.concurrent('where trace has no place for its pipe', async () => {
+    // A folder would be made for the compile cache.
+    writeFileSync(fileOf('full'), '');
+    const temporary = fileOf('full/tmp');
+    await using trace = new Process('env', [
+      ...[`TMPDIR=${temporary}`, process.execPath, mondo, 'trace', 'single', '-p', '0'],
+    ]);
+    const { code, stderr } = await trace.ended();
+    expect(stderr).toBe(
+      `mondo: Cannot trace: cannot make a named pipe in "${temporary}": ENOTDIR; set TMPDIR to a folder that you may write to\n`,
+    );
+    expect(code).toBe(1);
+  });
+
+  test.concurrent('and trace needs no program', async () => {
+    await using trace = new Process('env', [
+      ...[`PATH=${fileOf('none')}`, process.execPath, mondo, 'trace', 'single', '-p', '0'],
+    ]);
+    await trace.printed(/Listening at/);
+    trace.signalGroup('SIGINT');
+    expect(await trace.ended()).toMatchObject({ code: 0, stderr: '' });
+  });
+});
