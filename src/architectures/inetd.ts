@@ -6,20 +6,23 @@
  */
 
 import { acceptOne } from '../drivers/accept.ts';
+import { ReadyProcesses, serveBids } from '../drivers/blocking/ready-processes.ts';
 import { Poll } from '../os/poll.ts';
 import { READABLE } from '../os/readiness.ts';
-import { setReceiveTimeout, socketKind } from '../os/socket.ts';
+import { close, setReceiveTimeout, socketKind } from '../os/socket.ts';
 import type { Architecture, WorkerContext } from '../worker/contract.ts';
 import { handleConversation } from './blocking.ts';
 
 /** How long a process in `wait` mode stays without a client, in ms. */
 const PATIENCE = 8000;
 
-function startForEachClient(worker: WorkerContext): void {
-  while (!worker.stopping) {
-    const accepted = acceptOne(worker);
-    if (accepted !== undefined) worker.startProcess(accepted);
-  }
+const STDIN = 0;
+
+/** Never accepts itself: it bids a process that is ready, or was started because a client waits. */
+function bidForEachClient(worker: WorkerContext): void {
+  const processes = new ReadyProcesses(worker, { most: 0, cache: worker.options.processCache });
+  while (!worker.stopping) if (processes.awaitClient()) processes.bid();
+  processes.close();
 }
 
 /** Never accepts itself: the process it starts does, and it waits until that one has left. */
@@ -29,7 +32,7 @@ function startWhenAClientWaits(worker: WorkerContext): void {
   while (!worker.stopping) {
     worker.row.state = 'waiting';
     if (poll.wait(-1) <= 0) continue;
-    worker.startProcess({ socket: worker.listener, keep: true });
+    worker.startProcess({ socket: worker.listener });
     worker.row.state = 'asleep';
     worker.waitForAssistants(1);
   }
@@ -68,12 +71,16 @@ export const inetd: Architecture = {
   /** The super-server, where Mondo is its own. */
   serve(worker) {
     if (worker.options.inetd === 'wait') startWhenAClientWaits(worker);
-    else startForEachClient(worker);
+    else bidForEachClient(worker);
   },
 
-  /** The program that it starts, as any inetd would: all it knows is the socket it was given. */
-  assist(worker, { socket, peer }) {
-    if (socketKind(socket!) === 'listener') acceptUntilQuiet(worker);
+  /** The program that it starts; run by any other inetd, all it knows is the socket it was given. */
+  assist(worker, { socket, peer, bids }) {
+    if (bids !== undefined) {
+      // accept(2) gives the lowest descriptor that is free: so the client is standard input.
+      close(STDIN);
+      serveBids(worker, bids, (client) => converse(worker, client.socket, client.peer));
+    } else if (socketKind(socket!) === 'listener') acceptUntilQuiet(worker);
     else converse(worker, socket!, peer!);
   },
 };

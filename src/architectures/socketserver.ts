@@ -4,6 +4,7 @@
  * clients decide how many are started, which is a way in for an attacker unless there is a cap.
  */
 
+import { serveBids } from '../drivers/blocking/ready-processes.ts';
 import {
   BaseRequestHandler,
   ForkingMixIn,
@@ -47,10 +48,10 @@ export const socketserver: Architecture = {
     new Server(worker, ConversationHandler).serveForever();
   },
 
-  /** The thread of one client after the other, or the process of one client. */
-  assist(worker, { socket, peer, cache }) {
+  /** The thread, or the process, of one client after the other. */
+  assist(worker, { cache, bids }) {
     const server = new TCPServer(worker, ConversationHandler);
     if (cache !== undefined) serveFromCache(server, cache);
-    else server.finishRequest({ socket: socket!, peer: peer! });
+    else serveBids(worker, bids!, (request) => server.finishRequest(request));
   },
 };

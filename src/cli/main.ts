@@ -112,6 +112,11 @@ function serving(command: Command): Command {
         'wait',
       ]),
     )
+    .option(
+      '--process-cache <n>',
+      'inetd: processes that wait for the next client; default: as many as are needed',
+      whole,
+    )
     .option('--limit <name=value>', 'a limit, such as idle=30s (may be repeated)', collect, [])
     .addOption(
       new Option(

@@ -35,6 +35,10 @@ const VANISHED = new Set([
 /** A resource is used up: nothing is wrong with the listener, and it will pass. */
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
+/** Whether a call failed because a resource is used up. */
+export const isExhausted = (error: unknown): boolean =>
+  error instanceof SystemError && EXHAUSTED.has(error.code);
+
 /** Of these a descriptor that is given up for it helps. */
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 
@@ -44,7 +48,7 @@ const BACK_OFF = 100;
 let restsUntil = 0;
 
 /** Whether it was so the last time as well: whoever leaves just now may have made room by the next. */
-let isExhausted = false;
+let wasExhausted = false;
 
 /** A descriptor that is kept for the day when there is none left: with it the next peer is turned away. */
 let spare = -1;
@@ -182,8 +186,8 @@ export function backOff(error: unknown, worker: WorkerContext): number {
   if (VANISHED.has(error.code)) return 0;
   if (!EXHAUSTED.has(error.code)) throw error;
   restsUntil = performance.now() + BACK_OFF;
-  if (isExhausted && NO_DESCRIPTOR.has(error.code)) turnAwayNext(worker);
-  isExhausted = true;
+  if (wasExhausted && NO_DESCRIPTOR.has(error.code)) turnAwayNext(worker);
+  wasExhausted = true;
   const text = `Cannot accept for now: ${error.message}; trying again every ${BACK_OFF} ms`;
   worker.journal.record({ type: 'warning', text });
   return BACK_OFF;
@@ -191,7 +195,7 @@ export function backOff(error: unknown, worker: WorkerContext): number {
 
 /** Somebody was accepted: there are descriptors. */
 function cameThrough(): void {
-  isExhausted = false;
+  wasExhausted = false;
   if (spare < 0) keepSpare();
 }
 

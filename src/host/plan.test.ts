@@ -45,6 +45,7 @@ describe('planOf', () => {
         mixin: 'threading',
         exclusive: false,
         inetd: 'nowait',
+        processCache: -1,
       },
     });
   });

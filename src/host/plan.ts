@@ -51,14 +51,19 @@ export interface ServeOptions {
   /** `socketserver`: the most threads (or processes) at once; 0 for no cap. Default 0. */
   readonly maxThreads?: number;
   /**
-   * `socketserver`: how many threads that have finished wait for the next client at most; 0 starts a thread for each.
-   * Default: as many as were needed at once in the last minute.
+   * `socketserver`: how many threads (or processes) that have finished wait for the next client at most; 0 starts one
+   * for each. Default: as many as were needed at once in the last minute.
    */
   readonly threadCache?: number;
   /** `socketserver`: which mixin. Default `threading`. */
   readonly mixin?: 'threading' | 'forking';
   /** `epoll`: EPOLLEXCLUSIVE on the shared listener. Default false. */
   readonly exclusive?: boolean;
+  /**
+   * `inetd`: how many processes that have finished wait for the next client at most; 0 starts one for each.
+   * Default: as many as were needed at once in the last minute, and one that is ready before a client comes.
+   */
+  readonly processCache?: number;
   /** `inetd`: a process per connection, or one that accepts until no client has come for 8 s. Default `nowait`. */
   readonly inetd?: 'nowait' | 'wait';
   /**
@@ -120,6 +125,10 @@ function wholeNumber(what: string, value: number, least: number, most: number): 
   );
 }
 
+/** @returns -1 for as many as are needed */
+const cacheSize = (what: string, value: number | undefined): number =>
+  value === undefined ? -1 : wholeNumber(what, value, 0, 4096);
+
 /** How long those have who are owed an answer, in ms. @throws ServeError */
 export const checkedDrain = (what: string, ms: number): number =>
   wholeNumber(what, ms, 0, 3_600_000);
@@ -147,6 +156,7 @@ const ofOne = {
   mixin: 'socketserver',
   exclusive: 'epoll',
   inetd: 'inetd',
+  processCache: 'inetd',
 } as const satisfies Partial<Record<keyof ServeOptions, ArchitectureName>>;
 
 /** Given to another they would do nothing, without a word. @throws ServeError */
@@ -194,10 +204,8 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     page: {
       queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
       maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),
-      threadCache:
-        options.threadCache === undefined
-          ? -1
-          : wholeNumber('the size of the thread cache', options.threadCache, 0, 4096),
+      threadCache: cacheSize('the size of the thread cache', options.threadCache),
+      processCache: cacheSize('the size of the process cache', options.processCache),
       mixin: oneOf('the mixin', options.mixin ?? 'threading', ['threading', 'forking']),
       exclusive: options.exclusive ?? false,
       inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),

@@ -91,6 +91,9 @@ type Address = number;
 
 export const libc = {
   socket: declare<(domain: Int, type: Int, protocol: Int) => Int>('int socket(int, int, int)'),
+  socketpair: declare<(domain: Int, type: Int, protocol: Int, pair: Int32Array) => Int>(
+    'int socketpair(int, int, int, void *)',
+  ),
   bind: declare<(fd: Int, address: Uint8Array, length: Int) => Int>('int bind(int, void *, uint)'),
   listen: declare<(fd: Int, backlog: Int) => Int>('int listen(int, int)'),
   accept4: declare<(fd: Int, address: Address, length: Address, flags: Int) => Int>(

@@ -13,6 +13,7 @@ import {
 import { addressOf, check, libc, ordinary, SystemError } from './libc.ts';
 
 const SOCK_STREAM = 1;
+const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
@@ -25,6 +26,9 @@ const SO_ACCEPTCONN = 30;
 const SO_ERROR = 4;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_INFO = 11;
+/** Where `struct tcp_info` has what waits in a listener's queue. */
+const TCPI_UNACKED = 24;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const F_GETFL = 3;
@@ -77,6 +81,13 @@ export function openListener(
     close(fd);
     throw error;
   }
+}
+
+/** Two sockets that are connected to each other, for messages that stay whole. socketpair(2) */
+export function socketPair(): readonly [number, number] {
+  const pair = new Int32Array(2);
+  check('socketpair', libc.socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+  return [pair[0]!, pair[1]!];
 }
 
 /** A blocking connection to `address`. */
@@ -215,6 +226,13 @@ export function socketError(fd: number): SystemError {
   const value = Buffer.alloc(4);
   check('getsockopt', libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, int(4)));
   return new SystemError('recv', new Int32Array(value.buffer, value.byteOffset, 1)[0]!);
+}
+
+/** How many clients wait in a listener's queue; at least 1, where only that is known. tcp(7) */
+export function acceptQueueLength(listener: number): number {
+  const info = Buffer.alloc(104);
+  if (libc.getsockopt(listener, IPPROTO_TCP, TCP_INFO, info, int(info.length)) < 0) return 1;
+  return Math.max(1, new DataView(info.buffer, info.byteOffset).getUint32(TCPI_UNACKED, true));
 }
 
 /** Where this socket is bound. */

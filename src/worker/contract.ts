@@ -48,12 +48,24 @@ export interface Architecture extends Traits {
 export interface Task {
   /** A descriptor; the assistant closes it. */
   readonly socket?: number;
-  /** For a process: true if the one that asks goes on using the descriptor as well. */
-  readonly keep?: boolean;
   readonly peer?: string;
   readonly queue?: SharedArrayBuffer;
   /** Of a thread: the memory of the `ThreadCache` that hands it clients. */
   readonly cache?: SharedArrayBuffer;
+  /** Of a process: how a `ReadyProcesses` bids it accept clients. */
+  readonly bids?: Bids;
+}
+
+/** What a process that is kept ready is given. */
+export interface Bids {
+  /** How it is named in reports, from 1. */
+  readonly id: number;
+  /** Descriptor that is readable when it is bid, and at its end when there is no super-server any more. */
+  readonly bid: number;
+  /** Descriptor of the reports. */
+  readonly report: number;
+  /** Whether it ends with its client. */
+  readonly once: boolean;
 }
 
 /** Options that particular architectures read; all have their values by the time a page sees them. */
@@ -68,6 +80,8 @@ export interface PageOptions {
   readonly mixin: 'threading' | 'forking';
   /** `epoll`: a new client wakes one of the workers that share the listener, not all of them. */
   readonly exclusive: boolean;
+  /** `inetd`: how many processes that have finished wait for the next client at most; -1: as many as are needed. */
+  readonly processCache: number;
   /** `inetd`: one process per connection, or one that accepts until none has come for a while. */
   readonly inetd: 'nowait' | 'wait';
 }
@@ -123,7 +137,7 @@ export interface WorkerContext {
   conversation(): Conversation;
   /** Has `assist` run in a new thread. Returns at once; the thread may not have started. */
   startThread(task: Task): void;
-  /** Has `assist` run in a new process, which has the socket as its standard input. */
+  /** Has `assist` run in a new process, which accepts: when it is bid, or from a listener that is its standard input. */
   startProcess(task: Task): void;
   /** Waits until fewer than `count` threads or processes that were started are running, or `stopping`. */
   waitForAssistants(count: number): void;

@@ -139,7 +139,9 @@ describe('socketserver', () => {
   });
 
   it('has a process for each client', async () => {
-    const server = await start({ architecture: 'socketserver', mixin: 'forking' });
+    const server = await start({
+      ...{ architecture: 'socketserver', mixin: 'forking', threadCache: 0 },
+    });
     for (let i = 1; i <= 3; i++) {
       await silentClient(server);
       expect(server.processes).toHaveLength(1 + i);
@@ -166,7 +168,7 @@ describe('socketserver', () => {
 
 describe('inetd', () => {
   it('nowait: has the client as standard input of a process of its own', async () => {
-    const server = await start({ architecture: 'inetd', inetd: 'nowait' });
+    const server = await start({ architecture: 'inetd', inetd: 'nowait', processCache: 0 });
     expect(server.processes).toHaveLength(1);
     await silentClient(server);
     const [program] = descendantsOf(server.server.pids[0]!);
@@ -174,6 +176,21 @@ describe('inetd', () => {
     await expectAsleep(1, 'recvfrom', server);
     await clients[0]!.close();
     await until('the process to end', () => server.processes.length === 1);
+  });
+
+  it('nowait: has one process ready before a client comes, which serves the next as well', async () => {
+    const server = await start({ architecture: 'inetd' });
+    const programs = () => descendantsOf(server.server.pids[0]!);
+    const [first] = await until('a process', () => programs().length === 1 && programs());
+    await silentClient(server);
+    expect(descriptorsOf(first!).get(0)).toMatch(/^socket:/);
+    await until('another to be ready', () => programs().length === 2);
+    await clients.pop()!.close();
+    await silentClient(server);
+    await silentClient(server);
+    // Two for the clients, of which one is the first, and one that is ready.
+    await until('three processes', () => programs().length === 3);
+    expect(programs()).toContain(first);
   });
 
   it('wait: has the listener as standard input of one process, started when a client comes', async () => {

@@ -26,6 +26,10 @@ const stoppedOf = (serving: Serving) => {
   return last?.type === 'stopped' ? { answered: last.answered, cut: last.cut } : undefined;
 };
 
+/** Of an answer that has not come: undefined if it is late, and what became of it if it is lost. */
+const lateOrLost = (error: Error) =>
+  error.message.startsWith('Waited') ? undefined : error.message;
+
 describe.concurrent('a worker', () => {
   it('that is killed is told of with what it held, and replaced', async () => {
     const serving = await Serving.start({ architecture: 'epoll', processes: 2 });
@@ -62,9 +66,9 @@ describe.concurrent('a worker', () => {
     const killed = async (serving: Serving, worker: number) => {
       process.kill(worker, 'SIGKILL');
       const died = await until('its death to be told', () =>
-        serving.events.find(({ type }) => type === 'died'),
+        serving.events.find((event) => event.type === 'died' && event.pid === worker),
       );
-      expect(died).toMatchObject({ pid: worker, lost: 0 });
+      expect(died).toMatchObject({ lost: 0 });
     };
 
     /** The same, with the worker killed and its client owed an answer. */
@@ -90,31 +94,33 @@ describe.concurrent('a worker', () => {
       await serving.expectAccount(client.peer, ['accepted', 'closed']);
       if (title !== 'inetd wait') {
         await until('its process to end', () => !isRunning(assistant));
-        await until('its row to be free', () => serving.server.workers().length === 1);
+        await until('its row to be free', () =>
+          serving.server.workers().every(({ pid }) => pid !== assistant),
+        );
       }
       await serving.close();
     });
 
-    it.runIf(title === 'inetd')(
-      'may be killed among a crowd, and loses hardly anybody',
-      async () => {
-        const serving = await Serving.start(options);
-        const clients = await Promise.all(
-          Array.from({ length: 20 }, () => NetClient.connect(serving.address)),
-        );
-        const answers = clients.map((client) =>
-          ask(client, BEAUTIFUL, 5).catch((error: Error) => error.message),
-        );
+    it.skipIf(title === 'inetd wait')('may be killed among a crowd, and loses no client', async () => {
+      const serving = await Serving.start(options);
+      const clients = await Promise.all(
+        Array.from({ length: 8 }, () => NetClient.connect(serving.address)),
+      );
+      // However long the machine takes to start a process for each: only the end of a stream is a loss.
+      const answers = clients.map(async (client) => {
+        await client.send(BEAUTIFUL);
+        return until('an answer', () => client.receive(5).catch(lateOrLost));
+      });
+      for (let i = 0; i < 2; i++) {
         const [worker] = serving.server.pids;
-        await until('some processes to start', () => descendantsOf(worker!).length > 2);
+        await until('some processes to start', () => descendantsOf(worker!).length > 1);
         await killed(serving, worker!);
-        const lost = (await Promise.all(answers)).filter((answer) => answer !== 'Ugly.');
-        // Whoever was accepted in that very moment; before, one that starts could be another.
-        expect(lost.length).toBeLessThanOrEqual(1);
-        await Promise.all(clients.map((client) => client.close()));
-        await serving.server.close();
-      },
-    );
+        await until('another in its place', () => serving.server.pids.some((pid) => pid !== worker));
+      }
+      expect(await Promise.all(answers)).toEqual(clients.map(() => 'Ugly.'));
+      await Promise.all(clients.map((client) => client.close()));
+      await serving.server.close();
+    });
 
     it('may be killed while one of them starts', async () => {
       const serving = await Serving.start(options);
@@ -129,7 +135,7 @@ describe.concurrent('a worker', () => {
     });
 
     it('may be killed, and a stop waits for their answers', async () => {
-      const { serving, client, assistant } = await owing(300 * MS);
+      const { serving, client, assistant } = await owing(1500 * MS);
       const closed = serving.server.close();
       expect(await client.rest()).toBe('Ugly.');
       await client.close();
@@ -139,7 +145,7 @@ describe.concurrent('a worker', () => {
     });
 
     it('may be killed, and whoever is left at the deadline is cut', async () => {
-      const { serving, client, assistant } = await owing(2000 * MS);
+      const { serving, client, assistant } = await owing(4000 * MS);
       await serving.server.close({ deadline: 100 * MS });
       await until('its process to end', () => !isRunning(assistant));
       expect(stoppedOf(serving)).toEqual({ answered: 0, cut: 1 });

@@ -367,7 +367,6 @@ describe.concurrent('a worker that is killed', () => {
       { architecture: 'uring', processes: 2 },
       { architecture: 'callback', processes: 2 },
       { architecture: 'socketserver' },
-      { architecture: 'inetd' },
     ].map((options) => [titleOf(options), options] as const),
   )('holds no place any more: %s', async (_title, options) => {
     const limits = { connections: 3, connectionsPerAddress: 2 };
@@ -393,6 +392,22 @@ describe.concurrent('a worker that is killed', () => {
     }
     expect(other).toHaveLength(1);
   });
+});
+
+it.each(
+  [{ architecture: 'socketserver', mixin: 'forking' } as const, { architecture: 'inetd' }].map(
+    (options) => [titleOf(options), options] as const,
+  ),
+)('%s: those whose super-server is killed are served on, and counted until they leave', async (_title, options) => {
+  await using served = await started({ ...options, limits: { connections: 2 }, whenFull: 'busy' });
+  const [one, other] = await served.crowd(2);
+  const [worker] = served.server.pids;
+  process.kill(worker!, 'SIGKILL');
+  await until('another in its place', () => served.server.pids.some((pid) => pid !== worker));
+  expect(await served.guest().isServed()).toBe(false);
+  for (const guest of [one!, other!]) expect(await guest.isServed()).toBe(true);
+  await one!.leave();
+  await served.letIn();
 });
 
 describe.concurrent('an assistant that is killed', () => {

@@ -133,6 +133,8 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
       ...['serve', options.architecture!, '-p', '0'],
       // Far from the limit io_uring goes by the number that was allowed when it was asked to accept.
       ...['--limit', 'connections=100'],
+      // A process that waits has descriptor 0 for its next client.
+      ...(options.architecture === 'inetd' ? ['--process-cache', '0'] : []),
     );
     const address = await listeningAt(server);
     // All threads of a pool are there once they have a client each.
@@ -154,7 +156,8 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
       await client.close();
       return undefined;
     });
-    await server.printed(/Cannot accept for now: accept4?: EMFILE/);
+    // The super-server of inetd never accepts: it cannot start a process that does.
+    await server.printed(/Cannot (accept|start a process) for now: (accept4?|socketpair): EMFILE/);
     const before = look(server.pid).cpu;
     expect(await staysPending(answer, 1000)).toBe(true);
     // To try without a pause would take all of that time, of each thread.
@@ -167,7 +170,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))('no descriptor at all', ()
     server.child.kill('SIGTERM');
     const { code, stdout } = await server.ended();
     expect(code).toBe(0);
-    expect(stdout.match(/Cannot accept for now/g)!.length).toBeLessThan(4);
+    expect(stdout.match(/Cannot (accept|start a process) for now/g)!.length).toBeLessThan(4);
     expect(stdout).not.toMatch(/ died| failed/);
   });
 

@@ -7,6 +7,7 @@
 import type { WorkerContext } from '../../worker/contract.ts';
 import { type Accepted, acceptOne, giveUp } from '../accept.ts';
 import { isOverAlready } from './gone.ts';
+import { ReadyProcesses } from './ready-processes.ts';
 import { ThreadCache } from './thread-cache.ts';
 
 type HandlerClass = new (request: Accepted, worker: WorkerContext) => BaseRequestHandler;
@@ -46,11 +47,8 @@ export class TCPServer {
     this.worker.row.ended();
   }
 
-  /** With a cap, clients that come when all threads are busy wait in the kernel. */
-  waitForRoom(): void {
-    const { maxThreads } = this.worker.options;
-    if (maxThreads > 0) this.worker.waitForAssistants(maxThreads);
-  }
+  /** What a cap overrides: clients that come when all threads are busy wait in the kernel. */
+  waitForRoom(): void {}
 
   serverClose(): void {}
 }
@@ -103,8 +101,13 @@ function startIfNeeded(worker: WorkerContext, threads: ThreadCache): void {
 
 export const ForkingMixIn = (Server: ServerClass): ServerClass =>
   class ForkingServer extends Server {
-    override processRequest(request: Accepted): void {
-      this.worker.startProcess(request);
+    /** Its processes accept by themselves, so that none of their clients is ever in the hands of this one. */
+    override serveForever(): void {
+      const { worker } = this;
+      const { maxThreads: most, threadCache: cache } = worker.options;
+      const processes = new ReadyProcesses(worker, { most, cache });
+      while (!worker.stopping) if (processes.awaitClient()) processes.bid();
+      processes.close();
     }
   };
 

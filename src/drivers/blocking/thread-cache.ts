@@ -51,11 +51,11 @@ const NOTHING = 0;
 const CLIENT = 1;
 const END = 2;
 
-/** Threads that start at the same time. */
-const MOST_STARTING = Math.max(2, availableParallelism());
+/** Threads, or processes, that start at the same time. */
+export const MOST_STARTING = Math.max(2, availableParallelism());
 
 /** Time after which a thread that nobody needed ends, in ms, where the size of the cache follows the need. */
-const NEEDED = 60_000;
+export const NEEDED = 60_000;
 
 /** Interval between two looks whether to stop, in ms, while the acceptor waits for room: no signal ends that wait. */
 const GLANCE = 100;

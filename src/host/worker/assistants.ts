@@ -16,9 +16,7 @@ export interface ThreadData {
 export type Counters = Int32Array<SharedArrayBuffer>;
 /** How many assistants are running, of threads and processes, as the main thread counts them. */
 export const RUNNING = 0;
-/** 1 from when a process is asked for until it is there. */
-export const STARTING = 1;
-export const newCounters = (): Counters => new Int32Array(new SharedArrayBuffer(2 * 4));
+export const newCounters = (): Counters => new Int32Array(new SharedArrayBuffer(4));
 
 export type FromThread =
   | { readonly type: 'here'; readonly tid: number }

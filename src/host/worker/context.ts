@@ -10,7 +10,7 @@ import { type Reason, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboar
 import { loadService } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
 import { mannersOf } from './conversation-factory.ts';
-import { type Door, noAdmission, sharedAdmission } from './door.ts';
+import { type Door, sharedAdmission } from './door.ts';
 import { journalInto } from './journal.ts';
 import { createSettler } from './settle.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
@@ -42,8 +42,6 @@ export async function createContext(
   const speakers = speakersOf(service, asynchronous, settler.settle);
   const count = (reason: Reason) => scoreboard.count(reason);
   const manners = mannersOf(config, service, speakers, count);
-  // Whoever was given its one client finds it counted, and seen off, by whoever accepted it.
-  const isGivenItsClient = config.assistant?.accepts === false;
   const worker: WorkerContext = {
     listener,
     hasOwnListener: config.reuseport,
@@ -73,9 +71,7 @@ export async function createContext(
       }),
     canPause: true,
     ...manners,
-    admission: isGivenItsClient
-      ? noAdmission()
-      : sharedAdmission(config, scoreboard.admission, door, count),
+    admission: sharedAdmission(config, scoreboard.admission, door, count),
     startThread: helm.startThread,
     startProcess: helm.startProcess,
     mostWaiting: 1,

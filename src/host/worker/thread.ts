@@ -4,7 +4,7 @@ import { loadArchitecture } from '../../architectures/catalogue.ts';
 import { threadId } from '../../os/signal.ts';
 import type { Task } from '../../worker/contract.ts';
 import { scarcityOf } from '../scarcity.ts';
-import { type FromThread, RUNNING, STARTING, type ThreadData } from './assistants.ts';
+import { type FromThread, RUNNING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
 import { crashWithThread } from './crash.ts';
 import { writeEvent } from './journal.ts';
@@ -29,13 +29,7 @@ const helm: Helm = {
     if (architecture.arrangement === 'node') port.once('message', () => resolve());
   }),
   startThread: (startTask) => start('startThread', startTask),
-  startProcess(startTask) {
-    Atomics.store(counters, STARTING, 1);
-    start('startProcess', startTask);
-    // As after a fork: whoever is accepted before there is a process for it is lost if this one is killed,
-    // and in the listener's queue it is not.
-    Atomics.wait(counters, STARTING, 1);
-  },
+  startProcess: (startTask) => start('startProcess', startTask),
   waitForAssistants(count, stopping) {
     for (let now = Atomics.load(counters, RUNNING); now >= count && !stopping(); ) {
       Atomics.wait(counters, RUNNING, now, GLANCE);

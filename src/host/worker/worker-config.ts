@@ -3,7 +3,7 @@
 import type { ArchitectureName } from '../../architectures/catalogue.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { WhenFull } from '../../limits/when-full.ts';
-import type { PageOptions } from '../../worker/contract.ts';
+import type { Bids, PageOptions } from '../../worker/contract.ts';
 
 export interface WorkerConfig {
   readonly architecture: ArchitectureName;
@@ -32,12 +32,11 @@ export interface WorkerConfig {
   readonly index: number;
   /** Process id of whoever started it: the supervisor, or an assistant's worker. If its parent is another, that one is gone. */
   readonly parent: number;
-  /** Set for a process that `serve` had started for one task; its socket is descriptor 0. */
-  readonly assistant?: {
-    readonly peer: string;
-    /** Its socket is the listener: it accepts by itself. */
-    readonly accepts: boolean;
-  };
+  /**
+   * Set for a process that `serve` had started. Without bids its standard input is the listener, and it accepts from
+   * that by itself.
+   */
+  readonly assistant?: { readonly bids?: Pick<Bids, 'id' | 'once'> };
 }
 
 /** Descriptors that a worker process is born with. */
@@ -45,3 +44,6 @@ export const JOURNAL_FD = 3;
 export const SCOREBOARD_FD = 4;
 /** The listener; with SO_REUSEPORT one for each thread, from this number on. */
 export const LISTENER_FD = 5;
+/** Of a process that is kept ready: where it is bid, and where it reports. */
+export const BID_FD = 6;
+export const REPORT_FD = 7;

@@ -6,6 +6,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
+import type { Accepted } from '../../drivers/accept.ts';
+import { tellGone } from '../../drivers/blocking/ready-processes.ts';
 import { ThreadCache } from '../../drivers/blocking/thread-cache.ts';
 import { type Admission, dropHolder } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
@@ -22,12 +24,19 @@ import { blockOnStandardInput, close, setBlocking } from '../../os/socket.ts';
 import type { Architecture, Task } from '../../worker/contract.ts';
 import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { scarcityOf } from '../scarcity.ts';
-import { type FromThread, newCounters, RUNNING, STARTING, type ThreadData } from './assistants.ts';
+import { type FromThread, newCounters, RUNNING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
 import { crash } from './crash.ts';
 import { doorOf, sharedAdmission } from './door.ts';
 import { writeEvent } from './journal.ts';
-import { JOURNAL_FD, LISTENER_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
+import {
+  BID_FD,
+  JOURNAL_FD,
+  LISTENER_FD,
+  REPORT_FD,
+  SCOREBOARD_FD,
+  type WorkerConfig,
+} from './worker-config.ts';
 
 /** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
 const WAKE_AGAIN = 10;
@@ -35,10 +44,14 @@ const WAKE_AGAIN = 10;
 /** How long to wait when a process cannot be started for want of something, in ms. */
 const BACK_OFF = 100;
 
+const STDIN = 0;
+
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
 async function serveAlone(config: WorkerConfig, architecture: Architecture): Promise<void> {
-  const socket = config.assistant === undefined ? LISTENER_FD : 0;
+  const { assistant } = config;
+  const isGivenListener = assistant !== undefined && assistant.bids === undefined;
+  const socket = isGivenListener ? STDIN : LISTENER_FD;
   const helm: Helm = {
     stopped: new Promise((resolve) => {
       // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
@@ -48,7 +61,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     startProcess: unavailable,
     waitForAssistants: unavailable,
   };
-  const isAssistant = config.assistant !== undefined;
+  const isAssistant = assistant !== undefined;
   const { worker, dispose } = await createContext(
     config,
     architecture,
@@ -57,12 +70,16 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     isAssistant,
     doorOf(config.limits, 0, architecture),
   );
-  if (config.assistant === undefined) {
-    writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
+  if (assistant === undefined) {
+    writeEvent(JOURNAL_FD, { type: 'ready', ...stamp() });
     await architecture.serve(worker);
   } else {
-    blockOnStandardInput();
-    architecture.assist!(worker, { socket, peer: config.assistant.peer });
+    if (isGivenListener) blockOnStandardInput();
+    // Whatever is standard input later: a service that asks for it has this, and does not make a client's socket non-blocking.
+    else void process.stdin;
+    const { bids } = assistant;
+    const given = bids && { bids: { ...bids, bid: BID_FD, report: REPORT_FD } };
+    architecture.assist!(worker, given ?? { socket });
   }
   dispose();
 }
@@ -117,35 +134,31 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     });
   }
 
-  function startProcess(task: Task): void {
+  function startProcess({ socket, bids }: Task): void {
     if (!isLeading) lead();
     isLeading = true;
     // It has to be said here as well: the signal waits behind all that were asked for before.
     if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
-    const socket = task.socket!;
-    const admission = sharing();
-    // Its own process cannot give it back if it is killed.
-    const ticket = task.keep === true ? undefined : admission.takeTicket(socket);
     const assistantConfig: WorkerConfig = {
       ...config,
       parent: process.pid,
-      assistant: { peer: task.peer ?? '', accepts: task.keep === true },
+      assistant: bids === undefined ? {} : { bids: { id: bids.id, once: bids.once } },
     };
+    const inherited = bids === undefined ? [] : [LISTENER_FD, bids.bid, bids.report];
     const child = spawn(process.execPath, [import.meta.filename, JSON.stringify(assistantConfig)], {
-      stdio: [socket, 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD],
+      stdio: [socket ?? 'ignore', 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD, ...inherited],
     });
     processes.add(child);
+    if (bids !== undefined) close(bids.bid);
     const left = () => {
       processes.delete(child);
-      if (ticket !== undefined) admission.exit(ticket);
       assistantEnded();
+      if (bids !== undefined) tellGone(bids);
       ended();
     };
-    Atomics.store(counters, STARTING, 0);
-    Atomics.notify(counters, STARTING);
     child.on('error', (error) => {
       if (child.pid !== undefined || scarcityOf(error) === undefined) crash(error);
-      tellUnserved(task, 'process', error);
+      warn(`Cannot start a process for now: ${scarcityOf(error)}; trying again`);
       // Of a process that never was there is no 'exit'. Not at once: whoever had it started may try again.
       setTimeout(left, BACK_OFF);
     });
@@ -155,32 +168,26 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       dropHolder(scoreboard().admission, child.pid!);
       left();
     });
-    if (task.keep !== true) close(socket);
   }
 
   /** A client for which there is no thread is seen off, and all others are served on. */
   function cannotStart(listener: number, cache: SharedArrayBuffer, error: Error): void {
     const waiting = new ThreadCache(cache);
     const client = waiting.startFailed();
-    if (client !== undefined) {
-      sharing().leave(client.socket);
-      close(client.socket);
-      tellUnserved(client, 'thread', error);
-    }
+    if (client !== undefined) seeOff(client, error);
     if (!waiting.claimStart()) return;
     Atomics.add(counters, RUNNING, 1);
     startThread(listener, { cache });
   }
 
-  function tellUnserved(task: Task, what: 'thread' | 'process', error: Error): void {
-    const stamp = { at: Date.now(), pid: process.pid, tid: threadId() };
-    const text = `Cannot start a ${what} for a client: ${scarcityOf(error) ?? error.message.split('\n', 1)[0]}`;
-    writeEvent(JOURNAL_FD, { type: 'warning', text, ...stamp });
-    if (task.peer === undefined) return;
+  function seeOff({ socket, peer }: Accepted, error: Error): void {
     const reason = 'connections';
+    sharing().leave(socket);
     sharing().refuse(reason);
-    if (config.journal)
-      writeEvent(JOURNAL_FD, { type: 'refused', peer: task.peer, reason, ...stamp });
+    close(socket);
+    const why = scarcityOf(error) ?? error.message.split('\n', 1)[0];
+    warn(`Cannot start a thread for a client: ${why}`);
+    if (config.journal) writeEvent(JOURNAL_FD, { type: 'refused', peer, reason, ...stamp() });
   }
 
   function sharing(): Admission {
@@ -194,9 +201,20 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     for (const [, tid] of threads) if (tid > 0) interrupt(process.pid, tid);
     for (const { pid } of processes) if (pid !== undefined) interrupt(pid, pid);
   };
+  /** A process that has no row yet has no client either, and would only be waited for. */
+  const killUnready = () => {
+    if (processes.size === 0) return;
+    const ready = new Set(
+      scoreboard()
+        .read()
+        .map(({ pid }) => pid),
+    );
+    for (const child of processes) if (!ready.has(child.pid!)) child.kill('SIGKILL');
+  };
   for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
   whenToldToLeave(config, () => {
     for (const [thread] of threads) thread.postMessage('stop');
+    killUnready();
     wake();
     waking = setInterval(wake, WAKE_AGAIN);
     ended();
@@ -214,6 +232,9 @@ function lead(): void {
 }
 
 let mapped: Scoreboard | undefined;
+const stamp = () => ({ at: Date.now(), pid: process.pid, tid: threadId() });
+const warn = (text: string) => writeEvent(JOURNAL_FD, { type: 'warning', text, ...stamp() });
+
 /** The main thread's, where others serve. */
 function scoreboard(): Scoreboard {
   mapped ??= new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));

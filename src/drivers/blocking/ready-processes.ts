@@ -1,0 +1,305 @@
+/**
+ * Processes that are ready before clients come, as a super-server has them. The super-server never accepts: it waits
+ * until a client stands in the listener's queue, and bids one process accept it. So a client is in the kernel's hands
+ * or in those of the process that serves it, and a super-server that is killed loses no client.
+ *
+ * Two kinds of socket pairs lead between them. Each process sleeps in read(2) on one of its own, where it is bid, and
+ * which ends with the super-server. All processes report into one that they share.
+ */
+import { readSync, writeSync } from 'node:fs';
+import { Poll } from '../../os/poll.ts';
+import { READABLE } from '../../os/readiness.ts';
+import { acceptQueueLength, close, setBlocking, socketPair } from '../../os/socket.ts';
+import type { Bids, WorkerContext } from '../../worker/contract.ts';
+import { type Accepted, acceptOne, GLANCE, isExhausted } from '../accept.ts';
+import { isOverAlready } from './gone.ts';
+import { MOST_STARTING, NEEDED } from './thread-cache.ts';
+
+/** It waits to be bid. */
+const READY = 1;
+/** It has accepted a client. */
+const TOOK = 2;
+/** It was bid, and there was no client, or no room for one. */
+const NONE = 3;
+/** It has ended. */
+const GONE = 4;
+/** Bytes of a report: a process and what it says. */
+const REPORT = 8;
+
+/** Processes that wait where nothing else is wanted. */
+const SPARE = 1;
+
+/** Time without starts after a process has ended before it was ready, in ms; doubled each time, up to the longest. */
+const BACK_OFF = 100;
+const LONGEST_BACK_OFF = 5000;
+
+interface Process {
+  /** Where it is bid. */
+  readonly bid: number;
+  isReady: boolean;
+  /** Since when it waits, by `performance.now`. */
+  since: number;
+}
+
+export class ReadyProcesses {
+  readonly #worker: WorkerContext;
+  readonly #most: number;
+  readonly #cache: number;
+  readonly #processes = new Map<number, Process>();
+  /** Those that wait; the one that began last is bid first. */
+  readonly #waiting: number[] = [];
+  #starting = 0;
+  /** Who was bid and has not reported; 0: no process. */
+  #isBid = 0;
+  #failures = 0;
+  #restsUntil = 0;
+  /** One moment for all that is decided in a turn, by `performance.now`. */
+  #now = 0;
+  /** True while as many processes start as clients wait: until one reports there is nothing to be done. */
+  #hasStartedForAll = false;
+  #lastId = 0;
+  readonly #reports: readonly [number, number];
+  readonly #report = new Int32Array(REPORT / 4);
+  readonly #poll = new Poll();
+  readonly #listener: number;
+  #isWatching = false;
+
+  /**
+   * @param most how many processes there may be at once; 0: any number
+   * @param cache how many may wait for a client; -1: as many as were needed at once in the last minute, and one;
+   *   0: none waits, one is started for each client
+   */
+  constructor(worker: WorkerContext, { most, cache }: { most: number; cache: number }) {
+    this.#worker = worker;
+    this.#most = most > 0 ? most : Number.POSITIVE_INFINITY;
+    this.#cache = cache;
+    this.#listener = worker.listener;
+    // Whoever is bid finds the client, or no client, and never waits for another one.
+    setBlocking(this.#listener, false);
+    // Never closed: this process's main thread may report at any time.
+    this.#reports = socketPair();
+    setBlocking(this.#reports[0], false);
+    this.#poll.register(this.#reports[0], READABLE);
+  }
+
+  /** Sleeps until a client waits and a process is ready to accept it; false if it must be asked again. */
+  awaitClient(): boolean {
+    this.#now = performance.now();
+    this.#trim();
+    this.#keepSpare();
+    const hasRoom = this.#worker.admission.hasRoomFor(1);
+    const mayBid = this.#isBid === 0 && this.#waiting.length > 0;
+    const mayStart = this.#isBid === 0 && this.#mayStart() && !this.#hasStartedForAll;
+    this.#watch(hasRoom && (mayBid || mayStart));
+    this.#worker.row.state = 'waiting';
+    if (this.#poll.wait(this.#patience(hasRoom)) <= 0) return false;
+    let isReadable = false;
+    for (let fd = this.#poll.take(); fd >= 0; fd = this.#poll.take()) {
+      if (fd === this.#listener) isReadable = true;
+      else this.#readReports();
+    }
+    if (!isReadable || this.#isBid !== 0) return false;
+    if (this.#waiting.length > 0) return true;
+    this.#startForWaiting();
+    return false;
+  }
+
+  /** Bids the process that began to wait last accept a client. */
+  bid(): void {
+    const id = this.#waiting.pop()!;
+    const process = this.#processes.get(id)!;
+    process.isReady = false;
+    try {
+      writeSync(process.bid, 'a');
+      this.#isBid = id;
+    } catch (error) {
+      // It has ended, and its report is on its way.
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    }
+  }
+
+  /** Ends those that wait; those that have a client end with it. */
+  close(): void {
+    for (const { bid } of this.#processes.values()) close(bid);
+    this.#processes.clear();
+    close(this.#reports[0]);
+  }
+
+  #watch(wanted: boolean): void {
+    if (wanted === this.#isWatching) return;
+    this.#isWatching = wanted;
+    if (wanted) this.#poll.register(this.#listener, READABLE);
+    else this.#poll.unregister(this.#listener);
+  }
+
+  #patience(hasRoom: boolean): number {
+    // Others may make room, and cannot tell.
+    if (!hasRoom) return GLANCE;
+    const now = this.#now;
+    if (this.#waiting.length === 0 && this.#restsUntil > now) {
+      return Math.ceil(this.#restsUntil - now);
+    }
+    const oldest = this.#superfluous();
+    return oldest === undefined ? -1 : Math.max(0, Math.ceil(oldest.since + NEEDED - now));
+  }
+
+  #readReports(): void {
+    const bytes = new Uint8Array(this.#report.buffer);
+    for (;;) {
+      try {
+        if (readSync(this.#reports[0], bytes) !== REPORT) return;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'EAGAIN' || code === 'EINTR') return;
+        throw error;
+      }
+      this.#hasStartedForAll = false;
+      const [id = 0, what] = this.#report;
+      if (what === READY) this.#isReady(id);
+      else if (what === GONE) this.#isGone(id);
+      else if (what === NONE) this.#waits(id);
+      if (id === this.#isBid) this.#isBid = 0;
+    }
+  }
+
+  #isReady(id: number): void {
+    const process = this.#processes.get(id);
+    if (process === undefined) return;
+    if (process.since === 0) this.#starting--;
+    this.#failures = 0;
+    const most = this.#cache < 0 ? Number.POSITIVE_INFINITY : Math.max(SPARE, this.#cache);
+    if (process.since > 0 && this.#waiting.length >= most) this.#dismiss(id);
+    else this.#waits(id);
+  }
+
+  #waits(id: number): void {
+    const process = this.#processes.get(id);
+    if (process === undefined) return;
+    process.isReady = true;
+    process.since = performance.now();
+    this.#waiting.push(id);
+  }
+
+  #isGone(id: number): void {
+    const process = this.#processes.get(id);
+    if (process === undefined) return;
+    if (process.isReady) this.#waiting.splice(this.#waiting.indexOf(id), 1);
+    if (process.since === 0) {
+      this.#starting--;
+      const time = Math.min(LONGEST_BACK_OFF, BACK_OFF * 2 ** this.#failures++);
+      this.#restsUntil = performance.now() + time;
+    }
+    this.#processes.delete(id);
+    close(process.bid);
+  }
+
+  /** Without a super-server at the other end it ends. */
+  #dismiss(id: number): void {
+    close(this.#processes.get(id)!.bid);
+    this.#processes.delete(id);
+  }
+
+  /** The process that has waited longest, if there are more than need to. */
+  #superfluous(): Process | undefined {
+    if (this.#cache >= 0 || this.#waiting.length <= SPARE) return undefined;
+    return this.#processes.get(this.#waiting[0]!);
+  }
+
+  #trim(): void {
+    for (
+      let oldest = this.#superfluous();
+      oldest !== undefined && oldest.since + NEEDED <= this.#now;
+      oldest = this.#superfluous()
+    ) {
+      this.#dismiss(this.#waiting.shift()!);
+    }
+  }
+
+  #keepSpare(): void {
+    if (this.#cache === 0 || this.#waiting.length + this.#starting >= SPARE) return;
+    if (this.#isBid === 0 && this.#mayStart()) this.#start();
+  }
+
+  #mayStart(): boolean {
+    return (
+      this.#processes.size < this.#most &&
+      this.#starting < MOST_STARTING &&
+      this.#restsUntil <= this.#now
+    );
+  }
+
+  #startForWaiting(): void {
+    const clients = acceptQueueLength(this.#listener);
+    while (this.#starting < clients && this.#mayStart()) this.#start();
+    this.#hasStartedForAll = this.#starting > 0;
+  }
+
+  #start(): void {
+    const pair = this.#pair();
+    if (pair === undefined) return;
+    const [bid, theirs] = pair;
+    const id = ++this.#lastId;
+    this.#processes.set(id, { bid, isReady: false, since: 0 });
+    this.#starting++;
+    const bids: Bids = { id, bid: theirs, report: this.#reports[1], once: this.#cache === 0 };
+    this.#worker.startProcess({ bids });
+  }
+
+  #pair(): readonly [number, number] | undefined {
+    try {
+      return socketPair();
+    } catch (error) {
+      if (!isExhausted(error)) throw error;
+      this.#restsUntil = performance.now() + BACK_OFF;
+      const text = `Cannot start a process for now: ${(error as Error).message}; trying again every ${BACK_OFF} ms`;
+      this.#worker.journal.record({ type: 'warning', text });
+      return undefined;
+    }
+  }
+}
+
+/** Tells the super-server something about a process, which may be another than this one; it may be gone. */
+function tell({ id, report }: Bids, what: number): void {
+  try {
+    writeSync(report, new Uint8Array(Int32Array.of(id, what).buffer));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EPIPE' && code !== 'ECONNRESET') throw error;
+  }
+}
+
+/** To be called by whoever has started a process, once it has ended. */
+export const tellGone = (bids: Bids): void => tell(bids, GONE);
+
+/** What such a process runs: it waits to be bid, accepts one client, has it served, and waits again. */
+export function serveBids(
+  worker: WorkerContext,
+  bids: Bids,
+  serve: (accepted: Accepted) => void,
+): void {
+  tell(bids, READY);
+  while (isBid(worker, bids)) {
+    const accepted = worker.stopping ? undefined : acceptOne(worker);
+    if (accepted === undefined || isOverAlready(worker, accepted)) {
+      tell(bids, NONE);
+      continue;
+    }
+    tell(bids, TOOK);
+    serve(accepted);
+    if (bids.once) return;
+    tell(bids, READY);
+  }
+}
+
+const byte = new Uint8Array(1);
+/** Sleeps until it is bid; false if the super-server is gone, or wants it no more. */
+function isBid(worker: WorkerContext, { bid }: Bids): boolean {
+  for (;;) {
+    worker.row.state = 'asleep';
+    try {
+      return readSync(bid, byte) > 0;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EINTR') return false;
+    }
+  }
+}
