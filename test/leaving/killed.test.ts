@@ -101,26 +101,31 @@ describe.concurrent('a worker', () => {
       await serving.close();
     });
 
-    it.skipIf(title === 'inetd wait')('may be killed among a crowd, and loses no client', async () => {
-      const serving = await Serving.start(options);
-      const clients = await Promise.all(
-        Array.from({ length: 8 }, () => NetClient.connect(serving.address)),
-      );
-      // However long the machine takes to start a process for each: only the end of a stream is a loss.
-      const answers = clients.map(async (client) => {
-        await client.send(BEAUTIFUL);
-        return until('an answer', () => client.receive(5).catch(lateOrLost));
-      });
-      for (let i = 0; i < 2; i++) {
-        const [worker] = serving.server.pids;
-        await until('some processes to start', () => descendantsOf(worker!).length > 1);
-        await killed(serving, worker!);
-        await until('another in its place', () => serving.server.pids.some((pid) => pid !== worker));
-      }
-      expect(await Promise.all(answers)).toEqual(clients.map(() => 'Ugly.'));
-      await Promise.all(clients.map((client) => client.close()));
-      await serving.server.close();
-    });
+    it.skipIf(title === 'inetd wait')(
+      'may be killed among a crowd, and loses no client',
+      async () => {
+        const serving = await Serving.start(options);
+        const clients = await Promise.all(
+          Array.from({ length: 8 }, () => NetClient.connect(serving.address)),
+        );
+        // However long the machine takes to start a process for each: only the end of a stream is a loss.
+        const answers = clients.map(async (client) => {
+          await client.send(BEAUTIFUL);
+          return until('an answer', () => client.receive(5).catch(lateOrLost));
+        });
+        for (let i = 0; i < 2; i++) {
+          const [worker] = serving.server.pids;
+          await until('some processes to start', () => descendantsOf(worker!).length > 1);
+          await killed(serving, worker!);
+          await until('another in its place', () =>
+            serving.server.pids.some((pid) => pid !== worker),
+          );
+        }
+        expect(await Promise.all(answers)).toEqual(clients.map(() => 'Ugly.'));
+        await Promise.all(clients.map((client) => client.close()));
+        await serving.server.close();
+      },
+    );
 
     it('may be killed while one of them starts', async () => {
       const serving = await Serving.start(options);
