@@ -8,7 +8,7 @@ import { attackNamed, attacks } from '../instruments/siege/attacks.ts';
 import { htmlPage } from '../instruments/siege/html.ts';
 import { matrixLines } from '../instruments/siege/matrix.ts';
 import type { Mode } from '../instruments/siege/settings.ts';
-import { fallen, siege } from '../instruments/siege/siege.ts';
+import { fallen, isVoidOnly, siege } from '../instruments/siege/siege.ts';
 import { lineOf } from '../instruments/siege/words.ts';
 import { onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutputs } from './output.ts';
@@ -58,8 +58,15 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   }
   const bad = fallen(report);
   if (bad.length === 0) return;
+  const isVoid = (one: (typeof bad)[number]) => !('error' in one) && isVoidOnly(one);
+  const worse = bad.filter((one) => !isVoid(one));
+  if (worse.length === 0) {
+    throw new CommandError(
+      `${bad.length} of ${done} cells say nothing about limits, the first: ${lineOf(bad[0]!)}`,
+    );
+  }
   throw new CommandError(
-    `${bad.length} of ${done} cells are not what limits promise, the first: ${lineOf(bad[0]!)}`,
+    `${worse.length} of ${done} cells are not what limits promise, the first: ${lineOf(worse[0]!)}`,
   );
 }
 

@@ -106,6 +106,29 @@ test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what ther
   await until('all that it started to end', () => !started.some(isAlive));
 });
 
+// In the second case the server tires only after the honest clients that come before the attack.
+for (const quick of [0, 24]) {
+  test.concurrent(`a server that is too slow without an attack, after ${quick} answers, is void and not fallen`, async () => {
+    const service = new URL(`../support/services/tired.ts?quick=${quick}`, import.meta.url);
+    const attack = { ...attackNamed('idle-crowd')!, server: { service } };
+    const report = await siege(
+      { architectures: ['callback'], attacks: [attack], modes: ['on'], duration: seconds * 1000 },
+      () => {},
+    );
+    expect(report.missing).toEqual([]);
+    const [cell] = report.cells;
+    expect(cell!.grade).toBeUndefined();
+    expect(cell!.reasons[0]).toMatch(
+      /^this machine is too slow for the honest clients alone: without an attack, \d+ of \d+ were answered in time/,
+    );
+    expect(cell!.reasons[1]).toMatch(/^it was [C-F], /);
+    expect(cell!.drain?.grade).toBeUndefined();
+    expect(isWhole(cell!)).toBe(true);
+    // Only the second was attacked at all.
+    if (quick === 0) expect(cell!.intensity.wanted).toBe(0);
+  });
+}
+
 const commandOf = (pid: number): string => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');

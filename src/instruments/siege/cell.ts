@@ -6,15 +6,23 @@ import type { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
 import { Defence } from './defence.ts';
 import { type Drained, drained } from './drain.ts';
-import { type Grade, grade, type Seen } from './grade.ts';
-import type { Target } from './hostile.ts';
+import {
+  drainBeside,
+  type Grade,
+  gradeBeside,
+  isSlow,
+  type Seen,
+  tooSlowText,
+  voidFor,
+} from './grade.ts';
+import type { Running, Target } from './hostile.ts';
 import type { Intensity } from './intensity.ts';
 import { type Outcome, probe } from './probe.ts';
 import { byDesign, forceOf, limitsOf, type Mode, noAnswerByDesign } from './settings.ts';
 
 /** One honest client in so many ms. */
 const EVERY = 100;
-/** Honest clients before the attack, all of whom have to be answered. */
+/** Honest clients before the attack. If not all are answered, in a few tries, the server is not attacked. */
 const CALM = 5;
 const CALM_TRIES = 4;
 /** How often the processes are looked at, in ms. */
@@ -40,6 +48,8 @@ export interface Cell {
   readonly limits: Mode;
   readonly grade: Grade | undefined;
   readonly reasons: readonly string[];
+  /** Whether it, or its drain, is void since the server is too slow without an attack as well. */
+  readonly tooSlow: boolean;
   /** Why it could not be survived, whatever the grade. */
   readonly byDesign?: string;
   readonly probes: { readonly sent: number } & Readonly<Record<Outcome, number>>;
@@ -67,9 +77,62 @@ export interface Cell {
   readonly drain: Drained | undefined;
 }
 
-/** Runs one cell. Never longer than its parts may take, the most of which are a few seconds. */
+/**
+ * Runs one cell. If the server did badly, the same is measured again without the attack, at a new server: what the
+ * machine alone explains is void. Bounded in time: a few seconds for each of its parts.
+ */
 export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell> {
-  const { traits, attack, mode, duration } = plan;
+  const { traits, attack, mode } = plan;
+  const begin = (target: Target) => attacker.attack(attack, target);
+  const { seen, drain, ...more } = await observed(plan, attacker, begin);
+  const isAttacked = seen.intensity.wanted > 0;
+  const needsCalm = isAttacked && (isSlow(seen) || drain?.grade === 'F');
+  const calm = needsCalm ? await observed(plan, attacker, leftAlone) : undefined;
+  const beside = calm && { ...calm.seen, drain: calm.drain };
+  const excuse = mode === 'on' ? byDesign(attack, traits) : undefined;
+  // A server that was not attacked shows what it does without an attack.
+  const graded = gradeBeside(seen, isAttacked ? beside : { ...seen, drain });
+  const drainGraded = drain && drainBeside(drain, calm?.drain);
+  const { probes, recovery, peak, intensity } = seen;
+  return {
+    architecture: traits.name,
+    attack: attack.name,
+    limits: mode,
+    ...graded,
+    tooSlow: (graded.grade === undefined && isSlow(seen)) || drainGraded !== drain,
+    ...(excuse === undefined ? {} : { byDesign: excuse }),
+    probes: more.outcomes,
+    availability: probes.answered / probes.sent,
+    recovery,
+    peakMemory: peak.memory,
+    calmMemory: seen.calm.memory,
+    peakDescriptors: peak.descriptors,
+    peakThreads: peak.threads,
+    cores: more.cores,
+    others: more.others,
+    wrong: probes.wrong + intensity.wrong,
+    lines: seen.lines,
+    accepted: seen.accepted,
+    isAlive: seen.isAlive,
+    deaths: seen.deaths,
+    intensity,
+    ended: more.ended,
+    drain: drainGraded,
+  };
+}
+
+/** No attack at all. */
+const leftAlone = async (): Promise<Running> => ({
+  intensity: () => ({ reached: 0, prevented: 0, wanted: 0, unit: '', wrong: 0 }),
+  stop: async () => {},
+});
+
+/** A new server, honest clients before, during and after an attack, and a drain while the attack goes on again. */
+async function observed(
+  { traits, attack, mode, duration }: CellPlan,
+  attacker: Attacker,
+  begin: (target: Target) => Promise<Running>,
+) {
   const { service, descriptors } = attack.server ?? {};
   await using defence = await Defence.start({
     architecture: traits.name,
@@ -80,11 +143,12 @@ export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell>
   const { port } = defence.account;
   const target: Target = { port, ...forceOf(traits), pids: () => defence.account.pids };
 
-  const calmCores = await calmOf(defence, attacker, traits.name);
+  const before = await calmOf(defence, attacker);
   const calm = look(defence.pid);
-
-  const attacking = await attacker.attack(attack, target);
-  const { outcomes, peak, cores, others } = await under(defence, attacker, duration);
+  // A server that does not answer the honest clients alone is not attacked: that would say nothing.
+  const laid = before.isCalm ? begin : leftAlone;
+  const attacking = await laid(target);
+  const during = before.isCalm ? await under(defence, attacker, duration) : before;
   const intensity = attacking.intensity();
   await attacking.stop();
   const recovery = await recoveryOf(port);
@@ -92,22 +156,14 @@ export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell>
 
   const { account } = defence;
   const kills = attack.isInside ? intensity.reached : 0;
-  const count = (wanted: Outcome) => outcomes.filter((outcome) => outcome === wanted).length;
-  const probes = {
-    sent: outcomes.length,
-    answered: count('answered'),
-    late: count('late'),
-    refused: count('refused'),
-    cut: count('cut'),
-    wrong: count('wrong'),
-  };
+  const outcomes = counted(during.outcomes);
   const seen: Seen = {
-    probes,
+    probes: outcomes,
     recovery,
     calm,
-    peak,
+    peak: during.peak,
     after,
-    cores: cores - calmCores,
+    cores: during.cores - before.cores,
     lines: account.lines,
     accepted: account.accepted,
     isAlive: defence.isAlive,
@@ -115,52 +171,42 @@ export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell>
     intensity,
     isIdle: attack.isIdle ?? false,
   };
+  const excuse = mode === 'on' ? noAnswerByDesign(attack, traits) : undefined;
   const drain = defence.isAlive
-    ? await drained(
-        defence,
-        attack,
-        () => attacker.attack(attack, target),
-        mode === 'on' ? noAnswerByDesign(attack, traits) : undefined,
-      )
+    ? await drained(defence, attack, () => laid(target), excuse)
     : undefined;
-  const excuse = mode === 'on' ? byDesign(attack, traits) : undefined;
   return {
-    architecture: traits.name,
-    attack: attack.name,
-    limits: mode,
-    ...grade(seen),
-    ...(excuse === undefined ? {} : { byDesign: excuse }),
-    probes,
-    availability: probes.answered / probes.sent,
-    recovery,
-    peakMemory: peak.memory,
-    calmMemory: calm.memory,
-    peakDescriptors: peak.descriptors,
-    peakThreads: peak.threads,
-    cores,
-    others,
-    wrong: probes.wrong + intensity.wrong,
-    lines: seen.lines,
-    accepted: seen.accepted,
-    isAlive: seen.isAlive,
-    deaths: seen.deaths,
-    intensity,
+    seen,
+    outcomes,
+    cores: during.cores,
+    others: during.others,
     ended: account.counts,
-    drain,
+    drain:
+      drain === undefined || before.isCalm || drain.grade === 'A'
+        ? drain
+        : voidFor(drain, tooSlowText({ probes: outcomes, recovery })),
   };
 }
 
-/** Processors that honest clients alone keep busy; all of them have to be answered. */
-async function calmOf(defence: Defence, attacker: Attacker, name: string): Promise<number> {
-  let outcomes: readonly Outcome[] = [];
-  for (let tries = 0; tries < CALM_TRIES; tries++) {
+function counted(all: readonly Outcome[]): Cell['probes'] {
+  const count = (wanted: Outcome) => all.filter((outcome) => outcome === wanted).length;
+  return {
+    sent: all.length,
+    answered: count('answered'),
+    late: count('late'),
+    refused: count('refused'),
+    cut: count('cut'),
+    wrong: count('wrong'),
+  };
+}
+
+/** Honest clients alone, before the attack, until all of a few in a row are answered. */
+async function calmOf(defence: Defence, attacker: Attacker) {
+  for (let tries = 1; ; tries++) {
     const seen = await under(defence, attacker, CALM * EVERY);
-    outcomes = seen.outcomes;
-    if (outcomes.every((outcome) => outcome === 'answered')) return seen.cores;
+    const isCalm = seen.outcomes.every((outcome) => outcome === 'answered');
+    if (isCalm || tries === CALM_TRIES) return { ...seen, isCalm };
   }
-  throw new Error(
-    `Cannot lay siege to ${name}: honest clients were ${outcomes.join(', ')} before the attack; leave the machine alone meanwhile, and try again`,
-  );
 }
 
 /** Honest clients for so long, and what the server's processes had at the worst. */

@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { type DrainSeen, grade, gradeDrain, percent, type Seen } from './grade.ts';
+import {
+  type Calm,
+  type DrainSeen,
+  drainBeside,
+  grade,
+  gradeBeside,
+  gradeDrain,
+  isSlow,
+  percent,
+  type Seen,
+} from './grade.ts';
 
 const look = { memory: 100 * 2 ** 20, descriptors: 60, threads: 14, cpu: 0 };
 const well: Seen = {
@@ -68,6 +78,85 @@ describe('a grade', () => {
     });
     // Whoever fell to less has fallen.
     expect(gradeOf({ intensity, ...answered(0) })).toBe('E');
+  });
+});
+
+describe('a grade beside a run without an attack', () => {
+  const calm: Calm = {
+    probes: well.probes,
+    recovery: 3,
+    drain: { grade: 'A', reasons: [] },
+  };
+  const slowCalm: Calm = { ...calm, probes: { sent: 100, answered: 89, wrong: 0 } };
+  const fallen: readonly Partial<Seen>[] = [
+    answered(89),
+    answered(0),
+    { recovery: undefined },
+    { recovery: 2001 },
+    { ...answered(20), lines: 13_794 },
+  ];
+  const beside = (change: Partial<Seen>, other?: Partial<Calm>) =>
+    gradeBeside({ ...well, ...change }, other && { ...calm, ...other });
+
+  it('is what it was where the server did well without the attack, or nothing is known of that', () => {
+    for (const change of fallen) {
+      expect(beside(change)).toEqual(grade({ ...well, ...change }));
+      expect(beside(change, {})).toEqual(grade({ ...well, ...change }));
+      // B without an attack is no explanation: 9 of 10 were answered.
+      const fair = { probes: { sent: 100, answered: 90, wrong: 0 } };
+      expect(beside(change, fair)).toEqual(grade({ ...well, ...change }));
+    }
+  });
+
+  it('is void where the machine is too slow without the attack, and says what it was', () => {
+    for (const change of fallen) expect(beside(change, slowCalm).grade).toBeUndefined();
+    expect(beside(answered(0), slowCalm).reasons).toEqual([
+      'this machine is too slow for the honest clients alone: without an attack, 89 of 100 were answered in time',
+      'it was E, 0 % of the honest clients answered in time',
+    ]);
+    expect(beside({ recovery: undefined }, { recovery: undefined }).reasons).toEqual([
+      'this machine is too slow for the honest clients alone: without an attack, 25 of 25 were answered in time, and none soon after',
+      'it was F, no honest client answered 5 s after the attack',
+    ]);
+  });
+
+  it('stays F for what no slow machine explains', () => {
+    const faults: readonly Partial<Seen>[] = [
+      { deaths: 1 },
+      { isAlive: false },
+      { probes: { sent: 100, answered: 10, wrong: 1 } },
+      { intensity: { ...well.intensity, wrong: 1 } },
+    ];
+    for (const fault of faults) {
+      expect(beside({ ...answered(0), ...fault }, slowCalm).grade).toBe('F');
+    }
+  });
+
+  it('keeps what a slow machine has no part in', () => {
+    expect(beside({}, slowCalm).grade).toBe('A');
+    expect(beside({ lines: 13_794 }, slowCalm).grade).toBe('C');
+  });
+
+  it('asks for that run exactly where slowness can have been the reason', () => {
+    expect(fallen.every((change) => isSlow({ ...well, ...change }))).toBe(true);
+    expect([well, { ...well, ...answered(90) }].some(isSlow)).toBe(false);
+  });
+
+  it('holds for drains as well', () => {
+    const bad = { grade: 'F', reasons: ['it took 3001 ms'], ms: 3001 } as const;
+    const badCalm = { grade: 'F', reasons: ['it took 3500 ms'] } as const;
+    expect(drainBeside(bad, undefined)).toBe(bad);
+    expect(drainBeside(bad, calm.drain)).toBe(bad);
+    expect(drainBeside(bad, badCalm)).toEqual({
+      grade: undefined,
+      ms: 3001,
+      reasons: [
+        'this machine is too slow: without an attack, it took 3500 ms',
+        'it was F, it took 3001 ms',
+      ],
+    });
+    const good = { grade: 'A', reasons: [] } as const;
+    expect(drainBeside(good, badCalm)).toBe(good);
   });
 });
 

@@ -53,7 +53,7 @@ export const rule: readonly string[] = [
   'E  fewer',
   'F  a wrong answer, a worker or supervisor that died by itself, or no honest client answered 5 s after the attack',
   `At most C: more than ${MOST_MEMORY / MIB} MiB beyond the calm before; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} descriptors or threads still held 2 s after it; or more than ${SPIN} processors busy under an attack that is idle itself`,
-  `Void (-): it would be A or B, but the attack reached less than ${ENOUGH * 100} % of its intensity, what the server prevented included; or with limits it was worse, twice, while others kept half a processor of this machine busy`,
+  `Void (-): worse than B, but without any attack the honest clients would be graded worse than B as well: the machine is too slow for them; or it would be A or B, but the attack reached less than ${ENOUGH * 100} % of its intensity, what the server prevented included; or with limits it was worse, twice, while others kept half a processor of this machine busy`,
 ];
 
 export function grade(seen: Seen): Verdict {
@@ -66,15 +66,11 @@ export function grade(seen: Seen): Verdict {
   if (recovery === undefined) fatal.push('no honest client answered 5 s after the attack');
   if (recovery === undefined || fatal.length > 0) return { grade: 'F', reasons: fatal };
 
-  const share = probes.sent === 0 ? 0 : probes.answered / probes.sent;
+  const share = shareOf(probes);
   const reasons: string[] = [];
   if (share < 0.99) reasons.push(`${percent(share)} of the honest clients answered in time`);
   if (recovery > 1000) reasons.push(`well again ${seconds(recovery)} after the attack`);
-  let worth: Grade;
-  if (share >= 0.99 && recovery <= 1000) worth = 'A';
-  else if (share >= 0.9 && recovery <= 2000) worth = 'B';
-  else if (share >= 0.5) worth = 'C';
-  else worth = share >= 0.1 ? 'D' : 'E';
+  let worth = served(seen);
 
   const excesses: string[] = [];
   const memory = peak.memory - calm.memory;
@@ -98,8 +94,60 @@ export function grade(seen: Seen): Verdict {
   return { grade: worth, reasons };
 }
 
+type Served = Pick<Seen, 'probes' | 'recovery'>;
+
+const shareOf = ({ sent, answered }: Served['probes']) => (sent === 0 ? 0 : answered / sent);
+
+/** How honest clients were served, in time and soon again, whatever it cost. */
+function served({ probes, recovery }: Served): Grade {
+  if (recovery === undefined) return 'F';
+  const share = shareOf(probes);
+  if (share >= 0.99 && recovery <= 1000) return 'A';
+  if (share >= 0.9 && recovery <= 2000) return 'B';
+  if (share >= 0.5) return 'C';
+  return share >= 0.1 ? 'D' : 'E';
+}
+
+/** Whether honest clients were served worse than B. A slow machine alone can be the reason. */
+export const isSlow = (seen: Served): boolean => served(seen) > 'B';
+
+/** What the same server did for the honest clients alone, without an attack. */
+export interface Calm extends Served {
+  /** How it drained; undefined: not measured. */
+  readonly drain: DrainVerdict | undefined;
+}
+
+/**
+ * The verdict on an attack, given what the server did without one. Void if the server is too slow even without
+ * an attack, but for what no slow machine explains: wrong answers and processes that died.
+ */
+export function gradeBeside(seen: Seen, calm: Calm | undefined): Verdict {
+  const verdict = grade(seen);
+  const { probes, intensity, isAlive, deaths } = seen;
+  const isOwnFault = probes.wrong + intensity.wrong > 0 || !isAlive || deaths > 0;
+  if (calm === undefined || isOwnFault || !isSlow(seen) || !isSlow(calm)) return verdict;
+  return voidFor(verdict, tooSlowText(calm));
+}
+
+/** Such as `this machine is too slow for the honest clients alone: without an attack, 12 of 25 were answered in time`. */
+export function tooSlowText({ probes, recovery }: Served): string {
+  const later = recovery === undefined ? ', and none soon after' : '';
+  return `this machine is too slow for the honest clients alone: without an attack, ${probes.answered} of ${probes.sent} were answered in time${later}`;
+}
+
+/** A verdict that says nothing about the attack, for a reason. What it was is in its reasons. */
+export function voidFor<T extends Pick<Verdict | DrainVerdict, 'grade' | 'reasons'>>(
+  verdict: T,
+  why: string,
+): T & { readonly grade: undefined } {
+  const { grade: was, reasons } = verdict;
+  const told = was === undefined ? [] : [`it was ${[was, ...reasons].join(', ')}`];
+  return { ...verdict, grade: undefined, reasons: [why, ...told] };
+}
+
 /** Such as `32 of 400 connections at once, 368 prevented by the server`. */
 export function intensityText({ reached, prevented, wanted, unit }: Intensity): string {
+  if (wanted === 0) return 'nobody';
   const all = `${whole(reached)} of ${whole(wanted)} ${unit}`;
   return prevented === 0 ? all : `${all}, ${whole(prevented)} prevented by the server`;
 }
@@ -131,7 +179,7 @@ export interface DrainVerdict {
   readonly byDesign?: string;
 }
 
-export const drainRule = `drain: A = within its deadline of ${seconds(DRAIN)} and ${seconds(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it`;
+export const drainRule = `drain: A = within its deadline of ${seconds(DRAIN)} and ${seconds(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it, or it does not drain so without an attack either`;
 
 export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): DrainVerdict {
   const reasons: string[] = [];
@@ -152,6 +200,13 @@ export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): Dra
     return { grade: undefined, reasons: ['no honest client had got in before it'] };
   }
   return { grade: 'A', reasons };
+}
+
+/** The verdict on a drain under an attack: void if the same server did not drain well without one. */
+export function drainBeside<T extends DrainVerdict>(verdict: T, calm: DrainVerdict | undefined): T {
+  if (verdict.grade !== 'F' || calm === undefined || calm.grade === 'A') return verdict;
+  const how = calm.reasons.join('; ');
+  return voidFor(verdict, `this machine is too slow: without an attack, ${how}`);
 }
 
 /** Whole per cent, and never 100 for less than all. */

@@ -12,6 +12,7 @@ const cell = (change: Partial<Cell>): Cell => ({
   limits: 'on',
   grade: 'A',
   reasons: [],
+  tooSlow: false,
   probes: { sent: 25, answered: 25, late: 0, refused: 0, cut: 0, wrong: 0 },
   availability: 1,
   recovery: 3,

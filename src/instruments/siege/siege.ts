@@ -5,7 +5,7 @@ import type { Traits } from '../../worker/contract.ts';
 import { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
 import { type Cell, runCell } from './cell.ts';
-import { DRAIN, rule } from './grade.ts';
+import { DRAIN, rule, voidFor } from './grade.ts';
 import { limitsOf, type Mode } from './settings.ts';
 
 export interface SiegeOptions {
@@ -115,22 +115,24 @@ const keeps = ({ limits, byDesign, grade }: Cell): boolean =>
 const drains = ({ limits, drain }: Cell): boolean =>
   limits === 'off' || drain?.byDesign !== undefined || drain?.grade === 'A';
 
-const isDoubtful = (cell: Cell): boolean => !(keeps(cell) && drains(cell)) && cell.others > CROWDED;
+/** What is void already, as the machine is too slow, is not measured again. */
+const isDoubtful = (cell: Cell): boolean =>
+  !(keeps(cell) && drains(cell)) && cell.others > CROWDED && !cell.tooSlow;
 
 function voided(cell: Cell): Cell {
-  const why = (grade: string | undefined) =>
-    `it was ${grade ?? 'void'}, but others kept ${cell.others.toFixed(1)} processors of this machine busy`;
-  const asVoid = <T extends Pick<Cell, 'grade' | 'reasons'>>(graded: T): T => ({
-    ...graded,
-    grade: undefined,
-    reasons: [...graded.reasons, why(graded.grade)],
-  });
+  const why = `others kept ${cell.others.toFixed(1)} processors of this machine busy`;
   const { drain } = cell;
   return {
-    ...(keeps(cell) ? cell : asVoid(cell)),
-    drain: drains(cell) || drain === undefined ? drain : asVoid(drain),
+    ...(keeps(cell) ? cell : voidFor(cell, why)),
+    drain: drains(cell) || drain === undefined ? drain : voidFor(drain, why),
   };
 }
+
+/** Whether a cell is no pass only because it says nothing: no grade is bad, and one is void. */
+export const isVoidOnly = ({ grade, byDesign, drain }: Cell): boolean =>
+  (grade === undefined || grade <= 'B' || byDesign !== undefined) &&
+  (drain?.grade !== 'F' || drain.byDesign !== undefined) &&
+  drain !== undefined;
 
 /** Cells with limits on that are to be A or B and are not: void ones, and those that could not be run, too. */
 export function fallen({ cells, missing }: Pick<Report, 'cells' | 'missing'>): (Cell | Missing)[] {
