@@ -4,6 +4,7 @@
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { memoryOf } from './processes.ts';
 
 /** One look at a tree of processes; two of them make a difference. */
 export interface Usage {
@@ -89,16 +90,9 @@ export function spent(before: Usage, after: Usage): Spent {
   return sum;
 }
 
-/** Memory in KiB, shared pages counted in proportion. */
+/** Memory of a process and all its descendants in KiB, as `memoryOf` counts it. */
 export function memory(root: number): number {
-  let kib = 0;
-  for (const pid of tree(root)) {
-    const rollup = read(`/proc/${pid}/smaps_rollup`);
-    const line =
-      /^Pss:\s+(\d+)/m.exec(rollup) ?? /^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`));
-    kib += Number(line?.[1] ?? 0);
-  }
-  return kib;
+  return tree(root).reduce((sum, pid) => sum + memoryOf(pid), 0) / 1024;
 }
 
 function threadsSpent(before: ProcessUsage['threads'], after: ProcessUsage['threads']) {

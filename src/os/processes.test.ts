@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PATIENCE, within } from '../../test/support/until.ts';
-import { descendantsOf, holdingsOf, isRunning, killWithAll, look } from './processes.ts';
+import { descendantsOf, holdingsOf, isRunning, killWithAll, look, memoryOf } from './processes.ts';
 
 const MIB = 2 ** 20;
 
@@ -81,6 +81,22 @@ describe('what a process and all that it started hold', () => {
       expect(bytes).toBeGreaterThan(60 * MIB);
       expect(bytes).toBeLessThan(96 * MIB);
     }
+  });
+
+  it('counts memory that processes share in parts, and not once for each', () => {
+    // This process runs the same program, so the kernel keeps its code once for both.
+    const ofKernel = (file: string, name: string) =>
+      Number(
+        new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(
+          readFileSync(`/proc/${pid}/${file}`, 'utf8'),
+        )![1],
+      ) * 1024;
+    const [pss, rss] = [ofKernel('smaps_rollup', 'Pss'), ofKernel('status', 'VmRSS')];
+    expect(rss - pss).toBeGreaterThan(MIB);
+    const drift = Math.min(MIB, rss - pss) / 2;
+    expect(Math.abs(memoryOf(pid) - pss)).toBeLessThan(drift);
+    expect(Math.abs(holdingsOf(pid).memory - pss)).toBeLessThan(drift);
+    expect(memoryOf(2 ** 30)).toBe(0);
   });
 
   it('has each thread', async () => {

@@ -62,7 +62,17 @@ export function look(root: number): Look {
   return sum;
 }
 
-/** What a process and all that it started hold at this moment; `memory` is resident, in bytes, shared pages with each. */
+/**
+ * The memory of one process in bytes, as PSS: a page that several processes share counts in parts, so that a sum over
+ * processes is what they really take. If the kernel does not show that of a process, its RSS, shared pages whole.
+ */
+export function memoryOf(pid: number): number {
+  const pss = /^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1];
+  if (pss !== undefined) return Number(pss) * 1024;
+  return Number(read(`/proc/${pid}/statm`).split(' ')[1] ?? 0) * PAGE;
+}
+
+/** What a process and all that it started hold at this moment; `memory` as `memoryOf` has it. */
 export function holdingsOf(root: number) {
   const sum = { memory: 0, descriptors: 0, threads: 0, processes: 0 };
   for (const pid of [root, ...descendantsOf(root)]) {
@@ -70,7 +80,7 @@ export function holdingsOf(root: number) {
     if (tasks === 0) continue;
     sum.processes++;
     sum.threads += tasks;
-    sum.memory += Number(read(`/proc/${pid}/statm`).split(' ')[1] ?? 0) * PAGE;
+    sum.memory += memoryOf(pid);
     sum.descriptors += list(`/proc/${pid}/fd`).length;
   }
   return sum;

@@ -135,9 +135,10 @@ const charts: readonly Chart[] = [
   {
     figure: 'memory',
     title: 'Memory over connections',
-    axis: 'resident memory, MiB',
+    axis: 'memory (PSS), MiB',
     scale: 2 ** 20,
-    words: 'All processes of the server together, at the most: supervisor and workers.',
+    words:
+      'Supervisor and workers together, at the most. A page that several processes share counts once (PSS).',
   },
 ];
 

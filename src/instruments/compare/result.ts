@@ -53,7 +53,7 @@ export interface Figures {
   readonly cpu: number | null;
   /** Context switches per answer. */
   readonly switches: number | null;
-  /** Rss of all its processes at the most. */
+  /** PSS of all its processes together, in bytes, at the most: what the server adds to the machine. */
   readonly memory: number | null;
   readonly connections: number;
   /** Of these, who asked and got no answer in the measured time. */

@@ -88,7 +88,7 @@ describe('the page of a run', () => {
     for (const name of [
       'processors in use',
       'context switches per second',
-      'memory (Rss)',
+      'memory (PSS)',
       'accept queue',
     ]) {
       expect(page).toContain(name);

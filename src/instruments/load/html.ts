@@ -302,7 +302,7 @@ function serverPanels(samples: readonly ServerSample[]): Panel[] {
       ],
     },
     {
-      y: { name: 'server: memory (Rss), MiB' },
+      y: { name: 'server: memory (PSS), MiB' },
       height: 90,
       lines: [
         line(

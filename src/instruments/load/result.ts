@@ -200,7 +200,7 @@ export interface ServerSide {
     /** Context switches, voluntary and not; and per answer. */
     readonly switches: number;
     readonly switchesPerAnswer: number | null;
-    /** Largest memory seen, in bytes: Rss, summed over processes. */
+    /** Largest memory seen, in bytes: PSS, summed over processes. */
     readonly peakMemory: number;
   };
   /** About one per second, on the time line of `series`. */
@@ -216,7 +216,7 @@ export interface ServerSample {
   readonly switches: number;
   readonly processes: number;
   readonly threads: number;
-  /** Rss in bytes. */
+  /** PSS in bytes, summed over processes: shared pages count once. */
   readonly memory: number;
   readonly descriptors: number;
   /** Connections that wait to be accepted; null where the listener is not to be seen. */
