@@ -34,8 +34,11 @@ const HEADER = 16;
 
 /** Threads that may wait at once; a thread beyond those ends with its client. */
 const THREADS = 4096;
-/** Clients that may wait for a thread. With more the acceptor sleeps, and the next clients wait in the kernel's queue. */
-const CLIENTS = 1024;
+/**
+ * Clients that may wait for a thread. With more the acceptor sleeps, and the next clients wait in the kernel's queue:
+ * accepted, they would take the descriptors that the threads need to start.
+ */
+const CLIENTS = 8;
 
 // Where things lie, in words: what a thread waits for by place, the stack of waiting threads, the places that are
 // free again, what each waiting thread was given, and the queue.
@@ -130,20 +133,9 @@ export class ThreadCache {
     });
   }
 
-  /** A thread that was claimed runs. */
+  /** A thread that was claimed runs, or cannot be started: then its client waits for another one. */
   started(): void {
     locked(this.#words, LOCK, () => void this.#words[STARTING]!--);
-  }
-
-  /** A thread that was claimed cannot be started. Returns a client for which there is none, if one waits. */
-  startFailed(): Accepted | undefined {
-    const words = this.#words;
-    return locked(words, LOCK, () => {
-      words[STARTING]!--;
-      if (words[QUEUED]! <= words[STARTING]!) return undefined;
-      Atomics.sub(words, BUSY, 1);
-      return this.#unqueue();
-    });
   }
 
   /** Waits until fewer than `most` clients are with a thread or on their way to one, or `isOver`. */

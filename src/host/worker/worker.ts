@@ -6,10 +6,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
-import type { Accepted } from '../../drivers/accept.ts';
 import { tellGone } from '../../drivers/blocking/ready-processes.ts';
 import { ThreadCache } from '../../drivers/blocking/thread-cache.ts';
-import { type Admission, dropHolder } from '../../limits/admission.ts';
+import { dropHolder } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
 import {
   interrupt,
@@ -27,7 +26,7 @@ import { scarcityOf } from '../scarcity.ts';
 import { type FromThread, newCounters, RUNNING, type ThreadData } from './assistants.ts';
 import { createContext, type Helm } from './context.ts';
 import { crash } from './crash.ts';
-import { doorOf, sharedAdmission } from './door.ts';
+import { doorOf } from './door.ts';
 import { writeEvent } from './journal.ts';
 import {
   BID_FD,
@@ -93,7 +92,6 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   const isCrew = architecture.arrangement === 'crew';
   const servers = isCrew ? 1 : config.threads;
   const door = doorOf(config.limits, isCrew ? 1 + config.threads : servers, architecture);
-  let shared: Admission | undefined;
   const counters = newCounters();
   const threads = new Map<Worker, number>();
   const processes = new Set<ChildProcess>();
@@ -170,31 +168,19 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     });
   }
 
-  /** A client for which there is no thread is seen off, and all others are served on. */
+  /** The clients that wait are kept: for a thread that finishes, or for one that can be started later. */
   function cannotStart(listener: number, cache: SharedArrayBuffer, error: Error): void {
     const waiting = new ThreadCache(cache);
-    const client = waiting.startFailed();
-    if (client !== undefined) seeOff(client, error);
-    if (!waiting.claimStart()) return;
-    Atomics.add(counters, RUNNING, 1);
-    startThread(listener, { cache });
-  }
-
-  function seeOff({ socket, peer }: Accepted, error: Error): void {
-    const reason = 'connections';
-    sharing().leave(socket);
-    sharing().refuse(reason);
-    close(socket);
+    waiting.started();
     const why = scarcityOf(error) ?? error.message.split('\n', 1)[0];
-    warn(`Cannot start a thread for a client: ${why}`);
-    if (config.journal) writeEvent(JOURNAL_FD, { type: 'refused', peer, reason, ...stamp() });
-  }
-
-  function sharing(): Admission {
-    shared ??= sharedAdmission(config, scoreboard().admission, door, (reason) =>
-      scoreboard().count(reason),
+    warn(
+      `Cannot start a thread for a client, which waits: ${why}; trying again every ${BACK_OFF} ms`,
     );
-    return shared;
+    setTimeout(() => {
+      if (!waiting.claimStart()) return;
+      Atomics.add(counters, RUNNING, 1);
+      startThread(listener, { cache });
+    }, BACK_OFF);
   }
 
   const wake = () => {
