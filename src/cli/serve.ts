@@ -60,29 +60,31 @@ export async function serveCommand(
   const { StandardOutput } = await import('./standard-output.ts');
   const output = new StandardOutput();
   output.leaveAtExit();
-  if (log !== 'none') {
-    const { createLogger } = await import('./log.ts');
-    const logger = await createLogger(log, output);
-    for (const event of events) logger(event);
-    record = logger;
-  }
   try {
+    if (log !== 'none') {
+      const { createLogger } = await import('./log.ts');
+      const logger = await createLogger(log, output);
+      for (const event of events) logger(event);
+      record = logger;
+    }
     server = await starting;
+    if (isRootUnasked(options)) {
+      // No log is no account of clients; of this its owner is to know all the same.
+      if (log === 'none') console.error(`mondo: ${AS_ROOT}`);
+      else record(rootWarning());
+    }
+    if (log === 'none') output.write(`Listening at ${server.where}\n`);
+    if (process.stdout.isTTY && log === 'text') output.write(hint(server));
+    // What was changed after the workers loaded it is not to be missed.
+    if (isRestartDue) void restart();
+    await interruption.interrupted;
   } catch (error) {
     // Ctrl-C goes to the workers too, and ends one that has just begun: that is no failure.
-    if (interruption.isInterrupted) return;
+    if (interruption.isInterrupted && server === undefined) return;
+    // A server that runs on would keep this process, and its exit code, from ending.
+    await starting.then(({ close }) => close({ deadline: 0 })).catch(() => {});
     throw error;
   }
-  if (isRootUnasked(options)) {
-    // No log is no account of clients; of this its owner is to know all the same.
-    if (log === 'none') console.error(`mondo: ${AS_ROOT}`);
-    else record(rootWarning());
-  }
-  if (log === 'none') output.write(`Listening at ${server.where}\n`);
-  if (process.stdout.isTTY && log === 'text') output.write(hint(server));
-  // What was changed after the workers loaded it is not to be missed.
-  if (isRestartDue) void restart();
-  await interruption.interrupted;
   await server.close();
   if (!(await output.written(interruption.interruptedAgain))) process.exit();
 }

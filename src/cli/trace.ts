@@ -109,16 +109,20 @@ export async function traceCommand(
     if (!interruption.isInterrupted) throw error;
   });
   if (tracer === undefined) return;
-  now = tracer.now;
-  server = tracer.server;
-  const timer =
-    options.seconds === undefined
-      ? undefined
-      : setTimeout(interruption.interrupt, options.seconds * 1000);
-  await interruption.interrupted;
-  clearTimeout(timer);
-  await tracer.close();
-  printer.close();
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    now = tracer.now;
+    server = tracer.server;
+    if (options.seconds !== undefined) {
+      timer = setTimeout(interruption.interrupt, options.seconds * 1000);
+    }
+    await interruption.interrupted;
+  } finally {
+    // Also where something throws: a server that runs on would keep this process from ending.
+    clearTimeout(timer);
+    await tracer.close();
+    printer.close();
+  }
   const sentence = sums.sentence();
   if (summary === true) printSummary(sums.lines());
   console.log(`\n${sentence}`);
