@@ -33,6 +33,7 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_DUPFD_CLOEXEC = 1030;
 const O_NONBLOCK = 0o4000;
 /** A peer that is gone must be an error of that one call, not a signal that ends the process. */
 const MSG_NOSIGNAL = 0x4000;
@@ -179,8 +180,8 @@ export function dismiss(fd: number, text: string): void {
   close(fd);
 }
 
-/** A second descriptor for the same open socket. */
-export const dup = (fd: number): number => check('dup', libc.dup(fd));
+/** A second descriptor for the same open socket, which no program inherits that this process starts. fcntl(2) */
+export const dup = (fd: number): number => check('fcntl', libc.fcntl(fd, F_DUPFD_CLOEXEC, 0));
 
 /**
  * Has calls on a socket that is standard input block. Node makes it non-blocking when first it is asked for

@@ -225,7 +225,6 @@ const describe: Readonly<Record<string, Describe>> = {
   shutdown: ([socket, how], _result, around) =>
     `${fd(socket!, around)}, ${named({ 0: 'SHUT_RD', 1: 'SHUT_WR', 2: 'SHUT_RDWR' })(how as number)}`,
   close: ([socket], _result, around) => fd(socket!, around),
-  dup: ([socket], _result, around) => fd(socket!, around),
   fcntl: ([socket, command, argument], _result, around) => {
     const value = command === F_SETFL ? `, ${fileFlags(argument as number)}` : `, ${argument}`;
     return `${fd(socket!, around)}, ${fcntlCommand(command as number)}${command === F_GETFL ? '' : value}`;

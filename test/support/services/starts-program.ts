@@ -1,0 +1,18 @@
+/** Answers each question with the descriptors of a program that it starts. */
+import { execFileSync } from 'node:child_process';
+import type { Service } from '../../../src/protocol/service.ts';
+
+/** The shell lists the folder through a descriptor that it has closed when it looks at each. */
+const LIST = 'for fd in /proc/$$/fd/*; do if [ -e "$fd" ]; then echo "$fd"; fi; done';
+
+/** The descriptors that a program has which this process starts, such as `0 1 2`. */
+export const inheritedHere = (): string =>
+  execFileSync('sh', ['-c', LIST], { encoding: 'latin1' })
+    .trim()
+    .split('\n')
+    .map((path) => path.slice(path.lastIndexOf('/') + 1))
+    .join(' ');
+
+const startsProgram: Service = { delimiter: '?', answer: () => `${inheritedHere()}.` };
+
+export default startsProgram;
