@@ -63,7 +63,8 @@ export async function createContext(
       new Promise((resolve, reject) => {
         server.once('error', reject);
         // Node closes what it was given as its server is closed, and another may come after that one.
-        server.listen({ fd: dup(listener), backlog: config.backlog }, () => {
+        // The backlog stands apart: with a descriptor Node ignores the one among the options, and takes 511.
+        server.listen({ fd: dup(listener) }, config.backlog, () => {
           // To listen once more undoes the shutdown of a stop that came meanwhile.
           if (scoreboard.orders(config.generation).order === 'stop') shutdown(listener);
           resolve();
