@@ -1,4 +1,5 @@
-/** What the kernel has counted for the calling thread. clock_gettime(2), getrusage(2) */
+/** What the kernel has counted for the calling thread. clock_gettime(2), getrusage(2), proc(5) */
+import { openSync, readSync } from 'node:fs';
 import { addressOf, libc } from './libc.ts';
 
 const CLOCK_THREAD_CPUTIME_ID = 3;
@@ -21,4 +22,24 @@ export function threadTime(): number {
 export function timesSlept(): number {
   libc.getrusage(RUSAGE_THREAD, usageAddress);
   return Number(usage.readBigInt64LE(VOLUNTARY));
+}
+
+/**
+ * A meter for the calling thread: how long it could run and had no processor, in ms since it began. Other threads had
+ * it, or a quota was used up; a stopped thread cannot run. Always 0 where the kernel does not count it.
+ */
+export function processorWait(): () => number {
+  const room = Buffer.alloc(64);
+  let file: number;
+  try {
+    file = openSync('/proc/thread-self/schedstat', 'r');
+  } catch {
+    return () => 0;
+  }
+  return () => {
+    const [, waited] = room
+      .toString('latin1', 0, readSync(file, room, 0, room.length, 0))
+      .split(' ');
+    return Number(waited) / 1e6;
+  };
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Server } from '../../src/host/server.ts';
 import { serve } from '../../src/index.ts';
@@ -30,6 +31,17 @@ afterAll(async () => {
   await server.close();
   rmSync(folder, { recursive: true });
 });
+
+/** The most memory that a process has had, in bytes; 0 once it has ended. */
+function mostMemoryOf(pid: number): number {
+  try {
+    const [, kilobytes] =
+      /^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return 1024 * Number(kilobytes ?? 0);
+  } catch {
+    return 0;
+  }
+}
 
 const load = (...words: string[]) => runMondo('load', ...words);
 const rated = () => [...short, '--rate', '200'];
@@ -259,6 +271,46 @@ describe('the exit code', () => {
     expect(code).toBe(4);
     expect((JSON.parse(stdout) as LoadResult).validity.trusted).toBe(false);
     expect(stderr).toMatch(/^mondo: This run is not to be trusted: .*schedule lagged/);
+  });
+
+  test('is 4 where a closed loop was stopped for a while: the pause was not the server’s', async () => {
+    await using process = spawnMondo(
+      ...['load', ...short, '--warm-up', '0', '--duration', '4s', '--max-lag', '500ms'],
+    );
+    await until('it to measure', () => /^measuring/m.test(process.stderr));
+    const { stderr } = process;
+    process.child.kill('SIGSTOP');
+    await sleep(2000);
+    process.child.kill('SIGCONT');
+    const { code, stdout } = await process.ended();
+    expect(stdout).toMatch(/^- The load was kept from asking for \d+ % of the time, \d+ ms/m);
+    expect(code).toBe(4);
+    expect(stderr).not.toContain('mondo:');
+  });
+
+  test('is 4 where the rate is out of reach: as much as can be is asked, in bounded memory', async () => {
+    await using process = spawnMondo(
+      ...['load', ...short, '-c', '1000', '--rate', '10M', '--grace', '100ms', '--json', '--quiet'],
+    );
+    let most = 0;
+    await until('its end', () => {
+      most = Math.max(most, mostMemoryOf(process.pid));
+      return !process.isRunning;
+    });
+    const { code, stdout } = await process.ended();
+    const { totals, outcomes, seconds, validity, connections } = JSON.parse(stdout) as LoadResult;
+    expect(code).toBe(4);
+    expect([seconds, totals.questions]).toEqual([1, 10_000_000]);
+    expect(totals.answers + totals.errors).toBe(10_000_000);
+    expect(totals.answers).toBeGreaterThan(0);
+    expect(outcomes.neverServed).toBeGreaterThan(5_000_000);
+    expect(connections.count).toBe(1000);
+    expect(validity.reasons[0]).toMatch(
+      /^The rate is out of reach: [\d,]+ of 10,000,000 questions/,
+    );
+    expect(validity.reasons.join()).not.toContain('host, port');
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(2 ** 29);
   });
 
   test('is 130 after Ctrl-C, with what was measured until then, whatever --fail-if says', async () => {

@@ -108,6 +108,7 @@ export function runOf(samples: readonly Sample[], made: Made = {}): Run {
       interrupted: false,
       lag: isOpen ? { p50: 0.01, p99: 0.1, max: 0.2 } : null,
       cpu: 0.5,
+      stalls: { share: 0, longest: 0 },
       rateRatio: isOpen ? samples.length / length / wanted! : null,
       ...made.validity,
     },

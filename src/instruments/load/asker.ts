@@ -5,15 +5,17 @@
  * does the client that it stands for, and that is what is measured.
  */
 import { constants } from 'node:os';
+import { processorWait } from '../../os/thread-usage.ts';
 import { Timers } from '../../protocol/timers.ts';
 import { Answers, MORE, WRONG } from './answers.ts';
 import type { Batch, Ended, Outcome } from './batch.ts';
-import { Books } from './books.ts';
+import { Books, threadCpu } from './books.ts';
 import { Flights } from './flights.ts';
 import type { LoadPlan } from './plan.ts';
 import { exponential, randomOf } from './random.ts';
 import { Schedule } from './schedule.ts';
 import { Script } from './script.ts';
+import { Stalls } from './stalls.ts';
 import type { Wire, WireEvents } from './wire.ts';
 
 const CLOSED = 0;
@@ -26,6 +28,10 @@ const HANDSHAKES = 128;
 const REST = 100;
 /** How long a turn waits at most, in ms: it is what Ctrl-C waits for. */
 const LONGEST_WAIT = 50;
+/** How many questions that are due are taken up in one turn: then answers have theirs. */
+const AT_ONCE = 8192;
+/** How many questions may wait to be sent: 8 bytes each, up to twice that where their number grows. */
+const MOST_WAITING = 5_000_000;
 
 const { EADDRNOTAVAIL, ECONNREFUSED, EMFILE, ENFILE, ETIMEDOUT } = constants.errno;
 
@@ -78,8 +84,13 @@ export class Asker implements WireEvents {
   #schedule: Schedule | undefined;
   #nextDue = Number.POSITIVE_INFINITY;
   #question = 0;
+  /** Questions of the measured time that were passed over. */
+  #unreached = 0;
   #now = performance.now();
+  /** When the last turn was over. */
+  #turned = this.#now;
   #looked = 0;
+  readonly #stalls: Stalls;
 
   constructor(
     plan: LoadPlan,
@@ -105,6 +116,7 @@ export class Asker implements WireEvents {
     this.#lastAnswer = new Int32Array(n).fill(-1);
     this.#hasAsked = new Uint8Array(n);
     this.#isReady = new Uint8Array(n);
+    this.#stalls = new Stalls(plan.maxLag, threadCpu, processorWait());
     const random = randomOf(plan.seed + index);
     this.#think =
       plan.thinkHow === 'constant' ? () => plan.think : () => plan.think * exponential(random);
@@ -134,7 +146,10 @@ export class Asker implements WireEvents {
     while (!isStopped() && this.#now < books.measureTo) this.#turn(this.#ask());
     const interrupted = this.#now < books.measureTo;
     // Those that came due while the last wait took too long.
-    while (!interrupted && this.#nextDue < books.measureTo) this.#release();
+    while (!interrupted && this.#nextDue < books.measureTo && this.waiting < MOST_WAITING) {
+      this.#release();
+    }
+    if (!interrupted) this.#passOver(books.measureTo);
     books.finish(this.#now, this);
     const end = books.measureTo + (interrupted ? 0 : this.#plan.grace);
     while (!isStopped() && this.#now < end && this.inFlight + this.waiting > 0) {
@@ -151,6 +166,7 @@ export class Asker implements WireEvents {
       asked: this.#hasAsked,
       opened: this.#opened,
       startedLate,
+      unreached: this.#unreached,
     };
   }
 
@@ -195,10 +211,11 @@ export class Asker implements WireEvents {
   #ask(): number {
     const books = this.#books;
     if (books.keep(this.#now, this)) {
+      this.#leaveWarmUp();
       for (let c = 0; c < this.#count; c++) if (this.#flights.isBusy(c)) this.#hasAsked[c] = 1;
     }
     const now = this.#now;
-    while (this.#nextDue <= now) this.#release();
+    this.#takeUp(now);
     for (let due = this.#timers.takeDue(now); due !== undefined; due = this.#timers.takeDue(now)) {
       if (due.due === undefined) this.#toOpen.push(due.c);
       else if (due.due < books.measureTo) this.#queue(due.c, due.due);
@@ -213,7 +230,57 @@ export class Asker implements WireEvents {
 
   #turn(timeout: number): void {
     this.#wire.turn(timeout);
+    const began = this.#turned;
     this.#now = performance.now();
+    this.#turned = this.#now;
+    const kept = this.#stalls.turn(began, this.#now, timeout);
+    if (kept > 0) this.#books.stall(kept, began, this.#now);
+  }
+
+  /** Queues the questions that are due, as far as there is room and time for them. */
+  #takeUp(now: number): void {
+    for (let left = AT_ONCE; left > 0 && this.#nextDue <= now; left--) {
+      if (this.waiting < MOST_WAITING) this.#release();
+      else {
+        this.#passOver(now);
+        return;
+      }
+    }
+  }
+
+  /** Warm-up is over. What it left behind, at a rate far beyond reach, would leave no time to measure. */
+  #leaveWarmUp(): void {
+    if (this.#schedule === undefined) return;
+    const { measureFrom } = this.#books;
+    for (let left = AT_ONCE; left > 0 && this.#nextDue < measureFrom; left--) this.#release();
+    if (this.#nextDue >= measureFrom && this.waiting < MOST_WAITING) return;
+    this.#passOver(measureFrom);
+    for (let c = 0; c < this.#count; c++) {
+      while (this.#flights.waitingOn(c) > 0) this.#flights.drop(c);
+    }
+  }
+
+  /** Leaves out all questions that were due before `until`: they end as never served. */
+  #passOver(until: number): void {
+    const { began, measureFrom } = this.#books;
+    if (this.#nextDue < measureFrom && until > measureFrom) this.#passOver(measureFrom);
+    if (this.#nextDue >= until) return;
+    const first = this.#question;
+    this.#question += 1 + this.#schedule!.skipTo(until - began);
+    if (this.#nextDue >= measureFrom) {
+      const own = this.#ownUpTo(this.#question) - this.#ownUpTo(first);
+      this.#unreached += own;
+      this.#books.note('neverServed', own);
+    }
+    this.#nextDue = began + this.#schedule!.next();
+  }
+
+  /** How many of the first `questions` are this shard's. */
+  #ownUpTo(questions: number): number {
+    const { connections, shard } = this.#plan;
+    const rounds = Math.floor(questions / connections);
+    const rest = Math.ceil(((questions % connections) - (shard.index - 1)) / shard.of);
+    return rounds * this.#count + Math.max(0, rest);
   }
 
   /** Takes the next question from the schedule, if it is this shard's. */

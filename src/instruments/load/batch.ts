@@ -45,8 +45,13 @@ export interface Batch {
   readonly times: Float64Array;
   /** The connection of each, numbered within this shard. */
   readonly connections: Int32Array;
-  /** How late our own loop was with each question that had a time, in ms. */
-  readonly lags: Float64Array;
+  /** How late our own loop was with the questions that had a time: how many in each step. */
+  readonly lags: Uint32Array;
+  /** The latest of them, in ms. */
+  readonly mostLag: number;
+  /** How long the thread was kept from asking since the batch before, in all and at a stretch, in ms. */
+  readonly stalled: number;
+  readonly longestStall: number;
   /** Since the batch before, by number of outcome. */
   readonly outcomes: Int32Array;
   readonly bytesSent: number;
@@ -76,6 +81,8 @@ export interface Ended {
   readonly opened: number;
   /** How long after `startAt` it began, in ms; 0 where it was in time. */
   readonly startedLate: number;
+  /** Questions of the measured time that were never taken up, as too many were waiting already. */
+  readonly unreached: number;
 }
 
 /** The schedule begins: ms since 1970. */

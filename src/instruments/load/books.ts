@@ -1,6 +1,7 @@
 /** What the thread that asks writes down, in batches for the one that counts: nothing is worked out here. */
 import { type Batch, numberOf, OUTCOMES, type Outcome, type Phase } from './batch.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
+import { ALL_STEPS, stepOf } from './steps.ts';
 
 /** How many answers a batch has room for; a full one is told of at once. */
 const ROOM = 32_768;
@@ -16,7 +17,8 @@ export interface Gauges {
   starvedIn(second: number): number;
 }
 
-const threadCpu = (): number => {
+/** How long this thread has been on a processor, in ms. */
+export const threadCpu = (): number => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
 };
@@ -36,7 +38,10 @@ export class Books {
   readonly #times = new Float64Array(2 * ROOM);
   readonly #connections = new Int32Array(ROOM);
   #count = 0;
-  #lags: number[] = [];
+  readonly #lags = new Uint32Array(ALL_STEPS);
+  #mostLag = 0;
+  #stalled = 0;
+  #longestStall = 0;
   #outcomes = new Int32Array(OUTCOMES.length);
   bytesSent = 0;
   bytesReceived = 0;
@@ -122,12 +127,23 @@ export class Books {
     if (this.#count === ROOM) this.#flush(arrived, gauges, false);
   }
 
-  note(outcome: Outcome): void {
-    this.#outcomes[numberOf(outcome)]!++;
+  note(outcome: Outcome, times = 1): void {
+    this.#outcomes[numberOf(outcome)]! += times;
   }
 
   lag(ms: number): void {
-    if (this.phase === 'measuring') this.#lags.push(ms);
+    if (this.phase !== 'measuring') return;
+    this.#lags[stepOf(ms)]!++;
+    if (ms > this.#mostLag) this.#mostLag = ms;
+  }
+
+  /** The thread was kept from asking for `ms` of the time that ended at `now`: what of it was measured counts. */
+  stall(ms: number, began: number, now: number): void {
+    const measured = Math.min(now, this.measureTo) - Math.max(began, this.measureFrom);
+    const kept = Math.min(ms, measured);
+    if (kept <= 0) return;
+    this.#stalled += kept;
+    this.#longestStall = Math.max(this.#longestStall, kept);
   }
 
   #flush(now: number, gauges: Gauges, isLast: boolean): void {
@@ -141,7 +157,10 @@ export class Books {
       count: this.#count,
       times: this.#times.slice(0, 2 * this.#count),
       connections: this.#connections.slice(0, this.#count),
-      lags: Float64Array.from(this.#lags),
+      lags: this.#lags.slice(),
+      mostLag: this.#mostLag,
+      stalled: this.#stalled,
+      longestStall: this.#longestStall,
       outcomes: this.#outcomes.slice(),
       right: this.right,
       bytesSent: this.bytesSent,
@@ -160,7 +179,10 @@ export class Books {
 
   #clear(): void {
     this.#count = 0;
-    this.#lags = [];
+    this.#lags.fill(0);
+    this.#mostLag = 0;
+    this.#stalled = 0;
+    this.#longestStall = 0;
     this.#outcomes.fill(0);
     this.bytesSent = 0;
     this.bytesReceived = 0;

@@ -15,8 +15,10 @@ export const newHistogram = (): Histogram =>
     numberOfSignificantValueDigits: 3,
   });
 
-export function record(histogram: Histogram, ms: number): void {
-  histogram.recordValue(Math.min(LONGEST, Math.max(0, Math.round(ms * NS))));
+export function record(histogram: Histogram, ms: number, times?: number): void {
+  const value = Math.min(LONGEST, Math.max(0, Math.round(ms * NS)));
+  if (times === undefined) histogram.recordValue(value);
+  else histogram.recordValueWithCount(value, times);
 }
 
 /** Compressed V2, in base64: what other HdrHistograms read, too. */

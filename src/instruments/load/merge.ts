@@ -343,6 +343,10 @@ function mergedValidity(parts: readonly Part[]): Validity {
             max: most(lags, ({ max }) => max),
           },
     cpu: most(shards, ({ cpu }) => cpu),
+    stalls: {
+      share: most(shards, ({ stalls }) => stalls.share),
+      longest: most(shards, ({ stalls }) => stalls.longest),
+    },
     rateRatio: reached && reached / sum(wanted, (one) => one ?? 0),
   };
 }

@@ -185,6 +185,12 @@ export interface Validity {
   readonly lag: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   /** Share of one core that the loop used: 0 to 1. */
   readonly cpu: number;
+  /** When the thread that asks was stopped or had no processor, for longer than `maxLag` at a time. */
+  readonly stalls: {
+    /** Of the measured time, 0 to 1. */
+    readonly share: number;
+    readonly longest: number;
+  };
   /** Reached against wanted rate: 1 is all; null in a closed loop. */
   readonly rateRatio: number | null;
 }

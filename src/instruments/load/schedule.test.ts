@@ -78,3 +78,33 @@ describe('as a Poisson process', () => {
     expect(deviation / mean).toBeLessThan(1.05);
   });
 });
+
+describe('questions that are passed over', () => {
+  const stages = [
+    steady(2, 1000),
+    { kind: 'ramp', seconds: 3, from: 1000, to: 5000 },
+    steady(1, 0),
+    steady(2, 10),
+  ] as const;
+
+  test('are those that were due before, so that the rest is as it would have been', () => {
+    const dues = all(stages);
+    for (const at of [0, 1, 500.5, 1000, 2500, 5500, 6000, 7999, 8000]) {
+      const schedule = new Schedule({ stages, arrivals: 'even', seed: 1 });
+      const given = [schedule.next(), schedule.next()];
+      const skipped = schedule.skipTo(at);
+      const next = schedule.next();
+      expect(skipped).toBe(dues.filter((due) => due < at && !given.includes(due)).length);
+      expect(next).toBe(dues[2 + skipped] ?? Number.POSITIVE_INFINITY);
+    }
+  });
+
+  test('are about as many as are wanted, in a Poisson process, and what follows comes after them', () => {
+    const schedule = new Schedule({ stages, arrivals: 'poisson', seed: 7 });
+    schedule.next();
+    expect(Math.abs(schedule.skipTo(2000) - 2000)).toBeLessThan(50);
+    const next = schedule.next();
+    expect(next).toBeGreaterThanOrEqual(2000);
+    expect(next).toBeLessThan(2100);
+  });
+});

@@ -8,6 +8,7 @@ import type { LoadPlan, Stage } from './plan.ts';
 import { exponential, randomOf } from './random.ts';
 
 export class Schedule {
+  readonly #isEven: boolean;
   readonly #stages: readonly Stage[];
   readonly #gap: () => number;
   #stage = 0;
@@ -19,8 +20,9 @@ export class Schedule {
   constructor({ stages, arrivals, seed }: Pick<LoadPlan, 'stages' | 'arrivals' | 'seed'>) {
     this.#stages = stages;
     const random = randomOf(seed);
-    this.#gap = arrivals === 'even' ? () => 1 : () => exponential(random);
-    if (arrivals === 'poisson') this.#number = this.#gap();
+    this.#isEven = arrivals === 'even';
+    this.#gap = this.#isEven ? () => 1 : () => exponential(random);
+    if (!this.#isEven) this.#number = this.#gap();
   }
 
   /** When the next question is due, in ms since the schedule began; `Infinity` when there are no more. */
@@ -45,6 +47,20 @@ export class Schedule {
       const t = wanted === 0 ? 0 : (2 * wanted) / (from + root);
       return (this.#began + t) * 1000;
     }
+  }
+
+  /**
+   * Passes over all questions due before `ms` that `next` has not given yet, in no time however many there are.
+   *
+   * @returns their number: exact for even arrivals, the expected one for a Poisson process
+   */
+  skipTo(ms: number): number {
+    const wanted = wantedBetween(this.#stages, 0, ms / 1000);
+    const skipped = Math.max(0, Math.ceil(wanted - this.#number - 1e-6));
+    if (this.#isEven) this.#number += skipped;
+    // The process has no memory: from any moment on, it goes on as from its beginning.
+    else if (skipped > 0) this.#number = wanted + this.#gap();
+    return skipped;
   }
 }
 

@@ -33,7 +33,10 @@ function batch(second: number, samples: readonly Sample[], change: Partial<Batch
     count: samples.length,
     times: Float64Array.from(samples.flatMap(({ response, service }) => [response, service])),
     connections: Int32Array.from(samples.map(({ connection }) => connection)),
-    lags: new Float64Array(),
+    lags: new Uint32Array(),
+    mostLag: 0,
+    stalled: 0,
+    longestStall: 0,
     outcomes,
     bytesSent: 0,
     bytesReceived: 0,
@@ -55,6 +58,7 @@ const ended: Ended = {
   asked: Uint8Array.of(1, 1, 1, 0),
   opened: 4,
   startedLate: 0,
+  unreached: 0,
 };
 
 const figures = (...batches: Batch[]) => {

@@ -5,19 +5,10 @@ import { encode, latencyOf, newHistogram, record } from './histograms.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
 import type { Connections, HeatMap, Interval, LoadResult, Progress, Second } from './result.ts';
 import { wantedBetween } from './schedule.ts';
+import { ALL_STEPS, DOUBLINGS, LEAST, middleOf, STEPS, stepOf } from './steps.ts';
 
-/** Times of one connection are counted in so many steps for each doubling: right to within 2 %. */
-const STEPS = 32;
-/** The heat map has fewer. */
+/** Steps of the heat map for each doubling: fewer than those in which times are counted. */
 const HEAT_STEPS = 4;
-/** The shortest time told apart is 2 ** LEAST ms, about 1 µs. */
-const LEAST = -10;
-const DOUBLINGS = 32;
-
-const stepOf = (ms: number): number => {
-  const step = Math.floor(STEPS * (Math.log2(ms) - LEAST));
-  return step > 0 ? Math.min(step, DOUBLINGS * STEPS - 1) : 0;
-};
 
 /** Past so many connections, not each is listed. */
 const LISTED = 1000;
@@ -33,8 +24,8 @@ export interface Conduct {
   readonly lag: { readonly p50: number; readonly p99: number; readonly max: number } | null;
   /** Share of one core that our loop used. */
   readonly cpu: number;
-  /** The longest time in which our loop told nothing, in ms. */
-  readonly longestSilence: number;
+  /** Time in which the thread that asks was stopped or had no processor: its share of the measured time, and the longest stretch, in ms. */
+  readonly stalls: { readonly share: number; readonly longest: number };
 }
 
 /** What there is of a run, before it is judged. */
@@ -70,7 +61,9 @@ export class Tally {
   #inTime = 0;
   #cpu = 0;
   #passed = 0;
-  #longestSilence = 0;
+  #mostLag = 0;
+  #stalled = 0;
+  #longestStall = 0;
   #last: Batch | undefined;
   /** Answers and ms of the last few batches: the rate that is shown. */
   #recent: { readonly count: number; readonly passed: number }[] = [];
@@ -90,7 +83,6 @@ export class Tally {
     this.#recent = [...this.#recent.slice(-3), { count: batch.right, passed: batch.passed }];
     if (batch.second < 0) return;
     for (let i = 0; i < batch.count; i++) this.#sample(batch, i);
-    for (const lag of batch.lags) record(this.#lags, lag);
     for (let i = 0; i < OUTCOMES.length; i++) this.#outcomes[i]! += batch.outcomes[i]!;
     this.#bytesSent += batch.bytesSent;
     this.#bytesReceived += batch.bytesReceived;
@@ -98,15 +90,25 @@ export class Tally {
       this.#inTime += batch.count;
       this.#cpu += batch.cpu;
       this.#passed += batch.passed;
-      this.#longestSilence = Math.max(this.#longestSilence, batch.passed);
     }
+    this.#addConduct(batch);
     const second = this.#second;
     second.count += batch.count;
     second.errors += errorsIn(batch.outcomes);
     second.cpu += batch.cpu;
     second.passed += batch.passed;
-    for (const lag of batch.lags) second.lag = Math.max(second.lag, lag);
+    second.lag = Math.max(second.lag, batch.mostLag);
     if (batch.isLast) this.#endSecond(batch);
+  }
+
+  /** How it went on our own side. */
+  #addConduct({ lags, mostLag, stalled, longestStall }: Batch): void {
+    for (let step = 0; step < lags.length; step++) {
+      if (lags[step]! > 0) record(this.#lags, middleOf(step), lags[step]);
+    }
+    this.#mostLag = Math.max(this.#mostLag, mostLag);
+    this.#stalled += stalled;
+    this.#longestStall = Math.max(this.#longestStall, longestStall);
   }
 
   #sample(batch: Batch, i: number): void {
@@ -122,7 +124,7 @@ export class Tally {
     this.#second.heat[(step / (STEPS / HEAT_STEPS)) | 0]!++;
     const c = batch.connections[i]!;
     this.#answers[c]!++;
-    this.#steps[c] ??= new Uint32Array(DOUBLINGS * STEPS);
+    this.#steps[c] ??= new Uint32Array(ALL_STEPS);
     this.#steps[c][step]!++;
   }
 
@@ -228,9 +230,12 @@ export class Tally {
         connections: this.#connections(ended),
       },
       conduct: {
-        lag: this.#lags.totalCount === 0 ? null : lagOf(this.#lags),
+        lag: this.#lags.totalCount === 0 ? null : lagOf(this.#lags, this.#mostLag),
         cpu: this.#passed > 0 ? this.#cpu / this.#passed : 0,
-        longestSilence: this.#longestSilence,
+        stalls: {
+          share: ended.measured > 0 ? Math.min(1, this.#stalled / ended.measured) : 0,
+          longest: this.#longestStall,
+        },
       },
       intervals: this.#intervals,
     };
@@ -312,7 +317,7 @@ export class Tally {
       if (seen >= 0.99 * count) break;
       step++;
     }
-    return 2 ** (LEAST + (step + 0.5) / STEPS);
+    return middleOf(step);
   }
 }
 
@@ -330,10 +335,10 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a +
 /** All but right answers, in time or late. */
 const errorsIn = (outcomes: Int32Array): number => sum([...outcomes.subarray(2)]);
 
-const lagOf = (lags: Histogram) => ({
-  p50: lags.getValueAtPercentile(50) / 1e6,
-  p99: lags.getValueAtPercentile(99) / 1e6,
-  max: lags.getValueAtPercentile(100) / 1e6,
+const lagOf = (lags: Histogram, max: number) => ({
+  p50: Math.min(max, lags.getValueAtPercentile(50) / 1e6),
+  p99: Math.min(max, lags.getValueAtPercentile(99) / 1e6),
+  max,
 });
 
 /**

@@ -13,6 +13,7 @@ const ended: Ended = {
   asked: new Uint8Array(),
   opened: 1,
   startedLate: 0,
+  unreached: 0,
 };
 
 const good = {
@@ -20,7 +21,7 @@ const good = {
   outcomes: { noPorts: 0, noDescriptors: 0 },
   lag: { p50: 0.1, p99: 0.5, max: 2 },
   cpu: 0.2,
-  longestSilence: 260,
+  stalls: { share: 0.004, longest: 40 },
 };
 
 function judged(
@@ -42,6 +43,8 @@ describe('is not trusted, and says why,', () => {
     ['it was as busy as it can be', { cpu: 0.97 }, /97 % of a core/],
     ['ports ran out', { outcomes: { noPorts: 3, noDescriptors: 0 } }, /no port left 3 times/],
     ['descriptors ran out', { outcomes: { noPorts: 0, noDescriptors: 2 } }, /ulimit -n/],
+    ['it was stopped', { stalls: { share: 0.02, longest: 200 } }, /kept from asking for 2 % of/],
+    ['it was stopped for long', { stalls: { share: 0.001, longest: 3000 } }, /3000 ms at a/],
     ['nothing was answered', { totals: { answers: 0, rate: 0, wantedRate: 9 } }, /not one right/],
   ])('where %s', (_, change, reason) => {
     const { trusted, reasons } = judged(change);
@@ -52,6 +55,21 @@ describe('is not trusted, and says why,', () => {
   test('where it was interrupted', () => {
     const { trusted, reasons } = judged({}, {}, { interrupted: true });
     expect([trusted, reasons.length]).toEqual([false, 1]);
+  });
+
+  test('where a closed loop was kept from asking, which no lag shows', () => {
+    const change = { lag: null, stalls: { share: 0.5, longest: 3000 } };
+    const { trusted, reasons } = judged(change, { loop: 'closed' });
+    expect([trusted, reasons]).toEqual([false, [expect.stringMatching(/for 50 % of the time/)]]);
+  });
+
+  test('where the rate was out of reach, whatever else it has to say', () => {
+    const change = { totals: { questions: 5e7, answers: 1e6, rate: 2e5, wantedRate: 1e7 } };
+    const { trusted, reasons } = judged(change, {}, { unreached: 4e7 });
+    expect([trusted, reasons]).toEqual([
+      false,
+      [expect.stringMatching(/out of reach: 40,000,000 of 50,000,000 questions/)],
+    ]);
   });
 
   test('where it began after the other shards', () => {

@@ -1,4 +1,5 @@
 /** Whether a run is to be believed, judged by what the load itself did. Pure: figures in, sentences out. */
+import { count, several } from '../report/figures.ts';
 import type { Ended } from './batch.ts';
 import type { LoadPlan } from './plan.ts';
 import type { LoadResult, Validity } from './result.ts';
@@ -8,8 +9,10 @@ import type { Conduct } from './tally.ts';
 const BUSY = 0.95;
 /** Less than this of the wanted rate is worth a word. */
 const REACHED = 0.98;
-/** A loop that has told nothing for so long, in ms, was kept from its processor. */
-const SILENCE = 600;
+/** The share of the measured time in which the load may be kept from asking: as many answers as the p99 leaves out. */
+const KEPT = 0.01;
+/** The longest time at a stretch, in ms, however long the run is. */
+const LONGEST_KEPT = 1000;
 /** Parts of a plan that begin further apart than this do not measure the same time, in ms. */
 const TOGETHER = 1000;
 
@@ -19,7 +22,7 @@ const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} 
 export function judge(
   plan: LoadPlan,
   { totals, outcomes }: Pick<LoadResult, 'totals' | 'outcomes'>,
-  { lag, cpu, longestSilence }: Conduct,
+  { lag, cpu, stalls }: Conduct,
   ended: Ended,
 ): Validity {
   const reasons: string[] = [];
@@ -30,6 +33,11 @@ export function judge(
 
   if (ended.interrupted)
     reasons.push('It was interrupted: the rest of the plan was not carried out.');
+  if (ended.unreached > 0) {
+    reasons.push(
+      `The rate is out of reach: ${count(ended.unreached)} of ${several(totals.questions, 'question')} came due while millions were waiting already, and were left out. Ask for less, or split the plan with --shard.`,
+    );
+  }
   if (totals.answers === 0 && !ended.interrupted) {
     reasons.push(
       'There was not one right answer: see the outcomes, and whether host, port and questions are those of this server.',
@@ -38,6 +46,11 @@ export function judge(
   if (isLate) {
     reasons.push(
       `Questions left later than they were due through no fault of the server: the schedule lagged by ${ms(lag.p99)} (p99, allowed are ${ms(plan.maxLag)}). Ask for less, or split the plan with --shard.`,
+    );
+  }
+  if (!isLate && (stalls.share > KEPT || stalls.longest > LONGEST_KEPT)) {
+    reasons.push(
+      `The load was kept from asking for ${percent(stalls.share)} of the time, ${ms(stalls.longest)} at a stretch: it was stopped, or others or a quota kept it from a processor. Give it a processor of its own.`,
     );
   }
   if (isOpen && cpu >= BUSY && !isLate) {
@@ -70,9 +83,6 @@ export function judge(
       `Only ${percent(rateRatio)} of the wanted rate was answered in time: the server did not keep up, and what waited is in the response times.`,
     );
   }
-  if (longestSilence > SILENCE) {
-    notes.push(`The load was kept from its processor for up to ${ms(longestSilence)}.`);
-  }
   return {
     trusted: reasons.length === 0,
     reasons,
@@ -80,6 +90,7 @@ export function judge(
     interrupted: ended.interrupted,
     lag,
     cpu,
+    stalls,
     rateRatio,
   };
 }
