@@ -1,152 +1,52 @@
 /**
- * The blocking family's four routines, one inside the other: accept for ever, hold a conversation,
- * answer a request, receive until a question is whole. Each may put its thread to sleep in the kernel,
- * and while it sleeps nobody else is served by that thread. One copy of them is a whole server;
- * threads and processes are more copies of the same.
+ * The four routines of the blocking family, one inside the other: accept for ever, hold a conversation,
+ * answer a request, receive until a question is whole. The thread sleeps in accept(2), in recv(2) and, if the
+ * client does not read, in send(2). While it sleeps it serves no other client. One copy of the routines is a
+ * whole server; threads and processes are more copies of the same.
  */
+import { acceptClient, type BlockingClient } from '../drivers/blocking/client.ts';
+import { endOfStream } from '../drivers/ended.ts';
+import type { Next } from '../protocol/conversation.ts';
+import type { Worker } from '../worker/contract.ts';
 
-import { acceptOne } from '../drivers/accept.ts';
-import { Patience } from '../drivers/blocking/patience.ts';
-import { AddressedOutbox } from '../drivers/outbox.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from '../lifecycle/phase.ts';
-import { addressOf } from '../os/libc.ts';
-import { pause } from '../os/pause.ts';
-import { close, recv, recvReady, send, sendReady } from '../os/socket.ts';
-import { accountOf } from '../protocol/account.ts';
-import type { Conversation, Turn } from '../protocol/conversation.ts';
-import type { WorkerContext } from '../worker/contract.ts';
-
-/** Why a conversation is over, thrown through the routines as the chapter throws EOFError. */
-class Over extends Error {
-  readonly reason: 'end of stream' | 'stop' | 'restart';
-  constructor(reason: 'end of stream' | 'stop' | 'restart') {
-    super(reason);
-    this.reason = reason;
+export function acceptConnectionsForever(worker: Worker): void {
+  while (!worker.isLeaving) {
+    const client = acceptClient(worker); // sleeps here
+    if (client !== undefined) handleConversation(client);
   }
 }
 
-const received = Buffer.allocUnsafeSlow(65_536);
-const receivedAddress = addressOf(received);
-
-export function acceptConnectionsForever(worker: WorkerContext): void {
-  while (!worker.stopping) {
-    const accepted = acceptOne(worker);
-    if (accepted === undefined) continue;
-    worker.row.accepted();
-    handleConversation(accepted.socket, accepted.peer, worker);
-    worker.row.ended();
-  }
-}
-
-export function handleConversation(socket: number, peer: string, worker: WorkerContext): void {
-  const conversation = worker.conversation();
-  const out = new AddressedOutbox();
-  const patience = new Patience(socket, worker);
+export function handleConversation(client: BlockingClient): void {
   try {
-    goOn(socket, conversation, conversation.open(out), out, patience);
-    for (;;) handleRequest(socket, conversation, out, patience);
-  } catch (error) {
-    const cause = error instanceof Over ? error.reason : (error as Error);
-    if (cause === worker.departure.cause) {
-      worker.departure.note(phaseOf(conversation, out), patience.isAnswered);
-    }
-    if (worker.journal.on) {
-      worker.journal.record(accountOf(peer, conversation, { cause, unsent: out.copy() }));
-    }
-  } finally {
-    worker.admission.leave(socket);
-    close(socket);
+    sendAnswers(client, client.conversation.open(client.answers));
+    for (;;) handleRequest(client);
+  } catch (reason) {
+    client.end(reason); // the client has closed, or its time is up
   }
 }
 
-function phaseOf(conversation: Conversation, out: AddressedOutbox): number {
-  if (out.length > 0) return ANSWER;
-  if (conversation.isThinking) return THINKING;
-  return conversation.heldLength > 0 ? QUESTION : IDLE;
-}
-
-function handleRequest(
-  socket: number,
-  conversation: Conversation,
-  out: AddressedOutbox,
-  patience: Patience,
-): void {
-  const turn = recvUntil(socket, conversation, out, patience);
-  goOn(socket, conversation, turn, out, patience);
+function handleRequest(client: BlockingClient): void {
+  const next = recvUntil(client);
+  sendAnswers(client, next);
 }
 
 /** Receives until there is an answer to send, or something else to do than to receive. */
-function recvUntil(
-  socket: number,
-  conversation: Conversation,
-  out: AddressedOutbox,
-  patience: Patience,
-): Turn {
-  const { worker } = patience;
-  let turn: Turn;
-  while (out.length === 0 && turn === undefined) {
-    worker.row.state = 'receiving';
-    // Whoever is to be ended is answered first what it has asked by now.
-    const isLast = worker.stopping && worker.departure.ends(phaseOf(conversation, out));
-    if (isLast && worker.departure.isOver) throw new Over(worker.departure.cause);
-    const held = conversation.heldLength;
-    patience.beforeRecv(held > 0);
-    const receive = isLast ? recvReady : recv;
-    const count = receive(socket, receivedAddress, received.length);
-    worker.row.state = 'answering';
-    if (count === 0) throw new Over('end of stream');
-    if (count > 0) turn = conversation.receive(received, 0, count, out);
-    else if (isLast) throw new Over(worker.departure.cause);
-    const left = conversation.heldLength;
-    patience.afterRecv(count, left > 0, count > 0 && left < held + count);
+function recvUntil(client: BlockingClient): Next {
+  const { answers, conversation, received } = client;
+  let next: Next;
+  while (answers.length === 0 && next === undefined) {
+    const count = client.recv(); // sleeps here
+    next = conversation.receive(received, 0, count, answers);
   }
-  return turn;
+  return next;
 }
 
-/** Sends the answers, and whatever the conversation wants besides until it wants to receive again. */
-function goOn(
-  socket: number,
-  conversation: Conversation,
-  turn: Turn,
-  out: AddressedOutbox,
-  patience: Patience,
-): void {
-  const { worker } = patience;
-  for (;;) {
-    sendAll(socket, out, patience);
-    if (turn === undefined) return;
-    if (turn === 'close') throw new Over('end of stream');
-    if (typeof turn === 'number' && turn > 0) pause(turn);
-    if (worker.departure.ends(THINKING)) throw new Over(worker.departure.cause);
-    if (patience.endsAfterAnswer()) conversation.endAfterAnswer('age');
-    worker.row.state = 'answering';
-    turn = conversation.resume(out);
-  }
-}
-
-function sendAll(socket: number, out: AddressedOutbox, patience: Patience): void {
-  if (out.length === 0) return;
-  const { worker } = patience;
-  patience.beforeSending();
-  let sent = 0;
-  try {
-    if (patience.counts(out.length)) {
-      // What the kernel takes at once is not unsent.
-      sent = Math.max(0, sendReady(socket, out.address, out.length));
-      patience.noteUnsent(out.length - sent);
-    }
-    while (sent < out.length) {
-      worker.row.state = 'sending';
-      const count = send(socket, out.address + sent, out.length - sent);
-      if (count > 0) sent += count;
-      else if (worker.departure.ends(ANSWER)) throw new Over(worker.departure.cause);
-      if (sent < out.length) patience.afterShortSend();
-    }
-  } finally {
-    patience.noteUnsent(0);
-    if (sent === out.length) {
-      out.clear();
-      patience.isAnswered = worker.stopping;
-    } else out.drop(sent);
+/** Sends the answers, and does what the conversation wants besides, until it wants to receive again. */
+function sendAnswers(client: BlockingClient, first: Next): void {
+  for (let next = first; ; next = client.conversation.resume(client.answers)) {
+    client.sendAll(); // may sleep here
+    if (next === undefined) return;
+    if (next === 'close') throw endOfStream;
+    if (typeof next === 'number') client.pause(next); // an answer that takes time holds this thread
   }
 }

@@ -7,9 +7,9 @@
 import { CLOSED, Sockets } from '../drivers/readiness/sockets.ts';
 import { Epoll, EXCLUSIVE } from '../os/epoll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
-import type { Architecture } from '../worker/contract.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 
-export const epoll: Architecture = {
+export const epoll: AloneArchitecture = {
   name: 'epoll',
   chapter: '"epoll()"',
   processModel: 'one thread',
@@ -23,33 +23,32 @@ export const epoll: Architecture = {
 
   serve(worker) {
     const epoll = new Epoll();
-    const sockets = new Sockets(worker);
+    // Of several workers on one listener a new client wakes all, or with EXCLUSIVE the last that began to wait.
+    const watch = READABLE | (worker.options.exclusive ? EXCLUSIVE : 0);
+    const sockets = new Sockets(worker, { watch });
 
-    const settle = (fd: number, wanted: number) => {
+    const apply = (fd: number, wanted: number) => {
       if (wanted === CLOSED) {
         epoll.unregister(fd);
         sockets.close(fd);
-      } else if (sockets.changeInterest(fd, wanted)) {
-        epoll.modify(fd, wanted);
-      }
+      } else if (sockets.changeInterest(fd, wanted)) epoll.modify(fd, wanted);
     };
 
-    // Of several workers on one listener, a new client wakes all, or with EXCLUSIVE the last to wait.
-    const forClients = READABLE | (worker.options.exclusive ? EXCLUSIVE : 0);
-    while (!sockets.isDone) {
-      sockets.listen(epoll, forClients);
-      worker.row.state = 'waiting';
-      epoll.wait(sockets.timeout());
-      worker.row.state = 'answering';
-      for (let fd = epoll.take(); fd >= 0; fd = epoll.take()) {
-        if (fd === worker.listener) {
-          for (const socket of sockets.accept()) epoll.register(socket, sockets.interestOf(socket));
-        } else if (epoll.events & WRITABLE) settle(fd, sockets.send(fd));
-        else settle(fd, sockets.receive(fd, epoll.events));
+    // Sleeps in epoll_wait(2).
+    while (sockets.wait(epoll)) {
+      for (let fd = epoll.next(); fd >= 0; fd = epoll.next()) {
+        if (fd === worker.listener) acceptAll();
+        else if (epoll.events & WRITABLE) apply(fd, sockets.send(fd));
+        else apply(fd, sockets.receive(fd, epoll.events));
       }
-      for (const fd of sockets.due()) settle(fd, sockets.resume(fd));
+      // Answers whose time has come.
+      for (let fd = sockets.due(); fd >= 0; fd = sockets.due()) apply(fd, sockets.resume(fd));
     }
-    sockets.closeAll();
     epoll.close();
+
+    function acceptAll() {
+      for (let fd = sockets.accept(); fd >= 0; fd = sockets.accept())
+        epoll.register(fd, sockets.interestOf(fd));
+    }
   },
 };

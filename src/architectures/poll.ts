@@ -7,28 +7,26 @@
 import { CLOSED, NOTHING, Sockets } from '../drivers/readiness/sockets.ts';
 import { Poll } from '../os/poll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
-import type { Architecture, WorkerContext } from '../worker/contract.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 
 const event = { fd: -1, events: 0 };
 
 /** Everything that happens, one at a time, until the server stops. */
-function* allEventsForever(poll: Poll, sockets: Sockets, worker: WorkerContext) {
-  while (!sockets.isDone) {
-    sockets.listen(poll);
-    worker.row.state = 'waiting';
-    poll.wait(sockets.timeout());
-    worker.row.state = 'answering';
-    for (let fd = poll.take(); fd >= 0; fd = poll.take()) {
+function* allEventsForever(poll: Poll, sockets: Sockets) {
+  // Sleeps in poll(2).
+  while (sockets.wait(poll)) {
+    for (let fd = poll.next(); fd >= 0; fd = poll.next()) {
       event.fd = fd;
       event.events = poll.events;
       yield event;
     }
+    // Answers whose time has come.
     event.events = NOTHING;
-    for (event.fd of sockets.due()) yield event;
+    for (event.fd = sockets.due(); event.fd >= 0; event.fd = sockets.due()) yield event;
   }
 }
 
-export const poll: Architecture = {
+export const poll: AloneArchitecture = {
   name: 'poll',
   chapter: 'srv_async',
   processModel: 'one thread',
@@ -45,9 +43,10 @@ export const poll: Architecture = {
     // The tables: bytes received and bytes to send, by socket.
     const sockets = new Sockets(worker);
 
-    for (const { fd, events } of allEventsForever(poll, sockets, worker)) {
+    for (const { fd, events } of allEventsForever(poll, sockets)) {
       if (fd === worker.listener) {
-        for (const socket of sockets.accept()) poll.register(socket, sockets.interestOf(socket));
+        for (let client = sockets.accept(); client >= 0; client = sockets.accept())
+          poll.register(client, sockets.interestOf(client));
         continue;
       }
       let wanted: number;
@@ -58,10 +57,7 @@ export const poll: Architecture = {
       if (wanted === CLOSED) {
         poll.unregister(fd);
         sockets.close(fd);
-      } else if (sockets.changeInterest(fd, wanted)) {
-        poll.modify(fd, wanted);
-      }
+      } else if (sockets.changeInterest(fd, wanted)) poll.modify(fd, wanted);
     }
-    sockets.closeAll();
   },
 };

@@ -3,10 +3,10 @@
  * and the kernel wakes one of them per client. Nothing is shared but the socket, so one that dies
  * takes only its own client along and is replaced. As many silent clients as processes stop it.
  */
-import type { Architecture } from '../worker/contract.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';
 
-export const prefork: Architecture = {
+export const prefork: AloneArchitecture = {
   name: 'prefork',
   chapter: '"multiprocess"',
   processModel: 'processes that inherited the listener',

@@ -4,12 +4,12 @@
  * `threaded` leaves to the kernel. As many silent clients as workers stop it.
  */
 
-import { acceptOne, giveUp } from '../drivers/accept.ts';
+import { acceptInto, takeClient } from '../drivers/blocking/pool.ts';
 import { SocketQueue } from '../drivers/blocking/socket-queue.ts';
-import type { Architecture } from '../worker/contract.ts';
+import type { CrewArchitecture } from '../worker/contract.ts';
 import { handleConversation } from './blocking.ts';
 
-export const queued: Architecture = {
+export const queued: CrewArchitecture = {
   name: 'queued',
   chapter: '"hands off the new client sockets to a waiting queue of workers"',
   processModel: 'one acceptor, a queue, a pool of threads',
@@ -23,18 +23,12 @@ export const queued: Architecture = {
   processes: { default: 1, adjustable: false },
 
   /** The acceptor. */
-  serve(worker) {
-    const queue = SocketQueue.create(worker.options.queue);
-    for (let i = 0; i < worker.threads; i++) worker.startThread({ queue: queue.memory });
+  serve(crew) {
+    const queue = SocketQueue.create(crew.options.queue);
+    for (let i = 0; i < crew.threads; i++) crew.startThread({ queue: queue.memory });
 
-    while (!worker.stopping) {
-      const accepted = acceptOne(worker, () => queue.length);
-      if (accepted === undefined) continue;
-      // With the queue full the acceptor sleeps here, and the next clients wait in the kernel's. Whom it has
-      // accepted is served as the others in the queue are, though it is to leave meanwhile.
-      if (!queue.put(accepted, () => worker.departure.isOver)) giveUp(accepted, worker);
-      worker.noteQueued(queue.length);
-    }
+    // It sleeps in accept(2) or, if the queue is full, in the queue: then the next clients wait in the kernel's.
+    while (!crew.isLeaving) acceptInto(queue, crew);
     queue.close();
   },
 
@@ -42,13 +36,9 @@ export const queued: Architecture = {
   assist(worker, { queue: memory }) {
     const queue = new SocketQueue(memory!);
     for (;;) {
-      worker.row.state = 'asleep';
-      const accepted = queue.take();
-      if (accepted === undefined) return;
-      worker.noteQueued(queue.length);
-      worker.row.accepted();
-      handleConversation(accepted.socket, accepted.peer, worker);
-      worker.row.ended();
+      const client = takeClient(queue, worker); // sleeps here
+      if (client === undefined) return;
+      handleConversation(client);
     }
   },
 };

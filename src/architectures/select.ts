@@ -6,9 +6,9 @@
 import { CLOSED, Sockets } from '../drivers/readiness/sockets.ts';
 import { WRITABLE } from '../os/readiness.ts';
 import { FD_SETSIZE, Select } from '../os/select.ts';
-import type { Architecture } from '../worker/contract.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 
-export const select: Architecture = {
+export const select: AloneArchitecture = {
   name: 'select',
   chapter: '"the POSIX call select()"',
   processModel: 'one thread',
@@ -22,31 +22,29 @@ export const select: Architecture = {
 
   serve(worker) {
     const select = new Select();
-    const sockets = new Sockets(worker, FD_SETSIZE);
+    const sockets = new Sockets(worker, { limit: FD_SETSIZE });
 
-    const settle = (fd: number, wanted: number) => {
+    const apply = (fd: number, wanted: number) => {
       if (wanted === CLOSED) {
         select.unregister(fd);
         sockets.close(fd);
-      } else if (sockets.changeInterest(fd, wanted)) {
-        select.modify(fd, wanted);
-      }
+      } else if (sockets.changeInterest(fd, wanted)) select.modify(fd, wanted);
     };
 
-    while (!sockets.isDone) {
-      sockets.listen(select);
-      worker.row.state = 'waiting';
-      select.wait(sockets.timeout());
-      worker.row.state = 'answering';
-      for (let fd = select.take(); fd >= 0; fd = select.take()) {
-        if (fd === worker.listener) {
-          for (const socket of sockets.accept())
-            select.register(socket, sockets.interestOf(socket));
-        } else if (select.events & WRITABLE) settle(fd, sockets.send(fd));
-        else settle(fd, sockets.receive(fd, select.events));
+    // Sleeps in select(2).
+    while (sockets.wait(select)) {
+      for (let fd = select.next(); fd >= 0; fd = select.next()) {
+        if (fd === worker.listener) acceptAll();
+        else if (select.events & WRITABLE) apply(fd, sockets.send(fd));
+        else apply(fd, sockets.receive(fd, select.events));
       }
-      for (const fd of sockets.due()) settle(fd, sockets.resume(fd));
+      // Answers whose time has come.
+      for (let fd = sockets.due(); fd >= 0; fd = sockets.due()) apply(fd, sockets.resume(fd));
     }
-    sockets.closeAll();
+
+    function acceptAll() {
+      for (let fd = sockets.accept(); fd >= 0; fd = sockets.accept())
+        select.register(fd, sockets.interestOf(fd));
+    }
   },
 };

@@ -3,10 +3,10 @@
  * recv(2) for that client's questions; everybody else waits in the kernel's queue until it has left.
  * Cheapest of all, and one silent client stops it.
  */
-import type { Architecture } from '../worker/contract.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';
 
-export const single: Architecture = {
+export const single: AloneArchitecture = {
   name: 'single',
   chapter: 'srv_single',
   processModel: 'one thread',

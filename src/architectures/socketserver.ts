@@ -4,27 +4,28 @@
  * clients decide how many are started, which is a way in for an attacker unless there is a cap.
  */
 
-import { serveBids } from '../drivers/blocking/ready-processes.ts';
+import { clientsOnBid } from '../drivers/blocking/ready-processes.ts';
 import {
   BaseRequestHandler,
+  BaseServer,
   ForkingMixIn,
   serveFromCache,
   TCPServer,
   ThreadingMixIn,
 } from '../drivers/blocking/socketserver.ts';
-import type { Architecture } from '../worker/contract.ts';
+import type { CrewArchitecture } from '../worker/contract.ts';
 import { handleConversation } from './blocking.ts';
 
 class ConversationHandler extends BaseRequestHandler {
   override handle(): void {
-    handleConversation(this.request.socket, this.request.peer, this.worker);
+    handleConversation(this.request);
   }
 }
 
 const ThreadingServer = ThreadingMixIn(TCPServer);
 const ForkingServer = ForkingMixIn(TCPServer);
 
-export const socketserver: Architecture = {
+export const socketserver: CrewArchitecture = {
   name: 'socketserver',
   chapter: 'srv_legacy1',
   processModel: 'a thread (or a process) for each connection',
@@ -37,21 +38,15 @@ export const socketserver: Architecture = {
   threads: { default: 1, adjustable: false },
   processes: { default: 1, adjustable: false },
 
-  serve(worker) {
-    const { mixin, maxThreads } = worker.options;
-    const plural = mixin === 'forking' ? 'processes' : 'threads';
-    if (maxThreads === 0) {
-      const text = `No cap: clients decide how many ${plural} start here; --max-threads N sets one`;
-      worker.journal.record({ type: 'warning', text });
-    }
-    const Server = mixin === 'forking' ? ForkingServer : ThreadingServer;
-    new Server(worker, ConversationHandler).serveForever();
+  serve(crew) {
+    const Server = crew.options.mixin === 'forking' ? ForkingServer : ThreadingServer;
+    new Server(crew, ConversationHandler).serveForever();
   },
 
   /** The thread, or the process, of one client after the other. */
   assist(worker, { cache, bids }) {
-    const server = new TCPServer(worker, ConversationHandler);
-    if (cache !== undefined) serveFromCache(server, cache);
-    else serveBids(worker, bids!, (request) => server.finishRequest(request));
+    const server = new BaseServer(worker, ConversationHandler);
+    if (cache !== undefined) serveFromCache(server, worker, cache);
+    else for (const request of clientsOnBid(worker, bids!)) server.finishRequest(request);
   },
 };

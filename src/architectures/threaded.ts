@@ -3,10 +3,10 @@
  * the kernel wakes one of them per client. A thread per conversation costs a stack and a V8 isolate,
  * and as many silent clients as there are threads stop it.
  */
-import type { Architecture } from '../worker/contract.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';
 
-export const threaded: Architecture = {
+export const threaded: AloneArchitecture = {
   name: 'threaded',
   chapter: 'srv_threaded',
   processModel: 'a pool of threads, each accepting',

@@ -5,10 +5,10 @@
  */
 
 import { Completions } from '../drivers/completion/completions.ts';
-import { ACCEPTED, READY, RECEIVED, SENT, SENT_SHORT, Uring } from '../os/uring.ts';
-import type { Architecture } from '../worker/contract.ts';
+import { ACCEPTED, RECEIVED, Uring } from '../os/uring.ts';
+import type { AloneArchitecture } from '../worker/contract.ts';
 
-export const uring: Architecture = {
+export const uring: AloneArchitecture = {
   name: 'uring',
   chapter: '(none: newer than the chapter)',
   processModel: 'one thread',
@@ -22,23 +22,24 @@ export const uring: Architecture = {
 
   serve(worker) {
     const ring = new Uring();
-    const completions = new Completions(worker, ring);
+    // One request: accept all clients that come, again and again.
+    const clients = new Completions(worker, ring, () => ring.accept(worker.listener));
 
-    while (!completions.isDone) {
-      worker.row.state = 'waiting';
-      ring.enter(completions.timeout());
-      worker.row.state = 'answering';
-      completions.beginTurn();
+    // io_uring_enter(2): hands over all requests of the turn at once, and sleeps until something is done.
+    while (clients.wait()) {
       while (ring.next()) {
-        if (ring.purpose === RECEIVED) completions.received();
-        else if (ring.purpose === ACCEPTED) completions.accepted();
-        else if (ring.purpose === READY) completions.ready();
-        else if (ring.purpose === SENT_SHORT) completions.sentShort();
-        else if (ring.purpose === SENT) completions.sent();
+        if (ring.purpose === RECEIVED) {
+          // The bytes are here already, in a buffer that the kernel chose.
+          const length = clients.answer();
+          if (length > 0) ring.sendNow(ring.fd, ring.generation, clients.answersAt, length);
+        } else if (ring.purpose === ACCEPTED) {
+          const fd = clients.accepted();
+          // One request: receive all that this client will send.
+          if (fd >= 0) ring.recv(fd, clients.generationOf(fd));
+        } else clients.other(); // what had no room, and what has left since
       }
-      completions.endTurn();
+      clients.endTurn();
     }
-    completions.closeAll();
     ring.close();
   },
 };

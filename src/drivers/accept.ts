@@ -16,7 +16,8 @@ import {
   reset,
   setReceiveTimeout,
 } from '../os/socket.ts';
-import type { WorkerContext } from '../worker/contract.ts';
+import type { Worker } from '../worker/contract.ts';
+import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from './timing.ts';
 
 /** The peer was gone before it was accepted, or its network was: accept(2) says to treat these as "try again". */
 const VANISHED = new Set([
@@ -42,25 +43,20 @@ export const isExhausted = (error: unknown): boolean =>
 /** Of these a descriptor that is given up for it helps. */
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 
-/** How long to leave the listener alone then, in ms: without it the loop would spin. */
-const BACK_OFF = 100;
 /** Until when this thread does, by `performance.now`. */
 let restsUntil = 0;
 
-/** Whether it was so the last time as well: whoever leaves just now may have made room by the next. */
+/** True if the previous accept failed too. We act only on the second failure: a connection may close in between. */
 let wasExhausted = false;
 
-/** A descriptor that is kept for the day when there is none left: with it the next peer is turned away. */
+/** A descriptor kept in reserve: when there is none left, the next client is turned away with it. */
 let spare = -1;
 
-/** More places than there are workers: each may keep one for whoever comes to it. */
+/** More places than there are workers: each may reserve one. */
 const PLENTY = 4096;
 
-/** How long a worker keeps one of fewer where nobody comes after all, in ms. */
-const HOLD = 100;
-
-/** How often whoever would accept looks whether others have made room, in ms: they cannot tell. */
-export const GLANCE = 5;
+/** How long a worker keeps a reserved place for a client that does not come, in ms. */
+const HOLD_PLACE_MS = 100;
 
 export interface Accepted {
   readonly socket: number;
@@ -73,29 +69,29 @@ export interface Accepted {
  *
  * @param queued tells how many are waiting already where the peer will be put, for its account
  */
-export function acceptOne(worker: WorkerContext, queued?: () => number): Accepted | undefined {
+export function acceptOne(worker: Worker, queued?: () => number): Accepted | undefined {
   worker.row.state = 'accepting';
   if (worker.hasOwnListener && !worker.admission.hasRoomFor(PLENTY)) {
-    // A place that is kept here while nobody comes is missing where somebody waits.
+    // A place that is reserved here without a client is missing at the other listeners.
     if (!isReadable(worker.listener, -1)) return undefined;
-    // It may be a worker that leaves, on the same listener, who accepts them: the place is not to wait for others.
-    // That stays so when there are plenty again: ten wakes a second, but who sleeps here then sees that they become few.
-    setReceiveTimeout(worker.listener, HOLD);
+    // A leaving worker on the same listener may accept this client first: do not hold the reserved place for ever.
+    // The time-out stays set. It costs ten wake-ups a second, and lets this thread notice when places run short.
+    setReceiveTimeout(worker.listener, HOLD_PLACE_MS);
   }
   if (!worker.admission.reserve()) {
     worker.row.state = 'asleep';
-    pause(GLANCE);
+    pause(ROOM_INTERVAL_MS);
     return undefined;
   }
-  const accepted = take(worker, accept, queued);
+  const accepted = acceptWith(worker, accept, queued);
   // This thread has nothing else to do.
-  if (isResting()) pause(BACK_OFF);
+  if (isResting()) pause(RETRY_ACCEPT_MS);
   return accepted;
 }
 
 /** A peer that is there already; nothing if there is none, or it has to wait. */
-export const acceptReady = (worker: WorkerContext): Accepted | undefined =>
-  !isResting() && worker.admission.reserve() ? take(worker, acceptNonblocking) : undefined;
+export const tryAccept = (worker: Worker): Accepted | undefined =>
+  !isResting() && worker.admission.reserve() ? acceptWith(worker, acceptNonblocking) : undefined;
 
 /** Whether a resource was lacking just now: a loop is to watch its other sockets for a while. */
 export const isResting = (): boolean => restsUntil > 0 && performance.now() < restsUntil;
@@ -104,7 +100,7 @@ export const isResting = (): boolean => restsUntil > 0 && performance.now() < re
  * Whether a peer may come in that was accepted by other means. If not, it has been turned away and its
  * descriptor is closed. Whoever comes in is to leave: `worker.admission.leave(socket)`, then `close`.
  */
-export function admit(worker: WorkerContext, socket: number): boolean {
+export function admit(worker: Worker, socket: number): boolean {
   const { admission } = worker;
   cameThrough();
   const address = admission.needsAddress ? peerAddressOf(socket) : undefined;
@@ -120,8 +116,8 @@ export function admit(worker: WorkerContext, socket: number): boolean {
   return false;
 }
 
-function take(
-  worker: WorkerContext,
+function acceptWith(
+  worker: Worker,
   call: (listener: number) => number,
   queued?: () => number,
 ): Accepted | undefined {
@@ -151,22 +147,7 @@ function take(
   return { socket, peer };
 }
 
-/** Closes a client that was accepted and whose worker has no time left to serve it. */
-export function giveUp(
-  { socket, peer }: Accepted,
-  { admission, departure, journal }: WorkerContext,
-): void {
-  journal.record({ type: 'cut', peer, why: departure.cause });
-  admission.leave(socket);
-  close(socket);
-}
-
-function turnAway(
-  worker: WorkerContext,
-  socket: number,
-  reason: Refusal,
-  peer: () => string,
-): void {
+function turnAway(worker: Worker, socket: number, reason: Refusal, peer: () => string): void {
   const { admission, journal } = worker;
   if (journal.on) journal.record({ type: 'refused', peer: peer(), reason });
   if (admission.policy === 'reset') reset(socket);
@@ -179,18 +160,18 @@ function turnAway(
  * descriptors are used up, the next peer is turned away, so that it learns of it at once.
  * Throws what is neither the peer's fault nor a resource's: our own bug.
  */
-export function backOff(error: unknown, worker: WorkerContext): number {
+export function backOff(error: unknown, worker: Worker): number {
   if (!(error instanceof SystemError)) throw error;
   // The listener was shut down, for everybody.
-  if (worker.stopping && error.code === 'EINVAL') return 0;
+  if (worker.isLeaving && error.code === 'EINVAL') return 0;
   if (VANISHED.has(error.code)) return 0;
   if (!EXHAUSTED.has(error.code)) throw error;
-  restsUntil = performance.now() + BACK_OFF;
+  restsUntil = performance.now() + RETRY_ACCEPT_MS;
   if (wasExhausted && NO_DESCRIPTOR.has(error.code)) turnAwayNext(worker);
   wasExhausted = true;
-  const text = `Cannot accept for now: ${error.message}; trying again every ${BACK_OFF} ms`;
+  const text = `Cannot accept for now: ${error.message}; trying again every ${RETRY_ACCEPT_MS} ms`;
   worker.journal.record({ type: 'warning', text });
-  return BACK_OFF;
+  return RETRY_ACCEPT_MS;
 }
 
 /** Somebody was accepted: there are descriptors. */
@@ -208,7 +189,7 @@ function keepSpare(): void {
 }
 
 /** Without a descriptor nobody can be accepted, not even to be turned away: so one is given up for it. */
-function turnAwayNext(worker: WorkerContext): void {
+function turnAwayNext(worker: Worker): void {
   if (spare < 0) return;
   close(spare);
   try {
@@ -223,4 +204,18 @@ function turnAwayNext(worker: WorkerContext): void {
   } finally {
     keepSpare();
   }
+}
+
+/** Turns a client away whose descriptor the selector has no room for; in a dry run as well. */
+export function refuseDescriptor(worker: Worker, { socket, peer }: Accepted): void {
+  worker.admission.leave(socket);
+  close(socket);
+  worker.clients.exceeded('descriptor');
+  worker.journal.record({ type: 'refused', peer, reason: 'descriptor' });
+}
+
+/** Closes a client that was accepted and never heard, since its worker has no time left to serve it. */
+export function giveUp({ socket, peer }: Accepted, { clients }: Worker): void {
+  clients.neverHeard(socket, peer);
+  close(socket);
 }

@@ -4,11 +4,12 @@
  */
 import type { AddressInfo } from 'node:net';
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { Departure, type Orders } from '../lifecycle/drain.ts';
+import { Clients } from '../lifecycle/clients.ts';
+import type { Orders } from '../lifecycle/drain.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
-import type { WorkerContext } from '../worker/contract.ts';
+import type { Journal, NodeHost } from '../worker/contract.ts';
 import { type Reason, unreadRow } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import { loadService } from './load-service.ts';
@@ -16,7 +17,7 @@ import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import { beatFor } from './supervisor/stuck.ts';
-import { mannersOf } from './worker/conversation-factory.ts';
+import { conversationFactory } from './worker/conversation-factory.ts';
 import { doorOf, ownAdmission } from './worker/door.ts';
 
 /** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
@@ -45,7 +46,7 @@ export async function serveInProcess(
   const count = (reason: Reason) => {
     counts[reason] = (counts[reason] ?? 0) + 1;
   };
-  const manners = mannersOf(plan, loaded, speakers, count);
+  const { conversation, exceeded } = conversationFactory(plan, loaded, speakers, count);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { answered: 0, cut: 0 };
@@ -58,29 +59,36 @@ export async function serveInProcess(
     },
     count: (outcome) => void departed[outcome]++,
   };
-  const departure = new Departure(orders);
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const isUnix = plan.host.startsWith('unix:');
   const row = unreadRow();
-  const worker: WorkerContext = {
-    listener: -1,
-    hasOwnListener: true,
-    mostQueued: plan.backlog,
-    journal: {
-      on: onEvent !== undefined,
-      record: (event) =>
-        onEvent?.({ ...event, at: Date.now(), pid: process.pid, tid: process.pid, worker: 0 }),
-    },
+  const journal: Journal = {
+    on: onEvent !== undefined,
+    record: (event) =>
+      onEvent?.({ ...event, at: Date.now(), pid: process.pid, tid: process.pid, worker: 0 }),
+  };
+  const admission = ownAdmission(plan, count, { ...door, descriptors: door.descriptors - waiting });
+  const clients = new Clients({
+    limits: plan.limits,
+    orders,
     row,
+    journal,
+    exceeded,
     unsentOfAll: () => row.unsent,
-    options: plan.page,
-    threads: 1,
-    get stopping() {
-      return departure.isDue;
+    release: (ticket) => admission.exit(ticket),
+  });
+  const host: NodeHost = {
+    get isLeaving() {
+      return clients.isLeaving;
     },
-    departure,
-    noteQueued: unavailable,
+    options: plan.page,
+    conversation,
+    clients,
+    admission,
+    hasOwnListener: true,
+    journal,
+    row,
     stopped,
     async listen(server) {
       await new Promise<void>((resolve, rejectListen) => {
@@ -94,16 +102,13 @@ export async function serveInProcess(
     },
     // Its port would be free for others meanwhile.
     canPause: false,
-    ...manners,
-    admission: ownAdmission(plan, count, { ...door, descriptors: door.descriptors - waiting }),
     mostWaiting: waiting,
     beat: beatFor(plan.stuck),
-    startThread: unavailable,
-    startProcess: unavailable,
-    waitForAssistants: unavailable,
   };
   const architecture = await loadArchitecture(plan.traits.name as 'callback');
-  const served = Promise.resolve(architecture.serve(worker)).catch(reject);
+  if (architecture.arrangement !== 'node')
+    throw new Error(`${architecture.name} has a loop of its own`);
+  const served = architecture.serve(host).catch(reject);
   let address: SocketAddress;
   try {
     address = await listening;
@@ -147,10 +152,6 @@ export async function serveInProcess(
       return closing;
     },
   };
-}
-
-function unavailable(): never {
-  throw new Error('unreachable: Node starts no assistants');
 }
 
 function addressOf(address: AddressInfo | string): SocketAddress {

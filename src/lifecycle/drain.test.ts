@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SCOREBOARD_SIZE, Scoreboard } from '../worker/scoreboard.ts';
-import { Departure } from './drain.ts';
+import { Drain } from './drain.ts';
 import { ANSWER, IDLE, QUESTION, THINKING } from './phase.ts';
+import { END, LOOK, STAY } from './terms.ts';
 
-/** Since the machine was started, in ms: the clock of all processes. */
+/** Since the machine was started, in ms: the clock of the scoreboard, and of the drain. */
 let now = 0;
 beforeEach(() => {
   now = 1_000_000;
-  vi.spyOn(performance, 'now').mockImplementation(() => now);
   const hrtime = () => [Math.floor(now / 1000), (now % 1000) * 1e6] as [number, number];
   vi.spyOn(process, 'hrtime').mockImplementation(hrtime as typeof process.hrtime);
 });
@@ -18,67 +18,67 @@ function worker() {
   const words = new Int32Array(SCOREBOARD_SIZE / 4);
   const scoreboard = new Scoreboard({ words, unmap: () => {} });
   scoreboard.replace(1, 0);
-  return { scoreboard, departure: new Departure(scoreboard.orders(1)) };
+  return { scoreboard, drain: new Drain(scoreboard.orders(1)) };
 }
 
 describe('a worker that is told to stop', () => {
   it('serves before', () => {
-    const { departure } = worker();
-    expect(departure.isDue || departure.isOver || departure.endsIdle).toBe(false);
+    const { drain } = worker();
+    expect(drain.isLeaving || drain.isOver(now)).toBe(false);
     for (const phase of [IDLE, QUESTION, THINKING, ANSWER]) {
-      expect(departure.ends(phase)).toBe(false);
+      expect(drain.decide(phase, now)).toBe(STAY);
     }
   });
 
   it('has so long from the moment it was told, whenever it notices', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.stop(5000);
     now += 4999;
-    expect(departure.cause).toBe('stop');
-    expect(departure.isOver).toBe(false);
+    expect(drain.cause).toBe('stop');
+    expect(drain.isOver(now)).toBe(false);
     now += 1;
-    expect(departure.isOver).toBe(true);
-    expect(departure.ends(THINKING)).toBe(true);
+    expect(drain.isOver(now)).toBe(true);
+    expect(drain.decide(THINKING, now)).toBe(END);
   });
 
   it('has less once it is told so, from that moment', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.stop(60_000);
     now += 20_000;
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     scoreboard.stop(1000);
     now += 999;
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     now += 1;
-    expect(departure.isOver).toBe(true);
+    expect(drain.isOver(now)).toBe(true);
   });
 
   it('has no time at all with 0', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.stop(0);
-    expect(departure.isOver).toBe(true);
+    expect(drain.isOver(now)).toBe(true);
   });
 
   it('gives a question 250 ms from the moment it notices', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.stop(5000);
     now += 1000;
-    expect(departure.ends(IDLE)).toBe(true);
-    expect(departure.ends(QUESTION)).toBe(false);
+    expect(drain.decide(IDLE, now)).toBe(LOOK);
+    expect(drain.decide(QUESTION, now)).toBe(STAY);
     now += 250;
-    expect(departure.ends(QUESTION)).toBe(true);
-    expect(departure.ends(THINKING)).toBe(false);
+    expect(drain.decide(QUESTION, now)).toBe(END);
+    expect(drain.decide(THINKING, now)).toBe(STAY);
   });
 
   it('counts alike where the clock of 32 bits goes round', () => {
     now = 2 ** 31 - 1000;
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.stop(5000);
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     now += 4999;
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     now += 1;
-    expect(departure.isOver).toBe(true);
+    expect(drain.isOver(now)).toBe(true);
   });
 });
 
@@ -102,47 +102,47 @@ describe('a worker of a generation that could not be started as a whole', () => 
 
 describe('a worker that is replaced', () => {
   it('ends nobody before its time is over, which begins as it notices', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.replace(2, 5000);
     now += 1000;
-    expect(departure.cause).toBe('restart');
+    expect(drain.cause).toBe('restart');
     for (const phase of [IDLE, QUESTION, THINKING, ANSWER]) {
-      expect(departure.ends(phase)).toBe(false);
+      expect(drain.decide(phase, now)).toBe(STAY);
     }
     now += 4999;
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     now += 1;
-    expect(departure.ends(IDLE)).toBe(true);
+    expect(drain.decide(IDLE, now)).toBe(END);
   });
 
   it('gives a question 250 ms from the moment it notices a stop that comes later', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.replace(2, 5000);
-    expect(departure.ends(QUESTION)).toBe(false);
+    expect(drain.decide(QUESTION, now)).toBe(STAY);
     now += 1000;
     scoreboard.stop(5000);
-    expect(departure.ends(QUESTION)).toBe(false);
+    expect(drain.decide(QUESTION, now)).toBe(STAY);
     now += 249;
-    expect(departure.ends(QUESTION)).toBe(false);
+    expect(drain.decide(QUESTION, now)).toBe(STAY);
     now += 1;
-    expect(departure.ends(QUESTION)).toBe(true);
+    expect(drain.decide(QUESTION, now)).toBe(END);
   });
 
   it('has no more time if the server stops meanwhile, but may have less', () => {
-    const { scoreboard, departure } = worker();
+    const { scoreboard, drain } = worker();
     scoreboard.replace(2, 5000);
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     now += 2000;
     scoreboard.stop(60_000);
     now += 2999;
-    expect(departure.isOver).toBe(false);
+    expect(drain.isOver(now)).toBe(false);
     now += 1;
-    expect(departure.isOver).toBe(true);
+    expect(drain.isOver(now)).toBe(true);
     const other = worker();
     other.scoreboard.replace(2, 5000);
-    expect(other.departure.isOver).toBe(false);
+    expect(other.drain.isOver(now)).toBe(false);
     other.scoreboard.stop(1000);
     now += 1000;
-    expect(other.departure.isOver).toBe(true);
+    expect(other.drain.isOver(now)).toBe(true);
   });
 });

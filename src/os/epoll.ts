@@ -75,7 +75,7 @@ export class Epoll implements Selector {
     return ordinary('epoll_pwait2', count);
   }
 
-  take(): number {
+  next(): number {
     if (this.#at === this.#count) return -1;
     const event = this.#at++ * FIELDS;
     const told = this.#ready[event]!;

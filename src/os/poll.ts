@@ -47,7 +47,7 @@ export class Poll implements Selector {
     return count >= 0 ? count : ordinary('poll', count);
   }
 
-  take(): number {
+  next(): number {
     while (this.#remaining > 0 && this.#at < this.#count) {
       const slot = this.#at++ * FIELDS;
       const told = this.#fds[slot + 1]! >>> 16;

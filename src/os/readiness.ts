@@ -19,7 +19,7 @@ export interface Selector {
   /** Sleeps until a descriptor is ready; `timeout` in ms, -1 for ever. Returns how many, or `INTERRUPTED`. */
   wait(timeout: number): number;
   /** The next ready descriptor of the last wait, or -1; `events` then says what it is ready for. */
-  take(): number;
+  next(): number;
   readonly events: number;
   close(): void;
 }

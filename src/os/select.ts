@@ -60,7 +60,7 @@ export class Select implements Selector {
     return count >= 0 ? count : ordinary('select', count);
   }
 
-  take(): number {
+  next(): number {
     while (this.#at <= this.#highest) {
       const fd = this.#at++;
       const bit = 1 << (fd & 31);

@@ -57,7 +57,7 @@ describe.each([
   function ready(timeout = 1000): Map<number, number> {
     const count = selector.wait(timeout);
     const told = new Map<number, number>();
-    for (let fd = selector.take(); fd >= 0; fd = selector.take()) told.set(fd, selector.events);
+    for (let fd = selector.next(); fd >= 0; fd = selector.next()) told.set(fd, selector.events);
     // Not equal: select counts a descriptor that is ready for two things as two.
     expect(count > 0).toBe(told.size > 0);
     return told;
@@ -70,7 +70,7 @@ describe.each([
     expect(selector.wait(30)).toBe(0);
     // The clocks of the kernel and of JavaScript may round apart by one.
     expect(performance.now() - before).toBeGreaterThan(28);
-    expect(selector.take()).toBe(-1);
+    expect(selector.next()).toBe(-1);
     expect(selector.wait(0)).toBe(0);
   });
 
@@ -162,7 +162,7 @@ describe.each([
     const told: number[] = [];
     // Some may have to wait for another turn; none may be lost.
     do {
-      for (let fd = selector.take(); fd >= 0; fd = selector.take()) {
+      for (let fd = selector.next(); fd >= 0; fd = selector.next()) {
         told.push(fd);
         // What a server does with a peer that has gone.
         selector.unregister(fd);
@@ -176,10 +176,10 @@ describe.each([
     for (const { fd } of pairs) selector.register(fd, READABLE | WRITABLE);
     for (const { peer } of pairs) say(peer);
     selector.wait(1000);
-    selector.take();
+    selector.next();
     for (const { fd } of pairs) selector.unregister(fd);
     // The kernel has handed epoll's over already; the sets of the others are ours to clear.
-    if (!(selector instanceof Epoll)) expect(selector.take()).toBe(-1);
+    if (!(selector instanceof Epoll)) expect(selector.next()).toBe(-1);
     expect(ready(0).size).toBe(0);
   });
 
@@ -190,9 +190,9 @@ describe.each([
     say(first.peer);
     say(second.peer);
     selector.wait(1000);
-    expect(selector.take()).toBe(first.fd);
+    expect(selector.next()).toBe(first.fd);
     selector.register(second.fd, READABLE);
-    expect(selector.take()).toBe(-1);
+    expect(selector.next()).toBe(-1);
     expect([...ready().keys()].sort()).toEqual([first.fd, second.fd].sort());
   });
 
@@ -225,7 +225,7 @@ describe('Select', () => {
       const select = new Select();
       select.register(last, READABLE);
       expect(select.wait(1000)).toBe(1);
-      expect(select.take()).toBe(last);
+      expect(select.next()).toBe(last);
       expect(select.events).toBe(READABLE);
     } finally {
       for (const fd of [peer, last, listener]) close(fd);
@@ -241,7 +241,7 @@ describe('Poll', () => {
     const poll = new Poll();
     poll.register(fd, READABLE);
     expect(poll.wait(0)).toBe(1);
-    expect(poll.take()).toBe(fd);
+    expect(poll.next()).toBe(fd);
     close(listener);
   });
 });

@@ -137,13 +137,13 @@ export function recv(fd: number, address: number, length: number): number {
 }
 
 /** What is there already, whether or not the socket blocks; `WOULD_BLOCK` if that is nothing. */
-export function recvReady(fd: number, address: number, length: number): number {
+export function tryRecv(fd: number, address: number, length: number): number {
   const count = libc.recv(fd, address, length, MSG_DONTWAIT);
   return count >= 0 ? count : ordinary('recv', count);
 }
 
 /** How many of the bytes the kernel took at once, whether or not the socket blocks. */
-export function sendReady(fd: number, address: number, length: number): number {
+export function trySend(fd: number, address: number, length: number): number {
   const count = libc.send(fd, address, length, MSG_NOSIGNAL | MSG_DONTWAIT);
   return count >= 0 ? count : ordinary('send', count);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { Conversation, type Think, type Turn } from './conversation.ts';
+import { Conversation, type Next, type Think } from './conversation.ts';
 import { Outbox } from './outbox.ts';
 import type { Dialogue, Protocol, Service } from './service.ts';
 import { type Speaker, speakersOf } from './speaker.ts';
@@ -18,7 +18,7 @@ function start(service: Service | Protocol, think?: Think, asynchronous = false)
 }
 
 /** Has the conversation take the whole text at once. */
-function receive({ conversation, out }: ReturnType<typeof start>, text: string): Turn {
+function receive({ conversation, out }: ReturnType<typeof start>, text: string): Next {
   const bytes = bytesOf(text);
   return conversation.receive(bytes, 0, bytes.length, out);
 }
@@ -272,7 +272,7 @@ async function drive(
   let at = 0;
   let next = 0;
   let waits = 0;
-  const receiveChunk = (): Turn => {
+  const receiveChunk = (): Next => {
     const size = Math.min(
       cuts[next++ % Math.max(cuts.length, 1)] ?? stream.length,
       stream.length - at,

@@ -17,7 +17,7 @@ import type { TimeSlice } from './time-slice.ts';
  * - `'full'`: send what is in the outbox, then `resume`;
  * - `'close'`: send what is in the outbox, then close.
  */
-export type Turn = undefined | number | Promise<void> | 'full' | 'close';
+export type Next = undefined | number | Promise<void> | 'full' | 'close';
 
 /** `--think`: what an answer costs besides working it out. */
 export interface Think {
@@ -73,7 +73,7 @@ export class Conversation {
   #searched = 0;
   /** An answer that was asked for and is not due yet. */
   #later: { readonly answer: Answer | undefined; settledJustNow?: boolean } | undefined;
-  #waiting: Turn;
+  #waiting: Next;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
   /** Which limit was reached, if that is what ends it. */
@@ -95,7 +95,7 @@ export class Conversation {
   }
 
   /** Says what the protocol says first. */
-  open(out: Outbox): Turn {
+  open(out: Outbox): Next {
     try {
       const { greeting, finished } = this.#speaker;
       if (greeting !== undefined) out.write(greeting);
@@ -106,12 +106,12 @@ export class Conversation {
   }
 
   /** Takes the bytes `[start, end)` that the peer sent and writes each answer that is due to `out`. */
-  receive(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+  receive(bytes: Buffer, start: number, end: number, out: Outbox): Next {
     if (this.#isOver) return 'close';
     if (this.#waiting === undefined) this.#bounds.slice?.begin();
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
-      return this.#waiting ?? this.#goOn(out);
+      return this.#waiting ?? this.#answerHeld(out);
     }
     const table = this.#table;
     let at = start;
@@ -170,7 +170,7 @@ export class Conversation {
   }
 
   /** Goes on after the wait, the promise or the sending that the last turn asked for. */
-  resume(out: Outbox): Turn {
+  resume(out: Outbox): Next {
     // Not after a promise: many that settle at once are one turn of the loop.
     if (typeof this.#waiting === 'number') this.#bounds.slice?.begin();
     this.#waiting = undefined;
@@ -186,7 +186,7 @@ export class Conversation {
       if (answer !== undefined) out.write(answer);
       if (this.#afterAnswer() === 'close') return 'close';
     }
-    return this.#goOn(out);
+    return this.#answerHeld(out);
   }
 
   /** Its time is up, for that limit, once the answer is given that it owes. */
@@ -228,7 +228,7 @@ export class Conversation {
     return this.#frame(this.#held, this.#from, this.#to, this.#searched) >= 0 ? '' : undefined;
   }
 
-  #goOn(out: Outbox): Turn {
+  #answerHeld(out: Outbox): Next {
     while (this.#held !== undefined) {
       const next = this.#frame(this.#held, this.#from, this.#to, this.#searched);
       if (next === FAILED) return 'close';
@@ -247,7 +247,7 @@ export class Conversation {
     return undefined;
   }
 
-  #giveWay(): Turn {
+  #giveWay(): Next {
     this.#waiting = 0;
     return this.#waiting;
   }
@@ -300,7 +300,7 @@ export class Conversation {
     return true;
   }
 
-  #reply(bytes: Buffer, start: number, end: number, out: Outbox): Turn {
+  #reply(bytes: Buffer, start: number, end: number, out: Outbox): Next {
     if (this.#isTooLong(end - start)) return 'close';
     let answer: Answer | undefined | Promise<Answer | undefined>;
     try {
@@ -333,7 +333,7 @@ export class Conversation {
     return undefined;
   }
 
-  #await(promise: Promise<Answer | undefined>): Turn {
+  #await(promise: Promise<Answer | undefined>): Next {
     this.#waiting = promise
       .then((answer) => {
         checkAnswer(answer);

@@ -3,12 +3,11 @@
  * how it waits; the host opens the listener, starts processes and threads, and stops them.
  */
 import type { Server } from 'node:net';
-import type { Departure } from '../lifecycle/drain.ts';
+import type { Clients } from '../lifecycle/clients.ts';
 import type { Admission } from '../limits/admission.ts';
-import type { Limits } from '../limits/limits.ts';
 import type { ConversationEvent } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
-import type { Reason, Row } from './scoreboard.ts';
+import type { Row } from './scoreboard.ts';
 
 /** What an architecture declares of itself; `mondo architectures` prints these. */
 export interface Traits {
@@ -24,11 +23,11 @@ export interface Traits {
   /**
    * Who runs `serve`:
    * - `alone`: each process, or each thread of it, runs `serve` by itself, in its own system calls;
-   * - `crew`: one thread runs `serve` and has threads or processes started beside it;
-   * - `node`: `serve` sets up Node's own loop and returns.
+   * - `crew`: one thread runs `serve` and starts threads or processes beside it;
+   * - `node`: `serve` runs on Node's own loop.
    */
   readonly arrangement: 'alone' | 'crew' | 'node';
-  /** Of a crew, as it comes: what is started beside the thread that serves. Processes go on where their worker is killed. */
+  /** For `crew`: what the serving thread starts by default. Processes survive if their worker is killed. */
   readonly assistants?: 'threads' | 'processes';
   /** What a second client does while a silent one is connected: the trait that tests assert. */
   readonly capacity: 'one' | 'threads' | 'processes' | 'unbounded';
@@ -37,14 +36,28 @@ export interface Traits {
   readonly processes: { readonly default: number; readonly adjustable: boolean };
 }
 
-export interface Architecture extends Traits {
-  /** Serves until `worker.stopping` and `worker.departure` allow it to leave; returns with every descriptor it opened closed. */
-  serve(worker: WorkerContext): void | Promise<void>;
-  /** What a thread or process runs that `serve` had started, with what it was given. */
-  assist?(worker: WorkerContext, task: Task): void;
+/** `serve` serves until the worker must leave and its clients have left; it closes every descriptor that it opened. */
+export type Architecture = AloneArchitecture | CrewArchitecture | NodeArchitecture;
+
+export interface AloneArchitecture extends Traits {
+  readonly arrangement: 'alone';
+  serve(worker: Worker): void;
 }
 
-/** What `serve` hands to a thread or process it has started: a connected socket, or a queue to work on. */
+export interface CrewArchitecture extends Traits {
+  readonly arrangement: 'crew';
+  readonly assistants: 'threads' | 'processes';
+  serve(crew: Crew): void;
+  /** What a thread or process runs that `serve` has started, with the task that it was given. */
+  assist(worker: Assistant, task: Task): void;
+}
+
+export interface NodeArchitecture extends Traits {
+  readonly arrangement: 'node';
+  serve(host: NodeHost): Promise<void>;
+}
+
+/** What `serve` gives to a thread or process that it starts: a connected socket, or a queue to work on. */
 export interface Task {
   /** A descriptor; the assistant closes it. */
   readonly socket?: number;
@@ -95,50 +108,64 @@ export interface Journal {
 export type WorkerEvent =
   | ConversationEvent
   | { readonly type: 'accepted'; readonly peer: string; readonly queued?: number }
-  /** Something about the server itself that its owner should know. */
+  /** A fact about the server itself that its owner should know. */
   | { readonly type: 'warning'; readonly text: string };
 
-/** One worker's surroundings: a thread, or a process with one thread. */
-export interface WorkerContext {
-  readonly listener: number;
-  /** Whether no other worker accepts there: clients in its queue are this worker's alone. */
-  readonly hasOwnListener: boolean;
-  /** How many clients may wait in the queues of all the server's listeners together. */
-  readonly mostQueued: number;
-  readonly journal: Journal;
-  readonly row: Row;
+/** What every worker has, whatever loop it runs: a thread, or a process with one thread. */
+interface Surroundings {
+  /** True once this worker must accept no more clients, and leave. */
+  readonly isLeaving: boolean;
   readonly options: PageOptions;
-  /** How many threads the user wants here, for a page that starts its own crew. */
-  readonly threads: number;
-  /** True once this worker is to accept nobody and to leave; a thread asleep in a system call is woken to look. */
-  readonly stopping: boolean;
-  /** How it leaves then: whom it ends, and when. */
-  readonly departure: Departure;
-  /** Notes on the scoreboard how many accepted sockets wait for a worker. */
-  noteQueued(depth: number): void;
-  /** Resolves when `stopping` becomes true; for Node's own loop. */
-  readonly stopped: Promise<void>;
-  /** Has a server of Node's own loop listen where this worker is to; resolves once it does. */
-  listen(server: Server): Promise<void>;
-  /** Whether such a server may be closed and another one listen later, while clients wait in the kernel. */
-  readonly canPause: boolean;
-  readonly limits: Limits;
-  /** The door: who is let in, and what those who are in hold. */
-  readonly admission: Admission;
-  /** How many it may accept on Node's own loop and keep waiting until there is room. */
-  readonly mostWaiting: number;
-  /** How often the row is to say that a loop turns which nobody sees turning, in ms. */
-  readonly beat: number;
-  /** Bytes of answers that peers have not taken, of all threads and processes of the server. */
-  unsentOfAll(): number;
-  /** Counts a limit that was reached; true if the connection is to end for it, false with `--dry-run`. */
-  exceeded(limit: Reason): boolean;
   /** A fresh conversation of the user's service. */
   conversation(): Conversation;
-  /** Has `assist` run in a new thread. Returns at once; the thread may not have started. */
-  startThread(task: Task): void;
-  /** Has `assist` run in a new process, which accepts: when it is bid, or from a listener that is its standard input. */
+  /** The clients of this worker: their limits, the drain, and the account of each end. For drivers. */
+  readonly clients: Clients;
+  /** Which clients may come in. For drivers that accept. */
+  readonly admission: Admission;
+  /** True if no other worker accepts on the same listener. */
+  readonly hasOwnListener: boolean;
+  readonly journal: Journal;
+  /** The worker's own row of the scoreboard. */
+  readonly row: Row;
+}
+
+/** The surroundings of a worker that makes its own system calls. */
+export interface Worker extends Surroundings {
+  /** Its descriptor. A thread asleep in a system call on it is woken when the worker must leave. */
+  readonly listener: number;
+  /** How many clients may wait in the accept queues of all the server's listeners together. */
+  readonly mostQueued: number;
+}
+
+/** The surroundings of a thread or process that the serving thread has started. */
+export interface Assistant extends Worker {
+  /** Writes to the scoreboard how many accepted sockets wait for a thread. */
+  noteQueued(depth: number): void;
+  /** Runs `assist` in a new thread. Returns at once; the thread may not have started. Undefined in a process. */
+  readonly startThread: ((task: Task) => void) | undefined;
+}
+
+/** The surroundings of a thread that has others started beside it. */
+export interface Crew extends Assistant {
+  /** How many threads the user wants. */
+  readonly threads: number;
+  readonly startThread: (task: Task) => void;
+  /** Runs `assist` in a new process, which accepts: when it is bid, or from a listener that is its standard input. */
   startProcess(task: Task): void;
-  /** Waits until fewer than `count` threads or processes that were started are running, or `stopping`. */
+  /** Sleeps until fewer than `count` of them are running, or the worker must leave. */
   waitForAssistants(count: number): void;
+}
+
+/** The surroundings of a worker on Node's own loop. */
+export interface NodeHost extends Surroundings {
+  /** Resolves when `isLeaving` becomes true. */
+  readonly stopped: Promise<void>;
+  /** Makes a server of Node's listen where this worker must; resolves once it does. */
+  listen(server: Server): Promise<void>;
+  /** True if such a server may be closed, and another one listen later, while clients wait in the kernel. */
+  readonly canPause: boolean;
+  /** How many clients it may accept and keep waiting until there is room. */
+  readonly mostWaiting: number;
+  /** Interval at which the row must say that the loop turns, in ms: no other thread sees its turns. */
+  readonly beat: number;
 }

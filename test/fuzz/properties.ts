@@ -11,7 +11,7 @@ import { checkLimits, parseLimits } from '../../src/limits/limits.ts';
 import { Networks, parseAddress, parseNetwork } from '../../src/limits/networks.ts';
 import { dropChance, parseWhenFull } from '../../src/limits/when-full.ts';
 import { addressText, decodeAddress, encodeAddress } from '../../src/os/address.ts';
-import { Conversation, type Turn } from '../../src/protocol/conversation.ts';
+import { Conversation, type Next } from '../../src/protocol/conversation.ts';
 import { Outbox } from '../../src/protocol/outbox.ts';
 import type { Answer } from '../../src/protocol/service.ts';
 import { speakersOf } from '../../src/protocol/speaker.ts';
@@ -109,7 +109,7 @@ function saidOf(talk: Talk): { answers: string; closes: boolean } {
     said += out.copy().toString('latin1');
     out.clear();
   };
-  let turn: Turn = conversation.open(out);
+  let turn: Next = conversation.open(out);
   const settle = (): boolean => {
     for (;;) {
       take();

@@ -2,8 +2,7 @@
 
 import { connectionState } from '../../os/poll.ts';
 import { close, isAtEnd, socketError } from '../../os/socket.ts';
-import { accountOf } from '../../protocol/account.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
+import type { Worker } from '../../worker/contract.ts';
 import type { Accepted } from '../accept.ts';
 import { AddressedOutbox } from '../outbox.ts';
 
@@ -11,21 +10,18 @@ import { AddressedOutbox } from '../outbox.ts';
  * True if the client has reset the connection, or has ended it without a question to a service that has nothing to say
  * first. Then it is closed and accounted for. A client that has asked and ended its own direction waits for its answer.
  */
-export function isOverAlready(worker: WorkerContext, { socket, peer }: Accepted): boolean {
+export function isOverAlready(worker: Worker, { socket, peer }: Accepted): boolean {
   const state = connectionState(socket);
   if (state === 'open') return false;
   let cause: 'end of stream' | Error = 'end of stream';
   if (state === 'failed') cause = socketError(socket);
   else if (!isAtEnd(socket) || speaksFirst(worker)) return false;
-  worker.row.accepted();
-  if (worker.journal.on) worker.journal.record(accountOf(peer, undefined, { cause }));
-  worker.admission.leave(socket);
+  worker.clients.neverServed(socket, peer, cause);
   close(socket);
-  worker.row.ended();
   return true;
 }
 
-function speaksFirst(worker: WorkerContext): boolean {
+function speaksFirst(worker: Worker): boolean {
   const out = new AddressedOutbox();
   return worker.conversation().open(out) !== undefined || out.length > 0;
 }

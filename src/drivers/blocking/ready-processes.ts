@@ -10,8 +10,9 @@ import { readSync, writeSync } from 'node:fs';
 import { Poll } from '../../os/poll.ts';
 import { READABLE } from '../../os/readiness.ts';
 import { acceptQueueLength, close, setBlocking, socketPair } from '../../os/socket.ts';
-import type { Bids, WorkerContext } from '../../worker/contract.ts';
-import { type Accepted, acceptOne, GLANCE, isExhausted } from '../accept.ts';
+import type { Bids, Crew, Worker } from '../../worker/contract.ts';
+import { type Accepted, acceptOne, isExhausted } from '../accept.ts';
+import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { isOverAlready } from './gone.ts';
 import { MOST_STARTING, NEEDED } from './thread-cache.ts';
 
@@ -42,7 +43,7 @@ interface Process {
 }
 
 export class ReadyProcesses {
-  readonly #worker: WorkerContext;
+  readonly #worker: Crew;
   readonly #most: number;
   readonly #cache: number;
   readonly #processes = new Map<number, Process>();
@@ -69,7 +70,7 @@ export class ReadyProcesses {
    * @param cache how many may wait for a client; -1: as many as were needed at once in the last minute, and one;
    *   0: none waits, one is started for each client
    */
-  constructor(worker: WorkerContext, { most, cache }: { most: number; cache: number }) {
+  constructor(worker: Crew, { most, cache }: { most: number; cache: number }) {
     this.#worker = worker;
     this.#most = most > 0 ? most : Number.POSITIVE_INFINITY;
     this.#cache = cache;
@@ -94,7 +95,7 @@ export class ReadyProcesses {
     this.#worker.row.state = 'waiting';
     if (this.#poll.wait(this.#patience(hasRoom)) <= 0) return false;
     let isReadable = false;
-    for (let fd = this.#poll.take(); fd >= 0; fd = this.#poll.take()) {
+    for (let fd = this.#poll.next(); fd >= 0; fd = this.#poll.next()) {
       if (fd === this.#listener) isReadable = true;
       else this.#readReports();
     }
@@ -134,7 +135,7 @@ export class ReadyProcesses {
 
   #patience(hasRoom: boolean): number {
     // Others may make room, and cannot tell.
-    if (!hasRoom) return GLANCE;
+    if (!hasRoom) return ROOM_INTERVAL_MS;
     const now = this.#now;
     if (this.#waiting.length === 0 && this.#restsUntil > now) {
       return Math.ceil(this.#restsUntil - now);
@@ -271,21 +272,17 @@ function tell({ id, report }: Bids, what: number): void {
 /** To be called by whoever has started a process, once it has ended. */
 export const tellGone = (bids: Bids): void => tell(bids, GONE);
 
-/** What such a process runs: it waits to be bid, accepts one client, has it served, and waits again. */
-export function serveBids(
-  worker: WorkerContext,
-  bids: Bids,
-  serve: (accepted: Accepted) => void,
-): void {
+/** The clients of such a process: it waits to be bid, accepts one client, has it served, and waits again. */
+export function* clientsOnBid(worker: Worker, bids: Bids): Generator<Accepted> {
   tell(bids, READY);
   while (isBid(worker, bids)) {
-    const accepted = worker.stopping ? undefined : acceptOne(worker);
+    const accepted = worker.isLeaving ? undefined : acceptOne(worker);
     if (accepted === undefined || isOverAlready(worker, accepted)) {
       tell(bids, NONE);
       continue;
     }
     tell(bids, TOOK);
-    serve(accepted);
+    yield accepted;
     if (bids.once) return;
     tell(bids, READY);
   }
@@ -293,7 +290,7 @@ export function serveBids(
 
 const byte = new Uint8Array(1);
 /** Sleeps until it is bid; false if the super-server is gone, or wants it no more. */
-function isBid(worker: WorkerContext, { bid }: Bids): boolean {
+function isBid(worker: Worker, { bid }: Bids): boolean {
   for (;;) {
     worker.row.state = 'asleep';
     try {

@@ -1,7 +1,7 @@
 /**
- * A bounded queue of accepted sockets in memory that threads share: who takes from an empty one
- * sleeps (futex(2), under Atomics.wait) until something is put, who puts to a full one until
- * something is taken. A monitor in the textbook sense: one lock, and waits outside of it.
+ * A bounded queue of accepted sockets in memory that threads share. A thread that takes from an empty queue
+ * sleeps (futex(2), under Atomics.wait) until a socket is put; a thread that puts into a full one sleeps until
+ * a socket is taken. A monitor in the textbook sense: one lock, and waits outside of it.
  */
 import type { Accepted } from '../accept.ts';
 import { locked, PLACE, readPlace, writePlace } from './shared-places.ts';
@@ -12,8 +12,8 @@ const HEAD = 2;
 const CLOSED = 3;
 const HEADER = 4;
 
-/** How often whoever waits at a full queue looks whether to stop, in ms: no signal ends that wait. */
-const GLANCE = 100;
+/** Interval at which a thread that waits at a full queue looks whether it must give up, in ms: no signal ends that wait. */
+const LOOK_INTERVAL_MS = 100;
 
 export class SocketQueue {
   readonly memory: SharedArrayBuffer;
@@ -35,8 +35,8 @@ export class SocketQueue {
     return Math.max(0, Atomics.load(this.#words, LENGTH));
   }
 
-  /** Puts a socket at the end; sleeps while there is no room. False if `stopping` meanwhile. */
-  put(accepted: Accepted, stopping: () => boolean): boolean {
+  /** Puts a socket at the end; sleeps while there is no room. False if `isOver` before there is some. */
+  put(accepted: Accepted, isOver: () => boolean): boolean {
     for (;;) {
       const isPut = this.#locked(() => {
         const length = this.length;
@@ -46,8 +46,8 @@ export class SocketQueue {
         return true;
       });
       if (isPut) break;
-      if (stopping()) return false;
-      Atomics.wait(this.#words, LENGTH, this.#capacity, GLANCE);
+      if (isOver()) return false;
+      Atomics.wait(this.#words, LENGTH, this.#capacity, LOOK_INTERVAL_MS);
     }
     Atomics.notify(this.#words, LENGTH, 1);
     return true;

@@ -4,31 +4,23 @@
  * them.
  */
 
-import type { WorkerContext } from '../../worker/contract.ts';
+import type { Assistant, Crew, Worker } from '../../worker/contract.ts';
 import { type Accepted, acceptOne, giveUp } from '../accept.ts';
+import { BlockingClient } from './client.ts';
 import { isOverAlready } from './gone.ts';
 import { ReadyProcesses } from './ready-processes.ts';
 import { ThreadCache } from './thread-cache.ts';
 
-type HandlerClass = new (request: Accepted, worker: WorkerContext) => BaseRequestHandler;
+type HandlerClass = new (request: BlockingClient) => BaseRequestHandler;
 
-/** Accepts, and has its handler class converse. */
-export class TCPServer {
-  readonly worker: WorkerContext;
+/** Lets its handler class converse with one client. */
+export class BaseServer {
+  readonly worker: Worker;
   readonly Handler: HandlerClass;
 
-  constructor(worker: WorkerContext, Handler: HandlerClass) {
+  constructor(worker: Worker, Handler: HandlerClass) {
     this.worker = worker;
     this.Handler = Handler;
-  }
-
-  serveForever(): void {
-    while (!this.worker.stopping) {
-      this.waitForRoom();
-      const request = acceptOne(this.worker);
-      if (request !== undefined && this.verifyRequest(request)) this.processRequest(request);
-    }
-    this.serverClose();
   }
 
   /** False if nothing needs to be started for this client, because it is gone: it is closed and accounted for. */
@@ -36,42 +28,69 @@ export class TCPServer {
     return !isOverAlready(this.worker, request);
   }
 
+  finishRequest(request: Accepted): void {
+    new this.Handler(new BlockingClient(request, this.worker));
+  }
+}
+
+/** Accepts clients. */
+export class TCPServer extends BaseServer {
+  readonly crew: Crew;
+
+  constructor(crew: Crew, Handler: HandlerClass) {
+    super(crew, Handler);
+    this.crew = crew;
+  }
+
+  serveForever(): void {
+    this.warnOfNoCap();
+    while (!this.crew.isLeaving) {
+      this.waitForRoom();
+      const request = acceptOne(this.crew);
+      if (request !== undefined && this.verifyRequest(request)) this.processRequest(request);
+    }
+    this.serverClose();
+  }
+
   /** What the mixins override. */
   processRequest(request: Accepted): void {
     this.finishRequest(request);
-  }
-
-  finishRequest(request: Accepted): void {
-    this.worker.row.accepted();
-    new this.Handler(request, this.worker);
-    this.worker.row.ended();
   }
 
   /** What a cap overrides: clients that come when all threads are busy wait in the kernel. */
   waitForRoom(): void {}
 
   serverClose(): void {}
+
+  warnOfNoCap(): void {
+    const { mixin, maxThreads } = this.crew.options;
+    if (maxThreads > 0) return;
+    const plural = mixin === 'forking' ? 'processes' : 'threads';
+    const text = `No cap: clients decide how many ${plural} start here; --max-threads N sets one`;
+    this.crew.journal.record({ type: 'warning', text });
+  }
 }
 
-type ServerClass = new (worker: WorkerContext, Handler: HandlerClass) => TCPServer;
+type ServerClass = new (crew: Crew, Handler: HandlerClass) => TCPServer;
 
 export const ThreadingMixIn = (Server: ServerClass): ServerClass =>
   class ThreadingServer extends Server {
-    readonly #threads = ThreadCache.create(this.worker.options.threadCache);
+    readonly #threads = ThreadCache.create(this.crew.options.threadCache);
 
     override processRequest(request: Accepted): void {
-      const { worker } = this;
-      if (!this.#threads.give(request, () => worker.departure.isOver)) giveUp(request, worker);
-      startIfNeeded(worker, this.#threads);
+      const { crew } = this;
+      const isOver = () => crew.clients.isOver(performance.now());
+      if (!this.#threads.give(request, isOver)) giveUp(request, crew);
+      startIfNeeded(crew, this.#threads);
     }
 
     override waitForRoom(): void {
-      const { worker } = this;
-      const { maxThreads } = worker.options;
+      const { crew } = this;
+      const { maxThreads } = crew.options;
       if (maxThreads === 0) return;
-      this.#threads.waitForRoom(maxThreads, () => worker.stopping);
+      this.#threads.waitForRoom(maxThreads, () => crew.isLeaving);
       // A thread that ends is one of them until it has ended.
-      if (this.#threads.idle === 0) worker.waitForAssistants(maxThreads);
+      if (this.#threads.idle === 0) crew.waitForAssistants(maxThreads);
     }
 
     override serverClose(): void {
@@ -80,45 +99,48 @@ export const ThreadingMixIn = (Server: ServerClass): ServerClass =>
   };
 
 /** What each thread runs: a client, and the next one, for as long as the cache keeps the thread. */
-export function serveFromCache(server: TCPServer, memory: SharedArrayBuffer): void {
-  const { worker } = server;
+export function serveFromCache(
+  server: BaseServer,
+  assistant: Assistant,
+  memory: SharedArrayBuffer,
+): void {
   const threads = new ThreadCache(memory);
   const place = threads.takePlace();
   threads.started();
   for (let hasClient = false; ; hasClient = true) {
-    worker.row.state = 'asleep';
+    assistant.row.state = 'asleep';
     const request = threads.take(place, hasClient);
-    if (!hasClient) startIfNeeded(worker, threads);
+    if (!hasClient) startIfNeeded(assistant, threads);
     if (request === undefined) break;
     if (!request.hasWaited || server.verifyRequest(request)) server.finishRequest(request);
   }
   threads.freePlace(place);
 }
 
-function startIfNeeded(worker: WorkerContext, threads: ThreadCache): void {
-  if (threads.claimStart()) worker.startThread({ cache: threads.memory });
+/** A thread that the cache starts may have to start the next one. */
+function startIfNeeded(starter: Pick<Assistant, 'startThread'>, threads: ThreadCache): void {
+  if (threads.claimStart()) starter.startThread?.({ cache: threads.memory });
 }
 
 export const ForkingMixIn = (Server: ServerClass): ServerClass =>
   class ForkingServer extends Server {
     /** Its processes accept by themselves, so that none of their clients is ever in the hands of this one. */
     override serveForever(): void {
-      const { worker } = this;
-      const { maxThreads: most, threadCache: cache } = worker.options;
-      const processes = new ReadyProcesses(worker, { most, cache });
-      while (!worker.stopping) if (processes.awaitClient()) processes.bid();
+      const { crew } = this;
+      const { maxThreads: most, threadCache: cache } = crew.options;
+      this.warnOfNoCap();
+      const processes = new ReadyProcesses(crew, { most, cache });
+      while (!crew.isLeaving) if (processes.awaitClient()) processes.bid();
       processes.close();
     }
   };
 
 /** A subclass says in `handle` what is done with one client. */
 export class BaseRequestHandler {
-  readonly request: Accepted;
-  readonly worker: WorkerContext;
+  readonly request: BlockingClient;
 
-  constructor(request: Accepted, worker: WorkerContext) {
+  constructor(request: BlockingClient) {
     this.request = request;
-    this.worker = worker;
     this.handle();
   }
 

@@ -5,15 +5,14 @@
  */
 import { errnoName, SystemError } from '../../os/libc.ts';
 import { ACCEPTED, READY, type Uring } from '../../os/uring.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
-import { backOff, GLANCE } from '../accept.ts';
+import type { Worker } from '../../worker/contract.ts';
+import { backOff } from '../accept.ts';
+import { ACCEPT_BATCH, ROOM_INTERVAL_MS } from '../timing.ts';
 
-/** The most to be accepted in one turn near to the limit, as in the other loops. */
-const ACCEPT_BATCH = 64;
-
-export class Reception {
-  readonly #worker: WorkerContext;
+export class Accepting {
+  readonly #worker: Worker;
   readonly #ring: Uring;
+  readonly #acceptAll: () => void;
   /**
    * What the kernel was asked for, and has not ended: all who come, the `rest` of them since that is being
    * cancelled, some who are there, or word of somebody.
@@ -35,9 +34,11 @@ export class Reception {
    */
   readonly #far: number;
 
-  constructor(worker: WorkerContext, ring: Uring) {
+  /** @param acceptAll hands over the request for all who come */
+  constructor(worker: Worker, ring: Uring, acceptAll: () => void) {
     this.#worker = worker;
     this.#ring = ring;
+    this.#acceptAll = acceptAll;
     this.#far = 2 * worker.mostQueued;
   }
 
@@ -56,8 +57,8 @@ export class Reception {
     this.#asksAt = Number.POSITIVE_INFINITY;
     if (admission.hasRoomFor(this.#far)) {
       this.#asked = 'all';
-      this.#ring.accept(listener);
-    } else if (admission.isFull()) this.#askLater(GLANCE);
+      this.#acceptAll();
+    } else if (admission.isFull()) this.#askLater(ROOM_INTERVAL_MS);
     else {
       this.#asked = 'word';
       this.#ring.watch(listener);
@@ -86,7 +87,7 @@ export class Reception {
     let places = 0;
     while (places < this.#batch && admission.reserve()) places++;
     if (places === 0) {
-      this.#askLater(GLANCE);
+      this.#askLater(ROOM_INTERVAL_MS);
       return;
     }
     this.#asked = 'some';
@@ -102,7 +103,7 @@ export class Reception {
       this.#error = new SystemError('accept', -result);
     }
     if (this.#asked === 'some') this.#countOne(result);
-    else if (!more) this.#goOn();
+    else if (!more) this.#askAgain();
     else if (this.#asked === 'all' && !this.#worker.admission.hasRoomFor(this.#far))
       this.#cancelAll();
     return Math.max(-1, result);
@@ -120,11 +121,11 @@ export class Reception {
     }
     if (--this.#untold > 0) return;
     this.#batch = this.#haveAllCome ? Math.min(this.#batch * 2, ACCEPT_BATCH) : 1;
-    this.#goOn();
+    this.#askAgain();
   }
 
   /** What was asked for has ended. */
-  #goOn(): void {
+  #askAgain(): void {
     this.#asked = 'nothing';
     const error = this.#error;
     this.#error = undefined;

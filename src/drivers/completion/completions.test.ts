@@ -4,24 +4,17 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { descriptorsOf } from '../../../test/support/kernel.ts';
 import { until } from '../../../test/support/until.ts';
-import { neverLeaves } from '../../lifecycle/drain.ts';
+import { Clients } from '../../lifecycle/clients.ts';
+import { alwaysServe } from '../../lifecycle/drain.ts';
 import { ADMISSION_WORDS, Admission } from '../../limits/admission.ts';
 import { defaultLimits } from '../../limits/limits.ts';
 import type { SocketAddress } from '../../os/address.ts';
 import { libc } from '../../os/libc.ts';
 import { close, localAddress, openListener } from '../../os/socket.ts';
-import {
-  ACCEPTED,
-  READY,
-  RECEIVED,
-  SENT,
-  SENT_SHORT,
-  Uring,
-  type UringSizes,
-} from '../../os/uring.ts';
+import { ACCEPTED, RECEIVED, SENT, SENT_SHORT, Uring, type UringSizes } from '../../os/uring.ts';
 import { Conversation } from '../../protocol/conversation.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
-import type { WorkerContext, WorkerEvent } from '../../worker/contract.ts';
+import type { Journal, Worker, WorkerEvent } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
 import { Completions } from './completions.ts';
 
@@ -48,6 +41,7 @@ class SteppedServer {
   readonly listener: number;
   readonly port: number;
   readonly #completions: Completions;
+  readonly #stop: () => void;
   #running = true;
   readonly #served: Promise<void>;
   overflows = 0;
@@ -69,36 +63,60 @@ class SteppedServer {
     }
     this.port = (localAddress(this.listener) as { port: number }).port;
     this.ring = new Uring(sizes);
-    const worker = {
-      stopping: false,
-      departure: neverLeaves(),
-      listener: this.listener,
-      mostQueued: BACKLOG,
-      journal: { on: true, record: (event: WorkerEvent) => void this.events.push(event) },
-      row: unreadRow(),
+    const limits = { ...defaultLimits, connections };
+    const journal: Journal = { on: true, record: (event) => void this.events.push(event) };
+    const row = unreadRow();
+    const admission = new Admission(
+      { limits, whenFull: { policy: 'wait' }, dryRun: false, processes: 1, descriptors: FAR },
+      {
+        memory: new Int32Array(ADMISSION_WORDS),
+        tickets: undefined,
+        pid: process.pid,
+        parent: 0,
+        clock: () => 0,
+        random: () => 0,
+        count() {},
+      },
+    );
+    const orders = { ...alwaysServe };
+    const clients = new Clients({
       limits: defaultLimits,
-      unsentOfAll: () => 0,
+      orders,
+      row,
+      journal,
       exceeded: () => false,
-      admission: new Admission(
-        {
-          limits: { ...defaultLimits, connections },
-          whenFull: { policy: 'wait' },
-          dryRun: false,
-          processes: 1,
-          descriptors: FAR,
-        },
-        {
-          memory: new Int32Array(ADMISSION_WORDS),
-          pid: process.pid,
-          parent: 0,
-          clock: () => 0,
-          random: () => 0,
-          count() {},
-        },
-      ),
+      unsentOfAll: () => 0,
+      release: (socket) => admission.leave(socket),
+    });
+    const worker: Worker = {
+      listener: this.listener,
+      hasOwnListener: false,
+      mostQueued: BACKLOG,
+      get isLeaving() {
+        return clients.isLeaving;
+      },
+      options: {
+        queue: 0,
+        maxThreads: 0,
+        threadCache: 0,
+        processCache: 0,
+        mixin: 'threading',
+        exclusive: false,
+        inetd: 'nowait',
+      },
       conversation: () => new Conversation(echo()),
-    } as unknown as WorkerContext;
-    this.#completions = new Completions(worker, this.ring);
+      clients,
+      admission,
+      journal,
+      row,
+    };
+    this.#stop = () => {
+      orders.order = 'stop';
+    };
+    // The wait of a turn would hold up the test's own loop: it takes what is there.
+    const enter = this.ring.enter.bind(this.ring);
+    this.ring.enter = () => enter(0);
+    this.#completions = new Completions(worker, this.ring, () => this.ring.accept(this.listener));
     this.#served = this.#serve();
   }
 
@@ -112,21 +130,28 @@ class SteppedServer {
 
   turn(): void {
     const { ring } = this;
-    const completions = this.#completions;
-    ring.enter(0);
+    if (!this.#completions.wait()) return;
     if (ring.overflowed) this.overflows++;
-    completions.beginTurn();
     while (ring.next()) {
       if (ring.purpose === RECEIVED) this.generations.set(ring.fd, ring.generation);
       if (ring.purpose === RECEIVED && ring.result < 0) this.starved++;
       if (ring.purpose === SENT_SHORT) this.short++;
-      if (ring.purpose === RECEIVED) completions.received();
-      else if (ring.purpose === ACCEPTED) completions.accepted();
-      else if (ring.purpose === READY) completions.ready();
-      else if (ring.purpose === SENT_SHORT) completions.sentShort();
-      else if (ring.purpose === SENT) completions.sent();
+      this.#complete();
     }
-    completions.endTurn();
+    this.#completions.endTurn();
+  }
+
+  /** As the page does. */
+  #complete(): void {
+    const { ring } = this;
+    const completions = this.#completions;
+    if (ring.purpose === RECEIVED) {
+      const length = completions.answer();
+      if (length > 0) ring.sendNow(ring.fd, ring.generation, completions.answersAt, length);
+    } else if (ring.purpose === ACCEPTED) {
+      const fd = completions.accepted();
+      if (fd >= 0) ring.recv(fd, completions.generationOf(fd));
+    } else completions.other();
   }
 
   count(type: WorkerEvent['type']): number {
@@ -140,9 +165,7 @@ class SteppedServer {
     Object.assign(ring, { purpose, fd, generation, result, offset: 0, more: true });
     // The buffer was not the kernel's to begin with.
     ring.recycle = () => {};
-    if (purpose === RECEIVED) this.#completions.received();
-    else if (purpose === SENT_SHORT) this.#completions.sentShort();
-    else this.#completions.sent();
+    this.#complete();
     // @ts-expect-error: the method of the class again
     delete ring.recycle;
   }
@@ -155,7 +178,8 @@ class SteppedServer {
 
   async stop(): Promise<void> {
     await this.hold();
-    this.#completions.closeAll();
+    this.#stop();
+    while (this.#completions.wait());
     this.ring.close();
     close(this.listener);
   }

@@ -2,28 +2,28 @@
  * The tables of the completion model, and what is done about each completion. In the readiness family
  * a socket is ready and then something is tried; here it is done already, and the question is what to
  * ask for next. Answers go out at once from one arena per turn; only those for which a peer has no
- * room are copied and wait. A connection with nothing in flight is a few numbers in typed arrays.
+ * room are copied and wait. A connection with nothing in pending is a few numbers in typed arrays.
  */
 
-import { ANSWER, GONE, IDLE, QUESTION, THINKING } from '../../lifecycle/phase.ts';
+import { ANSWER, phaseOf } from '../../lifecycle/phase.ts';
+import type { Connections } from '../../lifecycle/roster.ts';
+import { END_AFTER_ANSWER, LOOK } from '../../lifecycle/terms.ts';
 import { addressOf, errnoName, SystemError, viewOf, WOULD_BLOCK } from '../../os/libc.ts';
-import { close, peerOf, sendReady } from '../../os/socket.ts';
-import { ACCEPTED, READY, RECEIVED, SENT, type Uring } from '../../os/uring.ts';
-import { accountOf, type Ending, type LimitReached } from '../../protocol/account.ts';
-import type { Conversation, Turn } from '../../protocol/conversation.ts';
+import { close, peerOf, trySend } from '../../os/socket.ts';
+import { ACCEPTED, READY, RECEIVED, SENT, SENT_SHORT, type Uring } from '../../os/uring.ts';
+import type { Ending, LimitReached } from '../../protocol/account.ts';
+import type { Conversation, Next } from '../../protocol/conversation.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
+import type { Worker } from '../../worker/contract.ts';
 import { admit } from '../accept.ts';
-import { Backlog } from '../backlog.ts';
-import { Deadlines } from '../deadlines.ts';
 import { Arena } from '../outbox.ts';
-import { Reception } from './accepting.ts';
+import { Accepting } from './accepting.ts';
 
-/** What there is of a connection that has something in flight. */
-interface Flight {
+/** What there is of a connection that has something in pending. */
+interface Pending {
   readonly conversation: Conversation;
   /** What the conversation wants once its answers are sent. */
-  turn: Turn;
+  next: Next;
   /** Answers that wait for the peer to make room, all but the first `sent` bytes of them. */
   unsent: Buffer | undefined;
   sent: number;
@@ -41,8 +41,8 @@ const OPEN = 1;
 /** Past so many bytes that wait to be answered, no more are received. */
 const HELD = 65_536;
 
-export class Completions {
-  readonly #worker: WorkerContext;
+export class Completions implements Connections {
+  readonly #worker: Worker;
   readonly #ring: Uring;
   /** By descriptor: counts its connections, so that what was asked for an earlier one is known as such. */
   #generation = new Int32Array(1024);
@@ -52,17 +52,14 @@ export class Completions {
   #sentTurn = new Int32Array(1024).fill(-1);
   #sentFrom = new Float64Array(1024);
   #sentLength = new Int32Array(1024);
-  readonly #flights: (Flight | undefined)[] = [];
-  readonly #peers: string[] = [];
-  readonly #deadlines: Deadlines;
-  #connections = 0;
-  readonly #backlog: Backlog;
+  readonly #pending: (Pending | undefined)[] = [];
+  readonly #clients: Worker['clients'];
   /** Descriptors to be looked at again when the sends of this turn are known to have gone out. */
   #again: number[] = [];
   /** Those whose receive has ended by itself and is to be asked for again. */
   readonly #unarmed: { readonly fd: number; readonly generation: number }[] = [];
-  readonly #timers = new Timers<{ fd: number; flight: Flight }>();
-  /** Serves any connection that has nothing in flight. */
+  readonly #timers = new Timers<{ fd: number; pending: Pending }>();
+  /** Serves any connection that has nothing in pending. */
   #shared: Conversation;
   #turn = 0;
   // Two arenas by turns: what was sent in one turn is read again in the next if it fell short.
@@ -70,50 +67,55 @@ export class Completions {
   #out = this.#arenas[0];
   /** Buffers of cancelled sends: the kernel lets go of them within the turn. */
   readonly #retired: Buffer[] = [];
-  readonly #reception: Reception;
-  /** Whoever is at rest is ended, and who was answered since. */
-  #endsIdle = false;
-  readonly #answered = new Set<number>();
+  readonly #accepting: Accepting;
+  /** True if the server was stopping when this turn began: what had been asked before is answered, so idle connections end. */
+  #isStopping = false;
 
-  constructor(worker: WorkerContext, ring: Uring) {
+  /** @param acceptAll hands over the request to accept all clients that come */
+  constructor(worker: Worker, ring: Uring, acceptAll: () => void) {
     this.#worker = worker;
+    this.#clients = worker.clients;
     this.#ring = ring;
-    this.#backlog = new Backlog(worker);
-    this.#deadlines = new Deadlines(
-      worker.limits,
-      {
-        phaseOf: (fd) => this.#phaseOf(fd),
-        endAfterAnswer: (fd, limit) => this.#flights[fd]?.conversation?.endAfterAnswer(limit),
-      },
-      (limit) => worker.exceeded(limit),
-      worker.departure,
-    );
     this.#shared = worker.conversation();
-    this.#reception = new Reception(worker, ring);
-    this.#reception.open();
+    this.#accepting = new Accepting(worker, ring, acceptAll);
+    this.#accepting.open();
   }
 
-  /** True once the worker is to leave, and nobody is left whom it has to wait for. */
-  get isDone(): boolean {
-    const { stopping, departure } = this.#worker;
-    if (!stopping) return false;
-    this.#reception.close();
-    this.#endsIdle = departure.endsIdle;
-    if (departure.isOver) return true;
-    // Whom the kernel accepts before the cancelling has reached it is served like the others.
-    return this.#connections === 0 && this.#reception.isDone;
+  /**
+   * Hands over the requests of the last turn and sleeps until something is done. False once the worker has left; then
+   * every connection is closed.
+   */
+  wait(): boolean {
+    const now = performance.now();
+    if (this.#isDone(now)) {
+      this.#closeAll();
+      return false;
+    }
+    const { row } = this.#worker;
+    row.state = 'waiting';
+    this.#ring.enter(this.#timeout(now));
+    row.state = 'answering';
+    this.#beginTurn();
+    return true;
+  }
+
+  /** True once the worker waits for no client any more. */
+  #isDone(now: number): boolean {
+    if (!this.#clients.isLeaving) return false;
+    this.#accepting.close();
+    this.#isStopping = this.#clients.cause === 'stop';
+    // A client that the kernel accepts before the cancelling has reached it is served like the others.
+    return this.#clients.isOver(now) || (this.#clients.count === 0 && this.#accepting.isDone);
   }
 
   /** How long to wait for completions, in ms; -1 for as long as it takes. */
-  timeout(): number {
+  #timeout(now: number): number {
     if (this.#again.length > 0) return 0;
-    const now = performance.now();
-    const answer = this.#timers.untilNext(now);
-    const look = this.#deadlines.untilNext(now, this.#connections);
-    return sooner(sooner(answer, look), this.#reception.untilNext(now));
+    const look = this.#clients.untilLook(now);
+    return sooner(sooner(this.#timers.untilNext(now), look), this.#accepting.untilNext(now));
   }
 
-  beginTurn(): void {
+  #beginTurn(): void {
     this.#turn = (this.#turn + 1) & 0x3fffffff;
     const arena = (this.#turn & 1) as 0 | 1;
     this.#out = this.#arenas[arena];
@@ -123,56 +125,70 @@ export class Completions {
 
   /** Goes on with those whose answers have left, and with those whose time has come. */
   endTurn(): void {
-    this.#goOnWithRest();
+    this.#advanceAll();
     this.#armAgain();
   }
 
-  #goOnWithRest(): void {
+  #advanceAll(): void {
     if (this.#again.length > 0) {
       const again = this.#again;
       this.#again = [];
       for (const fd of again) this.#lookAgain(fd);
     }
     const now = performance.now();
-    for (const { fd, cause } of this.#deadlines.overdue(now)) {
-      // Told to leave since this turn began: what was asked meanwhile is seen in the next.
-      if (typeof cause === 'string' && !this.#endsIdle && this.#phaseOf(fd) === IDLE) continue;
-      this.#end(fd, { cause });
-    }
+    this.#clients.look(now, this);
     for (;;) {
       const due = this.#timers.takeDue(now);
       if (due === undefined) break;
-      if (this.#flights[due.fd] === due.flight) this.#thought(due.fd, due.flight);
+      if (this.#pending[due.fd] === due.pending) this.#thought(due.fd, due.pending);
     }
-    this.#reception.turn(now);
+    this.#accepting.turn(now);
   }
 
-  /** Somebody waits at the listener. */
-  ready(): void {
-    this.#reception.ready();
+  /**
+   * A client was accepted.
+   *
+   * @returns its socket, for which all receives must be requested now; -1: none, or not now
+   */
+  accepted(): number {
+    const socket = this.#accepting.accepted();
+    return socket >= 0 && this.#start(socket) ? socket : -1;
   }
 
-  accepted(): void {
-    const socket = this.#reception.accepted();
-    if (socket >= 0) this.#start(socket);
+  generationOf(fd: number): number {
+    return this.#generation[fd]!;
   }
 
-  received(): void {
-    const { fd, result, offset } = this.#ring;
+  /**
+   * Bytes were received: answers all questions that are whole.
+   *
+   * @returns how many bytes of answers, from `answersAt` on, must be sent now
+   */
+  answer(): number {
+    const { fd, result, offset, more } = this.#ring;
     const isCurrent = this.#isCurrent();
-    const more = this.#ring.more;
+    let length = 0;
     if (result > 0) {
-      if (isCurrent) this.#take(fd, offset, result);
+      if (isCurrent) length = this.#answer(fd, offset, result);
       this.#ring.recycle();
     }
-    if (!isCurrent || this.#open[fd] === 0) return;
+    if (!isCurrent || this.#open[fd] === 0) return 0;
     if (result === 0) this.#endOfStream(fd);
     else if (result < 0) this.#receiveFailed(fd, -result);
     else if (!more) this.#rearm(fd);
+    return length;
+  }
+
+  /** What is done seldom: an answer had no room, or has left since; a client waits at the full door. */
+  other(): void {
+    const { purpose } = this.#ring;
+    if (purpose === READY) this.#accepting.ready();
+    else if (purpose === SENT_SHORT) this.#sentShort();
+    else if (purpose === SENT) this.#sent();
   }
 
   /** What was sent at once did not all find room, or failed. */
-  sentShort(): void {
+  #sentShort(): void {
     if (!this.#isCurrent()) return;
     const { fd, result } = this.#ring;
     const sent = Math.max(result, 0);
@@ -181,65 +197,65 @@ export class Completions {
       this.#end(fd, { cause: new SystemError('send', -result), unsent });
       return;
     }
-    const flight = this.#flights[fd] ?? this.#keep(fd, this.#worker.conversation(), undefined);
-    this.#sendRest(fd, flight, unsent);
+    const pending = this.#pending[fd] ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    this.#sendRest(fd, pending, unsent);
   }
 
   /** Answers for which the peer has no room: sent as it makes some. */
-  #sendRest(fd: number, flight: Flight, unsent: Buffer): void {
+  #sendRest(fd: number, pending: Pending, unsent: Buffer): void {
     try {
-      this.#backlog.note(0, unsent.length);
+      this.#clients.unsent(fd, unsent.length);
     } catch (error) {
       this.#end(fd, { cause: error as LimitReached, unsent });
       return;
     }
-    flight.unsent = unsent;
-    flight.sent = 0;
+    pending.unsent = unsent;
+    pending.sent = 0;
     this.#ring.send(fd, this.#generation[fd]!, addressOf(unsent), unsent.length);
   }
 
   /** Answers that waited for room have left, or some of them, or the peer is gone. */
-  sent(): void {
+  #sent(): void {
     if (!this.#isCurrent()) return;
     const { fd, result } = this.#ring;
-    const flight = this.#flights[fd]!;
-    const { unsent } = flight;
+    const pending = this.#pending[fd]!;
+    const { unsent } = pending;
     if (unsent === undefined) return;
     if (result < 0) {
       this.#end(fd, { cause: new SystemError('send', -result) });
       return;
     }
-    flight.sent += result;
-    if (flight.sent < unsent.length) {
-      const from = addressOf(unsent) + flight.sent;
-      this.#ring.send(fd, this.#generation[fd]!, from, unsent.length - flight.sent);
+    pending.sent += result;
+    if (pending.sent < unsent.length) {
+      const from = addressOf(unsent) + pending.sent;
+      this.#ring.send(fd, this.#generation[fd]!, from, unsent.length - pending.sent);
       return;
     }
-    flight.unsent = undefined;
-    this.#backlog.note(unsent.length, 0);
-    if (this.#endsIdle) this.#answered.add(fd);
-    this.#goOnWith(fd, flight);
+    pending.unsent = undefined;
+    this.#clients.unsent(fd, 0);
+    this.#clients.answered(fd);
+    this.#advance(fd, pending);
   }
 
   /** Ends every conversation that is left and takes back what was asked for. */
-  closeAll(): void {
-    const { cause } = this.#worker.departure;
+  #closeAll(): void {
+    const { cause } = this.#clients;
     for (let fd = 0; fd < this.#open.length; fd++) {
       if (this.#open[fd] === OPEN) this.#end(fd, { cause });
     }
-    this.#reception.close();
+    this.#accepting.close();
     // Peers accepted meanwhile have their sockets in completions that nobody else will read.
     let tries = 0;
     do {
       // The first hands over the closing of those above, even where nothing is left to be waited for.
       this.#ring.enter(tries === 0 ? 0 : 10);
       while (this.#ring.next()) {
-        if (this.#ring.purpose === READY) this.#reception.ready();
+        if (this.#ring.purpose === READY) this.#accepting.ready();
         if (this.#ring.purpose !== ACCEPTED) continue;
-        const socket = this.#reception.accepted();
+        const socket = this.#accepting.accepted();
         if (socket >= 0) close(socket);
       }
-    } while (++tries < 100 && !this.#reception.isDone);
+    } while (++tries < 100 && !this.#accepting.isDone);
   }
 
   #isCurrent(): boolean {
@@ -247,95 +263,105 @@ export class Completions {
     return this.#open[fd] === OPEN && this.#generation[fd] === generation;
   }
 
-  #start(fd: number): void {
-    if (!admit(this.#worker, fd)) return;
-    const { journal, row } = this.#worker;
-    row.accepted();
+  /** @returns true if its receives must be requested now */
+  #start(fd: number): boolean {
+    if (!admit(this.#worker, fd)) return false;
     if (fd >= this.#open.length) this.#grow(fd);
     this.#open[fd] = OPEN;
-    this.#connections++;
-    this.#deadlines.begin(fd);
     this.#sentTurn[fd] = -1;
-    if (journal.on) {
-      // A multishot accept does not say who it is.
-      const peer = peerOf(fd);
-      this.#peers[fd] = peer;
-      journal.record({ type: 'accepted', peer });
-    }
-    if (this.#shared.idle) {
-      this.#ring.recv(fd, this.#generation[fd]!);
-      return;
-    }
+    const { journal } = this.#worker;
+    // A multishot accept does not say who it is.
+    const peer = journal.on ? peerOf(fd) : '';
+    this.#clients.come(fd, fd, peer);
+    if (journal.on) journal.record({ type: 'accepted', peer });
+    if (this.#shared.idle) return true;
     // Behind the greeting, for the reason that `#armAgain` gives.
     this.#unarmed.push({ fd, generation: this.#generation[fd]! });
     const conversation = this.#worker.conversation();
-    this.#goOn(fd, conversation, conversation.open(this.#out));
+    this.#sendAnswers(fd, conversation, conversation.open(this.#out));
+    return false;
   }
 
-  #take(fd: number, offset: number, length: number): void {
-    const flight = this.#flights[fd];
+  #answer(fd: number, offset: number, length: number): number {
+    const pending = this.#pending[fd];
     const { buffers } = this.#ring;
     const isBusy =
       this.#sentTurn[fd] === this.#turn ||
-      (flight !== undefined && (flight.unsent !== undefined || flight.waiting));
+      (pending !== undefined && (pending.unsent !== undefined || pending.waiting));
     if (!isBusy) {
-      const conversation = flight?.conversation ?? this.#shared;
-      const turn = conversation.receive(buffers, offset, offset + length, this.#out);
-      this.#goOn(fd, conversation, turn);
-      return;
+      const conversation = pending?.conversation ?? this.#shared;
+      const next = conversation.receive(buffers, offset, offset + length, this.#out);
+      return this.#stage(fd, conversation, next);
     }
     // Answers must leave in order: what came meanwhile is kept until the last ones are known to have left.
-    const kept = flight ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    const kept = pending ?? this.#keep(fd, this.#worker.conversation(), undefined);
     kept.conversation.hold(buffers, offset, offset + length);
-    if (flight === undefined || !(flight.unsent !== undefined || flight.waiting)) {
+    if (pending === undefined || !(pending.unsent !== undefined || pending.waiting)) {
       this.#waitForTurn(fd, kept);
     }
     if (kept.receiving && !kept.paused && kept.conversation.heldLength > HELD) {
       kept.paused = true;
       this.#ring.cancel(RECEIVED, fd, this.#generation[fd]!);
     }
+    return 0;
   }
 
+  /** Where the answers stand that must be sent now. */
+  answersAt = 0;
+
   /** Sends the answers that stand in the outbox and does what the conversation wants. */
-  #goOn(fd: number, conversation: Conversation, turn: Turn): void {
+  #sendAnswers(fd: number, conversation: Conversation, next: Next): void {
+    const length = this.#stage(fd, conversation, next);
+    if (length > 0) this.#ring.sendNow(fd, this.#generation[fd]!, this.answersAt, length);
+  }
+
+  /**
+   * Does what the conversation wants besides sending the answers that stand in the outbox.
+   *
+   * @returns how many bytes, from `answersAt` on, must be sent now
+   */
+  #stage(fd: number, conversation: Conversation, next: Next): number {
     const out = this.#out;
     const length = out.length - out.start;
-    const flight = this.#flights[fd];
-    if (length > 0 && this.#endsIdle) {
-      if (!this.#sendDirectly(fd, conversation, turn)) {
-        const left = this.#flights[fd];
-        if (left !== undefined && typeof turn === 'number') this.#think(fd, left, turn);
-        return;
+    const pending = this.#pending[fd];
+    let toSend = 0;
+    if (length > 0 && this.#isStopping) {
+      if (!this.#sendDirectly(fd, conversation, next)) {
+        const left = this.#pending[fd];
+        if (left !== undefined && typeof next === 'number') this.#think(fd, left, next);
+        return 0;
       }
     } else if (length > 0) {
       const from = out.address + out.start;
-      this.#ring.sendNow(fd, this.#generation[fd]!, from, length);
-      this.#deadlines.mark(fd);
+      this.#clients.answered(fd);
       this.#sentTurn[fd] = this.#turn;
       this.#sentFrom[fd] = from;
       this.#sentLength[fd] = length;
       out.start = out.length;
-    } else if (turn === undefined && conversation.heldLength === 0) this.#deadlines.mark(fd);
-    if (turn === undefined && flight === undefined) {
+      this.answersAt = from;
+      toSend = length;
+    } else if (next === undefined && conversation.heldLength === 0) this.#clients.rested(fd);
+    if (next === undefined && pending === undefined) {
       if (!conversation.idle) this.#keep(fd, conversation, undefined);
-      return;
+      return toSend;
     }
-    const kept = flight ?? this.#keep(fd, conversation, turn);
-    kept.turn = turn;
-    if (typeof turn === 'number') this.#think(fd, kept, turn);
-    else if (turn !== undefined || kept.halfClosed) {
+    const kept = pending ?? this.#keep(fd, conversation, next);
+    kept.next = next;
+    if (typeof next === 'number') this.#think(fd, kept, next);
+    else if (next !== undefined || kept.halfClosed) {
       this.#waitForTurn(fd, kept);
     } else if (kept.paused) {
       kept.paused = false;
       if (!kept.receiving) this.#rearm(fd);
     } else if (conversation.idle && kept.receiving) {
-      this.#flights[fd] = undefined;
+      this.#pending[fd] = undefined;
     }
+    return toSend;
   }
 
-  #think(fd: number, flight: Flight, ms: number): void {
-    flight.waiting = true;
-    this.#timers.add(performance.now() + ms, { fd, flight });
+  #think(fd: number, pending: Pending, ms: number): void {
+    pending.waiting = true;
+    this.#timers.add(performance.now() + ms, { fd, pending });
   }
 
   /**
@@ -343,18 +369,18 @@ export class Completions {
    * again, so whether the kernel took all of it must be known at once. False if it did not, and more is to
    * be done when it has.
    */
-  #sendDirectly(fd: number, conversation: Conversation, turn: Turn): boolean {
+  #sendDirectly(fd: number, conversation: Conversation, next: Next): boolean {
     const out = this.#out;
     const bytes = out.buffer.subarray(out.start, out.length);
     const address = out.address + out.start;
     out.start = out.length;
     try {
-      const count = Math.max(0, sendReady(fd, address, bytes.length));
-      this.#answered.add(fd);
+      const count = Math.max(0, trySend(fd, address, bytes.length));
+      this.#clients.answered(fd);
       if (count === bytes.length) return true;
-      const flight = this.#flights[fd] ?? this.#keep(fd, conversation, turn);
-      flight.turn = turn;
-      this.#sendRest(fd, flight, Buffer.from(bytes.subarray(count)));
+      const pending = this.#pending[fd] ?? this.#keep(fd, conversation, next);
+      pending.next = next;
+      this.#sendRest(fd, pending, Buffer.from(bytes.subarray(count)));
     } catch (error) {
       this.#end(fd, { cause: error as Error, unsent: Buffer.from(bytes) });
     }
@@ -362,62 +388,69 @@ export class Completions {
   }
 
   /** Whether this turn's send fell short is known when the next turn's completions have been seen. */
-  #waitForTurn(fd: number, flight: Flight): void {
-    flight.waiting = true;
+  #waitForTurn(fd: number, pending: Pending): void {
+    pending.waiting = true;
     this.#again.push(fd);
   }
 
   #lookAgain(fd: number): void {
-    const flight = this.#flights[fd];
-    if (flight === undefined || !flight.waiting) return;
+    const pending = this.#pending[fd];
+    if (pending === undefined || !pending.waiting) return;
     if (this.#sentTurn[fd] === this.#turn) this.#again.push(fd);
     else {
-      flight.waiting = false;
-      if (flight.unsent === undefined) this.#goOnWith(fd, flight);
+      pending.waiting = false;
+      if (pending.unsent === undefined) this.#advance(fd, pending);
     }
   }
 
-  #goOnWith(fd: number, flight: Flight): void {
-    if (flight.turn === 'close') this.#end(fd, { cause: 'end of stream' });
-    else if (typeof flight.turn === 'number') return;
-    else this.#resume(fd, flight);
+  #advance(fd: number, pending: Pending): void {
+    if (pending.next === 'close') this.#end(fd, { cause: 'end of stream' });
+    else if (typeof pending.next === 'number') return;
+    else this.#resume(fd, pending);
   }
 
   /** An answer is due; it may have to wait until those before it are known to have left. */
-  #thought(fd: number, flight: Flight): void {
-    flight.turn = undefined;
-    if (flight.unsent !== undefined) flight.waiting = false;
-    else if (this.#sentTurn[fd] === this.#turn) this.#waitForTurn(fd, flight);
-    else this.#resume(fd, flight);
+  #thought(fd: number, pending: Pending): void {
+    pending.next = undefined;
+    if (pending.unsent !== undefined) pending.waiting = false;
+    else if (this.#sentTurn[fd] === this.#turn) this.#waitForTurn(fd, pending);
+    else this.#resume(fd, pending);
   }
 
-  #resume(fd: number, flight: Flight): void {
-    flight.waiting = false;
-    const { conversation } = flight;
-    const turn = conversation.resume(this.#out);
+  #resume(fd: number, pending: Pending): void {
+    pending.waiting = false;
+    const { conversation } = pending;
+    const next = conversation.resume(this.#out);
     const isSilent = this.#out.length === this.#out.start;
-    if (turn === undefined && isSilent && flight.halfClosed) {
+    if (next === undefined && isSilent && pending.halfClosed) {
       this.#end(fd, { cause: 'end of stream' });
     } else {
-      this.#goOn(fd, conversation, turn);
+      this.#sendAnswers(fd, conversation, next);
     }
   }
 
-  #phaseOf(fd: number): number {
-    if (this.#open[fd] !== OPEN) return GONE;
-    const flight = this.#flights[fd];
+  phaseOf(fd: number): number {
     // Whether it left is known in the next turn.
     if (this.#sentTurn[fd] === this.#turn) return ANSWER;
-    if (flight === undefined) return IDLE;
-    if (flight.unsent !== undefined) return ANSWER;
-    if (flight.waiting) return THINKING;
-    return flight.conversation.heldLength > 0 ? QUESTION : IDLE;
+    const pending = this.#pending[fd];
+    const held = pending?.conversation.heldLength ?? 0;
+    return phaseOf(pending?.unsent !== undefined, pending?.waiting === true, held);
   }
 
-  #keep(fd: number, conversation: Conversation, turn: Turn): Flight {
-    const flight: Flight = {
+  visit(fd: number, decision: number, cause: LimitReached | 'stop' | 'restart'): void {
+    if (decision === END_AFTER_ANSWER) {
+      this.#pending[fd]?.conversation.endAfterAnswer((cause as LimitReached).limit);
+      return;
+    }
+    // All that had come is answered only if the whole turn was one of a stopping server.
+    if (decision === LOOK && !this.#isStopping) return;
+    this.#end(fd, { cause });
+  }
+
+  #keep(fd: number, conversation: Conversation, next: Next): Pending {
+    const pending: Pending = {
       conversation,
-      turn,
+      next,
       unsent: undefined,
       sent: 0,
       receiving: true,
@@ -425,33 +458,33 @@ export class Completions {
       halfClosed: false,
       waiting: false,
     };
-    this.#flights[fd] = flight;
+    this.#pending[fd] = pending;
     if (conversation === this.#shared) this.#shared = this.#worker.conversation();
-    return flight;
+    return pending;
   }
 
   #endOfStream(fd: number): void {
-    const flight = this.#flights[fd];
+    const pending = this.#pending[fd];
     const hasSentNow = this.#sentTurn[fd] === this.#turn;
     const isOwed =
-      flight !== undefined &&
-      (flight.unsent !== undefined || flight.waiting || flight.conversation.owed !== undefined);
+      pending !== undefined &&
+      (pending.unsent !== undefined || pending.waiting || pending.conversation.owed !== undefined);
     if (!isOwed && !hasSentNow) {
-      if (flight !== undefined) flight.receiving = false;
+      if (pending !== undefined) pending.receiving = false;
       this.#end(fd, { cause: 'end of stream' });
       return;
     }
-    const kept = flight ?? this.#keep(fd, this.#worker.conversation(), undefined);
+    const kept = pending ?? this.#keep(fd, this.#worker.conversation(), undefined);
     kept.receiving = false;
     kept.halfClosed = true;
     if (!kept.waiting && kept.unsent === undefined) this.#waitForTurn(fd, kept);
   }
 
   #receiveFailed(fd: number, errno: number): void {
-    const flight = this.#flights[fd];
+    const pending = this.#pending[fd];
     const code = errnoName(errno);
     if (code !== 'ENOBUFS' && code !== 'ECANCELED') {
-      if (flight !== undefined) flight.receiving = false;
+      if (pending !== undefined) pending.receiving = false;
       // What was handed over in this very turn will find nobody there.
       const unsent = this.#sentTurn[fd] === this.#turn ? this.#lastSent(fd, 0) : undefined;
       this.#end(fd, { cause: new SystemError('recv', errno), unsent });
@@ -463,10 +496,10 @@ export class Completions {
 
   /** The receive has ended by itself (no buffers, a full ring) or was cancelled: asks for it again, if it is wanted. */
   #rearm(fd: number): void {
-    const flight = this.#flights[fd];
-    if (flight !== undefined) {
-      flight.receiving = !flight.paused && !flight.halfClosed;
-      if (!flight.receiving) return;
+    const pending = this.#pending[fd];
+    if (pending !== undefined) {
+      pending.receiving = !pending.paused && !pending.halfClosed;
+      if (!pending.receiving) return;
     }
     this.#unarmed.push({ fd, generation: this.#generation[fd]! });
   }
@@ -490,28 +523,19 @@ export class Completions {
   }
 
   #end(fd: number, ending: Ending): void {
-    const flight = this.#flights[fd];
-    const { journal, row, departure } = this.#worker;
-    if (ending.cause === departure.cause) departure.note(this.#phaseOf(fd), this.#answered.has(fd));
-    this.#answered.delete(fd);
-    if (journal.on) {
-      const unsent = ending.unsent ?? flight?.unsent?.subarray(flight.sent);
-      const conversation = flight?.conversation;
-      journal.record(accountOf(this.#peers[fd]!, conversation, { cause: ending.cause, unsent }));
-    }
-    this.#connections--;
-    if (flight?.unsent !== undefined) {
-      this.#backlog.note(flight.unsent.length, 0);
-      this.#retired.push(flight.unsent);
+    const pending = this.#pending[fd];
+    const unsent = ending.unsent ?? pending?.unsent?.subarray(pending.sent);
+    const { cause } = ending;
+    this.#clients.gone(fd, this.phaseOf(fd), pending?.conversation, { cause, unsent });
+    if (pending?.unsent !== undefined) {
+      this.#retired.push(pending.unsent);
       this.#ring.cancel(SENT, fd, this.#generation[fd]!);
     }
     this.#ring.cancel(RECEIVED, fd, this.#generation[fd]!);
-    this.#worker.admission.leave(fd);
     this.#ring.closeSocket(fd);
-    this.#flights[fd] = undefined;
+    this.#pending[fd] = undefined;
     this.#open[fd] = 0;
     this.#generation[fd]! += 1;
-    row.ended();
   }
 
   #grow(fd: number): void {

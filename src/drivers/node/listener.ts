@@ -6,20 +6,20 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { getDefaultHighWaterMark } from 'node:stream';
 import type { Limits } from '../../limits/limits.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
+import type { NodeHost } from '../../worker/contract.ts';
 
 /** Past so many bytes that the kernel has not taken, Node wants no more; by itself past as many as by default. */
 const mostUnsent = ({ unsent }: Limits): number =>
   Math.min(unsent || getDefaultHighWaterMark(false), getDefaultHighWaterMark(false));
 
 export class NodeListener {
-  readonly #worker: WorkerContext;
+  readonly #worker: NodeHost;
   readonly #arrived: (socket: Socket) => void;
   #server: Server | undefined;
   /** Whether its clients have no address. */
   isUnix = false;
 
-  constructor(worker: WorkerContext, arrived: (socket: Socket) => void) {
+  constructor(worker: NodeHost, arrived: (socket: Socket) => void) {
     this.#worker = worker;
     this.#arrived = arrived;
   }
@@ -34,7 +34,7 @@ export class NodeListener {
         // A client that has asked its last question and said so still gets its answer.
         allowHalfOpen: true,
         noDelay: true,
-        highWaterMark: mostUnsent(this.#worker.limits),
+        highWaterMark: mostUnsent(this.#worker.clients.limits),
       },
       this.#arrived,
     );
@@ -52,7 +52,7 @@ export class NodeListener {
     }
     server.on('error', (error) => {
       // The listener was shut down, for everybody.
-      if (!this.#worker.stopping) throw error;
+      if (!this.#worker.isLeaving) throw error;
     });
   }
 

@@ -21,7 +21,7 @@ export function loop(timeout = -1, count = Number.POSITIVE_INFINITY): void {
   for (let i = 0; i < count && socketMap.size > 0; i++) {
     for (const channel of socketMap.values()) ask(channel);
     poll.wait(timeout);
-    for (let fd = poll.take(); fd >= 0; fd = poll.take()) {
+    for (let fd = poll.next(); fd >= 0; fd = poll.next()) {
       const channel = socketMap.get(fd);
       if (channel !== undefined) readWrite(channel, poll.events);
     }
@@ -152,6 +152,11 @@ export abstract class AsyncChat extends Dispatcher {
     this.#initiateSend();
   }
 
+  /** True if it must hand over no more messages in this turn of the loop; asked before each one. */
+  isSpent(): boolean {
+    return false;
+  }
+
   /** How many bytes were pushed and are not sent. */
   get unsentLength(): number {
     return this.#outgoing.reduce((sum, { length }) => sum + length, 0);
@@ -189,7 +194,7 @@ export abstract class AsyncChat extends Dispatcher {
    */
   findTerminators(): void {
     const terminator = this.#terminator;
-    while (this.#incoming.length > 0 && this.readable()) {
+    while (this.#incoming.length > 0 && this.readable() && !this.isSpent()) {
       const incoming = this.#incoming;
       const index = terminator === undefined ? -1 : incoming.indexOf(terminator);
       const isFound = terminator !== undefined && index >= 0;

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { neverLeaves } from '../../lifecycle/drain.ts';
+import { scriptedClients } from '../../../test/support/scripted-clients.ts';
+import type { Clients } from '../../lifecycle/clients.ts';
+import { IDLE } from '../../lifecycle/phase.ts';
 import { pause } from '../../os/pause.ts';
 import { READABLE, type Selector, WRITABLE } from '../../os/readiness.ts';
-import { unreadRow } from '../../worker/scoreboard.ts';
-import { type Coroutine, readable, Scheduler, sleep, stopped, writable } from './scheduler.ts';
+import { causeOf, Ended } from '../ended.ts';
+import { type Coroutine, type Held, readable, Scheduler, sleep, writable } from './scheduler.ts';
 
 /** Tells what a test put into `ready`, and notes what was asked of it. */
 class ScriptedSelector implements Selector {
@@ -36,7 +38,7 @@ class ScriptedSelector implements Selector {
     return this.ready.length;
   }
 
-  take(): number {
+  next(): number {
     const [fd, events] = this.ready.shift() ?? [-1, 0];
     this.events = events;
     return fd;
@@ -45,15 +47,18 @@ class ScriptedSelector implements Selector {
   close(): void {}
 }
 
-/** A scheduler whose n-th wait runs the n-th of `ticks` first, and which stops after the last. */
+/** A scheduler whose n-th wait runs the n-th of `ticks` first, and whose worker stops after the last. */
 function scripted(...ticks: (() => void)[]) {
-  const worker = { stopping: false, row: unreadRow(), departure: neverLeaves() };
+  const { clients, orders, row } = scriptedClients();
+  const stop = () => {
+    orders.order = 'stop';
+  };
   const selector = new ScriptedSelector(() => {
     ticks.shift()?.();
-    if (ticks.length === 0) worker.stopping = true;
-    return !worker.stopping;
+    if (ticks.length === 0) stop();
+    return orders.order === 'serve';
   });
-  return { selector, scheduler: new Scheduler(selector, worker), worker };
+  return { selector, scheduler: new Scheduler(selector, { clients, row }), clients, orders, stop };
 }
 
 describe('Scheduler', () => {
@@ -139,11 +144,11 @@ describe('Scheduler', () => {
 
   test('wakes sleepers in the order of their time', () => {
     const woken: number[] = [];
-    const { scheduler, worker } = scripted(...Array.from({ length: 1000 }, () => () => {}));
+    const { scheduler, stop } = scripted(...Array.from({ length: 1000 }, () => () => {}));
     function* sleeper(ms: number): Coroutine {
       yield sleep(ms);
       woken.push(ms);
-      worker.stopping = woken.length === 3;
+      if (woken.length === 3) stop();
     }
     for (const ms of [12, 3, 7]) scheduler.start(sleeper(ms));
     const began = performance.now();
@@ -153,7 +158,7 @@ describe('Scheduler', () => {
   });
 
   test('silences a descriptor whose coroutine sleeps, and registers it when it waits again', () => {
-    const { selector, scheduler, worker } = scripted(
+    const { selector, scheduler, stop } = scripted(
       () => selector.ready.push([7, READABLE]),
       () => selector.ready.push([7, READABLE]),
       ...Array.from({ length: 1000 }, () => () => {}),
@@ -162,7 +167,7 @@ describe('Scheduler', () => {
       (function* (): Coroutine {
         yield readable(7);
         yield sleep(1);
-        worker.stopping = true;
+        stop();
         yield readable(7);
       })(),
     );
@@ -183,7 +188,72 @@ describe('Scheduler', () => {
     }
     for (const wait of [readable(7), writable(8), sleep(60_000)]) scheduler.start(waiting(wait));
     scheduler.run();
-    expect(ends).toEqual([stopped, stopped, stopped]);
+    expect(ends).toHaveLength(3);
+    for (const end of ends) expect(end).toMatchObject({ cause: 'stop' });
+  });
+
+  /** A connection whose coroutine receives what the test has put there, and ends as `CoroutineClient` does. */
+  function connection(clients: Clients) {
+    const ends: unknown[] = [];
+    let causeIfNothing: 'stop' | 'restart' | undefined;
+    const inbox: string[] = [];
+    const got: string[] = [];
+    const limits: string[] = [];
+    const held: Held = {
+      phase: IDLE,
+      endIfNothing(cause) {
+        causeIfNothing = cause;
+      },
+      endAfterAnswer: (limit) => void limits.push(limit),
+    };
+    function* converse(): Coroutine {
+      try {
+        for (;;) {
+          yield readable(7);
+          const text = inbox.shift();
+          if (text !== undefined) got.push(text);
+          else if (causeIfNothing !== undefined) throw new Ended(causeIfNothing);
+        }
+      } catch (reason) {
+        ends.push(causeOf(reason));
+        clients.gone(7, IDLE, undefined, { cause: causeOf(reason) });
+      }
+    }
+    clients.come(7, 7, 'peer');
+    return { held, inbox, got, ends, converse };
+  }
+
+  test('lets a coroutine look once more at a stop before it ends', () => {
+    const { clients, scheduler, orders } = scripted(
+      () => undefined,
+      () => undefined,
+      () => undefined,
+    );
+    const { held, inbox, got, ends, converse } = connection(clients);
+    scheduler.hold(7, held);
+    inbox.push('asked before the stop');
+    scheduler.start(converse());
+    orders.order = 'stop';
+    orders.left = 60_000;
+    scheduler.run();
+    expect(got).toEqual(['asked before the stop']);
+    expect(ends).toEqual(['stop']);
+  });
+
+  test('throws a limit that is reached into the coroutine', () => {
+    const { clients, orders, row } = scriptedClients({ idle: 40 });
+    const selector = new ScriptedSelector(() => true);
+    const scheduler = new Scheduler(selector, { clients, row });
+    const { held, ends, converse } = connection(clients);
+    scheduler.hold(7, held);
+    scheduler.start(
+      (function* (): Coroutine {
+        yield* converse();
+        orders.order = 'stop';
+      })(),
+    );
+    scheduler.run();
+    expect(ends).toMatchObject([{ limit: 'idle' }]);
   });
 
   test('forget() unregisters once, so that the number may be used again', () => {

@@ -1,13 +1,17 @@
 /**
  * A scheduler of coroutines: generators that yield the wait they want, as a number, and are resumed
  * when it is over. What the descriptor is ready for is sent into them as the value of that `yield`; a
- * system call that fails, or the server's stop, is thrown into them there.
+ * system call that fails, and an end that the coroutine did not cause, is thrown into them there.
  */
+
+import { GONE } from '../../lifecycle/phase.ts';
+import type { Connections } from '../../lifecycle/roster.ts';
+import { END, END_AFTER_ANSWER } from '../../lifecycle/terms.ts';
 import { READABLE, type Selector, WRITABLE } from '../../os/readiness.ts';
-import { LimitReached } from '../../protocol/account.ts';
+import type { LimitReached } from '../../protocol/account.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
-import type { Deadlines } from '../deadlines.ts';
+import type { Worker } from '../../worker/contract.ts';
+import { Ended } from '../ended.ts';
 
 /** A wait: the descriptor in units of 8 and the readiness in the three bits below; none of them: a sleep. */
 type Wait = number;
@@ -20,19 +24,26 @@ export const readable = (fd: number): Wait => fd * 8 + READABLE;
 export const writable = (fd: number): Wait => fd * 8 + WRITABLE;
 export const sleep = (ms: number): Wait => Math.ceil(ms) * 8;
 
-/** Thrown into every coroutine that waits when the server stops. One for all: it has no story of its own. */
-export const stopped = new Error('the server is stopping');
+/** A connection that a coroutine holds. */
+export interface Held {
+  readonly phase: number;
+  /** The worker leaves: if nothing has come when the coroutine receives next, the connection ends for this cause. */
+  endIfNothing(cause: 'stop' | 'restart'): void;
+  endAfterAnswer(limit: string): void;
+}
 
-export class Scheduler {
+export class Scheduler implements Connections {
   readonly #selector: Selector;
-  readonly #worker: Pick<WorkerContext, 'row' | 'stopping' | 'departure'>;
+  readonly #worker: Pick<Worker, 'row' | 'clients'>;
   /** By descriptor: the coroutine that waits for it. */
   readonly #waiting: (Coroutine | undefined)[] = [];
-  /** By descriptor: what the selector was last asked to tell of it; 0 where it does not have it. */
+  /** By descriptor: what the selector was last asked to watch for; 0 where it does not have it. */
   readonly #interest: number[] = [];
   readonly #sleeping = new Timers<Coroutine>();
+  /** By descriptor: the connection. */
+  readonly #held: (Held | undefined)[] = [];
 
-  constructor(selector: Selector, worker: Pick<WorkerContext, 'row' | 'stopping' | 'departure'>) {
+  constructor(selector: Selector, worker: Pick<Worker, 'row' | 'clients'>) {
     this.#selector = selector;
     this.#worker = worker;
   }
@@ -42,57 +53,68 @@ export class Scheduler {
     this.#resume(coroutine, 0);
   }
 
-  /**
-   * Resumes each coroutine when its wait is over, until the server stops; then none is left waiting.
-   *
-   * @param deadlines whoever is overdue has `LimitReached` thrown in at its wait
-   * @param connections how many there are that deadlines apply to
-   */
-  run(deadlines?: Deadlines, connections: () => number = () => 0): void {
-    const { row, departure } = this.#worker;
-    while (!(this.#worker.stopping && (connections() === 0 || departure.isOver))) {
-      row.state = 'waiting';
+  /** From now on the limits on time apply to that descriptor, until `forget`. */
+  hold(fd: number, connection: Held): void {
+    this.#held[fd] = connection;
+  }
+
+  /** Resumes each coroutine when its wait is over, until the worker has left; then none is left waiting. */
+  run(): void {
+    const { clients, row } = this.#worker;
+    for (;;) {
       const now = performance.now();
-      const due = this.#sleeping.untilNext(now);
-      const look = deadlines?.untilNext(now, connections()) ?? -1;
-      this.#selector.wait(sooner(due, look));
+      if (clients.isDone(now)) break;
+      row.state = 'waiting';
+      this.#selector.wait(sooner(this.#sleeping.untilNext(now), clients.untilLook(now)));
       row.state = 'answering';
-      for (let fd = this.#selector.take(); fd >= 0; fd = this.#selector.take()) {
+      for (let fd = this.#selector.next(); fd >= 0; fd = this.#selector.next()) {
         const coroutine = this.#waiting[fd];
         this.#waiting[fd] = undefined;
         if (coroutine !== undefined) this.#resume(coroutine, this.#selector.events);
-        // Its coroutine sleeps, and the selector would tell this again and again.
-        else this.forget(fd);
+        // Its coroutine sleeps, and the selector would report this again and again.
+        else this.#unwatch(fd);
       }
       this.#wake(performance.now());
-      if (deadlines !== undefined) this.#end(deadlines);
+      clients.look(performance.now(), this);
     }
-    this.#stop();
+    this.#endAll();
   }
 
-  /** Before a coroutine closes a descriptor it waited for: the next peer may get that number. */
+  /** Before a coroutine closes a descriptor that it waited for: the next peer may get that number. */
   forget(fd: number): void {
+    this.#held[fd] = undefined;
+    this.#unwatch(fd);
+  }
+
+  phaseOf(fd: number): number {
+    return this.#held[fd]?.phase ?? GONE;
+  }
+
+  visit(fd: number, decision: number, cause: LimitReached | 'stop' | 'restart'): void {
+    const connection = this.#held[fd];
+    if (decision === END_AFTER_ANSWER) connection?.endAfterAnswer((cause as LimitReached).limit);
+    const coroutine = this.#waiting[fd];
+    if (decision === END_AFTER_ANSWER || coroutine === undefined) return;
+    this.#waiting[fd] = undefined;
+    if (decision === END) {
+      this.#advance(coroutine, coroutine.throw(new Ended(cause)));
+      return;
+    }
+    connection?.endIfNothing(cause as 'stop' | 'restart');
+    this.#resume(coroutine, 0);
+  }
+
+  #unwatch(fd: number): void {
     if (!this.#interest[fd]) return;
     this.#interest[fd] = 0;
     this.#selector.unregister(fd);
   }
 
-  #end(deadlines: Deadlines): void {
-    for (const { fd, cause } of deadlines.overdue(performance.now())) {
-      const coroutine = this.#waiting[fd];
-      if (coroutine === undefined) continue;
-      this.#waiting[fd] = undefined;
-      if (cause instanceof LimitReached) this.#goOn(coroutine, coroutine.throw(cause));
-      // It looks by itself what has come and whether it is to leave.
-      else this.#resume(coroutine, 0);
-    }
-  }
-
   #resume(coroutine: Coroutine, value: number): void {
-    this.#goOn(coroutine, coroutine.next(value));
+    this.#advance(coroutine, coroutine.next(value));
   }
 
-  #goOn(coroutine: Coroutine, first: IteratorResult<Wait, void>): void {
+  #advance(coroutine: Coroutine, first: IteratorResult<Wait, void>): void {
     let step = first;
     while (step.done !== true) {
       try {
@@ -127,19 +149,21 @@ export class Scheduler {
       this.#resume(next, 0);
   }
 
-  #stop(): void {
-    for (const coroutine of this.#waiting) if (coroutine !== undefined) cancel(coroutine);
+  /** Lets every coroutine clean up. */
+  #endAll(): void {
+    const ended = new Ended(this.#worker.clients.cause);
+    for (const coroutine of this.#waiting) if (coroutine !== undefined) end(coroutine, ended);
     const sleeping = this.#sleeping;
-    const end = Number.POSITIVE_INFINITY;
-    for (let next = sleeping.takeDue(end); next; next = sleeping.takeDue(end)) cancel(next);
+    const last = Number.POSITIVE_INFINITY;
+    for (let next = sleeping.takeDue(last); next; next = sleeping.takeDue(last)) end(next, ended);
   }
 }
 
-/** Lets a coroutine clean up; if it yields another wait, nobody waits for it. */
-function cancel(coroutine: Coroutine): void {
+/** If it yields another wait, it is never resumed. */
+function end(coroutine: Coroutine, reason: Ended): void {
   try {
-    coroutine.throw(stopped);
+    coroutine.throw(reason);
   } catch (error) {
-    if (error !== stopped) throw error;
+    if (error !== reason) throw error;
   }
 }

@@ -1,86 +1,215 @@
 /** The surroundings of a worker on system calls: one for each thread that serves. */
 
-import { Departure } from '../../lifecycle/drain.ts';
+import type { Server } from 'node:net';
+import { Clients } from '../../lifecycle/clients.ts';
+import type { Orders } from '../../lifecycle/drain.ts';
+import type { Admission } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
 import { threadId } from '../../os/signal.ts';
 import { dup, shutdown } from '../../os/socket.ts';
+import type { Conversation } from '../../protocol/conversation.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
-import type { Architecture, Task, WorkerContext } from '../../worker/contract.ts';
-import { type Reason, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
+import type {
+  Architecture,
+  Assistant,
+  Crew,
+  Journal,
+  NodeHost,
+  PageOptions,
+  Task,
+  Worker,
+} from '../../worker/contract.ts';
+import { type Reason, type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { loadService } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
-import { mannersOf } from './conversation-factory.ts';
+import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
 import { journalInto } from './journal.ts';
 import { createSettler } from './settle.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
-/** What only the process's main thread can do for a worker. */
-export interface Helm {
-  readonly stopped: Promise<void>;
+/** What a crew's process does for the thread that serves: it starts others, and waits for them. */
+export interface Starter {
   startThread(task: Task): void;
   startProcess(task: Task): void;
+  /** @param stopping is asked again and again whether to wait no longer */
   waitForAssistants(count: number, stopping: () => boolean): void;
+}
+
+/** What all kinds of workers are made of. */
+interface Parts {
+  readonly listener: number;
+  readonly hasOwnListener: boolean;
+  readonly mostQueued: number;
+  readonly journal: Journal;
+  readonly row: Row;
+  readonly options: PageOptions;
+  readonly clients: Clients;
+  readonly admission: Admission;
+  readonly conversation: () => Conversation;
+  readonly noteQueued: (depth: number) => void;
+}
+
+class ServingWorker implements Worker {
+  readonly listener: number;
+  readonly hasOwnListener: boolean;
+  readonly mostQueued: number;
+  readonly journal: Journal;
+  readonly row: Row;
+  readonly options: PageOptions;
+  readonly clients: Clients;
+  readonly admission: Admission;
+  readonly conversation: () => Conversation;
+
+  constructor(parts: Parts) {
+    this.listener = parts.listener;
+    this.hasOwnListener = parts.hasOwnListener;
+    this.mostQueued = parts.mostQueued;
+    this.journal = parts.journal;
+    this.row = parts.row;
+    this.options = parts.options;
+    this.clients = parts.clients;
+    this.admission = parts.admission;
+    this.conversation = parts.conversation;
+  }
+
+  get isLeaving(): boolean {
+    return this.clients.isLeaving;
+  }
+}
+
+class ServingAssistant extends ServingWorker implements Assistant {
+  readonly noteQueued: (depth: number) => void;
+  readonly startThread: ((task: Task) => void) | undefined;
+
+  constructor(parts: Parts, starter: Starter | undefined) {
+    super(parts);
+    this.noteQueued = parts.noteQueued;
+    this.startThread = starter?.startThread;
+  }
+}
+
+/** For a process that has no crew: that of one client, or one that a real inetd runs. */
+export const assistantOf = (parts: Parts): Assistant => new ServingAssistant(parts, undefined);
+
+class ServingCrew extends ServingAssistant implements Crew {
+  readonly threads: number;
+  override readonly startThread: (task: Task) => void;
+  readonly startProcess: (task: Task) => void;
+  readonly #starter: Starter;
+
+  constructor(parts: Parts, threads: number, starter: Starter) {
+    super(parts, starter);
+    this.threads = threads;
+    this.#starter = starter;
+    this.startThread = starter.startThread;
+    this.startProcess = starter.startProcess;
+  }
+
+  waitForAssistants(count: number): void {
+    this.#starter.waitForAssistants(count, () => this.isLeaving);
+  }
+}
+
+class ServingHost extends ServingWorker implements NodeHost {
+  readonly stopped: Promise<void>;
+  readonly canPause = true;
+  readonly mostWaiting = 1;
+  readonly beat: number;
+  readonly #backlog: number;
+  readonly #orders: Orders;
+
+  constructor(parts: Parts, config: WorkerConfig, orders: Orders, stopped: Promise<void>) {
+    super(parts);
+    this.stopped = stopped;
+    this.beat = beatFor(config.stuck);
+    this.#backlog = config.backlog;
+    this.#orders = orders;
+  }
+
+  listen(server: Server): Promise<void> {
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      // Node closes what it was given as its server is closed, and another may come after that one.
+      // The backlog stands apart: with a descriptor Node ignores the one among the options, and takes 511.
+      server.listen({ fd: dup(this.listener) }, this.#backlog, () => {
+        // To listen once more undoes the shutdown of a stop that came meanwhile.
+        if (this.#orders.order === 'stop') shutdown(this.listener);
+        resolve();
+      });
+    });
+  }
+}
+
+/** What a thread serves with, once its service is loaded. */
+export interface Context {
+  /**
+   * Runs the architecture's `serve`; returns when the worker has left.
+   *
+   * @param starter for a crew
+   * @param stopped for an architecture on Node's loop: resolves when the worker must leave
+   */
+  serve(starter: Starter | undefined, stopped: Promise<void>): void | Promise<void>;
+  /** Runs its `assist`. @param starter in a thread */
+  assist(task: Task, starter: Starter | undefined): void;
+  dispose(): void;
 }
 
 export async function createContext(
   config: WorkerConfig,
   architecture: Architecture,
   listener: number,
-  helm: Helm,
   isAssistant: boolean,
   door: Door,
-): Promise<{ worker: WorkerContext; dispose(): void }> {
+): Promise<Context> {
   const tid = threadId();
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
   const family = config.assistant === undefined ? process.pid : config.parent;
   const row = scoreboard.claim(process.pid, tid, family);
-  const departure = new Departure(scoreboard.orders(config.generation));
-  const asynchronous = architecture.arrangement === 'node';
+  const orders = scoreboard.orders(config.generation);
+  const isOnNode = architecture.arrangement === 'node';
   const settler = createSettler(config.service, true);
   const service = await loadService(config.service);
-  const speakers = speakersOf(service, asynchronous, settler.settle);
+  const speakers = speakersOf(service, isOnNode, settler.settle);
   const count = (reason: Reason) => scoreboard.count(reason);
-  const manners = mannersOf(config, service, speakers, count);
-  const worker: WorkerContext = {
+  const { conversation, exceeded } = conversationFactory(config, service, speakers, count);
+  const admission = sharedAdmission(config, scoreboard.admission, door, count);
+  const journal = journalInto(JOURNAL_FD, tid, config.journal);
+  const clients = new Clients({
+    limits: config.limits,
+    orders,
+    row,
+    journal,
+    exceeded,
+    unsentOfAll: () => scoreboard.unsent(),
+    release: (holds) => (isOnNode ? admission.exit(holds) : admission.leave(holds)),
+  });
+  const parts: Parts = {
     listener,
     hasOwnListener: config.reuseport,
     mostQueued: config.backlog * (config.reuseport ? config.threads * config.processes : 1),
-    journal: journalInto(JOURNAL_FD, tid, config.journal),
+    journal,
     row,
-    unsentOfAll: () => scoreboard.unsent(),
     options: config.options,
-    threads: config.threads,
-    get stopping() {
-      return departure.isDue;
-    },
-    departure,
+    clients,
+    admission,
+    conversation,
     noteQueued(depth) {
       scoreboard.queued = depth;
     },
-    stopped: helm.stopped,
-    listen: (server) =>
-      new Promise((resolve, reject) => {
-        server.once('error', reject);
-        // Node closes what it was given as its server is closed, and another may come after that one.
-        // The backlog stands apart: with a descriptor Node ignores the one among the options, and takes 511.
-        server.listen({ fd: dup(listener) }, config.backlog, () => {
-          // To listen once more undoes the shutdown of a stop that came meanwhile.
-          if (scoreboard.orders(config.generation).order === 'stop') shutdown(listener);
-          resolve();
-        });
-      }),
-    canPause: true,
-    ...manners,
-    admission: sharedAdmission(config, scoreboard.admission, door, count),
-    startThread: helm.startThread,
-    startProcess: helm.startProcess,
-    mostWaiting: 1,
-    beat: beatFor(config.stuck),
-    waitForAssistants: (count) => helm.waitForAssistants(count, () => departure.isDue),
   };
   return {
-    worker,
+    serve(starter, stopped) {
+      if (architecture.arrangement === 'crew')
+        return architecture.serve(new ServingCrew(parts, config.threads, starter!));
+      if (architecture.arrangement === 'node')
+        return architecture.serve(new ServingHost(parts, config, orders, stopped));
+      return architecture.serve(new ServingWorker(parts));
+    },
+    assist(task, starter) {
+      if (architecture.arrangement !== 'crew') return;
+      architecture.assist(new ServingAssistant(parts, starter), task);
+    },
     dispose() {
       settler.close();
       row.free();

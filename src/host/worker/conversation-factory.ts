@@ -1,4 +1,4 @@
-/** How a worker's conversations behave besides what the service says: thinking time and limits, made ready once. */
+/** Makes a worker's conversations: the user's service, with thinking time and the limits that a conversation keeps itself. */
 
 import type { Limits } from '../../limits/limits.ts';
 import { pause } from '../../os/pause.ts';
@@ -8,27 +8,27 @@ import type { Speaker } from '../../protocol/speaker.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
 import type { Reason } from '../../worker/scoreboard.ts';
 
-export interface MannersConfig {
+interface FactoryConfig {
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
   readonly limits: Limits;
   /** Count what limits would do, and do nothing. */
   readonly dryRun: boolean;
 }
 
-/** The part of a worker's surroundings that comes from these. */
-export interface Manners {
-  readonly limits: Limits;
+export interface ConversationFactory {
+  /** Counts a limit that was reached; true if the connection must end for it, false with `dryRun`. */
   exceeded(limit: Reason): boolean;
+  /** A fresh conversation. */
   conversation(): Conversation;
 }
 
 /** @param count notes on the scoreboard that a limit was reached */
-export function mannersOf(
-  { think: { ms, how }, limits, dryRun }: MannersConfig,
+export function conversationFactory(
+  { think: { ms, how }, limits, dryRun }: FactoryConfig,
   { questionSize: needed = 0 }: Service | Protocol,
   speakers: () => Speaker,
   count: (limit: Reason) => void,
-): Manners {
+): ConversationFactory {
   const think: Think =
     how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
   const exceeded = (limit: Reason): boolean => {
@@ -42,9 +42,5 @@ export function mannersOf(
     slice: new TimeSlice(() => performance.now()),
     exceeded,
   };
-  return {
-    limits,
-    exceeded,
-    conversation: () => new Conversation(speakers(), think, bounds),
-  };
+  return { exceeded, conversation: () => new Conversation(speakers(), think, bounds) };
 }

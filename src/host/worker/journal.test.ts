@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addressOf, WOULD_BLOCK } from '../../os/libc.ts';
-import { accept, close, connect, openListener, recvReady, setBlocking } from '../../os/socket.ts';
+import { accept, close, connect, openListener, setBlocking, tryRecv } from '../../os/socket.ts';
 import { eventReader, journalInto, lineOf } from './journal.ts';
 
 const complain = (text: string) => {
@@ -89,7 +89,7 @@ it.runIf(process.platform === 'linux')(
       const readAll = () => {
         let text = '';
         for (;;) {
-          const count = recvReady(reading, addressOf(bytes), bytes.length);
+          const count = tryRecv(reading, addressOf(bytes), bytes.length);
           if (count === WOULD_BLOCK) return text.trimEnd().split('\n');
           text += bytes.toString('utf8', 0, count);
         }

@@ -4,15 +4,17 @@
  */
 
 import { inetd } from '../../architectures/inetd.ts';
-import { neverLeaves } from '../../lifecycle/drain.ts';
+import { Clients } from '../../lifecycle/clients.ts';
+import { alwaysServe } from '../../lifecycle/drain.ts';
 import { whyNoSystemCalls } from '../../os/libc.ts';
 import { blockOnStandardInput, peerOf, socketKind } from '../../os/socket.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
+import type { Journal } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
 import { loadService, serviceUrl, zenUrl } from '../load-service.ts';
 import { planOf, type ServeOptions } from '../plan.ts';
-import { mannersOf } from './conversation-factory.ts';
+import { assistantOf } from './context.ts';
+import { conversationFactory } from './conversation-factory.ts';
 import { noAdmission } from './door.ts';
 import { createSettler } from './settle.ts';
 
@@ -29,35 +31,33 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const settler = createSettler(url, false);
   const service = await loadService(url);
   const speakers = speakersOf(service, false, settler.settle);
-  const isUnavailable = (): never => {
-    throw new Error('unreachable: inetd has started this process for one task');
-  };
   const row = unreadRow();
-  const worker: WorkerContext = {
+  const admission = noAdmission();
+  const journal: Journal = { on: false, record() {} };
+  const { conversation, exceeded } = conversationFactory(plan, service, speakers, () => {});
+  const worker = assistantOf({
     listener: STDIN,
     hasOwnListener: false,
     mostQueued: plan.backlog,
-    journal: { on: false, record() {} },
+    journal,
     row,
-    unsentOfAll: () => row.unsent,
     options: plan.page,
-    threads: 1,
-    stopping: false,
-    departure: neverLeaves(),
-    stopped: new Promise(() => {}),
+    clients: new Clients({
+      limits: plan.limits,
+      orders: alwaysServe,
+      row,
+      journal,
+      exceeded,
+      unsentOfAll: () => row.unsent,
+      release: (socket) => admission.leave(socket),
+    }),
+    admission,
+    conversation,
+    // There is no scoreboard to note it on.
     noteQueued() {},
-    listen: isUnavailable,
-    ...mannersOf(plan, service, speakers, () => {}),
-    admission: noAdmission(),
-    startThread: isUnavailable,
-    startProcess: isUnavailable,
-    canPause: false,
-    mostWaiting: 0,
-    beat: 0,
-    waitForAssistants: isUnavailable,
-  };
+  });
   blockOnStandardInput();
   const task = { socket: STDIN, peer: peerOf(STDIN) };
-  inetd.assist!(worker, task);
+  inetd.assist(worker, task);
   settler.close();
 }

@@ -5,7 +5,7 @@ import { threadId } from '../../os/signal.ts';
 import type { Task } from '../../worker/contract.ts';
 import { scarcityOf } from '../scarcity.ts';
 import { type FromThread, RUNNING, type ThreadData } from './assistants.ts';
-import { createContext, type Helm } from './context.ts';
+import { createContext, type Starter } from './context.ts';
 import { crashWithThread } from './crash.ts';
 import { writeEvent } from './journal.ts';
 import { JOURNAL_FD } from './worker-config.ts';
@@ -14,8 +14,8 @@ const { config, listener, door, task, counters } = workerData as ThreadData;
 const port = parentPort!;
 const tell = (message: FromThread) => port.postMessage(message);
 
-/** How often a thread that waits for its assistants looks whether to stop, in ms: no signal ends that wait. */
-const GLANCE = 100;
+/** Interval at which a thread that waits for its assistants looks whether it must leave, in ms: no signal ends that wait. */
+const LOOK_INTERVAL_MS = 100;
 
 const architecture = await loadArchitecture(config.architecture);
 tell({ type: 'here', tid: threadId() });
@@ -24,21 +24,21 @@ const start = (type: 'startThread' | 'startProcess', startTask: Task) => {
   Atomics.add(counters, RUNNING, 1);
   tell({ type, task: startTask });
 };
-const helm: Helm = {
-  stopped: new Promise((resolve) => {
-    if (architecture.arrangement === 'node') port.once('message', () => resolve());
-  }),
+const stopped = new Promise<void>((resolve) => {
+  if (architecture.arrangement === 'node') port.once('message', () => resolve());
+});
+const starter: Starter = {
   startThread: (startTask) => start('startThread', startTask),
   startProcess: (startTask) => start('startProcess', startTask),
   waitForAssistants(count, stopping) {
     for (let now = Atomics.load(counters, RUNNING); now >= count && !stopping(); ) {
-      Atomics.wait(counters, RUNNING, now, GLANCE);
+      Atomics.wait(counters, RUNNING, now, LOOK_INTERVAL_MS);
       now = Atomics.load(counters, RUNNING);
     }
   },
 };
 const isAssistant = task !== undefined;
-const context = await createContext(config, architecture, listener, helm, isAssistant, door).catch(
+const context = await createContext(config, architecture, listener, isAssistant, door).catch(
   (error: Error) => {
     if (task?.cache === undefined || scarcityOf(error) === undefined) throw error;
     tell({ type: 'unserved', error });
@@ -47,15 +47,14 @@ const context = await createContext(config, architecture, listener, helm, isAssi
 if (context === undefined) {
   port.close();
 } else {
-  const { worker, dispose } = context;
   const mayEnd = crashWithThread();
   if (task === undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
-    await architecture.serve(worker);
+    await context.serve(starter, stopped);
   } else {
-    architecture.assist!(worker, task);
+    context.assist(task, starter);
   }
   mayEnd();
-  dispose();
+  context.dispose();
   port.close();
 }

@@ -24,7 +24,7 @@ import type { Architecture, Task } from '../../worker/contract.ts';
 import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { scarcityOf } from '../scarcity.ts';
 import { type FromThread, newCounters, RUNNING, type ThreadData } from './assistants.ts';
-import { createContext, type Helm } from './context.ts';
+import { createContext } from './context.ts';
 import { crash } from './crash.ts';
 import { doorOf } from './door.ts';
 import { writeEvent } from './journal.ts';
@@ -51,40 +51,25 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   const { assistant } = config;
   const isGivenListener = assistant !== undefined && assistant.bids === undefined;
   const socket = isGivenListener ? STDIN : LISTENER_FD;
-  const helm: Helm = {
-    stopped: new Promise((resolve) => {
-      // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
-      if (architecture.arrangement === 'node') whenToldToLeave(config, resolve);
-    }),
-    startThread: unavailable,
-    startProcess: unavailable,
-    waitForAssistants: unavailable,
-  };
+  const stopped = new Promise<void>((resolve) => {
+    // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
+    if (architecture.arrangement === 'node') whenToldToLeave(config, resolve);
+  });
   const isAssistant = assistant !== undefined;
-  const { worker, dispose } = await createContext(
-    config,
-    architecture,
-    socket,
-    helm,
-    isAssistant,
-    doorOf(config.limits, 0, architecture),
-  );
+  const door = doorOf(config.limits, 0, architecture);
+  const context = await createContext(config, architecture, socket, isAssistant, door);
   if (assistant === undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', ...stamp() });
-    await architecture.serve(worker);
+    await context.serve(undefined, stopped);
   } else {
     if (isGivenListener) blockOnStandardInput();
     // Whatever is standard input later: a service that asks for it has this, and does not make a client's socket non-blocking.
     else void process.stdin;
     const { bids } = assistant;
     const given = bids && { bids: { ...bids, bid: BID_FD, report: REPORT_FD } };
-    architecture.assist!(worker, given ?? { socket });
+    context.assist(given ?? { socket }, undefined);
   }
-  dispose();
-}
-
-function unavailable(): never {
-  throw new Error('unreachable: only a crew has assistants started');
+  context.dispose();
 }
 
 /** The main thread of a process with several: starts them, wakes them up to stop, and counts them. */

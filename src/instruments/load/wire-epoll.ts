@@ -78,7 +78,7 @@ export class EpollWire implements Wire {
     if (this.#ready.length > 0) this.#tellConnected();
     const count = this.#epoll.waitPrecisely(this.#ready.length > 0 ? 0 : timeout);
     if (count <= 0) return;
-    for (let fd = this.#epoll.take(); fd >= 0; fd = this.#epoll.take()) {
+    for (let fd = this.#epoll.next(); fd >= 0; fd = this.#epoll.next()) {
       const connection = this.#connections[fd]!;
       const { events } = this.#epoll;
       // Closed since the wait, and perhaps another connection's number by now.

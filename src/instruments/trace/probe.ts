@@ -9,7 +9,7 @@ import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, workerData } from 'node:worker_threads';
 import type { ArchitectureName } from '../../architectures/catalogue.ts';
-import type { Architecture, Journal } from '../../worker/contract.ts';
+import type { Architecture, Journal, Task, Worker } from '../../worker/contract.ts';
 import { instrument, RECORDER } from './instrument.ts';
 import { recorderInto } from './recorder.ts';
 import { cut, PROBE, type ProbeConfig, type TraceRecord } from './records.ts';
@@ -45,28 +45,35 @@ async function probe(config: ProbeConfig, place: Place): Promise<void> {
   teller.writeInto(openSync(config.pipe, 'w'), libc.gettid());
   process.on('exit', () => teller.flush());
   tellCalls(teller);
-  // Read-only to everybody else, and one object in each thread: what it is called with is the beginning.
-  const architecture: Changeable = await loadArchitecture(architectureName());
+  // Read-only to all other code, and one object in each thread: what it is called with is the beginning.
+  const architecture = (await loadArchitecture(architectureName())) as Changeable;
   const { serve, assist, arrangement } = architecture;
-  const begin = () => {
+  const begin = ({ journal, listener }: Surroundings) => {
     teller.tell({ kind: 'thread', t: teller.now(), pid: process.pid, ...place });
     if (arrangement === 'node') tellLoop(teller);
     teller.isBusy = false;
+    tellJournal(teller, journal);
+    return listener;
   };
   architecture.serve = (worker) => {
-    begin();
-    tellJournal(teller, worker.journal);
-    knowListener(worker.listener);
+    knowListener(begin(worker));
     return serve.call(architecture, worker);
   };
   architecture.assist = (worker, task) => {
-    begin();
-    tellJournal(teller, worker.journal);
+    begin(worker);
     assist?.call(architecture, worker, task);
   };
 }
 
-type Changeable = { -readonly [Name in keyof Architecture]: Architecture[Name] };
+/** What the probe reads of a worker, whatever its kind. */
+type Surroundings = Pick<Worker, 'journal' | 'listener'>;
+
+/** An architecture as the probe changes it. */
+interface Changeable {
+  readonly arrangement: Architecture['arrangement'];
+  serve(worker: Surroundings): void | Promise<void>;
+  assist?(worker: Surroundings, task: Task): void;
+}
 
 function architectureName(): ArchitectureName {
   const { architecture } = isMainThread ? JSON.parse(process.argv[2]!) : workerData.config;

@@ -1,27 +1,24 @@
-/** What `callback` and `coroutine` share: a listener on Node's own loop, and its end. */
+/** Which clients come in on Node's own loop: those there is room for, from the listener's opening to the worker's end. */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { BUSY, type Refusal } from '../../limits/admission.ts';
 import { parseAddress } from '../../limits/networks.ts';
 import { descriptorLimit } from '../../os/descriptors.ts';
-import type { WorkerContext } from '../../worker/contract.ts';
+import type { NodeHost } from '../../worker/contract.ts';
+import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from '../timing.ts';
+import { NodeClients } from './clients.ts';
 import { NodeListener } from './listener.ts';
-import { Watch } from './watch.ts';
 
-/** How often it is looked whether other workers have made room, in ms: they cannot tell. */
-const GLANCE = 5;
-/** How long to leave the listener alone where a resource for it is lacking, in ms, as the other loops do. */
-const BACK_OFF = 100;
-/** How often it is told that there are no more descriptors, in ms. */
-const QUIET = 5000;
+/** Interval between two warnings that no descriptor is left, in ms. */
+const WARNING_INTERVAL_MS = 5000;
 
-/** Serves until the worker has left; `connected` is called for each client, and has it watched. */
-export async function serveOnNode(
-  worker: WorkerContext,
-  connected: (socket: Socket, peer: string, watch: Watch) => void,
-): Promise<void> {
-  const { admission, departure, hasOwnListener, journal, row } = worker;
-  const watch = new Watch(worker);
+/** Makes the page's object of a client that has come in. */
+type Connected = (socket: Socket, peer: string, ticket: number, clients: NodeClients) => void;
+
+/** Serves until the worker has left; `connected` is called for each client. */
+export async function serveOnNode(worker: NodeHost, connected: Connected): Promise<void> {
+  const { admission, hasOwnListener, journal, row } = worker;
+  const clients = new NodeClients(worker);
   const sockets = new Set<Socket>();
   /** Accepted, and neither heard nor counted until there is room. */
   const waiting: Socket[] = [];
@@ -61,17 +58,15 @@ export async function serveOnNode(
       turnAway(worker, socket, peer, result);
       return;
     }
-    row.accepted();
     if (journal.on) journal.record({ type: 'accepted', peer });
+    connected(socket, peer, result, clients);
+    // After the account of the connection, which makes room.
     socket.once('close', () => {
-      row.ended();
-      admission.exit(result);
       if (looking !== undefined) look();
     });
-    connected(socket, peer, watch);
   }
 
-  /** Somebody for whom there is no place, and who is not to be left in the kernel's queue any more. */
+  /** Holds a connection that Node has already accepted while the server is full. */
   function keep(socket: Socket): void {
     socket.on('error', () => {});
     if (waiting.length < worker.mostWaiting) {
@@ -91,9 +86,9 @@ export async function serveOnNode(
       else enter(socket);
     }
     const isResting = performance.now() < restsUntil;
-    if (!listener.isOpen && !worker.stopping && !isResting && mayAccept()) reopen();
+    if (!listener.isOpen && !worker.isLeaving && !isResting && mayAccept()) reopen();
     if (waiting.length > 0 || !listener.isOpen) {
-      looking ??= setInterval(look, GLANCE);
+      looking ??= setInterval(look, ROOM_INTERVAL_MS);
       return;
     }
     clearInterval(looking);
@@ -103,10 +98,10 @@ export async function serveOnNode(
   function reopen(): void {
     listener.open().catch((error: Error) => {
       admission.cancel();
-      restsUntil = performance.now() + BACK_OFF;
-      warn(`Cannot listen for now: ${error.message}; trying again every ${BACK_OFF} ms`);
+      restsUntil = performance.now() + RETRY_ACCEPT_MS;
+      warn(`Cannot listen for now: ${error.message}; trying again every ${RETRY_ACCEPT_MS} ms`);
       // Not at once: without descriptors it fails at once, and no timer and no close would have its turn any more.
-      if (!worker.stopping) looking ??= setInterval(look, GLANCE);
+      if (!worker.isLeaving) looking ??= setInterval(look, ROOM_INTERVAL_MS);
     });
   }
 
@@ -115,7 +110,7 @@ export async function serveOnNode(
   const last = (descriptorLimit() ?? Number.POSITIVE_INFINITY) - 1;
   let warnedAt = Number.NEGATIVE_INFINITY;
   function warn(text: string): void {
-    if (performance.now() - warnedAt < QUIET) return;
+    if (performance.now() - warnedAt < WARNING_INTERVAL_MS) return;
     warnedAt = performance.now();
     journal.record({ type: 'warning', text });
   }
@@ -132,19 +127,19 @@ export async function serveOnNode(
   for (const socket of waiting.splice(0)) {
     // They have not been heard, and after a stop nobody will. The next workers could: but to those a client
     // cannot be given back, so it is let in, though there be one too many for as long as it stays.
-    if (departure.cause === 'stop') socket.destroy();
+    if (worker.clients.cause === 'stop') socket.destroy();
     else if (!socket.destroyed) enter(socket);
   }
   looking = undefined;
-  await watch.leave();
+  await clients.leave();
   clearInterval(beat);
-  // The pages' own listeners for 'close' came first, so their accounts are given by then.
+  // The connections' own listeners for 'close' come first, so their accounts are given before this resolves.
   const closed = [...sockets].map((socket) => once(socket, 'close'));
   for (const socket of sockets) socket.destroy();
   await Promise.all(closed);
 }
 
-function turnAway(worker: WorkerContext, socket: Socket, peer: string, reason: Refusal): void {
+function turnAway(worker: NodeHost, socket: Socket, peer: string, reason: Refusal): void {
   const { admission, journal } = worker;
   if (journal.on) journal.record({ type: 'refused', peer, reason });
   socket.on('error', () => {});

@@ -1,0 +1,197 @@
+/**
+ * A client whose thread sleeps in the kernel for it. `recv` and `sendAll` end with a thrown `Ended` when the
+ * client closes, when its time is up, and when the worker leaves. The socket's own time-outs (SO_RCVTIMEO,
+ * SO_SNDTIMEO, socket(7)) wake the thread when it must look at the clock.
+ */
+
+import { phaseOf } from '../../lifecycle/phase.ts';
+import { END, END_AFTER_ANSWER, LOOK, restTimeout, sendTimeout } from '../../lifecycle/terms.ts';
+import { addressOf, WOULD_BLOCK } from '../../os/libc.ts';
+import { pause } from '../../os/pause.ts';
+import {
+  close,
+  recv,
+  send,
+  setReceiveTimeout,
+  setSendTimeout,
+  tryRecv,
+  trySend,
+} from '../../os/socket.ts';
+import type { LimitReached } from '../../protocol/account.ts';
+import type { Conversation } from '../../protocol/conversation.ts';
+import type { Worker } from '../../worker/contract.ts';
+import { type Accepted, acceptOne } from '../accept.ts';
+import { causeOf, Ended, endOfStream } from '../ended.ts';
+import { AddressedOutbox } from '../outbox.ts';
+
+/** A thread has one client at a time. */
+const SLOT = 0;
+
+/**
+ * Answers smaller than this share of `unsentTotal` are sent with one blocking call and not counted, because
+ * finding out how much the kernel could not take costs a second call. 512 threads that each send one such answer at
+ * once hold an eighth of the limit.
+ */
+const UNCOUNTED_SHARE = 1 / 4096;
+
+/** Room for answers that a thread keeps from one client to the next, in bytes. */
+const KEPT_ROOM = 65_536;
+
+const received = Buffer.allocUnsafeSlow(65_536);
+const receivedAddress = addressOf(received);
+const answers = new AddressedOutbox();
+
+/** Sleeps until a client comes. Undefined if none came: the caller looks whether the worker must leave. */
+export function acceptClient(worker: Worker): BlockingClient | undefined {
+  const accepted = acceptOne(worker);
+  return accepted && new BlockingClient(accepted, worker);
+}
+
+export class BlockingClient {
+  readonly conversation: Conversation;
+  /** Where the conversation writes its answers. */
+  readonly answers = answers;
+  /** What the last `recv` has received. */
+  readonly received = received;
+  readonly #socket: number;
+  readonly #worker: Worker;
+  readonly #restTimeout: number;
+  /** What SO_RCVTIMEO is, in ms. */
+  #receiveTimeout = 0;
+
+  constructor({ socket, peer }: Accepted, worker: Worker) {
+    const { clients } = worker;
+    this.#socket = socket;
+    this.#worker = worker;
+    this.conversation = worker.conversation();
+    this.#restTimeout = restTimeout(clients.limits);
+    const forSending = sendTimeout(clients.limits);
+    if (forSending > 0) setSendTimeout(socket, forSending);
+    clients.come(SLOT, socket, peer);
+    answers.clear();
+  }
+
+  /**
+   * Sleeps until bytes have come.
+   *
+   * @returns how many; they stand at the beginning of `received`
+   * @throws Ended
+   */
+  recv(): number {
+    const { clients, row } = this.#worker;
+    this.#beforeRecv();
+    for (;;) {
+      const isLast = clients.isLeaving && this.#look() === LOOK;
+      row.state = 'receiving';
+      const call = isLast ? tryRecv : recv;
+      const count = call(this.#socket, receivedAddress, received.length);
+      row.state = 'answering';
+      if (count > 0) return count;
+      if (count === 0) throw endOfStream;
+      if (isLast) throw new Ended(clients.reason);
+      if (count === WOULD_BLOCK) {
+        this.#look(this.#receiveTimeout);
+        this.#sleepUntilLimit();
+      }
+    }
+  }
+
+  /**
+   * Sends all answers. Sleeps as long as the kernel has no room for them.
+   *
+   * @throws Ended
+   */
+  sendAll(): void {
+    if (answers.length === 0) return;
+    const { clients, row } = this.#worker;
+    const { length } = answers;
+    let sent = 0;
+    try {
+      if (this.#isLarge(length)) {
+        // What the kernel takes at once is not unsent.
+        sent = Math.max(0, trySend(this.#socket, answers.address, length));
+        clients.unsent(SLOT, length - sent);
+      }
+      while (sent < length) {
+        row.state = 'sending';
+        const count = send(this.#socket, answers.address + sent, length - sent);
+        if (count > 0) sent += count;
+        // After its time-out, or when a signal woke it.
+        if (sent < length) this.#look();
+      }
+    } finally {
+      if (sent < length) answers.drop(sent);
+    }
+    clients.unsent(SLOT, 0);
+    answers.clear();
+    // For the count of those that were answered while the worker leaves.
+    void clients.isLeaving;
+    clients.answered(SLOT);
+  }
+
+  /**
+   * The answer is not due for `ms`. This thread sleeps until it is, and serves no other client.
+   *
+   * @throws Ended if the worker leaves and has no time left
+   */
+  pause(ms: number): void {
+    if (ms > 0) pause(ms);
+    const { clients, row } = this.#worker;
+    if (clients.limits.age > 0 || clients.isLeaving) {
+      if (this.#look() === END_AFTER_ANSWER) {
+        this.conversation.endAfterAnswer((clients.reason as LimitReached).limit);
+      }
+    }
+    row.state = 'answering';
+  }
+
+  /** Accounts for its end and closes the socket. @param reason what `recv` or `sendAll` has thrown */
+  end(reason: unknown): void {
+    const { clients } = this.#worker;
+    const unsent = answers.buffer.subarray(0, answers.length);
+    clients.gone(SLOT, this.#phase, this.conversation, { cause: causeOf(reason), unsent });
+    close(this.#socket);
+    if (answers.buffer.length > KEPT_ROOM) answers.renew();
+  }
+
+  get #phase(): number {
+    const { isThinking, heldLength } = this.conversation;
+    return phaseOf(answers.length > 0, isThinking, heldLength);
+  }
+
+  /** Makes `recv` come back when the client's time may be up. Usually the time-out is the right one already. */
+  #beforeRecv(): void {
+    const { clients } = this.#worker;
+    const isInQuestion = this.conversation.heldLength > 0;
+    if (!isInQuestion) clients.rested(SLOT);
+    // The time of a question begins here, not with its first byte: until now the client may have waited for answers.
+    if (isInQuestion || clients.limits.age > 0) this.#look();
+    if (isInQuestion) this.#sleepUntilLimit();
+    else this.#sleepAtMost(this.#restTimeout);
+  }
+
+  #sleepUntilLimit(): void {
+    const ms = this.#worker.clients.untilLimit(SLOT, performance.now());
+    // As SO_RCVTIMEO has it: whole ms, and 0 for ever.
+    this.#sleepAtMost(Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : 0);
+  }
+
+  #sleepAtMost(ms: number): void {
+    if (ms === this.#receiveTimeout) return;
+    setReceiveTimeout(this.#socket, ms);
+    this.#receiveTimeout = ms;
+  }
+
+  /** @param waited ms that the thread has slept just now @throws Ended if its time is up */
+  #look(waited = 0): number {
+    const { clients } = this.#worker;
+    const decision = clients.lookAt(SLOT, this.#phase, performance.now(), waited);
+    if (decision === END) throw new Ended(clients.reason);
+    return decision;
+  }
+
+  #isLarge(bytes: number): boolean {
+    const { unsentTotal } = this.#worker.clients.limits;
+    return unsentTotal > 0 && bytes > unsentTotal * UNCOUNTED_SHARE;
+  }
+}

@@ -1,0 +1,26 @@
+/** Between the acceptor of `queued` and its threads: a queue of clients, and how many wait in it. */
+import type { Assistant } from '../../worker/contract.ts';
+import { acceptOne, giveUp } from '../accept.ts';
+import { BlockingClient } from './client.ts';
+import type { SocketQueue } from './socket-queue.ts';
+
+/**
+ * Sleeps until a client comes, and puts it into the queue; sleeps as long as that is full. A client that is
+ * accepted already is served, though the worker must leave before there is room.
+ */
+export function acceptInto(queue: SocketQueue, worker: Assistant): void {
+  const accepted = acceptOne(worker, () => queue.length);
+  if (accepted === undefined) return;
+  if (!queue.put(accepted, () => worker.clients.isOver(performance.now())))
+    giveUp(accepted, worker);
+  worker.noteQueued(queue.length);
+}
+
+/** Sleeps until there is a client in the queue. Undefined once the queue is closed and empty. */
+export function takeClient(queue: SocketQueue, worker: Assistant): BlockingClient | undefined {
+  worker.row.state = 'asleep';
+  const accepted = queue.take();
+  if (accepted === undefined) return undefined;
+  worker.noteQueued(queue.length);
+  return new BlockingClient(accepted, worker);
+}

@@ -1,0 +1,205 @@
+/**
+ * What the legacy pair never had: limits on time, a worker that leaves, room for a certain number of clients, and
+ * answers that are due later. `LimitedServer` and `LimitedChat` stand between the framework's classes and the page's.
+ */
+import { phaseOf } from '../../lifecycle/phase.ts';
+import type { Connections } from '../../lifecycle/roster.ts';
+import { END, END_AFTER_ANSWER } from '../../lifecycle/terms.ts';
+import { setBlocking } from '../../os/socket.ts';
+import type { Ending, LimitReached } from '../../protocol/account.ts';
+import type { Conversation } from '../../protocol/conversation.ts';
+import { Outbox } from '../../protocol/outbox.ts';
+import { TimeSlice } from '../../protocol/time-slice.ts';
+import { sooner, Timers } from '../../protocol/timers.ts';
+import type { Worker } from '../../worker/contract.ts';
+import { type Accepted, isResting, tryAccept } from '../accept.ts';
+import { ROOM_INTERVAL_MS } from '../timing.ts';
+import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore.ts';
+
+/** The answers of the chat that is being called: its methods leave it empty. */
+const answers = new Outbox();
+/** The framework has no timers: `serveForever` turns its loop by hand. */
+const timers = new Timers<LimitedChat>();
+/** A conversation has one of its own; but asynchat cuts at terminators, and hands it one question at a time. */
+const slice = new TimeSlice(() => performance.now());
+const chats = new Map<number, LimitedChat>();
+
+/** For the looks at all connections. */
+const connections: Connections = {
+  phaseOf: (socket) => chats.get(socket)!.phase,
+  visit: (socket, decision, cause) => chats.get(socket)!.visit(decision, cause),
+};
+
+export class LimitedServer extends Dispatcher {
+  readonly worker: Worker;
+  override accepting = true;
+
+  constructor(worker: Worker) {
+    super(worker.listener);
+    setBlocking(worker.listener, false);
+    this.worker = worker;
+  }
+
+  /** Without room, clients wait in the kernel's queue. */
+  override readable(): boolean {
+    return !this.worker.isLeaving && !this.worker.admission.isFull() && !isResting();
+  }
+
+  /** A client that waits; undefined if there is none. */
+  accept(): Accepted | undefined {
+    return tryAccept(this.worker);
+  }
+
+  /** The framework's loop, until the worker has left. */
+  serveForever(): void {
+    const { clients, row } = this.worker;
+    for (;;) {
+      const before = performance.now();
+      if (clients.isDone(before)) break;
+      row.state = 'waiting';
+      const wait = sooner(timers.untilNext(before), clients.untilLook(before));
+      const isFull = !clients.isLeaving && !this.readable();
+      loop(isFull ? sooner(wait, ROOM_INTERVAL_MS) : wait, 1);
+      const now = performance.now();
+      for (let chat = timers.takeDue(now); chat; chat = timers.takeDue(now)) chat.isDue();
+      clients.look(now, connections);
+    }
+    this.delChannel();
+    closeAll();
+  }
+}
+
+export abstract class LimitedChat extends AsyncChat {
+  readonly conversation: Conversation;
+  /** Where the conversation writes its answers. */
+  readonly answers = answers;
+  readonly #worker: Worker;
+  #isThinking = false;
+  #hasCome = false;
+  /** Why it ends; without one, because the worker leaves. */
+  #cause: Ending['cause'] | undefined;
+
+  constructor({ socket, peer }: Accepted, worker: Worker) {
+    super(socket);
+    this.#worker = worker;
+    this.conversation = worker.conversation();
+    worker.clients.come(socket, socket, peer);
+    chats.set(socket, this);
+    this.setTerminator(this.conversation.delimiter);
+  }
+
+  /** The answer is due. */
+  abstract resume(): void;
+  /** The client has taken its answers. */
+  abstract drained(): void;
+
+  /** Not while answers are unsent or an answer is not due: the client's next questions wait in the kernel. */
+  override readable(): boolean {
+    return this.connected && !this.#isThinking && !this.writable();
+  }
+
+  override isSpent(): boolean {
+    if (!slice.isSpent()) return false;
+    this.callLater(0);
+    return true;
+  }
+
+  override recv(): Buffer | undefined {
+    const data = super.recv();
+    this.#hasCome = data !== undefined;
+    return data;
+  }
+
+  override handleRead(): void {
+    slice.begin();
+    this.#worker.row.state = 'answering';
+    super.handleRead();
+  }
+
+  override handleWrite(): void {
+    super.handleWrite();
+    this.#count();
+    if (this.readable()) this.#callBack(() => this.drained());
+  }
+
+  override handleClose(): void {
+    this.#cause = 'end of stream';
+    this.close();
+  }
+
+  override handleError(error: unknown): void {
+    this.#cause = error as Error;
+    this.close();
+  }
+
+  override close(): void {
+    const { clients } = this.#worker;
+    const cause = this.#cause ?? clients.cause;
+    clients.gone(this.socket, this.phase, this.conversation, { cause, unsent: this.unsent });
+    chats.delete(this.socket);
+    super.close();
+  }
+
+  /** Sends the answers at once as far as the kernel has room, and the rest when it has. */
+  pushAnswers(): void {
+    const { clients } = this.#worker;
+    const hasAnswers = answers.length > 0;
+    if (hasAnswers) clients.answered(this.socket);
+    else if (this.conversation.heldLength === 0) clients.rested(this.socket);
+    if (!hasAnswers) return;
+    const data = answers.copy();
+    answers.clear();
+    this.push(data);
+    this.#count();
+  }
+
+  /** Calls `resume` after `ms`; until then nothing more is taken from this client. */
+  callLater(ms: number): void {
+    this.#isThinking = true;
+    timers.add(performance.now() + ms, this);
+  }
+
+  /** The time of `callLater` has come. */
+  isDue(): void {
+    this.#isThinking = false;
+    if (this.connected) this.#callBack(() => this.resume());
+  }
+
+  get phase(): number {
+    return phaseOf(this.writable(), this.#isThinking, this.conversation.heldLength);
+  }
+
+  visit(decision: number, cause: LimitReached | 'stop' | 'restart'): void {
+    if (decision === END_AFTER_ANSWER) {
+      this.conversation.endAfterAnswer((cause as LimitReached).limit);
+      return;
+    }
+    this.#hasCome = false;
+    try {
+      if (decision !== END) this.handleRead();
+    } catch (error) {
+      this.handleError(error);
+    }
+    if (!this.connected || this.#hasCome) return;
+    this.#cause = cause;
+    this.close();
+  }
+
+  /** After a wait: first the conversation, and then what has come since. */
+  #callBack(call: () => void): void {
+    slice.begin();
+    this.#worker.row.state = 'answering';
+    call();
+    this.findTerminators();
+  }
+
+  /** Closes it if too much is unsent in the whole server. */
+  #count(): void {
+    if (!this.connected) return;
+    try {
+      this.#worker.clients.unsent(this.socket, this.unsentLength);
+    } catch (error) {
+      this.handleError(error);
+    }
+  }
+}

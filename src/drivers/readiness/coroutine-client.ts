@@ -1,0 +1,145 @@
+/** A listener and a client for coroutines: calls that never wait, and the waits that must be yielded between them. */
+
+import { phaseOf } from '../../lifecycle/phase.ts';
+import { addressOf } from '../../os/libc.ts';
+import { close, recv, send, setBlocking } from '../../os/socket.ts';
+import type { Conversation, Next } from '../../protocol/conversation.ts';
+import type { Worker } from '../../worker/contract.ts';
+import { type Accepted, isResting, tryAccept } from '../accept.ts';
+import { causeOf, Ended, endOfStream } from '../ended.ts';
+import { AddressedOutbox } from '../outbox.ts';
+import { ACCEPT_BATCH, ROOM_INTERVAL_MS } from '../timing.ts';
+import { type Held, readable, type Scheduler, sleep, writable } from './scheduler.ts';
+
+// Shared by all clients, whose coroutines must leave both empty whenever they yield.
+const received = Buffer.allocUnsafeSlow(65_536);
+const receivedAddress = addressOf(received);
+const answers = new AddressedOutbox();
+
+export class CoroutineListener {
+  readonly #worker: Worker;
+  readonly #scheduler: Scheduler;
+  #acceptsLeft = 0;
+
+  constructor(worker: Worker, scheduler: Scheduler) {
+    this.#worker = worker;
+    this.#scheduler = scheduler;
+    setBlocking(worker.listener, false);
+  }
+
+  /** What must be yielded before `accept`: until a client waits or, as long as there is no room for one, a short sleep. */
+  get wanted(): number {
+    this.#acceptsLeft = ACCEPT_BATCH;
+    const { admission, listener } = this.#worker;
+    return admission.isFull() || isResting() ? sleep(ROOM_INTERVAL_MS) : readable(listener);
+  }
+
+  /** The next client that waits; undefined if there is none, or others must have their turn first. */
+  accept(): CoroutineClient | undefined {
+    if (this.#worker.isLeaving || this.#acceptsLeft-- <= 0) return undefined;
+    const accepted = tryAccept(this.#worker);
+    return accepted && new CoroutineClient(accepted, this.#worker, this.#scheduler);
+  }
+
+  /** The listener stays open, and is watched no more. */
+  close(): void {
+    this.#scheduler.forget(this.#worker.listener);
+  }
+}
+
+export class CoroutineClient implements Held {
+  readonly conversation: Conversation;
+  /** Where the conversation writes its answers. */
+  readonly answers = answers;
+  /** What must be yielded before `receive`, and while `send` says that there is no room. */
+  readonly readable: number;
+  readonly writable: number;
+  readonly #socket: number;
+  readonly #worker: Worker;
+  readonly #scheduler: Scheduler;
+  /** Answers that the kernel had no room for. */
+  #unsent: Buffer | undefined;
+  #causeIfNothing: 'stop' | 'restart' | undefined;
+
+  constructor({ socket, peer }: Accepted, worker: Worker, scheduler: Scheduler) {
+    this.#socket = socket;
+    this.#worker = worker;
+    this.#scheduler = scheduler;
+    this.readable = readable(socket);
+    this.writable = writable(socket);
+    this.conversation = worker.conversation();
+    worker.clients.come(socket, socket, peer);
+    scheduler.hold(socket, this);
+  }
+
+  /**
+   * Hands what has come to the conversation; nothing may have. Never waits.
+   *
+   * @returns what the conversation wants next
+   * @throws Ended
+   */
+  receive(): Next {
+    const count = recv(this.#socket, receivedAddress, received.length);
+    if (count === 0) throw endOfStream;
+    if (count < 0) {
+      if (this.#causeIfNothing !== undefined) throw new Ended(this.#causeIfNothing);
+      return undefined;
+    }
+    this.#causeIfNothing = undefined;
+    const next = this.conversation.receive(received, 0, count, answers);
+    if (answers.length === 0 && this.conversation.heldLength === 0) this.#rested();
+    return next;
+  }
+
+  /**
+   * Sends the answers, or what was left of them, as far as the kernel has room. Never waits.
+   *
+   * @returns false if some are left: then `writable` must be yielded and `send` called again
+   * @throws LimitReached if too many bytes are unsent in the whole server
+   */
+  send(): boolean {
+    if (this.#unsent === undefined && answers.length === 0) return true;
+    const { clients } = this.#worker;
+    const rest = this.#unsent;
+    const length = rest?.length ?? answers.length;
+    const address = rest === undefined ? answers.address : addressOf(rest);
+    const count = Math.max(0, send(this.#socket, address, length));
+    // Not for each piece: a client has a time to take the whole of it.
+    if (rest === undefined || count === length) clients.answered(this.#socket);
+    if (count === length && rest === undefined) {
+      answers.clear();
+      return true;
+    }
+    clients.unsent(this.#socket, length - count);
+    const left = rest?.subarray(count) ?? answers.copy(count);
+    if (rest === undefined) answers.clear();
+    this.#unsent = count < length ? left : undefined;
+    return this.#unsent === undefined;
+  }
+
+  /** Accounts for its end and closes the socket. @param reason what was thrown into, or out of, its coroutine */
+  end(reason: unknown): void {
+    const ending = { cause: causeOf(reason), unsent: this.#unsent ?? answers.copy() };
+    this.#worker.clients.gone(this.#socket, this.phase, this.conversation, ending);
+    answers.clear();
+    this.#scheduler.forget(this.#socket);
+    close(this.#socket);
+  }
+
+  get phase(): number {
+    const { isThinking, heldLength } = this.conversation;
+    return phaseOf(this.#unsent !== undefined, isThinking, heldLength);
+  }
+
+  endIfNothing(cause: 'stop' | 'restart'): void {
+    this.#causeIfNothing = cause;
+  }
+
+  endAfterAnswer(limit: string): void {
+    this.conversation.endAfterAnswer(limit);
+  }
+
+  #rested(): void {
+    this.#worker.clients.rested(this.#socket);
+  }
+}

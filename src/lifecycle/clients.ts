@@ -1,0 +1,186 @@
+/**
+ * All clients of one worker: their limits, the drain, and the account of each end. The only policy object
+ * that a driver knows. It owns no socket and reads no clock.
+ */
+import type { Limits } from '../limits/limits.ts';
+import {
+  accountOf,
+  type ConversationEvent,
+  type Ending,
+  LimitReached,
+} from '../protocol/account.ts';
+import type { Conversation } from '../protocol/conversation.ts';
+import { Drain, type Orders } from './drain.ts';
+import { type Connections, Roster } from './roster.ts';
+import type { TimeLimit } from './terms.ts';
+
+/** What a worker gives its clients. */
+export interface ClientsParts {
+  readonly limits: Limits;
+  readonly orders: Orders;
+  /** The worker's row of the scoreboard. */
+  readonly row: { accepted(): void; ended(): void; addUnsent(bytes: number): void };
+  readonly journal: { readonly on: boolean; record(event: ConversationEvent): void };
+  /** Counts a limit that was reached; true if the connection must end for it, false with `--dry-run`. */
+  exceeded(limit: TimeLimit | 'unsent-total' | 'descriptor'): boolean;
+  /** Bytes of answers that peers have not taken, of all threads and processes of the server. */
+  unsentOfAll(): number;
+  /** Gives back what a client holds of the limits on connections: see `come`. */
+  release(holds: number): void;
+}
+
+export class Clients {
+  readonly #parts: ClientsParts;
+  readonly #drain: Drain;
+  readonly #roster: Roster;
+  readonly #peers: string[] = [];
+  readonly #holds: number[] = [];
+  /** By slot: bytes that the peer has not taken; only where it ever had some. */
+  readonly #unsent: number[] = [];
+  /** Connections at the moment. */
+  count = 0;
+
+  constructor(parts: ClientsParts) {
+    this.#parts = parts;
+    this.#drain = new Drain(parts.orders);
+    this.#roster = new Roster(parts.limits, this.#drain, (limit) => parts.exceeded(limit));
+  }
+
+  /** True once the worker must accept no more clients, and leave. Reads shared memory. */
+  get isLeaving(): boolean {
+    if (!this.#drain.isLeaving) return false;
+    this.#roster.noteLeaving();
+    return true;
+  }
+
+  /** Why it leaves. */
+  get cause(): 'stop' | 'restart' {
+    return this.#drain.cause;
+  }
+
+  /** True if the worker leaves and no client has any time left. */
+  isOver(now: number): boolean {
+    return this.#drain.isOver(now);
+  }
+
+  /** True if the worker leaves and waits for no client any more. */
+  isDone(now: number): boolean {
+    return this.isLeaving && (this.count === 0 || this.#drain.isOver(now));
+  }
+
+  get limits(): Limits {
+    return this.#parts.limits;
+  }
+
+  /**
+   * A client came.
+   *
+   * @param slot a small number that no other client of this worker has
+   * @param holds what `release` is called with at its end
+   * @param peer who it is; may be empty if the journal is off
+   */
+  come(slot: number, holds: number, peer: string): void {
+    this.#parts.row.accepted();
+    this.count++;
+    this.#roster.begin(slot);
+    this.#holds[slot] = holds;
+    if (this.#parts.journal.on) this.#peers[slot] = peer;
+  }
+
+  /** One of its questions was answered. The only call on the path of a question. */
+  answered(slot: number): void {
+    this.#roster.answered(slot);
+  }
+
+  /** It is between questions without having been given an answer. */
+  rested(slot: number): void {
+    this.#roster.rested(slot);
+  }
+
+  /**
+   * The peer has not taken that many bytes of its answers; 0: it has taken all.
+   *
+   * @throws LimitReached if that is too much for the server as a whole. Then its old number counts until its end
+   */
+  unsent(slot: number, bytes: number): void {
+    const { row, limits, exceeded, unsentOfAll } = this.#parts;
+    if (limits.unsentTotal === 0) return;
+    const more = bytes - (this.#unsent[slot] ?? 0);
+    if (more === 0) return;
+    // Counted first, so that of two workers that do so at once at least one sees both.
+    row.addUnsent(more);
+    if (more > 0 && unsentOfAll() > limits.unsentTotal && exceeded('unsent-total')) {
+      row.addUnsent(-more);
+      throw new LimitReached('unsent-total');
+    }
+    this.#unsent[slot] = bytes;
+  }
+
+  /** Counts a client that was turned away for want of room for its descriptor. */
+  exceeded(limit: 'descriptor'): void {
+    this.#parts.exceeded(limit);
+  }
+
+  /** How long until the next look, in ms from `now`; -1: none is needed. */
+  untilLook(now: number): number {
+    return this.#roster.untilNext(now, this.count);
+  }
+
+  /** Looks at all clients, if it is time to, and visits those that may not stay as they are. */
+  look(now: number, connections: Connections): void {
+    this.#roster.look(now, connections);
+  }
+
+  /**
+   * Looks at one client; what follows for it. `reason` then says why.
+   *
+   * @param waited ms that a thread has slept in this phase just now
+   */
+  lookAt(slot: number, phase: number, now: number, waited = 0): number {
+    return this.#roster.lookAt(slot, phase, now, waited);
+  }
+
+  /** Why the last `lookAt` did not say `STAY`. */
+  get reason(): Exclude<Ending['cause'], 'end of stream'> {
+    return this.#roster.cause;
+  }
+
+  /** In how many ms `lookAt` may decide something else about this client; `Infinity`: never. */
+  untilLimit(slot: number, now: number): number {
+    return this.#roster.untilLimit(slot, now);
+  }
+
+  /**
+   * A client's end, accounted for once and for every driver. The socket is closed after this.
+   *
+   * @param phase what it was doing
+   */
+  gone(slot: number, phase: number, conversation: Conversation | undefined, ending: Ending): void {
+    const { journal, row, release } = this.#parts;
+    if (ending.cause === 'stop' || ending.cause === 'restart') {
+      this.#drain.note(phase, this.#roster.isAnsweredSinceLeaving(slot));
+    }
+    if (journal.on) journal.record(accountOf(this.#peers[slot]!, conversation, ending));
+    this.unsent(slot, 0);
+    this.#roster.end(slot);
+    this.count--;
+    release(this.#holds[slot]!);
+    row.ended();
+  }
+
+  /** The end of a client that had left before it was served. */
+  neverServed(holds: number, peer: string, cause: Ending['cause']): void {
+    const { journal, row, release } = this.#parts;
+    row.accepted();
+    if (journal.on) journal.record(accountOf(peer, undefined, { cause }));
+    release(holds);
+    row.ended();
+  }
+
+  /** The end of a client that was accepted and never heard, since the worker has no time left for it. */
+  neverHeard(holds: number, peer: string): void {
+    const { journal, release } = this.#parts;
+    journal.record({ type: 'cut', peer, why: this.#drain.cause });
+    release(holds);
+  }
+}
