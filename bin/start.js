@@ -1,12 +1,35 @@
 // In a checkout the source runs as it is; what npm installs has only the built JavaScript.
-const { existsSync } = require('node:fs');
-const { enableCompileCache } = require('node:module');
+const { existsSync, writeSync } = require('node:fs');
 const { join } = require('node:path');
 const { pathToFileURL } = require('node:url');
 
-// Types stripped and code compiled once and not at every start: that is two thirds of the start.
-enableCompileCache();
-
 const source = join(__dirname, '..', 'src', 'cli', 'main.ts');
-const built = join(__dirname, '..', 'dist', 'cli', 'main.js');
-import(pathToFileURL(existsSync(source) ? source : built).href);
+const bundled = join(__dirname, '..', 'dist', 'bundled', 'main.js');
+
+/** All else that the command can do is not worth loading for this, nor are the streams of `console`. */
+function printedVersion() {
+  if (process.argv.length !== 3 || process.argv[2] !== '--version') return false;
+  try {
+    writeSync(1, `${require('../package.json').version}\n`);
+    return true;
+  } catch {
+    // The command knows what to say of it.
+    return false;
+  }
+}
+
+function start() {
+  if (!existsSync(source)) {
+    if (existsSync(bundled)) return import(pathToFileURL(bundled).href);
+    console.error(
+      `mondo: Cannot start: ${bundled} is not there, as this package was made without building it; run npm ci where it comes from, and install it again`,
+    );
+    process.exit(1);
+  }
+  // Types are blanked out and code is compiled once and not at every start: that is two thirds of the start.
+  const folder = require('./compile-cache.js').compileCacheFolder();
+  if (folder !== undefined) require('node:module').enableCompileCache(folder);
+  return import(pathToFileURL(source).href);
+}
+
+if (!printedVersion()) start();

@@ -1,4 +1,7 @@
 /** The public door of the package: re-exports only. */
+/// <reference types="node" preserve="true" />
+
+import './host/not-bundled.ts';
 
 export { ServeError } from './host/errors.ts';
 export type { ServeOptions } from './host/plan.ts';

@@ -9,6 +9,8 @@ const source = join(import.meta.dirname, '..', 'src');
 
 /** From the bottom up; folders in one row do not know each other. */
 const layers: readonly (readonly string[])[] = [
+  // What the command does before it loads anything else; it imports nothing of Mondo's.
+  ['../bin'],
   ['protocol', 'limits', 'os'],
   ['lifecycle'],
   ['worker'],
@@ -23,7 +25,7 @@ const layers: readonly (readonly string[])[] = [
 /** The folder of `src/` that a file belongs to; each instrument is one of its own. */
 function layerOf(file: string): string {
   const [first, second] = relative(source, file).split('/');
-  return first === 'instruments' ? `${first}/${second}` : first!;
+  return first === 'instruments' || first === '..' ? `${first}/${second}` : first!;
 }
 const heightOf = (folder: string) => layers.findIndex((row) => row.includes(folder));
 

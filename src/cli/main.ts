@@ -1,18 +1,14 @@
 /** The command: what can be asked for, and how. Each command is a file beside this one, loaded when it is used. */
-import { readFileSync } from 'node:fs';
 import { type Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
+import { version } from '../host/version.ts';
 import { compareHelp, compareOptions } from './compare-options.ts';
 import { loadHelp, loadOptions, outputOptions } from './load-options.ts';
 import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
 
 /** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` and `compare` have more. */
 const USAGE = 2;
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 function whole(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
@@ -66,7 +62,7 @@ const portOption = () =>
 
 const program = new Command('mondo')
   .description('One question-and-answer conversation over TCP, served by every server architecture')
-  .version(version, '--version', 'print the version')
+  .version(version(), '--version', 'print the version')
   .exitOverride()
   .configureOutput({
     // One line, in the same form as every other complaint.

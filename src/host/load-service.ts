@@ -12,6 +12,7 @@ export const zenUrl = new URL(`../protocol/zen${extension}`, import.meta.url).hr
 /** A path, relative to the working folder, or a URL. */
 export function serviceUrl(service: string | URL): string {
   const text = String(service);
+  if (text === zenUrl) return text;
   const url = /^(file|data|node):/.test(text) ? text : pathToFileURL(resolve(text)).href;
   if (url.startsWith('file:') && !existsSync(fileURLToPath(url))) {
     throw new ServeError('usage', `Cannot load service "${text}": there is no such file`);
@@ -22,7 +23,8 @@ export function serviceUrl(service: string | URL): string {
 export async function loadService(url: string): Promise<Service | Protocol> {
   let module: { default?: unknown };
   try {
-    module = await import(url);
+    // With the rest of this package, where that is bundled.
+    module = url === zenUrl ? await import('../protocol/zen.ts') : await import(url);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const isCommonJs = /Unexpected token 'export'|Cannot use import statement/.test(message);

@@ -3,11 +3,16 @@
  * here, under its man-page name. Would-block, interrupted and end-of-stream are ordinary results of
  * the calls above this file; everything else that fails becomes a `SystemError`.
  */
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
 import type Koffi from 'koffi';
 
 /** The part of koffi that calls, without what is written in JavaScript around it. */
 type Native = Pick<typeof Koffi, 'load' | 'errno' | 'address' | 'view'>;
+
+/** Of koffi: what is used here of it has not changed since. */
+const KNOWN_VERSION = '3.';
 
 /** Where there is a build of koffi to be loaded, and system calls have the numbers and shapes that are used here. */
 const isKnown = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
@@ -48,19 +53,29 @@ export function whyNoSystemCalls(): string | undefined {
 const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
 
-/** koffi's own entry loads thirty modules of Node's for functions that nobody calls here: a third of a start. */
+/**
+ * koffi's native part, from the folder where an import would find it. Its own entry loads thirty modules of Node's for
+ * functions that nobody calls here, a third of a start, and to ask Node for the path costs half of what is left.
+ */
 function loadNative(): Native {
-  // An import of node:module would load a dozen of them, too.
-  const { createRequire } = process.getBuiltinModule('node:module');
-  const require = createRequire(import.meta.url);
   const { platform, arch } = process;
-  try {
-    const fromKoffi = createRequire(require.resolve('koffi'));
-    return fromKoffi(`@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`);
-  } catch {
-    // Another build, such as that for musl, or one that was compiled on this machine.
-    return require('koffi').default;
+  const part = `node_modules/@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`;
+  for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
+    const file = join(folder, part);
+    if (existsSync(file)) {
+      const module: { exports: { version?: string } } = { exports: {} };
+      try {
+        process.dlopen(module, file);
+      } catch {
+        // It is a build for another C library.
+        break;
+      }
+      if (module.exports.version?.startsWith(KNOWN_VERSION)) return module.exports as Native;
+    }
+    if (folder === dirname(folder)) break;
   }
+  const { createRequire } = process.getBuiltinModule('node:module');
+  return createRequire(import.meta.url)('koffi').default;
 }
 
 function noSystemCalls(): never {

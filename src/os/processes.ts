@@ -1,6 +1,5 @@
 /** What the kernel says of a server's processes, in /proc: nothing is asked of the server itself. proc(5) */
 import { readdirSync, readFileSync } from 'node:fs';
-import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** One look at a process and all that it started. */

@@ -185,11 +185,21 @@ export const dup = (fd: number): number => check('fcntl', libc.fcntl(fd, F_DUPFD
 
 /**
  * Has calls on a socket that is standard input block. Node makes it non-blocking when first it is asked for
- * `process.stdin`, and a service might ask at any moment: so that is done here, and undone for good.
+ * `process.stdin`, and a service might ask at any moment: that is undone at once then.
  */
 export function blockOnStandardInput(): void {
-  void process.stdin;
   setBlocking(0, true);
+  const { get } = Object.getOwnPropertyDescriptor(process, 'stdin') ?? {};
+  if (get === undefined) return;
+  Object.defineProperty(process, 'stdin', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      const stdin = get.call(process);
+      setBlocking(0, true);
+      return stdin;
+    },
+  });
 }
 
 /** O_NONBLOCK belongs to the open socket, so it changes for everybody who shares it. */

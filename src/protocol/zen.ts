@@ -1,4 +1,5 @@
 /** The chapter's service: three questions from the Zen of Python, and an error for any other. */
+/// <reference types="node" preserve="true" />
 import type { Service } from './service.ts';
 
 export const aphorisms = {

@@ -1,8 +1,18 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask, NetClient } from '../support/clients.ts';
 import { Process } from '../support/processes.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,7 +25,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
 
   beforeAll(() => {
     const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
-    // `prepack` builds first.
+    // `prepare` builds first.
     execFileSync('npm', ['pack', '--pack-destination', folder], { cwd: root, env, stdio: 'pipe' });
     const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
     packed = execFileSync('tar', ['tzf', join(folder, tarball!)], { encoding: 'utf8' }).split('\n');
@@ -74,5 +84,165 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     if (process.geteuid?.() === 0)
       expect(stderr).toMatch(/\[MONDO_ROOT\] Warning: Serving as root/);
     else expect(stderr).toBe('');
+  });
+
+  it('starts workers from few files, and with none of what Node need not load for them', async () => {
+    const service = join(folder, 'loaded.mjs');
+    writeFileSync(
+      service,
+      `const heavy = ['child_process', 'worker_threads', 'net', 'crypto', 'stream', 'module'];
+       const names = () => process.moduleLoadList.map((name) => name.replace('NativeModule ', ''));
+       const loaded = () => names().filter((name) => heavy.includes(name)).join(' ');
+       export default {
+         delimiter: '?',
+         answer: () => process.argv[1].split('/dist/')[1] + ' ' + loaded() + '.',
+       };`,
+    );
+    const words = ['serve', 'epoll', '127.0.0.1', '-p', '0', '--service', service];
+    await using server = new Process(process.execPath, [join(installed, 'bin', 'mondo'), ...words]);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const client = await NetClient.connect({
+      family: 'IPv4',
+      host: '127.0.0.1',
+      port: Number(port),
+    });
+    expect(await ask(client, 'What?', 19)).toBe('bundled/worker.js .');
+    await client.close();
+    server.child.kill('SIGTERM');
+    expect((await server.ended()).code).toBe(0);
+  });
+
+  it('traces the lines of a page', async () => {
+    const command = join(installed, 'bin', 'mondo');
+    const words = ['trace', 'single', '127.0.0.1', '-p', '0'];
+    await using traced = new Process(process.execPath, [command, ...words]);
+    const [, port] = await traced.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const question = ['--ask', 'Simple is better than?'];
+    await using client = new Process(process.execPath, [
+      ...[command, 'client', '127.0.0.1', '-p', port!],
+      ...question,
+    ]);
+    expect((await client.ended()).stdout).toContain('Complex.');
+    await traced.printed(/blocking\.js\(\d+\)/);
+    await traced.printed(/conversation\.js\(\d+\)/);
+    traced.child.kill('SIGINT');
+    expect((await traced.ended()).code).toBe(0);
+  });
+
+  it('prints its version without the rest of the command, and with it where it cannot be written', async () => {
+    const command = join(installed, 'bin', 'mondo');
+    await using version = new Process(process.execPath, [command, '--version']);
+    const { stdout } = await version.ended();
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    await using broken = new Process('sh', [
+      '-c',
+      `'${process.execPath}' '${command}' --version >/dev/full`,
+    ]);
+    const { code, stderr } = await broken.ended();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^mondo: Cannot write to standard output: .*\n$/);
+  });
+
+  it('has types that a strict program compiles against, which names no types itself', () => {
+    const program = mkdtempSync(join(folder, 'consumer-'));
+    mkdirSync(join(program, 'node_modules'));
+    symlinkSync(installed, join(program, 'node_modules', 'mondo'));
+    writeFileSync(join(program, 'package.json'), '{ "type": "module" }');
+    writeFileSync(
+      join(program, 'program.ts'),
+      `import { connect, eventText, runLoad, serve, type ServerEvent, type Service } from 'mondo';
+       import zen from 'mondo/zen';
+       const service: Service = { delimiter: '?', answer: (question: string) => question };
+       const server = await serve({ architecture: 'callback', port: 0, service }, (event: ServerEvent) => {
+         eventText(event);
+       });
+       const client = await connect('127.0.0.1', server.port);
+       export const answer: string = await client.ask('How long?');
+       export const all = [zen, runLoad] as const;`,
+    );
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--preserveSymlinks'];
+    const compiler = join(root, 'node_modules', '.bin', 'tsc');
+    const { stdout, status } = spawnSync(compiler, [...options, 'program.ts'], {
+      cwd: program,
+      encoding: 'utf8',
+    });
+    expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
+  });
+
+  describe('bundled into a program', () => {
+    const entry = join(folder, 'bundle-me.mjs');
+    beforeAll(() =>
+      writeFileSync(
+        entry,
+        `import { serve } from 'mondo';
+         const services = { callback: { delimiter: '?', answer: (question) => question } };
+         const architecture = process.argv[2];
+         const server = await serve({ architecture, port: 0, service: services[architecture] })
+           .catch((error) => console.log(error.message));
+         console.log(server?.architecture);
+         await server?.close();`,
+      ),
+    );
+
+    it('serves an object, and says in one line that it cannot start workers', async () => {
+      const file = join(folder, 'bundle', 'program.mjs');
+      const made = await rolldown({ input: entry, platform: 'node', checks: { eval: false } });
+      await made.write({ file, format: 'esm', codeSplitting: false });
+      await using alone = new Process(process.execPath, [file, 'callback']);
+      expect((await alone.ended()).stdout).toBe('callback\n');
+      await using workers = new Process(process.execPath, [file, 'epoll']);
+      expect((await workers.ended()).stdout).toMatch(
+        /^Cannot start a worker: ".*" is not there; leave mondo out of your bundle .*\nundefined\n$/,
+      );
+    });
+
+    it('says in CommonJS, as it is loaded, that it must not be', async () => {
+      const file = join(folder, 'bundle', 'program.cjs');
+      const program = join(folder, 'in-commonjs.mjs');
+      writeFileSync(program, `import { serve } from 'mondo'; console.log(serve);`);
+      const made = await rolldown({
+        input: program,
+        platform: 'node',
+        checks: { eval: false },
+        // As esbuild has it; rolldown would make something of it.
+        transform: { define: { 'import.meta': '{}' } },
+      });
+      await made.write({ file, format: 'cjs', codeSplitting: false });
+      await using loaded = new Process(process.execPath, [file]);
+      expect((await loaded.ended()).stderr).toContain(
+        'Error: Cannot load mondo from a bundle in CommonJS; leave it out of your bundle',
+      );
+    });
+  });
+});
+
+describe('a folder that was not built', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mondo-unbuilt-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeAll(() => {
+    for (const name of ['bin', 'tools', 'package.json'])
+      cpSync(join(root, name), join(folder, name), { recursive: true });
+  });
+  const prepare = (from: string) =>
+    spawnSync(process.execPath, [join(folder, 'tools', 'prepare.cjs')], {
+      env: { ...process.env, INIT_CWD: from },
+      encoding: 'utf8',
+    });
+
+  it('becomes no package of another project, and says what to do', () => {
+    const { status, stderr } = prepare(tmpdir());
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^mondo: Cannot build the package in .*; run npm ci there, .*\n$/);
+  });
+
+  it('may be without what builds it where it is used itself', () => {
+    expect(prepare(folder)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  });
+
+  it('says so as a command', async () => {
+    await using command = new Process(process.execPath, [join(folder, 'bin', 'mondo'), 'serve']);
+    const { code, stderr } = await command.ended();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^mondo: Cannot start: .* is not there, .*; run npm ci .*\n$/);
   });
 });

@@ -1,5 +1,5 @@
 /** `mondo trace` on real runs: the shape of what each architecture does is told, whatever its times. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -253,6 +253,33 @@ test("the account is told at its very moment: after the call that it follows fro
   expect(times[0]).toBeGreaterThan(accepted.end);
   expect(times[1]).toBeLessThan(closing.t);
   expect(events[1]).toMatchObject({ peer, worker: 0 });
+});
+
+test('only the user of the workers may write into the pipe that they tell through', async () => {
+  const users = process.getuid?.() === 0 ? [undefined, 'nobody'] : [undefined];
+  for (const user of users) {
+    const serving = { architecture: 'single', port: 0, ...(user === undefined ? {} : { user }) };
+    const threads: number[] = [];
+    const tracer = await startTrace(
+      serving,
+      { lines: false },
+      { record: (tid, { kind }) => void (kind === 'thread' && threads.push(tid)), event() {} },
+    );
+    try {
+      await until('the worker to tell', () => threads.length > 0);
+      const [name] = pipes();
+      const { uid, mode } = statSync(join(tmpdir(), name!, 'pipe'));
+      const allowed = (mode & 0o777).toString(8);
+      const owner = user === undefined ? process.geteuid!() : 65_534;
+      expect({ user, uid, allowed }).toEqual({
+        user,
+        uid: owner,
+        allowed: user === undefined ? '600' : '200',
+      });
+    } finally {
+      await tracer.close();
+    }
+  }
 });
 
 test("a service's own lines are told, from its own file", async () => {

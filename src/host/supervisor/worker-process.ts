@@ -1,21 +1,44 @@
 /** A worker process as its supervisor has it: how it is started, and what is known of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { compileCacheFolder } from '../../../bin/compile-cache.js';
 import type { WorkerEvent } from '../../worker/contract.ts';
 import { ServeError } from '../errors.ts';
 import type { Identity } from '../identity.ts';
+import { ownFile } from '../own-file.ts';
 import type { Plan } from '../plan.ts';
 import { scarcityOf } from '../scarcity.ts';
 import { eventReader, type Stamped, type StartEvent } from '../worker/journal.ts';
 import type { WorkerConfig } from '../worker/worker-config.ts';
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
-const workerFile = new URL(`../worker/worker${extension}`, import.meta.url);
+const modules = `../worker/worker${extension}`;
+/** The same in few files, which is quicker to load. In a checkout there is none. */
+const bundle = '../../bundled/worker.js';
+const hasBundle = existsSync(new URL(bundle, import.meta.url));
+let isWatched = false;
 
-/** Where Node keeps compiled code by default; with it a worker starts in a third of the time. */
-const compileCache = join(tmpdir(), 'node-compile-cache');
+/** Makes workers load module by module, for an observer that knows them by their modules. @returns undoes that */
+export function loadModuleByModule(): () => void {
+  isWatched = true;
+  return () => {
+    isWatched = false;
+  };
+}
+
+const workerFile = (): string =>
+  ownFile(hasBundle && !isWatched ? bundle : modules, import.meta.url, 'start a worker');
+
+/** Without types to blank out and code to compile, a worker of a checkout starts in a third of the time. */
+const compileCache = compileCacheFolder();
+
+/** What is kept of compiled code is executed, so no user writes what another one reads. */
+function environmentFor(identity: Identity | undefined): NodeJS.ProcessEnv {
+  const isOther = identity !== undefined && identity.uid !== process.geteuid?.();
+  if (isOther) return { ...process.env, NODE_COMPILE_CACHE: undefined };
+  return { NODE_COMPILE_CACHE: compileCache, ...process.env };
+}
 
 /** What is the way out where a process cannot be started for want of something. */
 const remedies: Readonly<Record<string, string>> = {
@@ -92,9 +115,9 @@ export function spawnWorker(
   failed: (error: ServeError) => void,
 ): ChildProcess | undefined {
   try {
-    const child = spawn(process.execPath, [workerFile.pathname, JSON.stringify(config)], {
+    const child = spawn(process.execPath, [workerFile(), JSON.stringify(config)], {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...inherited],
-      env: { NODE_COMPILE_CACHE: compileCache, ...process.env },
+      env: environmentFor(identity),
       ...identity,
     });
     // Of most failures Node tells with an event, and then there may be no journal: child.stdio is undefined.
@@ -103,7 +126,7 @@ export function spawnWorker(
     child.on('error', () => {});
     return child.pid === undefined ? undefined : child;
   } catch (error) {
-    setImmediate(failed, startError(error as Error));
+    setImmediate(failed, error instanceof ServeError ? error : startError(error as Error));
     return undefined;
   }
 }

@@ -74,14 +74,15 @@ export const sharedAdmission = (
     { ...parts, memory, tickets, count, pid: process.pid, parent: rules.parent },
   );
 
-/** The door of a server that is this process alone. */
+/** The door of a server that is this process alone. @param seed of the hashes of addresses */
 export function ownAdmission(
   rules: Omit<Rules, 'processes'>,
   count: (refusal: Refusal) => void,
   { descriptors, tickets }: Door,
+  seed = randomSeed(),
 ): Admission {
   const memory = new Int32Array(ADMISSION_WORDS);
-  prepareAdmission(memory, randomSeed());
+  prepareAdmission(memory, seed);
   return new Admission(
     { ...rules, processes: 1, descriptors },
     { ...parts, memory, tickets, count, pid: process.pid, parent: 0 },
@@ -94,6 +95,8 @@ export const noAdmission = (): Admission =>
     { limits: noLimits, whenFull: { policy: 'wait' }, dryRun: false },
     () => {},
     NO_DOOR,
+    // Nothing is counted by address. A random one would load all of node:crypto, a third of a start.
+    [0, 0],
   );
 const NO_DOOR: Door = { descriptors: UNBOUNDED, tickets: undefined };
 

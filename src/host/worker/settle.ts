@@ -3,7 +3,7 @@
  * the promise is made in a thread with a loop of its own, and the serving thread sleeps until it is
  * settled. It costs a thread, and on an own loop holds up everyone; `answer` beside it avoids both.
  */
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Answer } from '../../protocol/service.ts';
 import type { Settle } from '../../protocol/speaker.ts';
 
@@ -31,28 +31,43 @@ export function createSettler(
   readonly settle: Settle;
   close(): void;
 } {
-  const posted = new Int32Array(new SharedArrayBuffer(4));
-  const { port1, port2 } = new MessageChannel();
-  port1.unref();
-  let thread: Worker | undefined;
+  let settler: ReturnType<typeof start> | undefined;
   return {
     settle(question) {
-      if (thread === undefined) {
-        const workerData: SettlerData = { url, port: port2, posted, hasJournal };
-        const file = new URL(`./settler${extension}`, import.meta.url);
-        thread = new Worker(file, { workerData, transferList: [port2], name: 'settler' });
-        thread.unref();
-      }
+      settler ??= start(url, hasJournal);
+      const { port, posted, receive } = settler;
       const before = Atomics.load(posted, 0);
-      port1.postMessage(question);
+      port.postMessage(question);
       while (Atomics.load(posted, 0) === before) Atomics.wait(posted, 0, before);
-      const settled: Settled = receiveMessageOnPort(port1)!.message;
+      const settled: Settled = receive();
       if ('error' in settled) throw settled.error;
       return settled.answer;
     },
     close() {
-      port1.close();
-      void thread?.terminate();
+      settler?.port.close();
+      void settler?.thread.terminate();
     },
+  };
+}
+
+function start(url: string, hasJournal: boolean) {
+  // Few services need it, and every worker would pay for the module.
+  const threads = process.getBuiltinModule('node:worker_threads');
+  const posted = new Int32Array(new SharedArrayBuffer(4));
+  const { port1, port2 } = new threads.MessageChannel();
+  port1.unref();
+  const workerData: SettlerData = { url, port: port2, posted, hasJournal };
+  const file = new URL(`./settler${extension}`, import.meta.url);
+  const thread: Worker = new threads.Worker(file, {
+    workerData,
+    transferList: [port2],
+    name: 'settler',
+  });
+  thread.unref();
+  return {
+    thread,
+    port: port1,
+    posted,
+    receive: () => threads.receiveMessageOnPort(port1)!.message,
   };
 }

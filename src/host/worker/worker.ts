@@ -3,8 +3,8 @@
  * runs no JavaScript while it sleeps in the kernel; with several, the main thread only starts and
  * stops the others.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { Worker } from 'node:worker_threads';
+import type { ChildProcess } from 'node:child_process';
+import type { Worker } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
 import { tellGone } from '../../drivers/blocking/ready-processes.ts';
 import { ThreadCache } from '../../drivers/blocking/thread-cache.ts';
@@ -36,6 +36,10 @@ import {
   SCOREBOARD_FD,
   type WorkerConfig,
 } from './worker-config.ts';
+
+/** Neither module is loaded before it is used: each costs a start a tenth of what Node itself takes. */
+const threading = () => process.getBuiltinModule('node:worker_threads');
+const forking = () => process.getBuiltinModule('node:child_process');
 
 /** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
 const WAKE_AGAIN = 10;
@@ -93,6 +97,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
 
   function startThread(listener: number, task?: Task): void {
     const data: ThreadData = { config, listener, door, counters, ...(task ? { task } : {}) };
+    const { Worker } = threading();
     const thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
       workerData: data,
       name: `${config.architecture}${task ? ' assistant' : ''}`,
@@ -128,9 +133,13 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       assistant: bids === undefined ? {} : { bids: { id: bids.id, once: bids.once } },
     };
     const inherited = bids === undefined ? [] : [LISTENER_FD, bids.bid, bids.report];
-    const child = spawn(process.execPath, [import.meta.filename, JSON.stringify(assistantConfig)], {
-      stdio: [socket ?? 'ignore', 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD, ...inherited],
-    });
+    const child = forking().spawn(
+      process.execPath,
+      [import.meta.filename, JSON.stringify(assistantConfig)],
+      {
+        stdio: [socket ?? 'ignore', 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD, ...inherited],
+      },
+    );
     processes.add(child);
     if (bids !== undefined) close(bids.bid);
     const left = () => {

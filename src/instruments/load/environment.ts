@@ -1,11 +1,8 @@
 /** Where a run took place. */
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
+import { version } from '../../host/version.ts';
 import type { Environment } from './result.ts';
-
-const { version } = JSON.parse(
-  readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
 
 function numberIn(file: string, pattern: RegExp): number | null {
   try {
@@ -23,7 +20,7 @@ export const environmentOf = (engine: Environment['engine']): Environment => ({
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
   cores: cpus().length,
   node: process.version,
-  mondo: version,
+  mondo: version(),
   engine,
   descriptorLimit: numberIn('/proc/self/limits', /^Max open files\s+(\d+)/m),
   somaxconn: numberIn('/proc/sys/net/core/somaxconn', /(\d+)/),

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { ServeError } from '../../host/errors.ts';
 import { resolveAddress } from '../../host/listen.ts';
+import { ownFile } from '../../host/own-file.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
 import { whyNoUring } from '../../os/uring.ts';
 import type { AskerData } from './asker-thread.ts';
@@ -83,10 +84,8 @@ function drive(
   onBegan: (began: Began) => void,
 ): Promise<{ readonly began: Began; readonly ended: Ended }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ began: Began; ended: Ended }>();
-  const thread = new Worker(new URL(`./asker-thread${extension}`, import.meta.url), {
-    workerData,
-    name: 'asker',
-  });
+  const file = ownFile(`./asker-thread${extension}`, import.meta.url, 'drive load');
+  const thread = new Worker(file, { workerData, name: 'asker' });
   let began: Began | undefined;
   let ended: Ended | undefined;
   thread.on('message', (told: Told) => {

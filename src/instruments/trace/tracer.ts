@@ -1,6 +1,7 @@
 /** Starts a server whose workers tell what they do, and hears them. */
 import {
   chmodSync,
+  chownSync,
   closeSync,
   constants,
   existsSync,
@@ -14,10 +15,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServeError } from '../../host/errors.ts';
+import { type Identity, identityOf } from '../../host/identity.ts';
 import type { ServeOptions } from '../../host/plan.ts';
 import { serve } from '../../host/serve.ts';
 import type { Server } from '../../host/server.ts';
 import type { ServerEvent } from '../../host/server-event.ts';
+import { loadModuleByModule } from '../../host/supervisor/worker-process.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
 import { makeFifo } from '../../os/fifo.ts';
 import { PROBE, type ProbeConfig, recordReader, type TraceRecord } from './records.ts';
@@ -83,7 +86,7 @@ export async function startTrace(
       `Cannot tell lines by "${path}": there is no such file; name a file or folder, seen from where you are`,
     );
   }
-  const { folder, pipe } = makePipe();
+  const { folder, pipe } = makePipe(identityOf(options.user, options.group));
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
   // As long as somebody has it open to write, there is no end of it.
   const writing = openSync(pipe, 'w');
@@ -106,6 +109,7 @@ export async function startTrace(
     ],
   };
   const before = { [PROBE]: process.env[PROBE], NODE_OPTIONS: process.env.NODE_OPTIONS };
+  const loadAsBefore = loadModuleByModule();
   process.env[PROBE] = JSON.stringify(config);
   // Blanking out types is an experiment to Node, which says so in each thread.
   const importing = `--import ${probeUrl} --disable-warning=ExperimentalWarning`;
@@ -134,6 +138,7 @@ export async function startTrace(
   socket.setEncoding('utf8').on('data', heard);
 
   function tidyUp(): void {
+    loadAsBefore();
     for (const [name, value] of Object.entries(before)) {
       if (value === undefined) delete process.env[name];
       else process.env[name] = value;
@@ -163,15 +168,21 @@ export async function startTrace(
 }
 
 /** @throws ServeError where the temporary folder has no room for it */
-function makePipe(): { readonly folder: string; readonly pipe: string } {
+function makePipe(identity: Identity | undefined): {
+  readonly folder: string;
+  readonly pipe: string;
+} {
   let folder: string | undefined;
   try {
     folder = mkdtempSync(join(tmpdir(), pipePrefix(process.pid)));
     const pipe = join(folder, 'pipe');
-    makeFifo(pipe, 0o622);
-    // Workers may be of another user, who may write but not read; the umask has taken that away.
-    chmodSync(pipe, 0o622);
-    chmodSync(folder, 0o711);
+    makeFifo(pipe, 0o600);
+    // Whoever writes there is believed: only the user of the workers may, and may not read.
+    if (identity !== undefined) {
+      chmodSync(pipe, 0o200);
+      chownSync(pipe, identity.uid, identity.gid);
+      chmodSync(folder, 0o711);
+    }
     return { folder, pipe };
   } catch (error) {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
