@@ -1,13 +1,19 @@
 /** Closing a server more than once, with deadlines of every kind: the end only ever comes nearer. */
-import { connect } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf } from '../support/kernel.ts';
+import { isRefused } from '../support/serve-command.ts';
 import { Serving, variants } from '../support/serving.ts';
-import { FOREVER, MS, PATIENCE, until, within } from '../support/until.ts';
+import { FOREVER, inTime, MS, PATIENCE, until, within } from '../support/until.ts';
+
+vi.setConfig({ maxConcurrency: 12 });
 
 const BEAUTIFUL = 'Beautiful is better than?';
+/** Time to kill a process before its answer is due. */
+const THINK = 3000 * MS;
+
 const never: ServeOptions = { think: FOREVER, thinkHow: 'defer' };
 const inProcess: ServeOptions = {
   architecture: 'callback',
@@ -21,14 +27,7 @@ const kinds: readonly (readonly [string, ServeOptions])[] = [
   ['a server in this process', inProcess],
 ];
 
-const isRefused = (port: number) =>
-  new Promise<boolean>((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(false)).on('error', () => resolve(true));
-    socket.on('connect', () => socket.destroy());
-  });
-
-describe.each(kinds)('%s', (_, options) => {
+describe.concurrent.each(kinds)('%s', (_, options) => {
   /** With a client that is owed an answer which never comes. */
   async function owing() {
     const serving = await Serving.start(options);
@@ -63,13 +62,14 @@ describe.each(kinds)('%s', (_, options) => {
   });
 });
 
-describe('whoever is cut off is counted once', () => {
+describe.concurrent('whoever is cut off is counted once', () => {
   /** So many clients that are owed an answer which never comes. */
-  async function owing(options: ServeOptions, count: number) {
+  async function owing(options: ServeOptions, count: number, beat = () => {}) {
     const serving = await Serving.start({ ...never, ...options });
     const clients: NetClient[] = [];
     for (let i = 0; i < count; i++) {
       const client = await NetClient.connect(serving.address);
+      if (i === 0) beat();
       await client.send(BEAUTIFUL);
       await serving.expectReceived(client.peer);
       clients.push(client);
@@ -79,13 +79,21 @@ describe('whoever is cut off is counted once', () => {
   const opened = (serving: Serving) =>
     serving.server.workers().reduce((sum, { open }) => sum + open, 0);
 
-  it.each(variants.filter(({ capacity }) => capacity > 2))('as $title stops', async ({
+  it.each(variants)('as $title stops, and is told a second time with a nearer end', async ({
     options,
+    capacity,
   }) => {
-    const { serving, clients } = await owing(options, 3);
-    await within(PATIENCE, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 3 });
-    for (const client of clients) await client.close();
+    const count = Math.min(3, capacity);
+    const { serving, clients } = await owing(options, count);
+    const closed = serving.server.close({ deadline: FOREVER });
+    await nextTurn();
+    void serving.server.close({ deadline: 100 * MS });
+    await within(PATIENCE, 'the end of the server', closed);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: count });
+    for (const client of clients) {
+      expect(await client.rest()).toBe('');
+      await client.close();
+    }
   });
 
   it.each([
@@ -116,15 +124,17 @@ describe('whoever is cut off is counted once', () => {
   it.each([
     { architecture: 'inetd' },
     { architecture: 'socketserver', mixin: 'forking' },
-  ] as const)('as one of the processes of $architecture is killed that is leaving', async (options) => {
-    const { serving, clients } = await owing({ ...options, think: 3000 * MS }, 2);
-    const closed = serving.server.close({ deadline: FOREVER });
-    await until('the listener to be closed', () => isRefused(serving.server.port));
-    process.kill(descendantsOf(serving.server.pids[0]!)[0]!, 'SIGKILL');
-    await within(PATIENCE, 'the end of the server', closed);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 1 });
-    for (const client of clients) await client.close();
-  });
+  ] as const)('as one of the processes of $architecture is killed that is leaving', (options) =>
+    inTime(THINK, async (beat) => {
+      const { serving, clients } = await owing({ ...options, think: THINK }, 2, beat);
+      const closed = serving.server.close({ deadline: FOREVER });
+      await until('the listener to be closed', () => isRefused(serving.server.port));
+      process.kill(descendantsOf(serving.server.pids[0]!)[0]!, 'SIGKILL');
+      beat();
+      await within(PATIENCE, 'the end of the server', closed);
+      expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 1 });
+      for (const client of clients) await client.close();
+    }));
 
   it.each([
     'epoll',
@@ -144,7 +154,7 @@ describe('whoever is cut off is counted once', () => {
   });
 });
 
-describe.each([
+describe.concurrent.each([
   ['epoll', { architecture: 'epoll' }],
   [
     'a server in this process',
