@@ -121,30 +121,6 @@ describe('select', () => {
   });
 });
 
-describe('ten thousand connections on one thread', () => {
-  const CROWD = 10_000;
-  it.each(['epoll', 'uring'])('%s serves one among them', async (architecture) => {
-    // The clients take as many descriptors again, in a process of their own.
-    const hold = `const { connect } = require('node:net');
-        let n = 0;
-        const next = () => {
-          const s = connect({ port: PORT, host: '127.0.0.1', localAddress: '127.0.0.' + (1 + n % 4) });
-          s.on('connect', () => (++n === ${CROWD} ? console.log('all') : next()));
-          s.on('error', (e) => { console.error(e.message); process.exit(1); });
-        };
-        for (let i = 0; i < 1; i++) next();`;
-    await using served = await started({ architecture });
-    const program = hold.replace('PORT', String(served.server.port));
-    await using crowd = new Process(process.execPath, ['-e', program]);
-    await until('the crowd', () => /all/.test(crowd.stdout) || !crowd.isRunning, 25_000);
-    expect(crowd.stderr).toBe('');
-    await until('all accepted', () => served.count('accepted') === CROWD, 10_000);
-    const [row] = served.server.workers();
-    expect(row).toMatchObject({ open: CROWD });
-    expect(await served.ask('Beautiful is better than?')).toBe('Ugly.');
-  }, 60_000);
-});
-
 describe.runIf(hasProgram('strace', 'strace'))('where io_uring is switched off', () => {
   const withoutUring = (...words: string[]) =>
     new Process('strace', [

@@ -8,31 +8,35 @@ import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { dial } from '../../src/os/dialing.ts';
 import { reset } from '../../src/os/socket.ts';
 import { acceptedAt, descendantsOf } from '../support/kernel.ts';
+import { shared } from '../support/shared.ts';
 import { PATIENCE, steady, until, within } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
 const BUSY = 'Error: server is busy.\n';
 
-/** Where each has room for some conversations at once, so that it is the door that decides. */
-const variants: readonly ServeOptions[] = [
+/** Where each has room for some conversations at once, so that it is the door that decides; each way to accept first. */
+const ways: readonly ServeOptions[] = [
   { architecture: 'threaded', threads: 3, processes: 2 },
-  { architecture: 'prefork', processes: 6 },
   { architecture: 'queued', threads: 6 },
   { architecture: 'socketserver' },
   { architecture: 'socketserver', mixin: 'forking' },
   { architecture: 'inetd' },
   { architecture: 'epoll', processes: 2 },
+  { architecture: 'generator', processes: 2 },
+  { architecture: 'uring', processes: 2 },
+  { architecture: 'callback', processes: 2 },
+  { architecture: 'coroutine' },
+];
+const variants: readonly ServeOptions[] = [
+  ...ways,
+  { architecture: 'prefork', processes: 6 },
   { architecture: 'poll', threads: 2 },
   { architecture: 'select' },
-  { architecture: 'generator', processes: 2 },
   { architecture: 'asyncore' },
   { architecture: 'epoll', processes: 2, exclusive: true },
-  { architecture: 'uring', processes: 2 },
   { architecture: 'uring' },
-  { architecture: 'callback', processes: 2 },
   { architecture: 'callback', threads: 2 },
-  { architecture: 'coroutine' },
 ];
 const titleOf = (options: ServeOptions) =>
   Object.entries(options)
@@ -120,6 +124,12 @@ async function started(options: ServeOptions) {
         return (await one.isServed()) && one;
       });
     },
+    /** All leave, and what they have been told is forgotten. */
+    async clear(): Promise<void> {
+      await Promise.all(guests.splice(0).map((one) => one.leave()));
+      await until('all to have left', () => server.workers().every(({ open }) => open === 0));
+      events.length = 0;
+    },
     async [Symbol.asyncDispose](): Promise<void> {
       for (const one of guests) one.socket.destroy();
       await within(PATIENCE, 'the server to close', server.close());
@@ -127,9 +137,28 @@ async function started(options: ServeOptions) {
   };
 }
 
+/** How many a full server has. */
+const FULL = 3;
+
 describe.concurrent.each(
   variants.map((options) => [titleOf(options), options] as const),
 )('%s', (_, options) => {
+  /** One test after the other on one server, each with nobody there. */
+  const serverWith = (limits: ServeOptions['limits']) => {
+    const turn = shared(() => started({ ...options, limits: limits! }), true);
+    return (test: (served: Awaited<ReturnType<typeof started>>) => Promise<void>) =>
+      turn(async (served) => {
+        await served.clear();
+        await test(served);
+      });
+  };
+  const full = serverWith({ connections: FULL });
+  const known = serverWith({
+    ...{ allow: ['127.0.0.0/29'], deny: ['127.0.0.2', '::/0'] },
+    connectionsPerAddress: 2,
+  });
+  const rated = serverWith({ acceptsPerSecond: 2 });
+
   it('lets in as many as the limit, over all its threads and processes', async () => {
     const limits = { connections: 3 };
     await using served = await started({ ...options, limits, whenFull: 'busy' });
@@ -150,127 +179,129 @@ describe.concurrent.each(
     expect(tooLate.received).toBe(BUSY);
   });
 
-  it('has who comes then wait, and serves them when there is room', async () => {
-    await using served = await started({ ...options, limits: { connections: 2 } });
-    const [first, second] = await served.crowd(2);
-    const waiting = [served.guest(), served.guest('127.0.0.2')];
-    const answers = waiting.map((guest) => guest.isServed());
-    let count = 0;
-    for (const answer of answers)
-      answer.then(
-        () => count++,
-        () => {},
+  it('has who comes then wait, and serves them when there is room', () =>
+    full(async (served) => {
+      const [first, second, third] = await served.crowd(3);
+      const waiting = [served.guest(), served.guest('127.0.0.2')];
+      const answers = waiting.map((guest) => guest.isServed());
+      let count = 0;
+      for (const answer of answers)
+        answer.then(
+          () => count++,
+          () => {},
+        );
+      // As long as those who are in need for three questions each, nobody else is served.
+      for (let i = 0; i < 3; i++) {
+        expect(await first!.isServed()).toBe(true);
+        expect(await second!.isServed()).toBe(true);
+        expect(await third!.isServed()).toBe(true);
+      }
+      expect(count).toBe(0);
+      await first!.leave();
+      await until('one to be served', () => count === 1);
+      await second!.leave();
+      expect(await Promise.all(answers)).toEqual([true, true]);
+      expect(served.refusals()).toEqual([]);
+    }));
+
+  it('never has more than the limit, whatever burst comes to the threads and processes of it', () =>
+    full(async (served) => {
+      const { pids, port } = served.server;
+      // All of them are in the queue before anybody is accepted.
+      for (const pid of pids) process.kill(pid, 'SIGSTOP');
+      const burst = Array.from({ length: 40 }, () => served.guest());
+      await Promise.all(burst.map(({ socket }) => once(socket, 'connect')));
+      for (const pid of pids) process.kill(pid, 'SIGCONT');
+      let [inside, most, answered] = [0, 0, 0];
+      const { promise: leaving, resolve: leave } = Promise.withResolvers<void>();
+      const visits = burst.map(async (guest) => {
+        expect(await guest.isServed()).toBe(true);
+        most = Math.max(most, ++inside);
+        answered++;
+        await leaving;
+        inside--;
+        await guest.leave();
+      });
+      const all = Promise.all(visits);
+      // What failed first is told, and not what that ends.
+      all.catch(() => {});
+      await until('as many as may to be served', () => answered === FULL);
+      expect(await steady('the number of those accepted', () => acceptedAt(port).length)).toBe(
+        FULL,
       );
-    // As long as those who are in need for three questions each, nobody else is served.
-    for (let i = 0; i < 3; i++) {
-      expect(await first!.isServed()).toBe(true);
-      expect(await second!.isServed()).toBe(true);
-    }
-    expect(count).toBe(0);
-    await first!.leave();
-    await until('one to be served', () => count === 1);
-    await second!.leave();
-    expect(await Promise.all(answers)).toEqual([true, true]);
-    expect(served.refusals()).toEqual([]);
-  });
+      leave();
+      await all;
+      expect(most).toBe(FULL);
+      expect(served.refusals()).toEqual([]);
+    }));
 
-  it('never has more than the limit, whatever burst comes to the threads and processes of it', async () => {
-    const connections = 3;
-    await using served = await started({ ...options, limits: { connections } });
-    const { pids, port } = served.server;
-    // All of them are in the queue before anybody is accepted.
-    for (const pid of pids) process.kill(pid, 'SIGSTOP');
-    const burst = Array.from({ length: 40 }, () => served.guest());
-    await Promise.all(burst.map(({ socket }) => once(socket, 'connect')));
-    for (const pid of pids) process.kill(pid, 'SIGCONT');
-    let [inside, most, answered] = [0, 0, 0];
-    const { promise: leaving, resolve: leave } = Promise.withResolvers<void>();
-    const visits = burst.map(async (guest) => {
-      expect(await guest.isServed()).toBe(true);
-      most = Math.max(most, ++inside);
-      answered++;
-      await leaving;
-      inside--;
-      await guest.leave();
-    });
-    const all = Promise.all(visits);
-    // What failed first is told, and not what that ends.
-    all.catch(() => {});
-    await until('as many as may to be served', () => answered === connections);
-    expect(await steady('the number of those accepted', () => acceptedAt(port).length)).toBe(
-      connections,
-    );
-    leave();
-    await all;
-    expect(most).toBe(connections);
-    expect(served.refusals()).toEqual([]);
-  });
+  it('limits the connections of an address, and nobody else', () =>
+    known(async (served) => {
+      const [first] = await served.crowd(2);
+      for (let i = 0; i < 3; i++) {
+        const greedy = served.guest();
+        expect(await greedy.isServed()).toBe(false);
+        expect(greedy.received).toBe('');
+      }
+      await served.crowd(2, '127.0.0.3');
+      await until('the account', () => served.refusals().length === 3);
+      expect(new Set(served.refusals())).toEqual(new Set(['127.0.0.1 connections-per-address']));
+      await first!.leave();
+      await served.letIn();
+      expect(await served.guest().isServed()).toBe(false);
+    }));
 
-  it('limits the connections of an address, and nobody else', async () => {
-    const limits = { connectionsPerAddress: 2 };
-    await using served = await started({ ...options, limits });
-    const [first] = await served.crowd(2);
-    for (let i = 0; i < 3; i++) {
-      const greedy = served.guest();
-      expect(await greedy.isServed()).toBe(false);
-      expect(greedy.received).toBe('');
-    }
-    await served.crowd(2, '127.0.0.3');
-    await until('the account', () => served.refusals().length === 3);
-    expect(new Set(served.refusals())).toEqual(new Set(['127.0.0.1 connections-per-address']));
-    await first!.leave();
-    await served.letIn();
-    expect(await served.guest().isServed()).toBe(false);
-  });
+  it('limits how often an address comes', () =>
+    rated(async (served) => {
+      const outcomes: boolean[] = [];
+      const since = performance.now();
+      for (let i = 0; i < 6; i++) {
+        const guest = served.guest();
+        outcomes.push(await guest.isServed());
+        await guest.leave();
+      }
+      const seconds = (performance.now() - since) / 1000;
+      const came = outcomes.filter(Boolean).length;
+      expect(came).toBeGreaterThanOrEqual(2);
+      expect(came).toBeLessThanOrEqual(2 + seconds * 2 + 1);
+      expect(await served.guest('127.0.0.4').isServed()).toBe(true);
+      await until('the account', () => served.refusals().length === 6 - came);
+      await served.letIn();
+    }));
 
-  it('limits how often an address comes', async () => {
-    const limits = { acceptsPerSecond: 2 };
-    await using served = await started({ ...options, limits });
-    const outcomes: boolean[] = [];
-    const since = performance.now();
-    for (let i = 0; i < 6; i++) {
-      const guest = served.guest();
-      outcomes.push(await guest.isServed());
-      await guest.leave();
-    }
-    const seconds = (performance.now() - since) / 1000;
-    const came = outcomes.filter(Boolean).length;
-    expect(came).toBeGreaterThanOrEqual(2);
-    expect(came).toBeLessThanOrEqual(2 + seconds * 2 + 1);
-    expect(await served.guest('127.0.0.4').isServed()).toBe(true);
-    await until('the account', () => served.refusals().length === 6 - came);
-    await served.letIn();
-  });
+  it('limits how often those come who reset before they are taken', () =>
+    rated(async (served) => {
+      const address = { family: 'IPv4', host: '127.0.0.1', port: served.server.port } as const;
+      const since = performance.now();
+      for (let i = 0; i < 60; i++) reset(dial(address, { from: '127.0.0.5' }));
+      await served.letIn('127.0.0.6');
+      const seconds = (performance.now() - since) / 1000;
+      const others = served.accepted().filter((peer) => peer !== '127.0.0.6');
+      expect(others.length).toBeLessThanOrEqual(2 + seconds * 2 + 1);
+    }));
 
-  it('limits how often those come who reset before they are taken', async () => {
-    await using served = await started({ ...options, limits: { acceptsPerSecond: 2 } });
-    const address = { family: 'IPv4', host: '127.0.0.1', port: served.server.port } as const;
-    const since = performance.now();
-    for (let i = 0; i < 60; i++) reset(dial(address, { from: '127.0.0.5' }));
-    await served.letIn('127.0.0.6');
-    const seconds = (performance.now() - since) / 1000;
-    const others = served.accepted().filter((peer) => peer !== '127.0.0.6');
-    expect(others.length).toBeLessThanOrEqual(2 + seconds * 2 + 1);
-  });
+  it('lets in who is allowed and not denied', () =>
+    known(async (served) => {
+      const outcome = async (from: string) => {
+        const guest = served.guest(from);
+        const isServed = await guest.isServed();
+        if (!isServed) expect(guest.received).toBe('');
+        return isServed;
+      };
+      // Nobody of that address was here before.
+      expect(await outcome('127.0.0.4')).toBe(true);
+      expect(await outcome('127.0.0.2')).toBe(false);
+      expect(await outcome('127.0.0.7')).toBe(true);
+      expect(await outcome('127.0.0.8')).toBe(false);
+      expect(served.server.counts()).toMatchObject({ allow: 1, deny: 1 });
+      await until('the account', () => served.refusals().length === 2);
+      expect(served.refusals()).toEqual(['127.0.0.2 deny', '127.0.0.8 allow']);
+    }));
+});
 
-  it('lets in who is allowed and not denied', async () => {
-    const limits = { allow: ['127.0.0.0/29'], deny: ['127.0.0.2', '::/0'] };
-    await using served = await started({ ...options, limits, whenFull: 'busy' });
-    const outcome = async (from: string) => {
-      const guest = served.guest(from);
-      const isServed = await guest.isServed();
-      if (!isServed) expect(guest.received).toBe('');
-      return isServed;
-    };
-    expect(await outcome('127.0.0.1')).toBe(true);
-    expect(await outcome('127.0.0.2')).toBe(false);
-    expect(await outcome('127.0.0.7')).toBe(true);
-    expect(await outcome('127.0.0.8')).toBe(false);
-    expect(served.server.counts()).toEqual({ allow: 1, deny: 1 });
-    await until('the account', () => served.refusals().length === 2);
-    expect(served.refusals()).toEqual(['127.0.0.2 deny', '127.0.0.8 allow']);
-  });
-
+describe.concurrent.each(
+  ways.map((options) => [titleOf(options), options] as const),
+)('%s', (_, options) => {
   it('resets who comes then, if told so', async () => {
     await using served = await started({
       ...options,

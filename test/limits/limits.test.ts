@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { LARGE } from '../support/services/large.ts';
 import { BIG, GREETING } from '../support/services/talker.ts';
+import { shared } from '../support/shared.ts';
 import { inTime, MS, steady, until } from '../support/until.ts';
 
 // They wait most of their time.
@@ -32,7 +33,7 @@ const IDLE = 600 * MS;
 const QUESTION_TIME = 1200 * MS;
 const ANSWER_TIME = 300 * MS;
 
-const AGE = 400 * MS;
+const AGE = 600 * MS;
 
 /** Of limits that are only counted. */
 const SHORT = 100 * MS;
@@ -48,11 +49,14 @@ async function started(options: ServeOptions) {
     server,
     limited: () => endings().map(({ limit }) => limit),
     endings,
-    /** The limit that ends this client. */
+    /** The limit that ends this client; what else ends it is an error. */
     async limitOf(socket: Socket): Promise<string> {
       if (socket.connecting) await once(socket, 'connect');
       const peer = `127.0.0.1:${socket.localPort}`;
-      return until('the limit', () => endings().find((one) => one.peer === peer)?.limit);
+      const event = await until('the end', () =>
+        events.find((one) => 'peer' in one && one.peer === peer && one.type !== 'accepted'),
+      );
+      return event.type === 'limited' ? event.limit : JSON.stringify(event);
     },
     connect(onData: (data: string) => void = () => {}): Socket {
       const socket = connect(server.port, '127.0.0.1');
@@ -73,49 +77,53 @@ async function started(options: ServeOptions) {
 type Served = Awaited<ReturnType<typeof started>>;
 
 /**
- * A server for several tests, started for the first of them, and at its end with all in its counts that its
- * journal has. They come one after the other if it serves one client at a time.
+ * A server for several tests, which has at its end all in its counts that its journal has. They come one after the
+ * other if it serves one client at a time.
  */
-function shared(options: ServeOptions, isOne: boolean) {
-  let starting: Promise<Served> | undefined;
-  let last: Promise<unknown> = Promise.resolve();
-  afterAll(async () => {
-    const served = await starting;
-    const counts: Record<string, number> = {};
-    for (const event of served?.endings() ?? []) {
-      counts[event.limit] = (counts[event.limit] ?? 0) + 1;
-      const number = expect.any(Number);
-      expect(event).toMatchObject({ at: number, pid: number, tid: number, worker: number });
-    }
-    expect(served?.server.counts()).toEqual(counts);
-    await served?.[Symbol.asyncDispose]();
-  });
-  return async (test: (served: Served) => Promise<void>): Promise<void> => {
-    starting ??= started(options);
-    const served = await starting;
-    const own: Socket[] = [];
-    const connect: Served['connect'] = (onData) => {
-      const socket = served.connect(onData);
-      own.push(socket);
-      return socket;
+function sharedServer(options: ServeOptions, isOne: boolean) {
+  const start = async (): Promise<Served> => {
+    const served = await started(options);
+    return {
+      ...served,
+      async [Symbol.asyncDispose]() {
+        const counts: Record<string, number> = {};
+        for (const event of served.endings()) {
+          counts[event.limit] = (counts[event.limit] ?? 0) + 1;
+          const number = expect.any(Number);
+          expect(event).toMatchObject({ at: number, pid: number, tid: number, worker: number });
+        }
+        expect(served.server.counts()).toEqual(counts);
+        await served[Symbol.asyncDispose]();
+      },
     };
-    const turn = isOne ? last : Promise.resolve();
-    const run = turn.then(async () => {
+  };
+  const turn = shared(start, isOne);
+  return (test: (served: Served) => Promise<void>) =>
+    turn(async (served) => {
+      const own: Socket[] = [];
+      const connect: Served['connect'] = (onData) => {
+        const socket = served.connect(onData);
+        own.push(socket);
+        return socket;
+      };
       try {
         await test({ ...served, connect });
       } finally {
         for (const socket of own) socket.destroy();
       }
     });
-    last = run.catch(() => {});
-    await run;
-  };
 }
 
 /** Resolves when so many ms have gone by: for what is not to happen meanwhile. */
 function passed(ms: number): Promise<true> {
   const due = performance.now() + ms;
   return until('time to pass', () => performance.now() >= due);
+}
+
+/** Waits for the connection. It may be there, for the server, from this beat on. */
+async function arrival(client: Socket, beat: () => void): Promise<void> {
+  beat();
+  await once(client, 'connect');
 }
 
 /** Waits for an answer, and no longer than the connection is there. */
@@ -205,12 +213,15 @@ describe.concurrent.each(variants)('$architecture', (options) => {
   const slower = { think: 20 * MS, thinkHow: 'defer' } as const;
   const wordy = new URL('../support/services/wordy.ts', import.meta.url);
 
-  const timed = shared({ ...options, limits: times }, isOne);
-  const takes = shared(
+  const timed = sharedServer({ ...options, limits: times }, isOne);
+  const takes = sharedServer(
     { ...options, service: talker, limits: { answerTime: ANSWER_TIME, questions: 250 } },
     isOne,
   );
-  const aged = shared({ ...options, service: talker, limits: { age: AGE, answerTime: 0 } }, isOne);
+  const aged = sharedServer(
+    { ...options, service: talker, limits: { age: AGE, answerTime: 0 } },
+    isOne,
+  );
 
   it('ends who is silent, and serves whoever waited for it', () =>
     timed(async (served) => {
@@ -224,11 +235,11 @@ describe.concurrent.each(variants)('$architecture', (options) => {
 
       await inTime(IDLE, async (beat) => {
         let answer = '';
-        beat();
         const honest = served.connect((data) => {
           answer += data;
         });
-        honest.write('Simple is better than?', beat);
+        await arrival(honest, beat);
+        honest.write('Simple is better than?');
         await answered(honest, () => answer === 'Complex.');
         honest.destroy();
       });
@@ -241,6 +252,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
         const client = served.connect((data) => {
           answers += data;
         });
+        await arrival(client, beat);
         const over = performance.now() + IDLE * 2.5;
         for (let i = 1; performance.now() < over; i++) {
           beat();
@@ -258,6 +270,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
         const since = performance.now();
         const dripping = served.connect();
         const limit = served.limitOf(dripping);
+        await arrival(dripping, beat);
         const drip = setInterval(() => {
           beat();
           dripping.write('x');
@@ -279,6 +292,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
           answers += data;
         });
         const limit = served.limitOf(client);
+        await arrival(client, beat);
         client.write(beginning);
         const over = performance.now() + QUESTION_TIME * 1.5;
         for (let i = 1; performance.now() < over; i++) {
@@ -294,15 +308,19 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     ));
 
   it('ends a question without an end', () =>
-    timed(async (served) => {
-      const client = served.connect();
-      const limit = served.limitOf(client);
-      client.write('x'.repeat(600));
-      await new Promise((resolve) => client.write('x'.repeat(300), resolve));
-      client.write('x'.repeat(200));
-      await closed(client);
-      expect(await limit).toBe('question-size');
-    }));
+    timed((served) =>
+      inTime(IDLE, async (beat) => {
+        const client = served.connect();
+        const limit = served.limitOf(client);
+        await arrival(client, beat);
+        client.write('x'.repeat(600));
+        await new Promise((resolve) => client.write('x'.repeat(300), resolve));
+        client.write('x'.repeat(200));
+        beat();
+        await closed(client);
+        expect(await limit).toBe('question-size');
+      }),
+    ));
 
   it('does not count for a question how long the answers before it took', async () => {
     await using served = await started({
@@ -378,7 +396,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
 
   it('ends who is old, though it asks on and on', () =>
     aged((served) =>
-      inTime(AGE, async (beat) => {
+      inTime(AGE / 3, async (beat) => {
         let answers = '';
         const since = performance.now();
         const client: Socket = served.connect((data) => {
@@ -387,6 +405,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
           client.write('count?');
         });
         const limit = served.limitOf(client);
+        await arrival(client, beat);
         await closed(client);
         beat();
         expect(performance.now() - since).toBeGreaterThanOrEqual(AGE * 0.98);
