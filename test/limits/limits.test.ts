@@ -239,6 +239,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
           answer += data;
         });
         await arrival(honest, beat);
+        beat();
         honest.write('Simple is better than?');
         await answered(honest, () => answer === 'Complex.');
         honest.destroy();
@@ -293,6 +294,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
         });
         const limit = served.limitOf(client);
         await arrival(client, beat);
+        beat();
         client.write(beginning);
         const over = performance.now() + QUESTION_TIME * 1.5;
         for (let i = 1; performance.now() < over; i++) {
@@ -313,6 +315,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
         const client = served.connect();
         const limit = served.limitOf(client);
         await arrival(client, beat);
+        beat();
         client.write('x'.repeat(600));
         await new Promise((resolve) => client.write('x'.repeat(300), resolve));
         client.write('x'.repeat(200));
