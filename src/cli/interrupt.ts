@@ -75,8 +75,12 @@ function endBy(signal: NodeJS.Signals): void {
  * behind.
  *
  * @param server gives the server that a second signal ends; as long as there is none, it ends this process
+ * @param outlives true for an error of standard output with which the server serves on
  */
-export function listenForInterrupt(server: () => Server | undefined): Interruption {
+export function listenForInterrupt(
+  server: () => Server | undefined,
+  outlives: (error: NodeJS.ErrnoException) => boolean = () => false,
+): Interruption {
   const again = () => {
     const current = server();
     // Its service is still being loaded, and may be for ever: the workers end with this process.
@@ -84,6 +88,8 @@ export function listenForInterrupt(server: () => Server | undefined): Interrupti
     void current.close({ deadline: 0 });
   };
   const interruption = onInterrupt({ again });
-  process.stdout.on('error', interruption.interrupt);
+  process.stdout.on('error', (error) => {
+    if (!outlives(error)) interruption.interrupt();
+  });
   return interruption;
 }

@@ -1,6 +1,5 @@
 /** `mondo serve`: a server in the foreground, its account on standard output. */
 import { Console } from 'node:console';
-import { closeSync, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
 import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
@@ -9,8 +8,12 @@ import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
 import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
+import { hasTerminal, isInForeground } from './terminal.ts';
 
 const { pid } = process;
+
+/** Interval between looks whether the shell has moved the server to the foreground or background, in ms. */
+const LOOK = 1000;
 
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
@@ -30,7 +33,17 @@ export async function serveCommand(
     if (isStartedByInetd()) return serveStandardInput(options);
   }
   let server: Server | undefined;
-  const interruption = listenForInterrupt(() => server);
+  // Once the terminal is gone, the kernel no longer says who was in its foreground.
+  let isForeground = isInForeground();
+  if (hasTerminal()) {
+    setInterval(() => {
+      if (hasTerminal()) isForeground = isInForeground();
+    }, LOOK).unref();
+  }
+  const interruption = listenForInterrupt(
+    () => server,
+    ({ code }) => code === 'EIO' && !isForeground,
+  );
   const restart = () =>
     server!.restart().catch((error: Error) => {
       // The log tells of it, except for a server in this process.
@@ -38,8 +51,8 @@ export async function serveCommand(
     });
   let isRestartDue = false;
   process.on('SIGHUP', () => {
-    // The terminal was closed; without one, or with one that is still there, somebody wants a restart.
-    if (process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
+    // The terminal was closed. In the background, or with a terminal that is still there, this asks for a restart.
+    if (isForeground && process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
     else if (server === undefined) isRestartDue = true;
     else void restart();
   });
@@ -101,15 +114,6 @@ function tableOf(rows: readonly object[]): string {
   });
   new Console({ stdout }).table(rows);
   return table;
-}
-
-function hasTerminal(): boolean {
-  try {
-    closeSync(openSync('/dev/tty', 'r'));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** What to try next, where somebody sits at the terminal. */
