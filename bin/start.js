@@ -32,4 +32,9 @@ function start() {
   return import(pathToFileURL(source).href);
 }
 
-if (!printedVersion()) start();
+if (!printedVersion()) {
+  // Before anything is loaded: unhandled, SIGUSR1 opens Node's debugger, and the others end a server that starts.
+  process.on('SIGUSR1', () => {}).on('SIGUSR2', () => {});
+  if (process.argv[2] === 'serve') process.on('SIGHUP', () => {});
+  start();
+}

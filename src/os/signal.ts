@@ -34,11 +34,14 @@ export const threadId = (): number => libc.gettid();
 
 /**
  * Ctrl-C and a closed terminal reach every process of it, and systemd sends SIGTERM to every process of a
- * service: only the supervisor is to act on them. SIGTTOU would stop whoever prints from a group of its own.
+ * service: only the supervisor acts on them. `kill -USR2` is for the supervisor too, and may reach every process of a
+ * name or group. SIGUSR1 would open Node's debugger. SIGTTOU would stop a process that prints from a group of its own.
  */
 export function leaveSignalsToSupervisor(): void {
-  const { SIGINT, SIGHUP, SIGTERM, SIGTTOU } = constants.signals;
-  for (const signal of [SIGINT, SIGHUP, SIGTERM, SIGTTOU]) handle(signal, SIG_IGN);
+  const { SIGINT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGTTOU } = constants.signals;
+  for (const signal of [SIGINT, SIGHUP, SIGTERM, SIGUSR1, SIGUSR2, SIGTTOU]) {
+    handle(signal, SIG_IGN);
+  }
 }
 
 /** However the parent ends, the kernel sends this process a signal then. prctl(2) */

@@ -35,6 +35,12 @@ const LONGEST_WAIT = 5000;
 /** How long a worker may take to serve, in ms, and how much longer for each that starts beside it: they share processors. */
 const START_TIME = 30_000;
 const START_SHARE = 500;
+/** How many processes in one place may be killed from outside while they start, before the start fails. */
+const MOST_KILLED = 5;
+/** Signals by which a process ends for a fault of its own. */
+const OWN_FAULTS: ReadonlySet<string> = new Set([
+  ...['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP', 'SIGXCPU'],
+]);
 
 export class Supervisor {
   readonly #plan: Plan;
@@ -43,7 +49,8 @@ export class Supervisor {
   readonly #scoreboardFd = createSharedMemory('mondo-scoreboard', SCOREBOARD_SIZE);
   readonly #scoreboard = new Scoreboard(mapSharedMemory(this.#scoreboardFd, SCOREBOARD_SIZE));
   readonly #workers = new Set<WorkerProcess>();
-  readonly #replacements = new Set<NodeJS.Timeout>();
+  /** Each with who waits for it, if it is to be among the first of its generation. */
+  readonly #replacements = new Map<NodeJS.Timeout, Starting | undefined>();
   /** How often in a row each worker died young. */
   readonly #deaths: number[] = [];
   readonly address: SocketAddress;
@@ -255,7 +262,7 @@ export class Supervisor {
     const starting: Promise<void>[] = [];
     for (let index = 0; index < this.#plan.processes; index++) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      this.#startWorker(index, generation, { ready: resolve, failed: reject });
+      this.#startWorker(index, generation, { killed: 0, ready: resolve, failed: reject });
       starting.push(promise);
     }
     await Promise.all(starting);
@@ -282,6 +289,7 @@ export class Supervisor {
       startedAt: Date.now(),
       unready: this.#isCrew ? 1 : threads,
       isServing: false,
+      hasFailed: false,
       isGone: false,
       starting,
       late: setTimeout(() => this.#isLate(worker), this.#startTime),
@@ -315,10 +323,12 @@ export class Supervisor {
   }
 
   /** Whatever it waits for, nobody is to wait with it. */
-  #isLate({ starting, killing, child }: WorkerProcess): void {
+  #isLate(worker: WorkerProcess): void {
+    const { starting, killing, child } = worker;
     if (killing !== undefined) return;
     const text = `Cannot start a worker: it does not serve after ${this.#startTime} ms; see what ${nameOf(this.#service)} waits for while it is loaded`;
     if (starting !== undefined) {
+      worker.hasFailed = true;
       starting.failed(new ServeError('failed', text));
       return;
     }
@@ -336,6 +346,7 @@ export class Supervisor {
       worker.starting?.ready();
       worker.starting = undefined;
     } else if (event.type === 'fatal') {
+      worker.hasFailed = true;
       // Whoever waits for it is told by the rejection.
       if (worker.starting !== undefined) {
         worker.starting.failed(new ServeError('failed', event.text));
@@ -344,10 +355,14 @@ export class Supervisor {
       }
     } else {
       if (event.type === 'warning' && this.#wasWarned(event.text, event.at)) return;
-      const told = { ...event, worker: worker.index };
-      if (this.#isListening) this.#deliver?.(told);
-      else this.#early.push(told);
+      this.#tell({ ...event, worker: worker.index });
     }
+  }
+
+  /** Events that come before `listening` are kept until it has been told. */
+  #tell(event: ServerEvent): void {
+    if (this.#isListening) this.#deliver?.(event);
+    else this.#early.push(event);
   }
 
   #wasWarned(text: string, at: number): boolean {
@@ -369,16 +384,18 @@ export class Supervisor {
     dropHolder(this.#scoreboard.admission, pid);
     if (this.#isCrew && worker.killing !== undefined) this.#farewell.wake();
     const how = signal === null ? `exit code ${code}` : signal;
-    worker.starting?.failed(
-      new ServeError('failed', `Cannot start a worker: it ended with ${how}`),
-    );
-    if (worker.killing !== undefined) this.#tellLost(worker, how, lost);
-    // Of one that was to be among the first of its generation, whoever waits for it is told.
-    if (worker.starting !== undefined || worker.killing !== undefined) return;
-    if (this.#closing !== undefined) return;
-    const delay = this.#replace(index, generation, Date.now() - worker.startedAt < SHORT_LIFE);
-    // Last: whoever hears of it may close the server, or throw.
-    this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
+    const { starting, killing } = worker;
+    const mayReplace = killing === undefined && this.#closing === undefined;
+    if (killing !== undefined) this.#tellLost(worker, how, lost);
+    if (starting !== undefined && !(mayReplace && wasKilledFromOutside(worker, signal))) {
+      starting.failed(new ServeError('failed', `Cannot start a worker: it ended with ${how}`));
+      return;
+    }
+    if (!mayReplace) return;
+    const isYoung = Date.now() - worker.startedAt < SHORT_LIFE;
+    const delay = this.#replace(index, generation, isYoung, starting);
+    // Last: a listener may close the server, or throw.
+    this.#tell({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
   }
 
   /** Whoever was to leave in peace did not. As the server stops they are counted among those that were cut off. */
@@ -389,15 +406,15 @@ export class Supervisor {
   }
 
   /** Starts another in the place of a worker; returns after how many ms. */
-  #replace(index: number, generation: number, diedYoung: boolean): number {
+  #replace(index: number, generation: number, diedYoung: boolean, starting?: Starting): number {
     const deaths = diedYoung ? (this.#deaths[index] ?? 0) + 1 : 0;
     this.#deaths[index] = deaths;
     const delay = deaths === 0 ? 0 : Math.min(LONGEST_WAIT, 50 * 2 ** deaths);
     const replacement = setTimeout(() => {
       this.#replacements.delete(replacement);
-      if (this.#living.has(generation)) this.#startWorker(index, generation);
+      if (this.#living.has(generation)) this.#startWorker(index, generation, starting);
     }, delay);
-    this.#replacements.add(replacement);
+    this.#replacements.set(replacement, starting);
     return delay;
   }
 
@@ -426,7 +443,10 @@ export class Supervisor {
   }
 
   async #stop(drain: number): Promise<void> {
-    for (const replacement of this.#replacements) clearTimeout(replacement);
+    for (const [replacement, starting] of this.#replacements) {
+      clearTimeout(replacement);
+      starting?.failed(stopping());
+    }
     this.#replacements.clear();
     const accepted = this.read().map((row) => row.accepted);
     const before = this.#scoreboard.departed;
@@ -462,6 +482,12 @@ export class Supervisor {
   get #isCrew(): boolean {
     return this.#plan.traits.arrangement === 'crew';
   }
+}
+
+/** True if another process has killed a worker that was starting, and not too many in its place before it. */
+function wasKilledFromOutside(worker: WorkerProcess, signal: string | null): boolean {
+  if (signal === null || OWN_FAULTS.has(signal) || worker.hasFailed) return false;
+  return ++worker.starting!.killed <= MOST_KILLED;
 }
 
 const stopping = () => new ServeError('failed', 'Cannot restart: the server is stopping');

@@ -6,6 +6,7 @@ import { compileCacheFolder } from '../../../bin/compile-cache.js';
 import type { WorkerEvent } from '../../worker/contract.ts';
 import { ServeError } from '../errors.ts';
 import type { Identity } from '../identity.ts';
+import { NO_DEBUGGER } from '../no-debugger.ts';
 import { ownFile } from '../own-file.ts';
 import type { Plan } from '../plan.ts';
 import { scarcityOf } from '../scarcity.ts';
@@ -60,6 +61,8 @@ export interface WorkerProcess {
   unready: number;
   /** Whether it has said that it serves, with one of its threads at least. */
   isServing: boolean;
+  /** True once it has said why it cannot go on. */
+  hasFailed: boolean;
   /** True if it has ended itself, and only others are left of it. */
   isGone: boolean;
   /** Whoever waits for it to serve, until it does. */
@@ -75,6 +78,8 @@ export interface WorkerProcess {
 
 /** Who waits for a worker to serve. */
 export interface Starting {
+  /** How many processes in this place were killed from outside before they served. */
+  killed: number;
   readonly ready: () => void;
   readonly failed: (error: ServeError) => void;
 }
@@ -115,7 +120,8 @@ export function spawnWorker(
   failed: (error: ServeError) => void,
 ): ChildProcess | undefined {
   try {
-    const child = spawn(process.execPath, [workerFile(), JSON.stringify(config)], {
+    const words = [...NO_DEBUGGER, workerFile(), JSON.stringify(config)];
+    const child = spawn(process.execPath, words, {
       stdio: ['ignore', 'inherit', 'inherit', 'pipe', ...inherited],
       env: environmentFor(identity),
       ...identity,

@@ -22,6 +22,7 @@ import {
 import { blockOnStandardInput, close, setBlocking } from '../../os/socket.ts';
 import type { Architecture, Task } from '../../worker/contract.ts';
 import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
+import { NO_DEBUGGER } from '../no-debugger.ts';
 import { scarcityOf } from '../scarcity.ts';
 import { type FromThread, newCounters, RUNNING, type ThreadData } from './assistants.ts';
 import { createContext } from './context.ts';
@@ -133,13 +134,10 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       assistant: bids === undefined ? {} : { bids: { id: bids.id, once: bids.once } },
     };
     const inherited = bids === undefined ? [] : [LISTENER_FD, bids.bid, bids.report];
-    const child = forking().spawn(
-      process.execPath,
-      [import.meta.filename, JSON.stringify(assistantConfig)],
-      {
-        stdio: [socket ?? 'ignore', 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD, ...inherited],
-      },
-    );
+    const words = [...NO_DEBUGGER, import.meta.filename, JSON.stringify(assistantConfig)];
+    const child = forking().spawn(process.execPath, words, {
+      stdio: [socket ?? 'ignore', 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD, ...inherited],
+    });
     processes.add(child);
     if (bids !== undefined) close(bids.bid);
     const left = () => {
@@ -207,7 +205,10 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
  */
 function lead(): void {
   leadGroup();
-  process.on('SIGUSR2', () => signalGroup(process.pid, 'SIGKILL'));
+  process.on('SIGUSR2', () => {
+    // Only the kernel's word counts: any other sender has the supervisor in mind.
+    if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
+  });
   signalWithParent('SIGUSR2');
 }
 
@@ -241,14 +242,15 @@ function isOutlived(): boolean {
 }
 
 const config: WorkerConfig = JSON.parse(process.argv[2]!);
+// Before it has a name by which signals may be sent to it.
+leaveSignalsToSupervisor();
+interruptible();
 process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;
 if (config.assistant === undefined) {
   // A worker must not outlive its supervisor.
   signalWithParent('SIGKILL');
   if (isOutlived()) process.exit();
 }
-leaveSignalsToSupervisor();
-interruptible();
 setBlocking(JOURNAL_FD, false);
 
 process.on('uncaughtException', crash);

@@ -32,7 +32,7 @@ process.on('message', (order: Order) => {
 });
 // Whoever started it is gone, and its workers go with it; Ctrl-C in a terminal is that one's to act on.
 process.on('disconnect', () => process.exit());
-process.on('SIGINT', () => {});
+process.on('SIGINT', () => {}).on('SIGUSR2', () => {});
 const cores = JSON.parse(process.argv[2]!) as number[];
 if (cores.length > 0) keepTo(cores);
 reply({ reply: 'ready' });

@@ -1,6 +1,7 @@
 /** Starts servers in a process of their own, so that the load's costs are none of theirs. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { NO_DEBUGGER } from '../../host/no-debugger.ts';
 import type { ServeOptions } from '../../host/plan.ts';
 import { killWithAll } from '../../os/processes.ts';
 import type { Order, Reply } from './keeper.ts';
@@ -58,7 +59,7 @@ export class Servers implements AsyncDisposable {
   async #fork(): Promise<ChildProcess> {
     const file = new URL(`./keeper${extension}`, import.meta.url);
     const child = fork(file, [JSON.stringify(this.#cores)], {
-      execArgv: [],
+      execArgv: [...NO_DEBUGGER],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#child = child;

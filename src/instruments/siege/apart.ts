@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { ServeError } from '../../host/errors.ts';
+import { NO_DEBUGGER } from '../../host/no-debugger.ts';
 import type { Order, Reply } from './attacker.ts';
 import type { Attack } from './attacks.ts';
 import type { Running, Target } from './hostile.ts';
@@ -23,7 +24,9 @@ export class Attacker implements AsyncDisposable {
     const file = new URL(`./attacker${extension}`, import.meta.url);
     const stdio: ['ignore', 'ignore', 'inherit', 'ipc'] = ['ignore', 'ignore', 'inherit', 'ipc'];
     // Detached: Ctrl-C in a terminal would reach it too, and end it before it could say otherwise.
-    const attacker = new Attacker(fork(file, { execArgv: [], stdio, detached: true }));
+    const attacker = new Attacker(
+      fork(file, { execArgv: [...NO_DEBUGGER], stdio, detached: true }),
+    );
     await attacker.#answered('ready');
     return attacker;
   }

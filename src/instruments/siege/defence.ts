@@ -1,6 +1,7 @@
 /** Starts the process of a server under siege, and hears of it. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { NO_DEBUGGER } from '../../host/no-debugger.ts';
 import { killWithAll } from '../../os/processes.ts';
 import type { Account, Message, Orders } from './defender.ts';
 
@@ -26,7 +27,7 @@ export class Defence implements AsyncDisposable {
     const file = new URL(`./defender${extension}`, import.meta.url);
     const stdio: ['ignore', 'ignore', 'ignore', 'ipc'] = ['ignore', 'ignore', 'ignore', 'ipc'];
     // Detached: Ctrl-C in a terminal is not for the server, which is told to stop when it is to.
-    const options = { execArgv: [], stdio, detached: true };
+    const options = { execArgv: [...NO_DEBUGGER], stdio, detached: true };
     const defence = new Defence(fork(file, [JSON.stringify(orders)], options));
     const end = performance.now() + START;
     while (defence.#account === undefined) {

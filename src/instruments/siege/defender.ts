@@ -85,4 +85,5 @@ async function defend(): Promise<void> {
 
 // Whoever started it is gone: workers end with their supervisor.
 process.on('disconnect', () => process.exit());
+process.on('SIGUSR2', () => {});
 defend().catch((error: Error) => tell({ tell: 'failed', error: error.message }));
