@@ -1,8 +1,12 @@
 /**
- * Networks in CIDR notation, and which addresses are in them. An address is 16 bytes, as IPv6 has it;
- * an IPv4 address is `::ffff:` and its four, which is also how the kernel gives IPv4 peers of an IPv6
- * listener. IPv4 peers are in IPv4 networks only: `::/0` is everybody on IPv6. RFC 4291, RFC 4632
+ * Networks in CIDR notation, and which addresses are in them. An address is 16 bytes, as IPv6 has it; an IPv4 address
+ * is `::ffff:` and its four, which is also how the kernel gives IPv4 peers of an IPv6 listener. IPv4 peers are in IPv4
+ * networks only: `::/0` is everybody on IPv6. RFC 4291, RFC 4632
+ *
+ * Node decides what is an address. It does not match: its `BlockList` takes `::/0` for IPv4 peers too, and takes text,
+ * which would have to be made for each peer.
  */
+import { isIP, SocketAddress } from 'node:net';
 import { LimitError } from './errors.ts';
 
 export interface Network {
@@ -21,58 +25,27 @@ const isMapped = (address: Uint8Array): boolean => {
 
 /** The 16 bytes of an address in text; undefined if it is none. Without zones: those name interfaces. */
 export function parseAddress(text: string): Uint8Array | undefined {
-  return text.includes(':') ? parseIPv6(text) : parseIPv4(text);
-}
-
-function parseIPv4(text: string): Uint8Array | undefined {
-  const parts = text.split('.');
-  // A leading zero means octal to some and nothing to others.
-  if (parts.length !== 4 || !parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part)))
-    return undefined;
-  const numbers = parts.map(Number);
-  if (numbers.some((number) => number > 255)) return undefined;
+  const family = isIP(text);
+  if (family === 0 || text.includes('%')) return undefined;
   const address = new Uint8Array(16);
-  address.fill(0xff, 10, 12);
-  address.set(numbers, 12);
-  return address;
-}
-
-function parseIPv6(text: string): Uint8Array | undefined {
-  // The longest there is has six groups and a dotted tail: 45 characters.
-  if (text.length > 45) return undefined;
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const isShort = halves.length === 2;
-  const front = groupsOf(halves[0]!, !isShort);
-  const back = isShort ? groupsOf(halves[1]!, true) : [];
-  if (front === undefined || back === undefined) return undefined;
-  const missing = 8 - front.length - back.length;
-  // The two colons stand for one group at least.
-  if (isShort ? missing < 1 : missing !== 0) return undefined;
-  const address = new Uint8Array(16);
-  const groups = [...front, ...new Array<number>(missing).fill(0), ...back];
-  for (const [i, group] of groups.entries()) {
-    address[i * 2] = group >> 8;
-    address[i * 2 + 1] = group & 0xff;
+  if (family === 4) {
+    address.fill(0xff, 10, 12);
+    address.set(text.split('.').map(Number), 12);
+    return address;
+  }
+  // The last four bytes may be dotted.
+  const hex = text.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, a, b, c, d) => `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`,
+  );
+  const [front = [], back = []] = hex.split('::').map((half) => half.split(':').filter(Boolean));
+  const zeroes = new Array<string>(8 - front.length - back.length).fill('0');
+  for (const [i, group] of [...front, ...zeroes, ...back].entries()) {
+    const value = Number.parseInt(group, 16);
+    address[i * 2] = value >> 8;
+    address[i * 2 + 1] = value & 0xff;
   }
   return address;
-}
-
-/** @param isLast whether the address ends here, where four bytes may be dotted */
-function groupsOf(text: string, isLast: boolean): number[] | undefined {
-  if (text === '') return [];
-  const groups: number[] = [];
-  const parts = text.split(':');
-  for (const [i, part] of parts.entries()) {
-    if (/^[\da-f]{1,4}$/i.test(part)) {
-      groups.push(Number.parseInt(part, 16));
-      continue;
-    }
-    const dotted = isLast && i === parts.length - 1 ? parseIPv4(part) : undefined;
-    if (dotted === undefined) return undefined;
-    groups.push((dotted[12]! << 8) | dotted[13]!, (dotted[14]! << 8) | dotted[15]!);
-  }
-  return groups;
 }
 
 /** `10.0.0.0/8`, `2001:db8::/32`, or one address. @throws LimitError */
@@ -114,11 +87,8 @@ function textOf(address: Uint8Array, isIPv4: boolean): string {
   const groups = Array.from({ length: 8 }, (_, i) =>
     ((address[i * 2]! << 8) | address[i * 2 + 1]!).toString(16),
   );
-  // The first of the longest runs of zeroes becomes two colons.
-  const runs = [...groups.join(':').matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].map(([run]) => run);
-  const longest = runs.sort((a, b) => b.length - a.length)[0];
-  const text = groups.join(':');
-  return longest === undefined ? text : text.replace(longest, '::').replace(/:{3,}/, '::');
+  // In the short form.
+  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
 }
 
 function isIn(address: Uint8Array, { address: first, bits }: Network, mapped: boolean): boolean {
