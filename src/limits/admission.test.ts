@@ -7,12 +7,12 @@ import {
   type AdmissionRules,
   dropHolder,
   dropHoldersOf,
-  openOf,
   prepareAdmission,
   type Refusal,
 } from './admission.ts';
 import { defaultLimits, type Limits, UNBOUNDED } from './limits.ts';
 import { parseAddress } from './networks.ts';
+import { openOf } from './places.ts';
 import { parseWhenFull } from './when-full.ts';
 
 interface Given extends Partial<Omit<AdmissionRules, 'limits' | 'whenFull'>> {
