@@ -18,6 +18,7 @@ export const queued: CrewArchitecture = {
   defeatedBy: 'as many silent clients as workers',
   arrangement: 'crew',
   assistants: 'threads',
+  pool: true,
   capacity: 'threads',
   threads: { default: 4, adjustable: true },
   processes: { default: 1, adjustable: false },

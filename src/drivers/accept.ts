@@ -1,5 +1,5 @@
 /** Accepting, as every architecture on system calls does it: what may go wrong there is not the page's business. */
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { BUSY, type Refusal } from '../limits/admission.ts';
 import { SystemError } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
@@ -70,6 +70,7 @@ export interface Accepted {
  * @param queued tells how many are waiting already where the peer will be put, for its account
  */
 export function acceptOne(worker: Worker, queued?: () => number): Accepted | undefined {
+  worker.ready();
   worker.row.state = 'accepting';
   if (worker.hasOwnListener && !worker.admission.hasRoomFor(PLENTY)) {
     // A place that is reserved here without a client is missing at the other listeners.
@@ -191,7 +192,9 @@ function keepSpare(): void {
 /** Without a descriptor nobody can be accepted, not even to be turned away: so one is given up for it. */
 function turnAwayNext(worker: Worker): void {
   if (spare < 0) return;
-  close(spare);
+  // As it was opened: in a thread, Node keeps account of it.
+  closeSync(spare);
+  spare = -1;
   try {
     // accept(2) looks for a descriptor first: that it failed does not say that anybody waits.
     const socket = isReadable(worker.listener) ? acceptNonblocking(worker.listener) : -1;

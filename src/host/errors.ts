@@ -3,9 +3,16 @@ export class ServeError extends Error {
   override name = 'ServeError';
   /** `usage`: what was asked for makes no sense; `failed`: it does, and could not be done. */
   readonly kind: 'usage' | 'failed';
+  /** What this machine, or the user as whom the workers serve, does not have. */
+  readonly lacks: 'io_uring' | undefined;
 
-  constructor(kind: 'usage' | 'failed', message: string, options?: ErrorOptions) {
+  constructor(
+    kind: 'usage' | 'failed',
+    message: string,
+    { lacks, ...options }: ErrorOptions & { readonly lacks?: 'io_uring' | undefined } = {},
+  ) {
     super(message, options);
     this.kind = kind;
+    this.lacks = lacks;
   }
 }

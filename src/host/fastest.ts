@@ -17,5 +17,11 @@ export function fastestArchitecture(): Choice {
   const whyNot = whyNoUring();
   return whyNot === undefined
     ? { name: 'uring', why: 'the fastest of all, and this kernel has io_uring' }
-    : { name: 'epoll', why: `the fastest but for uring, and as to io_uring, ${whyNot}` };
+    : withoutUring(whyNot);
 }
+
+/** The choice where the workers cannot have their rings, as some find out only when they start. */
+export const withoutUring = (why: string): Choice => ({
+  name: 'epoll',
+  why: `the fastest but for uring, and as to io_uring, ${why}`,
+});

@@ -100,6 +100,7 @@ export async function serveInProcess(
       });
       listens(addressOf(server.address()!));
     },
+    ready() {},
     // Its port would be free for others meanwhile.
     canPause: false,
     mostWaiting: waiting,

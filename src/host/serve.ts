@@ -9,6 +9,7 @@ import { serviceUrl, zenUrl } from './load-service.ts';
 import { architectureNamed, planOf, type ServeOptions } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
+import type { Supervisor } from './supervisor/supervisor.ts';
 import { requireSystemCalls } from './system-calls.ts';
 
 /**
@@ -57,13 +58,14 @@ export async function startServer(
   const given = options.service ?? zenUrl;
   const isObject = typeof given === 'object' && !(given instanceof URL);
   const service = isObject ? checkService(given, 'the given object') : serviceUrl(given);
-  const { name, why } = await choose(options.architecture, isObject);
+  const choice = await choose(options.architecture, isObject);
+  const { name, why } = choice;
   const traits = await loadTraits(name);
   const plan = planOf(traits, options);
-  if (why !== undefined) onEvent?.({ type: 'chose', architecture: name, why, at: Date.now() });
+  const deliver = onEvent && why !== undefined ? announcing(choice, onEvent) : onEvent;
   if (traits.arrangement === 'node' && (isObject || whyNoSystemCalls() !== undefined)) {
     const { serveInProcess } = await import('./in-process.ts');
-    return serveInProcess(plan, service, onEvent);
+    return serveInProcess(plan, service, deliver);
   }
   if (typeof service === 'object') {
     throw new ServeError(
@@ -72,24 +74,49 @@ export async function startServer(
     );
   }
   const { Supervisor } = await import('./supervisor/supervisor.ts');
-  const supervisor = await Supervisor.start(plan, service, onEvent);
-  return {
-    architecture: name,
-    address: supervisor.address,
-    where: supervisor.where,
-    port: supervisor.address.family === 'unix' ? 0 : supervisor.address.port,
-    get pids() {
-      return supervisor.pids;
-    },
-    workers: () => supervisor.read(),
-    counts: () => supervisor.counts,
-    get queued() {
-      return supervisor.queued;
-    },
-    restart: () => supervisor.restart(),
-    close: (closeOptions) => supervisor.close(closeOptions?.deadline),
+  try {
+    return serverOf(name, await Supervisor.start(plan, service, deliver));
+  } catch (error) {
+    if (!(error instanceof ServeError) || error.lacks !== 'io_uring') throw error;
+    // Only the workers find out: they may be another user's, and there are more rings than one.
+    if (why === undefined) throw cannotUseUring(error.message);
+    const { withoutUring } = await import('./fastest.ts');
+    const next = withoutUring(error.message);
+    const nextPlan = planOf(await loadTraits(next.name), options);
+    const nextDeliver = onEvent && announcing(next, onEvent);
+    return serverOf(next.name, await Supervisor.start(nextPlan, service, nextDeliver));
+  }
+}
+
+/** Says which architecture was chosen once it is sure: right before the server says that it listens. */
+function announcing(
+  { name, why }: { readonly name: ArchitectureName; readonly why?: string },
+  onEvent: (event: ServerEvent) => void,
+): (event: ServerEvent) => void {
+  return (event) => {
+    if (event.type === 'listening') {
+      onEvent({ type: 'chose', architecture: name, why: why!, at: Date.now() });
+    }
+    onEvent(event);
   };
 }
+
+const serverOf = (name: ArchitectureName, supervisor: Supervisor): Server => ({
+  architecture: name,
+  address: supervisor.address,
+  where: supervisor.where,
+  port: supervisor.address.family === 'unix' ? 0 : supervisor.address.port,
+  get pids() {
+    return supervisor.pids;
+  },
+  workers: () => supervisor.read(),
+  counts: () => supervisor.counts,
+  get queued() {
+    return supervisor.queued;
+  },
+  restart: () => supervisor.restart(),
+  close: (closeOptions) => supervisor.close(closeOptions?.deadline),
+});
 
 async function choose(
   wanted: string | undefined,
@@ -109,11 +136,14 @@ async function requireUring(): Promise<void> {
   const { whyNoUring } = await import('../os/uring.ts');
   const why = whyNoUring();
   if (why === undefined) return;
-  throw new ServeError(
+  throw cannotUseUring(why);
+}
+
+const cannotUseUring = (why: string) =>
+  new ServeError(
     'failed',
     `Cannot serve with io_uring: ${why}; the next fastest architecture is epoll`,
   );
-}
 
 async function loadTraits(name: ArchitectureName) {
   if (name !== 'callback' && name !== 'coroutine') {

@@ -97,7 +97,7 @@ const FIRST_BUFFERS = 128;
 const NO_BUFFER = 0xffff;
 
 /** The kernel has no io_uring, or not enough of it, or it is switched off here: the message is the reason. */
-class UringUnavailable extends Error {
+export class UringUnavailable extends Error {
   override name = 'UringUnavailable';
 }
 

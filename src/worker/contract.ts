@@ -29,6 +29,7 @@ export interface Traits {
   readonly arrangement: 'alone' | 'crew' | 'node';
   /** For `crew`: what the serving thread starts by default. Processes survive if their worker is killed. */
   readonly assistants?: 'threads' | 'processes';
+  readonly pool?: boolean;
   /** What a second client does while a silent one is connected: the trait that tests assert. */
   readonly capacity: 'one' | 'threads' | 'processes' | 'unbounded';
   /** Threads and processes unless told otherwise, and whether they may be told otherwise. */
@@ -47,6 +48,8 @@ export interface AloneArchitecture extends Traits {
 export interface CrewArchitecture extends Traits {
   readonly arrangement: 'crew';
   readonly assistants: 'threads' | 'processes';
+  /** True if the threads that `serve` starts are a pool, which is complete before the server counts as started. */
+  readonly pool?: boolean;
   serve(crew: Crew): void;
   /** What a thread or process runs that `serve` has started, with the task that it was given. */
   assist(worker: Assistant, task: Task): void;
@@ -116,6 +119,8 @@ interface Surroundings {
   /** True once this worker must accept no more clients, and leave. */
   readonly isLeaving: boolean;
   readonly options: PageOptions;
+  /** Drivers call it once all that serving needs is there, such as the ring or the selector. Later calls do nothing. */
+  ready(): void;
   /** A fresh conversation of the user's service. */
   conversation(): Conversation;
   /** The clients of this worker: their limits, the drain, and the account of each end. For drivers. */

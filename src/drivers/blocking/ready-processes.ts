@@ -81,6 +81,7 @@ export class ReadyProcesses {
     this.#reports = socketPair();
     setBlocking(this.#reports[0], false);
     this.#poll.register(this.#reports[0], READABLE);
+    worker.ready();
   }
 
   /** Sleeps until a client waits and a process is ready to accept it; false if it must be asked again. */

@@ -18,6 +18,7 @@ export function waitForClient(crew: Crew, poll: Poll): boolean {
 export function pollOfListener(crew: Crew): Poll {
   const poll = new Poll();
   poll.register(crew.listener, READABLE);
+  crew.ready();
   return poll;
 }
 

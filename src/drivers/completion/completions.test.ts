@@ -90,6 +90,7 @@ class SteppedServer {
     });
     const worker: Worker = {
       listener: this.listener,
+      ready() {},
       hasOwnListener: false,
       mostQueued: BACKLOG,
       get isLeaving() {

@@ -79,6 +79,7 @@ export class Completions implements Connections {
     this.#shared = worker.conversation();
     this.#accepting = new Accepting(worker, ring, acceptAll);
     this.#accepting.open();
+    worker.ready();
   }
 
   /**

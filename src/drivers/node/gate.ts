@@ -117,6 +117,7 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
 
   if (!worker.canPause || mayAccept()) await listener.open();
   else look();
+  worker.ready();
   row.state = 'waiting';
   // Of its turns Node tells nobody; that this one comes says that there are some.
   const beat = setInterval(() => (row.state = 'waiting'), worker.beat);

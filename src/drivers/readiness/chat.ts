@@ -38,6 +38,7 @@ export class LimitedServer extends Dispatcher {
     super(worker.listener);
     setBlocking(worker.listener, false);
     this.worker = worker;
+    worker.ready();
   }
 
   /** Without room, clients wait in the kernel's queue. */

@@ -25,6 +25,7 @@ export class CoroutineListener {
     this.#worker = worker;
     this.#scheduler = scheduler;
     setBlocking(worker.listener, false);
+    worker.ready();
   }
 
   /** What must be yielded before `accept`: until a client waits or, as long as there is no room for one, a short sleep. */

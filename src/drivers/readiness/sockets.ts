@@ -85,6 +85,7 @@ export class Sockets implements Connections {
     this.#watch = watch;
     setBlocking(worker.listener, false);
     this.#shared = worker.conversation();
+    worker.ready();
   }
 
   /** Sleeps in the selector. False once the worker has left; then every connection is closed. */

@@ -287,7 +287,7 @@ export class Supervisor {
       index,
       generation,
       startedAt: Date.now(),
-      unready: this.#isCrew ? 1 : threads,
+      unready: this.#threadsThatSay,
       isServing: false,
       hasFailed: false,
       isGone: false,
@@ -349,7 +349,7 @@ export class Supervisor {
       worker.hasFailed = true;
       // Whoever waits for it is told by the rejection.
       if (worker.starting !== undefined) {
-        worker.starting.failed(new ServeError('failed', event.text));
+        worker.starting.failed(new ServeError('failed', event.text, { lacks: event.lacks }));
       } else if (this.#isListening) {
         this.#deliver?.({ ...event, type: 'crashed', error: event.text });
       }
@@ -477,6 +477,13 @@ export class Supervisor {
     const left = this.#endsAt - performance.now();
     this.#scoreboard.stop(left);
     for (const worker of this.#workers) this.#farewell.tell(worker, left);
+  }
+
+  /** How many threads of a worker say that they serve. */
+  get #threadsThatSay(): number {
+    const { traits, threads } = this.#plan;
+    if (!this.#isCrew) return threads;
+    return traits.pool === true ? 1 + threads : 1;
   }
 
   get #isCrew(): boolean {

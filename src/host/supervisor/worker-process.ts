@@ -9,7 +9,7 @@ import type { Identity } from '../identity.ts';
 import { NO_DEBUGGER } from '../no-debugger.ts';
 import { ownFile } from '../own-file.ts';
 import type { Plan } from '../plan.ts';
-import { scarcityOf } from '../scarcity.ts';
+import { explained } from '../scarcity.ts';
 import { eventReader, type Stamped, type StartEvent } from '../worker/journal.ts';
 import type { WorkerConfig } from '../worker/worker-config.ts';
 
@@ -40,15 +40,6 @@ function environmentFor(identity: Identity | undefined): NodeJS.ProcessEnv {
   if (isOther) return { ...process.env, NODE_COMPILE_CACHE: undefined };
   return { NODE_COMPILE_CACHE: compileCache, ...process.env };
 }
-
-/** What is the way out where a process cannot be started for want of something. */
-const remedies: Readonly<Record<string, string>> = {
-  EMFILE:
-    'this process has no descriptor left: allow it more (ulimit -n), or start fewer processes',
-  ENFILE: 'the system has no descriptor left: allow it more (sysctl fs.file-max)',
-  EAGAIN: 'there may be no more processes: allow more (ulimit -u, pids.max), or start fewer',
-  ENOMEM: 'there is no memory left: start fewer processes',
-};
 
 /** A worker process, and what it has started: of a crew those may be there when it is gone. */
 export interface WorkerProcess {
@@ -137,13 +128,8 @@ export function spawnWorker(
   }
 }
 
-function startError(error: Error): ServeError {
-  const remedy = remedies[scarcityOf(error) ?? ''];
-  const text = `Cannot start a worker: ${error.message}`;
-  return new ServeError('failed', remedy === undefined ? text : `${text}; ${remedy}`, {
-    cause: error,
-  });
-}
+const startError = (error: Error) =>
+  new ServeError('failed', explained('Cannot start a worker', error), { cause: error });
 
 /** Has each event of a worker's journal told. */
 export function readJournal(

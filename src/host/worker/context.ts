@@ -24,7 +24,7 @@ import { loadService } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
-import { journalInto } from './journal.ts';
+import { journalInto, writeEvent } from './journal.ts';
 import { createSettler } from './settle.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
@@ -47,6 +47,7 @@ interface Parts {
   readonly clients: Clients;
   readonly admission: Admission;
   readonly conversation: () => Conversation;
+  readonly ready: () => void;
   readonly noteQueued: (depth: number) => void;
 }
 
@@ -60,6 +61,7 @@ class ServingWorker implements Worker {
   readonly clients: Clients;
   readonly admission: Admission;
   readonly conversation: () => Conversation;
+  readonly ready: () => void;
 
   constructor(parts: Parts) {
     this.listener = parts.listener;
@@ -71,6 +73,7 @@ class ServingWorker implements Worker {
     this.clients = parts.clients;
     this.admission = parts.admission;
     this.conversation = parts.conversation;
+    this.ready = parts.ready;
   }
 
   get isLeaving(): boolean {
@@ -184,6 +187,8 @@ export async function createContext(
     unsentOfAll: () => scoreboard.unsent(),
     release: (holds) => (isOnNode ? admission.exit(holds) : admission.leave(holds)),
   });
+  // Assistants serve a server that has started, except those of a pool: see thread.ts.
+  let isReady = isAssistant;
   const parts: Parts = {
     listener,
     hasOwnListener: config.reuseport,
@@ -194,6 +199,11 @@ export async function createContext(
     clients,
     admission,
     conversation,
+    ready() {
+      if (isReady) return;
+      isReady = true;
+      writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid });
+    },
     noteQueued(depth) {
       scoreboard.queued = depth;
     },

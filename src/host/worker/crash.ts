@@ -1,15 +1,16 @@
 /** The end of a worker process that cannot go on: whoever runs it is told why, and starts another. */
 import { threadId } from '../../os/signal.ts';
+import { explained, scarcityOf } from '../scarcity.ts';
 import { writeEvent } from './journal.ts';
 import { JOURNAL_FD } from './worker-config.ts';
 
 /** Our own bug, or a service that cannot be loaded or throws where nobody waits: the supervisor is told, and this process ends. */
 export function crash(error: unknown): void {
-  const text =
-    error instanceof Error && error.name === 'ServiceError' ? error.message : stackOf(error);
+  const lacksUring = error instanceof Error && error.name === 'UringUnavailable';
   writeEvent(JOURNAL_FD, {
     type: 'fatal',
-    text,
+    text: textOf(error),
+    ...(lacksUring ? { lacks: 'io_uring' } : {}),
     at: Date.now(),
     pid: process.pid,
     tid: threadId(),
@@ -33,5 +34,10 @@ export function crashWithThread(failed: (error: unknown) => void = crash): () =>
   return () => void process.off('exit', exited);
 }
 
-const stackOf = (error: unknown) =>
-  error instanceof Error ? (error.stack ?? error.message) : String(error);
+/** One line for what the user can mend; everything there is about a bug. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === 'ServiceError' || error.name === 'UringUnavailable') return error.message;
+  if (scarcityOf(error) !== undefined) return explained('Cannot serve', error);
+  return error.stack ?? error.message;
+}

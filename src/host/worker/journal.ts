@@ -13,7 +13,7 @@ import type { Journal, WorkerEvent } from '../../worker/contract.ts';
 /** What a worker tells its supervisor about itself. */
 export type StartEvent =
   | { readonly type: 'ready' }
-  | { readonly type: 'fatal'; readonly text: string };
+  | { readonly type: 'fatal'; readonly text: string; readonly lacks?: 'io_uring' };
 
 /** An event as it arrives: from which process and thread, at which moment (ms since 1970). */
 export type Stamped<E> = E & { readonly at: number; readonly pid: number; readonly tid: number };

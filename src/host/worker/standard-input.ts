@@ -54,6 +54,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     admission,
     conversation,
     // There is no scoreboard to note it on.
+    ready() {},
     noteQueued() {},
   });
   blockOnStandardInput();

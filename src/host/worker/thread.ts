@@ -48,8 +48,10 @@ if (context === undefined) {
   port.close();
 } else {
   const mayEnd = crashWithThread();
-  if (task === undefined) {
+  if (task?.queue !== undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
+  }
+  if (task === undefined) {
     await context.serve(starter, stopped);
   } else {
     context.assist(task, starter);

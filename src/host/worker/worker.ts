@@ -64,7 +64,6 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   const door = doorOf(config.limits, 0, architecture);
   const context = await createContext(config, architecture, socket, isAssistant, door);
   if (assistant === undefined) {
-    writeEvent(JOURNAL_FD, { type: 'ready', ...stamp() });
     await context.serve(undefined, stopped);
   } else {
     if (isGivenListener) blockOnStandardInput();

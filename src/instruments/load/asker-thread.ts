@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { SocketAddress } from '../../os/address.ts';
 import { bePunctual } from '../../os/punctual.ts';
-import { whyNoUring } from '../../os/uring.ts';
+import { UringUnavailable } from '../../os/uring.ts';
 import { Asker } from './asker.ts';
 import type { Told } from './batch.ts';
 import type { LoadPlan } from './plan.ts';
@@ -29,21 +29,29 @@ function sources(): string[] {
   return Array.from({ length: 64 }, (_, i) => `127.0.0.${i + 2}`);
 }
 
-async function wireOf(): Promise<new (options: WireOptions, events: WireEvents) => Wire> {
-  if (plan.engine === 'uring' || (plan.engine === 'auto' && whyNoUring() === undefined)) {
-    return (await import('./wire-uring.ts')).UringWire;
-  }
-  return (await import('./wire-epoll.ts')).EpollWire;
+/** A small ring may be had and one of full size not (ulimit -l): `auto` then takes epoll. */
+async function wireMaker(): Promise<(options: WireOptions, events: WireEvents) => Wire> {
+  const { EpollWire } = await import('./wire-epoll.ts');
+  if (plan.engine === 'epoll') return (options, events) => new EpollWire(options, events);
+  const { UringWire } = await import('./wire-uring.ts');
+  return (options, events) => {
+    try {
+      return new UringWire(options, events);
+    } catch (error) {
+      if (!(error instanceof UringUnavailable) || plan.engine === 'uring') throw error;
+      return new EpollWire(options, events);
+    }
+  };
 }
 
 const tell = (told: Told, moved: ArrayBuffer[] = []) => port.postMessage(told, moved);
 
-const Wired = await wireOf();
+const wire = await wireMaker();
 bePunctual();
 const noDelay = plan.pipeline > 1;
 const asker = new Asker(
   plan,
-  (events, connections) => new Wired({ to, connections, noDelay, from: sources() }, events),
+  (events, connections) => wire({ to, connections, noDelay, from: sources() }, events),
   (batch) => tell(batch, [batch.times.buffer, batch.connections.buffer] as ArrayBuffer[]),
 );
 tell(

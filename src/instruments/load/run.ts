@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { ServeError } from '../../host/errors.ts';
 import { resolveAddress } from '../../host/listen.ts';
 import { ownFile } from '../../host/own-file.ts';
+import { explained, scarcityOf } from '../../host/scarcity.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
 import { whyNoUring } from '../../os/uring.ts';
 import type { AskerData } from './asker-thread.ts';
@@ -72,9 +73,17 @@ export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise
 function checkMachine({ engine }: LoadPlan): void {
   requireSystemCalls('drive load');
   const why = engine === 'uring' ? whyNoUring() : undefined;
-  if (why !== undefined) {
-    throw new ServeError('failed', `Cannot drive load with io_uring: ${why}; use the engine epoll`);
-  }
+  if (why !== undefined) throw cannotUseUring(why);
+}
+
+const cannotUseUring = (why: string) =>
+  new ServeError('failed', `Cannot drive load with io_uring: ${why}; use the engine epoll`);
+
+/** What this machine has too little of is one line; all else is a bug of ours. */
+function startFault(error: Error): Error {
+  if (error.name === 'UringUnavailable') return cannotUseUring(error.message);
+  if (scarcityOf(error) === undefined) return error;
+  return new ServeError('failed', explained('Cannot drive load', error), { cause: error });
 }
 
 /** Has the thread ask; resolves when it is done. */
@@ -96,7 +105,7 @@ function drive(
       onBegan(told);
     }
   });
-  thread.on('error', reject);
+  thread.on('error', (error: Error) => reject(startFault(error)));
   thread.on('exit', () => {
     if (began !== undefined && ended !== undefined) resolve({ began, ended });
     else reject(new Error('The thread that asks has ended before it was done'));

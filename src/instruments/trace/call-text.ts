@@ -86,6 +86,7 @@ const option = (of: number, value: number) => options[of]?.(value) ?? String(val
 const F_GETFL = 3;
 const F_SETFL = 4;
 const fcntlCommand = named({
+  1030: 'F_DUPFD_CLOEXEC',
   1: 'F_GETFD',
   2: 'F_SETFD',
   [F_GETFL]: 'F_GETFL',

@@ -1,0 +1,110 @@
+/** What a server announces, it has: rings, threads and processes, as the user who serves. */
+import { describe, expect, it } from 'vitest';
+import { whyNoUring } from '../../src/os/uring.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { mondo, Process } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+
+const isRoot = process.geteuid?.() === 0;
+/** An ordinary user, whose rings count against `ulimit -l`; root's do not. */
+const asUser = [
+  '--reuid=65534',
+  '--regid=65534',
+  '--clear-groups',
+  '--inh-caps=-all',
+  'env',
+  'HOME=/nonexistent',
+];
+
+/** Runs `mondo` as an ordinary user after a command of the shell that sets limits. */
+const limited = (limit: string, ...args: string[]) =>
+  new Process('setpriv', [
+    ...asUser,
+    'bash',
+    '-c',
+    `${limit}; exec "$0" "$@"`,
+    process.execPath,
+    mondo,
+    ...args,
+  ]);
+
+const addressOf = async (server: Process) => {
+  const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+  return { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+};
+
+async function expectAnswer(address: Awaited<ReturnType<typeof addressOf>>): Promise<void> {
+  const client = await NetClient.connect(address);
+  expect(await ask(client, 'Beautiful is better than?', 5)).toBe('Ugly.');
+  await client.close();
+}
+
+describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with little', () => {
+  describe.runIf(whyNoUring() === undefined)('memory for rings', () => {
+    it('serves with epoll, and says why', async () => {
+      await using server = limited('ulimit -l 256', 'serve', '-p', '0');
+      const address = await addressOf(server);
+      expect(server.stdout).toMatch(/Serving with epoll: .*no memory for its rings \(ulimit -l\)/);
+      await expectAnswer(address);
+      server.child.kill('SIGTERM');
+      expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    });
+
+    it('does not serve with uring, and says why in one line', async () => {
+      await using server = limited('ulimit -l 256', 'serve', 'uring', '-p', '0');
+      expect(await server.ended()).toEqual({
+        code: 1,
+        stdout: '',
+        stderr:
+          'mondo: Cannot serve with io_uring: there is no memory for its rings (ulimit -l); the next fastest architecture is epoll\n',
+      });
+    });
+
+    it('loads with epoll', async () => {
+      await using server = limited('true', 'serve', 'epoll', '-p', '0');
+      const { port } = await addressOf(server);
+      await using load = limited(
+        'ulimit -l 256',
+        'load',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-c',
+        '2',
+        '--duration',
+        '1s',
+        '--json',
+        '--quiet',
+      );
+      const { stdout, stderr } = await load.ended();
+      expect(stderr).toBe('');
+      expect(JSON.parse(stdout)).toMatchObject({ environment: { engine: 'epoll' } });
+    });
+
+    it('a restart for which there is not enough fails, and the old workers serve on', async () => {
+      await using server = limited(
+        'ulimit -l 1536',
+        'serve',
+        'uring',
+        '-p',
+        '0',
+        '--processes',
+        '2',
+      );
+      const address = await addressOf(server);
+      server.child.kill('SIGHUP');
+      await server.printed(/Cannot restart, the old workers serve on: .*\(ulimit -l\)/);
+      await expectAnswer(address);
+      expect(server.stdout).not.toContain('Restarted');
+      server.child.kill('SIGTERM');
+      expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+    });
+  });
+
+  it('room for threads is told the limit and the way out in one line', async () => {
+    await using server = limited('ulimit -u 40', 'serve', 'threaded', '-p', '0', '--threads', '60');
+    const { code, stdout, stderr } = await server.ended();
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^mondo: Cannot [^\n]*EAGAIN[^\n]*\(ulimit -u, pids\.max\)[^\n]*\n$/);
+  });
+});
