@@ -19,6 +19,12 @@ function printedVersion() {
 }
 
 function start() {
+  if (process.platform !== 'win32' && __dirname.includes('\\')) {
+    console.error(
+      `mondo: Cannot start from "${__dirname}": Node loads no module whose path has a backslash; rename the folder`,
+    );
+    process.exit(1);
+  }
   if (!existsSync(source)) {
     if (existsSync(bundled)) return import(pathToFileURL(bundled).href);
     console.error(

@@ -1,6 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import zen from '../protocol/zen.ts';
 import { ServeError } from './errors.ts';
 import { loadService, serviceUrl, zenUrl } from './load-service.ts';
@@ -27,6 +29,19 @@ describe('serviceUrl', () => {
       expect(() => serviceUrl(service)).toThrow(ServeError);
       expect(() => serviceUrl(service)).toThrow(`Cannot load service "${service}"`);
     }
+  });
+});
+
+describe('a path with a backslash', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mondo-service-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is refused in one line, as Node loads no such module', () => {
+    const path = join(folder, 'back\\slash.mjs');
+    writeFileSync(path, 'export default {}');
+    expect(() => serviceUrl(path)).toThrow(
+      `Cannot load service "${path}": Node loads no module whose path has a backslash; rename`,
+    );
   });
 });
 

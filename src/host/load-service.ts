@@ -17,6 +17,12 @@ export function serviceUrl(service: string | URL): string {
   if (url.startsWith('file:') && !existsSync(fileURLToPath(url))) {
     throw new ServeError('usage', `Cannot load service "${text}": there is no such file`);
   }
+  if (url.startsWith('file:') && /%5C/i.test(url)) {
+    throw new ServeError(
+      'usage',
+      `Cannot load service "${text}": Node loads no module whose path has a backslash; rename the file or its folder`,
+    );
+  }
   return url;
 }
 

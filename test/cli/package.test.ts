@@ -13,12 +13,12 @@ import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
-import { Process } from '../support/processes.ts';
+import { ODD_NAME, Process } from '../support/processes.ts';
 
 const root = join(import.meta.dirname, '../..');
 
 describe('the package that npm pack makes, installed elsewhere', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'mondo-package-'));
+  const folder = mkdtempSync(join(tmpdir(), ODD_NAME));
   const modules = join(folder, 'node_modules');
   const installed = join(modules, 'mondo');
   let packed: string[];

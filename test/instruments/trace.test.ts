@@ -1,5 +1,14 @@
 /** `mondo trace` on real runs: the shape of what each architecture does is told, whatever its times. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -292,6 +301,29 @@ test("a service's own lines are told, from its own file", async () => {
   expect(lines).toContain('} else if (/^-?\\d+(\\.\\d+)?$/.test(word)) stack.push(Number(word));');
   expect(lines).toContain("const ending = question.endsWith('\\r\\n') ? '\\r\\n' : '\\n';");
   expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('calculate');
+});
+
+test('lines are told and ignored through symbolic links as by the real path', async () => {
+  mkdirSync(join(folder, 'real'));
+  symlinkSync('real', join(folder, 'link'));
+  writeFileSync(
+    join(folder, 'real', 'mine.mjs'),
+    `import { yes } from './yes.mjs';\nexport default {\n  delimiter: '?',\n  answer() {\n    return yes();\n  },\n};\n`,
+  );
+  writeFileSync(join(folder, 'real', 'yes.mjs'), `export function yes() {\n  return 'Yes.';\n}\n`);
+  symlinkSync(join(process.cwd(), 'src', 'os'), join(folder, 'os'));
+  symlinkSync(join('real', 'yes.mjs'), join(folder, 'ignored.mjs'));
+  const service = join(folder, 'link', 'mine.mjs');
+  const { told } = await traced('single', {
+    serving: { service },
+    expected: 'Yes.',
+    include: [join(folder, 'os')],
+    ignore: [join(folder, 'ignored.mjs')],
+  });
+  expect(linesOf(told)).toContain('return yes();');
+  expect(linesOf(told)).not.toContain(`return 'Yes.';`);
+  const paths = ofKind(told, 'module').map(({ path }) => path);
+  expect(paths.some((path) => path.includes('/src/os/'))).toBe(true);
 });
 
 test('a service that is CommonJS is served, and it is said that its lines are not told', async () => {

@@ -11,6 +11,9 @@ export { descendantsOf } from './kernel.ts';
 
 export const mondo = join(import.meta.dirname, '..', '..', 'bin', 'mondo');
 
+/** The beginning of a folder's name with what is special in a URL, a shell, NODE_OPTIONS, and outside ASCII. */
+export const ODD_NAME = `mondo odd %41#x?y&é'"\n$-`;
+
 export interface Ended {
   readonly code: number | null;
   readonly stdout: string;

@@ -4,7 +4,7 @@
  * the functions of `libc`, `Atomics.wait`, the conversation, the ring, and Node's own loop. Where nobody
  * traces, none of this is there.
  */
-import { openSync } from 'node:fs';
+import { openSync, realpathSync } from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, workerData } from 'node:worker_threads';
@@ -101,7 +101,8 @@ function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
       const { format, source } = loaded;
       if (!url.startsWith('file:')) return loaded;
       const path = fileURLToPath(url);
-      if (!isTraced(path, include, ignore)) return loaded;
+      // The same as the URL's, but with --preserve-symlinks.
+      if (!isTraced(realpathSync(path), include, ignore)) return loaded;
       if (format === 'commonjs' || format === 'commonjs-typescript') {
         const text = `Cannot tell lines of ${path}: it is CommonJS; as a module (.mjs, .mts) it is told`;
         teller.tell({ kind: 'note', t: teller.now(), text });

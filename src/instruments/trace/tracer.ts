@@ -7,15 +7,17 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  realpathSync,
   rmSync,
   writeSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ServeError } from '../../host/errors.ts';
 import { type Identity, identityOf } from '../../host/identity.ts';
+import { serviceUrl } from '../../host/load-service.ts';
 import type { ServeOptions } from '../../host/plan.ts';
 import { serve } from '../../host/serve.ts';
 import type { Server } from '../../host/server.ts';
@@ -86,26 +88,24 @@ export async function startTrace(
       `Cannot tell lines by "${path}": there is no such file; name a file or folder, seen from where you are`,
     );
   }
+  const service = folderOf(options.service);
   const { folder, pipe } = makePipe(identityOf(options.user, options.group));
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
   // As long as somebody has it open to write, there is no end of it.
   const writing = openSync(pipe, 'w');
   const launch = process.hrtime.bigint();
   const launchedAt = performance.timeOrigin + performance.now();
-  const wanted = include.map((path) => resolve(path));
+  // Node names a module by its real path, whatever links led there.
+  const wanted = include.map((path) => realpathSync(path));
   const bookkeeping = IGNORED.map((name) => join(source, name + extension));
   const config: ProbeConfig = {
     pipe,
     launch: String(launch),
     lines,
-    include: [
-      ...INCLUDED.map((name) => join(source, name)),
-      ...folderOf(options.service),
-      ...wanted,
-    ],
+    include: [...INCLUDED.map((name) => join(source, name)), ...service, ...wanted],
     ignore: [
       ...bookkeeping.filter((path) => !isTraced(path, wanted, [])),
-      ...ignore.map((path) => resolve(path)),
+      ...ignore.map((path) => realpathSync(path)),
     ],
   };
   const before = { [PROBE]: process.env[PROBE], NODE_OPTIONS: process.env.NODE_OPTIONS };
@@ -195,12 +195,9 @@ function makePipe(identity: Identity | undefined): {
   }
 }
 
-/** The service's own folder: it may be of several modules. */
+/** The service's own folder, since the service may have several modules; its real path. */
 function folderOf(service: ServeOptions['service']): string[] {
-  if (typeof service === 'string' && !/^(data|node):/.test(service)) {
-    return [dirname(service.startsWith('file:') ? fileURLToPath(service) : resolve(service))];
-  }
-  return service instanceof URL && service.protocol === 'file:'
-    ? [dirname(fileURLToPath(service))]
-    : [];
+  if (typeof service !== 'string' && !(service instanceof URL)) return [];
+  const url = serviceUrl(service);
+  return url.startsWith('file:') ? [dirname(realpathSync(fileURLToPath(url)))] : [];
 }
