@@ -18,7 +18,7 @@ import { ODD_NAME, Process } from '../support/processes.ts';
 const root = join(import.meta.dirname, '../..');
 
 describe('the package that npm pack makes, installed elsewhere', () => {
-  const folder = mkdtempSync(join(tmpdir(), ODD_NAME));
+  const folder = mkdtempSync(join(tmpdir(), ODD_NAME.replace('\n', '')));
   const modules = join(folder, 'node_modules');
   const installed = join(modules, 'mondo');
   let packed: string[];
@@ -136,7 +136,9 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     await using broken = new Process('sh', [
       '-c',
-      `'${process.execPath}' '${command}' --version >/dev/full`,
+      '"$0" "$1" --version >/dev/full',
+      process.execPath,
+      command,
     ]);
     const { code, stderr } = await broken.ended();
     expect(code).toBe(1);
