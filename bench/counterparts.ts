@@ -1,0 +1,184 @@
+// Each architecture beside the Python program that it stands for in the chapter: the same load, one
+// right after the other, round after round. Run it with `node bench/counterparts.ts --help`.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Contestant, compile, node, stopAll } from './contestants.ts';
+import { measure, type Scenario, stopLoads } from './scenarios.ts';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+const python = (file: string, ...args: string[]): Contestant => ({
+  name: ['python', ...args].join(' '),
+  needs: 'python3',
+  command: () => ['python3', here(`peers/${file}`), ...args, '127.0.0.1', '0'],
+});
+const chapter = (name: string) => python('chapter.py', name);
+
+const mondo = (...words: string[]): Contestant => ({
+  name: words.join(' '),
+  command: () => {
+    const options = ['127.0.0.1', '-p', '0', '--log', 'none'];
+    const [architecture = '', ...more] = words;
+    return [node, here('../bin/mondo'), 'serve', architecture, ...options, ...more];
+  },
+});
+
+interface Pair {
+  readonly name: string;
+  readonly ours: Contestant;
+  readonly theirs: Contestant;
+  /** Connections that stay, where not all of 64 are served at once. */
+  readonly most?: number;
+}
+
+const pair = (words: string, theirs: Contestant, most?: number): Pair => ({
+  name: words,
+  ours: mondo(...words.split(' ')),
+  theirs,
+  ...(most === undefined ? {} : { most }),
+});
+
+const pairs: readonly Pair[] = [
+  pair('single', chapter('single'), 1),
+  pair('threaded', chapter('threaded'), 4),
+  pair('queued', chapter('threaded'), 4),
+  pair('prefork', chapter('prefork'), 4),
+  pair('socketserver', chapter('socketserver')),
+  pair('socketserver --mixin forking', chapter('forking')),
+  pair('select', chapter('poll')),
+  pair('poll', chapter('poll')),
+  pair('epoll', chapter('poll')),
+  pair('uring', chapter('poll')),
+  pair('callback', python('asyncio-protocol.py')),
+  pair('coroutine', chapter('streams')),
+  pair('generator', chapter('streams')),
+  pair('asyncore', chapter('asyncore')),
+  pair('inetd', chapter('inetd')),
+  pair('inetd --inetd wait', chapter('inetd-wait'), 1),
+];
+
+const talking = (connections: number): Scenario => ({
+  name: `${connections} talk`,
+  title: `${connections} connections, one question at a time on each`,
+  load: ['--connections', String(connections)],
+});
+const coming = (connections: number): Scenario => ({
+  name: `${connections} come`,
+  title: `connect, ask three questions, close: ${connections} at a time`,
+  load: ['--connections', String(connections), '--reconnect', '3'],
+});
+
+const QUESTIONS = 3;
+
+/** The middle one; NaN of none. */
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}
+
+const help = `Usage: node bench/counterparts.ts [options]
+
+  --only A,B      only these architectures
+  --sessions N,M  how many come at a time (64)
+  --rounds N      rounds (3)
+  --seconds S     measured time (2)
+  --warmup S      time before it that is not counted (1)
+
+Architectures: ${pairs.map(({ name }) => name).join(', ')}
+`;
+
+/** Questions or sessions a second, and the time on a processor that each took, in µs. */
+interface Figures {
+  readonly rate: number;
+  readonly cpu: number;
+}
+
+async function figuresOf(
+  contestant: Contestant,
+  scenario: Scenario,
+  setting: Setting,
+): Promise<Figures> {
+  const each = scenario.load.includes('--reconnect') ? QUESTIONS : 1;
+  try {
+    const { rate, cpu } = await measure(contestant, scenario, 0, setting);
+    return { rate: rate / each, cpu: cpu * each };
+  } catch (error) {
+    // The load's own report: not one answer came in time.
+    if (!(error as Error).message.startsWith('{"answers":0,')) throw error;
+    return { rate: 0, cpu: Number.POSITIVE_INFINITY };
+  }
+}
+type Setting = Parameters<typeof measure>[3];
+
+async function main(): Promise<void> {
+  const text = { type: 'string' } as const;
+  const { values } = parseArgs({
+    options: {
+      ...{ help: { type: 'boolean' } as const, only: text, sessions: text },
+      ...{ rounds: text, seconds: text, warmup: text },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    return;
+  }
+  const only = values.only?.split(',') ?? pairs.map(({ name }) => name);
+  const unknown = only.find((name) => !pairs.some((one) => one.name === name));
+  if (unknown !== undefined) throw new TypeError(`There is no pair "${unknown}"; see --help`);
+  const count = Math.min(100, Number(values.rounds ?? 3));
+  const built = mkdtempSync(join(tmpdir(), 'mondo-counterparts-'));
+  const setting: Setting = {
+    built,
+    seconds: Math.min(60, Number(values.seconds ?? 2)),
+    warmup: Math.min(60, Number(values.warmup ?? 1)),
+    onServerCore: [],
+    onLoadCore: [],
+  };
+  process.once('SIGINT', async () => {
+    stopLoads();
+    await stopAll();
+    process.exit(130);
+  });
+  try {
+    compile(built);
+    console.log(
+      '| architecture | load | Mondo/s | Python/s | times | Mondo CPU µs | Python CPU µs | times |',
+    );
+    console.log('|---|---|---|---|---|---|---|---|');
+    for (const { name, ours, theirs, most = 64 } of pairs) {
+      if (!only.includes(name)) continue;
+      const stay = [...new Set([1, most])].map(talking);
+      const come = (values.sessions ?? '64').split(',').map((count) => coming(Number(count)));
+      for (const scenario of [...stay, ...come]) {
+        const rounds: { mine: Figures; other: Figures }[] = [];
+        for (let round = 0; round < count; round++) {
+          const isFirst = round % 2 === 0;
+          const first = await figuresOf(isFirst ? ours : theirs, scenario, setting);
+          const second = await figuresOf(isFirst ? theirs : ours, scenario, setting);
+          rounds.push(isFirst ? { mine: first, other: second } : { mine: second, other: first });
+        }
+        const middle = (figure: (round: (typeof rounds)[number]) => number, digits: number) =>
+          median(rounds.map(figure)).toFixed(digits);
+        const cells = [
+          ...[name, scenario.name],
+          middle(({ mine }) => mine.rate, 0),
+          middle(({ other }) => other.rate, 0),
+          middle(({ mine, other }) => mine.rate / other.rate, 2),
+          middle(({ mine }) => mine.cpu, 0),
+          middle(({ other }) => other.cpu, 0),
+          middle(({ mine, other }) => mine.cpu / other.cpu, 2),
+        ];
+        console.log(`| ${cells.join(' | ')} |`);
+      }
+    }
+  } finally {
+    await stopAll();
+    rmSync(built, { recursive: true });
+  }
+}
+
+await main();
