@@ -1,8 +1,8 @@
 /**
- * A super-server accepts and starts a program for whoever comes. `nowait`: a process for each client,
- * whose standard input is the client's socket. `wait`: one process, whose standard input is the
- * listener; it accepts client after client until none has come for 8 s, and leaves. Between clients
- * nothing of the service is in memory; each start costs a whole process.
+ * A super-server waits until a client stands at its listener, and has a program serve it. `nowait`: a
+ * process for each client, which accepts it as its standard input. One is ready before a client comes,
+ * and serves the next when it has finished. `wait`: one process, whose standard input is the listener;
+ * it accepts client after client until none has come for 8 s, and leaves. Each start costs a process.
  */
 
 import { ReadyProcesses } from '../drivers/blocking/ready-processes.ts';

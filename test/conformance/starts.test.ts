@@ -96,7 +96,7 @@ describe.each([
     await halfClosed.send(BEAUTIFUL);
     await halfClosed.end();
     process.kill(worker!, 'SIGCONT');
-    // Whoever has asked and only ended its own direction waits for its answer.
+    // A client that has asked and only ended its own direction waits for its answer.
     expect(await halfClosed.rest()).toBe('Ugly.');
     for (const client of reset) {
       await serving.expectAccount(client.peer, ['accepted', 'failed ECONNRESET']);
@@ -115,7 +115,7 @@ describe.each([
   });
 });
 
-it('socketserver, with all its threads busy, answers next whoever is still there after a storm', async () => {
+it('socketserver, with all its threads busy, answers next the client that is still there after a storm', async () => {
   const serving = await Serving.start({ architecture: 'socketserver', maxThreads: 2 });
   const busy = [await NetClient.connect(serving.address), await NetClient.connect(serving.address)];
   for (const client of busy) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');

@@ -16,18 +16,18 @@ import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { isOverAlready } from './gone.ts';
 import { MOST_STARTING, NEEDED } from './thread-cache.ts';
 
-/** It waits to be bid. */
+/** The process waits for a bid. */
 const READY = 1;
-/** It has accepted a client. */
+/** The process has accepted a client. */
 const TOOK = 2;
-/** It was bid, and there was no client, or no room for one. */
+/** The process was bid, and found no client or no room for one. */
 const NONE = 3;
-/** It has ended. */
+/** The process has ended. */
 const GONE = 4;
 /** Bytes of a report: a process and what it says. */
 const REPORT = 8;
 
-/** Processes that wait where nothing else is wanted. */
+/** Number of processes that wait for a client where the cache follows the need. */
 const SPARE = 1;
 
 /** Time without starts after a process has ended before it was ready, in ms; doubled each time, up to the longest. */
@@ -75,7 +75,7 @@ export class ReadyProcesses {
     this.#most = most > 0 ? most : Number.POSITIVE_INFINITY;
     this.#cache = cache;
     this.#listener = worker.listener;
-    // Whoever is bid finds the client, or no client, and never waits for another one.
+    // A process that is bid finds the client, or no client, and never sleeps in accept.
     setBlocking(this.#listener, false);
     // Never closed: this process's main thread may report at any time.
     this.#reports = socketPair();
@@ -195,7 +195,7 @@ export class ReadyProcesses {
     close(process.bid);
   }
 
-  /** Without a super-server at the other end it ends. */
+  /** Ends a process that waits: it reads the end of its socket pair. */
   #dismiss(id: number): void {
     close(this.#processes.get(id)!.bid);
     this.#processes.delete(id);
@@ -270,7 +270,7 @@ function tell({ id, report }: Bids, what: number): void {
   }
 }
 
-/** To be called by whoever has started a process, once it has ended. */
+/** Reports that a process has ended; the thread that started it calls this. */
 export const tellGone = (bids: Bids): void => tell(bids, GONE);
 
 /** The clients of such a process: it waits to be bid, accepts one client, has it served, and waits again. */
@@ -290,7 +290,7 @@ export function* clientsOnBid(worker: Worker, bids: Bids): Generator<Accepted> {
 }
 
 const byte = new Uint8Array(1);
-/** Sleeps until it is bid; false if the super-server is gone, or wants it no more. */
+/** Sleeps until a bid comes; false if the super-server is gone, or has dismissed this process. */
 function isBid(worker: Worker, { bid }: Bids): boolean {
   for (;;) {
     worker.row.state = 'asleep';

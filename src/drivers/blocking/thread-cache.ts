@@ -57,7 +57,7 @@ const END = 2;
 /** Threads, or processes, that start at the same time. */
 export const MOST_STARTING = Math.max(2, availableParallelism());
 
-/** Time after which a thread that nobody needed ends, in ms, where the size of the cache follows the need. */
+/** Longest wait of a thread for a client, in ms, where the size of the cache follows the need. */
 export const NEEDED = 60_000;
 
 /** Interval between two looks whether to stop, in ms, while the acceptor waits for room: no signal ends that wait. */
