@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
+import { until } from '../../../test/support/until.ts';
 import type { RowReading } from '../../worker/scoreboard.ts';
 import { beatFor, StuckWatch } from './stuck.ts';
 
@@ -54,17 +55,17 @@ it('tells of a worker that was stopped, whatever it was doing, from when it was 
     const state = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)![0];
     const asleep = row({ pid, tid: pid, open: 0 });
     const stuck = watch(false);
-    await vi.waitUntil(() => state() === 'S', { timeout: 5000 });
+    await until('it to sleep', () => state() === 'S');
     expect(stuck.look([asleep], 0)).toEqual([]);
     expect(stuck.look([asleep], 5000)).toEqual([]);
     child.kill('SIGSTOP');
-    await vi.waitUntil(() => state() === 'T', { timeout: 5000 });
+    await until('it to be stopped', () => state() === 'T');
     expect(stuck.look([asleep], 5500)).toEqual([]);
     const [told] = stuck.look([asleep], 6000);
     expect(told).toMatchObject({ pid, since: 1000 });
     expect(told!.doing).toMatch(/it says: waiting.*stopped by a signal/);
     child.kill('SIGCONT');
-    await vi.waitUntil(() => state() === 'S', { timeout: 5000 });
+    await until('it to sleep', () => state() === 'S');
     expect(stuck.look([asleep], 9000)).toEqual([]);
   } finally {
     child.kill('SIGKILL');
