@@ -134,115 +134,122 @@ describe('a service that is not loaded', () => {
     expect(descendantsOf(process.pid)).toEqual(before);
   });
 
-  it('is waited for only so long at a restart, and the old workers serve on', async () => {
-    const { supervisor, events, change, answer } = await begin('slow', answering('one.'), 3000);
-    const { pids } = supervisor;
-    change(waiting());
-    await expect(supervisor.restart()).rejects.toThrow(LATE);
-    await until('the new worker to be gone', () => supervisor.pids.length === 1);
-    expect(supervisor.pids).toEqual(pids);
-    expect(await answer()).toBe('one.');
-    change(answering('two.'));
-    await supervisor.restart();
-    await until('the old worker to leave', () => supervisor.pids.length === 1);
-    expect(await answer()).toBe('two.');
-    expect(events.map(({ type }) => type)).not.toContain('died');
-    await supervisor.close();
-  });
-
-  it('is waited for only so long in the place of a worker that died', async () => {
-    const { supervisor, events, change, answer } = await begin('stuck', answering('one.'), 3000);
-    change(waiting());
-    process.kill(supervisor.pids[0]!, 'SIGKILL');
-    await until('it to be too late', () =>
-      events.some((event) => event.type === 'warning' && LATE.test(event.text)),
-    );
-    change(answering('two.'));
-    expect(await answer()).toBe('two.');
-    expect(events.filter(({ type }) => type === 'died')).toHaveLength(2);
-    await supervisor.close();
-  });
-
-  it('leaves old workers that die meanwhile to be replaced, and the restart sees those off', async () => {
-    const go = join(folder, 'go');
-    const { supervisor, events, change, answer } = await begin('gate', answering('one.'), FOREVER);
-    const [old] = supervisor.pids;
-    change(waiting(go));
-    const restarted = supervisor.restart();
-    await until('the new worker to start', () => supervisor.pids.length === 2);
-    const starting = supervisor.pids.find((pid) => pid !== old);
-    await until('it to be loading', () => existsSync(`${go}.awaited`));
-    change(answering('six.'));
-    process.kill(old!, 'SIGKILL');
-    expect(await answer()).toBe('six.');
-    expect(events.find(({ type }) => type === 'died')).toMatchObject({ pid: old });
-    expect(await staysPending(restarted)).toBe(true);
-    writeFileSync(go, '');
-    await restarted;
-    await until('the others to leave', () => supervisor.pids.length === 1);
-    expect(supervisor.pids).toEqual([starting]);
-    expect(await answer()).toBe('two.');
-    await supervisor.close();
-  });
-
-  it('delays no stop: who does not serve needs none of its time', async () => {
-    const { supervisor, change } = await begin('long', answering('one.'), FOREVER);
-    change(waiting());
-    const restarted = supervisor.restart().catch((error: Error) => error.message);
-    await until('the new worker to start', () => supervisor.pids.length === 2);
-    // It has an hour.
-    await within(PATIENCE, 'the end', supervisor.close());
-    expect(await restarted).toMatch(/the server is stopping/);
-  });
-
-  it('delays no second stop either, which ends at once who is owed an answer', async () => {
-    const file = join(folder, 'signals.mjs');
-    const never = join(folder, 'signals');
-    writeFileSync(file, answering('one.'));
-    const options = [
-      '--service',
-      file,
-      '--think',
-      '3600000',
-      '--think-how',
-      'defer',
-      '--drain',
-      '60m',
-    ];
-    await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
-    const address = await listeningAt(server);
-    const client = await NetClient.connect(address);
-    await client.send('Which?');
-    await until('the question to be received', () =>
-      isReceived(address.port, Number(client.peer.split(':')[1])),
-    );
-    writeFileSync(file, waiting(never));
-    server.child.kill('SIGHUP');
-    await until('the new worker to load it', () => existsSync(`${never}.awaited`));
-    server.child.kill('SIGTERM');
-    // For a while it would be the same signal, come twice.
-    await until('the second signal to be another', () => {
-      if (server.isRunning) server.child.kill('SIGTERM');
-      return !server.isRunning;
+  // Those that wait, side by side.
+  describe.concurrent('that others do not wait for', () => {
+    it('is waited for only so long at a restart, and the old workers serve on', async () => {
+      const { supervisor, events, change, answer } = await begin('slow', answering('one.'), 8000);
+      const { pids } = supervisor;
+      change(waiting());
+      await expect(supervisor.restart()).rejects.toThrow(LATE);
+      await until('the new worker to be gone', () => supervisor.pids.length === 1);
+      expect(supervisor.pids).toEqual(pids);
+      expect(await answer()).toBe('one.');
+      change(answering('two.'));
+      await supervisor.restart();
+      await until('the old worker to leave', () => supervisor.pids.length === 1);
+      expect(await answer()).toBe('two.');
+      expect(events.map(({ type }) => type)).not.toContain('died');
+      await supervisor.close();
     });
-    const { stdout } = await server.ended();
-    expect(stdout).toMatch(/Stopped: 0 answered to the end, 1 cut off/);
-    expect(stdout).not.toMatch(/Restarted| died/);
-    await client.close();
-  });
 
-  it('does not keep from ending who is told so twice', async () => {
-    const file = join(folder, 'first.mjs');
-    const never = join(folder, 'first');
-    writeFileSync(file, waiting(never));
-    await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', file);
-    await until('a worker to load it', () => existsSync(`${never}.awaited`));
-    const processes = descendantsOf(server.pid);
-    server.child.kill('SIGTERM');
-    await until('the second signal to be another', () => {
-      if (server.isRunning) server.child.kill('SIGTERM');
-      return !server.isRunning;
+    it('is waited for only so long in the place of a worker that died', async () => {
+      const { supervisor, events, change, answer } = await begin('stuck', answering('one.'), 8000);
+      change(waiting());
+      process.kill(supervisor.pids[0]!, 'SIGKILL');
+      await until('it to be too late', () =>
+        events.some((event) => event.type === 'warning' && LATE.test(event.text)),
+      );
+      change(answering('two.'));
+      expect(await answer()).toBe('two.');
+      expect(events.filter(({ type }) => type === 'died')).toHaveLength(2);
+      await supervisor.close();
     });
-    await until('its worker to end', () => !processes.some(isAlive));
+
+    it('leaves old workers that die meanwhile to be replaced, and the restart sees those off', async () => {
+      const go = join(folder, 'go');
+      const { supervisor, events, change, answer } = await begin(
+        'gate',
+        answering('one.'),
+        FOREVER,
+      );
+      const [old] = supervisor.pids;
+      change(waiting(go));
+      const restarted = supervisor.restart();
+      await until('the new worker to start', () => supervisor.pids.length === 2);
+      const starting = supervisor.pids.find((pid) => pid !== old);
+      await until('it to be loading', () => existsSync(`${go}.awaited`));
+      change(answering('six.'));
+      process.kill(old!, 'SIGKILL');
+      expect(await answer()).toBe('six.');
+      expect(events.find(({ type }) => type === 'died')).toMatchObject({ pid: old });
+      expect(await staysPending(restarted)).toBe(true);
+      writeFileSync(go, '');
+      await restarted;
+      await until('the others to leave', () => supervisor.pids.length === 1);
+      expect(supervisor.pids).toEqual([starting]);
+      expect(await answer()).toBe('two.');
+      await supervisor.close();
+    });
+
+    it('delays no stop: who does not serve needs none of its time', async () => {
+      const { supervisor, change } = await begin('long', answering('one.'), FOREVER);
+      change(waiting());
+      const restarted = supervisor.restart().catch((error: Error) => error.message);
+      await until('the new worker to start', () => supervisor.pids.length === 2);
+      // It has an hour.
+      await within(PATIENCE, 'the end', supervisor.close());
+      expect(await restarted).toMatch(/the server is stopping/);
+    });
+
+    it('delays no second stop either, which ends at once who is owed an answer', async () => {
+      const file = join(folder, 'signals.mjs');
+      const never = join(folder, 'signals');
+      writeFileSync(file, answering('one.'));
+      const options = [
+        '--service',
+        file,
+        '--think',
+        '3600000',
+        '--think-how',
+        'defer',
+        '--drain',
+        '60m',
+      ];
+      await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
+      const address = await listeningAt(server);
+      const client = await NetClient.connect(address);
+      await client.send('Which?');
+      await until('the question to be received', () =>
+        isReceived(address.port, Number(client.peer.split(':')[1])),
+      );
+      writeFileSync(file, waiting(never));
+      server.child.kill('SIGHUP');
+      await until('the new worker to load it', () => existsSync(`${never}.awaited`));
+      server.child.kill('SIGTERM');
+      // For a while it would be the same signal, come twice.
+      await until('the second signal to be another', () => {
+        if (server.isRunning) server.child.kill('SIGTERM');
+        return !server.isRunning;
+      });
+      const { stdout } = await server.ended();
+      expect(stdout).toMatch(/Stopped: 0 answered to the end, 1 cut off/);
+      expect(stdout).not.toMatch(/Restarted| died/);
+      await client.close();
+    });
+
+    it('does not keep from ending who is told so twice', async () => {
+      const file = join(folder, 'first.mjs');
+      const never = join(folder, 'first');
+      writeFileSync(file, waiting(never));
+      await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', file);
+      await until('a worker to load it', () => existsSync(`${never}.awaited`));
+      const processes = descendantsOf(server.pid);
+      server.child.kill('SIGTERM');
+      await until('the second signal to be another', () => {
+        if (server.isRunning) server.child.kill('SIGTERM');
+        return !server.isRunning;
+      });
+      await until('its worker to end', () => !processes.some(isAlive));
+    });
   });
 });
