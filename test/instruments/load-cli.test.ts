@@ -11,7 +11,7 @@ import { decode, encode, newHistogram } from '../../src/instruments/load/histogr
 import type { LoadResult } from '../../src/instruments/load/result.ts';
 import { mondo, Process, runMondo, spawnMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
-import { until } from '../support/until.ts';
+import { MS, until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-load-'));
 const fileOf = (name: string) => join(folder, name);
@@ -64,7 +64,7 @@ test('out of descriptors, a run says so and is not to be trusted', async () => {
   );
 });
 
-describe('a run', () => {
+describe.concurrent('a run', () => {
   test('prints a summary, and how it goes on standard error, in plain lines', async () => {
     const { code, stdout, stderr } = await load(...rated(), '--duration', '2500ms');
     expect(code).toBe(0);
@@ -163,7 +163,7 @@ describe('a run', () => {
   });
 });
 
-describe('a plan', () => {
+describe.concurrent('a plan', () => {
   test('is saved without a question, and gives the same plan again, with options over it', async () => {
     const plan = fileOf('plan.json');
     const words = [
@@ -232,7 +232,7 @@ describe('a plan', () => {
   });
 });
 
-describe('the exit code', () => {
+describe.concurrent('the exit code', () => {
   test('is 3 where a condition of --fail-if is true, and each is told with what was measured', async () => {
     const conditions = ['p99>1us', 'errors>0', 'rate<100000', 'fairness<0.1'];
     const { code, stderr, stdout } = await load(
@@ -349,7 +349,7 @@ describe('the knee', () => {
     expect(stderr).toMatch(/^ +3 per second: not kept {2}p50 .*\(p99 was .*\)$/m);
     expect(stderr).toMatch(/^mondo: The target was kept at no rate$/m);
     expect(readFileSync(html, 'utf8')).toContain('p99&lt;1us was kept at no rate');
-  }, 60_000);
+  });
 });
 
 describe('four processes with a part of one plan each', () => {
@@ -358,7 +358,7 @@ describe('four processes with a part of one plan each', () => {
   const results: LoadResult[] = [];
 
   beforeAll(async () => {
-    const startAt = new Date(Date.now() + 4000).toISOString();
+    const startAt = new Date(Date.now() + 8000 * MS).toISOString();
     const runs = parts.map((part, i) =>
       load(
         ...[...rated(), '--connections', '10', '--seed', '3', '--shard', `${part}/4`],
@@ -366,7 +366,7 @@ describe('four processes with a part of one plan each', () => {
       ),
     );
     for (const { stdout } of await Promise.all(runs)) results.push(JSON.parse(stdout));
-  }, 60_000);
+  });
 
   test('ask what one would have asked, at the same time', () => {
     expect(results.map(({ connections }) => connections.count)).toEqual([3, 3, 2, 2]);
