@@ -34,6 +34,7 @@ import {
   againstNotes,
   againstTable,
   notesOf,
+  recommendationTables,
   silenceTables,
   tablesOf,
 } from '../instruments/compare/tables.ts';
@@ -264,9 +265,11 @@ function cellText({ variant, state, reasons, figures }: Cell): string {
 
 function print(found: Comparison, against: Against | undefined): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
-  const show = (table: Table) => {
+  const show = (table: Table, hasFigures = true) => {
     console.log(table.caption);
-    for (const part of isTooWide(table, width) ? halvesOf(table) : [table]) {
+    // Broken figures are hard to read; words may wrap.
+    const isHalved = hasFigures && isTooWide(table, width);
+    for (const part of isHalved ? halvesOf(table) : [table]) {
       console.log(`${tableLines(part, { width }).flat().join('\n')}\n`);
     }
   };
@@ -277,9 +280,8 @@ function print(found: Comparison, against: Against | undefined): void {
     for (const note of againstNotes(against)) console.log(note);
   }
   for (const note of notesOf(found)) console.log(note);
-  const { headline, because, unless } = found.recommendation;
-  console.log(`\n${headline}`);
-  for (const line of [...because, ...unless]) console.log(`- ${line}`);
+  console.log(`\n${found.recommendation.headline}\n`);
+  for (const table of recommendationTables(found.recommendation)) show(table, false);
 }
 
 const isTooWide = (table: Table, width = Number.POSITIVE_INFINITY) =>

@@ -17,6 +17,7 @@ import {
   againstNotes,
   againstTable,
   notesOf,
+  recommendationTables,
   roundsOf,
   silenceTables,
   tablesOf,
@@ -441,11 +442,6 @@ a network does to it. ${connections >= 1000 ? '' : 'More connections than were m
 ${details('The order of the first two rounds', tableOf({ caption: 'The second goes back the way that the first came', head: ['round', 'architecture', 'condition', 'state'], rows: order }))}`;
 }
 
-function recommendationSection({
-  headline,
-  because,
-  unless,
-  choice,
-}: Comparison['recommendation']): Markup {
-  return verdict(choice === null ? 'open' : 'good', headline, [...because, ...unless]);
-}
+const recommendationSection = (recommendation: Comparison['recommendation']): Markup =>
+  html`${verdict(recommendation.choice === null ? 'open' : 'good', recommendation.headline, [])}
+${recommendationTables(recommendation).map((table) => tableOf(table))}`;

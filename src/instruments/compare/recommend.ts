@@ -1,5 +1,5 @@
 /**
- * What to choose, in plain words, with the figures that led to it. Nothing is said that was not measured in this
+ * What to choose: a headline, and a table row for each figure that led to it. Nothing is said that was not measured in this
  * run. First who is answered at all, then how fast, then at what cost: a server that answers a few connections
  * quickly and the others never has a high rate, too.
  */
@@ -11,11 +11,11 @@ import { mean } from './statistics.ts';
 import { MIN_ROUNDS } from './verdict.ts';
 import {
   conditionText,
-  figureWords,
   intervalText,
   listed,
   medianText,
   thinkText,
+  unansweredText,
   verdictText,
 } from './words.ts';
 
@@ -23,10 +23,29 @@ export interface Recommendation {
   /** Null where nothing can be recommended. */
   readonly choice: string | null;
   readonly headline: string;
-  /** The figures that led to it, a sentence each. */
-  readonly because: readonly string[];
-  /** When another may be chosen all the same. */
-  readonly unless: readonly string[];
+  /** The figures that led to it. */
+  readonly because: readonly Because[];
+  /** Those that left connections unanswered, and when they may be chosen all the same. */
+  readonly unless: readonly Unless[];
+}
+
+/** Which architecture did best in one figure under one condition, in words. */
+export interface Because {
+  readonly condition: string;
+  readonly figure: string;
+  readonly best: string;
+  readonly value: string;
+  /** The next ones, each with the ratio to the best and its verdict. */
+  readonly others: string;
+}
+
+export interface Unless {
+  readonly architecture: string;
+  /** How many clients at a time it answers, and whether silent ones may be among them. */
+  readonly onlyIf: string;
+  readonly unanswered: string;
+  /** Where it answered everybody, and more than the choice; '' if nowhere. */
+  readonly faster: string;
 }
 
 export function recommendationOf(
@@ -46,7 +65,7 @@ export function recommendationOf(
       choice: null,
       headline: 'None of these answered every connection under all conditions',
       because: [],
-      unless: unsafe.map((name) => onlyIf(name, facts)),
+      unless: unsafe.map((name) => unlessOf(name, facts)),
     };
   }
   const conditions = facts.conditions.filter((condition) =>
@@ -67,7 +86,7 @@ export function recommendationOf(
   const [choice] = safe.toSorted((a, b) => times(b) - times(a) || costOf(a) - costOf(b));
   const peers = safe.filter((name) => times(name) === times(choice!) && isLevel(name));
   const dearer = safe.filter((name) => times(name) === times(choice!) && !isLevel(name));
-  const names = peers.length > 1 ? `${listed(peers, 'or')}` : choice!;
+  const names = listed(peers, 'or');
   const apart = peers.length > 1 ? 'this run does not tell them apart; ' : '';
   const whom = unsafe.length > 0 ? 'of those that left no connection unanswered ' : '';
   const which = peers.length > 1 ? 'each' : 'it';
@@ -81,11 +100,11 @@ export function recommendationOf(
     choice: choice!,
     headline: `Take ${names}: ${apart}${whom}${which} ${among}${cost}${trust}`,
     because: [
-      ...calmEnds(conditions).map((one) => rateSentence(one, fastest.get(one)!, safe, facts)),
-      ...costSentences(calmEnds(conditions).at(-1), safe, facts),
-      ...silenceSentences(facts, safe),
+      ...calmEnds(conditions).flatMap((one) => becauseOf('rate', one, safe, facts)),
+      ...becauseOf('cpu', heaviest, safe, facts),
+      ...becauseOf('memory', heaviest, safe, facts),
     ],
-    unless: unsafe.map((name) => onlyIf(name, facts, choice)),
+    unless: unsafe.map((name) => unlessOf(name, facts, choice)),
   };
 }
 
@@ -159,121 +178,73 @@ function calmEnds(conditions: readonly Condition[]): Condition[] {
   });
 }
 
-/** How many others are named in a sentence. */
+/** How many others are named beside the best. */
 const NAMED = 3;
 
-function rateSentence(
+/** What is named of a figure. The highest rate is the best; of costs the lowest. */
+const FIGURES = { rate: 'answers/s', cpu: 'CPU µs per answer', memory: 'MiB' } as const;
+
+function becauseOf(
+  figure: keyof typeof FIGURES,
   condition: Condition,
-  fastest: readonly string[],
-  safe: readonly string[],
+  names: readonly string[],
   facts: Facts,
-): string {
-  const [best, ...others] = facts.sorted(condition, safe, 'rate').toReversed();
-  const rate = figureWords.rate.text(best!.levels.rate!.median);
-  const name = best!.variant.architecture;
+): Because[] {
+  const sorted = facts.sorted(condition, names, figure);
+  const [best, ...others] = figure === 'rate' ? sorted.toReversed() : sorted;
+  if (best === undefined) return [];
   const compared = others.slice(0, NAMED).map(({ variant }) => {
-    const difference = facts.difference('rate', best!.variant, variant);
-    const doubt = fastest.includes(variant.architecture) ? ` (${verdictText(difference)})` : '';
-    return `${intervalText(difference.interval)} times ${variant.architecture}${doubt}`;
+    const difference = facts.difference(figure, variant, best.variant);
+    return `${variant.architecture} ${intervalText(difference.interval)} ${verdictText(difference)}`;
   });
-  const limit = best!.loadBound
-    ? '; the load was at its limit there, so it may be faster than that'
-    : '';
-  const rest = compared.length > 0 ? `: ${listed(compared)}` : '';
-  return `At ${conditionText(condition)}, ${name} answered most, ${rate} a second${rest}${limit}`;
-}
-
-function costSentences(
-  condition: Condition | undefined,
-  safe: readonly string[],
-  facts: Facts,
-): string[] {
-  if (condition === undefined) return [];
-  const sentences: string[] = [];
-  const [least, ...others] = facts.sorted(condition, safe, 'cpu');
-  if (least !== undefined && others.length > 0) {
-    const compared = others.slice(0, NAMED).map(({ variant }) => {
-      const difference = facts.difference('cpu', variant, least.variant);
-      return `${variant.architecture} ${intervalText(difference.interval)} times that (${verdictText(difference)})`;
-    });
-    sentences.push(
-      `An answer costs ${least.variant.architecture} least there, ${medianText('cpu', least.levels.cpu)} µs of a processor; it costs ${listed(compared)}`,
-    );
-  }
-  const memory = facts.sorted(condition, facts.architectures, 'memory');
-  const [small, large] = [memory[0], memory.at(-1)];
-  if (small !== undefined && large !== undefined && small !== large) {
-    const sizeOf = (row: Row) =>
-      `${medianText('memory', row.levels.memory)} MiB (${row.variant.architecture})`;
-    sentences.push(`Memory there lies between ${sizeOf(small)} and ${sizeOf(large)}`);
-  }
-  return sentences;
-}
-
-/** What silent clients did, at the most connections that were measured with them. */
-function silenceSentences(facts: Facts, safe: readonly string[]): string[] {
-  const noisy = facts.conditions.filter(({ silent }) => silent > 0);
-  const condition = noisy.at(-1);
-  if (condition === undefined) return [];
-  const silenced = facts.architectures.filter((name) =>
-    noisy.some((one) => facts.at(one, name)?.levels.rate?.median === 0),
-  );
-  const kept = safe.flatMap((name) => {
-    const row = facts.at(condition, name);
-    const calm = facts.at({ ...condition, silent: 0 }, name);
-    if (row === undefined || calm === undefined) return [];
-    const difference = facts.difference('rate', row.variant, calm.variant);
-    if (difference.interval === null) return [];
-    return [`${name} ${intervalText(difference.interval)} (${verdictText(difference)})`];
-  });
-  const who = several(condition.silent, 'silent client');
+  const isBound = figure === 'rate' && best.loadBound;
   return [
-    ...(silenced.length > 0 ? [`With ${who}, ${listed(silenced)} answered nobody at all`] : []),
-    ...(kept.length > 0
-      ? [
-          `With ${who} beside ${several(condition.connections, 'connection')}, the rates of the others were so many times what they were without: ${listed(kept)}`,
-        ]
-      : []),
+    {
+      condition: conditionText(condition),
+      figure: FIGURES[figure],
+      best: best.variant.architecture,
+      value: `${medianText(figure, best.levels[figure])}${isBound ? '+' : ''}`,
+      others: compared.join('; '),
+    },
   ];
 }
 
 /** For one that left connections unanswered: where it did, and how it does where it does not. */
-function onlyIf(name: string, facts: Facts, choice?: string): string {
+function unlessOf(name: string, facts: Facts, choice?: string): Unless {
   const bad = facts.of(name).filter(({ starves }) => starves);
   const calm = bad
     .filter(({ variant }) => variant.silent === 0)
     .toSorted((a, b) => a.variant.connections - b.variant.connections)[0];
-  const quiet = bad.find(({ variant }) => variant.silent > 0);
+  const noisy = bad.find(({ variant }) => variant.silent > 0);
   const conditions: string[] = [];
-  const proofs: string[] = [];
   if (calm !== undefined) {
     const { connections } = calm.variant;
     const left = Math.round(calm.neverAnswered?.median ?? connections);
-    const served = Math.max(1, connections - left);
-    conditions.push(
-      `never more than ${several(served, 'client')} ${served === 1 ? 'is' : 'are'} connected at once`,
-    );
-    proofs.push(`${left} of ${several(connections, 'connection')} were never answered`);
+    conditions.push(`at most ${several(Math.max(1, connections - left), 'client')} at once`);
   }
-  if (quiet !== undefined) {
-    const { connections, silent } = quiet.variant;
-    const left = Math.round(quiet.neverAnswered?.median ?? connections);
-    conditions.push('none of them keeps silent');
-    const verb = proofs.length > 0 ? '' : ' were never answered';
-    proofs.push(`beside ${several(silent, 'silent client')} ${left} of ${connections}${verb}`);
-  }
-  const gain = choice === undefined ? '' : gainText(name, choice, facts);
-  return `Choose ${name} only if ${listed(conditions)}: ${proofs.join(', and ')}${gain}`;
+  if (noisy !== undefined) conditions.push('no silent client');
+  const proofs = [calm, noisy].filter((row) => row !== undefined);
+  return {
+    architecture: name,
+    onlyIf: conditions.join(', '),
+    unanswered: proofs
+      .map((row) => {
+        const beside = row.variant.silent > 0 ? ` beside ${row.variant.silent} silent` : '';
+        return `${unansweredText(row)}${beside}`;
+      })
+      .join('; '),
+    faster: choice === undefined ? '' : fasterText(name, choice, facts),
+  };
 }
 
 /** Where it was faster than the choice and left nobody out. */
-function gainText(name: string, choice: string, facts: Facts): string {
+function fasterText(name: string, choice: string, facts: Facts): string {
   for (const row of facts.of(name).filter(({ starves }) => !starves)) {
     const other = facts.at(row.variant, choice);
     if (other === undefined) continue;
     const { verdict, interval } = facts.difference('rate', row.variant, other.variant);
     if (verdict !== 'more') continue;
-    return `; at ${conditionText(row.variant)} it answered ${intervalText(interval)} times as many as ${choice}`;
+    return `${intervalText(interval)} times ${choice} at ${conditionText(row.variant)}`;
   }
   return '';
 }

@@ -6,6 +6,7 @@ import type { Table } from '../report/table.ts';
 import type { Against } from './against.ts';
 import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
+import type { Recommendation } from './recommend.ts';
 import type { Run } from './result.ts';
 import {
   conditionText,
@@ -84,6 +85,28 @@ function differenceText(difference: Difference | undefined): string {
 
 /** Whether some of its rounds are not in its figures. */
 const markOf = ({ rounds, measured }: Row): string => (rounds < measured ? '!' : '');
+
+/** Why the recommendation is what it is, and when another architecture may be chosen: tables that have rows. */
+export function recommendationTables({ because, unless }: Recommendation): Table[] {
+  return [
+    {
+      caption:
+        'Why: the best of those that left no connection unanswered, and the next ones in ratio to it',
+      head: ['condition', 'figure', 'best', 'value', 'others, times the best'],
+      align: 'lllrl',
+      rows: because.map(({ condition, figure, best, value, others }) => [
+        ...[condition, figure, best, value, others],
+      ]),
+    },
+    {
+      caption: 'Choose another only if these conditions always hold',
+      head: ['architecture', 'only with', 'never answered otherwise', 'faster then'],
+      rows: unless.map(({ architecture, onlyIf, unanswered, faster }) => [
+        ...[architecture, onlyIf, unanswered, faster],
+      ]),
+    },
+  ].filter(({ rows }) => rows.length > 0);
+}
 
 /** What silent clients did to each, against the same without them: one table for each condition that has some. */
 export function silenceTables({ plan, findings }: Found): Table[] {
