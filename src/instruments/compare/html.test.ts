@@ -1,8 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { aWorld, calm, madeUp } from '../../../test/support/comparison.ts';
+import {
+  chartsIn,
+  expectSound,
+  headingsIn,
+  tableIn,
+  tablesIn,
+} from '../../../test/support/pages.ts';
 import { againstOf } from './against.ts';
 import { htmlPage } from './html.ts';
 import { conditionsOf } from './plan.ts';
+import { silenceTables, tablesOf } from './tables.ts';
+import { levelText } from './words.ts';
 
 const architectures = ['single', 'threaded', 'epoll', 'uring'];
 const both = conditionsOf({
@@ -11,7 +20,9 @@ const both = conditionsOf({
   thinkHow: ['block'],
   silent: [0, 4],
 });
-const headings = (page: string) => [...page.matchAll(/<h2>([^<]*)<\/h2>/g)].map(([, text]) => text);
+/** Without those of verdicts, which begin with a mark. */
+const headings = (page: string) =>
+  headingsIn(page).filter((text) => !/^[✓✗!] |compared: /.test(text));
 
 describe('htmlPage', () => {
   it('draws every figure over connections, and ends with the recommendation', async () => {
@@ -26,14 +37,56 @@ describe('htmlPage', () => {
       'How it was measured',
       'Recommendation',
     ]);
-    expect(page.match(/<svg /g)).toHaveLength(5);
-    expect(page.match(/<svg [^>]*role="img"/g)).toHaveLength(5);
-    // Nobody has to see a chart to know what it shows.
-    expect(page).toMatch(/<desc id="rate-0-words">answers per second, by number of connections: /);
-    const [, end] = page.split('<h2>Recommendation</h2>');
-    expect(end).toContain('Take uring: ');
-    expect(end).toContain('Choose single only if ');
-    expect(/<script|<link|<img|src=|https?:(?!\/\/www\.w3\.org)/.exec(page)).toBeNull();
+    expectSound(page);
+    const charts = chartsIn(page);
+    expect(charts.map(({ title }) => title)).toEqual(headings(page).slice(0, 5));
+    // Each architecture has its line, and the words for those who do not see it.
+    for (const { texts, description } of charts.slice(0, 4)) {
+      for (const name of architectures) {
+        expect(texts.some((text) => text.endsWith(` ${name}`))).toBe(true);
+        expect(description).toContain(`${name} `);
+      }
+    }
+  });
+
+  it('has the figures that were found, one table for each condition and chart', async () => {
+    const found = madeUp({ architectures, conditions: both }, aWorld);
+    const page = await htmlPage(found);
+    for (const { caption, head, rows } of [...tablesOf(found), ...silenceTables(found)]) {
+      expect(tablesIn(page)).toContainEqual({ caption, head, rows });
+    }
+    const rates = tableIn(page, 'Throughput over connections');
+    expect(rates.head).toEqual(['architecture', '1 connection', '64 connections']);
+    expect(rates.rows).toEqual(
+      architectures.map((name) => [
+        name,
+        ...[1, 64].map((connections) => {
+          const { levels } = found.findings.rows.find(
+            ({ variant }) =>
+              variant.architecture === name &&
+              variant.connections === connections &&
+              variant.silent === 0,
+          )!;
+          return levelText('rate', levels.rate);
+        }),
+      ]),
+    );
+  });
+
+  it('ends with what to choose, a row for each reason and for each that may be chosen otherwise', async () => {
+    const found = madeUp({ architectures, conditions: both }, aWorld);
+    const [, end] = (await htmlPage(found)).split('<h2>Recommendation</h2>');
+    const { headline, because, unless } = found.recommendation;
+    expect(headingsIn(end!)).toEqual([`✓ ${headline}`]);
+    const [why, otherwise, ...more] = tablesIn(end!);
+    expect(more).toEqual([]);
+    expect(why!.rows.map(([, figure, best]) => [figure, best])).toEqual(
+      because.map(({ figure, best }) => [figure, best]),
+    );
+    expect(otherwise!.rows.map(([name, onlyIf]) => [name, onlyIf])).toEqual(
+      unless.map(({ architecture, onlyIf }) => [architecture, onlyIf]),
+    );
+    expect(unless.map(({ architecture }) => architecture)).toEqual(['single', 'threaded']);
   });
 
   it('has bars where there is one number of connections', async () => {

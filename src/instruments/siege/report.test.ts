@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
+import { expectSound, tableIn } from '../../../test/support/pages.ts';
 import type { Cell } from './cell.ts';
 import { rule } from './grade.ts';
 import { htmlPage } from './html.ts';
 import { matrixLines } from './matrix.ts';
 import { fallen, type Report } from './siege.ts';
-import { lineOf } from './words.ts';
+import { lineOf, mark } from './words.ts';
 
 const cell = (change: Partial<Cell>): Cell => ({
   architecture: 'epoll',
@@ -126,7 +127,7 @@ it('a line says what was seen', () => {
 
 it('the page needs nothing but itself, and says by letters what it shows in colours', () => {
   const page = htmlPage(report);
-  expect(page).not.toMatch(/<script|<link|<img|src=|@import|https?:/);
+  expectSound(page);
   expect(page).toMatch(/<a class="grade-E" href="#single-idle-crowd-on"[^>]*>E\*<\/a>/);
   expect(page).toMatch(/<a class="void" href="#epoll-churn-on"[^>]*>-<\/a>/);
   expect(page).toContain('id="single-idle-crowd-on"');
@@ -137,5 +138,9 @@ it('the page needs nothing but itself, and says by letters what it shows in colo
     'all: idle 1000\nepoll: connectionsPerAddress 32\nsingle: connectionsPerAddress 1',
   );
   expect(page).toContain('Cannot start single: port');
-  for (const [, id] of page.matchAll(/href="#([^"]+)"/g)) expect(page).toContain(`id="${id}"`);
+  const { head, rows } = tableIn(page, 'Answered: ');
+  expect(rows.map(([architecture, , limits, grade]) => [architecture, limits, grade])).toEqual(
+    report.cells.map((one) => [one.architecture, one.limits, mark(one)]),
+  );
+  expect(rows[0]![head.indexOf('memory')]).toBe('60 MiB (55 MiB)');
 });
