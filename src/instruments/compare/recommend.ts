@@ -30,7 +30,7 @@ export interface Recommendation {
 }
 
 /** Which architecture did best in one figure under one condition, in words. */
-export interface Because {
+interface Because {
   readonly condition: string;
   readonly figure: string;
   readonly best: string;
@@ -39,7 +39,7 @@ export interface Because {
   readonly others: string;
 }
 
-export interface Unless {
+interface Unless {
   readonly architecture: string;
   /** How many clients at a time it answers, and whether silent ones may be among them. */
   readonly onlyIf: string;
