@@ -35,7 +35,7 @@ class ZenChat extends LimitedChat {
     this.#sendAnswers(this.conversation.resume(this.answers));
   }
 
-  override drained(): void {
+  override answersTaken(): void {
     this.#sendAnswers(this.#next);
   }
 

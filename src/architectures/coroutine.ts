@@ -25,7 +25,7 @@ async function handleConversation(client: NodeClient): Promise<void> {
 /** Sends the answers, and does what the conversation wants besides, until it wants to read again. */
 async function sendAnswers(client: NodeClient, first: Next): Promise<void> {
   for (let next = first; ; next = client.conversation.resume(client.answers)) {
-    if (!client.write()) await client.drained();
+    if (!client.write()) await client.answersTaken();
     if (next === undefined) return;
     if (next === 'close') throw endOfStream;
     if (next !== 'full') await client.until(next); // a time, or a promise

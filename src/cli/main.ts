@@ -187,6 +187,7 @@ serving(program.command('trace'))
   .option('--calls', 'print the system calls')
   .option('--summary', 'at the end: how often each line was executed, and how long')
   .option('--quiet', 'print nothing before the end')
+  .option('--all', 'lines of the layers below the pages, too')
   .option('--include <path>', 'lines of these files, too (may be repeated)', collect, [])
   .option('--ignore-dir <path>', 'no lines of these files (may be repeated)', collect, [])
   .option('--seconds <s>', 'stop by itself after so many', wholeSeconds)
@@ -196,7 +197,7 @@ serving(program.command('trace'))
   .option('--compare <architecture...>', 'the same clients with each of these, one after the other')
   .addHelpText(
     'after',
-    "\nLines are those of the pages, of the protocol and of the service's folder.\nWhat they cost is in the times: a traced server is many times slower.",
+    "\nLines are those of the pages and of the service's folder; --all and --include show more.\nWhat they cost is in the times: a traced server is many times slower.",
   )
   .addHelpText(
     'after',

@@ -27,6 +27,7 @@ interface Options extends ServeOptions {
   readonly summary?: boolean;
   readonly quiet?: boolean;
   readonly include: readonly string[];
+  readonly all?: boolean;
   readonly ignoreDir: readonly string[];
   readonly seconds?: number;
   readonly out?: string;
@@ -50,6 +51,7 @@ export async function traceCommand(
     summary,
     quiet,
     include,
+    all,
     ignoreDir,
     out,
     svg,
@@ -91,7 +93,7 @@ export async function traceCommand(
   });
   const tracer = await startTrace(
     { ...serving, architecture, host },
-    { lines: needsLines, include, ignore: ignoreDir },
+    { lines: needsLines, include, ignore: ignoreDir, all: all === true },
     {
       record(tid, record) {
         printer.record(tid, record);

@@ -57,7 +57,7 @@ export class NodeClient extends NodeConnection {
   }
 
   /** Resolves once the client has taken enough to write on. */
-  async drained(): Promise<void> {
+  async answersTaken(): Promise<void> {
     if (this.#hasRoom) return;
     const { socket } = this;
     // Neither event comes any more if it was lost before the bytes were written.
@@ -81,7 +81,7 @@ export class NodeClient extends NodeConnection {
     else await next;
   }
 
-  /** Sends what is left and closes. @param reason what `read` or `drained` has thrown */
+  /** Sends what is left and closes. @param reason what `read` or `answersTaken` has thrown */
   async end(reason: unknown): Promise<void> {
     const { socket } = this;
     const cause = causeOf(reason);

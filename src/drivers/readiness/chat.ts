@@ -92,7 +92,7 @@ export abstract class LimitedChat extends AsyncChat {
   /** The answer is due. */
   abstract resume(): void;
   /** The client has taken its answers. */
-  abstract drained(): void;
+  abstract answersTaken(): void;
 
   /** Not while answers are unsent or an answer is not due: the client's next questions wait in the kernel. */
   override readable(): boolean {
@@ -120,7 +120,7 @@ export abstract class LimitedChat extends AsyncChat {
   override handleWrite(): void {
     super.handleWrite();
     this.#count();
-    if (this.readable()) this.#callBack(() => this.drained());
+    if (this.readable()) this.#callBack(() => this.answersTaken());
   }
 
   override handleClose(): void {

@@ -26,13 +26,14 @@ import { loadModuleByModule } from '../../host/supervisor/worker-process.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
 import { makeFifo } from '../../os/fifo.ts';
 import { PROBE, type ProbeConfig, recordReader, type TraceRecord } from './records.ts';
-import { isTraced } from './which.ts';
 
 export interface TraceOptions {
   /** Whether to tell each line, and not only calls, questions and connections. Default true. */
   readonly lines?: boolean;
-  /** Files and folders whose lines are told, besides the pages, the layers below them and the service. */
+  /** Files and folders whose lines are told, besides the pages and the service. */
   readonly include?: readonly string[];
+  /** Whether to tell the lines of all layers below the pages too. Default false. */
+  readonly all?: boolean;
   /** Files and folders of which nothing is told. */
   readonly ignore?: readonly string[];
 }
@@ -56,10 +57,10 @@ const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 const probeUrl = new URL(`./probe${extension}`, import.meta.url).href;
 const source = join(import.meta.dirname, '..', '..');
 
-/** The pages, and what they call that is not a system call by another name … */
-const INCLUDED = ['architectures', 'drivers', 'protocol'];
-/** … but for the bookkeeping that is the same under all of them. */
-const IGNORED = ['drivers/deadlines', 'protocol/outbox', 'protocol/table', 'protocol/timers'];
+/** What is told: the pages … */
+const PAGES = ['architectures'];
+/** … and with `all` the layers below them as well. */
+const ALL = [...PAGES, 'drivers', 'lifecycle', 'protocol', 'limits', 'worker'];
 
 /** How the folder is called that holds the pipe of a tracing process. */
 export const pipePrefix = (pid: number): string => `mondo-trace-${pid}-`;
@@ -74,7 +75,7 @@ const LAST = 0;
  */
 export async function startTrace(
   options: ServeOptions,
-  { lines = true, include = [], ignore = [] }: TraceOptions,
+  { lines = true, include = [], ignore = [], all = false }: TraceOptions,
   watcher: Watcher,
 ): Promise<Tracer> {
   requireSystemCalls('trace');
@@ -95,18 +96,17 @@ export async function startTrace(
   const writing = openSync(pipe, 'w');
   const launch = process.hrtime.bigint();
   const launchedAt = performance.timeOrigin + performance.now();
-  // Node names a module by its real path, whatever links led there.
-  const wanted = include.map((path) => realpathSync(path));
-  const bookkeeping = IGNORED.map((name) => join(source, name + extension));
   const config: ProbeConfig = {
     pipe,
     launch: String(launch),
     lines,
-    include: [...INCLUDED.map((name) => join(source, name)), ...service, ...wanted],
-    ignore: [
-      ...bookkeeping.filter((path) => !isTraced(path, wanted, [])),
-      ...ignore.map((path) => realpathSync(path)),
+    // Node names a module by its real path, whatever links led there.
+    include: [
+      ...(all ? ALL : PAGES).map((name) => join(source, name)),
+      ...service,
+      ...include.map((path) => realpathSync(path)),
     ],
+    ignore: ignore.map((path) => realpathSync(path)),
   };
   const before = { [PROBE]: process.env[PROBE], NODE_OPTIONS: process.env.NODE_OPTIONS };
   const loadAsBefore = loadModuleByModule();

@@ -1,0 +1,38 @@
+// Loaded into a worker before anything else (`node --import`): counts its calls, and samples its heap between two counts.
+import { renameSync, writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector';
+
+const { file, libc: libcUrl, call, from, to } = JSON.parse(process.env.ALLOCATION_PROBE);
+
+if (/host[\\/]worker[\\/]worker\.ts$/.test(process.argv[1] ?? '')) {
+  const { libc } = await import(libcUrl);
+  const session = new Session();
+  session.connect();
+  let calls = 0;
+  const made = libc[call];
+  libc[call] = (...args) => {
+    const result = made(...args);
+    calls += call === 'io_uring_enter' ? args[2] : 1;
+    if (calls >= from && !isSampling) begin();
+    if (calls >= to && isSampling && !isDone) end();
+    return result;
+  };
+  let isSampling = false;
+  let isDone = false;
+  function begin() {
+    isSampling = true;
+    session.post('HeapProfiler.startSampling', {
+      samplingInterval: 4096,
+      includeObjectsCollectedByMajorGC: true,
+      includeObjectsCollectedByMinorGC: true,
+    });
+  }
+  function end() {
+    isDone = true;
+    session.post('HeapProfiler.stopSampling', (error, result) => {
+      writeFileSync(`${file}.part`, JSON.stringify(error ?? result.profile));
+      // Whole, or not there.
+      renameSync(`${file}.part`, file);
+    });
+  }
+}
