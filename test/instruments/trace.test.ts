@@ -10,8 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import type { ServerEvent } from '../../src/host/server-event.ts';
 import { chromeTrace, type TraceEvent } from '../../src/instruments/trace/chrome.ts';
@@ -39,6 +41,7 @@ import { until } from '../support/until.ts';
 const folder = mkdtempSync(join(tmpdir(), 'mondo-traced-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const source = fileURLToPath(new URL('../../src', import.meta.url));
 const question = 'Simple is better than?';
 const answer = 'Complex.';
 
@@ -47,15 +50,21 @@ interface Told {
   readonly record: TraceRecord;
 }
 
-/** Serves one client that asks once, waits for its answer, and leaves. */
+/** Serves one client that asks, waits for its answer, so many `times`, and leaves. */
 async function traced(
   architecture: string,
   {
     serving = {},
     asked = question,
     expected = answer,
+    times = 1,
     ...options
-  }: TraceOptions & { serving?: ServeOptions; asked?: string; expected?: string } = {},
+  }: TraceOptions & {
+    serving?: ServeOptions;
+    asked?: string;
+    expected?: string;
+    times?: number;
+  } = {},
 ) {
   const told: Told[] = [];
   const events: ServerEvent[] = [];
@@ -81,7 +90,8 @@ async function traced(
     await until('the threads to serve', () => timeline.lanes.length > 0);
     const client = await NetClient.connect(tracer.server.address);
     peer = client.peer;
-    expect(await ask(client, asked, expected.length)).toBe(expected);
+    for (let i = 0; i < times; i++)
+      expect(await ask(client, asked, expected.length)).toBe(expected);
     await client.close();
     await until('the client to be seen off', () => isClosed);
     pids.push(...tracer.server.pids);
@@ -133,9 +143,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   const first = routines.map((name) => entered.indexOf(name));
   expect(first.every((at) => at >= 0)).toBe(true);
   expect(first).toEqual([...first].sort((a, b) => a - b));
-  expect(linesOf(told)).toContain(
-    'const count = receive(socket, receivedAddress, received.length);',
-  );
+  expect(linesOf(told)).toContain('const count = client.recv(); // sleeps here');
   expect(callsOf(told, ['accept4', 'recv', 'send', 'close'])).toEqual([
     ...['accept4', 'recv', 'send', 'recv', 'close', 'accept4'],
   ]);
@@ -176,7 +184,7 @@ test('poll: one wait for all before each accept, receive and close', async () =>
   expect(waits[1]!.result).toContain(`<${peer}>, revents=POLLIN}])`);
   // What the calls wait for is the line's that makes them, whatever was called for its arguments.
   const [longest] = summary.lines();
-  expect(sourceLine(longest!.path, longest!.line).trim()).toBe('poll.wait(sockets.timeout());');
+  expect(sourceLine(longest!.path, longest!.line).trim()).toBe('while (sockets.wait(poll)) {');
   expect(longest!.waiting).toBe(Object.fromEntries(summary.waits).poll);
   // Those that do not block do not sleep.
   for (const call of ofKind(told, 'call')) {
@@ -187,15 +195,17 @@ test('poll: one wait for all before each accept, receive and close', async () =>
 test('generator: routines give way where those of single would sleep, and go on there', async () => {
   const { told, summary } = await traced('generator');
   const goneOn = linesOf(told, 'goOn');
-  expect(goneOn).toContain('yield readable(worker.listener);');
-  expect(goneOn.some((text) => text.endsWith('yield readable(socket);'))).toBe(true);
+  expect(goneOn).toContain('yield listener.wanted;');
+  expect(goneOn).toContain('yield client.readable; // where `single` would sleep');
   expect(summary.lines().some(({ suspended }) => suspended > 0)).toBe(true);
   expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('handleRequest');
 });
 
 test("coroutine: Node's own loop sleeps, and async functions go on where they awaited", async () => {
   const { told, timeline, peer } = await traced('coroutine');
-  expect(linesOf(told, 'goOn')).toContain('const data = await reader.read();');
+  expect(linesOf(told, 'goOn')).toContain(
+    "const data = await client.read(); // gives the thread back to Node's loop",
+  );
   const events = ofKind(told, 'socket').map(({ text }) => text.replace(/ =.*| <.*/, ''));
   expect(events.slice(0, 3)).toEqual(['accept', 'read', 'write']);
   expect(events.at(-1)).toBe('close');
@@ -231,9 +241,7 @@ test('prefork: four processes, each asleep in accept4; whoever is woken serves t
   );
   expect(serving.size).toBe(1);
   expect(timeline.connections).toMatchObject([{ peer, tid: [...serving][0] }]);
-  expect(linesOf(told)).toContain(
-    'const count = receive(socket, receivedAddress, received.length);',
-  );
+  expect(linesOf(told)).toContain('const count = client.recv(); // sleeps here');
 });
 
 test.each([
@@ -355,6 +363,28 @@ test.each([
   const track = traceEvents.filter(({ cat }) => cat === 'connection').map(({ ph }) => ph);
   expect(track).toEqual(['b', 'n', 'e']);
   expect(traceEvents.some(({ args }) => args?.peer === peer)).toBe(true);
+});
+
+test.each([
+  ...(['single', 'threaded', 'prefork'] as const).map((name) => [name, 30] as const),
+  ...architectureNames
+    .filter((name) => !['single', 'threaded', 'prefork'].includes(name))
+    .map((name) => [name, 45] as const),
+])('%s: three questions of one client run at most %i different lines, all of them on pages', async (architecture, most) => {
+  const { summary } = await traced(architecture, { times: 3 });
+  const lines = summary.lines();
+  const files = new Set(lines.map(({ path }) => relative(source, dirname(path))));
+  expect([...files]).toEqual(['architectures']);
+  expect(lines.length).toBeGreaterThan(5);
+  expect(lines.length).toBeLessThanOrEqual(most);
+});
+
+test('with all, the lines of the layers below the pages are told', async () => {
+  const { summary } = await traced('single', { all: true });
+  const folders = summary.lines().map(({ path }) => relative(source, path).split('/')[0]);
+  expect([...new Set(folders)].sort()).toEqual(
+    expect.arrayContaining(['architectures', 'drivers', 'lifecycle', 'protocol']),
+  );
 });
 
 test('what is included is told, and what is ignored is not', async () => {

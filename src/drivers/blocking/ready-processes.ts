@@ -3,13 +3,14 @@
  * until a client stands in the listener's queue, and bids one process accept it. So a client is in the kernel's hands
  * or in those of the process that serves it, and a super-server that is killed loses no client.
  *
- * Two kinds of socket pairs lead between them. Each process sleeps in read(2) on one of its own, where it is bid, and
+ * Two kinds of socket pairs lead between them. Each process sleeps in recv(2) on one of its own, where it is bid, and
  * which ends with the super-server. All processes report into one that they share.
  */
 import { readSync, writeSync } from 'node:fs';
+import { addressOf, INTERRUPTED } from '../../os/libc.ts';
 import { Poll } from '../../os/poll.ts';
 import { READABLE } from '../../os/readiness.ts';
-import { acceptQueueLength, close, setBlocking, socketPair } from '../../os/socket.ts';
+import { acceptQueueLength, close, recv, setBlocking, socketPair } from '../../os/socket.ts';
 import type { Bids, Crew, Worker } from '../../worker/contract.ts';
 import { type Accepted, acceptOne, isExhausted } from '../accept.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
@@ -289,15 +290,18 @@ export function* clientsOnBid(worker: Worker, bids: Bids): Generator<Accepted> {
   }
 }
 
-const byte = new Uint8Array(1);
+const byte = Buffer.allocUnsafeSlow(1);
+const byteAddress = addressOf(byte);
+
 /** Sleeps until a bid comes; false if the super-server is gone, or has dismissed this process. */
 function isBid(worker: Worker, { bid }: Bids): boolean {
   for (;;) {
     worker.row.state = 'asleep';
     try {
-      return readSync(bid, byte) > 0;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EINTR') return false;
+      const count = recv(bid, byteAddress, 1);
+      if (count !== INTERRUPTED) return count > 0;
+    } catch {
+      return false;
     }
   }
 }
