@@ -53,6 +53,21 @@ describe.each(pages)('%s', (page) => {
   });
 });
 
+/** A line of code as `mondo trace` prints it, with the file and the line that it stands on. */
+const TRACED = /^[ \d.]+(?:\[\d+\] )? *([a-z-]+\.ts)\((\d+)\): (.*)$/gm;
+const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' });
+
+it.each(pages)('%s quotes code that stands where it says', (page) => {
+  const wrong = [...read(page).matchAll(TRACED)].filter(([, file, line, text]) => {
+    const [path] = sources.filter((name) => name.endsWith(`/${file}`));
+    if (path === undefined) return true;
+    const there = read(join('src', path)).split('\n')[Number(line) - 1] ?? '';
+    // A summary cuts what is too long.
+    return !there.trim().startsWith(text!.trim());
+  });
+  expect(wrong.map(([quoted]) => quoted)).toEqual([]);
+});
+
 describe('README.md', () => {
   const readme = read('README.md');
 
