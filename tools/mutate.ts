@@ -327,6 +327,10 @@ try {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   const word = process.argv[2] ?? '';
   const chosen = mutations.filter(({ rule }) => rule.includes(word));
+  for (const tests of new Set(chosen.map((mutation) => mutation.tests))) {
+    const failure = firstFailure(tests);
+    if (failure !== undefined) throw new Error(`It fails with nothing broken: ${failure}`);
+  }
   let survived = 0;
   for (const { rule, file, from, to, tests } of chosen) {
     const source = readFileSync(join(root, file), 'utf8');

@@ -8,7 +8,7 @@ import { shared } from '../support/shared.ts';
 import { inTime, MS, steady, until } from '../support/until.ts';
 
 // They wait most of their time.
-vi.setConfig({ maxConcurrency: 24 });
+vi.setConfig({ maxConcurrency: 12 });
 
 /** Each I/O model enforces limits by its own means. */
 const variants: readonly ServeOptions[] = [
@@ -208,10 +208,6 @@ const times = { idle: IDLE, questionTime: QUESTION_TIME, questionSize: 1000 };
 
 describe.concurrent.each(variants)('$architecture', (options) => {
   const isOne = options.architecture === 'single';
-  const thinking = { think: QUESTION_TIME * 0.7, thinkHow: 'defer' } as const;
-  const quick = { think: 1, thinkHow: 'defer' } as const;
-  const slower = { think: 20 * MS, thinkHow: 'defer' } as const;
-  const wordy = new URL('../support/services/wordy.ts', import.meta.url);
 
   const timed = sharedServer({ ...options, limits: times }, isOne);
   const takes = sharedServer(
@@ -325,29 +321,6 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       }),
     ));
 
-  it('does not count for a question how long the answers before it took', async () => {
-    await using served = await started({
-      ...options,
-      ...thinking,
-      limits: { questionTime: QUESTION_TIME },
-    });
-    await inTime(QUESTION_TIME, async (beat) => {
-      let answers = '';
-      const client = served.connect((data) => {
-        answers += data;
-      });
-      client.write('Simple is better than?'.repeat(2));
-      await answered(client, () => answers === 'Complex.'.repeat(2));
-      client.write('Simple is better th');
-      beat();
-      await passed(QUESTION_TIME / 6);
-      client.write('an?');
-      beat();
-      await answered(client, () => answers === 'Complex.'.repeat(3));
-      client.destroy();
-    });
-  });
-
   it('ends who does not take its answers', () =>
     takes(async (served) => {
       const client = served.connect();
@@ -370,32 +343,6 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       expect(answers).toBe(GREETING + numbers.join(''));
       expect(await limit).toBe('questions');
     }));
-
-  it('makes no answers that come later, either, for who takes none', async () => {
-    const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
-    await using served = await started({ ...options, ...quick, service: talker, limits });
-    const client = served.connect();
-    client.pause();
-    client.write('big?'.repeat(200));
-    await until('the limit', () => served.limited().length === 1);
-    expect(served.limited()).toEqual(['answer-time']);
-  });
-
-  it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
-    // With a rest as large as by default it would be too much in all.
-    const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
-    await using served = await started({ ...options, service: wordy, limits });
-    const client = served.connect();
-    client.pause();
-    let isTaken = false;
-    // More than the kernel takes from who is not received from.
-    client.write('x?'.repeat(2 ** 24), (error) => {
-      isTaken = error === undefined || error === null;
-    });
-    await until('the limit', () => served.limited().length === 1);
-    expect(served.limited()).toEqual(['answer-time']);
-    expect(isTaken).toBe(false);
-  });
 
   it('ends who is old, though it asks on and on', () =>
     aged((served) =>
@@ -436,6 +383,72 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       client.write('big?'.repeat(200));
       expect(await limit).toBe('age');
     }));
+});
+
+/**
+ * One architecture for each way to wait: the rules are those of terms.ts, and what is left is that each driver
+ * tells them what a connection is doing.
+ */
+const ways = variants.filter(({ architecture }) =>
+  ['threaded', 'inetd', 'epoll', 'generator', 'uring', 'callback', 'coroutine'].includes(
+    architecture!,
+  ),
+);
+
+describe.concurrent.each(ways)('$architecture', (options) => {
+  const thinking = { think: QUESTION_TIME * 0.7, thinkHow: 'defer' } as const;
+  const quick = { think: 1, thinkHow: 'defer' } as const;
+  const slower = { think: 20 * MS, thinkHow: 'defer' } as const;
+  const wordy = new URL('../support/services/wordy.ts', import.meta.url);
+
+  it('does not count for a question how long the answers before it took', async () => {
+    await using served = await started({
+      ...options,
+      ...thinking,
+      limits: { questionTime: QUESTION_TIME },
+    });
+    await inTime(QUESTION_TIME, async (beat) => {
+      let answers = '';
+      const client = served.connect((data) => {
+        answers += data;
+      });
+      client.write('Simple is better than?'.repeat(2));
+      await answered(client, () => answers === 'Complex.'.repeat(2));
+      client.write('Simple is better th');
+      beat();
+      await passed(QUESTION_TIME / 6);
+      client.write('an?');
+      beat();
+      await answered(client, () => answers === 'Complex.'.repeat(3));
+      client.destroy();
+    });
+  });
+
+  it('makes no answers that come later, either, for who takes none', async () => {
+    const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
+    await using served = await started({ ...options, ...quick, service: talker, limits });
+    const client = served.connect();
+    client.pause();
+    client.write('big?'.repeat(200));
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+  });
+
+  it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
+    // With a rest as large as by default it would be too much in all.
+    const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
+    await using served = await started({ ...options, service: wordy, limits });
+    const client = served.connect();
+    client.pause();
+    let isTaken = false;
+    // More than the kernel takes from who is not received from.
+    client.write('x?'.repeat(2 ** 24), (error) => {
+      isTaken = error === undefined || error === null;
+    });
+    await until('the limit', () => served.limited().length === 1);
+    expect(served.limited()).toEqual(['answer-time']);
+    expect(isTaken).toBe(false);
+  });
 
   it('ends who is old and always waits for an answer, with that answer', async () => {
     await using served = await started({ ...options, ...slower, limits: { age: AGE } });
