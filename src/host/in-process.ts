@@ -1,17 +1,20 @@
 /**
  * Serving in the caller's own process, on Node's own loop: for a service that is an object and not a
- * module, and for systems where Mondo makes no system calls of its own. Nothing here loads libc.
+ * module, and for systems where Mondo makes no system calls of its own. Where it can make them, it listens
+ * by the same code as a supervisor.
  */
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server as NodeServer } from 'node:net';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { Clients } from '../lifecycle/clients.ts';
 import type { Orders } from '../lifecycle/drain.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
+import { whyNoSystemCalls } from '../os/libc.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
 import { type Reason, unreadRow } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
+import { openListeners, removeSocketFile, resolveAddress, type SocketFile } from './listen.ts';
 import { loadService } from './load-service.ts';
 import { checkedDrain, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
@@ -61,7 +64,7 @@ export async function serveInProcess(
   };
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
-  const isUnix = plan.host.startsWith('unix:');
+  let file: SocketFile | undefined;
   const row = unreadRow();
   const journal: Journal = {
     on: onEvent !== undefined,
@@ -91,14 +94,19 @@ export async function serveInProcess(
     row,
     stopped,
     async listen(server) {
-      await new Promise<void>((resolve, rejectListen) => {
-        server.once('error', rejectListen);
-        const where = isUnix
-          ? { path: plan.host.slice('unix:'.length) }
-          : { host: plan.host === '' ? '::' : plan.host, port: plan.port };
-        server.listen({ ...where, backlog: plan.backlog }, resolve);
-      });
-      listens(addressOf(server.address()!));
+      const wanted = await resolveAddress(plan.host, plan.port);
+      const { backlog } = plan;
+      if (whyNoSystemCalls() !== undefined) {
+        const where = wanted.family === 'unix' ? { path: wanted.path } : wanted;
+        await untilListening(server, (done) => server.listen({ ...where, backlog }, done));
+        listens(addressOf(server.address()!));
+        return;
+      }
+      const opened = openListeners(wanted, { backlog, reuseport: false, count: 1 });
+      file = opened.file;
+      const listener = { fd: opened.listeners[0]! };
+      await untilListening(server, (done) => server.listen(listener, backlog, done));
+      listens(opened.address);
     },
     ready() {},
     // Its port would be free for others meanwhile.
@@ -114,10 +122,12 @@ export async function serveInProcess(
   try {
     address = await listening;
   } catch (error) {
+    if (error instanceof ServeError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
+    const where = plan.host.startsWith('unix:') ? plan.host : `${plan.host}:${plan.port}`;
     throw new ServeError(
       'failed',
-      `Cannot listen at ${plan.host}:${plan.port}: ${code ?? message}; choose another port or host`,
+      `Cannot listen at ${where}: ${code ?? message}; choose another address`,
       { cause: error },
     );
   }
@@ -125,6 +135,7 @@ export async function serveInProcess(
   let closing: Promise<void> | undefined;
   async function end(): Promise<void> {
     orders.order = 'stop';
+    removeSocketFile(file);
     stop();
     await served;
     onEvent?.({ type: 'stopped', accepted: [], ...departed, at: Date.now() });
@@ -153,6 +164,13 @@ export async function serveInProcess(
       return closing;
     },
   };
+}
+
+function untilListening(server: NodeServer, listen: (done: () => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    listen(resolve);
+  });
 }
 
 function addressOf(address: AddressInfo | string): SocketAddress {

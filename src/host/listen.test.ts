@@ -1,9 +1,27 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SocketAddress } from '../os/address.ts';
-import { accept, acceptedPeer, close, connect, localAddress, openListener } from '../os/socket.ts';
+import { dial } from '../os/dialing.ts';
+import {
+  accept,
+  acceptedPeer,
+  claimPort,
+  close,
+  connect,
+  localAddress,
+  openListener,
+  tryLock,
+} from '../os/socket.ts';
 import { ServeError } from './errors.ts';
 import { type ListenOptions, openListeners, removeSocketFile, resolveAddress } from './listen.ts';
 
@@ -34,6 +52,19 @@ describe('resolveAddress', () => {
     expect(await resolveAddress(host, 7)).toEqual(address);
   });
 
+  it.each([
+    ['unix:', 'no path follows'],
+    ['unix:@name', 'the abstract namespace is not supported'],
+    [`unix:/${'a'.repeat(108)}`, 'the kernel takes 107'],
+    ['fe80::1', 'add the interface, as in "fe80::1%eth0"'],
+    ['[fe80::1%no-such]', 'no interface is called "no-such"'],
+  ])('refuses %j in one line: %s', async (host, text) => {
+    await expect(resolveAddress(host, 7)).rejects.toMatchObject({
+      kind: 'usage',
+      message: expect.stringContaining(text),
+    });
+  });
+
   it('says of a name that does not resolve which it is', async () => {
     // RFC 6761: no resolver knows a name under "invalid".
     await expect(resolveAddress('no-such.invalid', 7)).rejects.toThrow(
@@ -61,6 +92,26 @@ describe('openListeners', () => {
       expect(localAddress(listener)).toEqual(address);
       close(listener);
     }
+  });
+
+  it('refuses a port that another server shares, and leaves that one alone', () => {
+    const sharing = { ...options, reuseport: true, count: 2 };
+    const first = openListeners(loopback, sharing);
+    expect(() => openListeners(first.address, sharing)).toThrow('is in use');
+    close(connect(first.address));
+    for (const listener of first.listeners) close(listener);
+    // A restart at the same port, though a connection of the one before has just been closed.
+    const again = openListeners(first.address, sharing);
+    expect(again.address).toEqual(first.address);
+    for (const listener of again.listeners) close(listener);
+  });
+
+  it('gives one of several claims at the same moment, whichever has bound first', () => {
+    const { listeners, address } = openListeners(loopback, options);
+    close(listeners[0]!);
+    const claim = claimPort(address);
+    expect(() => claimPort(address)).toThrow('EADDRINUSE');
+    close(claim);
   });
 
   it('says that the port is in use, and what to do', () => {
@@ -106,13 +157,47 @@ describe('openListeners at a unix path', () => {
 
   it('makes the socket file, which removeSocketFile takes away', () => {
     const address = at('new');
-    const { listeners } = openListeners(address, options);
+    const { listeners, file } = openListeners(address, options);
     close(connect(address));
-    close(listeners[0]!);
     expect(existsSync(address.path)).toBe(true);
-    removeSocketFile(address);
+    removeSocketFile(file);
     expect(existsSync(address.path)).toBe(false);
-    removeSocketFile(address);
+    removeSocketFile(file);
+    close(listeners[0]!);
+  });
+
+  it('makes a file that removeSocketFile leaves to another server which has taken the path', () => {
+    const address = at('taken');
+    const first = openListeners(address, options);
+    unlinkSync(address.path);
+    const second = openListeners(address, options);
+    removeSocketFile(first.file);
+    close(first.listeners[0]!);
+    close(connect(address));
+    removeSocketFile(second.file);
+    close(second.listeners[0]!);
+    expect(existsSync(address.path)).toBe(false);
+  });
+
+  it('refuses at once where the queue of the server is full', () => {
+    const address = at('full');
+    const live = openListener(address, { backlog: 0 });
+    const waiting = dial(address);
+    expect(() => dial(address)).toThrow('EAGAIN');
+    expect(refusal(address).message).toContain('a server is listening there');
+    close(waiting);
+    close(live);
+  });
+
+  it('waits for its turn in the folder, and says so in one line where that never comes', () => {
+    const address = at('locked');
+    const holder = openSync(folder, 'r');
+    expect(tryLock(holder)).toBe(true);
+    expect(refusal(address).message).toContain('another process has locked the folder');
+    closeSync(holder);
+    const { listeners, file } = openListeners(address, options);
+    removeSocketFile(file);
+    close(listeners[0]!);
   });
 
   it('replaces a file that a dead server left behind', () => {

@@ -95,6 +95,14 @@ describe('encodeAddress and decodeAddress', () => {
     expect(encodeAddress({ family: 'unix', path: 'a'.repeat(107) })).toHaveLength(110);
   });
 
+  it('keep the zone of a link-local address', () => {
+    // Interface 1 is lo.
+    const address = { family: 'IPv6', host: 'fe80::1%lo', port: 7 } as const;
+    expect(encodeAddress(address).readUInt32LE(24)).toBe(1);
+    expect(throughTheKernel(address)).toEqual(address);
+    expect(throughTheKernel({ ...address, host: 'fe80::1%1' })).toEqual(address);
+  });
+
   it('refuse what is no IPv6 address', () => {
     expect(() => encodeAddress({ family: 'IPv6', host: 'localhost', port: 1 })).toThrow(
       'localhost',

@@ -1,5 +1,6 @@
 /** Socket addresses: between the kernel's `struct sockaddr` and the text that people read. ip(7), ipv6(7), unix(7) */
-import { isIPv6 } from 'node:net';
+import { readdirSync, readFileSync } from 'node:fs';
+import { isIP, isIPv6 } from 'node:net';
 import { endianness } from 'node:os';
 
 export const AF_UNIX = 1;
@@ -29,11 +30,7 @@ const readFamily = (bytes: Buffer) => (little ? bytes.readUInt16LE(0) : bytes.re
 export function encodeAddress(address: SocketAddress): Buffer {
   if (address.family === 'unix') {
     const path = Buffer.from(address.path);
-    if (path.length > UNIX_PATH_MAX) {
-      throw new RangeError(
-        `Cannot use socket path "${address.path}": ${path.length} bytes, the kernel takes ${UNIX_PATH_MAX}`,
-      );
-    }
+    checkPath(address.path, path.length);
     const bytes = Buffer.alloc(2 + path.length + 1);
     writeFamily(bytes, AF_UNIX);
     path.copy(bytes, 2);
@@ -50,7 +47,97 @@ export function encodeAddress(address: SocketAddress): Buffer {
   writeFamily(bytes, AF_INET6);
   bytes.writeUInt16BE(address.port, 2);
   bytes.set(ipv6Bytes(address.host), 8);
+  const zone = /%(.*)$/.exec(address.host)?.[1];
+  const scope = zone === undefined ? 0 : interfaceIndex(zone, address.host);
+  if (little) bytes.writeUInt32LE(scope, 24);
+  else bytes.writeUInt32BE(scope, 24);
   return bytes;
+}
+
+function checkPath(path: string, length: number): void {
+  if (length <= UNIX_PATH_MAX) return;
+  throw new RangeError(
+    `Cannot use socket path "${path}": ${length} bytes, the kernel takes ${UNIX_PATH_MAX}`,
+  );
+}
+
+/**
+ * An address that needs no name server; undefined for a name.
+ *
+ * @param host an IPv4 or IPv6 address, in brackets or not, a link-local one with its zone (`fe80::1%eth0`),
+ *   or `unix:PATH`
+ * @throws RangeError if it has the form of an address, and none can be at it
+ */
+export function literalAddress(host: string, port: number): SocketAddress | undefined {
+  if (host.startsWith('unix:')) return unixAddress(host);
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  const version = isIP(bare);
+  if (version === 0) return undefined;
+  if (version === 4) return { family: 'IPv4', host: bare, port };
+  if (/^fe[89ab]/i.test(bare) && !bare.includes('%')) {
+    throw new RangeError(
+      `Cannot use "${host}" as an address: each network has its own fe80 addresses; add the interface, as in "${bare}%eth0"`,
+    );
+  }
+  const address = { family: 'IPv6', host: bare, port } as const;
+  encodeAddress(address);
+  return address;
+}
+
+function unixAddress(host: string): SocketAddress {
+  const path = host.slice('unix:'.length);
+  const reason =
+    path === ''
+      ? 'no path follows; give unix:PATH'
+      : path.startsWith('@')
+        ? 'a name in the abstract namespace is not supported; give a path, or unix:./@NAME for a file of that name'
+        : path.includes('\0')
+          ? 'a path has no zero bytes; give another path'
+          : undefined;
+  if (reason !== undefined) throw new RangeError(`Cannot use "${host}" as an address: ${reason}`);
+  checkPath(path, Buffer.byteLength(path));
+  return { family: 'unix', path };
+}
+
+const INTERFACES = '/sys/class/net';
+
+/** The number by which the kernel knows an interface. */
+function interfaceIndex(zone: string, host: string): number {
+  if (/^[1-9]\d*$/.test(zone)) return Number(zone);
+  const index = indexOf(zone);
+  if (index !== undefined) return index;
+  throw new RangeError(
+    `Cannot use "${host}" as an address: no interface is called "${zone}"; ip link shows all of them`,
+  );
+}
+
+function indexOf(name: string): number | undefined {
+  if (name.includes('/')) return undefined;
+  try {
+    return Number(readFileSync(`${INTERFACES}/${name}/ifindex`, 'latin1'));
+  } catch {
+    return undefined;
+  }
+}
+
+const zones = new Map<number, string>();
+
+/** An interface by its name, or by its number where it has none here; read once for each. */
+function zoneOf(index: number): string {
+  let zone = zones.get(index);
+  if (zone === undefined) {
+    zone = interfaceNames().find((name) => indexOf(name) === index) ?? String(index);
+    zones.set(index, zone);
+  }
+  return zone;
+}
+
+function interfaceNames(): string[] {
+  try {
+    return readdirSync(INTERFACES);
+  } catch {
+    return [];
+  }
 }
 
 export function decodeAddress(bytes: Buffer, length: number): SocketAddress {
@@ -59,7 +146,10 @@ export function decodeAddress(bytes: Buffer, length: number): SocketAddress {
     return { family: 'IPv4', host: bytes.subarray(4, 8).join('.'), port: bytes.readUInt16BE(2) };
   }
   if (family === AF_INET6) {
-    return { family: 'IPv6', host: ipv6Text(bytes.subarray(8, 24)), port: bytes.readUInt16BE(2) };
+    const scope = little ? bytes.readUInt32LE(24) : bytes.readUInt32BE(24);
+    const zone = scope === 0 ? '' : `%${zoneOf(scope)}`;
+    const host = ipv6Text(bytes.subarray(8, 24)) + zone;
+    return { family: 'IPv6', host, port: bytes.readUInt16BE(2) };
   }
   const path = bytes.subarray(2, length);
   const end = path.indexOf(0);

@@ -128,6 +128,7 @@ export const libc = {
   ),
   shutdown: declare<(fd: Int, how: Int) => Int>('int shutdown(int, int)'),
   close: declare<(fd: Int) => Int>('int close(int)'),
+  flock: declare<(fd: Int, operation: Int) => Int>('int flock(int, int)'),
   fcntl: declare<(fd: Int, command: Int, argument: Int) => Int>('int fcntl(int, int, int)'),
   getsockname: declare<(fd: Int, address: Uint8Array, length: Uint8Array) => Int>(
     'int getsockname(int, void *, void *)',

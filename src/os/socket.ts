@@ -35,6 +35,8 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const O_NONBLOCK = 0o4000;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 /** A peer that is gone must be an error of that one call, not a signal that ends the process. */
 const MSG_NOSIGNAL = 0x4000;
 const MSG_DONTWAIT = 0x40;
@@ -83,6 +85,23 @@ export function openListener(
     throw error;
   }
 }
+
+/**
+ * Claims a port for listeners that will share it: fails where anyone listens there, with SO_REUSEPORT or without.
+ * Among several claims at the same moment, one succeeds: `listen` fails for the others.
+ *
+ * @returns a listener to close once those that share the port are open
+ * @throws SystemError as `openListener`
+ */
+export function claimPort(address: SocketAddress): number {
+  const claim = openListener(address, { backlog: 0 });
+  // Only now: it lets our own listeners in, and until here it kept others out.
+  setOption(claim, SOL_SOCKET, SO_REUSEPORT, int(1));
+  return claim;
+}
+
+/** Locks an open file or folder among all processes, without waiting. flock(2) @returns false if another has it */
+export const tryLock = (fd: number): boolean => libc.flock(fd, LOCK_EX | LOCK_NB) === 0;
 
 /** Two sockets that are connected to each other, for messages that stay whole. socketpair(2) */
 export function socketPair(): readonly [number, number] {

@@ -11,7 +11,7 @@ import type { WorkerEvent } from '../../worker/contract.ts';
 import { openOf, type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
-import { openListeners, removeSocketFile, resolveAddress } from '../listen.ts';
+import { openListeners, removeSocketFile, resolveAddress, type SocketFile } from '../listen.ts';
 import { nameOf } from '../load-service.ts';
 import { checkedDrain, MOST_GENERATIONS, type Plan } from '../plan.ts';
 import type { ServerEvent } from '../server-event.ts';
@@ -54,6 +54,7 @@ export class Supervisor {
   /** How often in a row each worker died young. */
   readonly #deaths: number[] = [];
   readonly address: SocketAddress;
+  readonly #file: SocketFile | undefined;
   readonly #listeners: readonly number[];
   readonly #identity: Identity | undefined;
   readonly #startTime: number;
@@ -87,7 +88,7 @@ export class Supervisor {
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const wanted = await resolveAddress(plan.host, plan.port);
-    const { listeners, address } = openListeners(wanted, {
+    const { listeners, address, file } = openListeners(wanted, {
       backlog: plan.backlog,
       reuseport: plan.reuseport,
       count: plan.reuseport ? plan.threads * plan.processes : 1,
@@ -95,6 +96,7 @@ export class Supervisor {
     const supervisor = new Supervisor(plan, service, deliver, {
       listeners,
       address,
+      file,
       identity,
       startTime,
     });
@@ -115,6 +117,7 @@ export class Supervisor {
     parts: {
       readonly listeners: readonly number[];
       readonly address: SocketAddress;
+      readonly file: SocketFile | undefined;
       readonly identity: Identity | undefined;
       readonly startTime: number;
     },
@@ -124,6 +127,7 @@ export class Supervisor {
     this.#deliver = deliver;
     this.#listeners = parts.listeners;
     this.address = parts.address;
+    this.#file = parts.file;
     this.#identity = parts.identity;
     this.#startTime = parts.startTime;
     this.#farewell = new Farewell(this.#workers, this.#scoreboard, plan);
@@ -452,12 +456,12 @@ export class Supervisor {
     const before = this.#scoreboard.departed;
     // Before the listeners are closed: whoever finds them so looks why.
     this.#scoreboard.stop(drain);
+    removeSocketFile(this.#file);
     for (const listener of this.#listeners) {
       // The kernel turns away whoever comes from now on, though workers that have yet to end hold it too.
       shutdown(listener);
       close(listener);
     }
-    removeSocketFile(this.address);
     this.#hasten(drain);
     while (this.#workers.size > 0) await this.#nextEnd();
     this.#stuck?.close();

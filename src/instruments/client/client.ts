@@ -4,6 +4,7 @@
  */
 import { connect as open, type Socket } from 'node:net';
 import { DEFAULT_PORT } from '../../host/plan.ts';
+import { addressText, literalAddress } from '../../os/address.ts';
 import { quoted } from '../../protocol/shown.ts';
 import { Answers } from './answers.ts';
 import { ClientError, type Reason, reasonOf } from './errors.ts';
@@ -35,6 +36,7 @@ const QUOTED = 80;
  *
  * @param host a name, an IPv4 or IPv6 address, or `unix:PATH`, where there is no port
  * @throws ClientError if nobody is there, or not in time
+ * @throws RangeError if an option or the form of the address makes no sense
  */
 export async function connect(
   host: string,
@@ -47,14 +49,14 @@ export async function connect(
   inRange('answerTimeout', answerTimeout, LONGEST_TIMEOUT);
   if (delimiter === '')
     throw new RangeError('Cannot use "" as delimiter: give what ends an answer');
-  const isUnix = host.startsWith('unix:');
-  if (!isUnix) inRange('port', port, 65_535);
-
-  const bare = host.replace(/^\[(.*)\]$/, '$1');
-  const where = isUnix ? host : `${bare.includes(':') ? `[${bare}]` : bare}:${port}`;
+  const literal = literalAddress(host, port);
+  if (literal?.family !== 'unix') inRange('port', port, 65_535);
+  const where = literal === undefined ? `${host}:${port}` : addressText(literal);
   const action = `Cannot connect to "${where}"`;
   const socket = open(
-    isUnix ? { path: host.slice('unix:'.length) } : { host: bare, port, noDelay: true },
+    literal?.family === 'unix'
+      ? { path: literal.path }
+      : { host: literal?.host ?? host, port, noDelay: true },
   );
   return new Promise((resolve, reject) => {
     const fail = (reason: Reason) => {

@@ -40,6 +40,10 @@ export interface Reason {
 const reasons: Readonly<Record<string, readonly [ClientErrorKind, string]>> = {
   ECONNREFUSED: ['refused', 'connection refused; start a server there, or choose another port'],
   ENOENT: ['refused', 'there is no such socket file; start a server there, or choose another path'],
+  EAGAIN: [
+    'failed',
+    'the queue of the server is full; wait until it accepts, or start it with a larger --backlog',
+  ],
   ENOTSOCK: ['refused', 'that file is not a socket; choose the path of a server'],
   EACCES: ['failed', 'permission denied; ask for the right to write to the socket file'],
   ENOTFOUND: ['unknown host', 'the name is not known; give a name that resolves, or an address'],

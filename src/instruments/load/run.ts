@@ -1,7 +1,6 @@
 /** Runs a plan of load and says what it found. */
 import { Worker } from 'node:worker_threads';
 import { ServeError } from '../../host/errors.ts';
-import { resolveAddress } from '../../host/listen.ts';
 import { ownFile } from '../../host/own-file.ts';
 import { explained, scarcityOf } from '../../host/scarcity.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
@@ -13,6 +12,7 @@ import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
 import type { Run, RunOptions } from './result.ts';
 import { ServerSampler } from './server-side.ts';
 import { Tally } from './tally.ts';
+import { targetAddress } from './target-address.ts';
 import { judge } from './validity.ts';
 
 const extension = import.meta.filename.slice(-3);
@@ -27,7 +27,7 @@ const PROGRESS = 250;
  */
 export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise<Run> {
   checkMachine(plan);
-  const to = await resolveAddress(plan.host === '' ? 'localhost' : plan.host, plan.port);
+  const to = await targetAddress(plan.host, plan.port);
   const { signal, onProgress } = options;
   const tally = new Tally(plan);
   const sampler =
