@@ -28,7 +28,11 @@ export const outcomeWords: readonly (readonly [keyof Outcomes, string, string])[
 
 /** Name and port, as one word. */
 export const targetOf = ({ host, port }: Pick<LoadPlan, 'host' | 'port'>): string =>
-  host.startsWith('unix:') ? host : host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  host.startsWith('unix:')
+    ? host
+    : host.includes(':')
+      ? `[${host.replace(/^\[(.*)\]$/, '$1')}]:${port}`
+      : `${host}:${port}`;
 
 /** What a plan does, in one line. */
 export function planText(plan: LoadPlan): string {
