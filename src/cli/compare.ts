@@ -39,7 +39,8 @@ import {
   tablesOf,
 } from '../instruments/compare/tables.ts';
 import { conditionText, duration, figureWords } from '../instruments/compare/words.ts';
-import { parseFraming, parseQuestions, wholePlan } from '../instruments/load/plan-file.ts';
+import { wholePlan } from '../instruments/load/plan-file.ts';
+import { parseFraming, parseQuestions } from '../instruments/load/plan-words.ts';
 import { several } from '../instruments/report/figures.ts';
 import { type Table, tableLines } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
@@ -195,7 +196,7 @@ function questionsFrom(
     );
   }
   const exchanges = parseQuestions(content, file);
-  wholePlan({ framing, exchanges });
+  wholePlan({ framing, exchanges }, `ask what "${file}" says`);
   return { framing, exchanges };
 }
 

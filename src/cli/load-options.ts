@@ -1,36 +1,31 @@
 /** What can be asked of `mondo load`: its options, without what carries them out. */
 import { type Command, Option } from 'commander';
+import type { ScheduleWords } from '../instruments/load/plan-words.ts';
+import { type PlanOption, planOptions } from '../instruments/load/schema.ts';
 
-/** As they stand on the command line: files and words are read when the command runs, and refused in its own words. */
-export interface LoadOptions extends LoadOutput {
-  readonly port?: number;
+/**
+ * As they stand on the command line: files and words are read when the command runs, and refused in its own words.
+ * Those that give a part of the plan are found with `wordsOf`.
+ */
+export interface LoadOptions extends LoadOutput, ScheduleWords {
   readonly plan?: string;
   readonly savePlan?: string;
-  readonly connections?: number;
-  readonly pipeline?: number;
-  readonly rate?: string;
-  readonly poisson?: boolean;
-  readonly duration?: string;
-  readonly warmUp?: string;
-  readonly stage?: readonly string[];
-  readonly questionsPerConnection?: number;
-  readonly think?: string;
-  readonly thinkHow?: 'constant' | 'exponential';
-  readonly connectRate?: string;
-  readonly timeout?: string;
-  readonly connectTimeout?: string;
-  readonly deadline?: string;
-  readonly grace?: string;
-  readonly questions?: string;
-  readonly framing?: string;
-  readonly seed?: number;
-  readonly shard?: string;
-  readonly startAt?: string;
-  readonly maxLag?: string;
-  readonly pid?: number;
-  readonly engine?: 'auto' | 'uring' | 'epoll';
   readonly findKnee?: readonly string[];
   readonly quiet?: boolean;
+  readonly shard?: string;
+  readonly startAt?: string;
+}
+
+const optionOf = ({ flags, help, choices }: PlanOption): Option => {
+  const option = new Option(flags, help);
+  return choices === undefined ? option : option.choices(choices);
+};
+
+/** What was given for an option of the plan; an option without words is given as its name. */
+export function wordsOf(options: LoadOptions, option: PlanOption): string | undefined {
+  const name = optionOf(option).attributeName();
+  const given = (options as Readonly<Record<string, unknown>>)[name];
+  return given === undefined ? undefined : String(given);
 }
 
 /** What is done with a result, whether it was measured or added up. */
@@ -44,50 +39,21 @@ export interface LoadOutput {
 
 const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
 
-export function loadOptions(command: Command, whole: (text: string) => number): Command {
+export function loadOptions(command: Command): Command {
+  const [port, connections, ...others] = planOptions.map(optionOf);
   command
-    .option('-c, --connections <n>', 'connections at once; default: 64', whole)
-    .option('--rate <n>', 'open loop: so many questions per second, such as 500 or 2.5k')
-    .option('--poisson', 'open loop: at random times with that rate, and not evenly')
+    .addOption(port!)
+    .addOption(connections!)
+    .option('--rate <n>', 'open loop: ask N questions per second, such as 500 or 2.5k')
     .option('--duration <time>', 'how long to measure; default: 10s')
     .option('--warm-up <time>', 'how long to drive before that, counting nothing; default: 2s')
     .option(
       '--stage <stage>',
       'KIND:TIME, KIND:TIME:RATE or KIND:TIME:FROM..TO (may be repeated)',
       collect,
-    )
-    .option('--pipeline <n>', 'questions in flight on each connection; default: 1', whole)
-    .option(
-      '--questions-per-connection <n>',
-      'then it is closed and opened again; 1: connect for each question',
-      whole,
-    )
-    .option('--think <time>', 'closed loop: from an answer to the next question, such as 5ms')
-    .addOption(
-      new Option('--think-how <how>', 'always so long, or at random with that mean').choices([
-        'constant',
-        'exponential',
-      ]),
-    )
-    .option('--connect-rate <n>', 'connections opened per second at most')
-    .option('--timeout <time>', 'after that a question is given up; default: 10s')
-    .option('--connect-timeout <time>', 'after that a connection is given up; default: 5s')
-    .option('--deadline <time>', 'an answer that comes later counts as late; default: 10s')
-    .option('--grace <time>', 'how long answers are waited for at the end; default: 2s')
-    .option('--questions <file>', 'what to ask and what must come back; default: the Zen questions')
-    .option('--framing <form>', 'delimiter:END, line, length:1, length:2 or length:4')
-    .option('--seed <n>', 'of all that is random; default: 1', whole)
-    .option('--shard <i/n>', 'be the i-th of n parts of this load, each on a machine of its own')
-    .option('--start-at <time>', 'when to begin: 2030-01-31T12:00:00Z, s since 1970, or +10s')
-    .option('--pid <pid>', "the server's process here, to see what it costs", whole)
-    .addOption(
-      new Option('--engine <engine>', 'which loop asks; default: auto').choices([
-        'auto',
-        'uring',
-        'epoll',
-      ]),
-    )
-    .option('--max-lag <time>', 'our own lag (p99) from which a run is not trusted; default: 10ms')
+    );
+  for (const option of others) command.addOption(option);
+  command
     .option('--plan <file>', 'all of this from a file; options override it')
     .option('--save-plan <file>', 'write all of this into a file, and ask nothing')
     .option(
@@ -95,7 +61,7 @@ export function loadOptions(command: Command, whole: (text: string) => number): 
       "look for the highest rate with, for example, 'p99<10ms' (may be repeated)",
       collect,
     )
-    .option('--quiet', 'no word of how it goes');
+    .option('--quiet', 'do not show progress');
   return outputOptions(command);
 }
 

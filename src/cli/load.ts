@@ -19,23 +19,15 @@ import {
 } from '../instruments/load/knee.ts';
 import { merged } from '../instruments/load/merge.ts';
 import type { LoadPlan } from '../instruments/load/plan.ts';
-import {
-  parseFraming,
-  parsePlan,
-  parseQuestions,
-  parseRate,
-  parseShard,
-  parseStartAt,
-  parseTime,
-  planFile,
-  stagesOf,
-  wholePlan,
-} from '../instruments/load/plan-file.ts';
-import type { LoadResult, Run } from '../instruments/load/result.ts';
+import { parsePlan, planFile, wholePlan } from '../instruments/load/plan-file.ts';
+import { parseDuration, parseRate, stagesOf } from '../instruments/load/plan-words.ts';
+import type { LoadResult } from '../instruments/load/result.ts';
 import { runLoad } from '../instruments/load/run.ts';
+import { planGiven } from '../instruments/load/schema.ts';
+import type { Run } from '../instruments/load/state.ts';
 import { summaryLines } from '../instruments/load/text.ts';
 import { onInterrupt } from './interrupt.ts';
-import type { LoadOptions, LoadOutput } from './load-options.ts';
+import { type LoadOptions, type LoadOutput, wordsOf } from './load-options.ts';
 import { checkOutputs, writeOutput, writeOutputs } from './output.ts';
 import { ProgressReport } from './progress.ts';
 import { CommandError, INTERRUPTED } from './report.ts';
@@ -151,9 +143,8 @@ async function knee(
   options: LoadOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const seconds =
-    options.duration === undefined ? STEP : parseTime(options.duration, 'Duration') / 1000;
-  const start = options.rate === undefined ? FIRST_RATE : parseRate(options.rate, 'Rate');
+  const seconds = options.duration === undefined ? STEP : parseDuration(options.duration) / 1000;
+  const start = options.rate === undefined ? FIRST_RATE : parseRate(options.rate, '--rate');
   const runs = new Map<LoadResult, Run>();
   const told = (step: KneeStep) => {
     if (options.quiet !== true) console.error(stepText(step));
@@ -232,38 +223,9 @@ function planFrom(host: string | undefined, options: LoadOptions, now: number): 
     throw new ServeError('usage', 'Cannot load: name the host, or a --plan that has one');
   }
   if (options.findKnee !== undefined) refuseForKnee(options);
-  const ms = (words: string | undefined, where: string) =>
-    words === undefined ? undefined : parseTime(words, where, 'ms');
-  const { questions, framing, shard, startAt, connectRate } = options;
-  const given: { readonly [K in keyof LoadPlan]?: LoadPlan[K] | undefined } = {
-    host,
-    port: options.port,
-    connections: options.connections,
-    pipeline: options.pipeline,
-    arrivals: options.poisson === true ? 'poisson' : undefined,
-    questionsPerConnection: options.questionsPerConnection,
-    think: ms(options.think, 'Think time'),
-    thinkHow: options.thinkHow,
-    connectRate: connectRate === undefined ? undefined : parseRate(connectRate, 'Connect rate'),
-    timeout: ms(options.timeout, 'Timeout'),
-    connectTimeout: ms(options.connectTimeout, 'Connect timeout'),
-    deadline: ms(options.deadline, 'Deadline'),
-    grace: ms(options.grace, 'Grace'),
-    exchanges:
-      questions === undefined ? undefined : parseQuestions(readInput(questions), questions),
-    framing: framing === undefined ? undefined : parseFraming(framing),
-    seed: options.seed,
-    shard: shard === undefined ? undefined : parseShard(shard),
-    startAt: startAt === undefined ? undefined : parseStartAt(startAt, now),
-    maxLag: ms(options.maxLag, 'Lag'),
-    pid: options.pid,
-    engine: options.engine,
-  };
-  const said = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  const given = planGiven((option) => wordsOf(options, option), { now, read: readInput });
   const schedule = options.findKnee !== undefined ? {} : stagesOf(options, file);
-  // Once more as a file would be: numbers of the command line have the same bounds.
-  const checked = parsePlan(JSON.stringify({ ...file, ...said, ...schedule }), 'command line');
-  return wholePlan(checked);
+  return wholePlan({ ...file, ...(host !== undefined && { host }), ...given, ...schedule });
 }
 
 function refuseForKnee({ stage, shard, startAt, plan, warmUp }: LoadOptions): void {

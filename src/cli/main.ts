@@ -241,11 +241,7 @@ const load = loadOptions(
     .description(
       'measure a server: what its clients feel, and whether the figures are to be believed',
     )
-    .argument('[host]', 'name, address, or unix:PATH')
-    .addOption(
-      new Option('-p, --port <port>', `TCP port; default: ${DEFAULT_PORT}`).argParser(port),
-    ),
-  whole,
+    .argument('[host]', 'name, address, or unix:PATH'),
 )
   .addHelpText('after', loadHelp)
   .addHelpText(

@@ -4,6 +4,7 @@
  */
 import { LimitError } from './errors.ts';
 import { parseNetwork } from './networks.ts';
+import { MS_IN } from './units.ts';
 
 /** Times are in ms and sizes in bytes; 0 and [] switch a limit off. */
 export interface Limits {
@@ -104,7 +105,7 @@ const mostOf = (name: keyof Limits, kind: Exclude<Kind, 'networks'>) =>
 
 const units: Readonly<Record<Exclude<Kind, 'networks'>, Readonly<Record<string, number>>>> = {
   count: { '': 1 },
-  duration: { ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
+  duration: { ms: MS_IN.ms, s: MS_IN.s, m: MS_IN.m, h: MS_IN.h },
   size: { '': 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 },
 };
 

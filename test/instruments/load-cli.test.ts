@@ -195,17 +195,18 @@ describe.concurrent('a plan', () => {
   });
 
   test.concurrent.each([
-    [['--rate', 'fast'], /^mondo: Rate is "fast"; give a number per second/],
-    [['--stage', 'slow:1s'], /^mondo: Stage "slow:1s": its kind is "slow"; give warm-up/],
+    [['--duration', '500us'], /^mondo: --duration is "500us"; give a time such as 500ms/],
+    [['--rate', 'fast'], /^mondo: --rate is "fast"; give a number per second/],
+    [['--stage', 'slow:1s'], /^mondo: --stage "slow:1s": its kind is "slow"; give warm-up/],
     [['--stage', 'steady:1s:5', '--rate', '5'], /^mondo: --rate and --stage: /],
     [['--fail-if', 'speed>1'], /^mondo: Condition "speed>1": there is no "speed"; there are p50/],
     [['--fail-if', 'rate-ratio<0.9'], /a closed loop wants no rate/],
     [['--find-knee', 'p99<1s', '--shard', '1/2'], /^mondo: --shard and --find-knee: /],
-    [['--connections', '0'], /"connections" is "0"; give a whole number from 1/],
-    [['--shard', '3/2'], /^mondo: Shard is "3\/2"/],
-    [['--start-at', 'noon'], /^mondo: Start is "noon"; give a time such as/],
+    [['--connections', '0'], /^mondo: --connections is "0"; give a whole number from 1 to/],
+    [['--shard', '3/2'], /^mondo: --shard is "3\/2"/],
+    [['--start-at', 'noon'], /^mondo: --start-at is "noon"; give a time such as/],
     [['--engine', 'select'], /Allowed choices are auto, uring, epoll/],
-    [['--framing', 'regex'], /^mondo: Framing is "regex"; give delimiter/],
+    [['--framing', 'regex'], /^mondo: --framing is "regex"; give delimiter/],
   ])('%j is refused in one line, with exit code 2', async (words, message) => {
     const { code, stdout, stderr } = await load('127.0.0.1', ...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -4,9 +4,10 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { serve } from '../../src/host/serve.ts';
 import type { Server } from '../../src/host/server.ts';
-import { type LoadPlan, planOf } from '../../src/instruments/load/plan.ts';
+import type { LoadPlan } from '../../src/instruments/load/plan.ts';
 import type { LoadResult, RunOptions } from '../../src/instruments/load/result.ts';
 import { runLoad } from '../../src/instruments/load/run.ts';
+import { planOf } from '../../src/instruments/load/schema.ts';
 import { close, localAddress, openListener } from '../../src/os/socket.ts';
 import { whyNoUring } from '../../src/os/uring.ts';
 import { holdings } from '../support/kernel.ts';
@@ -302,20 +303,21 @@ describe.each(engines)('%s', (engine) => {
   });
 });
 
-test('intervals add up to the whole', async () => {
+test('seconds add up to the whole', async () => {
   const { decode } = await import('../../src/instruments/load/histograms.ts');
   const { port } = await served({ architecture: 'epoll' });
-  const { result, intervals } = await runLoad(
+  const { result, state } = await runLoad(
     planOf({ ...short, port, stages: [{ kind: 'steady', seconds: 2.2 }], think: 1 }),
   );
-  const sum = intervals
-    .map(({ response }) => decode(response))
+  const encoded = state.series.flatMap(({ response }) => response ?? []);
+  const sum = encoded
+    .map((one) => decode(one))
     .reduce((all, one) => {
       all.add(one);
       return all;
     });
   const whole = decode(result.response.hdr);
-  expect(intervals.length).toBeGreaterThanOrEqual(2);
+  expect(encoded.length).toBeGreaterThanOrEqual(2);
   expect(sum.totalCount).toBe(result.totals.answers);
   for (const percentile of [0, 10, 50, 99, 100]) {
     expect(sum.getValueAtPercentile(percentile)).toBe(whole.getValueAtPercentile(percentile));

@@ -1,14 +1,19 @@
 /** Runs of load made from a list of answers, without a socket: the whole of one, and its parts. */
 import type { Histogram } from 'hdr-histogram-js';
+import { OUTCOMES } from '../../src/instruments/load/batch.ts';
 import { encode, latencyOf, newHistogram } from '../../src/instruments/load/histograms.ts';
-import { type LoadPlan, planOf } from '../../src/instruments/load/plan.ts';
-import type {
-  LoadResult,
-  Outcomes,
-  Run,
-  Second,
-  ServerSide,
-} from '../../src/instruments/load/result.ts';
+import type { LoadPlan } from '../../src/instruments/load/plan.ts';
+import type { LoadResult, Outcomes, ServerSide } from '../../src/instruments/load/result.ts';
+import { planOf } from '../../src/instruments/load/schema.ts';
+import {
+  type ConnectionStates,
+  type Run,
+  resultOf,
+  type SecondState,
+  type State,
+} from '../../src/instruments/load/state.ts';
+import { stepOf } from '../../src/instruments/load/steps.ts';
+import { rateRatioOf } from '../../src/instruments/load/validity.ts';
 
 /** An answer: on which connection, in which second it arrived, and its times in ms. */
 export interface Sample {
@@ -28,88 +33,45 @@ export interface Made {
 }
 
 const NS = 1e6;
-const FIRST_ROW = 2 ** -10;
 
 const adding = (all: readonly number[]): Histogram => {
   const one = newHistogram();
   for (const ms of all) one.recordValue(Math.round(ms * NS));
   return one;
 };
-const sum = (all: readonly number[]) => all.reduce((a, b) => a + b, 0);
-const rowOf = (ms: number) => Math.floor(4 * Math.log2(ms / FIRST_ROW));
+const rowOf = (ms: number) => Math.floor(4 * (Math.log2(ms) + 10));
 
 export function runOf(samples: readonly Sample[], made: Made = {}): Run {
   const plan = planOf({ connections: 8, ...made.plan });
-  const length = made.seconds ?? 3;
-  const isOpen = plan.loop === 'open';
-  const wanted = isOpen ? (plan.stages.at(-1)!.from ?? 0) / plan.shard.of : null;
-  const times = (which: 'service' | 'response', at?: number) =>
-    samples.filter(({ second }) => at === undefined || second === at).map((one) => one[which]);
-  const series = Array.from({ length }, (_, at): Second => {
-    const own = { service: adding(times('service', at)), response: adding(times('response', at)) };
-    const { totalCount: count } = own.response;
-    const read = (one: Histogram, percentile: number) =>
-      count === 0 ? null : one.getValueAtPercentile(percentile) / NS;
-    return {
-      at,
-      seconds: 1,
-      rate: count,
-      wantedRate: wanted,
-      p50: read(own.response, 50),
-      p99: read(own.response, 99),
-      max: read(own.response, 100),
-      serviceP50: read(own.service, 50),
-      serviceP99: read(own.service, 99),
-      errors: 0,
-      inFlight: 1,
-      waiting: 2,
-      open: plan.connections,
-      starved: 0,
-      lag: 0.1,
-      cpu: 0.5,
-    };
-  });
-  const outcomes = { ...noOutcomes, answered: samples.length, ...made.outcomes };
-  const errors = sum(Object.values(outcomes)) - outcomes.answered - outcomes.late;
+  const seconds = made.seconds ?? 3;
+  const answered = samples.length - (made.outcomes?.late ?? 0);
+  const outcomes: Partial<Outcomes> = { answered, ...made.outcomes };
   const mine = Array.from({ length: plan.connections }, (_, i) => i).filter(
     (connection) => connection % plan.shard.of === plan.shard.index - 1,
   );
-  const rows = [...new Set(samples.map(({ response }) => rowOf(response)))].sort((a, b) => a - b);
-  const result: LoadResult = {
-    schema: 'mondo-load-1',
+  const bySecond = Map.groupBy(samples, ({ second }) => second);
+  const state: State = {
     startedAt: made.startedAt ?? 1_764_000_000_000,
     plan,
-    seconds: length,
-    totals: {
-      questions: samples.length,
-      answers: samples.length,
-      rate: length === 0 ? 0 : samples.length / length,
-      wantedRate: wanted,
-      errors,
-      bytesSent: samples.length * 25,
-      bytesReceived: samples.length * 7,
-    },
-    outcomes,
-    service: latency(times('service')),
-    response: latency(times('response')),
-    series,
-    heat: {
-      columns: series.map(({ at }) => at),
-      rows: rows.map((row) => FIRST_ROW * 2 ** (row / 4)),
-      counts: series.map(({ at }) =>
-        rows.map((row) => times('response', at).filter((ms) => rowOf(ms) === row).length),
-      ),
-    },
+    seconds,
+    outcomes: OUTCOMES.map((name) => outcomes[name] ?? 0),
+    inTime: samples.length,
+    bytesSent: samples.length * 25,
+    bytesReceived: samples.length * 7,
+    opened: mine.length,
+    series: Array.from({ length: seconds }, (_, at) => secondOf(at, bySecond.get(at) ?? [], plan)),
     connections: connectionsOf(samples, mine),
+  };
+  const result = resultOf(state, ({ totals }) => ({
     validity: {
       trusted: (made.validity?.reasons ?? []).length === 0,
       reasons: [],
       notes: [],
       interrupted: false,
-      lag: isOpen ? { p50: 0.01, p99: 0.1, max: 0.2 } : null,
+      lag: plan.loop === 'open' ? { p50: 0.01, p99: 0.1, max: 0.2 } : null,
       cpu: 0.5,
       stalls: { share: 0, longest: 0 },
-      rateRatio: isOpen ? samples.length / length / wanted! : null,
+      rateRatio: rateRatioOf(totals),
       ...made.validity,
     },
     server: made.server ?? null,
@@ -124,76 +86,42 @@ export function runOf(samples: readonly Sample[], made: Made = {}): Run {
       descriptorLimit: 1024,
       somaxconn: 4096,
     },
-  };
-  // As the engine has it: none for a second without answers.
-  const filled = series.filter(({ rate }) => rate > 0);
-  const intervals = filled.map(({ at }) => ({
-    at,
-    seconds: 1,
-    service: encode(adding(times('service', at))),
-    response: encode(adding(times('response', at))),
   }));
-  return { result, intervals };
+  return { result, state };
 }
 
-const latency = (all: readonly number[]) => latencyOf(adding(all));
-
-const noOutcomes: Outcomes = {
-  answered: 0,
-  late: 0,
-  wrong: 0,
-  resetBefore: 0,
-  resetInside: 0,
-  closedBefore: 0,
-  closedInside: 0,
-  timedOut: 0,
-  neverServed: 0,
-  refused: 0,
-  connectTimeout: 0,
-  connectFailed: 0,
-  noPorts: 0,
-  noDescriptors: 0,
-  extraBytes: 0,
-};
-
-function connectionsOf(
-  samples: readonly Sample[],
-  mine: readonly number[],
-): LoadResult['connections'] {
-  const each = mine.map((connection) => {
-    const own = samples.filter((one) => one.connection === connection).map((one) => one.response);
-    return {
-      connection,
-      answers: own.length,
-      firstAnswer: own[0] ?? null,
-      p99: own.length === 0 ? null : latency(own).p99,
-    };
-  });
-  const answers = each.map((one) => one.answers).sort((a, b) => a - b);
-  const firsts = each.flatMap((one) => one.firstAnswer ?? []).sort((a, b) => a - b);
-  const at = (all: readonly number[], share: number) =>
-    all[Math.max(0, Math.ceil(share * all.length) - 1)] ?? 0;
-  const worst = [...each].sort((a, b) => (b.p99 ?? -1) - (a.p99 ?? -1))[0];
-  const squares = sum(answers.map((n) => n ** 2));
+function secondOf(at: number, samples: readonly Sample[], { connections }: LoadPlan): SecondState {
+  const rows = Map.groupBy(samples, ({ response }) => rowOf(response));
+  const encoded = (which: 'service' | 'response') =>
+    samples.length === 0 ? {} : { [which]: encode(adding(samples.map((one) => one[which]))) };
   return {
-    count: mine.length,
-    opened: mine.length,
-    neverAnswered: answers.filter((n) => n === 0).length,
-    fairness: squares === 0 ? null : sum(answers) ** 2 / (answers.length * squares),
-    answers: {
-      least: answers[0] ?? 0,
-      median: answers[answers.length >> 1] ?? 0,
-      most: answers.at(-1) ?? 0,
-    },
-    firstAnswer:
-      firsts.length === 0
-        ? null
-        : { median: firsts[firsts.length >> 1]!, p99: at(firsts, 0.99), max: firsts.at(-1)! },
-    worst:
-      worst === undefined || worst.p99 === null
-        ? null
-        : { connection: worst.connection, p99: worst.p99, answers: worst.answers },
-    each,
+    at,
+    seconds: 1,
+    isMeasured: true,
+    ...encoded('service'),
+    ...encoded('response'),
+    heat: [...rows].map(([row, all]) => [row, all.length] as const).sort(([a], [b]) => a - b),
+    errors: 0,
+    inFlight: 1,
+    waiting: 2,
+    open: connections,
+    starved: 0,
+    lag: 0.1,
+    cpu: 0.5,
+  };
+}
+
+function connectionsOf(samples: readonly Sample[], mine: readonly number[]): ConnectionStates {
+  const answers = Map.groupBy(samples, ({ connection }) => connection);
+  const each = mine.map((connection) => (answers.get(connection) ?? []).map((one) => one.response));
+  return {
+    number: Int32Array.from(mine),
+    answers: Int32Array.from(each, ({ length }) => length),
+    firstAnswer: Float64Array.from(each, ([first]) => first ?? Number.NaN),
+    asked: new Uint8Array(mine.length).fill(1),
+    p99: Int16Array.from(each, (all) =>
+      all.length === 0 ? -1 : stepOf(latencyOf(adding(all)).p99),
+    ),
   };
 }
 

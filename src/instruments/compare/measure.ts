@@ -1,7 +1,9 @@
 /** One cell: a server that has just been started, silent clients, and the load. */
 import type { ServeOptions } from '../../host/plan.ts';
-import { type LoadPlan, planOf } from '../load/plan.ts';
-import type { LoadResult, Run as LoadRun, Outcomes, RunOptions } from '../load/result.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import type { LoadResult, Outcomes, RunOptions } from '../load/result.ts';
+import { planOf } from '../load/schema.ts';
+import type { Run as LoadRun } from '../load/state.ts';
 import type { ComparePlan, Variant } from './plan.ts';
 import type { Cell, Figures } from './result.ts';
 import type { Servers } from './servers.ts';

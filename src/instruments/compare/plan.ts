@@ -1,5 +1,6 @@
 /** What a comparison is to do, as data: which architectures, under which conditions, how often. */
-import { type Exchange, type Framing, planOf } from '../load/plan.ts';
+import type { Exchange, Framing } from '../load/plan.ts';
+import { planOf } from '../load/schema.ts';
 
 /** What all architectures are measured under in turn. */
 export interface Condition {

@@ -11,7 +11,7 @@ import { Answers, MORE, WRONG } from './answers.ts';
 import type { Batch, Ended, Outcome } from './batch.ts';
 import { Books, threadCpu } from './books.ts';
 import { Flights } from './flights.ts';
-import type { LoadPlan } from './plan.ts';
+import { type LoadPlan, shareOf } from './plan.ts';
 import { exponential, randomOf } from './random.ts';
 import { Schedule } from './schedule.ts';
 import { Script } from './script.ts';
@@ -98,8 +98,7 @@ export class Asker implements WireEvents {
     tell: (batch: Batch) => void,
   ) {
     this.#plan = plan;
-    const { index, of } = plan.shard;
-    const n = Math.max(0, Math.ceil((plan.connections - (index - 1)) / of));
+    const n = shareOf(plan);
     this.#count = n;
     this.#script = new Script(plan.exchanges, plan.framing);
     this.#answers = new Answers(this.#script, plan.framing, n);
@@ -117,7 +116,7 @@ export class Asker implements WireEvents {
     this.#hasAsked = new Uint8Array(n);
     this.#isReady = new Uint8Array(n);
     this.#stalls = new Stalls(plan.maxLag, threadCpu, processorWait());
-    const random = randomOf(plan.seed + index);
+    const random = randomOf(plan.seed + plan.shard.index);
     this.#think =
       plan.thinkHow === 'constant' ? () => plan.think : () => plan.think * exponential(random);
     this.#wire = wire(this, n);

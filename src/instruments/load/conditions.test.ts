@@ -8,7 +8,7 @@ import {
   failures,
   parseCondition,
 } from './conditions.ts';
-import { planOf } from './plan.ts';
+import { planOf } from './schema.ts';
 
 /** 1 to 1000 ms of response, and a tenth of it of service. */
 const samples = Array.from({ length: 1000 }, (_, i) => ({
@@ -38,9 +38,9 @@ describe('a condition', () => {
     ['service.p99>1us', 99],
     ['service.max>1µs', 100],
     ['errors>0', 12],
-    ['errors>0.1%', 0.012],
+    ['errors>0.1%', 12 / 1010],
     ['wrong>0', 10],
-    ['late>1%', 0.005],
+    ['late>1%', 5 / 1010],
     ['refused>1', 2],
     ['rate<100', 500],
     ['fairness<0.9', 0.5],
@@ -89,7 +89,7 @@ describe('a condition', () => {
       'p99>5ms: p99 is 990 ms',
     ]);
     expect(failures([parseCondition('errors>0.1%')], result).map(checkedText)).toEqual([
-      'errors>0.1%: errors is 1.2 %',
+      'errors>0.1%: errors is 1.19 %',
     ]);
   });
 

@@ -1,5 +1,6 @@
 /** Conditions on a result, such as `p99>5ms`: what makes a run fail, or what a server has to keep. */
 import { ServeError } from '../../host/errors.ts';
+import { MS_IN } from '../../limits/units.ts';
 import { count, percent, time } from '../report/figures.ts';
 import { decode } from './histograms.ts';
 import type { LoadPlan } from './plan.ts';
@@ -28,11 +29,11 @@ export interface Checked {
 }
 
 const UNITS: Readonly<Record<string, { kind: Kind; factor: number }>> = {
-  ns: { kind: 'time', factor: 1e-6 },
-  us: { kind: 'time', factor: 1e-3 },
-  µs: { kind: 'time', factor: 1e-3 },
-  ms: { kind: 'time', factor: 1 },
-  s: { kind: 'time', factor: 1000 },
+  ns: { kind: 'time', factor: MS_IN.ns },
+  us: { kind: 'time', factor: MS_IN.us },
+  µs: { kind: 'time', factor: MS_IN.us },
+  ms: { kind: 'time', factor: MS_IN.ms },
+  s: { kind: 'time', factor: MS_IN.s },
   '%': { kind: 'share', factor: 0.01 },
 };
 

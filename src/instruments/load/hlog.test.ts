@@ -49,7 +49,18 @@ describe('a histogram log', () => {
     ],
     ['cut inside a histogram', log.slice(0, -200), /is damaged|of 500/],
     ['with a broken head', log.replace('"schema"', 'schema'), 'is damaged'],
-    ['of a later form', log.replace('mondo-load-1', 'mondo-load-9'), 'reads mondo-load-1'],
+    [
+      'with a number that is none',
+      log.replace('"inTime":500', '"inTime":"x"'),
+      /"inTime" is "x"; it is dam/,
+    ],
+    ['without its plan', log.replace('"plan":', '"plans":'), /has no "plans"; it is damaged/],
+    [
+      'with broken connections',
+      log.replace(/"answers":"[^"]{8}/, '"answers":"'),
+      'connections are damaged',
+    ],
+    ['of a later form', log.replace('mondo-hlog-2', 'mondo-hlog-9'), 'reads mondo-hlog-2'],
   ])('%s is refused in one line', (_, text, message) => {
     expect(() => parseHlog(text, 'some.hlog')).toThrow(message);
     expect(() => parseHlog(text, 'some.hlog')).toThrow(/^Cannot add "some.hlog": [^\n]+$/);

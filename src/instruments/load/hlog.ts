@@ -1,37 +1,77 @@
 /**
  * Runs as HdrHistogram logs: a line per second for service and one for response time, in the format (1.3) that other tools
- * read, too. What they do not read, as it stands in a comment, is the rest of the result: so that logs of the shards of
- * one plan add up to the whole of it.
+ * read, too. What they do not read, as it stands in a comment, is the rest of the run's state: so that logs of the shards
+ * of one plan add up to the whole of it.
  */
+import { deflateSync, inflateSync } from 'node:zlib';
 import hdr, { type Histogram } from 'hdr-histogram-js';
 import { ServeError } from '../../host/errors.ts';
-import { decode, encode, latencyOf, newHistogram } from './histograms.ts';
-import type { Interval, Latency, LoadResult, Run } from './result.ts';
+import { OUTCOMES } from './batch.ts';
+import {
+  anyText,
+  type Check,
+  fields,
+  flag,
+  listOf,
+  numberFrom,
+  orNull,
+  refuse,
+  text as someText,
+} from './check.ts';
+import { decode, encode } from './histograms.ts';
+import type { LoadPlan } from './plan.ts';
+import { planFields } from './plan-file.ts';
+import type { LoadResult } from './result.ts';
+import { planOf } from './schema.ts';
+import {
+  type ConnectionStates,
+  type Run,
+  resultOf,
+  type SecondState,
+  type State,
+} from './state.ts';
 
 const MARK = '[Mondo: ';
+const FORM = 'mondo-hlog-2';
 const NS_PER_MS = 1e6;
 
-/** What the histograms of the log do not say of a latency. */
-type Known = Pick<Latency, 'count'>;
-type Rest = Omit<LoadResult, 'service' | 'response'> & { service: Known; response: Known };
+/** A second without its histograms, which have lines of their own. */
+type Rest = Omit<SecondState, 'service' | 'response'>;
+/** Columns as base64 of their compressed bytes, the least significant byte of a number first. */
+type Packed = { readonly [K in keyof ConnectionStates]: string };
 
-export function hlogOf({ result, intervals }: Run): string {
+/** What the comment has, as JSON. */
+interface Head
+  extends Omit<State, 'series' | 'connections'>,
+    Pick<LoadResult, 'validity' | 'server' | 'environment'> {
+  readonly schema: typeof FORM;
+  readonly series: readonly Rest[];
+  readonly connections: Packed;
+}
+
+export function hlogOf({ result, state }: Run): string {
   const parts: string[] = [];
   const writer = new hdr.HistogramLogWriter((text) => parts.push(text));
-  const rest: Rest = {
-    ...result,
-    service: { count: result.service.count },
-    response: { count: result.response.count },
+  const { validity, server, environment } = result;
+  const head: Head = {
+    schema: FORM,
+    ...state,
+    series: state.series.map(({ service: _service, response: _response, ...rest }) => rest),
+    connections: eachColumn((name) => packed(state.connections[name])),
+    validity,
+    server,
+    environment,
   };
   writer.outputComment(
-    `[Logged with mondo load ${result.environment.mondo}; times in ns, the third column in ms]`,
+    `[Logged with mondo load ${environment.mondo}; times in ns, the third column in ms]`,
   );
   writer.outputLogFormatVersion();
   writer.outputStartTime(result.startedAt);
-  writer.outputComment(`${MARK}${JSON.stringify(rest)}]`);
+  writer.outputComment(`${MARK}${JSON.stringify(head)}]`);
   writer.outputLegend();
-  for (const { at, seconds, ...both } of intervals) {
+  for (const { at, seconds, ...both } of state.series) {
     for (const tag of ['service', 'response'] as const) {
+      if (both[tag] === undefined) continue;
       const one = decode(both[tag]);
       one.tag = tag;
       writer.outputIntervalHistogram(one, at, at + seconds, NS_PER_MS);
@@ -50,73 +90,182 @@ export function hlogOf({ result, intervals }: Run): string {
  * @throws ServeError where it is not a whole log of `mondo load`
  */
 export function parseHlog(text: string, name: string): Run {
-  const rest = restOf(text, name);
-  const intervals = new Map<
-    number,
-    { at: number; seconds: number; service?: string; response?: string }
-  >();
-  const sums = { service: newHistogram(), response: newHistogram() };
+  const { schema: _, validity, server, environment, ...head } = headOf(text, name);
+  const found = { service: 0, response: 0 };
+  const lines = new Map<number, Partial<Pick<SecondState, 'service' | 'response'>>>();
   for (const one of histogramsOf(text, name)) {
-    if (one.tag !== 'service' && one.tag !== 'response') continue;
-    sums[one.tag].add(one);
+    const { tag } = one;
+    if (tag !== 'service' && tag !== 'response') continue;
+    found[tag] += one.totalCount;
     const at = Math.round(one.startTimeStampMsec);
-    const seconds = Math.round(one.endTimeStampMsec - one.startTimeStampMsec) / 1000;
-    const interval: NonNullable<ReturnType<typeof intervals.get>> = intervals.get(at) ?? {
-      at: at / 1000,
-      seconds,
-    };
-    interval[one.tag] = encode(one);
-    intervals.set(at, interval);
+    lines.set(at, { ...lines.get(at), [tag]: encode(one) });
   }
+  const answers = head.outcomes[0]! + head.outcomes[1]!;
   for (const tag of ['service', 'response'] as const) {
-    const { totalCount } = sums[tag];
-    if (totalCount === rest[tag].count) continue;
-    throw new ServeError(
-      'failed',
-      `Cannot add "${name}": it has ${totalCount} of ${rest[tag].count} ${tag} times; it is damaged or cut off`,
+    if (found[tag] === answers) continue;
+    throw damaged(
+      name,
+      `it has ${found[tag]} of ${answers} ${tag} times; it is damaged or cut off`,
     );
   }
-  const empty = encode(newHistogram());
-  return {
-    result: {
-      ...rest,
-      service: latencyOf(sums.service),
-      response: latencyOf(sums.response),
-    },
-    intervals: [...intervals.values()].map(
-      ({ at, seconds, service = empty, response = empty }): Interval => ({
-        at,
-        seconds,
-        service,
-        response,
-      }),
-    ),
+  const state: State = {
+    ...head,
+    series: head.series.map((rest) => ({ ...rest, ...lines.get(Math.round(rest.at * 1000)) })),
+    connections: connectionsOf(head.connections, name),
   };
+  return { result: resultOf(state, () => ({ validity, server, environment })), state };
 }
 
-function restOf(text: string, name: string): Rest {
+const damaged = (name: string, why: string, cause?: unknown): ServeError =>
+  new ServeError('failed', `Cannot add "${name}": ${why}`, { cause });
+
+const COLUMNS = {
+  number: Int32Array,
+  answers: Int32Array,
+  firstAnswer: Float64Array,
+  asked: Uint8Array,
+  p99: Int16Array,
+} as const;
+
+const eachColumn = <T>(of: (name: keyof ConnectionStates) => T) =>
+  Object.fromEntries(
+    (Object.keys(COLUMNS) as (keyof ConnectionStates)[]).map((name) => [name, of(name)]),
+  ) as { readonly [K in keyof ConnectionStates]: T };
+
+const packed = ({ buffer, byteOffset, byteLength }: ConnectionStates[keyof ConnectionStates]) =>
+  deflateSync(new Uint8Array(buffer, byteOffset, byteLength)).toString('base64');
+
+function connectionsOf(columns: Packed, name: string): ConnectionStates {
+  let found: ConnectionStates;
+  try {
+    found = eachColumn((column) => {
+      const bytes = inflateSync(Buffer.from(columns[column], 'base64'));
+      return new COLUMNS[column](Uint8Array.from(bytes).buffer);
+    }) as unknown as ConnectionStates;
+  } catch (error) {
+    throw damaged(name, `its connections are damaged (${(error as Error).message})`, error);
+  }
+  const lengths = new Set(Object.values(found).map(({ length }) => length));
+  if (lengths.size > 1)
+    throw damaged(name, 'its connections are damaged (columns of unlike length)');
+  return found;
+}
+
+const MOST = Number.MAX_SAFE_INTEGER;
+const count = numberFrom(0, MOST);
+const amount = numberFrom(0, MOST, false);
+/** What is shown, and nothing is derived from. */
+const anything =
+  <T>(): Check<T> =>
+  (value) =>
+    value as T;
+
+/** Lists that may be empty. */
+const listFrom =
+  <T>(check: Check<T>): Check<readonly T[]> =>
+  (value, where) =>
+    Array.isArray(value) && value.length === 0 ? [] : listOf(check, 'values')(value, where);
+
+const pair: Check<readonly [number, number]> = (value, where) => {
+  const [row, answers, ...more] = listOf(count, 'counts')(value, where);
+  if (answers === undefined || more.length > 0) refuse(where, value, 'a row and its count');
+  return [row!, answers];
+};
+
+const second = fields<Rest>(
+  {
+    at: amount,
+    seconds: amount,
+    isMeasured: flag,
+    heat: listFrom(pair),
+    errors: count,
+    inFlight: count,
+    waiting: count,
+    open: count,
+    starved: count,
+    lag: amount,
+    cpu: amount,
+  },
+  ['at', 'seconds', 'isMeasured', 'heat', 'errors', 'inFlight', 'waiting', 'open'],
+);
+
+const spread = fields<NonNullable<LoadResult['validity']['lag']>>(
+  { p50: amount, p99: amount, max: amount },
+  ['p50', 'p99', 'max'],
+);
+
+const validityCheck = fields<LoadResult['validity']>(
+  {
+    trusted: flag,
+    reasons: listFrom(anyText),
+    notes: listFrom(anyText),
+    interrupted: flag,
+    lag: orNull(spread) as Check<NonNullable<LoadResult['validity']['lag']>>,
+    cpu: amount,
+    stalls: fields<LoadResult['validity']['stalls']>({ share: amount, longest: amount }, [
+      'share',
+      'longest',
+    ]),
+    rateRatio: orNull(amount) as Check<number>,
+  },
+  ['trusted', 'reasons', 'notes', 'interrupted', 'lag', 'cpu', 'stalls', 'rateRatio'],
+);
+
+const wholePlan: Check<LoadPlan> = (value, where) => planOf(planFields(value, where));
+
+const headCheck = fields<Head>(
+  {
+    schema: someText as Check<typeof FORM>,
+    startedAt: amount,
+    plan: wholePlan,
+    seconds: amount,
+    outcomes: listOf(count, 'counts'),
+    inTime: count,
+    bytesSent: count,
+    bytesReceived: count,
+    opened: count,
+    series: listFrom(second),
+    connections: fields<Packed>(
+      eachColumn(() => anyText),
+      Object.keys(COLUMNS) as (keyof ConnectionStates)[],
+    ),
+    validity: validityCheck,
+    server: anything(),
+    environment: anything(),
+  },
+  ['startedAt', 'plan', 'seconds', 'outcomes', 'inTime', 'opened', 'series', 'connections'],
+);
+
+/** @throws ServeError where it is not what `hlogOf` writes */
+function headOf(text: string, name: string): Head {
   const line = text.split('\n').find((one) => one.startsWith(`#${MARK}`));
   if (line === undefined) {
-    throw new ServeError(
-      'failed',
-      `Cannot add "${name}": it is no log of mondo load; give files that --hlog has written`,
-    );
+    throw damaged(name, 'it is no log of mondo load; give files that --hlog has written');
   }
-  let rest: Rest;
+  let head: Head;
   try {
-    rest = JSON.parse(line.slice(1 + MARK.length, line.lastIndexOf(']')));
+    head = JSON.parse(line.slice(1 + MARK.length, line.lastIndexOf(']')));
   } catch (error) {
-    throw new ServeError(
-      'failed',
-      `Cannot add "${name}": its line "#${MARK.trim()} …" is damaged (${(error as Error).message})`,
-      { cause: error },
+    throw damaged(
+      name,
+      `its line "#${MARK.trim()} …" is damaged (${(error as Error).message})`,
+      error,
     );
   }
-  if (rest.schema === 'mondo-load-1') return rest;
-  throw new ServeError(
-    'failed',
-    `Cannot add "${name}": it is of the form "${rest.schema}", and this mondo reads mondo-load-1; use the version that wrote it`,
-  );
+  const { schema } = head;
+  if (schema !== FORM) {
+    throw damaged(
+      name,
+      `it is of the form "${schema}", and this mondo reads ${FORM}; use the version that wrote it`,
+    );
+  }
+  try {
+    const checked = headCheck(head, 'its head');
+    if (checked.outcomes.length === OUTCOMES.length) return checked;
+  } catch (error) {
+    throw damaged(name, `${(error as Error).message.replace(/; .*/, '')}; it is damaged`, error);
+  }
+  throw damaged(name, `it has ${head.outcomes.length} outcomes; use the version that wrote it`);
 }
 
 /** One after the other, with their beginning and end in ms since the measured time began: all at once would be a gigabyte for an hour. */
@@ -131,10 +280,10 @@ function* histogramsOf(text: string, name: string): Generator<Histogram> {
     try {
       one = reader.nextIntervalHistogram();
     } catch (error) {
-      throw new ServeError(
-        'failed',
-        `Cannot add "${name}": the histogram after the first ${read} is damaged (${(error as Error).message})`,
-        { cause: error },
+      throw damaged(
+        name,
+        `the histogram after the first ${read} is damaged (${(error as Error).message})`,
+        error,
       );
     }
     if (one === null) return;

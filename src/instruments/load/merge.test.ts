@@ -5,7 +5,7 @@ import { ServeError } from '../../host/errors.ts';
 import { hlogOf, parseHlog } from './hlog.ts';
 import { merged, type Part } from './merge.ts';
 import type { LoadPlan } from './plan.ts';
-import type { Run } from './result.ts';
+import type { Run } from './state.ts';
 
 const SECONDS = 3;
 const CONNECTIONS = 8;
@@ -46,8 +46,14 @@ function expectSame(actual: Run, expected: Run): void {
   expect(rounded({ ratio: validity.rateRatio, trusted: validity.trusted })).toEqual(
     rounded({ ratio: expected.result.validity.rateRatio, trusted: true }),
   );
-  expect(actual.intervals).toEqual(expected.intervals);
+  expect(actual.state.series.map(histogramsOf)).toEqual(expected.state.series.map(histogramsOf));
 }
+
+const histogramsOf = ({ at, service, response }: Run['state']['series'][number]) => ({
+  at,
+  service,
+  response,
+});
 
 /** Rows that are empty in all columns are no difference. */
 const cellsOf = ({ columns, rows, counts }: Run['result']['heat']) =>
@@ -99,6 +105,42 @@ describe('the shards of a plan', () => {
     );
   });
 
+  it('have the figures of the whole for more connections than a result lists', () => {
+    // Whichever connections a list left out, it would have another median: few of many are quick, or well served.
+    const connections = 2503;
+    const samples = Array.from({ length: connections }, (_, connection) =>
+      Array.from({ length: 1 + (connection % 3 === 0 ? 0 : (connection * 7) % 5) }, (_one, i) => ({
+        connection,
+        second: i % SECONDS,
+        service: 1,
+        response: 1 + ((connection * 7919) % 1009) / 3 + i,
+      })),
+    )
+      .flat()
+      .sort((a, b) => a.second - b.second);
+    const plan = { ...open, connections };
+    const whole = runOf(samples, { plan, seconds: SECONDS }).result.connections;
+    const of = 3;
+    const parts = Array.from({ length: of }, (_, i): Part => {
+      const own = samples.filter((one) => shardOf(one, of) === i + 1);
+      const run = runOf(own, { plan: { ...plan, shard: { index: i + 1, of } }, seconds: SECONDS });
+      return { name: `${i}`, run: parseHlog(hlogOf(run), `${i}`) };
+    });
+    const { connections: added } = merged(parts).result;
+    expect(added).toEqual(whole);
+
+    // And those are the figures of all connections.
+    const answers = Map.groupBy(samples, ({ connection }) => connection);
+    const counts = [...answers.values()].map(({ length }) => length).sort((a, b) => a - b);
+    const firsts = [...answers.values()].map(([one]) => one!.response).sort((a, b) => a - b);
+    expect(added.answers.median).toBe(counts[connections >> 1]);
+    expect(added.firstAnswer).toMatchObject({
+      median: firsts[connections >> 1],
+      p99: firsts[Math.ceil(connections * 0.99) - 1],
+    });
+    expect(added.each.length).toBeLessThanOrEqual(1000);
+  });
+
   it('add up to the same in any order, and in two steps of their histograms', () => {
     const samples = Array.from({ length: 90 }, (_, i) => ({
       connection: i % CONNECTIONS,
@@ -109,7 +151,7 @@ describe('the shards of a plan', () => {
     const parts = shards(samples, 3);
     const one = merged(parts);
     const other = merged([...parts].reverse());
-    expect(other.intervals).toEqual(one.intervals);
+    expect(other.state).toEqual(one.state);
     expect(other.result.response).toEqual(one.result.response);
     expect(other.result.series).toEqual(one.result.series);
   });

@@ -1,19 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { planOf } from './plan.ts';
+import { parsePlan, planFile, wholePlan } from './plan-file.ts';
 import {
   parseFraming,
-  parsePlan,
   parseQuestions,
   parseRate,
   parseShard,
   parseStage,
   parseStartAt,
   parseTime,
-  planFile,
   type ScheduleWords,
   stagesOf,
-  wholePlan,
-} from './plan-file.ts';
+} from './plan-words.ts';
+import { planOf } from './schema.ts';
 
 describe('a plan file', () => {
   it('comes out as it went in', () => {
@@ -35,7 +33,7 @@ describe('a plan file', () => {
     ['[]', /^Plan "p.json" is "\[\]"; give an object with host, port, /],
     [
       '{"conections": 1}',
-      /^Plan "p.json" has no "conections"; there are host, port, loop, connections/,
+      /^Plan "p.json" has no "conections"; there are host, port, connections, loop/,
     ],
     ['{"connections": "7"}', /^Plan "p.json": "connections" is "7"; give a whole number from 1 to/],
     ['{"connections": 0}', /give a whole number from 1/],
@@ -91,7 +89,7 @@ describe('a plan file', () => {
     [{ exchanges: [{ question: 'a', answer: '' }] }, /answer 1 is empty/],
   ] as const)('%j makes no sense', (given, message) => {
     expect(() => wholePlan(given as object)).toThrow(message);
-    expect(() => wholePlan(given as object)).toThrow(/^The plan makes no sense: [^\n]+$/);
+    expect(() => wholePlan(given as object)).toThrow(/^Cannot load: [^\n]+$/);
   });
 });
 
@@ -155,7 +153,9 @@ describe('words of the command line', () => {
     expect(parseStartAt(String(now / 1000 + 5), now)).toBe(now + 5000);
     expect(parseStartAt(String(now + 5), now)).toBe(now + 5);
     for (const words of ['noon', '2030-01-31T12:00:30', '2030-13-31T12:00:30Z', '12:00']) {
-      expect(() => parseStartAt(words, now)).toThrow(`Start is "${words}"; give a time such as`);
+      expect(() => parseStartAt(words, now)).toThrow(
+        `--start-at is "${words}"; give a time such as`,
+      );
     }
     expect(() => parseStartAt('2030-01-31T11:59:00Z', now)).toThrow('still to come');
     expect(() => parseStartAt('2031-01-31T11:59:00Z', now)).toThrow('within the next day');
@@ -172,15 +172,23 @@ describe('words of the command line', () => {
       'Rate is "fast"; give a number per second such as 500 or 2.5k',
     ],
     [() => parseRate('11M', 'Rate'), 'of 10000000 at most'],
-    [() => parseFraming('length:3'), 'Framing is "length:3"; give delimiter'],
-    [() => parseFraming('line:x'), 'Framing is "line:x"'],
-    [() => parseStage('steady'), 'Stage "steady": give KIND:TIME'],
-    [() => parseStage('slow:1s'), 'Stage "slow:1s": its kind is "slow"; give warm-up'],
-    [() => parseStage('steady:0s'), 'its time is "0s"; give more than nothing'],
+    [() => parseFraming('length:3'), '--framing is "length:3"; give delimiter'],
+    [() => parseFraming('line:x'), '--framing is "line:x"'],
+    [() => parseStage('steady'), '--stage "steady": give KIND:TIME'],
+    [() => parseStage('slow:1s'), '--stage "slow:1s": its kind is "slow"; give warm-up'],
+    [
+      () => parseStage('steady:0s'),
+      'its time is "0s"; give a time such as 500ms, 10s or 2m, of 1ms to a day at most',
+    ],
+    [() => parseStage('steady:500us'), '--stage "steady:500us": its time is "500us"; give a time'],
+    [() => stagesOf({ duration: '500us' }, {}), '--duration is "500us"; give a time such as 500ms'],
+    [() => stagesOf({ duration: '0' }, {}), '--duration is "0"; give a time such as 500ms'],
+    [() => stagesOf({ warmUp: '10us' }, {}), '--warm-up is "10us"; give a time such as 500ms'],
+    [() => stagesOf({ rate: 'x' }, {}), '--rate is "x"; give a number per second'],
     [() => parseStage('ramp:1s:5..'), 'its rate at the end is ""'],
     [() => parseStage('ramp:1s:5:6'), 'give KIND:TIME'],
-    [() => parseShard('0/4'), 'Shard is "0/4"'],
-    [() => parseShard('5/4'), 'Shard is "5/4"; give one from 1/4 to 4/4'],
+    [() => parseShard('0/4'), '--shard is "0/4"'],
+    [() => parseShard('5/4'), '--shard is "5/4"; give one from 1/4 to 4/4'],
   ])('are refused where they make no sense (%#)', (parse, message) => {
     expect(parse).toThrow(message);
     expect(parse).toThrow(/^[^\n]+$/);

@@ -79,6 +79,10 @@ export interface LoadPlan {
   readonly pid: number;
 }
 
+/** How many of the connections are this shard's. */
+export const shareOf = ({ connections, shard: { index, of } }: LoadPlan): number =>
+  Math.max(0, Math.ceil((connections - (index - 1)) / of));
+
 /** Seconds that are counted, and that are not. */
 export const measuredSeconds = (plan: LoadPlan): number => secondsOf(plan, false);
 export const warmUpSeconds = (plan: LoadPlan): number => secondsOf(plan, true);
@@ -90,47 +94,3 @@ function secondsOf({ stages }: LoadPlan, isWarmUp: boolean): number {
   }
   return seconds;
 }
-
-/** The Zen questions; three in eight are the first aphorism, and one in eight is unknown to it. */
-const zen: readonly Exchange[] = [
-  { question: 'Beautiful is better than?', answer: 'Ugly.' },
-  { question: 'Explicit is better than?', answer: 'Implicit.' },
-  { question: 'Simple is better than?', answer: 'Complex.' },
-  { question: 'Beautiful is better than?', answer: 'Ugly.' },
-  { question: 'Explicit is better than?', answer: 'Implicit.' },
-  { question: 'Simple is better than?', answer: 'Complex.' },
-  { question: 'Beautiful is better than?', answer: 'Ugly.' },
-  { question: 'Ugly is better than?', answer: 'Error: unknown aphorism.' },
-];
-
-/** What a plan is that says nothing else: a closed loop of 64 connections, 10 s after a warm-up of 2 s. */
-const DEFAULTS: LoadPlan = {
-  host: '127.0.0.1',
-  port: 1060,
-  loop: 'closed',
-  connections: 64,
-  pipeline: 1,
-  arrivals: 'even',
-  stages: [
-    { kind: 'warm-up', seconds: 2 },
-    { kind: 'steady', seconds: 10 },
-  ],
-  questionsPerConnection: 0,
-  think: 0,
-  thinkHow: 'constant',
-  connectRate: 0,
-  connectTimeout: 5000,
-  timeout: 10_000,
-  grace: 2000,
-  deadline: 10_000,
-  framing: { kind: 'delimiter', answerEnd: '.' },
-  exchanges: zen,
-  seed: 1,
-  shard: { index: 1, of: 1 },
-  maxLag: 10,
-  engine: 'auto',
-  pid: 0,
-};
-
-/** A whole plan: what is given, and the defaults for the rest. */
-export const planOf = (given: Partial<LoadPlan>): LoadPlan => ({ ...DEFAULTS, ...given });

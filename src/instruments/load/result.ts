@@ -260,22 +260,6 @@ export interface Progress {
   readonly open: number;
 }
 
-/** The histograms of one second of the measured time: what a histogram log has a line for. */
-export interface Interval {
-  /** Its beginning, in s since the measured time began. */
-  readonly at: number;
-  readonly seconds: number;
-  /** As `Latency.hdr`. */
-  readonly service: string;
-  readonly response: string;
-}
-
-/** What a run has found. Adding up the intervals gives the histograms of the result. */
-export interface Run {
-  readonly result: LoadResult;
-  readonly intervals: readonly Interval[];
-}
-
 export interface RunOptions {
   /** Ends the run; what was measured until then is the result, with `validity.interrupted`. */
   readonly signal?: AbortSignal;

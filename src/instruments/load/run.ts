@@ -9,8 +9,9 @@ import type { AskerData } from './asker-thread.ts';
 import type { Began, Ended, Told } from './batch.ts';
 import { environmentOf } from './environment.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
-import type { Run, RunOptions } from './result.ts';
+import type { RunOptions } from './result.ts';
 import { ServerSampler } from './server-side.ts';
+import { type Run, resultOf } from './state.ts';
 import { Tally } from './tally.ts';
 import { targetAddress } from './target-address.ts';
 import { judge } from './validity.ts';
@@ -51,17 +52,13 @@ export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise
       );
     });
     sampler?.end();
-    const { counted, conduct, intervals } = tally.figures(ended);
-    const result = {
-      schema: 'mondo-load-1' as const,
-      startedAt: began.at + 1000 * warmUpSeconds(plan),
-      plan,
-      ...counted,
-      validity: judge(plan, counted, conduct, ended),
-      server: sampler?.result(counted.totals.rate * counted.seconds) ?? null,
+    const state = tally.state(ended, began.at + 1000 * warmUpSeconds(plan));
+    const result = resultOf(state, (counted) => ({
+      validity: judge(plan, counted, tally.conduct(ended), ended),
+      server: sampler?.result(state.inTime) ?? null,
       environment: environmentOf(began.engine),
-    };
-    return { result, intervals };
+    }));
+    return { result, state };
   } finally {
     clearInterval(progress);
     for (const timer of timers) clearTimeout(timer);

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Batch, type Ended, numberOf, OUTCOMES, type Outcome } from './batch.ts';
 import { decode } from './histograms.ts';
-import { planOf } from './plan.ts';
-import { jain, Tally } from './tally.ts';
+import { planOf } from './schema.ts';
+import { figuresOf, jain } from './state.ts';
+import { Tally } from './tally.ts';
 
 const plan = planOf({
   loop: 'open',
@@ -64,8 +65,8 @@ const ended: Ended = {
 const figures = (...batches: Batch[]) => {
   const tally = new Tally(plan);
   for (const one of batches) tally.add(one);
-  const { counted, intervals } = tally.figures(ended);
-  return { ...counted, intervals };
+  const state = tally.state(ended, 0);
+  return { ...figuresOf(state), seconds: state.series };
 };
 
 const at = (connection: number, response: number, service = response): Sample => ({
@@ -76,7 +77,7 @@ const at = (connection: number, response: number, service = response): Sample =>
 
 describe('tally', () => {
   test('warm-up is in no figure, and what came after the end is in no second', () => {
-    const { totals, series, intervals, response } = figures(
+    const { totals, series, seconds, response } = figures(
       batch(-1, [at(0, 500)]),
       batch(0, [at(0, 1)]),
       batch(1, [at(1, 2)]),
@@ -87,7 +88,7 @@ describe('tally', () => {
       [1, 15],
       [1, 25],
     ]);
-    expect(intervals.map((interval) => interval.at)).toEqual([0, 1, 2]);
+    expect(seconds.map(({ at: second }) => second)).toEqual([0, 1, 2]);
     expect(response.count).toBe(3);
   });
 
@@ -128,18 +129,21 @@ describe('tally', () => {
     fc.assert(
       fc.property(seconds, ([first, second]) => {
         const all = [...first!, ...second!];
-        const { response, service, intervals, heat, totals } = figures(
-          batch(0, first!),
-          batch(1, second!),
-        );
+        const {
+          response,
+          service,
+          seconds: parts,
+          heat,
+          totals,
+        } = figures(batch(0, first!), batch(1, second!));
         expect([response.count, service.count, totals.answers]).toEqual([
           all.length,
           all.length,
           all.length,
         ]);
         expect(heat.counts.flat().reduce((a, b) => a + b, 0)).toBe(all.length);
-        const parts = intervals.map((interval) => decode(interval.service).totalCount);
-        expect(parts.reduce((a, b) => a + b, 0)).toBe(all.length);
+        const counts = parts.map((one) => (one.service ? decode(one.service).totalCount : 0));
+        expect(counts.reduce((a, b) => a + b, 0)).toBe(all.length);
         if (all.length === 0) return;
         const most = Math.max(...all.map((one) => one.service));
         expect(service.max / most).toBeGreaterThan(0.999);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Ended } from './batch.ts';
-import { type LoadPlan, planOf } from './plan.ts';
+import type { LoadPlan } from './plan.ts';
 import type { LoadResult } from './result.ts';
+import { planOf } from './schema.ts';
 import type { Conduct } from './tally.ts';
 import { judge } from './validity.ts';
 

@@ -19,6 +19,10 @@ const TOGETHER = 1000;
 const percent = (share: number) => `${Math.round(share * 100)} %`;
 const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
 
+/** Reached against wanted rate; null where none was wanted. */
+export const rateRatioOf = ({ rate, wantedRate }: LoadResult['totals']): number | null =>
+  wantedRate ? rate / wantedRate : null;
+
 export function judge(
   plan: LoadPlan,
   { totals, outcomes }: Pick<LoadResult, 'totals' | 'outcomes'>,
@@ -28,7 +32,7 @@ export function judge(
   const reasons: string[] = [];
   const notes: string[] = [];
   const isOpen = plan.loop === 'open';
-  const rateRatio = totals.wantedRate ? totals.rate / totals.wantedRate : null;
+  const rateRatio = rateRatioOf(totals);
   const isLate = lag !== null && lag.p99 > plan.maxLag;
 
   if (ended.interrupted)

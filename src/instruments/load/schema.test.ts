@@ -1,0 +1,62 @@
+import { expect, test } from 'vitest';
+import { checks, planGiven, planOf, planOptions } from './schema.ts';
+
+const reading = { now: 1_800_000_000_000, read: () => 'How?\tSo.\n' };
+
+test('every default is what it may be', () => {
+  const plan = planOf({});
+  for (const [name, check] of Object.entries(checks)) {
+    const usual = plan[name as keyof typeof plan];
+    if (usual !== undefined) expect(check(usual, name)).toEqual(usual);
+  }
+  expect(Object.keys(plan).sort()).toEqual(
+    Object.keys(checks)
+      .filter((name) => name !== 'startAt')
+      .sort(),
+  );
+});
+
+test('options that are given become parts of a plan', () => {
+  const words: Record<string, string> = {
+    '--connections': '5',
+    '--poisson': 'true',
+    '--think': '5ms',
+    '--timeout': '2s',
+    '--connect-rate': '2.5k',
+    '--questions': 'q.txt',
+    '--framing': 'length:2',
+    '--shard': '2/3',
+    '--start-at': '+10s',
+    '--engine': 'epoll',
+  };
+  const given = planGiven(({ flags }) => words[/--[\w-]+/.exec(flags)![0]], reading);
+  expect(given).toEqual({
+    connections: 5,
+    arrivals: 'poisson',
+    think: 5,
+    timeout: 2000,
+    connectRate: 2500,
+    exchanges: [{ question: 'How?', answer: 'So.' }],
+    framing: { kind: 'length', bytes: 2 },
+    shard: { index: 2, of: 3 },
+    startAt: reading.now + 10_000,
+    engine: 'epoll',
+  });
+});
+
+test.each(
+  planOptions.filter(({ flags }) => flags.includes('<') && !/host|question/.test(flags)),
+)('$flags is refused by its name where it makes no sense', (option) => {
+  const [name = ''] = /--[\w-]+/.exec(option.flags) ?? [];
+  const nonsense = () => planGiven((one) => (one === option ? '?' : undefined), reading);
+  expect(nonsense).toThrow(`${name} is "?"; give `);
+  expect(nonsense).toThrow(/^[^\n]+$/);
+});
+
+test('the help has the default where there is one to tell', () => {
+  const help = new Map(planOptions.map((option) => [option.flags, option.help]));
+  expect(help.get('-c, --connections <n>')).toBe('connections at once; default: 64');
+  expect(help.get('--timeout <time>')).toMatch(/; default: 10s$/);
+  expect(help.get('--max-lag <time>')).toMatch(/; default: 10ms$/);
+  expect(help.get('--think <time>')).not.toContain('default');
+});

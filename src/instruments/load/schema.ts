@@ -1,0 +1,251 @@
+/**
+ * Every part of a plan, declared once: its default, what it may be (in a file and everywhere else), and the option of
+ * the command line that gives it. Defaults, the checks of plan files, the options of `mondo load` with their help, and
+ * what those options mean all come from this table.
+ */
+import { type Check, listOf, numberFrom, oneOf, text } from './check.ts';
+import type { Exchange, LoadPlan } from './plan.ts';
+import {
+  exchanges,
+  framing,
+  LONGEST_MS,
+  MOST_CONNECTIONS,
+  rate,
+  shard,
+  stage,
+} from './plan-shapes.ts';
+import {
+  parseFraming,
+  parseQuestions,
+  parseRate,
+  parseShard,
+  parseStartAt,
+  parseTime,
+} from './plan-words.ts';
+
+/** What reading the words of an option may need. */
+interface Reading {
+  /** In ms since 1970. */
+  readonly now: number;
+  /** The content of a file that is named. */
+  readonly read: (file: string) => string;
+}
+
+/** An option of the command line. */
+export interface PlanOption {
+  /** As commander takes them: `-c, --connections <n>`. */
+  readonly flags: string;
+  readonly help: string;
+  /** The only words that it takes. */
+  readonly choices?: readonly string[];
+  /**
+   * What it means; checked afterwards.
+   *
+   * @param where its name, for complaints
+   */
+  readonly parse: (words: string, where: string, reading: Reading) => unknown;
+}
+
+interface Part<T> {
+  /** Undefined where a plan need not have it. */
+  readonly usual: T;
+  readonly check: Check<NonNullable<T>>;
+  readonly option?: PlanOption;
+}
+
+/** What is no whole number stays what it is, and is refused by the check. */
+const whole = (words: string): unknown => (/^\d+$/.test(words) ? Number(words) : words);
+const asIs = (words: string): unknown => words;
+
+const milliseconds = (least: number) => numberFrom(least, LONGEST_MS, false);
+
+const withUsual = (help: string, usual: string, isNone = false): string =>
+  isNone ? help : `${help}; default: ${usual}`;
+
+/** A time in ms, from `least` to a day, with the option that gives it. */
+const timed = (usual: number, least: number, flags: string, help: string): Part<number> => ({
+  usual,
+  check: milliseconds(least),
+  option: {
+    flags,
+    help: withUsual(help, usual % 1000 === 0 ? `${usual / 1000}s` : `${usual}ms`, usual === 0),
+    parse: (words, where) => parseTime(words, where, 'ms', least),
+  },
+});
+
+/** One of several words, with the option that gives it. */
+const chosen = <T extends string>(
+  usual: T,
+  all: readonly T[],
+  flags: string,
+  help: string,
+): Part<T> => ({
+  usual,
+  check: oneOf(...all),
+  option: { flags, help: withUsual(help, usual), choices: all, parse: asIs },
+});
+
+/** A whole number, with the option that gives it. */
+const counted = (
+  usual: number,
+  [least, most]: readonly [number, number],
+  flags: string,
+  help: string,
+): Part<number> => ({
+  usual,
+  check: numberFrom(least, most),
+  option: { flags, help: withUsual(help, String(usual), usual === 0), parse: whole },
+});
+
+/** The Zen questions; three in eight are the first aphorism, and one in eight is unknown to it. */
+const zen: readonly Exchange[] = [
+  { question: 'Beautiful is better than?', answer: 'Ugly.' },
+  { question: 'Explicit is better than?', answer: 'Implicit.' },
+  { question: 'Simple is better than?', answer: 'Complex.' },
+  { question: 'Beautiful is better than?', answer: 'Ugly.' },
+  { question: 'Explicit is better than?', answer: 'Implicit.' },
+  { question: 'Simple is better than?', answer: 'Complex.' },
+  { question: 'Beautiful is better than?', answer: 'Ugly.' },
+  { question: 'Ugly is better than?', answer: 'Error: unknown aphorism.' },
+];
+
+/** In the order of the help. A plan that says nothing is a closed loop of 64 connections, 10 s after a warm-up of 2 s. */
+const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
+  host: { usual: '127.0.0.1', check: text },
+  port: counted(1060, [0, 65_535], '-p, --port <port>', 'TCP port'),
+  connections: counted(64, [1, MOST_CONNECTIONS], '-c, --connections <n>', 'connections at once'),
+  loop: { usual: 'closed', check: oneOf('closed', 'open') },
+  stages: {
+    usual: [
+      { kind: 'warm-up', seconds: 2 },
+      { kind: 'steady', seconds: 10 },
+    ],
+    check: listOf(stage, 'stages'),
+  },
+  arrivals: {
+    usual: 'even',
+    check: oneOf('even', 'poisson'),
+    option: {
+      flags: '--poisson',
+      help: 'open loop: at random times with that rate, and not evenly',
+      parse: () => 'poisson',
+    },
+  },
+  pipeline: counted(1, [1, 65_536], '--pipeline <n>', 'questions in flight on each connection'),
+  questionsPerConnection: counted(
+    0,
+    [0, Number.MAX_SAFE_INTEGER],
+    '--questions-per-connection <n>',
+    'then it is closed and opened again; 1: connect for each question',
+  ),
+  think: timed(
+    0,
+    0,
+    '--think <time>',
+    'closed loop: from an answer to the next question, such as 5ms',
+  ),
+  thinkHow: chosen(
+    'constant',
+    ['constant', 'exponential'],
+    '--think-how <how>',
+    'constant think time, or exponential with that mean',
+  ),
+  connectRate: {
+    usual: 0,
+    check: rate,
+    option: {
+      flags: '--connect-rate <n>',
+      help: 'connections opened per second at most',
+      parse: parseRate,
+    },
+  },
+  timeout: timed(10_000, 1, '--timeout <time>', 'after that a question is given up'),
+  connectTimeout: timed(5000, 1, '--connect-timeout <time>', 'after that a connection is given up'),
+  deadline: timed(10_000, 0.001, '--deadline <time>', 'an answer that comes later counts as late'),
+  grace: timed(2000, 0, '--grace <time>', 'how long answers are waited for at the end'),
+  exchanges: {
+    usual: zen,
+    check: exchanges,
+    option: {
+      flags: '--questions <file>',
+      help: 'what to ask and what must come back; default: the Zen questions',
+      parse: (file, _where, { read }) => parseQuestions(read(file), file),
+    },
+  },
+  framing: {
+    usual: { kind: 'delimiter', answerEnd: '.' },
+    check: framing,
+    option: {
+      flags: '--framing <form>',
+      help: 'delimiter:END, line, length:1, length:2 or length:4',
+      parse: parseFraming,
+    },
+  },
+  seed: counted(1, [0, 2 ** 32 - 1], '--seed <n>', 'random seed'),
+  shard: {
+    usual: { index: 1, of: 1 },
+    check: shard,
+    option: {
+      flags: '--shard <i/n>',
+      help: 'be the i-th of n parts of this load, each on a machine of its own',
+      parse: parseShard,
+    },
+  },
+  startAt: {
+    usual: undefined,
+    check: numberFrom(0, Number.MAX_SAFE_INTEGER, false),
+    option: {
+      flags: '--start-at <time>',
+      help: 'when to begin: 2030-01-31T12:00:00Z, s since 1970, or +10s',
+      parse: (words, _where, { now }) => parseStartAt(words, now),
+    },
+  },
+  pid: counted(
+    0,
+    [0, 2 ** 31 - 1],
+    '--pid <pid>',
+    "the server's process here, to see what it costs",
+  ),
+  engine: chosen('auto', ['auto', 'uring', 'epoll'], '--engine <engine>', 'which loop asks'),
+  maxLag: timed(10, 0.001, '--max-lag <time>', 'our own lag (p99) from which a run is not trusted'),
+};
+
+type Checks = { readonly [K in keyof LoadPlan]-?: Check<NonNullable<LoadPlan[K]>> };
+
+const each = <T>(of: (part: Part<unknown>, key: string) => T | undefined) =>
+  Object.fromEntries(
+    Object.entries(parts)
+      .map(([key, part]) => [key, of(part as Part<unknown>, key)] as const)
+      .filter(([, value]) => value !== undefined),
+  );
+
+/** What each part of a plan may be. */
+export const checks = each(({ check }) => check) as Checks;
+
+const usual = each((part) => part.usual) as unknown as LoadPlan;
+
+/** A whole plan: what is given, and the defaults for the rest. */
+export const planOf = (given: Partial<LoadPlan>): LoadPlan => ({ ...usual, ...given });
+
+/** The options that give a part of a plan, in the order of the help. */
+export const planOptions: readonly PlanOption[] = Object.values(
+  each(({ option }) => option),
+) as readonly PlanOption[];
+
+/**
+ * What the command line says of a plan, each part checked as in a file and complained of by the option's name.
+ *
+ * @param words of an option, by its flags; undefined where it was not given
+ * @throws ServeError
+ */
+export function planGiven(
+  words: (option: PlanOption) => string | undefined,
+  reading: Reading,
+): Partial<LoadPlan> {
+  return each(({ option, check }) => {
+    const given = option === undefined ? undefined : words(option);
+    if (given === undefined) return undefined;
+    const [where = ''] = /--[\w-]+/.exec(option!.flags) ?? [];
+    return check(option!.parse(given, where, reading), where);
+  }) as Partial<LoadPlan>;
+}

@@ -1,0 +1,252 @@
+/**
+ * What a run has counted, in a form that adds up: the sum of the states of all shards is the state of the whole. All
+ * figures of a result are derived from a state, here and once, whether it was measured or added.
+ */
+import type { Histogram } from 'hdr-histogram-js';
+import { OUTCOMES, type Outcome } from './batch.ts';
+import { decode, latencyOf, newHistogram } from './histograms.ts';
+import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
+import type { Connections, HeatMap, LoadResult, Second } from './result.ts';
+import { wantedBetween } from './schedule.ts';
+import { LEAST, middleOf } from './steps.ts';
+
+/** Rows of the heat map for each doubling. */
+export const HEAT_STEPS = 4;
+/** Connections that a result lists one by one, at most. */
+const LISTED = 1000;
+/** How questions end, and then how attempts to connect do. */
+const QUESTION_OUTCOMES = 9;
+
+export interface State {
+  /** When the measured time began, in ms since 1970. */
+  readonly startedAt: number;
+  readonly plan: LoadPlan;
+  /** How long the measured time was, in s. */
+  readonly seconds: number;
+  /** Counts, in the order of `OUTCOMES`. */
+  readonly outcomes: readonly number[];
+  /** Answers that arrived in the measured time. */
+  readonly inTime: number;
+  readonly bytesSent: number;
+  readonly bytesReceived: number;
+  /** How many times a connection was opened. */
+  readonly opened: number;
+  /** In their order; one after the measured time has what arrived then. */
+  readonly series: readonly SecondState[];
+  readonly connections: ConnectionStates;
+}
+
+/** One second. */
+export interface SecondState extends Gauges {
+  /** Its beginning, in s since the measured time began, and how long it was. */
+  readonly at: number;
+  readonly seconds: number;
+  /** False for what arrived when the measured time was over. */
+  readonly isMeasured: boolean;
+  /** Histograms of its answers, as `Latency.hdr`; undefined where there were none. */
+  readonly service?: string;
+  readonly response?: string;
+  /** Pairs of a row of the heat map, from 2 ** LEAST ms upwards, and the answers in it. */
+  readonly heat: readonly (readonly [row: number, count: number])[];
+}
+
+/** What of a second is no histogram, as in `Second`. */
+type Gauges = Pick<Second, 'errors' | 'inFlight' | 'waiting' | 'open' | 'starved' | 'lag' | 'cpu'>;
+
+/** All connections, in columns, by their number in the plan. */
+export interface ConnectionStates {
+  readonly number: Int32Array;
+  readonly answers: Int32Array;
+  /** In ms, as `Connections.firstAnswer`; NaN: none. */
+  readonly firstAnswer: Float64Array;
+  /** 1 where it had a question open in the measured time. */
+  readonly asked: Uint8Array;
+  /** The step of the p99 of response time; -1 without answers. */
+  readonly p99: Int16Array;
+}
+
+/** The part of a result that is derived from a state. */
+export type Counted = Pick<
+  LoadResult,
+  'seconds' | 'totals' | 'outcomes' | 'service' | 'response' | 'series' | 'heat' | 'connections'
+>;
+
+/** What a run has found: its figures, and the state that they are derived from, to be added to others. */
+export interface Run {
+  readonly result: LoadResult;
+  readonly state: State;
+}
+
+/** What a result has beside it. */
+type Known = Pick<LoadResult, 'validity' | 'server' | 'environment'>;
+
+export function resultOf(state: State, known: (counted: Counted) => Known): LoadResult {
+  const { startedAt, plan } = state;
+  const counted = figuresOf(state);
+  return { schema: 'mondo-load-1', startedAt, plan, ...counted, ...known(counted) };
+}
+
+/** How many questions per second these connections are asked on average between two moments of the measured time, in s. */
+export function wantedRate(
+  plan: LoadPlan,
+  connections: number,
+  from: number,
+  to: number,
+): number | null {
+  if (plan.loop === 'closed') return null;
+  const warmUp = warmUpSeconds(plan);
+  if (to <= from) return 0;
+  const wanted = wantedBetween(plan.stages, warmUp + from, warmUp + to) / (to - from);
+  return (connections / plan.connections) * wanted;
+}
+
+export const sum = (numbers: Iterable<number>): number => {
+  let total = 0;
+  for (const one of numbers) total += one;
+  return total;
+};
+
+/** All outcomes but right answers, in time or late. */
+export const errorsIn = (outcomes: Int32Array | readonly number[]): number =>
+  sum(outcomes.slice(2));
+
+export function figuresOf(state: State): Counted {
+  const { plan, seconds, outcomes, inTime, bytesSent, bytesReceived, connections } = state;
+  const share = connections.number.length;
+  const all = { service: newHistogram(), response: newHistogram() };
+  const measured = state.series.filter(({ isMeasured }) => isMeasured);
+  const series: Second[] = [];
+  for (const second of state.series) {
+    // One after the other: all at once would be a gigabyte for an hour.
+    const service = histogramOf(second.service);
+    const response = histogramOf(second.response);
+    all.service.add(service);
+    all.response.add(response);
+    if (second.isMeasured) series.push(secondOf(second, plan, share, service, response));
+  }
+  return {
+    seconds,
+    totals: {
+      questions: sum(outcomes.slice(0, QUESTION_OUTCOMES)),
+      answers: outcomes[0]! + outcomes[1]!,
+      rate: seconds > 0 ? inTime / seconds : 0,
+      wantedRate: seconds > 0 ? wantedRate(plan, share, 0, seconds) : null,
+      errors: errorsIn(outcomes),
+      bytesSent,
+      bytesReceived,
+    },
+    outcomes: Object.fromEntries(OUTCOMES.map((name, i) => [name, outcomes[i]!])) as Record<
+      Outcome,
+      number
+    >,
+    service: latencyOf(all.service),
+    response: latencyOf(all.response),
+    series,
+    heat: heatOf(measured),
+    connections: connectionsOf(state),
+  };
+}
+
+const histogramOf = (encoded: string | undefined): Histogram =>
+  encoded === undefined ? newHistogram() : decode(encoded);
+
+function secondOf(
+  { at, seconds, errors, inFlight, waiting, open, starved, lag, cpu }: SecondState,
+  plan: LoadPlan,
+  connections: number,
+  service: Histogram,
+  response: Histogram,
+): Second {
+  const count = response.totalCount;
+  const percentile = (histogram: Histogram, of: number) =>
+    count === 0 ? null : histogram.getValueAtPercentile(of) / 1e6;
+  return {
+    at,
+    seconds,
+    rate: count / seconds,
+    wantedRate: wantedRate(plan, connections, at, Math.min(at + 1, measuredSeconds(plan))),
+    p50: percentile(response, 50),
+    p99: percentile(response, 99),
+    max: percentile(response, 100),
+    serviceP50: percentile(service, 50),
+    serviceP99: percentile(service, 99),
+    errors,
+    inFlight,
+    waiting,
+    open,
+    starved,
+    lag,
+    cpu,
+  };
+}
+
+function heatOf(series: readonly SecondState[]): HeatMap {
+  const columns = series.map(({ at }) => at);
+  let [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const { heat } of series) {
+    for (const [row] of heat) [first, last] = [Math.min(first, row), Math.max(last, row)];
+  }
+  const length = last < first ? 0 : last - first + 1;
+  return {
+    columns,
+    rows: Array.from({ length }, (_, i) => 2 ** (LEAST + (first + i) / HEAT_STEPS)),
+    counts: series.map(({ heat }) => {
+      const counts = new Array<number>(length).fill(0);
+      for (const [row, count] of heat) counts[row - first]! += count;
+      return counts;
+    }),
+  };
+}
+
+function connectionsOf({ opened, connections }: State): Connections {
+  const { number, answers, firstAnswer, asked, p99 } = connections;
+  const { length } = number;
+  const sorted = answers.toSorted();
+  const firsts = firstAnswer.filter((ms) => !Number.isNaN(ms)).sort();
+  // Of equals, the first.
+  const worst = p99.reduce((at, step, i) => (step > (p99[at] ?? -1) ? i : at), 0);
+  const every = Math.ceil(length / LISTED);
+  const p99At = (i: number) => (p99[i]! < 0 ? null : middleOf(p99[i]!));
+  const each = [];
+  for (let i = 0; i < length; i += every) {
+    each.push({
+      connection: number[i]!,
+      answers: answers[i]!,
+      firstAnswer: Number.isNaN(firstAnswer[i]!) ? null : firstAnswer[i]!,
+      p99: p99At(i),
+    });
+  }
+  return {
+    count: length,
+    opened,
+    neverAnswered: answers.filter((count, i) => count === 0 && asked[i] === 1).length,
+    fairness: jain(answers),
+    answers: { least: sorted[0] ?? 0, median: middle(sorted) ?? 0, most: sorted.at(-1) ?? 0 },
+    firstAnswer:
+      firsts.length === 0
+        ? null
+        : {
+            median: middle(firsts)!,
+            p99: firsts[Math.ceil(firsts.length * 0.99) - 1]!,
+            max: firsts.at(-1)!,
+          },
+    worst:
+      length === 0 || p99[worst]! < 0
+        ? null
+        : { connection: number[worst]!, p99: middleOf(p99[worst]!), answers: answers[worst]! },
+    each,
+  };
+}
+
+const middle = (sorted: Int32Array | Float64Array): number | undefined =>
+  sorted[sorted.length >> 1];
+
+/**
+ * Jain's index: the square of the sum over n times the sum of squares. 1 where all have the same, 1/n
+ * where one has all; null where none has anything. Jain, Chiu, Hawe, DEC-TR-301 (1984)
+ */
+export function jain(shares: ArrayLike<number> & Iterable<number>): number | null {
+  let squares = 0;
+  for (const share of shares) squares += share * share;
+  return squares === 0 ? null : sum(shares) ** 2 / (shares.length * squares);
+}
