@@ -299,7 +299,8 @@ describe.each(engines)('%s', (engine) => {
     const startAt = Date.now() + 700;
     const { startedAt, validity } = await load({ port, engine, startAt });
     expect(startedAt).toBeGreaterThanOrEqual(startAt - 1);
-    expect(validity.trusted).toBe(true);
+    // Where this machine was so busy that it began more than a second late, it has to say so.
+    expect(validity.trusted).toBe(startedAt - startAt <= 1000);
   });
 });
 

@@ -84,11 +84,7 @@ export class Books {
     }
     if (this.phase === 'measuring' && now >= this.boundary) {
       this.#flush(now, gauges, true);
-      // A second in which our own loop stood still has a batch of nothing.
-      while (now < this.measureTo && now >= this.boundary) {
-        this.second++;
-        if (now >= this.boundary) this.#flush(now, gauges, true);
-      }
+      this.#skipTo(now, gauges);
     } else if (now - this.#told >= EVERY) this.#flush(now, gauges, false);
     return false;
   }
@@ -97,8 +93,17 @@ export class Books {
   finish(now: number, gauges: Gauges): void {
     if (now < this.measureTo) this.measureTo = Math.max(this.measureFrom, now);
     this.#flush(now, gauges, true);
+    if (this.phase === 'measuring') this.#skipTo(now, gauges);
     this.phase = 'finishing';
     this.second = Math.ceil((this.measureTo - this.measureFrom) / 1000);
+  }
+
+  /** To the second of `now`. Those in which our own loop stood still have a batch of nothing. */
+  #skipTo(now: number, gauges: Gauges): void {
+    while (now >= this.boundary && this.boundary < this.measureTo) {
+      this.second++;
+      if (now >= this.boundary) this.#flush(now, gauges, true);
+    }
   }
 
   /** Whatever is left. */
@@ -148,6 +153,8 @@ export class Books {
 
   #flush(now: number, gauges: Gauges, isLast: boolean): void {
     const cpu = threadCpu();
+    // A second is no longer than it is, however late its end is seen.
+    const until = isLast && this.phase !== 'finishing' ? Math.min(now, this.boundary) : now;
     this.#tell({
       kind: 'batch',
       phase: this.phase,
@@ -170,11 +177,11 @@ export class Books {
       open: gauges.open,
       starved: isLast ? gauges.starvedIn(this.second) : 0,
       cpu: cpu - this.#cpu,
-      passed: now - this.#told,
+      passed: until - this.#told,
     });
     this.#clear();
     this.#cpu = cpu;
-    this.#told = now;
+    this.#told = until;
   }
 
   #clear(): void {
