@@ -9,20 +9,36 @@ import { Poll } from '../os/poll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
 import type { AloneArchitecture } from '../worker/contract.ts';
 
-const event = { fd: -1, events: 0 };
+/** Everything that happens, one at a time, until the server stops. It is its own result: an event costs no object. */
+class AllEventsForever {
+  fd = -1;
+  events = 0;
+  done = false;
+  readonly value = this;
+  readonly #poll: Poll;
+  readonly #sockets: Sockets;
 
-/** Everything that happens, one at a time, until the server stops. */
-function* allEventsForever(poll: Poll, sockets: Sockets) {
-  // Sleeps in poll(2).
-  while (sockets.wait(poll)) {
-    for (let fd = poll.next(); fd >= 0; fd = poll.next()) {
-      event.fd = fd;
-      event.events = poll.events;
-      yield event;
+  constructor(poll: Poll, sockets: Sockets) {
+    this.#poll = poll;
+    this.#sockets = sockets;
+  }
+
+  next(): this {
+    for (;;) {
+      this.fd = this.#poll.next();
+      this.events = this.#poll.events;
+      if (this.fd >= 0) return this;
+      // Answers whose time has come.
+      this.fd = this.#sockets.due();
+      this.events = NOTHING;
+      if (this.fd >= 0) return this;
+      this.done = !this.#sockets.wait(this.#poll); // sleeps here, in poll(2)
+      if (this.done) return this;
     }
-    // Answers whose time has come.
-    event.events = NOTHING;
-    for (event.fd = sockets.due(); event.fd >= 0; event.fd = sockets.due()) yield event;
+  }
+
+  [Symbol.iterator](): this {
+    return this;
   }
 }
 
@@ -43,7 +59,7 @@ export const poll: AloneArchitecture = {
     // The tables: bytes received and bytes to send, by socket.
     const sockets = new Sockets(worker);
 
-    for (const { fd, events } of allEventsForever(poll, sockets)) {
+    for (const { fd, events } of new AllEventsForever(poll, sockets)) {
       if (fd === worker.listener) {
         for (let client = sockets.accept(); client >= 0; client = sockets.accept())
           poll.register(client, sockets.interestOf(client));

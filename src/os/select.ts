@@ -16,7 +16,8 @@ export class Select implements Selector {
   readonly #wanted = new Int32Array(WORDS * 3);
   readonly #ready = new Int32Array(WORDS * 3);
   readonly #readyAddress = addressOf(new Uint8Array(this.#ready.buffer));
-  readonly #timeval = new BigInt64Array(2);
+  /** Two numbers of 64 bits, of which the upper halves stay 0: a BigInt would be an object for each wait. */
+  readonly #timeval = new Int32Array(4);
   readonly #timevalAddress = addressOf(new Uint8Array(this.#timeval.buffer));
   #highest = -1;
   #at = FD_SETSIZE;
@@ -51,9 +52,10 @@ export class Select implements Selector {
 
   wait(timeout: number): number {
     this.#ready.set(this.#wanted);
-    this.#timeval[0] = BigInt(Math.max(0, Math.floor(timeout / 1000)));
-    this.#timeval[1] = BigInt(Math.max(0, (timeout % 1000) * 1000));
-    const [read, write] = [this.#readyAddress, this.#readyAddress + WORDS * 4];
+    this.#timeval[0] = Math.max(0, Math.floor(timeout / 1000));
+    this.#timeval[2] = Math.max(0, (timeout % 1000) * 1000);
+    const read = this.#readyAddress;
+    const write = read + WORDS * 4;
     const time = timeout < 0 ? 0 : this.#timevalAddress;
     const count = libc.select(this.#highest + 1, read, write, 0, time);
     this.#at = count > 0 ? 0 : FD_SETSIZE;

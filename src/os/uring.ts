@@ -163,7 +163,8 @@ export class Uring {
   /** Where in `buffers` a receive put its bytes; -1 for none. */
   offset = -1;
 
-  readonly #timespec = new BigInt64Array(2);
+  /** Two numbers of 64 bits, of which the upper halves stay 0: a BigInt would be an object for each turn. */
+  readonly #timespec = new Int32Array(4);
   readonly #waitArgument = new BigInt64Array(3);
   readonly #waitArgumentAddress = addressOf(new Uint8Array(this.#waitArgument.buffer));
 
@@ -348,8 +349,8 @@ export class Uring {
     if (timeout <= 0) {
       taken = this.#call(this.#unsubmitted, wait, IORING_ENTER_GETEVENTS);
     } else {
-      this.#timespec[0] = BigInt(Math.floor(timeout / 1000));
-      this.#timespec[1] = BigInt(Math.floor((timeout % 1000) * 1e6));
+      this.#timespec[0] = Math.floor(timeout / 1000);
+      this.#timespec[2] = Math.floor((timeout % 1000) * 1e6);
       taken = libc.io_uring_enter(
         SYS_IO_URING_ENTER,
         this.#enterFd,

@@ -510,6 +510,7 @@ export class Completions implements Connections {
    * received must not be told before what became of this turn's answers, which are to leave in order.
    */
   #armAgain(): void {
+    if (this.#unarmed.length === 0) return;
     for (const { fd, generation } of this.#unarmed) {
       const isCurrent = this.#open[fd] === OPEN && this.#generation[fd] === generation;
       if (isCurrent) this.#ring.recv(fd, generation);
