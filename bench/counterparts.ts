@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Contestant, compile, node, stopAll } from './contestants.ts';
+import { type Contestant, ContestantError, compile, node, stopAll } from './contestants.ts';
 import { measure, type Scenario, stopLoads } from './scenarios.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -86,7 +86,7 @@ const help = `Usage: node bench/counterparts.ts [options]
   --sessions N,M  how many come at a time (64)
   --rounds N      rounds (3)
   --seconds S     measured time (2)
-  --warmup S      time before it that is not counted (1)
+  --warmup S      time before it that is not counted (4): each thread compiles its own code
 
 Architectures: ${pairs.map(({ name }) => name).join(', ')}
 `;
@@ -107,8 +107,9 @@ async function figuresOf(
     const { rate, cpu } = await measure(contestant, scenario, 0, setting);
     return { rate: rate / each, cpu: cpu * each };
   } catch (error) {
-    // The load's own report: not one answer came in time.
-    if (!(error as Error).message.startsWith('{"answers":0,')) throw error;
+    if (!(error instanceof ContestantError)) throw error;
+    // Such as not one answer, or clients that were not served in time.
+    console.error(`${contestant.name}, ${scenario.title}: ${error.message}`);
     return { rate: 0, cpu: Number.POSITIVE_INFINITY };
   }
 }
@@ -134,7 +135,7 @@ async function main(): Promise<void> {
   const setting: Setting = {
     built,
     seconds: Math.min(60, Number(values.seconds ?? 2)),
-    warmup: Math.min(60, Number(values.warmup ?? 1)),
+    warmup: Math.min(60, Number(values.warmup ?? 4)),
     onServerCore: [],
     onLoadCore: [],
   };

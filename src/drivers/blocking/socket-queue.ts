@@ -56,16 +56,19 @@ export class SocketQueue {
   /** Takes the socket that has waited longest; sleeps while there is none. Nothing once closed and empty. */
   take(): Accepted | undefined {
     for (;;) {
+      let wasFull = false;
       const taken = this.#locked(() => {
         const length = this.length;
         if (length === 0) return undefined;
+        wasFull = length === this.#capacity;
         const place = this.#words[HEAD]!;
         this.#words[HEAD] = (place + 1) % this.#capacity;
         Atomics.store(this.#words, LENGTH, length - 1);
         return this.#read(place);
       });
       if (taken !== undefined) {
-        Atomics.notify(this.#words, LENGTH);
+        // Only the acceptor at a full queue waits for this: to wake the other takers would cost each a look.
+        if (wasFull) Atomics.notify(this.#words, LENGTH);
         return taken;
       }
       if (Atomics.load(this.#words, CLOSED) === 1) return undefined;
