@@ -38,10 +38,10 @@ import {
   silenceTables,
   tablesOf,
 } from '../instruments/compare/tables.ts';
-import { conditionText, duration, figureWords } from '../instruments/compare/words.ts';
+import { conditionText, figureWords } from '../instruments/compare/words.ts';
 import { wholePlan } from '../instruments/load/plan-file.ts';
 import { parseFraming, parseQuestions } from '../instruments/load/plan-words.ts';
-import { several } from '../instruments/report/figures.ts';
+import { minutes, several } from '../instruments/report/figures.ts';
 import { type Table, tableLines } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -227,27 +227,27 @@ async function checkSize(plan: ComparePlan): Promise<void> {
   if (cells <= MOST_CELLS && seconds <= LONGEST) return;
   throw new ServeError(
     'usage',
-    `Cannot make ${cells} measurements, which take ${duration(seconds)}: give fewer architectures, conditions or rounds, for ${MOST_CELLS} measurements and ${duration(LONGEST)} at most`,
+    `Cannot make ${cells} measurements, which take ${minutes(seconds)}: give fewer architectures, conditions or rounds, for ${MOST_CELLS} measurements and ${minutes(LONGEST)} at most`,
   );
 }
 
 function outlineText(plan: ComparePlan, variants: number): string {
   const cells = variants * plan.rounds;
   const most = plan.longest > 0 ? `, ${plan.longest} s at most` : '';
-  return `${several(variants, 'variant')} in ${several(plan.rounds, 'round')}: ${several(cells, 'measurement')} of about ${cellSeconds(plan).toFixed(1)} s, about ${duration(estimatedSeconds(plan, variants))}${most}`;
+  return `${several(variants, 'variant')} in ${several(plan.rounds, 'round')}: ${several(cells, 'measurement')} of about ${cellSeconds(plan).toFixed(1)} s, about ${minutes(estimatedSeconds(plan, variants))}${most}`;
 }
 
 /** In place on a terminal; else a line for each measurement. */
 function tell({ done, planned, round, now, last, left }: Progress): void {
   if (process.stderr.isTTY) {
     if (now === undefined) return;
-    const where = `round ${round}, ${done + 1} of ${planned}, ${duration(left)} left: `;
+    const where = `round ${round}, ${done + 1} of ${planned}, ${minutes(left)} left: `;
     const line = `${where}${now.architecture}, ${conditionText(now)}`;
     process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns || 80) - 1)}`);
     return;
   }
   if (last !== undefined) {
-    console.error(`[${done}/${planned}] ${cellText(last)}; ${duration(left)} left`);
+    console.error(`[${done}/${planned}] ${cellText(last)}; ${minutes(left)} left`);
   }
 }
 

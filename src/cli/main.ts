@@ -3,6 +3,7 @@ import { type Argument, Command, CommanderError, InvalidArgumentError, Option } 
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../host/plan.ts';
 import { version } from '../host/version.ts';
+import { MS_IN } from '../limits/units.ts';
 import { compareHelp, compareOptions } from './compare-options.ts';
 import { loadHelp, loadOptions, outputOptions } from './load-options.ts';
 import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
@@ -28,7 +29,7 @@ function milliseconds(text: string): number {
 function duration(text: string): number {
   const [, digits, unit = 'ms'] = /^(\d{1,9})(ms|s|m)?$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('give a time such as 500ms, 10s or 0.');
-  return Number(digits) * { ms: 1, s: 1000, m: 60_000 }[unit as 'ms' | 's' | 'm'];
+  return Number(digits) * MS_IN[unit as 'ms' | 's' | 'm'];
 }
 
 function siegeSeconds(text: string): number {

@@ -3,10 +3,10 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
 import type { Server } from '../host/server.ts';
+import { nanoseconds } from '../instruments/report/figures.ts';
 import { type Table, tableLines } from '../instruments/report/table.ts';
 import { chromeTrace } from '../instruments/trace/chrome.ts';
 import { compareTraces } from '../instruments/trace/compare.ts';
-import { duration } from '../instruments/trace/duration.ts';
 import { htmlOf } from '../instruments/trace/html.ts';
 import { pictureOf } from '../instruments/trace/picture.ts';
 import { Printer, seconds } from '../instruments/trace/printer.ts';
@@ -176,7 +176,7 @@ function tablesOf(timeline: Timeline, lines: readonly LineSum[]): Table[] {
   const rows = timeline.connections.map(({ peer, from, to, how, questions }) => [
     peer,
     seconds(from),
-    to === undefined ? 'open' : duration(to - from),
+    to === undefined ? 'open' : nanoseconds(to - from),
     String(questions.length),
     how ?? '',
   ]);
@@ -224,8 +224,8 @@ async function compared(
     clients.map(({ name, waited, longest, ending }) => [
       architecture,
       name,
-      duration(waited),
-      duration(longest),
+      nanoseconds(waited),
+      nanoseconds(longest),
       ending === 'answered' ? '' : ending,
     ]),
   );

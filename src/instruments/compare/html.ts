@@ -3,7 +3,7 @@
  * silent clients do; all of it in tables with intervals and verdicts; and at the end what to choose.
  */
 import { barChart, type Line, lineChart, lookOf, type Panel, short } from '../report/charts.ts';
-import { several } from '../report/figures.ts';
+import { minutes, several } from '../report/figures.ts';
 import { html, joined, type Markup } from '../report/markup.ts';
 import { details, figure, listOf, pageOf, tableOf, verdict } from '../report/page.ts';
 import type { Table } from '../report/table.ts';
@@ -22,7 +22,7 @@ import {
   silenceTables,
   tablesOf,
 } from './tables.ts';
-import { conditionText, duration, figureWords, levelText, listed, thinkText } from './words.ts';
+import { conditionText, figureWords, levelText, listed, thinkText } from './words.ts';
 
 export async function htmlPage(found: Comparison, against?: Against): Promise<string> {
   const { plan, recommendation, findings } = found;
@@ -61,7 +61,7 @@ const style = `
 function introduction({ plan, cells, seconds }: Comparison): string {
   const service =
     plan.service === null ? 'the Zen questions' : `the service ${plan.service.split('/').at(-1)}`;
-  return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in ${several(roundsOf(cells), 'round')}: ${several(cells.length, 'measurement')} in ${duration(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; lines and bars their middle.`;
+  return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in ${several(roundsOf(cells), 'round')}: ${several(cells.length, 'measurement')} in ${minutes(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; lines and bars their middle.`;
 }
 
 /** What is read first. */

@@ -121,7 +121,7 @@ export function silenceTables({ plan, findings }: Found): Table[] {
     if (known.length === 0) return [];
     return [
       {
-        caption: `${conditionText(condition)}: so many times what it is without the silent ones`,
+        caption: `${conditionText(condition)}: times the same load without silent clients`,
         head: ['architecture', 'unanswered', 'answers/s', 'p99', 'CPU'],
         rows: known.map((row) => [
           `${row.variant.architecture}${markOf(row)}`,
@@ -230,7 +230,7 @@ function unclearNote(changes: Against['changes']): string[] {
 /** This run over a stored one. */
 export function againstTable({ changes, storedAt }: Against): Table {
   return {
-    caption: `Now over then (${new Date(storedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC): so many times`,
+    caption: `Now over then (${new Date(storedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC): ratios`,
     head: ['architecture', 'with', 'answers/s', 'p99', 'CPU', ''],
     rows: [...Map.groupBy(changes, ({ variant }) => variantKey(variant)).values()].map((own) => {
       const { variant } = own[0]!;

@@ -1,5 +1,5 @@
 /** Figures, conditions and verdicts in words: the same on the terminal, in the report and in the recommendation. */
-import { several } from '../report/figures.ts';
+import { count as counted, several } from '../report/figures.ts';
 import type { Difference, FigureName, Row } from './findings.ts';
 import type { Condition } from './plan.ts';
 import type { Interval, Level } from './statistics.ts';
@@ -17,8 +17,8 @@ interface Figure {
 
 export const figureWords: Readonly<Record<FigureName, Figure>> = {
   rate: { title: 'answers/s', unit: '', text: count, more: 'faster', less: 'slower' },
-  p50: { title: 'p50', unit: ' ms', text: ms, more: 'slower', less: 'faster' },
-  p99: { title: 'p99', unit: ' ms', text: ms, more: 'slower', less: 'faster' },
+  p50: { title: 'p50', unit: ' ms', text: threeDigits, more: 'slower', less: 'faster' },
+  p99: { title: 'p99', unit: ' ms', text: threeDigits, more: 'slower', less: 'faster' },
   cpu: { title: 'CPU µs', unit: ' µs', text: significant, more: 'costlier', less: 'cheaper' },
   switches: { title: 'switches', unit: '', text: small, more: 'more', less: 'fewer' },
   memory: { title: 'MiB', unit: ' MiB', text: mebibytes, more: 'larger', less: 'smaller' },
@@ -29,7 +29,8 @@ function count(value: number): string {
   return digits.toLocaleString('en-US');
 }
 
-function ms(value: number): string {
+/** With as many decimals as leave three digits, so that a column is aligned. */
+function threeDigits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
@@ -50,11 +51,8 @@ export function intervalText(interval: Interval | null): string {
   if (interval === null) return '–';
   const { ratio, low, high } = interval;
   if (ratio === 0) return '0';
-  return `${ratioText(ratio)} [${ratioText(low)}, ${ratioText(high)}]`;
+  return `${threeDigits(ratio)} [${threeDigits(low)}, ${threeDigits(high)}]`;
 }
-
-const ratioText = (ratio: number): string =>
-  ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2);
 
 export function verdictText({ figure, verdict, interval }: Difference): string {
   const words: Record<Verdict, string> = {
@@ -95,20 +93,9 @@ export const thinkText = ({ think, thinkHow }: Pick<Condition, 'think' | 'thinkH
 export function unansweredText({ neverAnswered, starves, variant }: Row): string {
   if (neverAnswered === null) return '–';
   const doubt = neverAnswered.median > 0 && !starves ? '?' : '';
-  return `${whole(neverAnswered.median)} of ${whole(variant.connections)}${doubt}`;
+  return `${counted(Math.round(neverAnswered.median))} of ${counted(variant.connections)}${doubt}`;
 }
-
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
 
 /** `a`, `a and b`, `a, b and c` */
 export const listed = (names: readonly string[], last = 'and'): string =>
   names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`;
-
-/** `1 min 20 s` */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  const minutes = Math.floor(whole / 60);
-  if (minutes >= 60) return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-  return whole % 60 === 0 ? `${minutes} min` : `${minutes} min ${whole % 60} s`;
-}

@@ -7,7 +7,6 @@ import {
   gradeBeside,
   gradeDrain,
   isSlow,
-  percent,
   type Seen,
 } from './grade.ts';
 
@@ -201,8 +200,4 @@ describe('a drain', () => {
     expect(drainOf({ guest: 'wrong', byDesign })).not.toHaveProperty('byDesign');
     expect(drainOf({ byDesign })).toEqual({ grade: 'A', reasons: [] });
   });
-});
-
-it('100 % is all of them', () => {
-  expect([percent(1), percent(0.999), percent(0)]).toEqual(['100 %', '99 %', '0 %']);
 });

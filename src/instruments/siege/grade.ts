@@ -1,6 +1,7 @@
 /** What a cell of the matrix is worth: one rule for all, made of what was measured and of nothing else. */
 
 import type { Look } from '../../os/processes.ts';
+import { count, mebibytes, percent, time } from '../report/figures.ts';
 import { ENOUGH, type Intensity, isEnough } from './intensity.ts';
 import type { Outcome } from './probe.ts';
 
@@ -69,13 +70,12 @@ export function grade(seen: Seen): Verdict {
   const share = shareOf(probes);
   const reasons: string[] = [];
   if (share < 0.99) reasons.push(`${percent(share)} of the honest clients answered in time`);
-  if (recovery > 1000) reasons.push(`well again ${seconds(recovery)} after the attack`);
+  if (recovery > 1000) reasons.push(`well again ${time(recovery)} after the attack`);
   let worth = served(seen);
 
   const excesses: string[] = [];
   const memory = peak.memory - calm.memory;
-  if (memory > MOST_MEMORY)
-    excesses.push(`${Math.round(memory / MIB)} MiB more memory than before`);
+  if (memory > MOST_MEMORY) excesses.push(`${mebibytes(memory)} more memory than before`);
   const lines = LINES_EACH * seen.accepted + LINES;
   if (seen.lines > lines) excesses.push(`${seen.lines} log lines for ${seen.accepted} connections`);
   const descriptors = after.descriptors - calm.descriptors;
@@ -148,11 +148,10 @@ export function voidFor<T extends Pick<Verdict | DrainVerdict, 'grade' | 'reason
 /** Such as `32 of 400 connections at once, 368 prevented by the server`. */
 export function intensityText({ reached, prevented, wanted, unit }: Intensity): string {
   if (wanted === 0) return 'nobody';
-  const all = `${whole(reached)} of ${whole(wanted)} ${unit}`;
-  return prevented === 0 ? all : `${all}, ${whole(prevented)} prevented by the server`;
+  const all = `${count(reached)} of ${count(wanted)} ${unit}`;
+  return prevented === 0 ? all : `${all}, ${count(prevented)} prevented by the server`;
 }
 
-const whole = (value: number): string => value.toLocaleString('en-US');
 /** The drain that is asked of a server while an attack goes on, in ms, and what its end may take beyond that. */
 export const DRAIN = 1000;
 const DRAIN_SLACK = 2000;
@@ -179,7 +178,7 @@ export interface DrainVerdict {
   readonly byDesign?: string;
 }
 
-export const drainRule = `drain: A = within its deadline of ${seconds(DRAIN)} and ${seconds(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it, or it does not drain so without an attack either`;
+export const drainRule = `drain: A = within its deadline of ${time(DRAIN)} and ${time(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it, or it does not drain so without an attack either`;
 
 export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): DrainVerdict {
   const reasons: string[] = [];
@@ -207,10 +206,4 @@ export function drainBeside<T extends DrainVerdict>(verdict: T, calm: DrainVerdi
   if (verdict.grade !== 'F' || calm === undefined || calm.grade === 'A') return verdict;
   const how = calm.reasons.join('; ');
   return voidFor(verdict, `this machine is too slow: without an attack, ${how}`);
-}
-
-/** Whole per cent, and never 100 for less than all. */
-export const percent = (share: number): string => `${Math.floor(share * 100)} %`;
-export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
 }

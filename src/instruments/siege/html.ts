@@ -1,12 +1,13 @@
 /** The matrix as one page that needs nothing else. Letters say it all; colour only repeats them. */
+import { mebibytes, time } from '../report/figures.ts';
 import { html, joined, type Markup, type Part } from '../report/markup.ts';
 import { listOf, pageOf, tableOf } from '../report/page.ts';
 import type { Table } from '../report/table.ts';
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
-import { drainRule, intensityText, seconds } from './grade.ts';
+import { drainRule, intensityText } from './grade.ts';
 import type { Report } from './siege.ts';
-import { drainMark, drainText, endedText, excusesOf, mark, mib, titleOf } from './words.ts';
+import { drainMark, drainText, endedText, excusesOf, mark, titleOf } from './words.ts';
 
 /** @returns the text of an HTML file */
 export function htmlPage(report: Report): string {
@@ -56,7 +57,7 @@ ${
 
 <h2>Where and how</h2>
 <p>${report.at}; ${machine.cpus} processors, Linux ${machine.kernel}, Node ${machine.node}; load
-${machine.load.map((load) => load.toFixed(1)).join(' before, ')} after. Each attack went on for ${seconds(report.duration)}.
+${machine.load.map((load) => load.toFixed(1)).join(' before, ')} after. Each attack went on for ${time(report.duration)}.
 The limits that were on:</p>
 <pre>${limitsText(report)}</pre>`,
   });
@@ -112,7 +113,7 @@ const columns: readonly (readonly [heading: string, text: (cell: Cell) => string
   ['why', ({ reasons }) => reasons.join('; ')],
   ['answered', ({ probes }) => `${probes.answered} of ${probes.sent}`],
   ['well again', ({ recovery }) => (recovery === undefined ? 'no' : `${recovery} ms`)],
-  ['memory', ({ peakMemory, calmMemory }) => `${mib(peakMemory)} (${mib(calmMemory)})`],
+  ['memory', ({ peakMemory, calmMemory }) => `${mebibytes(peakMemory)} (${mebibytes(calmMemory)})`],
   ['descriptors', ({ peakDescriptors }) => String(peakDescriptors)],
   ['threads', ({ peakThreads }) => String(peakThreads)],
   ['processors', ({ cores }) => cores.toFixed(2)],

@@ -1,13 +1,12 @@
 /** The cells in words, for the terminal and the page alike. */
+import { mebibytes, percent } from '../report/figures.ts';
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
-import { intensityText, percent } from './grade.ts';
+import { intensityText } from './grade.ts';
 import type { Missing } from './siege.ts';
 
 const titles = new Map(attacks.map(({ name, title }) => [name, title]));
 export const titleOf = (attack: string): string => titles.get(attack) ?? attack;
-
-export const mib = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 type Graded = Pick<Cell, 'grade' | 'byDesign'>;
 
@@ -62,7 +61,7 @@ export function lineOf(what: Cell | Missing): string {
   const parts = [
     `${percent(what.availability)} of ${probes.sent} honest clients`,
     recovery === undefined ? 'not well again' : `well again after ${recovery} ms`,
-    `${mib(what.peakMemory)}, ${what.peakDescriptors} descriptors, ${what.peakThreads} threads, ${what.cores.toFixed(2)} processors`,
+    `${mebibytes(what.peakMemory)}, ${what.peakDescriptors} descriptors, ${what.peakThreads} threads, ${what.cores.toFixed(2)} processors`,
     `${what.lines} log lines`,
     `attacked by ${intensityText(intensity)}`,
     ...(Object.keys(what.ended).length > 0 ? [`ended for ${endedText(what.ended)}`] : []),

@@ -5,7 +5,7 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServeOptions } from '../../host/plan.ts';
-import { duration } from './duration.ts';
+import { nanoseconds } from '../report/figures.ts';
 import { type Bar, type Group, lanesOf, numbered, type Picture, type Row } from './picture.ts';
 import { Summary } from './summary.ts';
 import { Timeline } from './timeline.ts';
@@ -95,7 +95,7 @@ export async function compareTraces(
 const noteOf = (clients: Compared['clients']): string => {
   const waits = clients.map(({ name, longest, ending }) => {
     const end = ending === 'answered' ? '' : `, and ${ending}`;
-    return `${name} ${duration(longest, 2)}${end}`;
+    return `${name} ${nanoseconds(longest, 2)}${end}`;
   });
   return `longest wait of ${waits.join(', ')}`;
 };

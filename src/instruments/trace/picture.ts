@@ -1,6 +1,6 @@
 /** What a picture of a run is made of: rows of bars on one time axis. Drawing them is the next file's business. */
 
-import { duration } from './duration.ts';
+import { nanoseconds } from '../report/figures.ts';
 import { roleOf } from './role.ts';
 import type { Connection, Lane, Timeline } from './timeline.ts';
 import { LOOP, reasonOf, waitName } from './waits.ts';
@@ -133,7 +133,7 @@ export function pictureOf(timeline: Timeline, title: string, sentence: string): 
     connections.length === 0
       ? [launch, end]
       : [Math.max(launch, came - margin), Math.min(end, left + margin)];
-  const shown = `Shown are ${duration(to - from)} from ${(from / 1e9).toFixed(3)} s after the launch on.`;
+  const shown = `Shown are ${nanoseconds(to - from)} from ${(from / 1e9).toFixed(3)} s after the launch on.`;
   return {
     title,
     notes: [sentence, shown],

@@ -1,6 +1,7 @@
 /** Draws a picture as SVG that needs nothing else: hatchings say what colours repeat, in light and dark. */
+
+import { nanoseconds } from '../report/figures.ts';
 import { html, joined, type Markup, trusted } from '../report/markup.ts';
-import { duration } from './duration.ts';
 import type { Bar, Kind, Picture, Row } from './picture.ts';
 
 const WIDTH = 1200;
@@ -97,7 +98,7 @@ function drawRow(
   const rects = drawn.map((bar) => {
     const left = x(bar.from);
     const width = Math.max(bar.kind === 'working' ? MOMENT : 0.4, x(bar.to) - left);
-    const text = oneLine(`${bar.title}, ${duration(bar.to - bar.from)}`);
+    const text = oneLine(`${bar.title}, ${nanoseconds(bar.to - bar.from)}`);
     return html`<rect class="${classOf(bar.kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${text}</title></rect>`;
   });
   let last = Number.NEGATIVE_INFINITY;
@@ -139,7 +140,7 @@ function axis(
   for (let at = 0; at <= to - from; at += step) {
     const left = px(x(from + at));
     lines.push(
-      html`<path class="grid" d="M${left} ${top}V${bottom}"/><text class="tick" x="${left}" y="${bottom + 15}">${duration(at)}</text>`,
+      html`<path class="grid" d="M${left} ${top}V${bottom}"/><text class="tick" x="${left}" y="${bottom + 15}">${nanoseconds(at)}</text>`,
     );
   }
   return joined(lines);
