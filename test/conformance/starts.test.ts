@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
+import { crowd } from '../support/crowd.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
@@ -55,6 +56,15 @@ describe.each([
   it('with a cache of 0 starts a process for each client', async () => {
     const none = title === 'inetd' ? { processCache: 0 } : { threadCache: 0 };
     expect((await closersOf({ ...options, ...none }, 3)).size).toBe(3);
+  });
+
+  it('serves hundreds of clients with each process, and none of them breaks', async () => {
+    const serving = await Serving.start(options);
+    const clients = crowd(serving.server.port, 4);
+    await until('hundreds to be served', () => clients.served > 1500, 60_000);
+    await clients.stop();
+    expect(clients.faults).toEqual([]);
+    await serving.close();
   });
 
   it('has the next client wait, and not be lost, where all that wait are killed', async () => {

@@ -298,7 +298,8 @@ function isBid(worker: Worker, { bid }: Bids): boolean {
   for (;;) {
     worker.row.state = 'asleep';
     try {
-      const count = recv(bid, byteAddress, 1);
+      // By its length, so that this function holds it: what none holds is collected, and its address another's.
+      const count = recv(bid, byteAddress, byte.length);
       if (count !== INTERRUPTED) return count > 0;
     } catch {
       return false;
