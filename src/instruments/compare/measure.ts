@@ -82,8 +82,8 @@ export function loadPlanOf(
     framing,
     exchanges,
     seed,
-    // Rounds take turns, so what a busy machine does in between hits all alike.
-    maxLag: 100,
+    // Rounds take turns, so that a busy machine keeps all from asking alike: intervals tell of that. A second is too much.
+    maxLag: 1000,
   });
 }
 
