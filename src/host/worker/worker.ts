@@ -98,22 +98,34 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   function startThread(listener: number, task?: Task): void {
     const data: ThreadData = { config, listener, door, counters, ...(task ? { task } : {}) };
     const { Worker } = threading();
-    const thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
-      workerData: data,
-      name: `${config.architecture}${task ? ' assistant' : ''}`,
-    });
+    const failed = (error: Error) => {
+      if (task?.cache === undefined) crash(error);
+      else cannotStart(listener, task.cache, error);
+    };
+    let thread: Worker;
+    try {
+      thread = new Worker(new URL(`./thread${extension}`, import.meta.url), {
+        workerData: data,
+        name: `${config.architecture}${task ? ' assistant' : ''}`,
+      });
+    } catch (error) {
+      // Without room for one more thread Node throws, and emits no event.
+      failed(error as Error);
+      if (task !== undefined) assistantEnded();
+      return;
+    }
     threads.set(thread, 0);
     thread.on('message', (message: FromThread) => {
       if (message.type === 'here') threads.set(thread, message.tid);
-      else if (message.type === 'unserved') cannotStart(listener, task!.cache!, message.error);
+      else if (message.type === 'unserved') failed(message.error);
       else if (message.type === 'startThread') startThread(listener, message.task);
       else startProcess(message.task);
     });
     thread.on('error', (error: Error) => {
-      // Not even our own modules could be loaded.
       const isStarted = threads.get(thread) !== 0;
-      if (task?.cache === undefined || isStarted) crash(error);
-      else cannotStart(listener, task.cache, error);
+      if (isStarted) crash(error);
+      // Not even our own modules could be loaded.
+      else failed(error);
     });
     thread.on('exit', () => {
       threads.delete(thread);

@@ -91,7 +91,13 @@ function drive(
 ): Promise<{ readonly began: Began; readonly ended: Ended }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ began: Began; ended: Ended }>();
   const file = ownFile(`./asker-thread${extension}`, import.meta.url, 'drive load');
-  const thread = new Worker(file, { workerData, name: 'asker' });
+  let thread: Worker;
+  try {
+    thread = new Worker(file, { workerData, name: 'asker' });
+  } catch (error) {
+    // Without room for one more thread Node throws, and emits no event.
+    throw startFault(error as Error);
+  }
   let began: Began | undefined;
   let ended: Ended | undefined;
   thread.on('message', (told: Told) => {
