@@ -10,7 +10,7 @@ import { ask, type Client, NetClient } from '../support/clients.ts';
 import { countIn, descendantsOf, descriptorsOf, threadsOf } from '../support/kernel.ts';
 import { hasProgram } from '../support/programs.ts';
 import { architectures, Serving, variants } from '../support/serving.ts';
-import { staysPending, until } from '../support/until.ts';
+import { staysPending, steady, until } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
@@ -298,6 +298,8 @@ describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
       const client = await silentClient(server);
       await client.close();
       await server.expectAccount(client.peer, ['accepted', 'closed']);
+      // Its last call is the one in which it waits for the next client.
+      await steady('what strace says', () => text.length);
     } finally {
       strace.kill('SIGINT');
       await exit;

@@ -11,7 +11,7 @@ import { planOf } from '../../src/instruments/load/schema.ts';
 import { close, localAddress, openListener } from '../../src/os/socket.ts';
 import { whyNoUring } from '../../src/os/uring.ts';
 import { holdings } from '../support/kernel.ts';
-import { until } from '../support/until.ts';
+import { MS, until } from '../support/until.ts';
 
 const engines = whyNoUring() === undefined ? (['uring', 'epoll'] as const) : (['epoll'] as const);
 
@@ -296,7 +296,7 @@ describe.each(engines)('%s', (engine) => {
 
   test('waits for the time it is to begin at', async () => {
     const { port } = await served({ architecture: 'epoll' });
-    const startAt = Date.now() + 700;
+    const startAt = Date.now() + 2000 * MS;
     const { startedAt, validity } = await load({ port, engine, startAt });
     expect(startedAt).toBeGreaterThanOrEqual(startAt - 1);
     // Where this machine was so busy that it began more than a second late, it has to say so.

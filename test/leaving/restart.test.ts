@@ -348,6 +348,26 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
+  it('whose workers come to serve as the server stops does not undo that', async () => {
+    const { service, hold, go, awaited } = changing('stopping');
+    const thinking = { think: FOREVER, thinkHow: 'defer' } as const;
+    const serving = await Serving.start({ architecture: 'epoll', service, ...thinking });
+    const client = await NetClient.connect(serving.address);
+    await client.send('Which?');
+    await serving.expectReceived(client.peer);
+    hold(answering('two.'));
+    const restarted = serving.server.restart().catch((error: Error) => error.message);
+    await awaited();
+    const closed = serving.server.close({ deadline: FOREVER });
+    go();
+    expect(await restarted).toMatch(/the server is stopping/);
+    void serving.server.close({ deadline: 0 });
+    await within(PATIENCE, 'the end of the server', closed);
+    expect(count(serving, 'restarted')).toBe(0);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    await client.close();
+  });
+
   it('that fails leaves the next one its turn', async () => {
     const { service, change, hold, go, awaited } = changing('slip');
     const serving = await Serving.start({ architecture: 'epoll', service });
