@@ -40,6 +40,20 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     await serving.close();
   });
 
+  it('of uring, though the kernel wakes the one worker for a client that takes its request back', async () => {
+    const serving = await Serving.start({ architecture: 'uring', drain: 10_000 * MS });
+    // Behind a single client none comes that would wake the other worker.
+    const client = crowd(serving.server.port, 1);
+    for (let i = 0; i < 40; i++) {
+      await serving.server.restart();
+      const { served } = client;
+      await until('the client to be served', () => client.served > served);
+    }
+    await client.stop();
+    expect(client.faults).toEqual([]);
+    await serving.close();
+  });
+
   it('with SIGHUP upon SIGHUP', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);

@@ -65,7 +65,7 @@ export class Accepting {
     }
   }
 
-  /** Accepts nobody from now on, but for those whom the kernel has accepted by then. */
+  /** Accepts no client from now on but those that wait at this moment. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -81,19 +81,22 @@ export class Accepting {
 
   /** Somebody waits. */
   ready(): void {
-    const { admission, listener } = this.#worker;
     this.#asked = 'nothing';
     if (!this.#isOpen) return;
+    if (!this.#acceptSome()) this.#askLater(ROOM_INTERVAL_MS);
+  }
+
+  /** Accepts as many of those that wait as places were found for; false if there is none. */
+  #acceptSome(): boolean {
+    const { admission, listener } = this.#worker;
     let places = 0;
     while (places < this.#batch && admission.reserve()) places++;
-    if (places === 0) {
-      this.#askLater(ROOM_INTERVAL_MS);
-      return;
-    }
+    if (places === 0) return false;
     this.#asked = 'some';
     this.#untold = places;
     this.#haveAllCome = true;
     this.#ring.acceptReady(listener, places);
+    return true;
   }
 
   /** What became of an accept: a client's socket, or -1 if nobody came. */
@@ -111,6 +114,7 @@ export class Accepting {
 
   #cancelAll(): void {
     this.#asked = 'rest';
+    this.#haveAllCome = true;
     this.#ring.cancel(ACCEPTED, this.#worker.listener, 0);
   }
 
@@ -129,7 +133,12 @@ export class Accepting {
     this.#asked = 'nothing';
     const error = this.#error;
     this.#error = undefined;
-    if (!this.#isOpen) return;
+    if (!this.#isOpen) {
+      // For each client the kernel wakes only one of those that wait at the listener. If that was this worker,
+      // which has just taken its request back, no other would ever hear of the client.
+      if (this.#haveAllCome) this.#acceptSome();
+      return;
+    }
     const delay = error === undefined ? 0 : backOff(error, this.#worker);
     if (delay > 0) this.#askLater(delay);
     else this.open();
