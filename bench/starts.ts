@@ -56,10 +56,10 @@ async function listening(child: ChildProcess): Promise<number> {
   throw new Error(`The server has ended: ${text}`);
 }
 
-/** Until the first answer has arrived. @param answering whose time it is, of the process that was started and those below */
+/** Until the first answer has arrived. @param answering who may have given it, of the process that was started and those below */
 async function firstAnswer(
   words: readonly string[],
-  answering: (pids: readonly number[]) => number | undefined,
+  answering: (pids: readonly number[]) => readonly number[],
 ): Promise<number> {
   const server = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = once(server, 'exit');
@@ -67,7 +67,8 @@ async function firstAnswer(
     const client = connect(await listening(server), '127.0.0.1');
     client.write('Simple is better than?');
     await once(client, 'data');
-    const spent = spentBy(answering([server.pid!, ...descendantsOf(server.pid!)])!);
+    // Of processes that were ready for a client, the one that had it has done more.
+    const spent = Math.max(...answering([server.pid!, ...descendantsOf(server.pid!)]).map(spentBy));
     client.destroy();
     return spent;
   } finally {
@@ -94,7 +95,7 @@ function packageFolder(): string {
 const folder = packageFolder();
 const starts = new Map<string, () => Promise<number>>([
   ['node -e 0', () => whole(['-e', '0'])],
-  ['bare node:net, first answer', () => firstAnswer(['-e', bare], ([server]) => server)],
+  ['bare node:net, first answer', () => firstAnswer(['-e', bare], (pids) => pids.slice(0, 1))],
 ]);
 for (const [from, command] of [
   ['dist', join(folder, 'bin', 'mondo')],
@@ -105,10 +106,10 @@ for (const [from, command] of [
   starts.set(`${from}: mondo --version`, () => whole([command, '--version']));
   for (const name of ['single', 'epoll', 'uring', 'callback'])
     starts.set(`${from}: worker of ${name}`, () =>
-      firstAnswer([...serve, name, ...options], ([, worker]) => worker),
+      firstAnswer([...serve, name, ...options], (pids) => pids.slice(1, 2)),
     );
   starts.set(`${from}: assistant of inetd`, () =>
-    firstAnswer([...serve, 'inetd', ...options], (pids) => pids[2]),
+    firstAnswer([...serve, 'inetd', ...options], (pids) => pids.slice(2)),
   );
 }
 

@@ -63,10 +63,10 @@ async function bundle(entries: readonly string[], base: RegExp): Promise<void> {
 }
 
 rmSync(output, { recursive: true, force: true });
-// What is large and of one architecture, or loads more of Node, is loaded by those that need it.
+// What loads more of Node is loaded by those that need it.
 await bundle(
   ['host/worker/worker', 'host/worker/thread', 'host/worker/settler'],
-  /src\/(protocol|limits|lifecycle|worker|host(?!\/worker\/(worker|thread|settler)\.)|os(?!\/uring)|drivers(?!\/(node|completion))|architectures(?!\/(callback|coroutine|uring)))[./]/,
+  /src\/(protocol|limits|lifecycle|worker|host(?!\/worker\/(worker|thread|settler)\.)|os|drivers(?!\/node)|architectures(?!\/(callback|coroutine)))[./]/,
 );
 await bundle(
   ['cli/main', 'index'],

@@ -1,7 +1,10 @@
 /** Socket addresses: between the kernel's `struct sockaddr` and the text that people read. ip(7), ipv6(7), unix(7) */
 import { readdirSync, readFileSync } from 'node:fs';
-import { isIP, isIPv6 } from 'node:net';
 import { endianness } from 'node:os';
+
+/** Not imported: with node:net come the streams, which workers of most architectures never need. */
+const isIP = (text: string): number => process.getBuiltinModule('node:net').isIP(text);
+const isIPv6 = (text: string): boolean => isIP(text) === 6;
 
 export const AF_UNIX = 1;
 export const AF_INET = 2;

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type Koffi from 'koffi';
 
 /** The part of koffi that calls, without what is written in JavaScript around it. */
@@ -61,7 +61,7 @@ function loadNative(): Native {
   const { platform, arch } = process;
   const part = `node_modules/@koromix/koffi-${platform}-${arch}/${platform}_${arch}/koffi.node`;
   for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
-    const file = join(folder, part);
+    const file = `${folder}/${part}`;
     if (existsSync(file)) {
       const module: { exports: { version?: string } } = { exports: {} };
       try {
