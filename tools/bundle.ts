@@ -28,6 +28,32 @@ const builtins: Plugin = {
     }),
 };
 
+/** With a single character beyond Latin-1 in a file, V8 keeps two bytes for each. Without comments it stands in texts. */
+const plain: Plugin = {
+  name: 'plain',
+  renderChunk: (code) =>
+    code.replace(
+      /[^\0-\x7f]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    ),
+};
+
+/** What lies in the same file as those who load it when they need it is not loaded through a file of its own. */
+const atHand: Plugin = {
+  name: 'at-hand',
+  transform(code, id) {
+    if (!/[\\/](architectures[\\/]catalogue|host[\\/]load-service)\.ts$/.test(id)) return undefined;
+    const imports: string[] = [];
+    const loading = /await import\('(\.(?!.*(?:callback|coroutine))[^']+)'\)/g;
+    const rest = code.replace(loading, (_, path: string) => {
+      const name = `atHand${imports.length}`;
+      imports.push(`import * as ${name} from '${path}';`);
+      return name;
+    });
+    return [...imports, rest].join('\n');
+  },
+};
+
 const ownMeta: Plugin = {
   name: 'own-meta',
   transform(code, id) {
@@ -43,12 +69,16 @@ const ownMeta: Plugin = {
 };
 
 /** @param base what goes into one file, whichever of it is needed */
-async function bundle(entries: readonly string[], base: RegExp): Promise<void> {
+async function bundle(
+  entries: readonly string[],
+  base: RegExp,
+  plugins: Plugin[] = [],
+): Promise<void> {
   const made = await rolldown({
     input: Object.fromEntries(entries.map(sourceOf)),
     platform: 'node',
     external: (id) => !/^[./]/.test(id),
-    plugins: [ownMeta, builtins],
+    plugins: [ownMeta, ...plugins, builtins, plain],
     checks: { sourcemapBroken: false, ineffectiveDynamicImport: false },
   });
   await made.write({
@@ -56,8 +86,9 @@ async function bundle(entries: readonly string[], base: RegExp): Promise<void> {
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: `${basename(entries[0]!)}-[name].js`,
-    // Whoever reads a stack is to know it again.
-    minify: 'dce-only',
+    // Without comments, which is a third of it; the rest is left as a reader of a stack knows it.
+    comments: false,
+    minify: false,
     codeSplitting: { groups: [{ name: 'base', test: base }] },
   });
 }
@@ -67,6 +98,7 @@ rmSync(output, { recursive: true, force: true });
 await bundle(
   ['host/worker/worker', 'host/worker/thread', 'host/worker/settler'],
   /src\/(protocol|limits|lifecycle|worker|host(?!\/worker\/(worker|thread|settler)\.)|os|drivers(?!\/node)|architectures(?!\/(callback|coroutine)))[./]/,
+  [atHand],
 );
 await bundle(
   ['cli/main', 'index'],
