@@ -6,8 +6,10 @@
  * Node decides what is an address. It does not match: its `BlockList` takes `::/0` for IPv4 peers too, and takes text,
  * which would have to be made for each peer.
  */
-import { isIP, SocketAddress } from 'node:net';
 import { LimitError } from './errors.ts';
+
+/** Not imported: with node:net come the streams, which workers of most architectures never need. */
+const net = () => process.getBuiltinModule('node:net');
 
 export interface Network {
   /** The first address. */
@@ -25,7 +27,7 @@ const isMapped = (address: Uint8Array): boolean => {
 
 /** The 16 bytes of an address in text; undefined if it is none. Without zones: those name interfaces. */
 export function parseAddress(text: string): Uint8Array | undefined {
-  const family = isIP(text);
+  const family = net().isIP(text);
   if (family === 0 || text.includes('%')) return undefined;
   const address = new Uint8Array(16);
   if (family === 4) {
@@ -88,6 +90,7 @@ function textOf(address: Uint8Array, isIPv4: boolean): string {
     ((address[i * 2]! << 8) | address[i * 2 + 1]!).toString(16),
   );
   // In the short form.
+  const { SocketAddress } = net();
   return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
 }
 
