@@ -198,7 +198,7 @@ serving(program.command('trace'))
   .option('--compare <architecture...>', 'the same clients with each of these, one after the other')
   .addHelpText(
     'after',
-    "\nLines are those of the pages and of the service's folder; --all and --include show more.\nWhat they cost is in the times: a traced server is many times slower.",
+    "\nLines are those of the pages and of the service's folder; --all and --include\nshow more. What they cost is in the times: a traced server is many times slower.",
   )
   .addHelpText(
     'after',
