@@ -99,7 +99,9 @@ export async function serveCommand(
     throw error;
   }
   await server.close();
-  if (!(await output.written(interruption.interruptedAgain))) process.exit();
+  await output.written(interruption.interruptedAgain);
+  // Not by itself: Node would first take its signal handlers away, and a late second Ctrl-C would be an error.
+  process.exit();
 }
 
 /** As `console.table` has it. */

@@ -303,7 +303,9 @@ describe.concurrent('the exit code', () => {
     expect(code).toBe(4);
     expect([seconds, totals.questions]).toEqual([1, 10_000_000]);
     expect(totals.answers + totals.errors).toBe(10_000_000);
-    expect(totals.answers).toBeGreaterThan(0);
+    // A machine that gave the load no time has no answers to show.
+    const wasStarved = /kept from asking/.test(validity.reasons.join());
+    expect(totals.answers > 0 || wasStarved).toBe(true);
     expect(outcomes.neverServed).toBeGreaterThan(5_000_000);
     expect(connections.count).toBe(1000);
     expect(validity.reasons[0]).toMatch(
