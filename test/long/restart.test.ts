@@ -1,10 +1,10 @@
-/** A hundred restarts of every architecture under load. */
+/** A hundred restarts of every architecture under load; MONDO_TEST_RESTARTS sets another number. */
 import { expect, it } from 'vitest';
 import { crowd } from '../support/crowd.ts';
 import { architectures, Serving } from '../support/serving.ts';
 import { MS, until } from '../support/until.ts';
 
-const RESTARTS = 100;
+const RESTARTS = Number(process.env.MONDO_TEST_RESTARTS ?? 100);
 
 it.each(architectures)(`${RESTARTS} restarts of $title under load lose no client and no question`, {
   timeout: 0,
