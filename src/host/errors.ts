@@ -3,7 +3,7 @@ export class ServeError extends Error {
   override name = 'ServeError';
   /** `usage`: what was asked for makes no sense; `failed`: it does, and could not be done. */
   readonly kind: 'usage' | 'failed';
-  /** What this machine, or the user as whom the workers serve, does not have. */
+  /** What the workers cannot have on this machine, or as their user. */
   readonly lacks: 'io_uring' | undefined;
 
   constructor(
