@@ -11,12 +11,17 @@ const pagesIn = (folder: string, recursive = false): string[] =>
   readdirSync(join(root, folder), { recursive, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => join(folder, name));
-const pages = [
-  ...pagesIn('.'),
-  ...pagesIn('docs', true),
-  ...pagesIn('examples'),
-  ...pagesIn('bench'),
-];
+
+/** All pages of the project, in whatever folder. */
+const pages = readdirSync(root, { withFileTypes: true })
+  .filter(({ name }) => !name.startsWith('.') && name !== 'node_modules' && name !== 'dist')
+  .flatMap((entry) =>
+    entry.isDirectory()
+      ? pagesIn(entry.name, true)
+      : entry.name.endsWith('.md')
+        ? [entry.name]
+        : [],
+  );
 
 /** What is shown as code points at nothing. */
 const proseOf = (text: string) => text.replaceAll(/^```.*?^```/gms, '');
@@ -30,11 +35,21 @@ const anchorsOf = (text: string): string[] =>
       .replaceAll(' ', '-'),
   );
 
-describe.each(pages)('%s', (page) => {
-  const text = proseOf(read(page));
-  const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)]
+/** Where a page links to inside the project: `file`, `#anchor` or both. */
+const linksOf = (page: string): string[] =>
+  [...proseOf(read(page)).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, link]) => link!)
     .filter((link) => !/^[a-z]+:/.test(link));
+
+/** The pages that a page links to; a folder stands for all pages in it. */
+const neighboursOf = (page: string): string[] =>
+  linksOf(page).flatMap((link) => {
+    const target = join(dirname(page), link.split('#')[0]!);
+    return pages.filter((name) => name === target || dirname(name) === join(target));
+  });
+
+describe.each(pages)('%s', (page) => {
+  const links = linksOf(page);
 
   it('links to files and headings that are there', () => {
     const broken = links.filter((link) => {
@@ -71,6 +86,12 @@ it.each(pages)('%s quotes code that stands where it says', (page) => {
 describe('README.md', () => {
   const readme = read('README.md');
 
+  it('leads to each page in at most two clicks', () => {
+    const near = neighboursOf('README.md');
+    const reached = new Set(['README.md', ...near, ...near.flatMap(neighboursOf)]);
+    expect(pages.filter((page) => !reached.has(page))).toEqual([]);
+  });
+
   it.each(architectureNames)('has the declaration of %s in its catalogue', async (name) => {
     const { chapter, processModel, ioModel, conversations, defeatedBy } =
       await loadArchitecture(name);
@@ -94,5 +115,23 @@ describe('README.md', () => {
   it('fits what is said of the pages: an architecture each, and no page besides', () => {
     const named = pagesIn('docs/architectures').map((page) => relative('docs/architectures', page));
     expect(named.toSorted()).toEqual(architectureNames.map((name) => `${name}.md`).toSorted());
+  });
+});
+
+describe('docs/glossary.md', () => {
+  const entries = read('docs/glossary.md').split('\n### ').slice(1);
+  const terms = entries.map((entry) => entry.split('\n')[0]!);
+
+  it('is in alphabetical order', () => {
+    const sorted = terms.toSorted((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1));
+    expect(terms).toEqual(sorted);
+  });
+
+  it('has two sentences or three for each term', () => {
+    const long = entries.filter((entry) => {
+      const [, , ...text] = entry.split('\n');
+      return text.join(' ').split(/\. (?=[A-Z`[])/).length > 3;
+    });
+    expect(long).toEqual([]);
   });
 });
