@@ -1,7 +1,7 @@
 /**
- * The legacy pair: one thread for everybody, waiting in the framework's loop, which calls methods of
- * an object per socket. The socket work is hidden; the price is a call to every object before every
- * wait, a send per answer, and a map of sockets that is global: one such server to a program.
+ * The legacy pair: one thread serves all clients and waits in the framework's loop. The loop calls
+ * methods of one object per socket and hides the socket work. The price is a call to every object
+ * before every wait, one send per answer, and one global map of sockets: one such server per program.
  */
 
 import { LimitedChat, LimitedServer } from '../drivers/readiness/chat.ts';
@@ -39,10 +39,10 @@ class ZenChat extends LimitedChat {
     this.#sendAnswers(this.#next);
   }
 
-  /** Pushes the answers and does what the conversation wants, until it must wait for something. */
+  /** Pushes the answers and does what the conversation wants next, until it must wait for something. */
   #sendAnswers(first: Next): void {
     for (let next = first; ; next = this.conversation.resume(this.answers)) {
-      this.pushAnswers(); // what the kernel has no room for is sent later
+      this.pushAnswers(); // the framework sends the rest later
       this.#next = next;
       if (next === 'close' && this.connected) this.closeWhenDone();
       if (next === undefined || next === 'close' || !this.readable()) return;

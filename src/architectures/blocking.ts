@@ -1,8 +1,8 @@
 /**
  * The four routines of the blocking family, one inside the other: accept for ever, hold a conversation,
- * answer a request, receive until a question is whole. The thread sleeps in accept(2), in recv(2) and, if the
- * client does not read, in send(2). While it sleeps it serves no other client. One copy of the routines is a
- * whole server; threads and processes are more copies of the same.
+ * answer a request, receive until a question is complete. The thread sleeps in accept(2), in recv(2)
+ * and, if the client does not read, in send(2). While it sleeps it serves no other client. One copy of
+ * the routines is a complete server; more threads or processes run more copies of it.
  */
 import { acceptClient, type BlockingClient } from '../drivers/blocking/client.ts';
 import { endOfStream } from '../drivers/ended.ts';
@@ -30,7 +30,7 @@ function handleRequest(client: BlockingClient): void {
   sendAnswers(client, next);
 }
 
-/** Receives until there is an answer to send, or something else to do than to receive. */
+/** Receives until there is an answer to send, or the conversation wants something other than bytes. */
 function recvUntil(client: BlockingClient): Next {
   const { answers, conversation, received } = client;
   let next: Next;
@@ -41,7 +41,7 @@ function recvUntil(client: BlockingClient): Next {
   return next;
 }
 
-/** Sends the answers, and does what the conversation wants besides, until it wants to receive again. */
+/** Sends the answers and does what the conversation wants next, until it wants to receive again. */
 function sendAnswers(client: BlockingClient, first: Next): void {
   for (let next = first; ; next = client.conversation.resume(client.answers)) {
     client.sendAll(); // may sleep here

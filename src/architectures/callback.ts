@@ -1,7 +1,7 @@
 /**
- * Node's own loop waits, in epoll on Linux, and calls back. Each connection is an object whose
- * methods are called as things happen to it: made, data received, lost. Nothing may be waited for
- * inside a method: an answer that comes later needs a future, or a timer, and one callback more.
+ * Node's own loop waits, in epoll on Linux, and calls back. Each connection is an object; the loop
+ * calls its methods when it is made, receives data, or is lost. A method must never wait. An answer
+ * that comes later needs a future or a timer, and one more callback.
  */
 import { serveOnNode } from '../drivers/node/gate.ts';
 import { NodeProtocol } from '../drivers/node/protocol.ts';
@@ -27,7 +27,7 @@ class ZenProtocol extends NodeProtocol {
   }
 
   #sendAnswers(next: Next): void {
-    this.write(); // never waits: what the kernel has no room for is sent later
+    this.write(); // never waits: Node sends the rest later
     if (next === 'close') this.closeWhenSent();
     else if (next === undefined)
       this.readOn(); // called back with `dataReceived`

@@ -1,4 +1,4 @@
-/** The only list of architectures. Each page is loaded when it is needed: threads start faster without the others. */
+/** The only list of architectures. Each page is loaded when needed: a thread starts faster without the others. */
 import type { Architecture } from '../worker/contract.ts';
 
 const pages = {

@@ -1,7 +1,7 @@
 /**
- * Node's own loop waits, and each conversation is an async function that reads like `single`: `await`
- * stands where that one would block, and gives the thread back to the loop meanwhile. An answer that
- * takes long without awaiting still holds up everyone.
+ * Node's own loop waits. Each conversation is an async function that reads like `single`. Where
+ * `single` would block, it awaits, and the loop serves other clients until the wait is over. An answer
+ * that takes long without an `await` still delays all other clients.
  */
 import { endOfStream } from '../drivers/ended.ts';
 import { NodeClient } from '../drivers/node/client.ts';
@@ -22,7 +22,7 @@ async function handleConversation(client: NodeClient): Promise<void> {
   }
 }
 
-/** Sends the answers, and does what the conversation wants besides, until it wants to read again. */
+/** Sends the answers and does what the conversation wants next, until it wants to read again. */
 async function sendAnswers(client: NodeClient, first: Next): Promise<void> {
   for (let next = first; ; next = client.conversation.resume(client.answers)) {
     if (!client.write()) await client.answersTaken();

@@ -1,7 +1,7 @@
 /**
- * One thread for everybody, as `poll`, but the kernel keeps the list of sockets and hands over only
- * the ready ones: ten thousand silent clients cost nothing but memory. An answer that takes long
- * still holds up everyone.
+ * One thread serves all clients, as in `poll`, but the kernel keeps the list of sockets and returns
+ * only the ready ones: ten thousand silent clients cost only memory. An answer that takes long still
+ * delays all other clients.
  */
 
 import { CLOSED, Sockets } from '../drivers/readiness/sockets.ts';
@@ -23,7 +23,7 @@ export const epoll: AloneArchitecture = {
 
   serve(worker) {
     const epoll = new Epoll();
-    // Of several workers on one listener a new client wakes all, or with EXCLUSIVE the last that began to wait.
+    // If workers share a listener, a new client wakes all of them; with EXCLUSIVE only the last that began to wait.
     const watch = READABLE | (worker.options.exclusive ? EXCLUSIVE : 0);
     const sockets = new Sockets(worker, { watch });
 
@@ -41,7 +41,7 @@ export const epoll: AloneArchitecture = {
         else if (epoll.events & WRITABLE) apply(fd, sockets.send(fd));
         else apply(fd, sockets.receive(fd, epoll.events));
       }
-      // Answers whose time has come.
+      // Answers that are due.
       for (let fd = sockets.due(); fd >= 0; fd = sockets.due()) apply(fd, sockets.resume(fd));
     }
     epoll.close();

@@ -1,8 +1,8 @@
 /**
- * One thread for everybody, and coroutines made from scratch: the four routines of `single` as
- * generators. Where one of those would block, a generator yields the wait it wants; a scheduler waits
- * in epoll for all of them. A silent client costs its suspended generators, 1.5 KiB, and no thread; an
- * answer that takes long still holds up everyone.
+ * One thread serves all clients with coroutines made from scratch: the four routines of `single` as
+ * generators. Where `single` would block, a generator yields the wait it wants. A scheduler waits in
+ * epoll for all. A silent client costs its suspended generators, 1.5 KiB, and no thread. An answer that
+ * takes long still delays all other clients.
  */
 
 import { endOfStream } from '../drivers/ended.ts';
@@ -33,11 +33,11 @@ function* handleConversation(client: CoroutineClient): Coroutine {
 
 function* handleRequest(client: CoroutineClient): Coroutine {
   const next = yield* recvUntil(client);
-  // The usual question ends here: it costs two generators, and not three.
+  // Most questions end here, so they cost two generators and not three.
   if (next !== undefined || !client.send()) yield* sendAnswers(client, next);
 }
 
-/** Receives until there is an answer to send, or something else to do than to receive. */
+/** Receives until there is an answer to send, or the conversation wants something other than bytes. */
 function* recvUntil(client: CoroutineClient): Coroutine<Next> {
   let next: Next;
   while (client.answers.length === 0 && next === undefined) {
@@ -47,7 +47,7 @@ function* recvUntil(client: CoroutineClient): Coroutine<Next> {
   return next;
 }
 
-/** Sends the answers, and does what the conversation wants besides, until it wants to receive again. */
+/** Sends the answers and does what the conversation wants next, until it wants to receive again. */
 function* sendAnswers(client: CoroutineClient, first: Next): Coroutine {
   for (let next = first; ; next = client.conversation.resume(client.answers)) {
     while (!client.send()) yield client.writable;

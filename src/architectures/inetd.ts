@@ -1,8 +1,8 @@
 /**
- * A super-server waits until a client stands at its listener, and has a program serve it. `nowait`: a
- * process for each client, which accepts it as its standard input. One is ready before a client comes,
- * and serves the next when it has finished. `wait`: one process, whose standard input is the listener;
- * it accepts client after client until none has come for 8 s, and leaves. Each start costs a process.
+ * A super-server waits until a client stands at its listener, then lets a program serve it. `nowait`:
+ * one process per client, with the client as standard input. A process is ready before the client
+ * comes, and serves the next one when it is free. `wait`: one process, with the listener as standard
+ * input. It ends after 8 s without a client. Each start costs a process.
  */
 
 import { ReadyProcesses } from '../drivers/blocking/ready-processes.ts';
@@ -18,7 +18,7 @@ import { handleConversation } from './blocking.ts';
 /** How long a process in `wait` mode stays without a client, in ms. */
 const QUIET_MS = 8000;
 
-/** Never accepts itself: it bids a process that is ready, or was started because a client waits. */
+/** Never accepts a client: a process does. That process was ready, or was started because a client waits. */
 function bidForEachClient(crew: Crew): void {
   const processes = new ReadyProcesses(crew, { most: 0, cache: crew.options.processCache });
   while (!crew.isLeaving) {
@@ -27,7 +27,7 @@ function bidForEachClient(crew: Crew): void {
   processes.close();
 }
 
-/** Never accepts itself: the process that it starts does, and it waits until that one has left. */
+/** Never accepts a client: it starts a process that does, and waits until that process has ended. */
 function startWhenAClientWaits(crew: Crew): void {
   const poll = pollOfListener(crew);
   while (!crew.isLeaving) {
@@ -50,13 +50,13 @@ export const inetd: CrewArchitecture = {
   threads: { default: 1, adjustable: false },
   processes: { default: 1, adjustable: false },
 
-  /** The super-server, where Mondo is its own. */
+  /** The super-server, if Mondo is its own. */
   serve(crew) {
     if (crew.options.inetd === 'wait') startWhenAClientWaits(crew);
     else bidForEachClient(crew);
   },
 
-  /** The program that it starts; run by any other inetd, all it knows is the socket that it was given. */
+  /** The program that the super-server starts. Any other inetd can run it: it needs only the socket it inherits. */
   assist(worker, task) {
     for (const client of clientsOf(worker, task, QUIET_MS)) handleConversation(client);
   },

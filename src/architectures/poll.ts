@@ -1,7 +1,7 @@
 /**
- * One thread for everybody. It waits in poll(2) for all sockets at once, none of which blocks, and
- * turns to whichever is ready; a silent client costs a table entry. But the kernel and the loop walk
- * the whole list on every wait, and an answer that takes long holds up everyone.
+ * One thread serves all clients. It waits in poll(2) for all sockets at once, none of which blocks, and
+ * serves the ready ones. A silent client costs one table entry. But the kernel and the loop walk the
+ * whole list on every wait, and an answer that takes long delays all other clients.
  */
 
 import { CLOSED, NOTHING, Sockets } from '../drivers/readiness/sockets.ts';
@@ -9,7 +9,7 @@ import { Poll } from '../os/poll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
 import type { AloneArchitecture } from '../worker/contract.ts';
 
-/** Everything that happens, one at a time, until the server stops. It is its own result: an event costs no object. */
+/** All events, one at a time, until the server stops. The iterator is its own result: an event costs no object. */
 class AllEventsForever {
   fd = -1;
   events = 0;
@@ -28,7 +28,7 @@ class AllEventsForever {
       this.fd = this.#poll.next();
       this.events = this.#poll.events;
       if (this.fd >= 0) return this;
-      // Answers whose time has come.
+      // Answers that are due.
       this.fd = this.#sockets.due();
       this.events = NOTHING;
       if (this.fd >= 0) return this;

@@ -1,7 +1,7 @@
 /**
- * Several copies of `single` as processes that inherited the one listener: each waits in accept(2),
- * and the kernel wakes one of them per client. Nothing is shared but the socket, so one that dies
- * takes only its own client along and is replaced. As many silent clients as processes stop it.
+ * Several copies of `single` as processes that inherited one listener. Each waits in accept(2), and the
+ * kernel wakes one of them per client. They share only the socket: a process that dies loses only its
+ * own client, and is replaced. As many silent clients as processes stop the server.
  */
 import type { AloneArchitecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';

@@ -1,7 +1,7 @@
 /**
- * One thread waits in accept(2) and puts each client in a bounded queue; N workers, asleep on it,
- * each take one and wait for that client in recv(2). The queue makes visible, and bounds, what
- * `threaded` leaves to the kernel. As many silent clients as workers stop it.
+ * One thread waits in accept(2) and puts each client in a bounded queue. N worker threads sleep on the
+ * queue; each takes one client and waits for it in recv(2). The queue makes visible, and limits, what
+ * `threaded` leaves to the kernel. As many silent clients as worker threads stop the server.
  */
 
 import { acceptInto, takeClient } from '../drivers/blocking/pool.ts';
@@ -28,12 +28,12 @@ export const queued: CrewArchitecture = {
     const queue = SocketQueue.create(crew.options.queue);
     for (let i = 0; i < crew.threads; i++) crew.startThread({ queue: queue.memory });
 
-    // It sleeps in accept(2) or, if the queue is full, in the queue: then the next clients wait in the kernel's.
+    // Sleeps in accept(2). If the queue is full, it sleeps there, and the next clients wait in the kernel's queue.
     while (!crew.isLeaving) acceptInto(queue, crew);
     queue.close();
   },
 
-  /** One worker of the pool. */
+  /** One worker thread of the pool. */
   assist(worker, { queue: memory }) {
     const queue = new SocketQueue(memory!);
     for (;;) {

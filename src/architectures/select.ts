@@ -1,6 +1,6 @@
 /**
- * One thread for everybody, waiting in select(2): the oldest of the three calls, and the one whose
- * sets end at descriptor 1,023. A client past that is turned away; all sets are walked on every wait.
+ * One thread serves all clients and waits in select(2), the oldest of the three calls. Its sets end at
+ * descriptor 1,023, so later clients are refused. The kernel and the loop walk all sets on every wait.
  */
 
 import { CLOSED, Sockets } from '../drivers/readiness/sockets.ts';
@@ -38,7 +38,7 @@ export const select: AloneArchitecture = {
         else if (select.events & WRITABLE) apply(fd, sockets.send(fd));
         else apply(fd, sockets.receive(fd, select.events));
       }
-      // Answers whose time has come.
+      // Answers that are due.
       for (let fd = sockets.due(); fd >= 0; fd = sockets.due()) apply(fd, sockets.resume(fd));
     }
 

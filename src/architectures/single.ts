@@ -1,7 +1,7 @@
 /**
- * One thread, one conversation at a time. The thread waits in accept(2) for a client and then in
- * recv(2) for that client's questions; everybody else waits in the kernel's queue until it has left.
- * Cheapest of all, and one silent client stops it.
+ * One thread, one conversation at a time. The thread waits in accept(2) for a client, then in recv(2)
+ * for its questions. All other clients wait in the kernel's queue until that client has left. This is
+ * the cheapest server of all, and one silent client stops it.
  */
 import type { AloneArchitecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';

@@ -1,7 +1,7 @@
 /**
- * The framework's two patterns, put together: a server class that accepts, given a handler class that
- * converses. A mixin decides who runs the handler: a new thread or a new process for each client. So
- * clients decide how many are started, which is a way in for an attacker unless there is a cap.
+ * The framework's two patterns together: a server class that accepts, and a handler class that
+ * converses. A mixin decides what runs the handler: a new thread or a new process for each client. So
+ * clients decide how many are started. Without a cap, an attacker can use that.
  */
 
 import { clientsOnBid } from '../drivers/blocking/ready-processes.ts';
@@ -43,7 +43,7 @@ export const socketserver: CrewArchitecture = {
     new Server(crew, ConversationHandler).serveForever();
   },
 
-  /** The thread, or the process, of one client after the other. */
+  /** A thread, or a process, that serves one client after the other. */
   assist(worker, { cache, bids }) {
     const server = new BaseServer(worker, ConversationHandler);
     if (cache !== undefined) serveFromCache(server, worker, cache);

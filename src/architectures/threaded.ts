@@ -1,7 +1,7 @@
 /**
- * Several copies of `single` in one process: each thread waits in accept(2) on the one listener, and
- * the kernel wakes one of them per client. A thread per conversation costs a stack and a V8 isolate,
- * and as many silent clients as there are threads stop it.
+ * Several copies of `single` in one process. Each thread waits in accept(2) on the one listener, and
+ * the kernel wakes one of them per client. A thread per conversation costs a stack and a V8 isolate. As
+ * many silent clients as threads stop the server.
  */
 import type { AloneArchitecture } from '../worker/contract.ts';
 import { acceptConnectionsForever } from './blocking.ts';

@@ -1,7 +1,7 @@
 /**
- * One thread for everybody, and hardly a system call of its own: it writes down what it wants done,
- * and one io_uring_enter(2) per turn hands that over and waits for what is done meanwhile. The kernel
- * accepts, receives and sends by itself. An answer that takes long still holds up everyone.
+ * One thread serves all clients with very few system calls. It notes requests, and one
+ * io_uring_enter(2) per turn submits them and waits until the kernel has completed some. The kernel
+ * itself accepts, receives and sends. An answer that takes long still delays all other clients.
  */
 
 import { Completions } from '../drivers/completion/completions.ts';
@@ -22,21 +22,21 @@ export const uring: AloneArchitecture = {
 
   serve(worker) {
     const ring = new Uring();
-    // One request: accept all clients that come, again and again.
+    // One request: accept all clients, until it is cancelled.
     const clients = new Completions(worker, ring, () => ring.accept(worker.listener));
 
-    // io_uring_enter(2): hands over all requests of the turn at once, and sleeps until something is done.
+    // io_uring_enter(2): submits all requests of the turn at once, and sleeps until one is complete.
     while (clients.wait()) {
       while (ring.next()) {
         if (ring.purpose === RECEIVED) {
-          // The bytes are here already, in a buffer that the kernel chose.
+          // The bytes have already arrived, in a buffer that the kernel chose.
           const length = clients.answer();
           if (length > 0) ring.sendNow(ring.fd, ring.generation, clients.answersAt, length);
         } else if (ring.purpose === ACCEPTED) {
           const fd = clients.accepted();
-          // One request: receive all that this client will send.
+          // One request: receive all bytes from this client.
           if (fd >= 0) ring.recv(fd, clients.generationOf(fd));
-        } else clients.other(); // what had no room, and what has left since
+        } else clients.other(); // the kernel had no room for an answer, or has sent one since
       }
       clients.endTurn();
     }

@@ -1,4 +1,4 @@
-/** Accepting, as every architecture on system calls does it: what may go wrong there is not the page's business. */
+/** Accepting for all architectures on system calls. It handles the errors, so that the pages need not. */
 import { closeSync, openSync } from 'node:fs';
 import { BUSY, type Refusal } from '../limits/admission.ts';
 import { SystemError } from '../os/libc.ts';
@@ -19,7 +19,7 @@ import {
 import type { Worker } from '../worker/contract.ts';
 import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from './timing.ts';
 
-/** The peer was gone before it was accepted, or its network was: accept(2) says to treat these as "try again". */
+/** The peer, or its network, was gone before the accept: accept(2) says to treat these errors as "try again". */
 const VANISHED = new Set([
   'ECONNABORTED',
   'EPROTO',
@@ -33,23 +33,23 @@ const VANISHED = new Set([
   'EPERM',
 ]);
 
-/** A resource is used up: nothing is wrong with the listener, and it will pass. */
+/** A resource is used up. The listener is sound, and the shortage will pass. */
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 
-/** Whether a call failed because a resource is used up. */
+/** True if a call failed because a resource is used up. */
 export const isExhausted = (error: unknown): boolean =>
   error instanceof SystemError && EXHAUSTED.has(error.code);
 
-/** Of these a descriptor that is given up for it helps. */
+/** Errors that a freed descriptor helps against. */
 const NO_DESCRIPTOR = new Set(['EMFILE', 'ENFILE']);
 
-/** Until when this thread does, by `performance.now`. */
+/** Time until which this thread accepts no clients because a resource is used up, by `performance.now`. */
 let restsUntil = 0;
 
 /** True if the previous accept failed too. We act only on the second failure: a connection may close in between. */
 let wasExhausted = false;
 
-/** A descriptor kept in reserve: when there is none left, the next client is turned away with it. */
+/** A descriptor kept in reserve: when no other is left, the worker uses it to refuse the next client. */
 let spare = -1;
 
 /** More places than there are workers: each may reserve one. */
@@ -60,20 +60,20 @@ const HOLD_PLACE_MS = 100;
 
 export interface Accepted {
   readonly socket: number;
-  /** `HOST:PORT`, or empty where nobody listens to the journal. */
+  /** `HOST:PORT`; empty if the journal is off. */
   readonly peer: string;
 }
 
 /**
- * Waits for a peer in accept(2). Nothing if it should be tried again: the caller looks whether to stop.
+ * Waits for a peer in accept(2). Undefined if the caller should try again, after it has checked whether to stop.
  *
- * @param queued tells how many are waiting already where the peer will be put, for its account
+ * @param queued number of clients that wait already where this peer will be put, for its account
  */
 export function acceptOne(worker: Worker, queued?: () => number): Accepted | undefined {
   worker.ready();
   worker.row.state = 'accepting';
   if (worker.hasOwnListener && !worker.admission.hasRoomFor(PLENTY)) {
-    // A place that is reserved here without a client is missing at the other listeners.
+    // A place reserved here without a client would be missing at the other listeners.
     if (!isReadable(worker.listener, -1)) return undefined;
     // A leaving worker on the same listener may accept this client first: do not hold the reserved place for ever.
     // The time-out stays set. It costs ten wake-ups a second, and lets this thread notice when places run short.
@@ -90,22 +90,23 @@ export function acceptOne(worker: Worker, queued?: () => number): Accepted | und
   return accepted;
 }
 
-/** A peer that is there already; nothing if there is none, or it has to wait. */
+/** Accepts a client that waits already. Undefined if none waits, or if it must wait longer. */
 export const tryAccept = (worker: Worker): Accepted | undefined =>
   !isResting() && worker.admission.reserve() ? acceptWith(worker, acceptNonblocking) : undefined;
 
-/** Whether a resource was lacking just now: a loop is to watch its other sockets for a while. */
+/** True if a resource was lacking a moment ago: a loop watches only its other sockets for a while. */
 export const isResting = (): boolean => restsUntil > 0 && performance.now() < restsUntil;
 
 /**
- * Whether a peer may come in that was accepted by other means. If not, it has been turned away and its
- * descriptor is closed. Whoever comes in is to leave: `worker.admission.leave(socket)`, then `close`.
+ * Admits a peer that was accepted by other means. If it returns false, the peer has been refused and its descriptor
+ * is closed. Otherwise the caller must later call `worker.admission.leave(socket)`, then `close`.
  */
 export function admit(worker: Worker, socket: number): boolean {
   const { admission } = worker;
   cameThrough();
   const address = admission.needsAddress ? peerAddressOf(socket) : undefined;
-  // It has reset. Nobody knows any more whose rate it counts for, so it is as if it had never come.
+  // The peer has reset the connection. Its address, and so its rate, is unknown now: treat it as if it had never
+  // come.
   if (address === 'gone') {
     admission.cancel();
     close(socket);
@@ -157,13 +158,15 @@ function turnAway(worker: Worker, socket: number, reason: Refusal, peer: () => s
 }
 
 /**
- * What a failed accept means for the listener: how long to leave it alone, in ms; 0 if not at all. Where
- * descriptors are used up, the next peer is turned away, so that it learns of it at once.
- * Throws what is neither the peer's fault nor a resource's: our own bug.
+ * Decides what a failed accept means for the listener. If descriptors are used up, it refuses the next peer, so
+ * that the peer learns of it at once.
+ *
+ * @returns how long to leave the listener alone, in ms; 0: not at all
+ * @throws an error that neither a peer nor a used-up resource has caused: our own bug
  */
 export function backOff(error: unknown, worker: Worker): number {
   if (!(error instanceof SystemError)) throw error;
-  // The listener was shut down, for everybody.
+  // The listener was shut down, for all threads.
   if (worker.isLeaving && error.code === 'EINVAL') return 0;
   if (VANISHED.has(error.code)) return 0;
   if (!EXHAUSTED.has(error.code)) throw error;
@@ -175,7 +178,7 @@ export function backOff(error: unknown, worker: Worker): number {
   return RETRY_ACCEPT_MS;
 }
 
-/** Somebody was accepted: there are descriptors. */
+/** A client was accepted, so there are descriptors. */
 function cameThrough(): void {
   wasExhausted = false;
   if (spare < 0) keepSpare();
@@ -185,18 +188,18 @@ function keepSpare(): void {
   try {
     spare = openSync('/dev/null', 'r');
   } catch {
-    // None is left even for that: tried again with the next peer.
+    // No descriptor is left for the reserve. The next accepted peer tries again.
   }
 }
 
-/** Without a descriptor nobody can be accepted, not even to be turned away: so one is given up for it. */
+/** Without a descriptor the worker cannot even accept a client to refuse it, so it uses the reserve for that. */
 function turnAwayNext(worker: Worker): void {
   if (spare < 0) return;
-  // As it was opened: in a thread, Node keeps account of it.
+  // Close it with node:fs, which opened it: in a thread, Node keeps account of such descriptors.
   closeSync(spare);
   spare = -1;
   try {
-    // accept(2) looks for a descriptor first: that it failed does not say that anybody waits.
+    // accept(2) takes a descriptor before it looks for a client, so its failure does not mean that a client waits.
     const socket = isReadable(worker.listener) ? acceptNonblocking(worker.listener) : -1;
     if (socket >= 0) {
       worker.admission.refuse('connections');
@@ -209,7 +212,7 @@ function turnAwayNext(worker: Worker): void {
   }
 }
 
-/** Turns a client away whose descriptor the selector has no room for; in a dry run as well. */
+/** Refuses a client because the selector has no room for its descriptor; also in a dry run. */
 export function refuseDescriptor(worker: Worker, { socket, peer }: Accepted): void {
   worker.admission.leave(socket);
   close(socket);
@@ -217,7 +220,7 @@ export function refuseDescriptor(worker: Worker, { socket, peer }: Accepted): vo
   worker.journal.record({ type: 'refused', peer, reason: 'descriptor' });
 }
 
-/** Closes a client that was accepted and never heard, since its worker has no time left to serve it. */
+/** Closes a client that was accepted but never read: its worker has no time left to serve it. */
 export function giveUp({ socket, peer }: Accepted, { clients }: Worker): void {
   clients.neverHeard(socket, peer);
   close(socket);

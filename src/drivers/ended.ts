@@ -1,4 +1,7 @@
-/** Why a conversation is over. Drivers throw it out of `recv`, `send`, `read` and `write`, as the book throws EOFError. */
+/**
+ * Why a conversation has ended. Drivers throw it out of `recv`, `send`, `read` and `write`, as the book throws
+ * EOFError.
+ */
 import type { Ending } from '../protocol/account.ts';
 
 export class Ended extends Error {
@@ -10,9 +13,12 @@ export class Ended extends Error {
   }
 }
 
-/** The client has closed, or the conversation has said its last word. One for all: a stack trace each costs more. */
+/**
+ * The client has closed, or the conversation is finished. One shared object: a stack trace for each would cost
+ * more.
+ */
 export const endOfStream = new Ended('end of stream');
 
-/** The cause inside what was thrown out of a conversation. */
+/** The cause inside an error that a conversation threw. */
 export const causeOf = (reason: unknown): Ending['cause'] =>
   reason instanceof Ended ? reason.cause : (reason as Error);

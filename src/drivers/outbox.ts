@@ -1,4 +1,4 @@
-/** An outbox that knows where its bytes lie, which is asked for once per buffer and not once per send. */
+/** An outbox that knows the address of its bytes. It looks the address up once per buffer, not once per send. */
 import { addressOf } from '../os/libc.ts';
 import { Outbox } from '../protocol/outbox.ts';
 
@@ -16,8 +16,8 @@ export class AddressedOutbox extends Outbox {
 }
 
 /**
- * An outbox whose bytes stay where they are until `clear`, however much is written after them: the
- * kernel, or a send that fell short, may still want those that were handed over.
+ * An outbox whose bytes do not move until `clear`, even if more are written after them. The kernel may still read
+ * the bytes it was given, and so may a send that was incomplete.
  */
 export class Arena extends AddressedOutbox {
   #outgrown: Buffer[] = [];

@@ -1,7 +1,7 @@
 /**
- * A client whose thread sleeps in the kernel for it. `recv` and `sendAll` end with a thrown `Ended` when the
- * client closes, when its time is up, and when the worker leaves. The socket's own time-outs (SO_RCVTIMEO,
- * SO_SNDTIMEO, socket(7)) wake the thread when it must look at the clock.
+ * A client with a thread of its own, which sleeps in the kernel. `recv` and `sendAll` throw `Ended` when the client
+ * closes, when its time is up, and when the worker leaves. The socket's time-outs (SO_RCVTIMEO, SO_SNDTIMEO,
+ * socket(7)) wake the thread when it must look at the clock.
  */
 
 import { phaseOf } from '../../lifecycle/phase.ts';
@@ -41,7 +41,7 @@ const received = Buffer.allocUnsafeSlow(65_536);
 const receivedAddress = addressOf(received);
 const answers = new AddressedOutbox();
 
-/** Sleeps until a client comes. Undefined if none came: the caller looks whether the worker must leave. */
+/** Sleeps until a client comes. Undefined if none came: the caller then checks whether the worker must leave. */
 export function acceptClient(worker: Worker): BlockingClient | undefined {
   const accepted = acceptOne(worker);
   return accepted && new BlockingClient(accepted, worker);
@@ -51,12 +51,12 @@ export class BlockingClient {
   readonly conversation: Conversation;
   /** Where the conversation writes its answers. */
   readonly answers = answers;
-  /** What the last `recv` has received. */
+  /** The bytes from the last `recv`. */
   readonly received = received;
   readonly #socket: number;
   readonly #worker: Worker;
   readonly #restTimeout: number;
-  /** What SO_RCVTIMEO is, in ms. */
+  /** The current SO_RCVTIMEO, in ms. */
   #receiveTimeout = 0;
 
   constructor({ socket, peer }: Accepted, worker: Worker) {
@@ -74,7 +74,7 @@ export class BlockingClient {
   /**
    * Sleeps until bytes have come.
    *
-   * @returns how many; they stand at the beginning of `received`
+   * @returns their number; they stand at the beginning of `received`
    * @throws Ended
    */
   recv(): number {
@@ -97,7 +97,7 @@ export class BlockingClient {
   }
 
   /**
-   * Sends all answers. Sleeps as long as the kernel has no room for them.
+   * Sends all answers. Sleeps while the kernel has no room for them.
    *
    * @throws Ended
    */
@@ -108,7 +108,7 @@ export class BlockingClient {
     let sent = 0;
     try {
       if (this.#isLarge(length)) {
-        // What the kernel takes at once is not unsent.
+        // Bytes that the kernel takes at once do not count as unsent.
         sent = Math.max(0, trySend(this.#socket, answers.address, length));
         clients.unsent(SLOT, length - sent);
       }
@@ -116,7 +116,7 @@ export class BlockingClient {
         row.state = 'sending';
         const count = send(this.#socket, answers.address + sent, length - sent);
         if (count > 0) sent += count;
-        // After its time-out, or when a signal woke it.
+        // The time-out is over, or a signal woke the thread.
         if (sent < length) this.#look();
       }
     } finally {
@@ -124,7 +124,7 @@ export class BlockingClient {
     }
     clients.unsent(SLOT, 0);
     answers.clear();
-    // For the count of those that were answered while the worker leaves.
+    // The call notes that the worker is leaving: the log counts the clients that are answered after that.
     void clients.isLeaving;
     clients.answered(SLOT);
   }
@@ -145,7 +145,7 @@ export class BlockingClient {
     row.state = 'answering';
   }
 
-  /** Accounts for its end and closes the socket. @param reason what `recv` or `sendAll` has thrown */
+  /** Records the account of the client and closes the socket. @param reason what `recv` or `sendAll` has thrown */
   end(reason: unknown): void {
     const { clients } = this.#worker;
     const unsent = answers.buffer.subarray(0, answers.length);
@@ -159,12 +159,12 @@ export class BlockingClient {
     return phaseOf(answers.length > 0, isThinking, heldLength);
   }
 
-  /** Makes `recv` come back when the client's time may be up. Usually the time-out is the right one already. */
+  /** Makes `recv` return when the client's time may be up. Usually the time-out is already right. */
   #beforeRecv(): void {
     const { clients } = this.#worker;
     const isInQuestion = this.conversation.heldLength > 0;
     if (!isInQuestion) clients.rested(SLOT);
-    // The time of a question begins here, not with its first byte: until now the client may have waited for answers.
+    // The time for a question starts here, not with its first byte: before, the client may have waited for answers.
     if (isInQuestion || clients.limits.age > 0) this.#look();
     if (isInQuestion) this.#sleepUntilLimit();
     else this.#sleepAtMost(this.#restTimeout);
@@ -172,7 +172,7 @@ export class BlockingClient {
 
   #sleepUntilLimit(): void {
     const ms = this.#worker.clients.untilLimit(SLOT, performance.now());
-    // As SO_RCVTIMEO has it: whole ms, and 0 for ever.
+    // SO_RCVTIMEO takes whole ms; 0 means for ever.
     this.#sleepAtMost(Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : 0);
   }
 

@@ -1,4 +1,4 @@
-/** Clients that have left before anything was started for them. */
+/** Detects clients that left before a thread or process was started for them. */
 
 import { connectionState } from '../../os/poll.ts';
 import { close, isAtEnd, socketError } from '../../os/socket.ts';
@@ -7,8 +7,9 @@ import type { Accepted } from '../accept.ts';
 import { AddressedOutbox } from '../outbox.ts';
 
 /**
- * True if the client has reset the connection, or has ended it without a question to a service that has nothing to say
- * first. Then it is closed and accounted for. A client that has asked and ended its own direction waits for its answer.
+ * True if the client has reset the connection. Also true if it has closed without a question, and the service sends
+ * no greeting. Then it is closed and accounted for. A client that has asked and only closed its own direction still
+ * waits for its answer.
  */
 export function isOverAlready(worker: Worker, { socket, peer }: Accepted): boolean {
   const state = connectionState(socket);

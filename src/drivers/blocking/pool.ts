@@ -1,12 +1,12 @@
-/** Between the acceptor of `queued` and its threads: a queue of clients, and how many wait in it. */
+/** Connects the acceptor of `queued` with its threads: a queue of clients, and the number that wait in it. */
 import type { Assistant } from '../../worker/contract.ts';
 import { acceptOne, giveUp } from '../accept.ts';
 import { BlockingClient } from './client.ts';
 import type { SocketQueue } from './socket-queue.ts';
 
 /**
- * Sleeps until a client comes, and puts it into the queue; sleeps as long as that is full. A client that is
- * accepted already is served, though the worker must leave before there is room.
+ * Sleeps until a client comes, and puts it into the queue. Sleeps while the queue is full. A client that is already
+ * accepted is still served if the worker must leave before there is room.
  */
 export function acceptInto(queue: SocketQueue, worker: Assistant): void {
   const accepted = acceptOne(worker, () => queue.length);

@@ -1,10 +1,10 @@
 /**
- * Processes that are ready before clients come, as a super-server has them. The super-server never accepts: it waits
- * until a client stands in the listener's queue, and bids one process accept it. So a client is in the kernel's hands
- * or in those of the process that serves it, and a super-server that is killed loses no client.
+ * Processes that are ready before clients come, as in a super-server. The super-server never accepts. It waits
+ * until a client stands in the listener's queue, and orders one process to accept it. So the client is always held
+ * by the kernel or by the process that serves it. A super-server that is killed loses no client.
  *
- * Two kinds of socket pairs lead between them. Each process sleeps in recv(2) on one of its own, where it is bid, and
- * which ends with the super-server. All processes report into one that they share.
+ * Two kinds of socket pairs connect them. Each process sleeps in recv(2) on its own pair: orders arrive there, and
+ * it ends with the super-server. All processes report into one pair that they share.
  */
 import { readSync, writeSync } from 'node:fs';
 import { addressOf, INTERRUPTED } from '../../os/libc.ts';
@@ -15,31 +15,34 @@ import type { Bids, Crew, Worker } from '../../worker/contract.ts';
 import { type Accepted, acceptOne, isExhausted } from '../accept.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { isOverAlready } from './gone.ts';
-import { MOST_STARTING, NEEDED } from './thread-cache.ts';
+import { LONGEST_IDLE_MS, MOST_STARTING } from './thread-cache.ts';
 
-/** The process waits for a bid. */
+/** The process waits for an order. */
 const READY = 1;
 /** The process has accepted a client. */
 const TOOK = 2;
-/** The process was bid, and found no client or no room for one. */
+/** The process had an order, and found no client or no room for one. */
 const NONE = 3;
 /** The process has ended. */
 const GONE = 4;
-/** Bytes of a report: a process and what it says. */
+/** Size of a report in bytes: the number of a process, and its state. */
 const REPORT = 8;
 
-/** Number of processes that wait for a client where the cache follows the need. */
+/** Number of processes that wait for a client, if the cache follows the need. */
 const SPARE = 1;
 
-/** Time without starts after a process has ended before it was ready, in ms; doubled each time, up to the longest. */
-const BACK_OFF = 100;
-const LONGEST_BACK_OFF = 5000;
+/**
+ * Pause before the next start after a process has ended before it was ready, in ms; doubled each time, up to the
+ * longest.
+ */
+const FIRST_BACK_OFF_MS = 100;
+const LONGEST_BACK_OFF_MS = 5000;
 
 interface Process {
-  /** Where it is bid. */
+  /** The socket on which it gets its orders. */
   readonly bid: number;
   isReady: boolean;
-  /** Since when it waits, by `performance.now`. */
+  /** When it began to wait, by `performance.now`. */
   since: number;
 }
 
@@ -48,16 +51,16 @@ export class ReadyProcesses {
   readonly #most: number;
   readonly #cache: number;
   readonly #processes = new Map<number, Process>();
-  /** Those that wait; the one that began last is bid first. */
+  /** The waiting processes. The last one that began to wait gets the next order. */
   readonly #waiting: number[] = [];
   #starting = 0;
-  /** Who was bid and has not reported; 0: no process. */
+  /** The process that has an order and has not reported; 0: none. */
   #isBid = 0;
   #failures = 0;
   #restsUntil = 0;
-  /** One moment for all that is decided in a turn, by `performance.now`. */
+  /** One time for all decisions of a turn, by `performance.now`. */
   #now = 0;
-  /** True while as many processes start as clients wait: until one reports there is nothing to be done. */
+  /** True while as many processes start as clients wait: until one reports there is nothing to do. */
   #hasStartedForAll = false;
   #lastId = 0;
   readonly #reports: readonly [number, number];
@@ -68,24 +71,24 @@ export class ReadyProcesses {
 
   /**
    * @param most how many processes there may be at once; 0: any number
-   * @param cache how many may wait for a client; -1: as many as were needed at once in the last minute, and one;
-   *   0: none waits, one is started for each client
+   * @param cache how many may wait for a client; -1: one more than were needed at once in the last minute; 0: none
+   *   waits, one starts for each client
    */
   constructor(worker: Crew, { most, cache }: { most: number; cache: number }) {
     this.#worker = worker;
     this.#most = most > 0 ? most : Number.POSITIVE_INFINITY;
     this.#cache = cache;
     this.#listener = worker.listener;
-    // A process that is bid finds the client, or no client, and never sleeps in accept.
+    // A process with an order finds the client or no client, and never sleeps in accept.
     setBlocking(this.#listener, false);
-    // Never closed: this process's main thread may report at any time.
+    // Never closed, because the main thread of this process may report at any time.
     this.#reports = socketPair();
     setBlocking(this.#reports[0], false);
     this.#poll.register(this.#reports[0], READABLE);
     worker.ready();
   }
 
-  /** Sleeps until a client waits and a process is ready to accept it; false if it must be asked again. */
+  /** Sleeps until a client waits and a process is ready to accept it. False if the caller must call again. */
   awaitClient(): boolean {
     this.#now = performance.now();
     this.#trim();
@@ -107,7 +110,7 @@ export class ReadyProcesses {
     return false;
   }
 
-  /** Bids the process that began to wait last accept a client. */
+  /** Orders the process that began to wait last to accept a client. */
   bid(): void {
     const id = this.#waiting.pop()!;
     const process = this.#processes.get(id)!;
@@ -116,12 +119,12 @@ export class ReadyProcesses {
       writeSync(process.bid, 'a');
       this.#isBid = id;
     } catch (error) {
-      // It has ended, and its report is on its way.
+      // The process has ended, and its report is on its way.
       if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
     }
   }
 
-  /** Ends those that wait; those that have a client end with it. */
+  /** Ends the waiting processes; a process with a client ends with that client. */
   close(): void {
     for (const { bid } of this.#processes.values()) close(bid);
     this.#processes.clear();
@@ -136,14 +139,14 @@ export class ReadyProcesses {
   }
 
   #patience(hasRoom: boolean): number {
-    // Others may make room, and cannot tell.
+    // Other workers may make room, and give no notice.
     if (!hasRoom) return ROOM_INTERVAL_MS;
     const now = this.#now;
     if (this.#waiting.length === 0 && this.#restsUntil > now) {
       return Math.ceil(this.#restsUntil - now);
     }
     const oldest = this.#superfluous();
-    return oldest === undefined ? -1 : Math.max(0, Math.ceil(oldest.since + NEEDED - now));
+    return oldest === undefined ? -1 : Math.max(0, Math.ceil(oldest.since + LONGEST_IDLE_MS - now));
   }
 
   #readReports(): void {
@@ -189,20 +192,20 @@ export class ReadyProcesses {
     if (process.isReady) this.#waiting.splice(this.#waiting.indexOf(id), 1);
     if (process.since === 0) {
       this.#starting--;
-      const time = Math.min(LONGEST_BACK_OFF, BACK_OFF * 2 ** this.#failures++);
+      const time = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** this.#failures++);
       this.#restsUntil = performance.now() + time;
     }
     this.#processes.delete(id);
     close(process.bid);
   }
 
-  /** Ends a process that waits: it reads the end of its socket pair. */
+  /** Ends a waiting process: it reads the end of its socket pair. */
   #dismiss(id: number): void {
     close(this.#processes.get(id)!.bid);
     this.#processes.delete(id);
   }
 
-  /** The process that has waited longest, if there are more than need to. */
+  /** The process that has waited longest, if more processes wait than are needed. */
   #superfluous(): Process | undefined {
     if (this.#cache >= 0 || this.#waiting.length <= SPARE) return undefined;
     return this.#processes.get(this.#waiting[0]!);
@@ -211,7 +214,7 @@ export class ReadyProcesses {
   #trim(): void {
     for (
       let oldest = this.#superfluous();
-      oldest !== undefined && oldest.since + NEEDED <= this.#now;
+      oldest !== undefined && oldest.since + LONGEST_IDLE_MS <= this.#now;
       oldest = this.#superfluous()
     ) {
       this.#dismiss(this.#waiting.shift()!);
@@ -253,16 +256,16 @@ export class ReadyProcesses {
       return socketPair();
     } catch (error) {
       if (!isExhausted(error)) throw error;
-      this.#restsUntil = performance.now() + BACK_OFF;
-      const text = `Cannot start a process for now: ${(error as Error).message}; trying again every ${BACK_OFF} ms`;
+      this.#restsUntil = performance.now() + FIRST_BACK_OFF_MS;
+      const text = `Cannot start a process for now: ${(error as Error).message}; trying again every ${FIRST_BACK_OFF_MS} ms`;
       this.#worker.journal.record({ type: 'warning', text });
       return undefined;
     }
   }
 }
 
-/** Tells the super-server something about a process, which may be another than this one; it may be gone. */
-function tell({ id, report }: Bids, what: number): void {
+/** Reports the state of a process, which need not be this one. The super-server may be gone. */
+function reportState({ id, report }: Bids, what: number): void {
   try {
     writeSync(report, new Uint8Array(Int32Array.of(id, what).buffer));
   } catch (error) {
@@ -271,34 +274,35 @@ function tell({ id, report }: Bids, what: number): void {
   }
 }
 
-/** Reports that a process has ended; the thread that started it calls this. */
-export const tellGone = (bids: Bids): void => tell(bids, GONE);
+/** Reports that a process has ended. The thread that started the process calls this. */
+export const reportGone = (bids: Bids): void => reportState(bids, GONE);
 
-/** The clients of such a process: it waits to be bid, accepts one client, has it served, and waits again. */
+/** The clients of such a process: it waits for an order, accepts one client, serves it, and waits again. */
 export function* clientsOnBid(worker: Worker, bids: Bids): Generator<Accepted> {
-  tell(bids, READY);
+  reportState(bids, READY);
   while (isBid(worker, bids)) {
     const accepted = worker.isLeaving ? undefined : acceptOne(worker);
     if (accepted === undefined || isOverAlready(worker, accepted)) {
-      tell(bids, NONE);
+      reportState(bids, NONE);
       continue;
     }
-    tell(bids, TOOK);
+    reportState(bids, TOOK);
     yield accepted;
     if (bids.once) return;
-    tell(bids, READY);
+    reportState(bids, READY);
   }
 }
 
 const byte = Buffer.allocUnsafeSlow(1);
 const byteAddress = addressOf(byte);
 
-/** Sleeps until a bid comes; false if the super-server is gone, or has dismissed this process. */
+/** Sleeps until an order comes. False if the super-server is gone, or has dismissed this process. */
 function isBid(worker: Worker, { bid }: Bids): boolean {
   for (;;) {
     worker.row.state = 'asleep';
     try {
-      // By its length, so that this function holds it: what none holds is collected, and its address another's.
+      // `byte.length` keeps a reference to `byte`: otherwise the garbage collector could free it, and reuse its
+      // address.
       const count = recv(bid, byteAddress, byte.length);
       if (count !== INTERRUPTED) return count > 0;
     } catch {

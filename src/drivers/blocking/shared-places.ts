@@ -1,6 +1,6 @@
 /**
- * Accepted clients in memory that the threads of a process share, and the lock in front of them. A thread ends only
- * with its process or by itself, never inside a section, so that a plain lock will do.
+ * Accepted clients in memory that the threads of a process share, and the lock that protects them. A plain lock is
+ * enough: a thread ends by itself or with its process, never inside a section.
  */
 import type { Accepted } from '../accept.ts';
 
@@ -10,10 +10,10 @@ const TEXT = PLACE - 8;
 
 const FREE = 0;
 const HELD = 1;
-/** Held, and another thread may sleep until it is free. */
+/** Locked, and another thread may sleep until it is free. */
 const WANTED = 2;
 
-/** Runs `section` while no other thread runs one under the same word, which is 0 at first. */
+/** Runs `section` while no other thread runs one under the same lock word, which is 0 at first. */
 export function locked<T>(words: Int32Array<SharedArrayBuffer>, lock: number, section: () => T): T {
   if (Atomics.compareExchange(words, lock, FREE, HELD) !== FREE) {
     while (Atomics.exchange(words, lock, WANTED) !== FREE) Atomics.wait(words, lock, WANTED);

@@ -1,7 +1,7 @@
 /**
- * A bounded queue of accepted sockets in memory that threads share. A thread that takes from an empty queue
- * sleeps (futex(2), under Atomics.wait) until a socket is put; a thread that puts into a full one sleeps until
- * a socket is taken. A monitor in the textbook sense: one lock, and waits outside of it.
+ * A bounded queue of accepted sockets in memory that threads share. A thread that takes from an empty queue sleeps
+ * (futex(2), under Atomics.wait) until a socket is put. A thread that puts into a full queue sleeps until a socket
+ * is taken. It is a monitor in the textbook sense: one lock, and waits outside of it.
  */
 import type { Accepted } from '../accept.ts';
 import { locked, PLACE, readPlace, writePlace } from './shared-places.ts';
@@ -12,7 +12,9 @@ const HEAD = 2;
 const CLOSED = 3;
 const HEADER = 4;
 
-/** Interval at which a thread that waits at a full queue looks whether it must give up, in ms: no signal ends that wait. */
+/**
+ * Interval at which a thread that waits at a full queue checks whether to give up, in ms: no signal ends that wait.
+ */
 const LOOK_INTERVAL_MS = 100;
 
 export class SocketQueue {
@@ -30,12 +32,12 @@ export class SocketQueue {
     this.#capacity = (memory.byteLength - HEADER * 4) / PLACE;
   }
 
-  /** How many sockets wait in it. */
+  /** Number of sockets that wait in the queue. */
   get length(): number {
     return Math.max(0, Atomics.load(this.#words, LENGTH));
   }
 
-  /** Puts a socket at the end; sleeps while there is no room. False if `isOver` before there is some. */
+  /** Puts a socket at the end. Sleeps while there is no room. False if `isOver` returns true first. */
   put(accepted: Accepted, isOver: () => boolean): boolean {
     for (;;) {
       const isPut = this.#locked(() => {
@@ -53,7 +55,10 @@ export class SocketQueue {
     return true;
   }
 
-  /** Takes the socket that has waited longest; sleeps while there is none. Nothing once closed and empty. */
+  /**
+   * Takes the socket that has waited longest. Sleeps while there is none. Undefined once the queue is closed and
+   * empty.
+   */
   take(): Accepted | undefined {
     for (;;) {
       let wasFull = false;
@@ -67,7 +72,7 @@ export class SocketQueue {
         return this.#read(place);
       });
       if (taken !== undefined) {
-        // Only the acceptor at a full queue waits for this: to wake the other takers would cost each a look.
+        // Only the acceptor at a full queue waits for this. Waking the other takers would cost each of them a look.
         if (wasFull) Atomics.notify(this.#words, LENGTH);
         return taken;
       }
@@ -76,10 +81,10 @@ export class SocketQueue {
     }
   }
 
-  /** Nothing more will be put: those asleep in `take` wake up to nothing. */
+  /** No more sockets will be put: threads that sleep in `take` wake up and get nothing. */
   close(): void {
     Atomics.store(this.#words, CLOSED, 1);
-    // A taker that has looked at CLOSED but does not sleep yet must find another LENGTH than 0.
+    // A taker that has checked CLOSED but does not sleep yet must find a LENGTH other than 0.
     this.#locked(() => {
       if (this.length === 0) Atomics.store(this.#words, LENGTH, -1);
     });

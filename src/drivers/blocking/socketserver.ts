@@ -1,7 +1,7 @@
 /**
- * The framework as it was, Python's socketserver: a server class that knows how to accept and nothing of
- * what is said, a handler class that knows the reverse, and mixins that override the one method between
- * them.
+ * The original framework, Python's socketserver. A server class knows how to accept, and nothing of the
+ * conversation. A handler class knows the conversation, and nothing of accepting. Mixins override the one method
+ * between them.
  */
 
 import type { Assistant, Crew, Worker } from '../../worker/contract.ts';
@@ -23,7 +23,7 @@ export class BaseServer {
     this.Handler = Handler;
   }
 
-  /** False if nothing needs to be started for this client, because it is gone: it is closed and accounted for. */
+  /** False if the client is gone, so no thread or process must start for it: it is closed and accounted for. */
   verifyRequest(request: Accepted): boolean {
     return !isOverAlready(this.worker, request);
   }
@@ -52,12 +52,12 @@ export class TCPServer extends BaseServer {
     this.serverClose();
   }
 
-  /** What the mixins override. */
+  /** The method that the mixins override. */
   processRequest(request: Accepted): void {
     this.finishRequest(request);
   }
 
-  /** What a cap overrides: clients that come when all threads are busy wait in the kernel. */
+  /** The method that a cap overrides: clients that come while all threads are busy wait in the kernel. */
   waitForRoom(): void {}
 
   serverClose(): void {}
@@ -89,7 +89,7 @@ export const ThreadingMixIn = (Server: ServerClass): ServerClass =>
       const { maxThreads } = crew.options;
       if (maxThreads === 0) return;
       this.#threads.waitForRoom(maxThreads, () => crew.isLeaving);
-      // A thread that ends is one of them until it has ended.
+      // A thread that is ending still counts until it has ended.
       if (this.#threads.idle === 0) crew.waitForAssistants(maxThreads);
     }
 
@@ -98,7 +98,7 @@ export const ThreadingMixIn = (Server: ServerClass): ServerClass =>
     }
   };
 
-/** What each thread runs: a client, and the next one, for as long as the cache keeps the thread. */
+/** The body of each thread: it serves one client after the other, as long as the cache keeps the thread. */
 export function serveFromCache(
   server: BaseServer,
   assistant: Assistant,
@@ -117,14 +117,14 @@ export function serveFromCache(
   threads.freePlace(place);
 }
 
-/** A thread that the cache starts may have to start the next one. */
+/** A thread that the cache has started may have to start the next one. */
 function startIfNeeded(starter: Pick<Assistant, 'startThread'>, threads: ThreadCache): void {
   if (threads.claimStart()) starter.startThread?.({ cache: threads.memory });
 }
 
 export const ForkingMixIn = (Server: ServerClass): ServerClass =>
   class ForkingServer extends Server {
-    /** Its processes accept by themselves, so that none of their clients is ever in the hands of this one. */
+    /** Its processes accept by themselves, so this process never holds one of their clients. */
     override serveForever(): void {
       const { crew } = this;
       const { maxThreads: most, threadCache: cache } = crew.options;
@@ -135,7 +135,7 @@ export const ForkingMixIn = (Server: ServerClass): ServerClass =>
     }
   };
 
-/** A subclass says in `handle` what is done with one client. */
+/** A subclass defines in `handle` how one client is served. */
 export class BaseRequestHandler {
   readonly request: BlockingClient;
 

@@ -1,4 +1,4 @@
-/** Waiting as a super-server waits: for a client to come, and for no client to come any more. */
+/** How a super-server waits: for a client to come, and for no more clients to come. */
 import { Poll } from '../../os/poll.ts';
 import { READABLE } from '../../os/readiness.ts';
 import { close, setReceiveTimeout, socketKind } from '../../os/socket.ts';
@@ -14,7 +14,7 @@ export function waitForClient(crew: Crew, poll: Poll): boolean {
   return poll.wait(-1) > 0;
 }
 
-/** A poll(2) that watches the listener alone. */
+/** A poll(2) that watches only the listener. */
 export function pollOfListener(crew: Crew): Poll {
   const poll = new Poll();
   poll.register(crew.listener, READABLE);
@@ -22,15 +22,15 @@ export function pollOfListener(crew: Crew): Poll {
   return poll;
 }
 
-/** Sleeps until the one process that was started has left. */
+/** Sleeps until the one process that was started has ended. */
 export function waitForProcess(crew: Crew): void {
   crew.row.state = 'asleep';
   crew.waitForAssistants(1);
 }
 
 /**
- * The clients of a process that a super-server has started: those it is bid accept; those of a listener, until none has
- * come for `quietMs`; or the one that it was given.
+ * The clients of a process that a super-server has started. With orders, each order brings one. With the listener,
+ * clients come until none has come for `quietMs`. Otherwise it is the one client that the process was given.
  */
 export function* clientsOf(
   worker: Worker,
@@ -38,7 +38,7 @@ export function* clientsOf(
   quietMs: number,
 ): Generator<BlockingClient> {
   if (bids !== undefined) {
-    // accept(2) gives the lowest descriptor that is free: so the client is standard input.
+    // accept(2) returns the lowest free descriptor, so the client becomes standard input.
     close(STDIN);
     for (const accepted of clientsOnBid(worker, bids)) yield new BlockingClient(accepted, worker);
   } else if (socketKind(socket!) === 'listener') yield* clientsUntilQuiet(worker, quietMs);

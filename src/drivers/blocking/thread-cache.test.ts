@@ -18,7 +18,7 @@ describe('a thread cache', () => {
     expect(cache.claimStart()).toBe(true);
   });
 
-  it('gives clients in the order in which they came to whichever thread asks', () => {
+  it('gives clients in the order in which they came, to any thread that asks', () => {
     const cache = ThreadCache.create(-1);
     const other = new ThreadCache(cache.memory);
     for (let i = 1; i <= 3; i++) cache.give(client(i), never);
@@ -30,7 +30,7 @@ describe('a thread cache', () => {
     expect(other.take(place, true)).toBeUndefined();
   });
 
-  it('asks for no thread where those that start will do', () => {
+  it('asks for no thread if enough threads are starting', () => {
     const cache = ThreadCache.create(-1);
     cache.give(client(1), never);
     expect(cache.claimStart()).toBe(true);
@@ -61,7 +61,7 @@ describe('a thread cache', () => {
     cache.waitForRoom(1, () => expect.unreachable());
   });
 
-  it('of 0 lets no thread have a second client', () => {
+  it('of size 0 gives no thread a second client', () => {
     const cache = ThreadCache.create(0);
     cache.give(client(1), never);
     cache.give(client(2), never);
@@ -71,7 +71,7 @@ describe('a thread cache', () => {
     expect(cache.take(cache.takePlace(), false)).toMatchObject(client(2));
   });
 
-  it('gives up where there is no room for more clients and no time left', () => {
+  it('gives up if there is no room for more clients and no time left', () => {
     const cache = ThreadCache.create(-1);
     let given = 0;
     while (cache.give(client(given), () => true)) given++;

@@ -1,11 +1,11 @@
 /**
- * Threads that have served a client and wait for the next one, as in MySQL's thread cache. The thread that accepts
- * sleeps in accept(2) and has no loop, so it hands a client over through memory: it writes the client into the place of
- * a waiting thread and wakes that one (futex(2), under Atomics.wait).
+ * Threads that have served a client and wait for the next one, as in MySQL's thread cache. The accepting thread
+ * sleeps in accept(2) and has no loop, so it hands a client over through shared memory. It writes the client into
+ * the place of a waiting thread and wakes that thread (futex(2), under Atomics.wait).
  *
- * A client that finds no thread waiting stands in a queue. Whichever thread is free first takes it: one that is being
- * started for it, or one that has just finished. Threads are started a few at a time, because those that start take
- * the processors from those that serve.
+ * If no thread waits, the client stands in a queue. The first free thread takes it: one that is starting for it, or
+ * one that has just finished. Only a few threads start at a time, because starting threads take the processors from
+ * serving ones.
  */
 import { availableParallelism } from 'node:os';
 import type { Accepted } from '../accept.ts';
@@ -15,15 +15,15 @@ import { locked, PLACE, readPlace, writePlace } from './shared-places.ts';
 const LOCK = 0;
 /** Clients that were handed over and are not finished: in the queue, or with a thread. */
 const BUSY = 1;
-/** Clients in the queue, and where the first of them stands. */
+/** Clients in the queue, and the position of the first. */
 const QUEUED = 2;
 const HEAD = 3;
 /** Threads that wait for a client. */
 const IDLE = 4;
-/** Threads that were asked for and do not run yet. */
+/** Threads that were requested and do not run yet. */
 const STARTING = 5;
 const CLOSED = 6;
-/** Threads that have ever had a place of their own. */
+/** Threads that ever had a place of their own. */
 const PLACED = 7;
 /** Places of threads that have ended. */
 const FREED = 8;
@@ -32,16 +32,16 @@ const MOST_IDLE = 9;
 const IS_FULL = 10;
 const HEADER = 16;
 
-/** Threads that may wait at once; a thread beyond those ends with its client. */
+/** Threads that may wait at once. A thread beyond this number ends with its client. */
 const THREADS = 4096;
 /**
- * Clients that may wait for a thread. With more the acceptor sleeps, and the next clients wait in the kernel's queue:
- * accepted, they would take the descriptors that the threads need to start.
+ * Clients that may wait for a thread. If more come, the acceptor sleeps, and the next clients wait in the kernel's
+ * queue. If it accepted them, they would take the descriptors that the threads need to start.
  */
 const CLIENTS = 8;
 
-// Where things lie, in words: what a thread waits for by place, the stack of waiting threads, the places that are
-// free again, what each waiting thread was given, and the queue.
+// Offsets in words: what each waiting thread was given, the stack of waiting threads, the places that are free
+// again, the client given to each waiting thread, and the queue.
 const GIVEN_AT = HEADER;
 const STACK_AT = GIVEN_AT + THREADS;
 const FREED_AT = STACK_AT + THREADS;
@@ -49,25 +49,25 @@ const PLACES_AT = FREED_AT + THREADS;
 const QUEUE_AT = PLACES_AT + (THREADS * PLACE) / 4;
 const SIZE = QUEUE_AT * 4 + CLIENTS * PLACE;
 
-// What a waiting thread was given.
+// Values for what a waiting thread was given.
 const NOTHING = 0;
 const CLIENT = 1;
 const END = 2;
 
-/** Threads, or processes, that start at the same time. */
+/** Threads, or processes, that start at the same time at most. */
 export const MOST_STARTING = Math.max(2, availableParallelism());
 
-/** Longest wait of a thread for a client, in ms, where the size of the cache follows the need. */
-export const NEEDED = 60_000;
+/** Longest wait of a thread for a client, in ms, if the size of the cache follows the need. */
+export const LONGEST_IDLE_MS = 60_000;
 
-/** Interval between two looks whether to stop, in ms, while the acceptor waits for room: no signal ends that wait. */
-const GLANCE = 100;
+/** Interval at which an acceptor that waits for room checks whether to stop, in ms: no signal ends that wait. */
+const LOOK_INTERVAL_MS = 100;
 
-/** For `most`: as many threads wait as were needed at once in the last minute. */
+/** Value of `most`: as many threads wait as were needed at once in the last minute. */
 const AS_NEEDED = -1;
 
 export interface Waited extends Accepted {
-  /** Whether it stood in the queue: it may have gone since it was accepted. */
+  /** True if the client stood in the queue: it may have gone since it was accepted. */
   readonly hasWaited: boolean;
 }
 
@@ -75,7 +75,10 @@ export class ThreadCache {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array<SharedArrayBuffer>;
 
-  /** @param most how many threads may wait at once, for as long as it takes; or -1: as many as were needed at once in the last minute */
+  /**
+   * @param most how many threads may wait at once, without a time limit; -1: as many as were needed in the last
+   *   minute
+   */
   static create(most: number): ThreadCache {
     const cache = new ThreadCache(new SharedArrayBuffer(SIZE));
     cache.#words[MOST_IDLE] = most;
@@ -87,15 +90,15 @@ export class ThreadCache {
     this.#words = new Int32Array(memory);
   }
 
-  /** How many threads wait for a client. */
+  /** Number of threads that wait for a client. */
   get idle(): number {
     return Atomics.load(this.#words, IDLE);
   }
 
   /**
-   * Hands a client to the thread that began to wait last, or puts it in the queue; sleeps while that is full.
+   * Hands a client to the thread that began to wait last, or puts it in the queue. Sleeps while the queue is full.
    *
-   * @returns false if `isOver` before there was room
+   * @returns false if `isOver` returns true before there is room
    */
   give(accepted: Accepted, isOver: () => boolean): boolean {
     const words = this.#words;
@@ -119,11 +122,11 @@ export class ThreadCache {
         return true;
       }
       if (isOver()) return false;
-      Atomics.wait(words, QUEUED, CLIENTS, GLANCE);
+      Atomics.wait(words, QUEUED, CLIENTS, LOOK_INTERVAL_MS);
     }
   }
 
-  /** True if the caller must start a thread now: more clients wait than threads start, and few of those do. */
+  /** True if the caller must start a thread now: more clients wait than threads start, and few threads start. */
   claimStart(): boolean {
     const words = this.#words;
     return locked(words, LOCK, () => {
@@ -133,31 +136,33 @@ export class ThreadCache {
     });
   }
 
-  /** A thread that was claimed runs, or cannot be started: then its client waits for another one. */
+  /** A requested thread runs, or cannot be started. In the second case its client waits for another thread. */
   started(): void {
     locked(this.#words, LOCK, () => void this.#words[STARTING]!--);
   }
 
-  /** Waits until fewer than `most` clients are with a thread or on their way to one, or `isOver`. */
+  /**
+   * Waits until fewer than `most` clients are with a thread or on their way to one, or until `isOver` returns true.
+   */
   waitForRoom(most: number, isOver: () => boolean): void {
     const words = this.#words;
     if (Atomics.load(words, BUSY) < most) return;
     Atomics.store(words, IS_FULL, 1);
     for (let busy = Atomics.load(words, BUSY); busy >= most && !isOver(); ) {
-      Atomics.wait(words, BUSY, busy, GLANCE);
+      Atomics.wait(words, BUSY, busy, LOOK_INTERVAL_MS);
       busy = Atomics.load(words, BUSY);
     }
     Atomics.store(words, IS_FULL, 0);
   }
 
-  /** No client comes any more: threads that wait end, and the others once the queue is empty. */
+  /** No more clients come: waiting threads end, and the others once the queue is empty. */
   close(): void {
     const words = this.#words;
     locked(words, LOCK, () => {
       words[CLOSED] = 1;
       for (let i = 0; i < words[IDLE]!; i++) {
         const given = GIVEN_AT + words[STACK_AT + i]!;
-        // A thread that does not sleep yet finds another word than the one it would sleep on.
+        // A thread that is about to sleep finds that the word has changed, and does not sleep.
         Atomics.store(words, given, END);
         Atomics.notify(words, given);
       }
@@ -182,10 +187,10 @@ export class ThreadCache {
   }
 
   /**
-   * The next client of a thread, which sleeps until there is one. Undefined if the thread must end: enough others wait,
-   * it was not needed for long, or the cache is closed.
+   * Returns the next client for a thread. Sleeps until there is one. Undefined if the thread must end: enough
+   * others wait, it was not needed for a long time, or the cache is closed.
    *
-   * @param hasClient whether it has just served one, which is finished with this
+   * @param hasClient true if the thread has just finished a client
    */
   take(place: number, hasClient: boolean): Waited | undefined {
     const words = this.#words;
@@ -201,8 +206,8 @@ export class ThreadCache {
     });
     if (Atomics.load(words, IS_FULL) === 1) Atomics.notify(words, BUSY);
     if (taken !== 'wait') return taken;
-    const patience = words[MOST_IDLE] === AS_NEEDED ? NEEDED : Number.POSITIVE_INFINITY;
-    Atomics.wait(words, GIVEN_AT + place, NOTHING, patience);
+    const timeout = words[MOST_IDLE] === AS_NEEDED ? LONGEST_IDLE_MS : Number.POSITIVE_INFINITY;
+    Atomics.wait(words, GIVEN_AT + place, NOTHING, timeout);
     return locked(words, LOCK, () => {
       if (words[GIVEN_AT + place] === CLIENT) {
         return { ...readPlace(words, placeAt(place)), hasWaited: false };

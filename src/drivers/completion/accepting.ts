@@ -1,7 +1,8 @@
 /**
- * How the completion model comes by its clients. Far from the limit on connections the kernel accepts
- * whoever comes, by itself; it knows of no limit, and takes a whole queue before anybody can stop it. So
- * near to the limit it only says that somebody waits, and as many are accepted as places were found for.
+ * How the completion model gets its clients. Far from the limit on connections, one multishot request lets the
+ * kernel accept every client. But the kernel knows no limit, and may accept a whole queue before the request is
+ * cancelled. So near the limit the kernel only reports that a client waits. The worker then reserves places, and
+ * accepts as many clients.
  */
 import { errnoName, SystemError } from '../../os/libc.ts';
 import { ACCEPTED, READY, type Uring } from '../../os/uring.ts';
@@ -14,27 +15,27 @@ export class Accepting {
   readonly #ring: Uring;
   readonly #acceptAll: () => void;
   /**
-   * What the kernel was asked for, and has not ended: all who come, the `rest` of them since that is being
-   * cancelled, some who are there, or word of somebody.
+   * The request at the kernel that has not ended. `all`: every client. `rest`: the same, and it is being cancelled.
+   * `some`: as many clients as there were places. `word`: a report that a client waits.
    */
   #asked: 'all' | 'rest' | 'some' | 'word' | 'nothing' = 'nothing';
-  /** Of `some`: how many have not been told of, and whether all so far have come. */
+  /** For `some`: how many results are outstanding, and whether every result so far was a client. */
   #untold = 0;
   #haveAllCome = true;
-  /** How many to ask for: places that nobody comes for are lost to other workers for a moment. */
+  /** Number of clients to accept at once. Other workers cannot use these places until the request has ended. */
   #batch = 1;
-  /** Why nobody could be accepted. */
+  /** Why the last accept failed. */
   #error: SystemError | undefined;
   /** When to ask again, by `performance.now`. */
   #asksAt = Number.POSITIVE_INFINITY;
   #isOpen = true;
   /**
-   * Places left, from which on the limit is far. Whole queues may come in the turn that finds it near, and as many
-   * before the cancel takes effect.
+   * The limit is far while at least this many places are left. A whole queue may be accepted in the turn that finds
+   * the limit near, and another one before the cancel takes effect.
    */
   readonly #far: number;
 
-  /** @param acceptAll hands over the request for all who come */
+  /** @param acceptAll submits the request to accept all clients */
   constructor(worker: Worker, ring: Uring, acceptAll: () => void) {
     this.#worker = worker;
     this.#ring = ring;
@@ -42,12 +43,12 @@ export class Accepting {
     this.#far = 2 * worker.mostQueued;
   }
 
-  /** Nobody is accepted any more, and the kernel has let go of what it was asked for. */
+  /** True once the worker has stopped accepting, and the kernel has ended the request. */
   get isDone(): boolean {
     return !this.#isOpen && this.#asked === 'nothing';
   }
 
-  /** To be asked again at this time; -1 for never. */
+  /** Time until the next request, in ms; -1: never. */
   untilNext(now: number): number {
     return Number.isFinite(this.#asksAt) ? Math.max(0, Math.ceil(this.#asksAt - now)) : -1;
   }
@@ -65,7 +66,7 @@ export class Accepting {
     }
   }
 
-  /** Accepts no client from now on but those that wait at this moment. */
+  /** Stops accepting, except for clients that wait at this moment. */
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
@@ -74,19 +75,19 @@ export class Accepting {
     else if (this.#asked === 'word') this.#ring.cancel(READY, this.#worker.listener, 0);
   }
 
-  /** Asks again if it is time. */
+  /** Makes the next request if it is due. */
   turn(now: number): void {
     if (now >= this.#asksAt) this.open();
   }
 
-  /** Somebody waits. */
+  /** A client waits. */
   ready(): void {
     this.#asked = 'nothing';
     if (!this.#isOpen) return;
     if (!this.#acceptSome()) this.#askLater(ROOM_INTERVAL_MS);
   }
 
-  /** Accepts as many of those that wait as places were found for; false if there is none. */
+  /** Accepts as many waiting clients as it finds places for; false if it finds none. */
   #acceptSome(): boolean {
     const { admission, listener } = this.#worker;
     let places = 0;
@@ -99,7 +100,7 @@ export class Accepting {
     return true;
   }
 
-  /** What became of an accept: a client's socket, or -1 if nobody came. */
+  /** The result of an accept: a client's socket, or -1 if none came. */
   accepted(): number {
     const { result, more } = this.#ring;
     if (result < 0 && errnoName(-result) !== 'ECANCELED') {
@@ -128,14 +129,14 @@ export class Accepting {
     this.#askAgain();
   }
 
-  /** What was asked for has ended. */
+  /** The request has ended. */
   #askAgain(): void {
     this.#asked = 'nothing';
     const error = this.#error;
     this.#error = undefined;
     if (!this.#isOpen) {
-      // For each client the kernel wakes only one of those that wait at the listener. If that was this worker,
-      // which has just taken its request back, no other would ever hear of the client.
+      // For each client the kernel wakes only one of the workers that wait at the listener. If it woke this worker,
+      // which has just cancelled its request, no other worker would ever hear of the client.
       if (this.#haveAllCome) this.#acceptSome();
       return;
     }

@@ -18,23 +18,23 @@ import type { Journal, Worker, WorkerEvent } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
 import { Completions } from './completions.ts';
 
-/** Answers with the question itself, so that an answer that reaches another client is seen. */
+/** Answers with the question itself: an answer that reaches the wrong client is noticed. */
 const echo = speakersOf({ delimiter: '?', answer: (question) => `${question}!` }, false);
 
 const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 
-/** How many wait at its listener at most. */
+/** Largest number of clients that wait at its listener. */
 const BACKLOG = 1024;
 
-/** So large a limit that no place needs to be reserved. */
+/** A limit so large that no place must be reserved. */
 const FAR = 1_000_000;
 
-/** All but the one that is kept back for when there is none left. */
+/** All descriptors, without the one that is kept in reserve. */
 const descriptors = () =>
   [...descriptorsOf('self').values()].filter((what) => what !== '/dev/null');
 
-/** A server on a ring of any size, whose turns are taken between those of the test's own loop. */
+/** A server on a ring of any size. The test takes the turns of its loop one by one. */
 class SteppedServer {
   readonly events: WorkerEvent[] = [];
   readonly ring: Uring;
@@ -47,12 +47,12 @@ class SteppedServer {
   overflows = 0;
   starved = 0;
   short = 0;
-  /** Which connection each descriptor that was received from stood for the last time. */
+  /** The last connection, by generation, of each descriptor that received bytes. */
   readonly generations = new Map<number, number>();
 
   /**
-   * @param sendBuffer of each connection in the kernel, in bytes; 0: its own choice
-   * @param connections the most at once
+   * @param sendBuffer size of each connection's send buffer in the kernel, in bytes; 0: the kernel's choice
+   * @param connections the most connections at once
    */
   constructor(sizes: UringSizes, sendBuffer: number, connections: number) {
     const address: SocketAddress = { family: 'IPv4', host: '127.0.0.1', port: 0 };
@@ -114,7 +114,7 @@ class SteppedServer {
     this.#stop = () => {
       orders.order = 'stop';
     };
-    // The wait of a turn would hold up the test's own loop: it takes what is there.
+    // Do not wait inside a turn, because that would stop the test's own loop: take only what is there.
     const enter = this.ring.enter.bind(this.ring);
     this.ring.enter = () => enter(0);
     this.#completions = new Completions(worker, this.ring, () => this.ring.accept(this.listener));
@@ -159,12 +159,12 @@ class SteppedServer {
     return this.events.filter((event) => event.type === type).length;
   }
 
-  /** Hands it a completion as if the kernel had taken its time with it. `bytes` is what it received. */
+  /** Adds a completion as if the kernel had delivered it late. `bytes` is what it received. */
   inject(purpose: number, fd: number, generation: number, result: number, bytes = ''): void {
     const { ring } = this;
     ring.buffers.write(bytes, 0, 'latin1');
     Object.assign(ring, { purpose, fd, generation, result, offset: 0, more: true });
-    // The buffer was not the kernel's to begin with.
+    // The buffer does not belong to the kernel.
     ring.recycle = () => {};
     this.#complete();
     // @ts-expect-error: the method of the class again
@@ -186,7 +186,7 @@ class SteppedServer {
   }
 }
 
-/** Sends it all at once, ends, and resolves with all that came back. */
+/** Sends everything at once, ends its direction, and resolves with all bytes that came back. */
 function converse(port: number, text: string, read: (socket: Socket) => void = () => {}) {
   return new Promise<string>((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
@@ -219,7 +219,7 @@ describe('Completions', () => {
   });
   afterEach(async () => {
     await server.stop();
-    // The kernel takes a ring apart on its own time.
+    // The kernel takes a ring apart later, in its own time.
     await until('the descriptors to be closed', () => descriptors().length <= before);
   });
 
@@ -263,7 +263,7 @@ describe('Completions', () => {
     ['a large ring', 12, { buffers: 64, bufferSize: 2048, completions: 256, entries: 64 }],
     ['a ring that overflows', 60, { buffers: 256, bufferSize: 512, completions: 64, entries: 64 }],
     [
-      'a ring that always does',
+      'a ring that always overflows',
       60,
       { buffers: 128, bufferSize: 512, completions: 32, entries: 32 },
     ],
@@ -285,12 +285,12 @@ describe('Completions', () => {
     expect(server.short).toBeGreaterThan(0);
   });
 
-  it('never gives a reused descriptor what was meant for the connection before', async () => {
+  it('never gives a reused descriptor what belongs to the earlier connection', async () => {
     start();
     for (let round = 0; round < 100; round++) {
       const clients = Array.from({ length: 8 }, (_, i) => questions(round * 8 + i, 2));
       const asked = clients.map((client) => converse(server.port, client.join('')));
-      // One that goes away while its descriptor's operations are under way.
+      // A client that goes away while operations on its descriptor are under way.
       const gone = connect(server.port, '127.0.0.1', () => gone.resetAndDestroy());
       expect(await Promise.all(asked)).toEqual(clients.map(answersTo));
     }
@@ -302,7 +302,7 @@ describe('Completions', () => {
     ['a reset', RECEIVED, -constants.errno.ECONNRESET, ''],
     ['a send that failed', SENT_SHORT, -constants.errno.EPIPE, ''],
     ['a send that waited and failed', SENT, -constants.errno.EPIPE, ''],
-  ])('keeps %s of the connection before from the one that has its descriptor now', async (_, purpose, result, bytes) => {
+  ])('does not apply %s of an earlier connection to the one that has its descriptor now', async (_, purpose, result, bytes) => {
     start();
     expect(await converse(server.port, 'first?')).toBe('first?!');
     const before = new Map(server.generations);
@@ -326,7 +326,7 @@ describe('Completions', () => {
   it.each([
     ['large rings', { entries: 256, completions: 1024 }],
     ['small ones', {}],
-  ])('accepts as many as there is room for and leaves the others in the queue, with %s', async (_, sizes) => {
+  ])('accepts as many clients as there is room for and leaves the others in the queue, with %s', async (_, sizes) => {
     start(sizes, 0, 3);
     const held = descriptors().length;
     const clients = Array.from({ length: 20 }, () => {
@@ -350,7 +350,7 @@ describe('Completions', () => {
     await until('their accounts', () => server.count('hungUp') + server.count('closed') === 20);
   });
 
-  it('goes over from accepting whoever comes to the last places, and back', async () => {
+  it('changes from accepting all clients to filling the last places, and back', async () => {
     start({ entries: 256, completions: 1024 }, 0, 2 * BACKLOG + 8);
     for (let round = 0; round < 3; round++) {
       const clients = Array.from({ length: 30 }, (_, i) => questions(i, 2));
@@ -363,11 +363,11 @@ describe('Completions', () => {
 
   it.each([
     ['far from the limit', FAR, 0],
-    // Its first turn finds that somebody is there.
+    // Its first turn finds that a client waits.
     ['near to it', 50, 1],
-  ])('leaks no socket that was accepted while the accept was being cancelled, %s', async (_, connections, turns) => {
+  ])('leaks no socket that the kernel accepted while the accept was being cancelled, %s', async (_, connections, turns) => {
     start({ entries: 256, completions: 1024 }, 0, connections);
-    // Held before its first turn: the accept is handed over together with its cancelling.
+    // The loop is held before its first turn: the accept and its cancel are submitted together.
     await server.hold();
     const sockets = Array.from({ length: 100 }, () => {
       const socket = connect(server.port, '127.0.0.1');
@@ -383,7 +383,7 @@ describe('Completions', () => {
         return new Promise((resolve) => s.once('close', resolve));
       }),
     );
-    // afterEach counts descriptors: of those accepted none is left.
+    // afterEach counts descriptors: none of the accepted ones is left.
     server.stop = async () => {};
   });
 });

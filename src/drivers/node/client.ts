@@ -1,6 +1,7 @@
 /**
  * A client for an async function: `read` gives the thread back to Node's loop until bytes have come. The socket is
- * paused while the function does not read, so that a client that sends faster than it is answered waits in the kernel.
+ * paused while the function does not read. So the bytes of a client that sends faster than it gets answers wait in
+ * the kernel.
  */
 import type { Socket } from 'node:net';
 import { setImmediate as othersTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -40,7 +41,7 @@ export class NodeClient extends NodeConnection {
     if (chunk !== undefined) return Promise.resolve(chunk);
     if (this.#hasEnded) return Promise.reject(endOfStream);
     if (this.#error !== undefined) return Promise.reject(this.#error);
-    // A leaving worker closes a connection that has its answer, before it asks again.
+    // A leaving worker closes a connection that has its answer, before the client asks again.
     const cause = this.#hasAnswered ? this.causeToEnd : undefined;
     if (cause !== undefined) return Promise.reject(new Ended(cause));
     this.#hasAnswered = false;
@@ -56,11 +57,11 @@ export class NodeClient extends NodeConnection {
     return this.#hasRoom;
   }
 
-  /** Resolves once the client has taken enough to write on. */
+  /** Resolves once the client has taken enough that more may be written. */
   async answersTaken(): Promise<void> {
     if (this.#hasRoom) return;
     const { socket } = this;
-    // Neither event comes any more if it was lost before the bytes were written.
+    // If the socket closed before the bytes were written, neither event comes any more.
     if (socket.destroyed) throw this.#lost();
     await new Promise<void>((resolve, reject) => {
       const done = (error?: Error) => {
@@ -73,15 +74,15 @@ export class NodeClient extends NodeConnection {
     });
   }
 
-  /** Resolves after that many ms, or when the promise is settled. */
+  /** Resolves after this number of ms, or when the promise settles. */
   async until(next: number | Promise<void>): Promise<void> {
-    // A timer of 0 ms would take one.
+    // A timer of 0 ms would take 1 ms.
     if (next === 0) await othersTurn();
     else if (typeof next === 'number') await sleep(next);
     else await next;
   }
 
-  /** Sends what is left and closes. @param reason what `read` or `answersTaken` has thrown */
+  /** Sends the remaining bytes and closes. @param reason what `read` or `answersTaken` has thrown */
   async end(reason: unknown): Promise<void> {
     const { socket } = this;
     const cause = causeOf(reason);

@@ -7,14 +7,14 @@ import type { Ending, LimitReached } from '../../protocol/account.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import type { NodeHost } from '../../worker/contract.ts';
 
-/** Interval between looks at the clients that are left while the worker leaves, in ms. */
+/** Interval between looks at the remaining clients while the worker leaves, in ms. */
 const LEAVING_LOOK_INTERVAL_MS = 10;
 
-/** One client, as it is seen from here. */
+/** One client, as the roster uses it. */
 interface Connection {
   readonly phase: number;
   readonly conversation: Conversation;
-  /** Its time is up. */
+  /** Closes the connection because its time is up. */
   endFor(cause: Ending['cause']): void;
 }
 
@@ -23,7 +23,7 @@ export class NodeClients implements Connections {
   readonly #connections: (Connection | undefined)[] = [];
   readonly #free: number[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** True once all that had come when the worker was told to leave is read. */
+  /** True once the worker has read all bytes that had come when it received the order to leave. */
   #hasReadAll = false;
 
   constructor(host: NodeHost) {
@@ -42,7 +42,7 @@ export class NodeClients implements Connections {
     this.#free.push(slot);
   }
 
-  /** A client came: there is one to look at. */
+  /** A client came: the looks start if they do not run. */
   watch(): void {
     if (this.#timer === undefined) this.#wait();
   }
@@ -58,12 +58,12 @@ export class NodeClients implements Connections {
     } else if (decision !== LOOK || this.#hasReadAll) connection?.endFor(cause);
   }
 
-  /** Closes the connections in the order of a drain; resolves when none is left, or no time. */
+  /** Closes the connections in the order of a drain. Resolves when none is left, or when the time is up. */
   async leave(): Promise<void> {
     const { clients } = this.host;
-    // For the count of those that are answered from now on.
+    // The call notes that the worker is leaving: the log counts the clients that are answered after that.
     void clients.isLeaving;
-    // What has come up to now is read in the next turn, and answered.
+    // Bytes that have already come are read and answered in the next turn.
     await nextTurn();
     await nextTurn();
     this.#hasReadAll = true;

@@ -1,4 +1,4 @@
-/** One client on Node's own loop, as both pages have it: it sends the conversation's answers, and accounts for the end. */
+/** One client on Node's own loop, for both pages: it sends the conversation's answers, and accounts for the end. */
 import type { Socket } from 'node:net';
 import { GONE, IDLE, phaseOf } from '../../lifecycle/phase.ts';
 import { STAY } from '../../lifecycle/terms.ts';
@@ -7,13 +7,13 @@ import type { Conversation } from '../../protocol/conversation.ts';
 import { Outbox } from '../../protocol/outbox.ts';
 import type { NodeClients } from './clients.ts';
 
-/** Written behind other bytes, to hear when those have left: a callback for each write costs every question. */
+/** Written after other bytes, to learn when those are sent. A callback for each write would cost every question. */
 const NOTHING = Buffer.alloc(0);
 
-/** The answers of whichever client is served: `write` leaves it empty. */
+/** The answers of the client that is being served: `write` leaves it empty. */
 const answers = new Outbox();
 
-/** True if the kernel has all that was written: not if some is buffered, and not if a write failed. */
+/** True if the kernel has all written bytes. False if some are buffered, or a write failed. */
 const isSent = (socket: Socket): boolean =>
   socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
 
@@ -26,7 +26,7 @@ export class NodeConnection {
   readonly #slot: number;
   #cause: Ending['cause'] | undefined;
   #isGone = false;
-  /** What was last written, if the kernel did not take it at once, until it has. */
+  /** The last written bytes, until the kernel has taken all of them. */
   #unsent: Uint8Array | undefined;
   readonly #sent = (error?: Error | null): void => {
     if (error || this.socket.destroyed) return;
@@ -34,7 +34,7 @@ export class NodeConnection {
     if (this.socket.writableLength === 0) this.#unsent = undefined;
   };
 
-  /** @param ticket what it holds of the limits on connections */
+  /** @param ticket its share of the limits on connections */
   constructor(socket: Socket, peer: string, ticket: number, clients: NodeClients) {
     this.socket = socket;
     this.#clients = clients;
@@ -47,9 +47,9 @@ export class NodeConnection {
   }
 
   /**
-   * Sends the answers. Never waits: what the kernel has no room for is sent later.
+   * Sends the answers. Never waits: Node sends the rest when the kernel has room.
    *
-   * @returns false if so much is unsent that no more should be written
+   * @returns false if there are too many unsent bytes to write more
    * @throws LimitReached if too many bytes are unsent in the whole server
    */
   write(): boolean {
@@ -63,7 +63,7 @@ export class NodeConnection {
     const hasRoom = this.socket.write(bytes);
     if (isSent(this.socket)) answers.clear();
     else {
-      // They will be sent from this very buffer. The callback of what is written behind them says when they have left.
+      // Node sends from this very buffer. The callback of the empty write behind it reports when the bytes are sent.
       this.#unsent = bytes;
       answers.renew();
       this.socket.write(NOTHING, this.#sent);
@@ -72,30 +72,30 @@ export class NodeConnection {
     return hasRoom;
   }
 
-  /** Its time is up. */
+  /** Closes the connection because its time is up. */
   endFor(cause: Ending['cause']): void {
     this.#cause = cause;
     this.#gone();
     this.socket.destroy();
   }
 
-  /** Notes why it ends, if that is not known already. */
+  /** Notes why it ends, unless the cause is known already. */
   protected note(cause: Ending['cause']): void {
     this.#cause ??= cause;
   }
 
   get phase(): number {
-    // Where an answer is awaited, no other code notices that the client has left.
+    // While an answer is pending, no other code notices that the client has left.
     return this.socket.destroyed ? GONE : this.#lastPhase;
   }
 
-  /** What it is doing or, once the socket is destroyed, what it was doing then. */
+  /** What the connection is doing or, once the socket is destroyed, what it did last. */
   get #lastPhase(): number {
     const { isThinking, heldLength } = this.conversation;
     return phaseOf(this.#unsent !== undefined, isThinking, heldLength);
   }
 
-  /** Why it must end now that it has its answer: the worker leaves. Undefined: it stays. */
+  /** Why the connection must end now that it has its answer: the worker leaves. Undefined: it stays. */
   protected get causeToEnd(): Ending['cause'] | undefined {
     const { clients } = this.#clients.host;
     if (!clients.isLeaving || this.phase !== IDLE) return undefined;
@@ -107,7 +107,7 @@ export class NodeConnection {
     if (!this.#isGone) this.#clients.host.clients.unsent(this.#slot, this.socket.writableLength);
   }
 
-  /** Its one account, as the socket closes or before. */
+  /** Gives its one account, when the socket closes or before. */
   #gone(): void {
     if (this.#isGone) return;
     this.#isGone = true;

@@ -1,4 +1,6 @@
-/** Which clients come in on Node's own loop: those there is room for, from the listener's opening to the worker's end. */
+/**
+ * Admits clients on Node's own loop while there is room, from the opening of the listener to the end of the worker.
+ */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { BUSY, type Refusal } from '../../limits/admission.ts';
@@ -12,24 +14,24 @@ import { NodeListener } from './listener.ts';
 /** Interval between two warnings that no descriptor is left, in ms. */
 const WARNING_INTERVAL_MS = 5000;
 
-/** Makes the page's object of a client that has come in. */
+/** Makes the page's object for an admitted client. */
 type Connected = (socket: Socket, peer: string, ticket: number, clients: NodeClients) => void;
 
-/** Serves until the worker has left; `connected` is called for each client. */
+/** Serves until the worker has left. Calls `connected` for each client. */
 export async function serveOnNode(worker: NodeHost, connected: Connected): Promise<void> {
   const { admission, hasOwnListener, journal, row } = worker;
   const clients = new NodeClients(worker);
   const sockets = new Set<Socket>();
-  /** Accepted, and neither heard nor counted until there is room. */
+  /** Accepted clients that wait for room: not read, and not counted. */
   const waiting: Socket[] = [];
   let looking: NodeJS.Timeout | undefined;
-  /** Until when the listener is left alone, by `performance.now`. */
+  /** Time until which the listener stays closed, by `performance.now`. */
   let restsUntil = 0;
   const listener = new NodeListener(worker, arrive);
 
-  /** Whether the listener is to be open: where others share it, with a place for whoever comes next. */
+  /** True if the listener may be open. On a shared listener, this also reserves a place for the next client. */
   function mayAccept(): boolean {
-    // In the queue of its own nobody else looks, and a place that is kept for it is lost to all others.
+    // Only this worker accepts from its own listener, and a reserved place would be missing at all others.
     return hasOwnListener ? waiting.length === 0 && !admission.isFull() : admission.reserve();
   }
 
@@ -37,7 +39,7 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     if (numberOf(socket) >= last) {
-      warn(`All ${last + 1} descriptors are in use (EMFILE): Node turns away whoever comes next`);
+      warn(`All ${last + 1} descriptors are in use (EMFILE): Node refuses the next clients`);
     }
     if (!hasOwnListener || (waiting.length === 0 && admission.reserve())) enter(socket);
     else keep(socket);
@@ -46,7 +48,8 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
   }
 
   function enter(socket: Socket): void {
-    // It has reset. Nobody knows any more whose rate it counts for, so it is as if it had never come.
+    // The peer has reset the connection. Its address, and so its rate, is unknown now: treat it as if it had never
+    // come.
     if (admission.needsAddress && socket.remoteAddress === undefined && !listener.isUnix) {
       admission.cancel();
       socket.destroy();
@@ -60,7 +63,7 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
     }
     if (journal.on) journal.record({ type: 'accepted', peer });
     connected(socket, peer, result, clients);
-    // After the account of the connection, which makes room.
+    // This runs after the account of the connection, which makes room.
     socket.once('close', () => {
       if (looking !== undefined) look();
     });
@@ -78,7 +81,7 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
     turnAway(worker, socket, peer, 'connections');
   }
 
-  /** Those who have waited longest come in as far as there is room, and then whoever comes. */
+  /** Admits the clients that have waited longest while there is room, and opens the listener again. */
   function look(): void {
     while (waiting.length > 0 && admission.reserve()) {
       const socket = waiting.shift()!;
@@ -100,13 +103,13 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
       admission.cancel();
       restsUntil = performance.now() + RETRY_ACCEPT_MS;
       warn(`Cannot listen for now: ${error.message}; trying again every ${RETRY_ACCEPT_MS} ms`);
-      // Not at once: without descriptors it fails at once, and no timer and no close would have its turn any more.
+      // Do not try again at once. Without descriptors it fails at once, and would starve every timer and close.
       if (!worker.isLeaving) looking ??= setInterval(look, ROOM_INTERVAL_MS);
     });
   }
 
-  // The kernel gives the lowest number that is free: with the last one all are in use. From then on libuv
-  // accepts whoever comes and closes at once, with a descriptor that it keeps for that, and tells nobody.
+  // The kernel returns the lowest free descriptor: once it returns the last one, all are in use. After that libuv
+  // accepts every new client with a reserve descriptor and closes it at once, without an event.
   const last = (descriptorLimit() ?? Number.POSITIVE_INFINITY) - 1;
   let warnedAt = Number.NEGATIVE_INFINITY;
   function warn(text: string): void {
@@ -119,22 +122,23 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
   else look();
   worker.ready();
   row.state = 'waiting';
-  // Of its turns Node tells nobody; that this one comes says that there are some.
+  // Node has no event for a turn of its loop. This timer shows that the loop still turns.
   const beat = setInterval(() => (row.state = 'waiting'), worker.beat);
   await worker.stopped;
   listener.close();
   admission.cancel();
   clearInterval(looking);
   for (const socket of waiting.splice(0)) {
-    // They have not been heard, and after a stop nobody will. The next workers could: but to those a client
-    // cannot be given back, so it is let in, though there be one too many for as long as it stays.
+    // These clients have not been read. After a stop no worker will read them. After a restart the next workers
+    // could, but an accepted client cannot be given back to the listener. So this worker serves it, even if there
+    // is one client too many.
     if (worker.clients.cause === 'stop') socket.destroy();
     else if (!socket.destroyed) enter(socket);
   }
   looking = undefined;
   await clients.leave();
   clearInterval(beat);
-  // The connections' own listeners for 'close' come first, so their accounts are given before this resolves.
+  // The connections' own listeners for 'close' run first, so their accounts are recorded before this resolves.
   const closed = [...sockets].map((socket) => once(socket, 'close'));
   for (const socket of sockets) socket.destroy();
   await Promise.all(closed);
@@ -146,13 +150,13 @@ function turnAway(worker: NodeHost, socket: Socket, peer: string, reason: Refusa
   socket.on('error', () => {});
   if (admission.policy === 'reset') socket.resetAndDestroy();
   else if (admission.says(reason)) {
-    // With bytes left unread the close would be a reset, which may overtake the last word.
+    // If bytes were left unread, the close would be a reset, and the client might lose the last message.
     socket.resume();
     socket.end(BUSY, () => socket.destroy());
   } else socket.destroy();
 }
 
-/** Its descriptor; -1 where the system has none. */
+/** Its descriptor; -1 if the system has none. */
 const numberOf = (socket: Socket): number =>
   (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 
@@ -160,7 +164,7 @@ const addressOf = ({ remoteAddress }: Socket): Uint8Array | undefined =>
   remoteAddress === undefined ? undefined : parseAddress(remoteAddress.replace(/%.*$/, ''));
 
 function peerText({ remoteAddress, remotePort, remoteFamily }: Socket, isUnix: boolean): string {
-  // Without an address it is a TCP peer that was gone before it was accepted.
+  // Without an address it is a TCP peer that left before it was accepted.
   if (remoteAddress === undefined) return isUnix ? 'unix' : 'unknown';
   const isPlain = remoteFamily === 'IPv4' || remoteAddress.startsWith('::ffff:');
   return isPlain

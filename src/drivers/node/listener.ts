@@ -1,14 +1,14 @@
 /**
- * A listener on Node's own loop that can be left alone while there is no room. Node has no word for that:
- * it accepts whoever comes. But a server that is closed inside the callback of a client accepts nobody
- * after that one, and another server goes on with the same listener, in whose queue clients have waited.
+ * A listener on Node's own loop that can pause while there is no room. Node has no call for that: it accepts every
+ * client. But a server that is closed inside the callback of a client accepts no client after that one. Another
+ * server can then continue with the same listener, in whose queue the clients have waited.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { getDefaultHighWaterMark } from 'node:stream';
 import type { Limits } from '../../limits/limits.ts';
 import type { NodeHost } from '../../worker/contract.ts';
 
-/** Past so many bytes that the kernel has not taken, Node wants no more; by itself past as many as by default. */
+/** Number of unsent bytes after which Node wants no more writes: the limit, but at most Node's default. */
 const mostUnsent = ({ unsent }: Limits): number =>
   Math.min(unsent || getDefaultHighWaterMark(false), getDefaultHighWaterMark(false));
 
@@ -16,7 +16,7 @@ export class NodeListener {
   readonly #worker: NodeHost;
   readonly #arrived: (socket: Socket) => void;
   #server: Server | undefined;
-  /** Whether its clients have no address. */
+  /** True if its clients have no address. */
   isUnix = false;
 
   constructor(worker: NodeHost, arrived: (socket: Socket) => void) {
@@ -31,7 +31,7 @@ export class NodeListener {
   async open(): Promise<void> {
     const server = createServer(
       {
-        // A client that has asked its last question and said so still gets its answer.
+        // A client that closes its own direction after its last question still gets its answer.
         allowHalfOpen: true,
         noDelay: true,
         highWaterMark: mostUnsent(this.#worker.clients.limits),
@@ -40,7 +40,7 @@ export class NodeListener {
     );
     this.#server = server;
     server.once('listening', () => {
-      // Of a unix socket that was handed down, Node knows no path and says null.
+      // For an inherited unix socket Node knows no path, and returns null.
       const address = server.address();
       this.isUnix = address === null || typeof address === 'string';
     });
@@ -51,7 +51,7 @@ export class NodeListener {
       throw error;
     }
     server.on('error', (error) => {
-      // The listener was shut down, for everybody.
+      // The listener was shut down, for all workers.
       if (!this.#worker.isLeaving) throw error;
     });
   }

@@ -1,6 +1,7 @@
 /**
- * A client for callbacks, as asyncio's Protocol has them: connectionMade (dataReceived | resumed | eofReceived)*.
- * A method never waits; it asks to be called back.
+ * A client for callbacks, like asyncio's Protocol: connectionMade (dataReceived
+ * resumed
+ * eofReceived)*. A method never waits; it asks for a callback.
  */
 import type { Socket } from 'node:net';
 import type { Next } from '../../protocol/conversation.ts';
@@ -26,7 +27,7 @@ export abstract class NodeProtocol extends NodeConnection {
   abstract dataReceived(data: Buffer): void;
   /** The client sends no more. */
   abstract eofReceived(): void;
-  /** What `later` waited for has come. */
+  /** The event that `later` waited for has come. */
   abstract resumed(): void;
 
   override write(): boolean {
@@ -34,14 +35,14 @@ export abstract class NodeProtocol extends NodeConnection {
     try {
       this.#hasRoom = super.write();
     } catch (error) {
-      // Too much is unsent in the whole server.
+      // Too many bytes are unsent in the whole server.
       this.endFor(error as Error);
       this.#hasRoom = true;
     }
     return this.#hasRoom;
   }
 
-  /** `dataReceived` is called with what comes next, once the client has taken its answers. */
+  /** Calls `dataReceived` with the next bytes, once the client has taken its answers. */
   readOn(): void {
     if (!this.#hasRoom) {
       this.#whenDrained(() => this.readOn());
@@ -51,20 +52,22 @@ export abstract class NodeProtocol extends NodeConnection {
     else if (this.#hasAnswered) this.#endIfLeaving();
   }
 
-  /** `resumed` is called once the client has taken its answers and `next` has come; until then nothing else is. */
+  /**
+   * Calls `resumed` once the client has taken its answers and `next` has come. Until then it calls no other method.
+   */
   later(next: Exclude<Next, undefined | 'close'>): void {
     if (!this.#hasRoom) this.#whenDrained(() => this.later(next));
     else if (next === 'full') this.#callBack(() => this.resumed());
     else {
       const callBack = this.#pause(() => this.resumed());
-      // A timer of 0 ms would take one.
+      // A timer of 0 ms would take 1 ms.
       if (next === 0) setImmediate(callBack);
       else if (typeof next === 'number') setTimeout(callBack, next);
       else void next.then(callBack);
     }
   }
 
-  /** Closes the connection when all answers have been sent, those that are due later too. */
+  /** Closes the connection when all answers are sent, also those that are due later. */
   closeWhenSent(): void {
     if (this.#isWaiting) this.#isHalfClosed = true;
     else this.socket.destroySoon();
@@ -75,7 +78,7 @@ export abstract class NodeProtocol extends NodeConnection {
     this.socket.once('drain', this.#pause(call));
   }
 
-  /** Takes nothing more from this client until the function that it returns is called. */
+  /** Takes no more bytes from this client until the returned function is called. */
   #pause(call: () => void): () => void {
     this.#isWaiting = true;
     this.socket.pause();
@@ -89,7 +92,7 @@ export abstract class NodeProtocol extends NodeConnection {
     call();
   }
 
-  /** A leaving worker closes a connection that has its answer, before it asks again. */
+  /** A leaving worker closes a connection that has its answer, before the client asks again. */
   #endIfLeaving(): void {
     const cause = this.causeToEnd;
     if (cause === undefined) return;

@@ -1,22 +1,23 @@
 /**
- * The legacy pair as it was: `Dispatcher` wraps a socket (Python's asyncore), `AsyncChat` a
- * conversation with terminators on it (asynchat). All sockets are in one global map, and `loop` asks
- * every one of them before each poll whether it wants to read or to write: with ten thousand silent
- * clients that is twenty thousand calls for one question.
+ * The original legacy pair. `Dispatcher` wraps a socket (Python's asyncore); `AsyncChat` adds a conversation with
+ * terminators (asynchat). All sockets are in one global map. Before each poll, `loop` asks every object whether it
+ * wants to read or to write. With ten thousand silent clients that is twenty thousand calls for one question.
  */
 import { addressOf } from '../../os/libc.ts';
 import { Poll } from '../../os/poll.ts';
 import { ERROR, HANGUP, READABLE, WRITABLE } from '../../os/readiness.ts';
 import * as sockets from '../../os/socket.ts';
 
-/** By descriptor. Global, as it was: a second loop in the same program would serve the first one's sockets. */
+/**
+ * By descriptor. Global, as in the original: a second loop in the same program would serve the first one's sockets.
+ */
 const socketMap = new Map<number, Dispatcher>();
 const poll = new Poll();
 
 const received = Buffer.allocUnsafeSlow(65_536);
 const receivedAddress = addressOf(received);
 
-/** Waits and dispatches, `count` times over; `timeout` in ms, -1 for ever. It has no timers. */
+/** Waits and dispatches `count` times. `timeout` in ms; -1: for ever. It has no timers. */
 export function loop(timeout = -1, count = Number.POSITIVE_INFINITY): void {
   for (let i = 0; i < count && socketMap.size > 0; i++) {
     for (const channel of socketMap.values()) ask(channel);
@@ -43,16 +44,17 @@ function ask(channel: Dispatcher): void {
   channel.interest = wanted;
 }
 
-function readWrite(channel: Dispatcher, told: number): void {
-  // A socket that hung up counts as readable, asked or not; one that wants to send learns it there.
+function readWrite(channel: Dispatcher, events: number): void {
+  // A socket that hung up counts as readable, even if that was not requested. A channel with bytes to send finds
+  // out when it sends.
   const wantsRead = channel.interest & READABLE;
   const wantsWrite = channel.interest & WRITABLE;
   try {
-    if (wantsRead && told & READABLE) {
+    if (wantsRead && events & READABLE) {
       if (channel.accepting) channel.handleAccept();
       else channel.handleRead();
     }
-    if (wantsWrite && told & (WRITABLE | ERROR | HANGUP) && channel.connected) {
+    if (wantsWrite && events & (WRITABLE | ERROR | HANGUP) && channel.connected) {
       channel.handleWrite();
     }
   } catch (error) {
@@ -63,10 +65,10 @@ function readWrite(channel: Dispatcher, told: number): void {
 /** A socket in the map, and what a subclass may override. */
 export class Dispatcher {
   readonly socket: number;
-  /** A listener: when it is readable there is somebody to accept. */
+  /** True for a listener: when it is readable, a client waits. */
   accepting = false;
   connected = true;
-  /** What poll was last asked to tell of it. */
+  /** The events that poll watches for on it. */
   interest = 0;
 
   constructor(socket: number) {
@@ -94,18 +96,18 @@ export class Dispatcher {
     throw error;
   }
 
-  /** A copy of what has come, nothing if there is nothing yet; empty at the end of the stream. */
+  /** A copy of the received bytes; undefined if there are none yet; empty at the end of the stream. */
   recv(): Buffer | undefined {
     const count = sockets.recv(this.socket, receivedAddress, received.length);
     return count < 0 ? undefined : Buffer.from(received.subarray(0, count));
   }
 
-  /** How many of the bytes the kernel took. */
+  /** Returns the number of bytes that the kernel took. */
   send(bytes: Buffer): number {
     return Math.max(0, sockets.send(this.socket, addressOf(bytes), bytes.length));
   }
 
-  /** Takes the socket out of the map and leaves it open. */
+  /** Takes the socket out of the map, and leaves it open. */
   delChannel(): void {
     if (this.interest !== 0) poll.unregister(this.socket);
     this.interest = 0;
@@ -119,20 +121,20 @@ export class Dispatcher {
   }
 }
 
-/** Cuts what comes at a terminator, and sends what is pushed as the peer takes it. */
+/** Splits the received bytes at a terminator, and sends pushed bytes as the peer takes them. */
 export abstract class AsyncChat extends Dispatcher {
   #terminator: Buffer | undefined;
-  /** Received and not handed over: the beginning of a terminator, or all that came after `readable` was false. */
+  /** Bytes received and not handed over: the start of a terminator, or all that came after `readable` was false. */
   #incoming: Buffer = Buffer.alloc(0);
   readonly #outgoing: Buffer[] = [];
   #isClosing = false;
 
-  /** A part of a message, without its terminator; a message may come in several parts, or in none. */
+  /** A part of a message, without its terminator. A message may come in several parts, or in none. */
   abstract collectIncomingData(data: Buffer): void;
-  /** The message that was collected is whole. */
+  /** The message that was collected is complete. */
   abstract foundTerminator(): void;
 
-  /** What ends a message; without one, all that comes is handed over as it comes. */
+  /** Sets what ends a message. Without a terminator, all bytes are handed over as they come. */
   setTerminator(terminator: Buffer | undefined): void {
     this.#terminator = terminator;
   }
@@ -141,7 +143,7 @@ export abstract class AsyncChat extends Dispatcher {
     return this.#terminator;
   }
 
-  /** Sends at once what the kernel has room for, and the rest when it has. */
+  /** Sends at once as much as the kernel takes, and the rest when it has room. */
   push(data: Buffer): void {
     this.#outgoing.push(data);
     this.#initiateSend();
@@ -152,17 +154,17 @@ export abstract class AsyncChat extends Dispatcher {
     this.#initiateSend();
   }
 
-  /** True if it must hand over no more messages in this turn of the loop; asked before each one. */
+  /** True if it must hand over no more messages in this turn of the loop. Called before each message. */
   isSpent(): boolean {
     return false;
   }
 
-  /** How many bytes were pushed and are not sent. */
+  /** Number of bytes pushed and not sent. */
   get unsentLength(): number {
     return this.#outgoing.reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** What was pushed and is not sent. */
+  /** The bytes pushed and not sent. */
   get unsent(): Buffer {
     return Buffer.concat(this.#outgoing);
   }
@@ -179,7 +181,7 @@ export abstract class AsyncChat extends Dispatcher {
       this.findTerminators();
       return;
     }
-    // The beginning of a terminator was none after all.
+    // The start of a terminator was not one after all.
     if (this.#incoming.length > 0) this.collectIncomingData(this.#incoming);
     this.handleClose();
   }
@@ -189,8 +191,8 @@ export abstract class AsyncChat extends Dispatcher {
   }
 
   /**
-   * Hands over what was received, as long as `readable` says that it is wanted. asynchat handed over
-   * everything at once, and a client that never read its answers filled the server's memory.
+   * Hands over received messages while `readable` returns true. The original asynchat handed over everything at
+   * once, so a client that never read its answers filled the server's memory.
    */
   findTerminators(): void {
     const terminator = this.#terminator;
@@ -218,7 +220,7 @@ export abstract class AsyncChat extends Dispatcher {
         this.#outgoing.shift();
       }
     } catch (error) {
-      // Here and not in the loop: whoever pushes may be another socket's handler.
+      // Handle the error here, not in the loop: another socket's handler may have called `push`.
       this.handleError(error);
       return;
     }
@@ -226,7 +228,7 @@ export abstract class AsyncChat extends Dispatcher {
   }
 }
 
-/** How many bytes at the end may be the beginning of a terminator. */
+/** Number of bytes at the end that may be the start of a terminator. */
 function prefixAtEnd(bytes: Buffer, terminator: Buffer | undefined): number {
   let length = Math.min((terminator?.length ?? 1) - 1, bytes.length);
   while (length > 0 && !bytes.subarray(-length).equals(terminator!.subarray(0, length))) length--;

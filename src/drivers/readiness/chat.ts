@@ -1,6 +1,6 @@
 /**
- * What the legacy pair never had: limits on time, a worker that leaves, room for a certain number of clients, and
- * answers that are due later. `LimitedServer` and `LimitedChat` stand between the framework's classes and the page's.
+ * Adds what the legacy pair never had: time limits, a worker that leaves, a limit on clients, and answers that are
+ * due later. `LimitedServer` and `LimitedChat` stand between the framework's classes and the page's.
  */
 import { phaseOf } from '../../lifecycle/phase.ts';
 import type { Connections } from '../../lifecycle/roster.ts';
@@ -16,11 +16,11 @@ import { type Accepted, isResting, tryAccept } from '../accept.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore.ts';
 
-/** The answers of the chat that is being called: its methods leave it empty. */
+/** The answers of the chat whose method runs now. Each method leaves it empty. */
 const answers = new Outbox();
-/** The framework has no timers: `serveForever` turns its loop by hand. */
+/** The framework has no timers, so `serveForever` runs its loop turn by turn. */
 const timers = new Timers<LimitedChat>();
-/** A conversation has one of its own; but asynchat cuts at terminators, and hands it one question at a time. */
+/** A conversation has a slice of its own, but asynchat splits at terminators and hands it one question at a time. */
 const slice = new TimeSlice(() => performance.now());
 const chats = new Map<number, LimitedChat>();
 
@@ -51,7 +51,7 @@ export class LimitedServer extends Dispatcher {
     return tryAccept(this.worker);
   }
 
-  /** The framework's loop, until the worker has left. */
+  /** Runs the framework's loop until the worker has left. */
   serveForever(): void {
     const { clients, row } = this.worker;
     for (;;) {
@@ -77,7 +77,7 @@ export abstract class LimitedChat extends AsyncChat {
   readonly #worker: Worker;
   #isThinking = false;
   #hasCome = false;
-  /** Why it ends; without one, because the worker leaves. */
+  /** Why it ends; undefined: because the worker leaves. */
   #cause: Ending['cause'] | undefined;
 
   constructor({ socket, peer }: Accepted, worker: Worker) {
@@ -94,7 +94,7 @@ export abstract class LimitedChat extends AsyncChat {
   /** The client has taken its answers. */
   abstract answersTaken(): void;
 
-  /** Not while answers are unsent or an answer is not due: the client's next questions wait in the kernel. */
+  /** False while answers are unsent or an answer is not due: the client's next questions wait in the kernel. */
   override readable(): boolean {
     return this.connected && !this.#isThinking && !this.writable();
   }
@@ -141,7 +141,7 @@ export abstract class LimitedChat extends AsyncChat {
     super.close();
   }
 
-  /** Sends the answers at once as far as the kernel has room, and the rest when it has. */
+  /** Sends as much of the answers as the kernel takes at once, and the rest when it has room. */
   pushAnswers(): void {
     const { clients } = this.#worker;
     const hasAnswers = answers.length > 0;
@@ -154,13 +154,13 @@ export abstract class LimitedChat extends AsyncChat {
     this.#count();
   }
 
-  /** Calls `resume` after `ms`; until then nothing more is taken from this client. */
+  /** Calls `resume` after `ms`. Until then it takes no more bytes from this client. */
   callLater(ms: number): void {
     this.#isThinking = true;
     timers.add(performance.now() + ms, this);
   }
 
-  /** The time of `callLater` has come. */
+  /** The time that `callLater` has set is over. */
   isDue(): void {
     this.#isThinking = false;
     if (this.connected) this.#callBack(() => this.resume());
@@ -186,7 +186,7 @@ export abstract class LimitedChat extends AsyncChat {
     this.close();
   }
 
-  /** After a wait: first the conversation, and then what has come since. */
+  /** After a wait, the conversation goes first, and then the bytes that have come since. */
   #callBack(call: () => void): void {
     slice.begin();
     this.#worker.row.state = 'answering';
@@ -194,7 +194,7 @@ export abstract class LimitedChat extends AsyncChat {
     this.findTerminators();
   }
 
-  /** Closes it if too much is unsent in the whole server. */
+  /** Closes the connection if too many bytes are unsent in the whole server. */
   #count(): void {
     if (!this.connected) return;
     try {

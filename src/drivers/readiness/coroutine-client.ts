@@ -1,4 +1,4 @@
-/** A listener and a client for coroutines: calls that never wait, and the waits that must be yielded between them. */
+/** A listener and a client for coroutines: their calls never wait; the coroutine yields the waits between them. */
 
 import { phaseOf } from '../../lifecycle/phase.ts';
 import { addressOf } from '../../os/libc.ts';
@@ -28,21 +28,21 @@ export class CoroutineListener {
     worker.ready();
   }
 
-  /** What must be yielded before `accept`: until a client waits or, as long as there is no room for one, a short sleep. */
+  /** The wait to yield before `accept`: until a client waits or, without room for one, a short sleep. */
   get wanted(): number {
     this.#acceptsLeft = ACCEPT_BATCH;
     const { admission, listener } = this.#worker;
     return admission.isFull() || isResting() ? sleep(ROOM_INTERVAL_MS) : readable(listener);
   }
 
-  /** The next client that waits; undefined if there is none, or others must have their turn first. */
+  /** The next waiting client; undefined if there is none, or if other coroutines must have their turn first. */
   accept(): CoroutineClient | undefined {
     if (this.#worker.isLeaving || this.#acceptsLeft-- <= 0) return undefined;
     const accepted = tryAccept(this.#worker);
     return accepted && new CoroutineClient(accepted, this.#worker, this.#scheduler);
   }
 
-  /** The listener stays open, and is watched no more. */
+  /** Stops watching the listener, and leaves it open. */
   close(): void {
     this.#scheduler.forget(this.#worker.listener);
   }
@@ -52,7 +52,7 @@ export class CoroutineClient implements Held {
   readonly conversation: Conversation;
   /** Where the conversation writes its answers. */
   readonly answers = answers;
-  /** What must be yielded before `receive`, and while `send` says that there is no room. */
+  /** The wait to yield before `receive`. */
   readonly readable: number;
   readonly writable: number;
   readonly #socket: number;
@@ -74,7 +74,7 @@ export class CoroutineClient implements Held {
   }
 
   /**
-   * Hands what has come to the conversation; nothing may have. Never waits.
+   * Hands the received bytes to the conversation, if there are any. Never waits.
    *
    * @returns what the conversation wants next
    * @throws Ended
@@ -93,9 +93,9 @@ export class CoroutineClient implements Held {
   }
 
   /**
-   * Sends the answers, or what was left of them, as far as the kernel has room. Never waits.
+   * Sends as much of the answers, or of their rest, as the kernel takes. Never waits.
    *
-   * @returns false if some are left: then `writable` must be yielded and `send` called again
+   * @returns false if some are left: the caller must yield `writable` and call `send` again
    * @throws LimitReached if too many bytes are unsent in the whole server
    */
   send(): boolean {
@@ -105,7 +105,7 @@ export class CoroutineClient implements Held {
     const length = rest?.length ?? answers.length;
     const address = rest === undefined ? answers.address : addressOf(rest);
     const count = Math.max(0, send(this.#socket, address, length));
-    // Not for each piece: a client has a time to take the whole of it.
+    // Do not call this for each piece: the time limit is for the whole answer.
     if (rest === undefined || count === length) clients.answered(this.#socket);
     if (count === length && rest === undefined) {
       answers.clear();
@@ -118,7 +118,10 @@ export class CoroutineClient implements Held {
     return this.#unsent === undefined;
   }
 
-  /** Accounts for its end and closes the socket. @param reason what was thrown into, or out of, its coroutine */
+  /**
+   * Records the account of the client and closes the socket. @param reason what was thrown into, or out of, its
+   * coroutine
+   */
   end(reason: unknown): void {
     const ending = { cause: causeOf(reason), unsent: this.#unsent ?? answers.copy() };
     this.#worker.clients.gone(this.#socket, this.phase, this.conversation, ending);

@@ -7,13 +7,13 @@ import { READABLE, type Selector, WRITABLE } from '../../os/readiness.ts';
 import { causeOf, Ended } from '../ended.ts';
 import { type Coroutine, type Held, readable, Scheduler, sleep, writable } from './scheduler.ts';
 
-/** Tells what a test put into `ready`, and notes what was asked of it. */
+/** Reports the events that a test put into `ready`, and notes the calls. */
 class ScriptedSelector implements Selector {
   readonly calls: string[] = [];
   readonly ready: [fd: number, events: number][] = [];
   refused = -1;
   events = 0;
-  /** False once the server is to stop: a signal would end the wait at once. */
+  /** False once the server must stop: a signal would end the wait at once. */
   readonly #tick: () => boolean;
 
   constructor(tick: () => boolean) {
@@ -62,7 +62,7 @@ function scripted(...ticks: (() => void)[]) {
 }
 
 describe('Scheduler', () => {
-  test('sends into a coroutine what its descriptor is ready for', () => {
+  test('sends the readiness of its descriptor into a coroutine', () => {
     const got: number[] = [];
     const { selector, scheduler } = scripted(
       () => selector.ready.push([7, READABLE]),
@@ -79,7 +79,7 @@ describe('Scheduler', () => {
     expect(selector.calls).toEqual(['register 7 1', 'modify 7 4']);
   });
 
-  test('asks the selector for nothing when the wait is the same as before', () => {
+  test('does not call the selector when the wait is the same as before', () => {
     const { selector, scheduler } = scripted(
       () => selector.ready.push([7, READABLE]),
       () => selector.ready.push([7, READABLE]),
@@ -93,7 +93,7 @@ describe('Scheduler', () => {
     expect(selector.calls).toEqual(['register 7 1']);
   });
 
-  test('runs a part of a coroutine through yield* and gives back its result', () => {
+  test('runs a part of a coroutine through yield* and returns its result', () => {
     const steps: string[] = [];
     function* inner(): Coroutine<string> {
       yield readable(7);
@@ -157,7 +157,7 @@ describe('Scheduler', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(12);
   });
 
-  test('silences a descriptor whose coroutine sleeps, and registers it when it waits again', () => {
+  test('unregisters a descriptor whose coroutine sleeps, and registers it when the coroutine waits again', () => {
     const { selector, scheduler, stop } = scripted(
       () => selector.ready.push([7, READABLE]),
       () => selector.ready.push([7, READABLE]),
@@ -175,7 +175,7 @@ describe('Scheduler', () => {
     expect(selector.calls).toEqual(['register 7 1', 'unregister 7', 'register 7 1']);
   });
 
-  test('throws the stop into all that wait, readers and sleepers', () => {
+  test('throws the stop into all coroutines that wait, readers and sleepers', () => {
     const ends: unknown[] = [];
     const { scheduler } = scripted(() => undefined);
     function* waiting(wait: number): Coroutine {
@@ -192,7 +192,7 @@ describe('Scheduler', () => {
     for (const end of ends) expect(end).toMatchObject({ cause: 'stop' });
   });
 
-  /** A connection whose coroutine receives what the test has put there, and ends as `CoroutineClient` does. */
+  /** A connection whose coroutine receives the bytes of the test, and ends as `CoroutineClient` does. */
   function connection(clients: Clients) {
     const ends: unknown[] = [];
     let causeIfNothing: 'stop' | 'restart' | undefined;
@@ -223,7 +223,7 @@ describe('Scheduler', () => {
     return { held, inbox, got, ends, converse };
   }
 
-  test('lets a coroutine look once more at a stop before it ends', () => {
+  test('lets a coroutine receive once more after a stop before it ends', () => {
     const { clients, scheduler, orders } = scripted(
       () => undefined,
       () => undefined,

@@ -1,7 +1,7 @@
 /**
- * A scheduler of coroutines: generators that yield the wait they want, as a number, and are resumed
- * when it is over. What the descriptor is ready for is sent into them as the value of that `yield`; a
- * system call that fails, and an end that the coroutine did not cause, is thrown into them there.
+ * A scheduler of coroutines. A coroutine is a generator that yields the wait it wants, as a number, and is resumed
+ * when the wait is over. The value of that `yield` is what the descriptor is ready for. The `yield` throws if a
+ * system call fails, or if the connection must end.
  */
 
 import { GONE } from '../../lifecycle/phase.ts';
@@ -13,13 +13,13 @@ import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { Ended } from '../ended.ts';
 
-/** A wait: the descriptor in units of 8 and the readiness in the three bits below; none of them: a sleep. */
+/** A wait: the descriptor times 8, plus the readiness in the three low bits. No bit set: a sleep. */
 type Wait = number;
 
 /** A function that waits by yielding. `yield*` runs another one as a part of it, for its result. */
 export type Coroutine<Result = void> = Generator<Wait, Result, number>;
 
-/** A number and not an object, so that no wait costs an allocation. */
+/** A number and not an object: no wait costs an allocation. */
 export const readable = (fd: number): Wait => fd * 8 + READABLE;
 export const writable = (fd: number): Wait => fd * 8 + WRITABLE;
 export const sleep = (ms: number): Wait => Math.ceil(ms) * 8;
@@ -27,7 +27,9 @@ export const sleep = (ms: number): Wait => Math.ceil(ms) * 8;
 /** A connection that a coroutine holds. */
 export interface Held {
   readonly phase: number;
-  /** The worker leaves: if nothing has come when the coroutine receives next, the connection ends for this cause. */
+  /**
+   * The worker leaves. If no bytes have come when the coroutine receives next, the connection ends for this cause.
+   */
   endIfNothing(cause: 'stop' | 'restart'): void;
   endAfterAnswer(limit: string): void;
 }
@@ -37,7 +39,7 @@ export class Scheduler implements Connections {
   readonly #worker: Pick<Worker, 'row' | 'clients'>;
   /** By descriptor: the coroutine that waits for it. */
   readonly #waiting: (Coroutine | undefined)[] = [];
-  /** By descriptor: what the selector was last asked to watch for; 0 where it does not have it. */
+  /** By descriptor: what the selector watches for; 0: it does not watch the descriptor. */
   readonly #interest: number[] = [];
   readonly #sleeping = new Timers<Coroutine>();
   /** By descriptor: the connection. */
@@ -48,17 +50,17 @@ export class Scheduler implements Connections {
     this.#worker = worker;
   }
 
-  /** Runs a coroutine up to its first wait; the rest of it runs in `run`. */
+  /** Runs a coroutine up to its first wait. `run` runs the rest. */
   start(coroutine: Coroutine): void {
     this.#resume(coroutine, 0);
   }
 
-  /** From now on the limits on time apply to that descriptor, until `forget`. */
+  /** Applies the time limits to this descriptor, until `forget`. */
   hold(fd: number, connection: Held): void {
     this.#held[fd] = connection;
   }
 
-  /** Resumes each coroutine when its wait is over, until the worker has left; then none is left waiting. */
+  /** Resumes each coroutine when its wait is over, until the worker has left. Then none is waiting. */
   run(): void {
     const { clients, row } = this.#worker;
     for (;;) {
@@ -71,7 +73,7 @@ export class Scheduler implements Connections {
         const coroutine = this.#waiting[fd];
         this.#waiting[fd] = undefined;
         if (coroutine !== undefined) this.#resume(coroutine, this.#selector.events);
-        // Its coroutine sleeps, and the selector would report this again and again.
+        // Its coroutine sleeps, so the selector would report this again and again.
         else this.#unwatch(fd);
       }
       this.#wake(performance.now());
@@ -80,7 +82,7 @@ export class Scheduler implements Connections {
     this.#endAll();
   }
 
-  /** Before a coroutine closes a descriptor that it waited for: the next peer may get that number. */
+  /** Call it before a coroutine closes a descriptor that it waited for: the next peer may get that number. */
   forget(fd: number): void {
     this.#held[fd] = undefined;
     this.#unwatch(fd);
@@ -134,7 +136,7 @@ export class Scheduler implements Connections {
     }
     const fd = wait >> 3;
     const asked = this.#interest[fd];
-    // A descriptor stays registered from one wait to the next: the usual wait costs no system call.
+    // A descriptor stays registered from one wait to the next, so most waits cost no system call.
     if (asked !== wanted) {
       if (asked) this.#selector.modify(fd, wanted);
       else this.#selector.register(fd, wanted);
@@ -159,7 +161,7 @@ export class Scheduler implements Connections {
   }
 }
 
-/** If it yields another wait, it is never resumed. */
+/** A coroutine that yields another wait here is never resumed. */
 function end(coroutine: Coroutine, reason: Ended): void {
   try {
     coroutine.throw(reason);

@@ -1,8 +1,8 @@
 /**
- * The tables of the readiness family, and what its loops do when a socket is ready. A loop waits for
- * many sockets at once (select, poll, epoll) and then calls `receive` or `send` here. Each does what can be
- * done without waiting, and returns what that socket wants next. A connection with nothing in flight has no
- * entry in any table but one byte of interest.
+ * The tables of the readiness family, and what its loops do when a socket is ready. A loop waits for many sockets
+ * at once (select, poll, epoll) and then calls `receive` or `send` here. Each call does what it can without
+ * waiting, and returns what that socket wants next. An idle connection has no entry in any table but one byte of
+ * interest.
  */
 
 import { phaseOf } from '../../lifecycle/phase.ts';
@@ -19,9 +19,9 @@ import { type Accepted, isResting, refuseDescriptor, tryAccept } from '../accept
 import { AddressedOutbox } from '../outbox.ts';
 import { ACCEPT_BATCH, ROOM_INTERVAL_MS } from '../timing.ts';
 
-/** What a socket wants next, besides `READABLE` and `WRITABLE`: to be left alone while it thinks … */
+/** What a socket wants next, besides `READABLE` and `WRITABLE`: no event, while its answer is not due … */
 export const NOTHING = 0;
-/** … or to be taken out of the selector and closed. */
+/** … or removal from the selector, and its close. */
 export const CLOSED = -1;
 
 const received = Buffer.allocUnsafeSlow(65_536);
@@ -33,7 +33,7 @@ interface Unsent {
   sent: number;
 }
 
-/** A connection whose time is up, or that the leaving worker looks at once more. */
+/** A connection whose time is up, or one that the leaving worker reads once more. */
 interface Overdue {
   readonly fd: number;
   readonly decision: number;
@@ -43,20 +43,23 @@ interface Overdue {
 interface SocketsOptions {
   /** Descriptors from this number on are refused: the selector has no room for them. */
   readonly limit?: number;
-  /** What the selector watches the listener for. */
+  /** The events that the selector watches for on the listener. */
   readonly watch?: number;
 }
 
 export class Sockets implements Connections {
-  /** By descriptor: the bytes received that make no question yet, and what is being thought about. */
+  /**
+   * By descriptor: the conversation with received bytes that make no question yet, or with an answer that is not
+   * due.
+   */
   readonly bytesReceived: (Conversation | undefined)[] = [];
   /** By descriptor: the answers that the kernel had no room for. */
   readonly bytesToSend: (Unsent | undefined)[] = [];
-  /** By descriptor: what the conversation wants once that is sent. */
+  /** By descriptor: what the conversation wants once those answers are sent. */
   readonly #nexts: Next[] = [];
-  /** Peers that will send no more, and are owed answers. */
+  /** Peers that send no more, and still get answers. */
   readonly #halfClosed = new Set<number>();
-  /** By descriptor: what was last asked of the selector; `CLOSED` where there is no connection. */
+  /** By descriptor: what the selector watches for; `CLOSED`: there is no connection. */
   #interest = new Int8Array(1024).fill(CLOSED);
   readonly #timers = new Timers<{ fd: number; conversation: Conversation }>();
   readonly #out = new AddressedOutbox();
@@ -64,15 +67,15 @@ export class Sockets implements Connections {
   readonly #clients: Worker['clients'];
   readonly #limit: number;
   readonly #watch: number;
-  /** What the last look found, and which of it is at hand. */
+  /** The connections that the last look found, and the current one. */
   readonly #overdue: Overdue[] = [];
   #atHand: Overdue | undefined;
   #isListening = false;
   #acceptsLeft = 0;
-  /** When the events of this turn were dealt with; -1: not yet. */
+  /** When the loop finished the events of this turn; -1: not yet. */
   #turnedAt = -1;
   #hasLooked = false;
-  /** Serves any connection that has nothing in flight, so that those need no conversation of their own. */
+  /** Serves all idle connections, so that those need no conversation of their own. */
   #shared: Conversation;
 
   constructor(
@@ -106,7 +109,7 @@ export class Sockets implements Connections {
     return true;
   }
 
-  /** The next client that waits, to be registered as `interestOf` says; -1 if no other may come in this turn. */
+  /** The next waiting client, to register with `interestOf`; -1 if no more may come in this turn. */
   accept(): number {
     while (this.#acceptsLeft-- > 0) {
       const accepted = tryAccept(this.#worker);
@@ -121,7 +124,7 @@ export class Sockets implements Connections {
     return this.#interest[fd]!;
   }
 
-  /** Notes what was asked of the selector; false if it was that already. */
+  /** Notes what the selector watches for. False if nothing changes. */
   changeInterest(fd: number, wanted: number): boolean {
     if (this.#interest[fd] === wanted) return false;
     this.#interest[fd] = wanted;
@@ -129,9 +132,9 @@ export class Sockets implements Connections {
   }
 
   /**
-   * The socket is readable: receives once, and sends the answers to all questions that are whole.
+   * The socket is readable: receives once, and sends the answers to all complete questions.
    *
-   * @param events as the selector told them; with `HANGUP` the peer takes no answer any more
+   * @param events the selector's events; with `HANGUP` the peer takes no more answers
    */
   receive(fd: number, events: number): number {
     // It hung up while answers wait to be sent: `send` finds out whether that is the end.
@@ -139,7 +142,7 @@ export class Sockets implements Connections {
     return this.#receive(fd, events, undefined);
   }
 
-  /** The socket is writable: sends what it had no room for, and goes on from there. */
+  /** The socket is writable: sends the answers that wait, and continues. */
   send(fd: number): number {
     const unsent = this.bytesToSend[fd];
     const conversation = this.bytesReceived[fd];
@@ -157,14 +160,14 @@ export class Sockets implements Connections {
     return this.#sendAnswers(fd, conversation, this.#nexts[fd]);
   }
 
-  /** The next descriptor whose answer is due, or whose time is up, and that must be resumed; -1 if there is none. */
+  /** The next descriptor to resume, because its answer is due or its time is up; -1: none. */
   due(): number {
     if (this.#turnedAt < 0) this.#turnedAt = performance.now();
     this.#atHand = undefined;
     for (;;) {
       const due = this.#timers.takeDue(this.#turnedAt);
       if (due === undefined) break;
-      // The peer may be gone, and its number be another peer's.
+      // The peer may be gone, and another peer may have its number.
       if (this.bytesReceived[due.fd] === due.conversation) return due.fd;
     }
     if (!this.#hasLooked) {
@@ -176,7 +179,7 @@ export class Sockets implements Connections {
     return this.#atHand.fd;
   }
 
-  /** Its answer is due: sends it, and goes on from there. Or its time is up. */
+  /** Sends an answer that is due, and continues. Or ends a connection whose time is up. */
   resume(fd: number): number {
     const overdue = this.#atHand;
     if (overdue === undefined) {
@@ -188,7 +191,7 @@ export class Sockets implements Connections {
     return this.#end(fd, this.bytesReceived[fd], cause);
   }
 
-  /** Closes a socket that wanted `CLOSED`; the selector must have let go of it. */
+  /** Closes a socket that wanted `CLOSED`. The selector must not watch it any more. */
   close(fd: number): void {
     this.bytesReceived[fd] = undefined;
     this.bytesToSend[fd] = undefined;
@@ -210,14 +213,14 @@ export class Sockets implements Connections {
     } else this.#overdue.push({ fd, decision, cause });
   }
 
-  /** How long the selector may sleep, in ms: until the next answer is due, or -1 for ever. */
+  /** How long the selector may sleep, in ms: until the next answer is due; -1: for ever. */
   #timeout(now: number): number {
     const wait = sooner(this.#timers.untilNext(now), this.#clients.untilLook(now));
     const isFull = !this.#isListening && !this.#clients.isLeaving;
     return isFull ? sooner(wait, ROOM_INTERVAL_MS) : wait;
   }
 
-  /** Watches the listener as long as there is room: without room, clients wait in the kernel. */
+  /** Watches the listener while there is room. Without room, clients wait in the kernel. */
   #watchListener(selector: Selector): void {
     const { admission, isLeaving, listener } = this.#worker;
     const isWanted = !isLeaving && !admission.isFull() && !isResting();
@@ -240,7 +243,7 @@ export class Sockets implements Connections {
     return wanted;
   }
 
-  /** @param ifNothing why the connection ends if nothing has come; undefined: it does not */
+  /** @param ifNothing why the connection ends if no bytes have come; undefined: it does not end */
   #receive(fd: number, events: number, ifNothing: Ending['cause'] | undefined): number {
     const conversation = this.bytesReceived[fd] ?? this.#shared;
     let count: number;
@@ -258,7 +261,7 @@ export class Sockets implements Connections {
     return ifNothing === undefined ? this.interestOf(fd) : this.#end(fd, conversation, ifNothing);
   }
 
-  /** Sends the outbox and does what the conversation wants, until it must wait for something. */
+  /** Sends the outbox and does what the conversation wants next, until it must wait for something. */
   #sendAnswers(fd: number, conversation: Conversation, first: Next): number {
     const out = this.#out;
     for (let next = first; ; next = conversation.resume(out)) {
@@ -291,7 +294,7 @@ export class Sockets implements Connections {
     }
   }
 
-  /** The kernel took `count` bytes of the outbox: the rest waits for room. */
+  /** The kernel took `count` bytes of the outbox. The rest waits for room. */
   #sendLater(fd: number, conversation: Conversation, next: Next, count: number): number {
     this.#clients.unsent(fd, this.#out.length - count);
     const bytes = this.#out.copy(count);
@@ -309,13 +312,13 @@ export class Sockets implements Connections {
 
   #endOfStream(fd: number, conversation: Conversation, events: number): number {
     const owed = this.bytesToSend[fd] !== undefined || conversation.owed !== undefined;
-    // The selector would report a peer that is gone on every wait, until the answer is due.
+    // Otherwise the selector would report a peer that is gone on every wait, until the answer is due.
     if (!owed || events & HANGUP) return this.#end(fd, conversation, 'end of stream');
     this.#halfClosed.add(fd);
     return this.interestOf(fd);
   }
 
-  /** Accounts for its end; the page takes it out of its selector and calls `close`. */
+  /** Records the account. The page takes the socket out of its selector and calls `close`. */
   #end(
     fd: number,
     conversation: Conversation | undefined,

@@ -6,7 +6,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Worker } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
-import { tellGone } from '../../drivers/blocking/ready-processes.ts';
+import { reportGone } from '../../drivers/blocking/ready-processes.ts';
 import { ThreadCache } from '../../drivers/blocking/thread-cache.ts';
 import { dropHolder } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
@@ -154,7 +154,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     const left = () => {
       processes.delete(child);
       assistantEnded();
-      if (bids !== undefined) tellGone(bids);
+      if (bids !== undefined) reportGone(bids);
       ended();
     };
     child.on('error', (error) => {
