@@ -1,4 +1,4 @@
-/** The public door of the package: re-exports only. */
+/** The public entry of the package: re-exports only. */
 /// <reference types="node" preserve="true" />
 
 import './host/not-bundled.ts';

@@ -129,7 +129,7 @@ const mutations: readonly Mutation[] = [
   {
     rule: 'limits: an age is counted once, however often it is looked at',
     file: ROSTER,
-    from: 'this.#isTold[slot] = 1;',
+    from: 'this.#isAgeCounted[slot] = 1;',
     to: '',
     tests: pure,
   },

@@ -11,8 +11,8 @@ function workersOf(unsentTotal: number, count: number) {
   return rows.map((row) => ({ ...scriptedClients({ unsentTotal }, { row, unsentOfAll }), row }));
 }
 
-describe('Clients, of a client that has gone', () => {
-  it('accounts for it once: its journal, its row, its bytes and what it held', () => {
+describe('Clients, when a client has gone', () => {
+  it('accounts for it once: its journal, its row, its bytes and its place', () => {
     const { clients, events, released, row } = scriptedClients();
     clients.come(3, 42, '127.0.0.1:1060');
     clients.unsent(3, 1000);
@@ -24,7 +24,7 @@ describe('Clients, of a client that has gone', () => {
     expect(clients.count).toBe(0);
   });
 
-  it('counts those that the drain has ended: answered, or cut off', () => {
+  it('counts the connections that the drain has closed: answered, or cut off', () => {
     const { clients, orders, left } = scriptedClients();
     for (const slot of [1, 2, 3, 4]) clients.come(slot, slot, '');
     clients.answered(1);
@@ -40,7 +40,7 @@ describe('Clients, of a client that has gone', () => {
     expect(clients.isDone(0)).toBe(true);
   });
 
-  it('records one that was never heard as cut off', () => {
+  it('records a client that was never read as cut off', () => {
     const { clients, events, orders, released } = scriptedClients();
     orders.order = 'restart';
     clients.neverHeard(5, 'peer');
@@ -49,8 +49,8 @@ describe('Clients, of a client that has gone', () => {
   });
 });
 
-describe('Clients, of bytes that peers have not taken', () => {
-  it('adds up those of all connections', () => {
+describe('Clients, for bytes that peers have not taken', () => {
+  it('adds up the bytes of all connections', () => {
     const { clients, counted } = scriptedClients({ unsentTotal: 100 });
     for (const slot of [1, 2, 3]) clients.come(slot, slot, '');
     clients.unsent(1, 60);
@@ -59,13 +59,13 @@ describe('Clients, of bytes that peers have not taken', () => {
     clients.unsent(1, 59);
     clients.unsent(3, 1);
     expect(() => clients.unsent(2, 41)).toThrow('unsent-total');
-    // One that ends gives back what it had.
+    // A client that ends gives back its bytes.
     clients.gone(2, ANSWER, undefined, { cause: 'end of stream' });
     clients.unsent(3, 41);
     expect(counted).toEqual(['unsent-total', 'unsent-total']);
   });
 
-  it('adds up those of all workers; those of a worker that ends go with its row', () => {
+  it('adds up the bytes of all workers; a worker that ends takes its bytes out with its row', () => {
     const [one, other] = workersOf(100, 2);
     one!.clients.unsent(1, 80);
     other!.clients.unsent(1, 20);
@@ -82,7 +82,7 @@ describe('Clients, of bytes that peers have not taken', () => {
     expect(row.unsent).toBe(2 ** 33 - 1);
   });
 
-  it('ends no client whose bytes become fewer, and none in a dry run or without a limit', () => {
+  it('closes no client whose bytes become fewer, and none in a dry run or without a limit', () => {
     const dry = scriptedClients({ unsentTotal: 100 }, { isDryRun: true });
     dry.clients.unsent(1, 200);
     dry.clients.unsent(1, 150);

@@ -1,6 +1,6 @@
 /**
- * All clients of one worker: their limits, the drain, and the account of each end. The only policy object
- * that a driver knows. It owns no socket and reads no clock.
+ * All clients of one worker: their limits, the drain, and the account of each end. A driver knows no other policy
+ * object. It owns no socket and reads no clock.
  */
 import type { Limits } from '../limits/limits.ts';
 import {
@@ -23,9 +23,9 @@ export interface ClientsParts {
   readonly journal: { readonly on: boolean; record(event: ConversationEvent): void };
   /** Counts a limit that was reached; true if the connection must end for it, false with `--dry-run`. */
   exceeded(limit: TimeLimit | 'unsent-total' | 'descriptor'): boolean;
-  /** Bytes of answers that peers have not taken, of all threads and processes of the server. */
+  /** Total of answer bytes that peers have not taken, over all threads and processes of the server. */
   unsentOfAll(): number;
-  /** Gives back what a client holds of the limits on connections: see `come`. */
+  /** Gives back a client's place under the limits on connections: see `come`. */
   release(holds: number): void;
 }
 
@@ -35,9 +35,9 @@ export class Clients {
   readonly #roster: Roster;
   readonly #peers: string[] = [];
   readonly #holds: number[] = [];
-  /** By slot: bytes that the peer has not taken; only where it ever had some. */
+  /** By slot: bytes that the peer has not taken; set only if there ever were any. */
   readonly #unsent: number[] = [];
-  /** Connections at the moment. */
+  /** Number of connections now. */
   count = 0;
 
   constructor(parts: ClientsParts) {
@@ -63,7 +63,7 @@ export class Clients {
     return this.#drain.isOver(now);
   }
 
-  /** True if the worker leaves and waits for no client any more. */
+  /** True if the worker leaves and waits for no more clients. */
   isDone(now: number): boolean {
     return this.isLeaving && (this.count === 0 || this.#drain.isOver(now));
   }
@@ -76,8 +76,8 @@ export class Clients {
    * A client came.
    *
    * @param slot a small number that no other client of this worker has
-   * @param holds what `release` is called with at its end
-   * @param peer who it is; may be empty if the journal is off
+   * @param holds the argument for `release` at its end
+   * @param peer its address as text; may be empty if the journal is off
    */
   come(slot: number, holds: number, peer: string): void {
     this.#parts.row.accepted();
@@ -92,22 +92,23 @@ export class Clients {
     this.#roster.answered(slot);
   }
 
-  /** It is between questions without having been given an answer. */
+  /** The connection is between questions again, although its last question got no answer. */
   rested(slot: number): void {
     this.#roster.rested(slot);
   }
 
   /**
-   * The peer has not taken that many bytes of its answers; 0: it has taken all.
+   * Notes how many bytes of its answers the peer has not taken; 0: it has taken all.
    *
-   * @throws LimitReached if that is too much for the server as a whole. Then its old number counts until its end
+   * @throws LimitReached if that is too much for the server as a whole. The old number then counts until the
+   *   connection ends
    */
   unsent(slot: number, bytes: number): void {
     const { row, limits, exceeded, unsentOfAll } = this.#parts;
     if (limits.unsentTotal === 0) return;
     const more = bytes - (this.#unsent[slot] ?? 0);
     if (more === 0) return;
-    // Counted first, so that of two workers that do so at once at least one sees both.
+    // Add before the check: if two workers do this at once, at least one of them sees both numbers.
     row.addUnsent(more);
     if (more > 0 && unsentOfAll() > limits.unsentTotal && exceeded('unsent-total')) {
       row.addUnsent(-more);
@@ -116,7 +117,7 @@ export class Clients {
     this.#unsent[slot] = bytes;
   }
 
-  /** Counts a client that was turned away for want of room for its descriptor. */
+  /** Counts a client that was refused because there is no room for its descriptor. */
   exceeded(limit: 'descriptor'): void {
     this.#parts.exceeded(limit);
   }
@@ -126,34 +127,34 @@ export class Clients {
     return this.#roster.untilNext(now, this.count);
   }
 
-  /** Looks at all clients, if it is time to, and visits those that may not stay as they are. */
+  /** Looks at all clients, if it is time to, and visits those that must change. */
   look(now: number, connections: Connections): void {
     this.#roster.look(now, connections);
   }
 
   /**
-   * Looks at one client; what follows for it. `reason` then says why.
+   * Looks at one client and returns the decision. `reason` then says why.
    *
-   * @param waited ms that a thread has slept in this phase just now
+   * @param waited ms that a thread has just slept in this phase
    */
   lookAt(slot: number, phase: number, now: number, waited = 0): number {
     return this.#roster.lookAt(slot, phase, now, waited);
   }
 
-  /** Why the last `lookAt` did not say `STAY`. */
+  /** Why the last `lookAt` did not return `STAY`. */
   get reason(): Exclude<Ending['cause'], 'end of stream'> {
     return this.#roster.cause;
   }
 
-  /** In how many ms `lookAt` may decide something else about this client; `Infinity`: never. */
+  /** Time in ms until `lookAt` may decide something else about this client; `Infinity`: never. */
   untilLimit(slot: number, now: number): number {
     return this.#roster.untilLimit(slot, now);
   }
 
   /**
-   * A client's end, accounted for once and for every driver. The socket is closed after this.
+   * Records a client's end, once, for every driver. The driver closes the socket after this.
    *
-   * @param phase what it was doing
+   * @param phase what the connection was doing
    */
   gone(slot: number, phase: number, conversation: Conversation | undefined, ending: Ending): void {
     const { journal, row, release } = this.#parts;
@@ -177,7 +178,7 @@ export class Clients {
     row.ended();
   }
 
-  /** The end of a client that was accepted and never heard, since the worker has no time left for it. */
+  /** The end of a client that was accepted and never read, because the worker has no time left for it. */
   neverHeard(holds: number, peer: string): void {
     const { journal, release } = this.#parts;
     journal.record({ type: 'cut', peer, why: this.#drain.cause });

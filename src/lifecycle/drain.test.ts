@@ -4,7 +4,7 @@ import { Drain } from './drain.ts';
 import { ANSWER, IDLE, QUESTION, THINKING } from './phase.ts';
 import { END, LOOK, STAY } from './terms.ts';
 
-/** Since the machine was started, in ms: the clock of the scoreboard, and of the drain. */
+/** The clock of the scoreboard and of the drain: ms since the machine was started. */
 let now = 0;
 beforeEach(() => {
   now = 1_000_000;
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-/** What the supervisor writes, and a worker of the first generation that reads it. */
+/** The orders that the supervisor writes, and a worker of the first generation that reads them. */
 function worker() {
   const words = new Int32Array(SCOREBOARD_SIZE / 4);
   const scoreboard = new Scoreboard({ words, unmap: () => {} });
@@ -21,7 +21,7 @@ function worker() {
   return { scoreboard, drain: new Drain(scoreboard.orders(1)) };
 }
 
-describe('a worker that is told to stop', () => {
+describe('a worker with the order to stop', () => {
   it('serves before', () => {
     const { drain } = worker();
     expect(drain.isLeaving || drain.isOver(now)).toBe(false);
@@ -30,7 +30,7 @@ describe('a worker that is told to stop', () => {
     }
   });
 
-  it('has so long from the moment it was told, whenever it notices', () => {
+  it('has its time from the moment of the order, whenever it notices', () => {
     const { scoreboard, drain } = worker();
     scoreboard.stop(5000);
     now += 4999;
@@ -41,7 +41,7 @@ describe('a worker that is told to stop', () => {
     expect(drain.decide(THINKING, now)).toBe(END);
   });
 
-  it('has less once it is told so, from that moment', () => {
+  it('has less time after a second order, from that moment', () => {
     const { scoreboard, drain } = worker();
     scoreboard.stop(60_000);
     now += 20_000;
@@ -53,7 +53,7 @@ describe('a worker that is told to stop', () => {
     expect(drain.isOver(now)).toBe(true);
   });
 
-  it('has no time at all with 0', () => {
+  it('has no time with a drain of 0', () => {
     const { scoreboard, drain } = worker();
     scoreboard.stop(0);
     expect(drain.isOver(now)).toBe(true);
@@ -70,7 +70,7 @@ describe('a worker that is told to stop', () => {
     expect(drain.decide(THINKING, now)).toBe(STAY);
   });
 
-  it('counts alike where the clock of 32 bits goes round', () => {
+  it('counts correctly when the 32-bit clock wraps', () => {
     now = 2 ** 31 - 1000;
     const { scoreboard, drain } = worker();
     scoreboard.stop(5000);
@@ -82,8 +82,8 @@ describe('a worker that is told to stop', () => {
   });
 });
 
-describe('a worker of a generation that could not be started as a whole', () => {
-  it('leaves as if it were replaced, and no other does', () => {
+describe('a worker of a generation that could not start completely', () => {
+  it('leaves as if it were replaced, and no other worker does', () => {
     const words = new Int32Array(SCOREBOARD_SIZE / 4);
     const scoreboard = new Scoreboard({ words, unmap: () => {} });
     scoreboard.replace(1, 0);
@@ -101,7 +101,7 @@ describe('a worker of a generation that could not be started as a whole', () => 
 });
 
 describe('a worker that is replaced', () => {
-  it('ends nobody before its time is over, which begins as it notices', () => {
+  it('closes no connection before its time is over; the time starts when it notices', () => {
     const { scoreboard, drain } = worker();
     scoreboard.replace(2, 5000);
     now += 1000;
@@ -128,7 +128,7 @@ describe('a worker that is replaced', () => {
     expect(drain.decide(QUESTION, now)).toBe(END);
   });
 
-  it('has no more time if the server stops meanwhile, but may have less', () => {
+  it('gets no more time if the server stops during the drain, but may get less', () => {
     const { scoreboard, drain } = worker();
     scoreboard.replace(2, 5000);
     expect(drain.isOver(now)).toBe(false);

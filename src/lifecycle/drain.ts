@@ -1,17 +1,17 @@
 /**
- * How a worker leaves: it accepts no more clients, and closes its connections in an order that keeps its
- * promises. It is told to in memory that it shares with the supervisor. The caller brings the time.
+ * How a worker leaves: it accepts no more clients, and closes its connections in an order that keeps its promises.
+ * The supervisor gives the order through shared memory. The caller passes the time.
  */
 import { IDLE, QUESTION } from './phase.ts';
 import { END, LOOK, STAY, UNFINISHED_MS } from './terms.ts';
 
-/** What the supervisor tells a worker; read anew each time. */
+/** The supervisor's orders for a worker; every read looks at shared memory. */
 export interface Orders {
-  /** `restart`: another worker has taken its place. `stop`: none comes after it. */
+  /** `restart`: another worker has taken its place. `stop`: no worker follows. */
   readonly order: 'serve' | 'restart' | 'stop';
-  /** At a restart: how long the worker may go on after it noticed, in ms. */
+  /** After a restart: how long the worker may continue once it has noticed, in ms. */
   readonly drain: number;
-  /** At a stop: how long the worker may go on, in ms from now. A second stop may shorten it. */
+  /** After a stop: how long the worker may continue, in ms from now. A second stop may shorten it. */
   readonly left: number;
   /** A connection was answered and then closed, or closed inside a question or an answer. */
   count(outcome: 'answered' | 'cut'): void;
@@ -19,10 +19,10 @@ export interface Orders {
 
 export class Drain {
   readonly #orders: Orders;
-  /** When the worker noticed that it must leave, and that the server stops; -1 before. */
+  /** When the worker noticed that it must leave, and when it noticed a stop; -1: not yet. */
   #since = -1;
   #stopsSince = -1;
-  /** Set at a restart. */
+  /** Set by a restart. */
   #end = Number.POSITIVE_INFINITY;
 
   constructor(orders: Orders) {
@@ -47,18 +47,18 @@ export class Drain {
       if (this.#since < 0) this.#since = now;
       this.#end = this.#since + this.#orders.drain;
     }
-    // A stop that comes after a restart may bring the end nearer, and puts it off for no connection.
+    // A stop after a restart may bring the end nearer, and postpones it for no connection.
     else if (this.#orders.left <= 0) return true;
     return now >= this.#end;
   }
 
-  /** What follows for a connection in that phase: `STAY`, `LOOK` or `END`. */
+  /** The decision for a connection in that phase: `STAY`, `LOOK` or `END`. */
   decide(phase: number, now: number): number {
     if (!this.isLeaving) return STAY;
     if (this.isOver(now)) return END;
     if (this.#orders.order !== 'stop') return STAY;
     if (phase === IDLE) return LOOK;
-    // Counted from the stop: the worker may have been replaced long before.
+    // Count from the stop, because the worker may have been replaced long before.
     if (this.#stopsSince < 0) this.#stopsSince = now;
     return phase === QUESTION && now - this.#stopsSince >= UNFINISHED_MS ? END : STAY;
   }
@@ -66,8 +66,8 @@ export class Drain {
   /**
    * Counts a connection that was closed because the worker leaves, if it belongs in the count.
    *
-   * @param phase what it was doing
-   * @param isAnswered whether it was given an answer since the worker leaves
+   * @param phase what the connection was doing
+   * @param isAnswered true if it got an answer while the worker was leaving
    */
   note(phase: number, isAnswered: boolean): void {
     if (phase !== IDLE) this.#orders.count('cut');
@@ -75,5 +75,5 @@ export class Drain {
   }
 }
 
-/** The orders of a worker that is never told to leave. */
+/** The orders of a worker that never has to leave. */
 export const alwaysServe: Orders = { order: 'serve', drain: 0, left: 0, count: () => {} };

@@ -1,4 +1,4 @@
-/** What a connection is doing, as far as its limits on time and a drain are concerned. */
+/** What a connection is doing. Time limits and the drain depend on it. */
 
 /** There is no connection. */
 export const GONE = 0;
@@ -8,13 +8,13 @@ export const IDLE = 1;
 export const QUESTION = 2;
 /** The client has not taken all of its answers. */
 export const ANSWER = 3;
-/** The server works on the answer: no limit applies. */
+/** The service works on the answer: no limit applies. */
 export const THINKING = 4;
 
 /**
- * @param hasUnsent whether the kernel had no room for all of its answers
- * @param isThinking whether an answer is not due yet
- * @param held bytes received that are not answered
+ * @param hasUnsent true if the kernel had no room for all of its answers
+ * @param isThinking true if an answer is not due yet
+ * @param held bytes received and not answered
  */
 export const phaseOf = (hasUnsent: boolean, isThinking: boolean, held: number): number => {
   if (hasUnsent) return ANSWER;

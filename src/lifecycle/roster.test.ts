@@ -9,7 +9,7 @@ import { END, END_AFTER_ANSWER, LOOK, STAY, type TimeLimit } from './terms.ts';
 
 const limits = { ...defaultLimits, idle: 4000, questionTime: 2000, answerTime: 1000, age: 0 };
 
-/** A roster over phases that the test sets, looked at as often as it wants to be. The clock is the test's. */
+/** A roster over phases that the test sets. The test decides when the roster looks, and sets the clock. */
 function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
   const phases: number[] = [];
   const counted: TimeLimit[] = [];
@@ -34,7 +34,7 @@ function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
       }
     },
   };
-  /** One look at that moment; what it told, as `slot limit at`. */
+  /** One look at that moment; returns what it reported, as `slot limit at`. */
   function look(at: number): string[] {
     now = at;
     told = [];
@@ -47,13 +47,13 @@ function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
     counted,
     orders,
     look,
-    /** What it told to end after the next answer, in the same form. */
+    /** The connections that it ended after their next answer, in the same form. */
     leaving,
     come(slot: number, phase: number): void {
       phases[slot] = phase;
       roster.begin(slot);
     },
-    /** Lets `ms` pass; what became overdue. */
+    /** Lets `ms` pass; returns what became overdue. */
     pass(ms: number): string[] {
       const all: string[] = [];
       for (const end = now + ms; now < end; ) {
@@ -68,7 +68,7 @@ function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
 const withoutTime = (told: string) => told.replace(/ \d+$/, '');
 
 describe('Roster', () => {
-  it('ends a client that is idle for too long, not early and at most a quarter of the shortest limit late', () => {
+  it('closes a client that is idle for too long, not early and at most a quarter of the shortest limit late', () => {
     const { come, pass } = watched();
     come(7, IDLE);
     expect(pass(4000)).toEqual([]);
@@ -76,7 +76,7 @@ describe('Roster', () => {
     expect(told).toMatch(/^7 idle 4[0-5]\d\d$/);
   });
 
-  it('begins anew with each answer', () => {
+  it('starts the idle time again with each answer', () => {
     const { come, roster, pass } = watched();
     come(1, IDLE);
     for (let i = 0; i < 10; i++) {
@@ -86,7 +86,7 @@ describe('Roster', () => {
     expect(pass(1000)).toHaveLength(1);
   });
 
-  it('begins anew with a question that has no answer', () => {
+  it('starts the idle time again with a question that gets no answer', () => {
     const { come, roster, pass } = watched();
     come(1, IDLE);
     for (let i = 0; i < 5; i++) {
@@ -95,14 +95,14 @@ describe('Roster', () => {
     }
   });
 
-  it('counts the time of a question from its beginning, however slowly it drips', () => {
+  it('counts the time of a question from its first byte, even if it comes byte by byte', () => {
     const { come, pass } = watched();
     come(1, QUESTION);
     expect(pass(2000)).toEqual([]);
     expect(pass(500)[0]).toMatch(/^1 question-time/);
   });
 
-  it('takes a question that follows an answer for a new one', () => {
+  it('treats a question after an answer as a new question', () => {
     const { come, roster, pass } = watched();
     come(1, QUESTION);
     for (let i = 0; i < 5; i++) {
@@ -111,14 +111,14 @@ describe('Roster', () => {
     }
   });
 
-  it('ends a client that does not take its answers, and none that the server thinks about', () => {
+  it('closes a client that does not take its answers, and none whose answer is not due', () => {
     const { come, pass } = watched();
     come(1, ANSWER);
     come(2, THINKING);
     expect(pass(60_000).map(withoutTime)).toEqual(['1 answer-time']);
   });
 
-  it('ends a client that is too old between questions', () => {
+  it('closes a client that is too old between questions', () => {
     const { come, phases, pass } = watched({ age: 5000, idle: 0 });
     come(1, THINKING);
     expect(pass(9000)).toEqual([]);
@@ -126,14 +126,14 @@ describe('Roster', () => {
     expect(pass(500)[0]).toMatch(/^1 age/);
   });
 
-  it('ends a client that is too old and always waits for an answer once it has that one, and says so once', () => {
+  it('closes a client that is too old and always waits for an answer after that answer, and reports it once', () => {
     const { come, pass, leaving, counted } = watched({ age: 5000, idle: 0 });
     come(1, THINKING);
     expect(pass(15_000)).toEqual([]);
     expect(leaving).toHaveLength(1);
     expect(leaving[0]).toMatch(/^1 age 5[0-5]\d\d$/);
     expect(counted).toEqual(['age']);
-    // Another client gets its number.
+    // Another client gets its slot.
     come(1, THINKING);
     expect(pass(4900)).toEqual([]);
     expect(leaving).toHaveLength(1);
@@ -144,7 +144,7 @@ describe('Roster', () => {
   it.each([
     IDLE,
     ANSWER,
-  ])('ends a client that is too old and got its answer, in phase %i', (phase) => {
+  ])('closes a client that is too old and got its answer, in phase %i', (phase) => {
     const { come, phases, pass, roster, counted } = watched({ age: 5000, idle: 0 });
     come(1, THINKING);
     pass(5600);
@@ -156,7 +156,7 @@ describe('Roster', () => {
     expect(counted).toEqual(['age']);
   });
 
-  it('ends a client that is too old and never at rest, when it has had the time for its question or its answer', () => {
+  it('closes a client that is too old and never idle, after the time for its question or its answer', () => {
     const { come, roster, pass } = watched({ age: 5000, idle: 0 });
     come(1, QUESTION);
     come(2, ANSWER);
@@ -170,7 +170,7 @@ describe('Roster', () => {
     expect(told[1]).toMatch(/^2 age 6[0-3]\d\d$/);
   });
 
-  it('looks once more at a client that is too old and was answered in this very turn', () => {
+  it('looks once more at a client that is too old and was answered in this turn', () => {
     const { come, phases, roster, look } = watched({ age: 5000, idle: 0 });
     come(1, ANSWER);
     come(2, ANSWER);
@@ -180,32 +180,32 @@ describe('Roster', () => {
     expect(roster.untilNext(5200, 1)).toBe(0);
     phases[1] = IDLE;
     expect(look(5200)).toEqual(['1 age 5200']);
-    // It does not look again and again at one that does not take its answer.
+    // It does not look again and again at a client that does not take its answer.
     expect(roster.untilNext(5201, 1)).toBeGreaterThan(0);
   });
 
-  it('gives a new connection with an old number its own time', () => {
+  it('gives a new connection in a used slot its own time', () => {
     const { come, pass } = watched({ age: 5000, idle: 0 });
     come(1, IDLE);
     expect(pass(4900)).toEqual([]);
-    // Closed and accepted again between two looks.
+    // The connection was closed, and another accepted, between two looks.
     come(1, IDLE);
     expect(pass(4900)).toEqual([]);
     expect(pass(600)[0]).toMatch(/^1 age/);
   });
 
-  it('does not hold it against a peer that the loop was held up', () => {
+  it('does not count against a peer the time in which the loop was held up', () => {
     const { come, roster, pass, look } = watched();
     come(1, IDLE);
     expect(pass(500)).toEqual([]);
-    // One answer took ten seconds; what the peer asked since is received only now.
+    // One answer took ten seconds. The loop receives only now what the peer has asked since.
     expect(look(10_500)).toEqual([]);
     let now = 10_500;
     while (now < 20_000) {
       now += roster.untilNext(now, 1);
       if (look(now).length > 0) break;
     }
-    // What is left of its 4 s after the first half second.
+    // The rest of its 4 s after the first half second.
     expect(now).toBeGreaterThanOrEqual(13_500);
     expect(now).toBeLessThan(15_000);
   });
@@ -215,7 +215,7 @@ describe('Roster', () => {
     expect(watched().roster.untilNext(0, 0)).toBe(-1);
   });
 
-  it('counts in a dry run once for each silence, question and answer, and once the age', () => {
+  it('in a dry run, counts each silence, question and answer once, and the age once', () => {
     const { come, phases, pass, counted, roster } = watched({ age: 100_000 }, true);
     come(1, IDLE);
     for (const phase of [IDLE, QUESTION, ANSWER, IDLE, QUESTION]) {
@@ -238,7 +238,7 @@ describe('Roster', () => {
     expect(pass(4600)[0]).toMatch(/^70000 idle/);
   });
 
-  it('lets a thread say how long it has slept in a phase', () => {
+  it('accepts from a thread how long it has slept in a phase', () => {
     const { roster } = watched();
     roster.begin(0);
     expect(roster.lookAt(0, IDLE, 10_000, 3999)).toBe(STAY);
@@ -247,7 +247,7 @@ describe('Roster', () => {
     expect(roster.cause).toMatchObject({ limit: 'idle' });
   });
 
-  it('looks at idle clients once more at a stop, and ends the others as the drain says', () => {
+  it('looks at idle clients once more at a stop, and closes the others as the drain decides', () => {
     const { come, orders, look, phases, roster } = watched();
     for (const [slot, phase] of [IDLE, QUESTION, ANSWER, THINKING].entries()) come(slot, phase);
     expect(look(1000)).toEqual([]);
@@ -281,7 +281,7 @@ describe('Roster', () => {
     expect(roster.isAnsweredSinceLeaving(2)).toBe(false);
   });
 
-  it('ends no client early, and each one at most a quarter of the shortest limit late, whatever it does', () => {
+  it('closes no client early, and each one at most a quarter of the shortest limit late, for any behaviour', () => {
     const changes = fc.array(
       fc.record({ after: fc.nat(3000), phase: fc.constantFrom(IDLE, QUESTION, ANSWER, THINKING) }),
       { maxLength: 20 },
@@ -300,7 +300,7 @@ describe('Roster', () => {
           if (told !== undefined) {
             const at = Number(told.split(' ')[2]);
             expect(at - since!).toBeGreaterThanOrEqual(most[phase!]!);
-            // Noticed by a look after it began, and by one after it was over.
+            // One look notices that the phase began, and a later one that its time is over.
             expect(at - since!).toBeLessThanOrEqual(most[phase!]! + 2 * 250);
             return;
           }
@@ -309,7 +309,7 @@ describe('Roster', () => {
           phase = next.phase;
           since = now;
           phases[1] = phase;
-          // It does something else because it was answered.
+          // Its phase changes because it was answered.
           roster.answered(1);
         }
       }),

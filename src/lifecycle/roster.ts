@@ -1,8 +1,8 @@
 /**
- * The times of one worker's connections, by slot, in typed arrays. Nothing on the path of a question reads
- * a clock or starts a timer: a driver marks a connection that was answered (one store), and a few times in
- * the shortest limit the roster looks at what every connection has been doing. So a limit is noticed up to a
- * quarter of the shortest one late (at most 1 s), and never early.
+ * The times of one worker's connections, by slot, in typed arrays. Answering a question reads no clock and starts
+ * no timer: the driver only marks the connection as answered (one store). A few times within the shortest limit,
+ * the roster looks at what every connection is doing. So it notices a limit late by up to a quarter of the shortest
+ * one (at most 1 s), and never early.
  */
 import type { Limits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
@@ -19,25 +19,25 @@ import {
   untilLimit,
 } from './terms.ts';
 
-/** In place of a phase: the connection came after the last look. */
+/** Instead of a phase: the connection came after the last look. */
 const NEW = 255;
 
-/** A moment since which no time ever passes. */
+/** A start time for which no time ever passes. */
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Interval between looks while the worker leaves, in ms. */
 const LEAVING_LOOK_INTERVAL_MS = 10;
 
-// Bits of a mark: answered since the last look, and since the worker leaves.
+// Bits of a mark: answered since the last look, and answered while the worker leaves.
 const SINCE_LOOK = 1;
 const SINCE_LEAVING = 2;
 
 /** A driver's connections, by slot. */
 export interface Connections {
-  /** What the connection is doing now. Only called for slots that have one; `GONE` if its end is under way. */
+  /** What the connection is doing now. Called only for slots that have one. `GONE` if its end is under way. */
   phaseOf(slot: number): number;
   /**
-   * The connection may not stay as it is.
+   * The connection must change.
    *
    * @param decision `LOOK`, `END` or `END_AFTER_ANSWER`
    */
@@ -51,26 +51,26 @@ export class Roster {
   /** Interval between looks, in ms. */
   readonly interval: number;
   #next = 0;
-  /** True if the last look was the second in a row. */
+  /** True if the last look followed directly on another one. */
   #wasAgain = false;
-  /** One past the highest slot that was ever taken. */
+  /** One past the highest slot that was ever used. */
   #end = 0;
-  /** What a connection was doing at the last look; `GONE` where there is none. */
+  /** What a connection was doing at the last look; `GONE`: there is none. */
   #phase: Uint8Array;
-  /** Since when, by the caller's clock. */
+  /** When that began, by the caller's clock. */
   #since: Float64Array;
-  /** See the bits above. */
+  /** The bits defined above. */
   #mark: Uint8Array;
-  /** When it was first looked at, and whether its age was counted. */
+  /** When it was first looked at, and whether its age has been counted. */
   #born: Float64Array;
-  #isTold: Uint8Array;
+  #isAgeCounted: Uint8Array;
   #answeredMark = SINCE_LOOK;
   /** Why the last decision of `lookAt` was not `STAY`. */
   cause: LimitReached | 'stop' | 'restart' = 'stop';
 
   /**
-   * @param exceeded counts a limit that was reached; false in a dry run
-   * @param size how many slots to begin with; there is room for any
+   * @param exceeded counts a limit that was reached; returns false in a dry run
+   * @param size number of slots at the start; the arrays grow as needed
    */
   constructor(limits: Limits, drain: Drain, exceeded: (limit: TimeLimit) => boolean, size = 16) {
     this.#limits = limits;
@@ -81,7 +81,7 @@ export class Roster {
     this.#since = new Float64Array(size);
     this.#mark = new Uint8Array(size);
     this.#born = new Float64Array(size);
-    this.#isTold = new Uint8Array(size);
+    this.#isAgeCounted = new Uint8Array(size);
   }
 
   /** A connection came. */
@@ -97,34 +97,34 @@ export class Roster {
     this.#mark[slot] = this.#answeredMark;
   }
 
-  /** It is between questions without having been given an answer: a service may have none. */
+  /** The connection is between questions again without an answer: a service may give none. */
   rested(slot: number): void {
     this.#mark[slot]! |= SINCE_LOOK;
   }
 
-  /** The connection has gone. */
+  /** The connection is closed. */
   end(slot: number): void {
     this.#phase[slot] = GONE;
   }
 
-  /** From now on, answers count as given while the worker leaves. */
+  /** From this call on, answers count as given while the worker leaves. */
   noteLeaving(): void {
     this.#answeredMark = SINCE_LOOK | SINCE_LEAVING;
   }
 
-  /** True if the connection was answered since the worker leaves. */
+  /** True if the connection was answered while the worker was leaving. */
   isAnsweredSinceLeaving(slot: number): boolean {
     return (this.#mark[slot]! & SINCE_LEAVING) !== 0;
   }
 
-  /** How long until the next look, in ms from `now`; -1: there is nothing to look at. */
+  /** Time until the next look, in ms from `now`; -1: there is nothing to look at. */
   untilNext(now: number, connections: number): number {
     if (this.#drain.isLeaving) return LEAVING_LOOK_INTERVAL_MS;
     if (connections === 0 || !Number.isFinite(this.interval)) return -1;
     return Math.max(0, Math.ceil(this.#next - now));
   }
 
-  /** In how many ms `lookAt` may decide something else about this connection; `Infinity`: never. */
+  /** Time in ms until `lookAt` may decide something else about this connection; `Infinity`: never. */
   untilLimit(slot: number, now: number): number {
     const phase = this.#phase[slot]!;
     return untilLimit(this.#limits, phase, now - this.#since[slot]!, this.#ageOf(slot, now));
@@ -133,8 +133,8 @@ export class Roster {
   /**
    * Looks at one connection.
    *
-   * @param waited ms that a thread has slept in this phase just now
-   * @returns what follows for it; `cause` then says why
+   * @param waited ms that a thread has just slept in this phase
+   * @returns the decision; `cause` then says why
    */
   lookAt(slot: number, phase: number, now: number, waited = 0): number {
     const leaving = this.#drain.decide(phase, now);
@@ -143,7 +143,7 @@ export class Roster {
     return leaving;
   }
 
-  /** Looks at all connections, if it is time to, and visits those that may not stay as they are. */
+  /** Looks at all connections, if it is time to, and visits those that must change. */
   look(now: number, connections: Connections): void {
     if (this.#drain.isLeaving) this.#lookForDrain(now, connections);
     if (now >= this.#next) this.#lookForLimits(now, connections);
@@ -159,7 +159,7 @@ export class Roster {
   }
 
   #lookForLimits(now: number, connections: Connections): void {
-    // A loop that was held up has received nothing: that time is not the peers'.
+    // While the loop was held up it received nothing, so this time does not count against the peers.
     const heldUp = this.#next > 0 ? now - this.#next : 0;
     this.#next = now + this.interval;
     let owesOld = false;
@@ -172,7 +172,7 @@ export class Roster {
       if (decision !== STAY) connections.visit(slot, decision, this.cause);
       else owesOld ||= phase === ANSWER && this.#isTooOld(slot, now);
     }
-    // A client that asks without a pause was answered in this very turn, and may be at rest in the next.
+    // A client that asks without a pause was answered in this turn, and may be idle in the next.
     this.#wasAgain = owesOld && !this.#wasAgain;
     if (this.#wasAgain) this.#next = now;
   }
@@ -180,7 +180,7 @@ export class Roster {
   #lookAtTime(slot: number, phase: number, now: number, waited = 0): number {
     if (this.#phase[slot] === NEW) {
       this.#born[slot] = now;
-      this.#isTold[slot] = 0;
+      this.#isAgeCounted[slot] = 0;
     }
     if (phase !== this.#phase[slot] || (this.#mark[slot]! & SINCE_LOOK) !== 0) {
       this.#phase[slot] = phase;
@@ -195,19 +195,19 @@ export class Roster {
     return endsAfterAnswer(phase) ? END_AFTER_ANSWER : END;
   }
 
-  /** Counts a limit once for each time that it is reached; false if nothing follows from it. */
+  /** Counts a limit once each time that it is reached. False if nothing follows. */
   #ends(slot: number, phase: number, limit: TimeLimit, now: number): boolean {
     if (limit !== 'age') {
-      // In a dry run it is counted once, until the connection does something else.
+      // In a dry run it counts once, until the connection does something else.
       const isEnded = this.#exceeded(limit);
       this.#since[slot] = isEnded ? now : NEVER;
       return isEnded;
     }
-    const isTold = this.#isTold[slot] === 1;
-    // It has been told to end after its answer, which it does not have yet.
-    if (isTold && endsAfterAnswer(phase)) return false;
-    this.#isTold[slot] = 1;
-    if (isTold || this.#exceeded(limit)) return true;
+    const isAgeCounted = this.#isAgeCounted[slot] === 1;
+    // It will end after its answer, and does not have it yet.
+    if (isAgeCounted && endsAfterAnswer(phase)) return false;
+    this.#isAgeCounted[slot] = 1;
+    if (isAgeCounted || this.#exceeded(limit)) return true;
     this.#born[slot] = NEVER;
     return false;
   }
@@ -216,7 +216,7 @@ export class Roster {
     return now - this.#born[slot]!;
   }
 
-  /** True if it would be too old between questions. */
+  /** True if it would be too old once it is between questions. */
   #isTooOld(slot: number, now: number): boolean {
     const age = this.#ageOf(slot, now);
     return limitReached(this.#limits, IDLE, 0, age) === 'age';
@@ -232,6 +232,6 @@ export class Roster {
     this.#since = copy(new Float64Array(size), this.#since);
     this.#mark = copy(new Uint8Array(size), this.#mark);
     this.#born = copy(new Float64Array(size), this.#born);
-    this.#isTold = copy(new Uint8Array(size), this.#isTold);
+    this.#isAgeCounted = copy(new Uint8Array(size), this.#isAgeCounted);
   }
 }

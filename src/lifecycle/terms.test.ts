@@ -29,16 +29,16 @@ describe('limitReached', () => {
     [ANSWER, 999, 0, undefined],
     [ANSWER, 1000, 0, 'answer-time'],
     [THINKING, 1e9, 0, undefined],
-    // Too old: at once between questions, and for an answer that is awaited.
+    // Too old: closed at once between questions, and after the answer it waits for.
     [IDLE, 0, 4999, undefined],
     [IDLE, 0, 5000, 'age'],
     [THINKING, 0, 5000, 'age'],
-    // A question has 250 ms more, an answer the time that it may take.
+    // A question gets 250 ms more, an answer its own time limit.
     [QUESTION, 0, 5249, undefined],
     [QUESTION, 0, 5250, 'age'],
     [ANSWER, 0, 5999, undefined],
     [ANSWER, 0, 6000, 'age'],
-    // Of two limits it is the age.
+    // If two limits are reached, the age counts.
     [IDLE, 4000, 5000, 'age'],
   ])('phase %i for %i ms at the age of %i ms: %s', (phase, spent, age, limit) => {
     expect(limitReached(limits, phase, spent, age)).toBe(limit);
@@ -47,7 +47,7 @@ describe('limitReached', () => {
   it.each([
     [5000, 10_000],
     [50_000, 60_000],
-  ])('gives an answer as long as the age %i, and at most 10 s, if no time for it is set', (age, end) => {
+  ])('gives an answer as much time as the age %i, and at most 10 s, if it has no limit of its own', (age, end) => {
     const old = { ...noLimits, age };
     expect(limitReached(old, ANSWER, 0, end - 1)).toBeUndefined();
     expect(limitReached(old, ANSWER, 0, end)).toBe('age');
@@ -68,7 +68,7 @@ const times = fc.record({
 const phases = fc.constantFrom(IDLE, QUESTION, ANSWER, THINKING);
 
 describe('untilLimit', () => {
-  it('is the time after which a limit is reached, and not before', () => {
+  it('is the time after which a limit is reached, and not earlier', () => {
     fc.assert(
       fc.property(times, phases, fc.nat(20_000), fc.nat(20_000), (set, phase, spent, age) => {
         const left = untilLimit(set, phase, spent, age);
@@ -93,14 +93,14 @@ describe('how often to look', () => {
     expect(lookInterval(noLimits)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('lets a thread sleep as long as its client may be idle, or looks at its age', () => {
+  it('lets a thread sleep until its client has been idle too long, or until the next look at its age', () => {
     expect(restTimeout(noAge)).toBe(4000);
     expect(restTimeout(limits)).toBe(250);
     expect(restTimeout({ ...noLimits, age: 4000 })).toBe(1000);
     expect(restTimeout(noLimits)).toBe(0);
   });
 
-  it('lets a thread send for as long as a quarter of the time to take an answer', () => {
+  it('lets a thread send for a quarter of the time limit for an answer', () => {
     expect(sendTimeout(noAge)).toBe(250);
     expect(sendTimeout({ ...noLimits, age: 2000 })).toBe(500);
     expect(sendTimeout({ ...noLimits, idle: 100, questionTime: 100 })).toBe(0);

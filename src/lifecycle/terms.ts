@@ -1,37 +1,37 @@
-/** The rules for how long a connection may go on. Pure: times come in, a decision goes out. */
+/** The rules for how long a connection may stay. Pure: times come in, a decision goes out. */
 import type { Limits } from '../limits/limits.ts';
 import { ANSWER, IDLE, QUESTION, THINKING } from './phase.ts';
 
-// What follows for a connection.
-/** It goes on. */
+// Decisions about a connection.
+/** It stays. */
 export const STAY = 0;
-/** Read once more without waiting. Answer what has come; if nothing has, close the connection. */
+/** Read once more without waiting. Answer the bytes that have come; if none have, close the connection. */
 export const LOOK = 1;
 /** Close it. */
 export const END = 2;
 /** Close it as soon as it has the answer that it waits for. */
 export const END_AFTER_ANSWER = 3;
 
-/** The limits on time, by the names under which they are counted and logged. */
+/** The time limits, by the names under which they are counted and logged. */
 export type TimeLimit = 'idle' | 'question-time' | 'answer-time' | 'age';
 
 type Times = Pick<Limits, 'idle' | 'questionTime' | 'answerTime' | 'age'>;
 
 /**
- * Time in which a question that has begun may still become whole, in ms, when the server stops or the
- * connection is too old. An unfinished question is no promise, and Ctrl-C must be quick.
+ * Time that an unfinished question still has, in ms, when the server stops or the connection is too old. The server
+ * owes nothing to an unfinished question, and Ctrl-C must be quick.
  */
 export const UNFINISHED_MS = 250;
 
-/** Time to take an answer for a connection that is too old, if no other limit sets one, in ms. */
+/** Time to take an answer for a connection that is too old, in ms, if no other limit sets one. */
 const LONGEST_GRACE_MS = 10_000;
 
 const LONGEST_LOOK_INTERVAL_MS = 1000;
 const SHORTEST_LOOK_INTERVAL_MS = 10;
 
 /**
- * Time that a connection has beyond its age, in ms. Between questions none. A client that pipelines is never
- * between two questions, so it has the time to finish one, or to take its answer.
+ * Time that a connection still has when it is too old, in ms. Between questions it has none. A client that
+ * pipelines is never between two questions, so it gets time to finish one or to take its answer.
  */
 function graceOf(limits: Times, phase: number): number {
   if (phase === QUESTION) return UNFINISHED_MS;
@@ -39,7 +39,7 @@ function graceOf(limits: Times, phase: number): number {
   return 0;
 }
 
-/** The limit on one phase; 0 if there is none. */
+/** The limit for one phase; 0 if there is none. */
 function mostOf(limits: Times, phase: number): number {
   if (phase === IDLE) return limits.idle;
   if (phase === QUESTION) return limits.questionTime;
@@ -54,8 +54,8 @@ const nameOf = (phase: number): TimeLimit => {
 /**
  * The limit that a connection has reached; undefined for none.
  *
- * @param spent ms that it has been in this phase without an answer
- * @param age ms since it came
+ * @param spent ms in this phase without an answer
+ * @param age ms since the connection came
  */
 export function limitReached(
   limits: Times,
@@ -68,7 +68,7 @@ export function limitReached(
   return most > 0 && spent >= most ? nameOf(phase) : undefined;
 }
 
-/** In how many ms `limitReached` may say something else if the phase stays; `Infinity`: never. */
+/** Time in ms until `limitReached` may return something else if the phase stays; `Infinity`: never. */
 export function untilLimit(limits: Times, phase: number, spent: number, age: number): number {
   const most = mostOf(limits, phase);
   const phaseLeft = most > 0 ? most - spent : Number.POSITIVE_INFINITY;
@@ -77,12 +77,12 @@ export function untilLimit(limits: Times, phase: number, spent: number, age: num
   return Math.max(0, Math.min(phaseLeft, ageLeft));
 }
 
-/** True if this limit ends a connection in this phase only after the answer that it waits for. */
+/** True if this limit closes a connection in this phase only after the answer that it waits for. */
 export const endsAfterAnswer = (phase: number): boolean => phase === THINKING;
 
 /**
- * Interval between two looks at all connections, in ms: a quarter of the shortest limit, at most 1 s.
- * `Infinity` if no limit on time is set.
+ * Interval between two looks at all connections, in ms: a quarter of the shortest limit, at most 1 s. `Infinity` if
+ * there is no time limit.
  */
 export function lookInterval({ idle, questionTime, answerTime, age }: Times): number {
   const set = [idle, questionTime, answerTime, age].filter((ms) => ms > 0);
@@ -92,15 +92,15 @@ export function lookInterval({ idle, questionTime, answerTime, age }: Times): nu
 }
 
 /**
- * For a thread that sleeps in `recv` between questions, in ms: after that long it must look at the clock.
- * 0: it may sleep for ever. An age can end it at any time, so it looks as often as a loop does.
+ * Longest sleep in `recv` between questions, in ms: after it the thread must look at the clock. 0: for ever. A
+ * limit on the age can close a connection at any time, so the thread looks as often as a loop does.
  */
 export function restTimeout(limits: Times): number {
   if (limits.age === 0) return limits.idle;
   return Math.ceil(Math.min(limits.idle || Number.POSITIVE_INFINITY, lookInterval(limits)));
 }
 
-/** For a thread that sleeps in `send`, likewise. */
+/** The same for a thread that sleeps in `send`. */
 export function sendTimeout({ answerTime, age }: Times): number {
   const interval = lookInterval({ idle: 0, questionTime: 0, answerTime, age });
   return Number.isFinite(interval) ? Math.ceil(interval) : 0;

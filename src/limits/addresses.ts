@@ -1,42 +1,44 @@
 /**
- * How many connections one address has, and how often it comes, of all processes together. Two tables in shared memory,
- * without locks: an entry is two words that are exchanged in one step. An address may be in a bounded number of entries,
- * which bounds the search; if all of them are taken, the address is not counted, and nobody is refused for that.
+ * Counts the connections of each address, and how often it connects, over all processes. Two tables in shared
+ * memory, without locks: an entry is two words that are exchanged in one step. An address can only be in a fixed
+ * number of entries, which limits the search. If all of those are taken, the address is not counted, and no client
+ * is refused because of that.
  */
 import type { Limits } from './limits.ts';
 import { PLACES_WORDS } from './places.ts';
 
-// The memory, in words: the seed is before the places, the tables are behind them.
+// Memory layout, in words: first the seed, then the places, then the tables.
 const SEED = 0;
 const TABLE_SIZE = 16_384;
 const COUNTS_AT = PLACES_WORDS;
 const RATES_AT = COUNTS_AT + TABLE_SIZE * 2;
-/** How much memory it takes with what is before it, in words of 32 bits. */
+/** Size of the memory including what is before it, in words of 32 bits. */
 export const ADDRESSES_END = RATES_AT + TABLE_SIZE * 2;
 
-// Words of an entry: whose it is, and for counts the holder and its number, for rates a time.
+// Words of an entry: the tag of its address, and a value. For counts the value is the holder and its number, for
+// rates a time.
 const TAG = 0;
 const VALUE = 1;
 
-/** In the value of a count: bits of the number; the holder, from 1, is above them. */
+/** Bits of the number in the value of a count. The holder, from 1, is in the bits above. */
 const NUMBER_BITS = 20;
 const NUMBER_MASK = (1 << NUMBER_BITS) - 1;
 
-/** How many entries an address may be in, which bounds the search. */
+/** Number of entries that an address may be in. It limits the search. */
 const FEWEST_WAYS = 16;
 const MOST_WAYS = 1024;
 
-/** Times of rates, in µs: coarse enough to go round only once in 19 hours. */
+/** Unit of times for rates, in µs. It is coarse, so that the clock wraps only after 19 hours. */
 const TICK = 16;
 const SECOND = 1_000_000 / TICK;
 
-/** Fresh memory: its seed keeps a peer from choosing addresses that meet in one place. */
+/** Prepares fresh memory. The seed prevents a peer from choosing addresses that share an entry. */
 export function seedAddresses(memory: Int32Array, seed: readonly [number, number]): void {
   memory[SEED] = seed[0];
   memory[SEED + 1] = seed[1];
 }
 
-/** Drops what a holder has counted. */
+/** Removes the counts of one holder. */
 export function dropAddresses(memory: Int32Array, holder: number): void {
   const words64 = pairsOf(memory);
   for (let entry = COUNTS_AT; entry < RATES_AT; entry += 2) {
@@ -48,7 +50,7 @@ export function dropAddresses(memory: Int32Array, holder: number): void {
 const pairsOf = ({ buffer, byteOffset, length }: Int32Array) =>
   new BigInt64Array(buffer, byteOffset, length >> 1);
 
-/** Two words as one, to be exchanged in one step. */
+/** Combines two words, to exchange them in one step. */
 const pair = new Int32Array(2);
 const pair64 = new BigInt64Array(pair.buffer);
 function paired(tag: number, value: number): bigint {
@@ -59,12 +61,12 @@ function paired(tag: number, value: number): bigint {
 
 export interface AddressesParts {
   readonly memory: Int32Array;
-  /** Of this process; -1: it counts no connections. */
+  /** The holder of this process; -1: it counts no connections. */
   readonly holder: number;
-  /** How many processes there are to be: each has an entry of its own for an address. */
+  /** Number of processes that the server will have: each has an entry of its own for an address. */
   readonly processes: number;
   readonly limits: Pick<Limits, 'connectionsPerAddress' | 'acceptsPerSecond'>;
-  /** µs, by a clock that all processes read alike and that never goes back. */
+  /** µs, by a clock that all processes share and that never goes back. */
   readonly clock: () => number;
 }
 
@@ -78,9 +80,9 @@ export class Addresses {
   readonly #interval: number;
   readonly #tolerance: number;
   readonly #clock: () => number;
-  /** Whether neither is limited, so that no address has to be known. */
+  /** True if neither is limited, so no address must be known. */
   readonly isOff: boolean;
-  /** Of the peer that was counted last, for `release`; 0: it was not counted. */
+  /** The ticket of the peer that was counted last, for `release`; 0: it was not counted. */
   ticket = 0;
 
   constructor({ memory, holder, processes, limits, clock }: AddressesParts) {
@@ -99,7 +101,7 @@ export class Addresses {
     this.isOff = connectionsPerAddress === 0 && acceptsPerSecond === 0;
   }
 
-  /** Counts one more of an address, in `ticket`. @returns the limit that this is too much for */
+  /** Counts one more connection of an address, in `ticket`. @returns the limit that this exceeds */
   count(address: Uint8Array): 'accepts-per-second' | 'connections-per-address' | undefined {
     this.ticket = 0;
     if (this.isOff) return undefined;
@@ -122,7 +124,7 @@ export class Addresses {
     }
   }
 
-  /** How many connections an address has then, of all processes. */
+  /** Adds a connection. Returns the number that the address now has, over all processes. */
   #countIn(tag: number, place: number): number {
     const memory = this.#memory;
     const start = COUNTS_AT + this.#startOf(place, this.#ways) * 2;
@@ -148,7 +150,7 @@ export class Addresses {
           break;
         }
       } else {
-        // No room: nobody is refused for want of a place to count.
+        // No entry is free: the address is not counted, and its client is not refused.
         return 0;
       }
     }
@@ -161,9 +163,9 @@ export class Addresses {
   }
 
   /**
-   * A token bucket per address, as the time at which it is full again: one word, and one exchange.
-   * Two who are the first of an address in the very moment in which another's place falls free may each
-   * begin a bucket; the next finds the first of them.
+   * A token bucket per address, stored as the time at which it is full again: one word, one exchange. If an entry
+   * becomes free just when two processes see the first client of an address, both may start a bucket. The next
+   * client finds the first of them.
    */
   #mayCome(tag: number, place: number): boolean {
     const memory = this.#memory;
@@ -171,9 +173,9 @@ export class Addresses {
     const end = start + FEWEST_WAYS * 2;
     const interval = this.#interval;
     const tolerance = this.#tolerance;
-    // What lies further ahead is long past: the clock has gone round. A second more, as who is put to
-    // sleep behind the look at the clock finds times that others have set since. The price: whoever was
-    // refused may be so again 19 hours later to the second.
+    // A time further ahead is an old one: the clock has wrapped. Add one second, because a thread may be suspended
+    // after it read the clock, and then see newer times of others. The cost: an address that was refused may be
+    // refused again 19 hours later, for one second.
     const furthest = tolerance + interval + SECOND;
     for (;;) {
       const now = Math.floor(this.#clock() / TICK) | 0;
@@ -188,7 +190,7 @@ export class Addresses {
       const old = this.#memory64[at >> 1]!;
       pair64[0] = old;
       const [oldTag, fullAt] = [pair[TAG]!, pair[VALUE]!];
-      // Another has taken it meanwhile.
+      // Another process has taken the entry.
       if (found >= 0 ? oldTag !== tag : isAhead(fullAt, now, furthest)) continue;
       const isRunning = found >= 0 && isAhead(fullAt, now, furthest);
       const from = isRunning ? fullAt : now;
@@ -212,7 +214,7 @@ const isAhead = (time: number, now: number, most: number): boolean => {
   return ahead > 0 && ahead <= most;
 };
 
-/** Of an IPv6 address its first half: whoever has one address there usually has the whole /64. */
+/** For an IPv6 address, only its first half counts: a user with one address usually has the whole /64. */
 function hash(address: Uint8Array, seed: number): number {
   const isIPv4 = address[10] === 0xff && address[11] === 0xff && isZero(address, 10);
   const end = isIPv4 ? 16 : 8;

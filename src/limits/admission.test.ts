@@ -20,10 +20,10 @@ interface Given extends Partial<Omit<AdmissionRules, 'limits' | 'whenFull'>> {
   readonly whenFull?: string;
 }
 
-/** The doors of one server: each call of `process` is another process. */
+/** The admission of one server: each call of `process` is another process. */
 class House {
   readonly memory = new Int32Array(new SharedArrayBuffer(ADMISSION_WORDS * 4));
-  /** In µs. */
+  /** Clock in µs. */
   now = 1e12;
   chance = 0.5;
   readonly counts = new Map<Refusal, number>();
@@ -61,8 +61,8 @@ class House {
 const one = parseAddress('127.0.0.1')!;
 const two = parseAddress('127.0.0.2')!;
 
-describe('connections in all', () => {
-  it('are as many as the limit, over all processes', () => {
+describe('the total of connections', () => {
+  it('is at most the limit, over all processes', () => {
     const house = new House({ limits: { connections: 3 } });
     const [a, b] = [house.process(10), house.process(11)];
     const tickets = [a.enter(one), b.enter(one), a.enter(two)];
@@ -75,7 +75,7 @@ describe('connections in all', () => {
     expect(house.counts.get('connections')).toBe(2);
   });
 
-  it('are as many as a process has descriptors for, where there is no limit', () => {
+  it('is at most what a process has descriptors for, if there is no limit', () => {
     const house = new House({ descriptors: 2 });
     const [a, b] = [house.process(10), house.process(11)];
     expect([a, a, a, b, b, b].map((door) => typeof door.enter(one))).toEqual([
@@ -88,13 +88,13 @@ describe('connections in all', () => {
     ]);
   });
 
-  it('are without bound where the limit is off', () => {
+  it('has no bound if the limit is off', () => {
     const house = new House({ descriptors: 2, limits: { connections: UNBOUNDED } });
     const door = house.process(10);
     for (let i = 0; i < 10; i++) expect(door.enter(one)).toBeTypeOf('number');
   });
 
-  it('wait for a place where they are to wait, and nobody is refused', () => {
+  it('with the policy wait, makes clients wait for a place, and refuses none', () => {
     const house = new House({ limits: { connections: 2 }, whenFull: 'wait' });
     const [a, b] = [house.process(10), house.process(11)];
     expect(a.reserve()).toBe(true);
@@ -103,7 +103,7 @@ describe('connections in all', () => {
     expect(a.isFull()).toBe(true);
     const ticket = a.enter(one) as number;
     expect(a.reserve()).toBe(false);
-    // Nobody came.
+    // No client came.
     b.cancel();
     b.cancel();
     expect(house.open).toBe(1);
@@ -115,7 +115,7 @@ describe('connections in all', () => {
     expect(house.counts.size).toBe(0);
   });
 
-  it('never have to wait where they are refused', () => {
+  it('with a policy that refuses, never makes a client wait', () => {
     const house = new House({ limits: { connections: 1 }, whenFull: 'reset' });
     const door = house.process(10);
     door.enter(one);
@@ -125,12 +125,12 @@ describe('connections in all', () => {
     expect(door.enter(one)).toBe('connections');
   });
 
-  it('are dropped by lot between the thresholds', () => {
+  it('is limited at random between the thresholds', () => {
     const house = new House({ limits: { connections: 20 }, whenFull: 'random:2:30:10' });
     const door = house.process(10);
     house.chance = 0;
     expect([door.enter(one), door.enter(one)]).toEqual([0, 0]);
-    // A third of it is 0.3.
+    // A third of the rate is 0.3.
     house.chance = 0.31;
     expect(door.enter(one)).toBe(0);
     house.chance = 0.29;
@@ -141,7 +141,7 @@ describe('connections in all', () => {
     expect(house.open).toBe(10);
   });
 
-  it('begin to be dropped at half of the limit if not told otherwise', () => {
+  it('is limited at random from half of the limit by default', () => {
     const house = new House({ limits: { connections: 10 }, whenFull: 'random' });
     const door = house.process(10);
     house.chance = 0;
@@ -167,7 +167,7 @@ describe('connections per address', () => {
     expect(house.open).toBe(3);
   });
 
-  it('are those of one /64 on IPv6, and nobody has an address on a unix socket', () => {
+  it('count one /64 on IPv6, and no client of a unix socket', () => {
     const house = new House({ limits: { connectionsPerAddress: 1 } });
     const door = house.process(10);
     const at = (text: string) => door.enter(parseAddress(text));
@@ -178,14 +178,14 @@ describe('connections per address', () => {
     expect(door.enter(undefined)).toBe(0);
   });
 
-  it('give back what they hold by descriptor, once', () => {
+  it('give back their ticket by descriptor, once', () => {
     const house = new House({ limits: { connectionsPerAddress: 1 } });
     const door = house.process(10);
     expect(door.admit(7, one)).toBeUndefined();
     expect(door.admit(8, one)).toBe('connections-per-address');
     door.leave(7);
     expect(door.admit(8, one)).toBeUndefined();
-    // Past the last descriptor that is noted nothing is held by address, and nothing is left behind.
+    // For descriptors past the last noted one, nothing is counted by address, and nothing is left behind.
     door.leave(8);
     expect(door.admit(64, one)).toBeUndefined();
     expect(door.admit(65, one)).toBeUndefined();
@@ -195,11 +195,11 @@ describe('connections per address', () => {
     expect(door.admit(9, one)).toBeUndefined();
   });
 
-  it('are not counted where there is no room, and then nobody is refused for it', () => {
+  it('are not counted if the table is full, and then no client is refused', () => {
     const house = new House({ limits: { connectionsPerAddress: 1 } });
     const door = house.process(10);
     const tickets: number[] = [];
-    // Far more addresses than places.
+    // Far more addresses than entries.
     for (let i = 0; i < 40_000; i++) {
       const address = Uint8Array.from([...one.subarray(0, 12), 10, i >> 16, i >> 8, i]);
       const ticket = door.enter(address);
@@ -214,7 +214,7 @@ describe('connections per address', () => {
 });
 
 describe('accepts per second', () => {
-  it('are a burst, and then one whenever the time for one is over', () => {
+  it('are a burst, and then one in each interval', () => {
     const house = new House({ limits: { acceptsPerSecond: 4 } });
     const [a, b] = [house.process(10), house.process(11)];
     const come = (door: Admission) => door.enter(one) !== 'accepts-per-second';
@@ -224,7 +224,7 @@ describe('accepts per second', () => {
     house.now += 1100;
     expect([come(a), come(b)]).toEqual([true, false]);
     expect(b.enter(two)).toBeTypeOf('number');
-    // However long nobody came, the burst is no larger; also where the clock has gone round.
+    // The burst never grows, even after a long time without clients, and even after the clock has wrapped.
     for (const later of [1e6, 60e6, 2 ** 31 * 16, 2 ** 32 * 16 - 5e6]) {
       house.now += later;
       expect([a, b, a, b, a].map(come), `${later} µs later`).toEqual([
@@ -237,7 +237,7 @@ describe('accepts per second', () => {
     }
   });
 
-  it('never exceed the burst and the rate in any stretch of time', () => {
+  it('never exceed the burst and the rate in any period of time', () => {
     const step = fc.record({ wait: fc.nat(400_000), door: fc.nat(2), lag: fc.nat(3000) });
     fc.assert(
       fc.property(
@@ -250,14 +250,14 @@ describe('accepts per second', () => {
           let clock = house.now;
           for (const { wait, door, lag } of steps) {
             clock += wait;
-            // Whoever has looked at the clock may be put to sleep before it decides.
+            // A process may be suspended after it has read the clock, before it decides.
             house.now = clock - lag;
             if (typeof doors[door]!.enter(one) === 'number') admitted.push(clock);
           }
           for (let i = 0; i < admitted.length; i++) {
             for (let j = i; j < admitted.length; j++) {
               const stretch = (admitted[j]! - admitted[i]! + 3000) / 1e6;
-              // One more, and half a per cent, for the ticks of the clock.
+              // One more, and half a per cent, for the resolution of the clock.
               expect(j - i + 1).toBeLessThanOrEqual(rate + stretch * rate * 1.005 + 1);
             }
           }
@@ -268,7 +268,7 @@ describe('accepts per second', () => {
 });
 
 describe('networks', () => {
-  it('are looked at before anything is counted for the address', () => {
+  it('are checked before anything is counted for the address', () => {
     const house = new House({ limits: { deny: ['127.0.0.2'], acceptsPerSecond: 1 } });
     const door = house.process(10);
     expect([door.enter(two), door.enter(two)]).toEqual(['deny', 'deny']);
@@ -279,7 +279,7 @@ describe('networks', () => {
 });
 
 describe('a dry run', () => {
-  it.each(['wait', 'busy', 'reset', 'random'])('counts and lets in: %s', (whenFull) => {
+  it.each(['wait', 'busy', 'reset', 'random'])('counts and admits: %s', (whenFull) => {
     const house = new House({
       whenFull,
       dryRun: true,
@@ -305,7 +305,7 @@ describe('a dry run', () => {
 });
 
 describe('a process that is gone', () => {
-  it('holds nothing any more, nor do its assistants once they are gone', () => {
+  it('holds no more places, nor do its assistants once they are gone', () => {
     const house = new House({ limits: { connections: 4, connectionsPerAddress: 2 } });
     const [gone, assistant, left] = [house.process(10), house.process(12, 10), house.process(11)];
     for (const [door, address] of [
@@ -329,7 +329,7 @@ describe('a process that is gone', () => {
     expect(house.open).toBe(4);
   });
 
-  it('may leave its place to one after the other for ever', () => {
+  it('can be replaced any number of times', () => {
     const house = new House({ limits: { connectionsPerAddress: 1 } });
     for (let pid = 100; pid < 2000; pid++) {
       const door = house.process(pid);
@@ -365,7 +365,7 @@ describe('any sequence', () => {
     { maxLength: 120 },
   );
 
-  it('admits exactly as the limits say, and comes back to nothing', () => {
+  it('admits exactly what the limits allow, and ends with no counts', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 8 }),
@@ -401,7 +401,7 @@ describe('any sequence', () => {
           }
           for (const { process, ticket } of inside) doors[process]!.door.exit(ticket);
           expect(house.open).toBe(0);
-          // Nothing is left in the tables of counts.
+          // No entry is left in the tables of counts.
           expect(house.memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);
         },
       ),
@@ -410,7 +410,9 @@ describe('any sequence', () => {
   });
 });
 
-/** What each thread does: enters and leaves at random, and keeps its own count of who is in at the same moment. */
+/**
+ * The body of each thread: it enters and leaves at random, and counts by itself how many are in at the same moment.
+ */
 const hammering = `
 import { parentPort, workerData } from 'node:worker_threads';
 const { Admission } = await import(workerData.module);
@@ -452,7 +454,7 @@ parentPort.postMessage(admitted);
 `;
 
 describe.each(['busy', 'wait'])('threads at the same time, %s', (whenFull) => {
-  it('are never more than the limits, and come back to nothing', async () => {
+  it('never exceed the limits, and end with no counts', async () => {
     const threads = 4;
     const memory = new Int32Array(new SharedArrayBuffer(ADMISSION_WORDS * 4));
     prepareAdmission(memory, [1, 2]);
@@ -488,11 +490,11 @@ describe.each(['busy', 'wait'])('threads at the same time, %s', (whenFull) => {
         });
       }),
     );
-    // Of one thread nothing is promised: others may have been at it all the while.
+    // A single thread may admit none, because the others may have held the places.
     expect(admitted.reduce((sum, count) => sum + count)).toBeGreaterThan(1000);
     expect([...worst.subarray(0, 3)].every((most) => most <= 3)).toBe(true);
     expect(worst[8]).toBeLessThanOrEqual(5);
-    // It came to it.
+    // The threads did reach the limit.
     expect(worst[8]).toBe(5);
     expect(openOf(memory)).toBe(0);
     expect(memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);

@@ -1,6 +1,7 @@
 /**
- * Who is let in: by its network, by how many connections its address has and how often it comes (addresses.ts), and by
- * how many there are in all (places.ts). All threads and processes of a server decide on the same shared memory.
+ * Decides which clients are admitted: by network, by the number of connections and the rate of their address
+ * (addresses.ts), and by the total number of connections (places.ts). All threads and processes of a server decide
+ * on the same shared memory.
  */
 import { ADDRESSES_END, Addresses, dropAddresses, seedAddresses } from './addresses.ts';
 import { type Limits, UNBOUNDED } from './limits.ts';
@@ -8,61 +9,61 @@ import { Networks } from './networks.ts';
 import { dropPlaces, openOf, Places } from './places.ts';
 import { dropChance, type WhenFull } from './when-full.ts';
 
-/** How much memory it takes, in words of 32 bits. */
+/** Size of the memory, in words of 32 bits. */
 export const ADMISSION_WORDS = ADDRESSES_END;
 
-/** What a busy server says, where it says anything. */
+/** What a busy server sends to a client that it refuses, with the policy `busy`. */
 export const BUSY = 'Error: server is busy.\n';
 
-/** Why somebody is turned away. */
+/** Why a client is refused. */
 export type Refusal =
   | 'deny'
   | 'allow'
   | 'accepts-per-second'
   | 'connections-per-address'
   | 'connections'
-  /** Before it came to the limit of connections, by lot. */
+  /** At random, before the limit on connections is reached. */
   | 'early';
 
 export interface AdmissionRules {
   readonly limits: Limits;
   readonly whenFull: WhenFull;
-  /** Counts who would be refused, and refuses nobody. */
+  /** Counts the clients that it would refuse, and refuses none. */
   readonly dryRun: boolean;
-  /** How many processes there are to be: each has an entry of its own for an address. */
+  /** Number of processes that the server will have: each has an entry of its own for an address. */
   readonly processes: number;
-  /** How many connections this process has descriptors for. */
+  /** Number of connections that this process has descriptors for. */
   readonly descriptors: number;
 }
 
-/** What is not the rules' own: who enters, and where clock and chance come from. */
+/** Everything besides the rules: the process, the memory, the clock and the random numbers. */
 export interface AdmissionParts {
   readonly memory: Int32Array;
   readonly pid: number;
-  /** Who started this process. */
+  /** The process that started this one. */
   readonly parent: number;
-  /** By descriptor of this process, shared by its threads: what `admit` notes for `leave`. */
+  /** By descriptor of this process, shared by its threads: the ticket that `admit` notes for `leave`. */
   readonly tickets?: Int32Array | undefined;
-  /** µs, by a clock that all processes read alike and that never goes back. */
+  /** µs, by a clock that all processes share and that never goes back. */
   readonly clock: () => number;
-  /** Is told of each refusal, in a dry run too. */
+  /** Called for each refusal, also in a dry run. */
   readonly count: (refusal: Refusal) => void;
   /** From 0 to 1. */
   readonly random: () => number;
 }
 
-/** Fresh memory. The seed is random: a peer that knows it could choose addresses that meet in one place. */
+/** Prepares fresh memory. The seed is random: a peer that knew it could choose addresses that share an entry. */
 export const prepareAdmission = seedAddresses;
 
-/** Drops what a process held that is gone. */
+/** Frees the places of a process that has ended. */
 export const dropHolder = (memory: Int32Array, pid: number): void =>
   dropPlaces(memory, 'pid', pid, (holder) => dropAddresses(memory, holder));
 
-/** Drops what the processes held that one had started, once all of them are gone. */
+/** Frees the places of all processes that one process had started, once all of them have ended. */
 export const dropHoldersOf = (memory: Int32Array, parent: number): void =>
   dropPlaces(memory, 'parent', parent, (holder) => dropAddresses(memory, holder));
 
-/** One thread's view of the door. */
+/** One thread's view of the admission. */
 export class Admission {
   readonly #memory: Int32Array;
   readonly #whenFull: WhenFull;
@@ -74,9 +75,9 @@ export class Admission {
   readonly #tickets: Int32Array | undefined;
   readonly #random: () => number;
   readonly #count: (refusal: Refusal) => void;
-  /** Places for those who will come. */
+  /** Places reserved for clients that have not come yet. */
   #reserved = 0;
-  /** Whether an address is looked at at all. */
+  /** True if an address is ever looked at. */
   readonly needsAddress: boolean;
 
   constructor(rules: AdmissionRules, parts: AdmissionParts) {
@@ -98,40 +99,43 @@ export class Admission {
     this.needsAddress = !this.#networks.isOff || !this.#addresses.isOff;
   }
 
-  /** How the refused are turned away. */
+  /** How the server refuses clients. */
   get policy(): WhenFull['policy'] {
     return this.#whenFull.policy;
   }
 
-  /** Whether those are told so that are refused for that reason: not who is not wanted at all. */
+  /**
+   * True if the server tells a client that it refuses for this reason. It does not tell clients that are not
+   * allowed at all.
+   */
   says(reason: Refusal): boolean {
     return this.#whenFull.policy === 'busy' && reason !== 'deny' && reason !== 'allow';
   }
 
-  /** Whether nobody is to be accepted now. Only where those who come are to wait; a glance, that binds nobody. */
+  /** True if the server is full. Always false unless `--when-full wait`. Only a hint: it reserves nothing. */
   isFull(): boolean {
     return !this.hasRoomFor(1);
   }
 
-  /** Whether so many may be accepted without a place reserved for each; a glance as well. */
+  /** True if it may accept `count` clients without a place reserved for each. Only a hint, too. */
   hasRoomFor(count: number): boolean {
     if (this.#whenFull.policy !== 'wait' || this.#dryRun) return true;
     return this.#places.hasRoomFor(count);
   }
 
   /**
-   * Before accepting: takes a place for whoever will come; false where there is none and they are to
-   * wait. The place goes to the next who enters, or is given back with `cancel`.
+   * Call it before accepting: reserves a place for the next client. False if there is none, and clients must wait.
+   * The place goes to the next client that enters; `cancel` gives it back.
    */
   reserve(): boolean {
-    // A client is counted when it is here.
+    // With the other policies a client is counted when it has come.
     if (this.#whenFull.policy !== 'wait' || this.#dryRun || !this.#places.isCounting) return true;
     if (!this.#places.tryAdd()) return false;
     this.#reserved++;
     return true;
   }
 
-  /** Nobody came. */
+  /** No client came: gives the reserved place back. */
   cancel(): void {
     if (this.#reserved === 0) return;
     this.#reserved--;
@@ -139,10 +143,10 @@ export class Admission {
   }
 
   /**
-   * Decides about a peer who was accepted.
+   * Decides about a peer that was accepted.
    *
-   * @param address its 16 bytes; undefined for a peer that has none, which only the number in all concerns
-   * @returns why it is refused, or a ticket to be given back with `exit` when it has left
+   * @param address its 16 bytes; undefined for a peer without one, for which only the total counts
+   * @returns why it is refused, or a ticket to give back with `exit` when it has left
    */
   enter(address: Uint8Array | undefined): Refusal | number {
     const hadPlace = this.#reserved > 0;
@@ -164,29 +168,32 @@ export class Admission {
     this.#places.remove();
   }
 
-  /** Counts somebody whom there is no room to have wait. */
+  /** Counts a client that is refused because it cannot even wait. */
   refuse(reason: Refusal): void {
     this.#count(reason);
   }
 
-  /** As `enter`, with the ticket noted under the peer's descriptor. */
+  /** Like `enter`, and notes the ticket under the peer's descriptor. */
   admit(socket: number, address: Uint8Array | undefined): Refusal | undefined {
     const result = this.enter(address);
     if (typeof result === 'string') return result;
     if (result === 0) return undefined;
     const tickets = this.#tickets;
     if (tickets !== undefined && socket < tickets.length) Atomics.store(tickets, socket, result);
-    // Nobody would find it again.
+    // No place to note the ticket: `leave` would not find it.
     else this.#addresses.release(result);
     return undefined;
   }
 
-  /** The peer at that descriptor is leaving. To be called before it is closed: then the number may be another's. */
+  /**
+   * The peer at that descriptor leaves. Call this before closing it: after the close another peer may get the
+   * number.
+   */
   leave(socket: number): void {
     this.exit(this.takeTicket(socket));
   }
 
-  /** For whoever sees a peer's end without its descriptor. */
+  /** For callers that learn of a peer's end without its descriptor. */
   takeTicket(socket: number): number {
     const tickets = this.#tickets;
     return tickets === undefined || socket >= tickets.length
@@ -200,7 +207,7 @@ export class Admission {
       if (refused !== undefined) return refused;
     }
     if (hadPlace || !this.#places.isCounting) return undefined;
-    // They are here already: to let them in is the nearest to letting them wait.
+    // The client has already been accepted. To admit it is the nearest thing to letting it wait.
     if (this.#whenFull.policy === 'wait' && !this.#dryRun) return undefined;
     if (this.#places.isOver) return 'connections';
     if (this.#lot === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** A limit that makes no sense: the message says which value, and what to give instead. */
+/** An invalid limit: the message quotes the value, and says what to give instead. */
 export class LimitError extends RangeError {
   override name = 'LimitError';
 }

@@ -18,7 +18,7 @@ const complaint = (call: () => unknown): string => {
     if (error instanceof LimitError) return error.message;
     throw error;
   }
-  throw new Error('It was taken');
+  throw new Error('It was accepted');
 };
 
 describe('parseLimit', () => {
@@ -41,7 +41,7 @@ describe('parseLimit', () => {
     expect(parseLimit(text)).toEqual({ name, value });
   });
 
-  it('takes networks, one or several', () => {
+  it('accepts networks, one or several', () => {
     expect(parseLimit('deny=10.0.0.0/8, ::1').value).toEqual(['10.0.0.0/8', '::1']);
     expect(parseLimit('allow=off').value).toEqual([]);
   });
@@ -75,14 +75,14 @@ describe('parseLimit', () => {
     expect(complaint(() => parseLimit(text))).toBe(message);
   });
 
-  it('lists the names for one that there is not', () => {
+  it('lists the names if there is no such limit', () => {
     expect(complaint(() => parseLimit('idel=1s'))).toMatch(
       /^There is no limit "idel"; there are connections, .*accepts-per-second, .*, deny$/,
     );
     expect(complaint(() => parseLimit('constructor=1'))).toMatch(/^There is no limit/);
   });
 
-  it('does nothing with any text but to take it or to complain of it', () => {
+  it('accepts any text, or rejects it with a LimitError', () => {
     const names = [...'connections idle unsent-total allow deny'.split(' '), 'toString'];
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
@@ -100,14 +100,14 @@ describe('parseLimit', () => {
           expect(error).toBeInstanceOf(LimitError);
           return;
         }
-        // Whatever the command takes, the library takes as well.
+        // The library accepts everything that the command accepts.
         expect(checkLimits(parsed)).toEqual({ ...defaultLimits, ...parsed });
       }),
       { numRuns: 2000 },
     );
   });
 
-  it('reads every number back that it is written as', () => {
+  it('reads back every number that is written in any of the forms', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: UNBOUNDED }), (number) => {
         expect(parseLimit(`idle=${number}ms`).value).toBe(number);
@@ -119,7 +119,7 @@ describe('parseLimit', () => {
 });
 
 describe('parseLimits', () => {
-  it('keeps the last of a name, and all of the networks', () => {
+  it('keeps the last value of a name, and all networks', () => {
     expect(
       parseLimits(['idle=1s', 'deny=::1', 'idle=2s', 'deny=10.0.0.0/8', 'questions=3']),
     ).toEqual({ idle: 2000, deny: ['::1', '10.0.0.0/8'], questions: 3 });
@@ -129,7 +129,7 @@ describe('parseLimits', () => {
 });
 
 describe('checkLimits', () => {
-  it('puts the defaults where nothing is given', () => {
+  it('uses the defaults for limits that are not given', () => {
     expect(checkLimits({})).toEqual(defaultLimits);
     expect(checkLimits({ idle: undefined, age: 5 })).toEqual({ ...defaultLimits, age: 5 });
     expect(checkLimits(noLimits)).toEqual(noLimits);

@@ -1,6 +1,6 @@
 /**
- * The limits of a server as data: one set for all architectures, its defaults, and how people write
- * it. What is over a limit is decided in admission.ts (at the door) and by the conversation (inside).
+ * The limits of a server as data: one set for all architectures, its defaults, and its text form. admission.ts
+ * applies the limits on accepting, and the conversation applies the limits inside a connection.
  */
 import { LimitError } from './errors.ts';
 import { parseNetwork } from './networks.ts';
@@ -8,11 +8,11 @@ import { MS_IN } from './units.ts';
 
 /** Times are in ms and sizes in bytes; 0 and [] switch a limit off. */
 export interface Limits {
-  /** Connections in all, over all threads and processes; 0: as many as there are descriptors for. */
+  /** Connections of all threads and processes together; 0: as many as there are descriptors for. */
   readonly connections: number;
-  /** Connections of one address; of IPv6, of one /64. */
+  /** Connections of one address; on IPv6, of one /64. */
   readonly connectionsPerAddress: number;
-  /** How often in a second one address may connect; so many may come at once. */
+  /** How often one address may connect per second. As many may come at once. */
   readonly acceptsPerSecond: number;
   /** Time between questions. */
   readonly idle: number;
@@ -21,17 +21,17 @@ export interface Limits {
   /** Time to take an answer. */
   readonly answerTime: number;
   readonly questionSize: number;
-  /** Answers that a peer has not taken, of one connection … */
+  /** Answer bytes that a peer has not taken, for one connection … */
   readonly unsent: number;
-  /** … and of all. */
+  /** … and for all. */
   readonly unsentTotal: number;
   /** Questions per connection. */
   readonly questions: number;
   /** Age of a connection. */
   readonly age: number;
-  /** Networks as CIDR; with any, whoever is in none of them is refused. */
+  /** Networks as CIDR. If any is given, the server refuses every address outside of them. */
   readonly allow: readonly string[];
-  /** Networks as CIDR; these are refused even where `allow` has them. */
+  /** Networks as CIDR. The server refuses their addresses even if `allow` contains them. */
   readonly deny: readonly string[];
 }
 
@@ -51,10 +51,10 @@ export const defaultLimits: Limits = {
   deny: [],
 };
 
-/** For `connections`, where 0 already says something else. */
+/** Value of `connections` for no limit, because 0 means the number of descriptors. */
 export const UNBOUNDED = 2 ** 31 - 1;
 
-/** None at all, not even that of the descriptors: what a server without limits is. */
+/** No limit at all, not even the number of descriptors: for a server without limits. */
 export const noLimits: Limits = {
   ...defaultLimits,
   connections: UNBOUNDED,
@@ -87,17 +87,17 @@ const kinds: Readonly<Record<keyof Limits, Kind>> = {
 const names = Object.keys(kinds) as (keyof Limits)[];
 const isName = (name: string): name is keyof Limits => Object.hasOwn(kinds, name);
 
-/** How the command spells it: `question-time`. */
+/** The name as the command spells it: `question-time`. */
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const nameOf = new Map(names.map((name) => [kebab(name), name]));
 
-/** The largest value: timers take no longer time, and the tables at the door count no further. */
+/** The largest values: timers take no longer time, and the tables of the admission count no further. */
 const most: Readonly<Record<Exclude<Kind, 'networks'>, number>> = {
   count: UNBOUNDED,
   duration: 2 ** 31 - 1,
   size: 2 ** 40,
 };
-/** The clock of rates has 62,500 ticks a second: more would be a rough guess. */
+/** The clock of rates has 62,500 ticks per second. A larger rate would be too inexact. */
 const MOST_PER_SECOND = 10_000;
 
 const mostOf = (name: keyof Limits, kind: Exclude<Kind, 'networks'>) =>
@@ -118,7 +118,7 @@ const wanted: Readonly<Record<Kind, string>> = {
 
 type Setting = { readonly name: keyof Limits; readonly value: number | readonly string[] };
 
-/** One limit as the command has it: `idle=30s`. @throws LimitError */
+/** Parses one limit as the command takes it: `idle=30s`. @throws LimitError */
 export function parseLimit(text: string): Setting {
   const [, word = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
   if (word === '') {
@@ -133,8 +133,8 @@ export function parseLimit(text: string): Setting {
 }
 
 /**
- * The limits that a list of `name=value` names, and only those. Of a name given twice the last
- * counts; networks add up, until an `off`. @throws LimitError
+ * Parses a list of `name=value` to the limits that it names. If a name is given twice, the last value counts;
+ * networks add up until an `off`. @throws LimitError
  */
 export function parseLimits(list: readonly string[]): Partial<Limits> {
   const limits: Record<string, number | readonly string[]> = {};
@@ -149,7 +149,7 @@ export function parseLimits(list: readonly string[]): Partial<Limits> {
   return limits as Partial<Limits>;
 }
 
-/** The whole set, with the defaults for what is not given. @throws LimitError */
+/** Returns the whole set, with defaults for limits that are not given. @throws LimitError */
 export function checkLimits(given: { readonly [Name in keyof Limits]?: Limits[Name] | undefined }) {
   const limits: Record<string, unknown> = { ...defaultLimits };
   for (const [name, value] of Object.entries(given)) {
@@ -187,7 +187,7 @@ function numberIn(name: keyof Limits, kind: Exclude<Kind, 'networks'>, text: str
   const factor = Object.hasOwn(units[kind], unit) ? units[kind][unit] : undefined;
   const greatest = mostOf(name, kind);
   if (digits !== undefined && factor !== undefined) {
-    // Rounded where it is whole but for what binary fractions lose, as in 1.1 × 1,000.
+    // Round off only the error of binary fractions, as in 1.1 × 1,000.
     const number = Number(digits) * factor;
     const whole = Math.round(number);
     const isWhole = Math.abs(number - whole) < 1e-6;

@@ -26,7 +26,7 @@ describe('parseAddress', () => {
     fc.ipV6(),
     fc.string({ unit: fc.constantFrom(...'0123456789abcf:./% ') }),
     fc.string(),
-    // Close to an address, and mostly none.
+    // Text that is close to an address, and usually not one.
     fc
       .tuple(
         fc.oneof(fc.ipV4(), fc.ipV6()),
@@ -36,7 +36,7 @@ describe('parseAddress', () => {
       .map(([text, at, what]) => text.slice(0, at) + what + text.slice(at + 1)),
   );
 
-  it('takes what Node takes as an address, but for zones', () => {
+  it('accepts what Node accepts as an address, except zones', () => {
     fc.assert(
       fc.property(addresses, (text) => {
         const expected = isIP(text) !== 0 && !text.includes('%');
@@ -75,7 +75,7 @@ describe('parseNetwork', () => {
     expect(() => parseNetwork(text)).toThrow(message);
   });
 
-  it('proposes a network that it takes', () => {
+  it('proposes a network that it accepts', () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), fc.nat(128), (address, bits) => {
         let message = '';
@@ -96,14 +96,14 @@ describe('Networks', () => {
   const refuses = (allow: string[], deny: string[], address: string) =>
     new Networks(allow, deny).refuses(parseAddress(address)!);
 
-  it('denies what is denied, even where it is allowed', () => {
+  it('refuses a denied address, even if it is allowed', () => {
     expect(refuses([], ['10.0.0.0/8'], '10.1.2.3')).toBe('deny');
     expect(refuses([], ['10.0.0.0/8'], '11.1.2.3')).toBeUndefined();
     expect(refuses(['10.0.0.0/8'], ['10.1.0.0/16'], '10.1.2.3')).toBe('deny');
     expect(refuses(['10.0.0.0/8'], ['10.1.0.0/16'], '10.2.2.3')).toBeUndefined();
   });
 
-  it('with a list of the allowed, refuses all others', () => {
+  it('with a list of allowed networks, refuses all others', () => {
     expect(refuses(['127.0.0.0/8', '::1'], [], '127.0.0.9')).toBeUndefined();
     expect(refuses(['127.0.0.0/8', '::1'], [], '::1')).toBeUndefined();
     expect(refuses(['127.0.0.0/8', '::1'], [], '::2')).toBe('allow');
@@ -117,12 +117,12 @@ describe('Networks', () => {
     expect(refuses([], ['0.0.0.0/0'], '2001:db8::1')).toBeUndefined();
   });
 
-  it('is off where nobody is refused', () => {
+  it('is off if no list is given', () => {
     expect(new Networks([], []).isOff).toBe(true);
     expect(new Networks(['::1'], []).isOff).toBe(false);
   });
 
-  it('says the same as Node about any network and address of one family', () => {
+  it('agrees with Node about any network and address of one family', () => {
     const family = fc.constantFrom('ipv4' as const, 'ipv6' as const);
     const bytes = fc.uint8Array({ minLength: 16, maxLength: 16 });
     fc.assert(
@@ -135,7 +135,7 @@ describe('Networks', () => {
         (kind, one, two, length, same) => {
           const size = kind === 'ipv4' ? 4 : 16;
           const bits = length % (size * 8 + 1);
-          // The other address begins alike for some bits, so that about half of them are inside.
+          // The first bits of both addresses are equal, so that about half of the addresses are inside.
           const other = Uint8Array.from(two.subarray(0, size), (byte, i) => {
             const rest = Math.max(0, Math.min(8, same - i * 8));
             const mask = (0xff00 >> rest) & 0xff;
@@ -151,7 +151,7 @@ describe('Networks', () => {
               : Array.from({ length: 8 }, (_, i) =>
                   ((address[i * 2]! << 8) | address[i * 2 + 1]!).toString(16),
                 ).join(':');
-          // Node takes IPv4-mapped addresses for IPv4 even in IPv6 networks.
+          // Node treats IPv4-mapped addresses as IPv4, even in IPv6 networks.
           fc.pre(kind === 'ipv4' || !write(other).startsWith('0:0:0:0:0:ffff'));
           const list = new BlockList();
           list.addSubnet(write(first), bits, kind);

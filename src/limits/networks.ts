@@ -1,31 +1,31 @@
 /**
- * Networks in CIDR notation, and which addresses are in them. An address is 16 bytes, as IPv6 has it; an IPv4 address
- * is `::ffff:` and its four, which is also how the kernel gives IPv4 peers of an IPv6 listener. IPv4 peers are in IPv4
- * networks only: `::/0` is everybody on IPv6. RFC 4291, RFC 4632
+ * Networks in CIDR notation, and the test whether an address is in one. An address is 16 bytes, in the form of
+ * IPv6. An IPv4 address is `::ffff:` and its four bytes, and the kernel gives an IPv4 peer of an IPv6 listener in
+ * the same form. IPv4 peers are only in IPv4 networks: `::/0` is every IPv6 address. RFC 4291, RFC 4632
  *
- * Node decides what is an address. It does not match: its `BlockList` takes `::/0` for IPv4 peers too, and takes text,
- * which would have to be made for each peer.
+ * Node parses the addresses. It does not match them: its `BlockList` counts IPv4 peers to `::/0`, and takes only
+ * text, which would have to be made for each peer.
  */
 import { LimitError } from './errors.ts';
 
-/** Not imported: with node:net come the streams, which workers of most architectures never need. */
+/** Not a static import: node:net loads the streams, and workers of most architectures never need them. */
 const net = () => process.getBuiltinModule('node:net');
 
 export interface Network {
   /** The first address. */
   readonly address: Uint8Array;
-  /** How many bits, of 128, all its addresses share. */
+  /** Number of leading bits, of 128, that all its addresses share. */
   readonly bits: number;
 }
 
-/** Where IPv4 lies in the space of IPv6. */
+/** Length of the prefix of IPv4 addresses in the space of IPv6. */
 const MAPPED_BITS = 96;
 const isMapped = (address: Uint8Array): boolean => {
   for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
   return address[10] === 0xff && address[11] === 0xff;
 };
 
-/** The 16 bytes of an address in text; undefined if it is none. Without zones: those name interfaces. */
+/** The 16 bytes of an address given as text; undefined if it is not one. No zones: those name interfaces. */
 export function parseAddress(text: string): Uint8Array | undefined {
   const family = net().isIP(text);
   if (family === 0 || text.includes('%')) return undefined;
@@ -50,7 +50,7 @@ export function parseAddress(text: string): Uint8Array | undefined {
   return address;
 }
 
-/** `10.0.0.0/8`, `2001:db8::/32`, or one address. @throws LimitError */
+/** Parses `10.0.0.0/8`, `2001:db8::/32`, or one address. @throws LimitError */
 export function parseNetwork(text: string): Network {
   const [, before = '', after] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const address = parseAddress(before);
@@ -77,7 +77,7 @@ export function parseNetwork(text: string): Network {
   return { address, bits };
 }
 
-/** Which bits of byte `i` are among the first `bits` of an address. */
+/** Mask of the bits of byte `i` that are among the first `bits` of an address. */
 const maskOf = (i: number, bits: number): number => {
   const rest = bits - i * 8;
   if (rest >= 8) return 0xff;
@@ -95,14 +95,14 @@ function textOf(address: Uint8Array, isIPv4: boolean): string {
 }
 
 function isIn(address: Uint8Array, { address: first, bits }: Network, mapped: boolean): boolean {
-  // An IPv6 network that is wider than IPv4's place in it is about IPv6.
+  // A wider IPv6 network contains the range of IPv4, but means IPv6.
   if (mapped && bits < MAPPED_BITS) return false;
   const whole = bits >> 3;
   for (let i = 0; i < whole; i++) if (address[i] !== first[i]) return false;
   return whole === 16 || ((address[whole]! ^ first[whole]!) & maskOf(whole, bits)) === 0;
 }
 
-/** Who may come at all, by address. */
+/** Decides which addresses are allowed. */
 export class Networks {
   readonly #allow: readonly Network[];
   readonly #deny: readonly Network[];
@@ -113,7 +113,7 @@ export class Networks {
     this.#deny = deny.map(parseNetwork);
   }
 
-  /** Whether anybody is refused, so that addresses have to be looked at. */
+  /** True if no list is given, so that no address must be looked at. */
   get isOff(): boolean {
     return this.#allow.length === 0 && this.#deny.length === 0;
   }

@@ -1,24 +1,24 @@
 /**
- * How many connections a server has. Each process counts its own in shared memory, without locks: each change is one
- * atomic step, so that a process may be killed at any moment and leaves nothing half done. The count of a process that
- * is gone is dropped with its entry, its holder.
+ * Counts the connections of a server. Each process counts its own in shared memory, without locks. Each change is
+ * one atomic step, so a process may be killed at any moment and leaves nothing half done. When a process is gone,
+ * its count disappears with its entry, its holder.
  *
- * A process adds one first and then looks at the sum. So of two that add at once at least one sees both, and there are
- * never more than the limit; both may see both, and refuse both.
+ * A process adds one first and then looks at the sum. If two add at once, at least one sees both, so there are
+ * never more connections than the limit. Both may see both, and refuse both.
  */
 
-// The memory, in words. The first two are the seed of addresses.ts.
-/** One past the last holder that was ever taken. */
+// Memory layout, in words. The first two words are the seed of addresses.ts.
+/** One past the last holder that was ever used. */
 const HOLDERS_USED = 2;
 const HOLDERS_AT = 16;
 /**
- * Processes that hold connections at the same time: workers of all generations, of which a server may have 256 in
- * each of five, and assistants that accept. At most 4,095: a count of addresses.ts has 12 bits for its holder.
+ * Processes that can hold connections at the same time: workers of all generations (a server may have 256 in each
+ * of five), and assistants that accept. At most 4,095: a count in addresses.ts has 12 bits for its holder.
  */
 const HOLDERS = 2048;
-/** A cache line: two processes never write to the same one. */
+/** One cache line: two processes never write to the same one. */
 const HOLDER_WORDS = 16;
-/** How much memory it takes, in words of 32 bits. */
+/** Size of the memory, in words of 32 bits. */
 export const PLACES_WORDS = HOLDERS_AT + HOLDERS * HOLDER_WORDS;
 
 // Words of a holder.
@@ -26,7 +26,7 @@ const PID = 0;
 const PARENT = 1;
 const OPEN = 2;
 
-/** Connections in all, of all processes. */
+/** Connections of all processes together. */
 export function openOf(memory: Int32Array): number {
   let open = 0;
   const end = HOLDERS_AT + Atomics.load(memory, HOLDERS_USED) * HOLDER_WORDS;
@@ -35,8 +35,8 @@ export function openOf(memory: Int32Array): number {
 }
 
 /**
- * Drops the holders of one process, or of all processes that one has started.
- * @param dropped is called for each before another process may take it
+ * Frees the holders of one process, or of all processes that it has started.
+ * @param dropped is called for each holder before another process may take it
  */
 export function dropPlaces(
   memory: Int32Array,
@@ -52,7 +52,7 @@ export function dropPlaces(
     dropped(holder);
     Atomics.store(memory, at + OPEN, 0);
     Atomics.store(memory, at + PARENT, 0);
-    // Last: from here on another process may take it.
+    // Do this last: after it another process may take the holder.
     Atomics.store(memory, at + PID, 0);
   }
 }
@@ -60,11 +60,11 @@ export function dropPlaces(
 export interface PlacesParts {
   readonly memory: Int32Array;
   readonly pid: number;
-  /** Who started this process. */
+  /** The process that started this one. */
   readonly parent: number;
   /** The most connections of all processes together … */
   readonly bound: number;
-  /** … and of this one, which has no descriptors for more. */
+  /** … and of this one: it has descriptors for no more. */
   readonly descriptors: number;
 }
 
@@ -73,9 +73,9 @@ export class Places {
   readonly #memory: Int32Array;
   readonly #bound: number;
   readonly #descriptors: number;
-  /** From 0; -1 if all are taken: then this process counts nothing, and has room for everybody. */
+  /** Index of the holder; -1 if all are taken. Then this process counts nothing, and has room for every client. */
   readonly holder: number;
-  /** Where its connections are counted. */
+  /** Index of the word that counts its connections. */
   readonly #open: number;
 
   constructor({ memory, pid, parent, bound, descriptors }: PlacesParts) {
@@ -90,17 +90,17 @@ export class Places {
     return this.holder >= 0;
   }
 
-  /** One connection more. */
+  /** Adds one connection. */
   add(): void {
     if (this.holder >= 0) Atomics.add(this.#memory, this.#open, 1);
   }
 
-  /** One connection less. */
+  /** Removes one connection. */
   remove(): void {
     if (this.holder >= 0) Atomics.sub(this.#memory, this.#open, 1);
   }
 
-  /** Adds one, unless that would be one too many. */
+  /** Adds one, unless that would exceed a limit. */
   tryAdd(): boolean {
     this.add();
     if (!this.isOver) return true;
@@ -108,12 +108,12 @@ export class Places {
     return false;
   }
 
-  /** Whether there are more than may be, after `add`. */
+  /** True if there are too many connections, after `add`. */
   get isOver(): boolean {
     return !this.hasRoomFor(0);
   }
 
-  /** Whether so many more may come. It reserves nothing: another process may take them. */
+  /** True if `count` more may come. It reserves nothing: another process may take the places. */
   hasRoomFor(count: number): boolean {
     if (this.holder < 0) return true;
     return (
@@ -123,7 +123,7 @@ export class Places {
   }
 }
 
-/** One for all threads of a process, which find each other by its number. */
+/** Takes one holder for all threads of a process. They find it by the process number. */
 function takeHolder(memory: Int32Array, pid: number, parent: number): number {
   for (let holder = 0; holder < HOLDERS; holder++) {
     const at = HOLDERS_AT + holder * HOLDER_WORDS;

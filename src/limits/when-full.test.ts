@@ -28,7 +28,7 @@ describe('parseWhenFull', () => {
 });
 
 describe('dropChance', () => {
-  it('rises from the rate at the start to all at the full', () => {
+  it('rises from the rate at the start to 1 at full', () => {
     const lot = { start: 10, rate: 30, full: 100 };
     expect([9, 10, 55, 99, 100, 101].map((open) => dropChance(open, lot))).toEqual([
       0,

@@ -1,16 +1,16 @@
-/** What becomes of those who come when a server has as many connections as it may. */
+/** What happens to new clients when a server has as many connections as it may have. */
 import { LimitError } from './errors.ts';
 
 export type WhenFull =
-  /** Nobody is accepted: they wait in the kernel's queue. */
+  /** The worker stops accepting: clients wait in the kernel's queue. */
   | { readonly policy: 'wait' }
-  /** They are told so, in one line. */
+  /** The server tells them so in one line, and closes. */
   | { readonly policy: 'busy' }
-  /** They are reset, which costs the least. */
+  /** The server resets them, which costs the least. */
   | { readonly policy: 'reset' }
   /**
-   * Some are dropped before it comes to that: from `start` connections on `rate` per cent, rising to
-   * all of them at `full`, as OpenSSH's MaxStartups. Zeroes: from half of the limit to the limit.
+   * The server drops some clients before it is full. From `start` connections on it drops `rate` per cent, rising
+   * to all at `full`, like OpenSSH's MaxStartups. Zeroes: from half of the limit to the limit.
    */
   | {
       readonly policy: 'random';
@@ -19,7 +19,7 @@ export type WhenFull =
       readonly full: number;
     };
 
-/** How the option is written: a policy, or `random:START:RATE:FULL`. @throws LimitError */
+/** Parses the option: a policy, or `random:START:RATE:FULL`. @throws LimitError */
 export function parseWhenFull(text: string): WhenFull {
   if (text === 'wait' || text === 'busy' || text === 'reset') return { policy: text };
   if (text === 'random') return { policy: 'random', start: 0, rate: 30, full: 0 };
@@ -38,7 +38,7 @@ export function parseWhenFull(text: string): WhenFull {
   return { policy: 'random', start, rate, full };
 }
 
-/** The chance, from 0 to 1, that one more is dropped where there are `open` connections already. */
+/** Probability, from 0 to 1, of dropping a client when there are `open` connections already. */
 export function dropChance(
   open: number,
   { start, rate, full }: { start: number; rate: number; full: number },

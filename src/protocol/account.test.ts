@@ -17,7 +17,7 @@ function conversationAfter(text: string, defer = 0, service = zen): Conversation
 }
 
 describe('accountOf', () => {
-  it('tells of a peer that closed between questions', () => {
+  it('reports a peer that closed between questions', () => {
     expect(accountOf(peer, conversationAfter('What?'), { cause: 'end of stream' })).toEqual({
       type: 'closed',
       peer,
@@ -28,7 +28,7 @@ describe('accountOf', () => {
     });
   });
 
-  it('tells what a peer sent that closed inside a question', () => {
+  it('reports what a peer had sent when it closed inside a question', () => {
     expect(
       accountOf(peer, conversationAfter('What?Beaut\xff'), { cause: 'end of stream' }),
     ).toEqual({
@@ -38,7 +38,7 @@ describe('accountOf', () => {
     });
   });
 
-  it('tells of the call that failed, and not of the question it broke', () => {
+  it('reports the call that failed, and not the question that it interrupted', () => {
     expect(accountOf(peer, conversationAfter('Beaut'), { cause: reset })).toEqual({
       type: 'failed',
       peer,
@@ -46,7 +46,7 @@ describe('accountOf', () => {
     });
   });
 
-  it('tells of answers that were made and not sent, whatever broke them off', () => {
+  it('reports answers that were made and not sent, for any cause', () => {
     const unsent = Buffer.from('Ugly.');
     for (const cause of [reset, 'end of stream'] as const) {
       expect(accountOf(peer, conversationAfter('What?'), { cause, unsent })).toEqual({
@@ -60,7 +60,7 @@ describe('accountOf', () => {
     ).toBe('failed');
   });
 
-  it('tells of an answer that was not due yet', () => {
+  it('reports an answer that was not due yet', () => {
     const conversation = conversationAfter('Simple is better than?', 5);
     expect(accountOf(peer, conversation, { cause: reset })).toEqual({
       type: 'unsent',
@@ -69,7 +69,7 @@ describe('accountOf', () => {
     });
   });
 
-  it('tells of the service that threw before anything else', () => {
+  it('reports first that the service threw', () => {
     const faulty = {
       delimiter: '?',
       answer: () => {
@@ -86,7 +86,7 @@ describe('accountOf', () => {
   it.each([
     ['a long text', 'x'.repeat(2_000_000), /^x{1000} … and 1,999,000 more$/],
     ['what cannot be made text', Object.create(null), /^what was thrown cannot be made text$/],
-  ])('tells of a service that threw %s', (_, thrown, error) => {
+  ])('reports a service that threw %s', (_, thrown, error) => {
     const faulty = {
       delimiter: '?',
       answer: () => {
@@ -97,7 +97,7 @@ describe('accountOf', () => {
     expect(account).toEqual({ type: 'threw', peer, error: expect.stringMatching(error) });
   });
 
-  it('tells that the server ended it, why, and inside of what', () => {
+  it('reports that the server closed it, why, and during what', () => {
     const told = (text: string, cause: 'stop' | 'restart', think = 0, unsent?: Buffer) =>
       accountOf(peer, conversationAfter(text, think), { cause, unsent });
     const cut = { type: 'cut', peer };

@@ -1,6 +1,6 @@
 /**
- * The account a server gives of its conversations, as events. Text is made of them at the edge (the
- * log, the page, a trace), so that every architecture tells the same story in the same words.
+ * A server's account of its conversations, as events. Only the log, the page and the trace turn them into text, so
+ * every architecture gives the same account in the same words.
  */
 import type { Conversation } from './conversation.ts';
 import { shortened } from './shown.ts';
@@ -12,17 +12,17 @@ export type ConversationEvent =
   | { readonly type: 'closed'; readonly peer: string }
   /** The peer closed inside a question. */
   | { readonly type: 'hungUp'; readonly peer: string; readonly received: string }
-  /** The peer was gone before an answer it asked for was sent. */
+  /** The peer was gone before the answer to its question was sent. */
   | { readonly type: 'unsent'; readonly peer: string; readonly unsent: string }
   /** A system call on the peer's socket failed. */
   | { readonly type: 'failed'; readonly peer: string; readonly error: string }
-  /** The service threw; the conversation ends, the server goes on. */
+  /** The service threw. The conversation ends, and the server continues. */
   | { readonly type: 'threw'; readonly peer: string; readonly error: string }
   /** The peer reached a limit that ends conversations, such as `idle` or `question-size`. */
   | { readonly type: 'limited'; readonly peer: string; readonly limit: string }
-  /** The peer was turned away as soon as it was accepted. */
+  /** The server refused the peer as soon as it was accepted. */
   | { readonly type: 'refused'; readonly peer: string; readonly reason: string }
-  /** The server ended it, as its worker leaves: at rest, or inside something. */
+  /** The server closed it because its worker left: between questions, or during something. */
   | {
       readonly type: 'cut';
       readonly peer: string;
@@ -30,15 +30,15 @@ export type ConversationEvent =
       readonly inside?: 'question' | 'answer';
     };
 
-/** How a conversation came to its end, as seen by whoever drives the socket. */
+/** How a conversation ended, as the driver of its socket saw it. */
 export interface Ending {
-  /** The peer's end of stream, the worker's own leaving, or a failed call's errno name and text. */
+  /** The peer's end of stream, the worker's leaving, or the errno name and text of a failed call. */
   readonly cause: 'end of stream' | 'stop' | 'restart' | Error;
-  /** Answers that were made but not handed to the kernel. */
+  /** Answers that were made and not handed to the kernel. */
   readonly unsent?: Uint8Array | undefined;
 }
 
-/** The cause of an ending that is a limit's. */
+/** The cause of an ending at a limit. */
 export class LimitReached extends Error {
   readonly limit: string;
   constructor(limit: string) {
@@ -47,16 +47,19 @@ export class LimitReached extends Error {
   }
 }
 
-/** Bytes quoted in a log line or an event are cut to this many. */
+/** Longest quotation in a log line or an event, in bytes. */
 const QUOTED = 80;
 
 const quoted = (bytes: Uint8Array | string): string =>
   Buffer.from(bytes).subarray(0, QUOTED).toString('latin1');
 
-/** What a service throws is as long as it likes. This keeps the line of an event within what one write(2) takes whole. */
+/**
+ * Longest error text in an event, in characters. A service may throw any length; one write(2) must take the whole
+ * line.
+ */
 const TEXT = 1000;
 
-/** Whatever was thrown: even an object that cannot be made text, which would throw here again. */
+/** Text of what was thrown. Some objects cannot be made text, and would throw here again. */
 function textOf(thrown: unknown): string {
   try {
     return shortened(String(thrown), TEXT);
@@ -65,7 +68,7 @@ function textOf(thrown: unknown): string {
   }
 }
 
-/** The one place that decides how the end of a conversation is told. */
+/** The one place that decides how the end of a conversation is reported. */
 export function accountOf(
   peer: string,
   conversation: Conversation | undefined,

@@ -7,7 +7,7 @@ import { type Speaker, speakersOf } from './speaker.ts';
 import { TimeSlice } from './time-slice.ts';
 import zen from './zen.ts';
 
-/** Where a conversation stops answering until what it has said is sent, in bytes. */
+/** Number of unsent bytes at which a conversation stops answering. */
 const FULL = 65_536;
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
@@ -17,7 +17,7 @@ function start(service: Service | Protocol, think?: Think, asynchronous = false)
   return { conversation, out: new Outbox() };
 }
 
-/** Has the conversation take the whole text at once. */
+/** Gives the conversation the whole text at once. */
 function receive({ conversation, out }: ReturnType<typeof start>, text: string): Next {
   const bytes = bytesOf(text);
   return conversation.receive(bytes, 0, bytes.length, out);
@@ -30,7 +30,7 @@ const taken = (out: Outbox): string => {
 };
 
 describe('Conversation with the Zen questions', () => {
-  it('answers each question and keeps the rest of one', () => {
+  it('answers each question and keeps an unfinished one', () => {
     const zenTalk = start(zen);
     expect(receive(zenTalk, 'Beautiful is better than?Simple is')).toBeUndefined();
     expect(taken(zenTalk.out)).toBe('Ugly.');
@@ -46,14 +46,14 @@ describe('Conversation with the Zen questions', () => {
     expect(taken(zenTalk.out)).toBe('Error: unknown aphorism.'.repeat(5));
   });
 
-  it('reads only its part of the buffer it is given', () => {
+  it('reads only its part of the buffer', () => {
     const { conversation, out } = start(zen);
     const bytes = bytesOf('?????Beautiful is better than??????');
     conversation.receive(bytes, 5, bytes.length - 5, out);
     expect(taken(out)).toBe('Ugly.');
   });
 
-  it('is idle exactly when a fresh conversation would do as well', () => {
+  it('is idle exactly when a new conversation would give the same answers', () => {
     const zenTalk = start(zen);
     expect(zenTalk.conversation.idle).toBe(true);
     receive(zenTalk, 'Beaut');
@@ -68,7 +68,7 @@ describe('Conversation.open', () => {
     dialogue: () => ({ greeting: 'Hello.', frame: () => -1, answer: () => '' }),
   };
 
-  it('says the greeting', () => {
+  it('sends the greeting', () => {
     const { conversation, out } = start(greeter);
     expect(conversation.open(out)).toBeUndefined();
     expect(taken(out)).toBe('Hello.');
@@ -153,7 +153,7 @@ describe('Conversation with a faulty service', () => {
     expect(taken(talk.out)).toBe('good?');
   });
 
-  it('remembers nothing of what the peer goes on to ask', () => {
+  it('ignores the later questions of the peer', () => {
     const dialogue = {
       frame: (_: unknown, start: number) => start + 1,
       finished: true,
@@ -166,7 +166,7 @@ describe('Conversation with a faulty service', () => {
     expect(talk.conversation.unfinished).toHaveLength(0);
   });
 
-  it('asks the service nothing more after a failure', () => {
+  it('does not call the service after a failure', () => {
     const answer = vi.fn(() => {
       throw new Error('a fault');
     });
@@ -177,7 +177,7 @@ describe('Conversation with a faulty service', () => {
     expect(talk.out.length).toBe(0);
   });
 
-  it('fails the conversation of a promise that is rejected', async () => {
+  it('fails the conversation if its promise is rejected', async () => {
     const talk = start(
       { delimiter: '?', answerAsync: () => Promise.reject(new Error('later fault')) },
       undefined,
@@ -190,7 +190,7 @@ describe('Conversation with a faulty service', () => {
     expect(String(talk.conversation.failure)).toContain('later fault');
   });
 
-  it('fails the conversation of a promise for no answer at all', async () => {
+  it('fails the conversation if its promise resolves to no answer', async () => {
     const talk = start(
       { delimiter: '?', answerAsync: () => Promise.resolve(42 as unknown as string) },
       undefined,
@@ -211,7 +211,7 @@ describe('Conversation with thinking', () => {
     expect(pause).toHaveBeenCalledTimes(2);
   });
 
-  it('owes a deferred answer until it is due, and holds what is asked meanwhile', () => {
+  it('owes a deferred answer until it is due, and holds the questions that come before', () => {
     const talk = start(zen, { defer: 7 });
     expect(receive(talk, 'Beautiful is better than?Simple')).toBe(7);
     expect(Buffer.from(talk.conversation.owed!).toString()).toBe('Ugly.');
@@ -240,7 +240,7 @@ describe('Conversation with thinking', () => {
 });
 
 describe('Conversation with a peer that does not read', () => {
-  it('stops answering when the outbox is full, and goes on where it stopped', () => {
+  it('stops answering when the outbox is full, and continues where it stopped', () => {
     const talk = start(zen);
     const count = 10_000;
     let turn = receive(talk, 'What?'.repeat(count));
@@ -257,8 +257,8 @@ describe('Conversation with a peer that does not read', () => {
 });
 
 /**
- * Drives a conversation as an architecture does, with every chunk in one receive buffer that is used
- * again for the next. `eager` says, per wait, whether another chunk comes in before the wait is over.
+ * Drives a conversation like an architecture. Every chunk comes in one receive buffer that is used again for the
+ * next. `eager` decides, for each wait, whether another chunk comes before the wait is over.
  */
 async function drive(
   service: Service | Protocol,
@@ -289,7 +289,7 @@ async function drive(
   for (;;) {
     const isWaiting = typeof turn === 'number' || turn instanceof Promise;
     if (isWaiting && options.eager?.[waits++ % options.eager.length] && at < stream.length) {
-      // A readiness loop whose peer sends while it thinks.
+      // A readiness loop whose peer sends while an answer is not due.
       expect(receiveChunk()).toBe(turn);
       continue;
     }
@@ -309,16 +309,16 @@ const cuts = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength
 const eager = fc.array(fc.boolean(), { minLength: 1, maxLength: 8 });
 const thinks = fc.constantFrom<Think>({ defer: 0 }, { defer: 5 });
 
-describe('Conversation, any cutting of any stream', () => {
-  /** Every byte of the question is in the answer, so that a byte lost or doubled shows. */
+describe('Conversation, any stream in any chunks', () => {
+  /** Every byte of the question is in the answer: a lost or doubled byte is noticed. */
   const reply = (question: string) => {
     const answer = `<${question}>`;
-    // Some answers are so long that two of them fill the outbox.
+    // Some answers are long enough that two of them fill the outbox.
     return Buffer.from(question.includes('L') ? answer + 'l'.repeat(FULL / 2) : answer, 'latin1');
   };
   const table = { 'b?': 'from the table', 'ab\r\n': 'from the table too' };
 
-  /** The answers of the uncut stream, by the plainest search there is. */
+  /** The answers to the whole stream, found in the simplest way. */
   function expected(stream: Buffer, delimiter: string): string {
     const end = Buffer.from(delimiter);
     let said = '';
@@ -347,7 +347,7 @@ describe('Conversation, any cutting of any stream', () => {
       ),
       { maxLength: 40 },
     );
-    it(`gives the answers of the uncut stream, delimited by ${JSON.stringify(delimiter)}`, async () => {
+    it(`gives the answers to the whole stream, delimited by ${JSON.stringify(delimiter)}`, async () => {
       const service: Service = {
         delimiter,
         encoding: 'latin1',
@@ -377,7 +377,7 @@ describe('Conversation, any cutting of any stream', () => {
     });
   }
 
-  /** A length in one byte, then so many bytes; the answers depend on all the questions before. */
+  /** One byte of length, then that many bytes. An answer depends on all earlier questions. */
   function lengthPrefixed(): Dialogue {
     let asked = 0;
     let finished = false;
@@ -402,7 +402,7 @@ describe('Conversation, any cutting of any stream', () => {
     };
   }
 
-  it('gives the answers of the uncut stream, prefixed by a length', async () => {
+  it('gives the answers to the whole stream, prefixed by a length', async () => {
     const messages = fc.array(
       fc.uint8Array({ maxLength: 20 }).map((body) => Buffer.from([body.length, ...body])),
       { maxLength: 20 },
@@ -436,7 +436,7 @@ describe('Conversation, any cutting of any stream', () => {
 });
 
 describe('Conversation, the work it does', () => {
-  /** How many bytes were looked at for a delimiter, and how many were copied from one buffer to another. */
+  /** Number of bytes that were searched for a delimiter, and number copied from one buffer to another. */
   function workOf(stream: Buffer, size: number, think?: Think): { looked: number; copied: number } {
     let looked = 0;
     const { frame, ...rest } = speakersOf(zen, false)();
@@ -450,7 +450,7 @@ describe('Conversation, the work it does', () => {
     };
     const conversation = new Conversation(counting, think);
     const out = new Outbox();
-    // As large as it gets, so that its own growth is not counted.
+    // Grow it to its largest size first: its growth does not count.
     out.write(Buffer.alloc(FULL * 2));
     out.clear();
     let copied = 0;
@@ -489,7 +489,7 @@ describe('Conversation, the work it does', () => {
         for (const length of [10_000, 200_000]) {
           const { looked, copied } = workOf(make(length), size);
           expect(looked).toBeLessThanOrEqual(length);
-          // Held once, and moved to larger rooms that double.
+          // The bytes are held once, and moved to larger buffers that double.
           expect(copied).toBeLessThanOrEqual(4 * length + 1000);
         }
       });
@@ -504,10 +504,10 @@ describe('Conversation, the work it does', () => {
   });
 });
 
-describe('Conversation that is to end after an answer', () => {
+describe('Conversation that must end after an answer', () => {
   const echo: Service = { delimiter: '?', answer: (question) => question };
 
-  it('gives the one that is not due yet, and no more', () => {
+  it('gives the answer that is not due yet, and no more', () => {
     const talk = start(echo, { defer: 5 });
     expect(receive(talk, '1?2?')).toBe(5);
     talk.conversation.endAfterAnswer('age');
@@ -517,7 +517,7 @@ describe('Conversation that is to end after an answer', () => {
     expect(talk.conversation.limited).toBe('age');
   });
 
-  it('gives the one that a promise is for', async () => {
+  it('gives the answer of a promise', async () => {
     const talk = start({ delimiter: '?', answerAsync: async (text) => text }, undefined, true);
     const turn = receive(talk, '1?2?');
     talk.conversation.endAfterAnswer('age');
@@ -528,7 +528,7 @@ describe('Conversation that is to end after an answer', () => {
 });
 
 describe('Conversation with limits that are only counted', () => {
-  it('counts a question once that is too long, however it comes, and answers it', () => {
+  it('counts a question that is too long once, for any chunks, and answers it', () => {
     const counted: string[] = [];
     const exceeded = (limit: string) => counted.push(limit) === 0;
     const bounds = { unsent: FULL, questionSize: 4, questions: 0, exceeded };
@@ -555,13 +555,13 @@ describe('Conversation with a time slice', () => {
     out: new Outbox(),
   });
 
-  it('gives way after so many questions, and goes on in order', () => {
+  it('lets others have their turn after N questions, and continues in order', () => {
     const talk = talkOf(echo, 3);
     expect(receive(talk, '1?2?3?4?5?6?7?8')).toBe(0);
     expect(taken(talk.out)).toBe('1?2?3?');
     expect(talk.conversation.isThinking).toBe(true);
     expect(talk.conversation.owed).toBe('');
-    // What comes meanwhile waits behind the others.
+    // Questions that come now wait behind the others.
     expect(receive(talk, '?9?')).toBe(0);
     expect(taken(talk.out)).toBe('');
     expect(talk.conversation.resume(talk.out)).toBe(0);
@@ -571,14 +571,14 @@ describe('Conversation with a time slice', () => {
     expect(talk.conversation.idle).toBe(true);
   });
 
-  it('does not give way where nothing is left to be answered', () => {
+  it('does not give way if no question is left', () => {
     const talk = talkOf(echo, 3);
     expect(receive(talk, '1?2?3?4')).toBeUndefined();
     expect(receive(talk, '?')).toBeUndefined();
     expect(taken(talk.out)).toBe('1?2?3?4?');
   });
 
-  it('gives way between answers that are too large to be kept together', () => {
+  it('gives way between answers that are too large for one outbox', () => {
     const talk = talkOf({ delimiter: '?', answer: () => 'x'.repeat(FULL) }, 3);
     const turns = [receive(talk, '1?2?3?4?')];
     while (turns.at(-1) === 'full') {
@@ -588,7 +588,7 @@ describe('Conversation with a time slice', () => {
     expect(turns).toEqual(['full', 'full', 'full', 0]);
   });
 
-  it('gives way between promises that never wait for anything', async () => {
+  it('gives way between promises that are already settled', async () => {
     const talk = talkOf(later, 3);
     let turn = receive(talk, '1?2?3?4?');
     for (let i = 0; i < 3; i++) {

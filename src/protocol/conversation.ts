@@ -1,7 +1,7 @@
 /**
- * One peer's conversation, without a socket and without a clock: bytes in, answers out. It is exact
- * however the bytes are cut, linear in their number, and never throws for what a peer or a service
- * did. Every architecture drives this one object; what differs between them is who waits, and where.
+ * One peer's conversation, without a socket and without a clock: bytes in, answers out. The answers do not depend
+ * on how the bytes are split into chunks. The work is linear in their number. It never throws for a fault of a peer
+ * or a service. Every architecture drives this one object; architectures differ in what waits, and where.
  */
 import type { Outbox } from './outbox.ts';
 import type { Answer } from './service.ts';
@@ -19,31 +19,31 @@ import type { TimeSlice } from './time-slice.ts';
  */
 export type Next = undefined | number | Promise<void> | 'full' | 'close';
 
-/** `--think`: what an answer costs besides working it out. */
+/** `--think`: what an answer costs besides computing it. */
 export interface Think {
-  /** Holds this thread before each answer. */
+  /** Blocks this thread before each answer. */
   readonly pause?: () => void;
-  /** Delays each answer by that many ms, in the driver's own way. 0: not at all. */
+  /** Delay of each answer in ms, in the driver's own way; 0: none. */
   readonly defer: number;
 }
 
-/** The limits that a conversation can keep by itself, without a clock. */
+/** The limits that a conversation can check by itself, without a clock. */
 export interface Bounds {
-  /** Past this many bytes of answers that are not sent, it stops answering until they are. */
+  /** Number of unsent answer bytes at which it stops answering, until they are sent. */
   readonly unsent: number;
-  /** The longest question, in bytes; 0 for any. */
+  /** The longest question, in bytes; 0: no limit. */
   readonly questionSize: number;
-  /** How many questions it answers before it closes; 0 for any number. */
+  /** Number of questions that it answers before it closes; 0: no limit. */
   readonly questions: number;
-  /** After how much its driver has a turn, for others or to see that it is to stop; left out: after all there is. */
+  /** How much it answers before its driver has a turn, for other clients or for a stop; left out: no limit. */
   readonly slice?: TimeSlice;
-  /** Is told of a limit that was reached; true if the conversation is to end for it. */
+  /** Called when a limit is reached. Returns true if the conversation must end for it. */
   exceeded(limit: ConversationLimit): boolean;
 }
 
 type ConversationLimit = 'question-size' | 'questions';
 
-/** What `#frame` gives for a frame function that threw; -1 means that more bytes are needed. */
+/** Result of `#frame` if the frame function threw; -1 means that more bytes are needed. */
 const FAILED = -2;
 
 const UNHURRIED: Think = { defer: 0 };
@@ -54,7 +54,7 @@ const UNBOUNDED: Bounds = {
   exceeded: () => false,
 };
 
-/** What a service in JavaScript gives is not always what its type says, and many share the outbox. */
+/** A service in JavaScript may return something else than its type says, and many conversations share the outbox. */
 function checkAnswer(answer: unknown): void {
   if (answer === undefined || typeof answer === 'string' || answer instanceof Uint8Array) return;
   throw new TypeError(`the answer is of type ${typeof answer}: give text or bytes`);
@@ -69,32 +69,32 @@ export class Conversation {
   #held: Buffer | undefined;
   #from = 0;
   #to = 0;
-  /** How many of the held bytes are known to hold no whole question. */
+  /** Number of held bytes that are known to contain no complete question. */
   #searched = 0;
-  /** An answer that was asked for and is not due yet. */
+  /** An answer that was requested and is not due yet. */
   #later: { readonly answer: Answer | undefined; settledJustNow?: boolean } | undefined;
   #waiting: Next;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
-  /** Which limit was reached, if that is what ends it. */
+  /** The limit that ended the conversation, if one did. */
   limited: string | undefined;
-  /** The limit for which it is to end after its next answer. */
+  /** The limit for which it must end after its next answer. */
   #endsFor: string | undefined;
   #answered = 0;
-  /** Said `'close'`: what the peer goes on to send is nobody's business. */
+  /** True once it has returned `'close'`: later bytes from the peer are ignored. */
   #isOver = false;
 
   constructor(speaker: Speaker, think: Think = UNHURRIED, bounds: Bounds = UNBOUNDED) {
     this.#speaker = speaker;
     this.#think = think;
     this.#bounds = bounds;
-    // An answer that costs thinking time, or is counted, has to be gone through each time.
+    // An answer that takes time, or is counted, cannot take the fast path.
     const isFree = think.pause === undefined && think.defer === 0 && bounds.questions === 0;
     const longest = bounds.questionSize || Number.POSITIVE_INFINITY;
     if (isFree && (speaker.table?.longest ?? 0) <= longest) this.#table = speaker.table;
   }
 
-  /** Says what the protocol says first. */
+  /** Writes the protocol's greeting, if there is one. */
   open(out: Outbox): Next {
     try {
       const { greeting, finished } = this.#speaker;
@@ -105,7 +105,7 @@ export class Conversation {
     }
   }
 
-  /** Takes the bytes `[start, end)` that the peer sent and writes each answer that is due to `out`. */
+  /** Takes the bytes `[start, end)` from the peer and writes each answer that is due to `out`. */
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Next {
     if (this.#isOver) return 'close';
     if (this.#waiting === undefined) this.#bounds.slice?.begin();
@@ -147,12 +147,12 @@ export class Conversation {
     return undefined;
   }
 
-  /** Keeps bytes that came before their time, to be answered when `resume` is called. */
+  /** Keeps bytes that came too early. `resume` answers them. */
   hold(bytes: Buffer, start: number, end: number): void {
     const size = end - start;
     if (size === 0 || this.#isOver) return;
     if (this.#held === undefined) {
-      // Room for as much again: most questions arrive in two pieces if not in one.
+      // Reserve twice the size: most questions arrive in two pieces if not in one.
       this.#held = Buffer.allocUnsafeSlow(Math.max(64, size * 2));
       this.#from = 0;
       this.#to = 0;
@@ -169,9 +169,9 @@ export class Conversation {
     this.#to += size;
   }
 
-  /** Goes on after the wait, the promise or the sending that the last turn asked for. */
+  /** Continues after the wait, the promise or the sending that the last turn asked for. */
   resume(out: Outbox): Next {
-    // Not after a promise: many that settle at once are one turn of the loop.
+    // Not after a promise: many that settle at once belong to one turn of the loop.
     if (typeof this.#waiting === 'number') this.#bounds.slice?.begin();
     this.#waiting = undefined;
     if (this.#isOver) return 'close';
@@ -189,17 +189,19 @@ export class Conversation {
     return this.#answerHeld(out);
   }
 
-  /** Its time is up, for that limit, once the answer is given that it owes. */
+  /** Ends the conversation for this limit, after the answer that it owes. */
   endAfterAnswer(limit: string): void {
     this.#endsFor = limit;
   }
 
-  /** What ends a question, for an architecture that looks for it by itself; a protocol's framing has none. */
+  /**
+   * The bytes that end a question, for an architecture that searches for them itself; undefined for other framings.
+   */
   get delimiter(): Buffer | undefined {
     return this.#speaker.delimiter;
   }
 
-  /** True if nothing is in flight and nothing remembered: a fresh conversation would do as well. */
+  /** True if nothing is pending and nothing is remembered: a new conversation would give the same answers. */
   get idle(): boolean {
     const keepsNothing = this.#speaker.stateless && this.#bounds.questions === 0;
     return keepsNothing && this.#held === undefined && this.#waiting === undefined;
@@ -210,21 +212,21 @@ export class Conversation {
     return this.#waiting !== undefined;
   }
 
-  /** How many bytes are held that are not answered. */
+  /** Number of bytes held and not answered. */
   get heldLength(): number {
     return this.#held === undefined ? 0 : this.#to - this.#from;
   }
 
-  /** A copy of what was received of a question that is not complete. */
+  /** A copy of the bytes received of an incomplete question. */
   get unfinished(): Buffer {
     return Buffer.from(this.#held?.subarray(this.#from, this.#to) ?? []);
   }
 
-  /** The answer that was asked for but not given yet, as far as it is known: empty if it is not. */
+  /** The answer that was requested and not given yet. Empty if it is not known yet. */
   get owed(): Answer | undefined {
     if (this.#waiting !== undefined) return this.#later?.answer ?? '';
     if (this.#held === undefined || this.#isOver) return undefined;
-    // A whole question that is held waits for earlier answers to be sent.
+    // A complete question that is held waits until earlier answers are sent.
     return this.#frame(this.#held, this.#from, this.#to, this.#searched) >= 0 ? '' : undefined;
   }
 
@@ -288,7 +290,7 @@ export class Conversation {
   #isTooLong(length: number): boolean {
     const { questionSize } = this.#bounds;
     if (questionSize === 0 || length <= questionSize) return false;
-    // It was too long before, and it is still the same question: in a dry run it counts once.
+    // It was too long before, and it is still the same question: a dry run counts it once.
     if (this.#searched > questionSize) return false;
     return this.#reach('question-size');
   }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Outbox } from './outbox.ts';
 
 describe('Outbox', () => {
-  it('holds what was written in order, strings as UTF-8, and nothing of what was dropped', () => {
+  it('holds the written bytes in order, strings as UTF-8, without the dropped bytes', () => {
     const step = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }).map((text) => ({ write: text })),
       fc.uint8Array({ maxLength: 200 }).map((bytes) => ({ write: bytes })),
@@ -35,7 +35,7 @@ describe('Outbox', () => {
     );
   });
 
-  it('gives copies that later writes leave alone', () => {
+  it('returns copies that later writes do not change', () => {
     const out = new Outbox();
     out.write('first');
     const copy = out.copy(1);

@@ -1,15 +1,15 @@
 /**
- * Where answers are put before they are sent: one growing buffer, used again and again, so that the
- * answers of one turn leave in one `send` and a question costs no allocation.
+ * Collects answers before they are sent, in one growing buffer that is used again and again. So the answers of one
+ * turn leave in one `send`, and a question costs no allocation.
  */
 
 const SMALLEST = 4096;
 
 export class Outbox {
-  /** The answers stand in `buffer[0, length)`. Replaced by a larger one as it fills. */
+  /** The answers are in `buffer[0, length)`. A larger buffer replaces it when it is full. */
   buffer: Buffer = Buffer.allocUnsafeSlow(SMALLEST);
   length = 0;
-  /** Where the answers of the conversation at hand begin; before it stand those of others. Usually 0. */
+  /** Where the answers of the current conversation start. Before it are answers of other conversations. Usually 0. */
   start = 0;
   #viewed: Buffer | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -27,7 +27,7 @@ export class Outbox {
     const { buffer } = this;
     let at = this.length;
     if (size > 64) buffer.set(answer, at);
-    // A loop beats the call into native code for a few dozen bytes.
+    // For a few dozen bytes, a loop is faster than a call into native code.
     else for (let i = 0; i < size; i++) buffer[at++] = answer[i]!;
     this.length += size;
   }
@@ -51,19 +51,19 @@ export class Outbox {
     this.start = 0;
   }
 
-  /** Forgets the first `count` bytes, which were sent. */
+  /** Removes the first `count` bytes, which were sent. */
   drop(count: number): void {
     if (count < this.length) this.buffer.copyWithin(0, count, this.length);
     this.length -= count;
   }
 
-  /** Gives the bytes away and starts on a buffer of its own: for a writer that has yet to send them. */
+  /** Gives the bytes to a writer that has not sent them yet, and starts a new buffer. */
   renew(): void {
     this.buffer = Buffer.allocUnsafeSlow(SMALLEST);
     this.clear();
   }
 
-  /** A copy of what is in it from `start` on: the outbox itself is used again at once. */
+  /** A copy of the bytes from `start` on. The outbox itself is used again at once. */
   copy(start = 0): Buffer {
     return Buffer.from(this.buffer.subarray(start, this.length));
   }
@@ -72,7 +72,7 @@ export class Outbox {
     if (this.length + size > this.buffer.length) this.grow(size);
   }
 
-  /** Moves what stands here to a buffer with room for `size` more bytes. */
+  /** Moves the bytes to a buffer with room for `size` more. */
   protected grow(size: number): void {
     const larger = Buffer.allocUnsafeSlow(Math.max(this.buffer.length * 2, this.length + size));
     larger.set(this.buffer.subarray(0, this.length));

@@ -3,7 +3,7 @@ import { checkService, ServiceError } from './service.ts';
 import zen from './zen.ts';
 
 describe('checkService', () => {
-  it('gives back a service and a protocol as they are', () => {
+  it('returns a service and a protocol unchanged', () => {
     const protocol = { dialogue: () => ({ frame: () => -1 }) };
     expect(checkService(zen, 'zen')).toBe(zen);
     expect(checkService(protocol, 'mine')).toBe(protocol);
@@ -21,7 +21,7 @@ describe('checkService', () => {
     [{ delimiter: '?' }, 'neither answer(question) nor answerAsync(question)'],
     [{ delimiter: '?', answer: 'Ugly.' }, 'neither answer(question) nor answerAsync(question)'],
     [{ dialogue: {} }, '"dialogue" is not a function'],
-  ])('refuses %j, naming the module and the slip', (value, slip) => {
+  ])('refuses %j, naming the module and the mistake', (value, slip) => {
     expect(() => checkService(value, 'mine.ts')).toThrow(ServiceError);
     expect(() => checkService(value, 'mine.ts')).toThrow('Cannot use service "mine.ts"');
     expect(() => checkService(value, 'mine.ts')).toThrow(slip);

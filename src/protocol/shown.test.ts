@@ -6,13 +6,13 @@ it.each([
   ['a\nb\r\tc', 'a\\nb\\x0d\\x09c', '"a\\nb\\r\\tc"'],
   ['\x1b[2J\x9b2J\x7f', '\\x1b[2J\\x9b2J\\x7f', '"\\u001b[2J\\u009b2J\\u007f"'],
   ['a\u2028b\u202ec', 'a\\u2028b\\u202ec', '"a\\u2028b\\u202ec"'],
-])('of %j a terminal obeys nothing', (text, plain, inQuotes) => {
+])('shows %j without a character that a terminal obeys', (text, plain, inQuotes) => {
   expect(printable(text)).toBe(plain);
   expect(quoted(text)).toBe(inQuotes);
   expect(JSON.parse(quoted(text))).toBe(text);
 });
 
-it('cuts what is too long, and says by how much', () => {
+it('shortens a long text, and says by how much', () => {
   expect(shortened('x'.repeat(10), 10)).toBe('xxxxxxxxxx');
   expect(shortened('x'.repeat(2010), 10)).toBe('xxxxxxxxxx … and 2,000 more');
 });

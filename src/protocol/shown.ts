@@ -1,6 +1,6 @@
-/** Text that comes from outside, made fit to be shown: in one line, of which a terminal obeys nothing, and not too long. */
+/** Makes text from outside fit to show: on one line, without characters that a terminal obeys, and not too long. */
 
-/** Control characters, C1 too; what some take for the end of a line; what has others appear in another order. */
+/** Control characters (also C1), line ends of some programs, and characters that change the order of others. */
 const OBEYED = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
 const escaped = (character: string): string => {
@@ -9,17 +9,17 @@ const escaped = (character: string): string => {
   return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
 };
 
-/** The text with escapes, such as `\x1b`, for what a terminal would obey. */
+/** The text with escapes, such as `\x1b`, for characters that a terminal would obey. */
 export const printable = (text: string): string => text.replaceAll(OBEYED, escaped);
 
-/** JSON that is in one line, which lets some of it through, with escapes for that too: it says the same. */
+/** JSON on one line, with escapes for the obeyed characters that JSON allows. Its value is the same. */
 export const printableJson = (json: string): string =>
   json.replaceAll(
     OBEYED,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** The same in quotes, in the form of JSON. */
+/** The text in quotes, in the form of JSON. */
 export const quoted = (text: string): string => printableJson(JSON.stringify(text));
 
 /** A text in full, or its first `most` characters and how many more there were. */

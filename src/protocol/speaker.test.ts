@@ -4,7 +4,7 @@ import { speakersOf } from './speaker.ts';
 const speakerFor = (delimiter: string) =>
   speakersOf({ delimiter, answer: (question) => question }, false)();
 
-/** The same bytes, counting each time one of them is read. */
+/** The same bytes, with a counter of reads. */
 function counted(bytes: Buffer): { bytes: Buffer; reads: () => number } {
   let reads = 0;
   const proxy = new Proxy(bytes, {
@@ -39,7 +39,7 @@ describe('frame of a service', () => {
     expect(speakerFor('\r\n').frame(bytes, 3, 5, 0)).toBe(-1);
   });
 
-  it('ending in one character reads each byte once, however they come', () => {
+  it('ending in one character reads each byte once, for any chunks', () => {
     const { frame } = speakerFor('?');
     const size = 3000;
     const { bytes, reads } = counted(Buffer.alloc(size, 'a'));
@@ -65,18 +65,18 @@ describe('answer of a service', () => {
   const at = 2;
   const end = bytes.indexOf('?') + 1;
 
-  it('is given the question with its delimiter, as UTF-8 unless told otherwise', () => {
+  it('gets the question with its delimiter, as UTF-8 by default', () => {
     expect(speakerFor('?').answer(bytes, at, end)).toBe('é?');
     const latin = speakersOf({ delimiter: '?', encoding: 'latin1', answer: (q) => q }, false)();
     expect(latin.answer(bytes, at, end)).toBe('Ã©?');
   });
 
-  it('is the fixed one where there is one', () => {
+  it('is the fixed one if there is one', () => {
     const answers = { 'é?': 'yes', 'xx?': Buffer.from('no') };
     const speaker = speakersOf({ delimiter: '?', answers, answer: () => 'other' }, false)();
     expect(String(speaker.answer(bytes, at, end))).toBe('yes');
     expect(speaker.answer(bytes, 0, end)).toBe('other');
-    // Not a question that everything inherits.
+    // Not a name that every object inherits.
     const plain = speakersOf({ delimiter: 'g', answers, answer: () => 'other' }, false)();
     const inherited = Buffer.from('toString');
     expect(plain.answer(inherited, 0, inherited.length)).toBe('other');
@@ -84,7 +84,7 @@ describe('answer of a service', () => {
 
   const both = { delimiter: '?', answer: () => 'now', answerAsync: async () => 'later' };
 
-  it('takes the asynchronous form where the architecture can go on meanwhile', async () => {
+  it('uses the asynchronous form if the architecture can serve others while it waits', async () => {
     expect(await speakersOf(both, true)().answer(bytes, at, end)).toBe('later');
     expect(speakersOf(both, false)().answer(bytes, at, end)).toBe('now');
     expect(speakersOf({ delimiter: '?', answer: () => 'now' }, true)().answer(bytes, at, end)).toBe(
@@ -92,7 +92,7 @@ describe('answer of a service', () => {
     );
   });
 
-  it('settles the only form there is where the architecture cannot go on', () => {
+  it('waits for the only form there is if the architecture cannot serve others', () => {
     const later = { delimiter: '?', answerAsync: async () => 'later' };
     const settle = (question: string | Uint8Array) => `settled ${question}`;
     expect(speakersOf(later, false, settle)().answer(bytes, at, end)).toBe('settled é?');
@@ -112,7 +112,7 @@ describe('speaker of a dialogue', () => {
     expect(services()).toBe(services());
   });
 
-  it('is given a copy of the question, which it may keep', () => {
+  it('gets a copy of the question, which it may keep', () => {
     const kept: Uint8Array[] = [];
     const speaker = speakersOf(
       {

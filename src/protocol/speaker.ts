@@ -1,16 +1,16 @@
 /**
- * The inner form of services and protocols, which is what a conversation drives: a frame that finds
- * the question and a function that answers it, both over bytes where they lie.
+ * The inner form of services and protocols, which a conversation drives: a frame function that finds the question,
+ * and a function that answers it. Both read the bytes in the receive buffer.
  */
 import { type Answer, type Dialogue, isProtocol, type Protocol, type Service } from './service.ts';
 import { AnswerTable } from './table.ts';
 
 export interface Speaker {
-  /** True if it keeps nothing of a conversation, so that one may serve several peers. */
+  /** True if it keeps no state of a conversation, so that one may serve several peers. */
   readonly stateless: boolean;
-  /** What ends a question, where that is all there is to its framing. */
+  /** What ends a question, if its framing is only a delimiter. */
   readonly delimiter?: Buffer;
-  /** What can be answered without asking `answer`. */
+  /** The questions that can be answered without a call of `answer`. */
   readonly table?: AnswerTable;
   readonly greeting?: Answer;
   frame(bytes: Buffer, start: number, end: number, searched: number): number;
@@ -22,15 +22,16 @@ export interface Speaker {
   readonly finished?: boolean;
 }
 
-/** Runs the asynchronous form elsewhere and holds this thread until it is settled. */
+/** Runs the asynchronous form in another thread, and blocks this thread until it settles. */
 export type Settle = (question: string | Uint8Array) => Answer | undefined;
 
 /**
- * What makes the speaker of each new connection; a service is stateless, so one speaker serves all.
+ * Returns a function that makes the speaker of each new connection. A service has no state, so one speaker serves
+ * all.
  *
- * @param asynchronous whether the architecture can go on while a promise is pending; if so the
- *   asynchronous form of a service is preferred
- * @param settle what an architecture that cannot go on uses when there is only that form
+ * @param asynchronous true if the architecture can continue while a promise is pending; then the asynchronous form
+ *   of a service is preferred
+ * @param settle for an architecture that cannot continue, if the service has only that form
  */
 export function speakersOf(
   service: Service | Protocol,
@@ -50,7 +51,7 @@ export function speakersOf(
   return () => speaker;
 }
 
-/** Stands in for a dialogue that could not be made: the conversation fails as soon as it is opened. */
+/** Replaces a dialogue that could not be made: the conversation fails as soon as it is opened. */
 const failing = (error: unknown): Speaker => ({
   stateless: false,
   get greeting(): string {
@@ -60,7 +61,7 @@ const failing = (error: unknown): Speaker => ({
   answer: () => undefined,
 });
 
-/** Which of a service's two forms this architecture calls. */
+/** Selects which of a service's two forms this architecture calls. */
 function answering<Q extends string | Uint8Array, A>(
   service: {
     answer?(question: Q): A;
@@ -91,19 +92,19 @@ function speakerOfService(service: Service, asynchronous: boolean, settle?: Sett
     ...(service.answers === undefined ? {} : { table }),
     frame,
     answer: (bytes, start, end) =>
-      // Found here and not before if it came in pieces, or if every answer costs time.
+      // Questions that came in pieces are found only here, and all of them if every answer costs time.
       table.find(bytes, start, end) ?? otherwise ?? answer(bytes.toString(encoding, start, end)),
   };
 }
 
 function speakerOfDialogue(dialogue: Dialogue, asynchronous: boolean): Speaker {
-  // A dialogue keeps state here, so its promise cannot be made in another thread.
+  // A dialogue keeps its state in this thread, so its promise cannot be made in another thread.
   const answer = answering<Uint8Array, Answer | undefined>(dialogue, asynchronous, undefined);
   return {
     stateless: false,
     ...(dialogue.greeting === undefined ? {} : { greeting: dialogue.greeting }),
     frame: (bytes, start, end, searched) => dialogue.frame(bytes, start, end, searched),
-    // A copy: the bytes lie in a buffer that the next recv overwrites, and a dialogue may keep them.
+    // A copy: the next recv overwrites the buffer of the bytes, and a dialogue may keep them.
     answer: (bytes, start, end) => answer(Uint8Array.prototype.slice.call(bytes, start, end)),
     get finished() {
       return dialogue.finished === true;
@@ -122,7 +123,7 @@ function endingInSeveral(delimiter: Buffer): Speaker['frame'] {
   const { length } = delimiter;
   const last = delimiter[length - 1];
   return (bytes, start, end, searched) => {
-    // Looking for its last byte finds a delimiter that came in two pieces without stepping back.
+    // The search looks for the last byte of the delimiter, so it finds a split delimiter without stepping back.
     for (let i = start + Math.max(searched, length - 1); i < end; i++) {
       if (bytes[i] !== last) continue;
       let k = length - 2;

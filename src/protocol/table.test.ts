@@ -5,7 +5,7 @@ import { AnswerTable } from './table.ts';
 
 const isQuestion = (bytes: Buffer) => bytes.indexOf('?') === bytes.length - 1 && bytes.length > 0;
 
-/** What the table answers to the bytes, and how far it came. */
+/** What the table answers to the bytes, and how far it read. */
 function look(table: AnswerTable, bytes: Buffer, start = 0, end = bytes.length) {
   const out = new Outbox();
   const next = table.answer(bytes, start, end, out, 1000) - start;
@@ -26,7 +26,7 @@ describe('AnswerTable.answer', () => {
   );
   const none = { next: 0, answer: '' };
 
-  it('answers the questions at the start, one after the other, and says how far it came', () => {
+  it('answers the questions at the start, one after the other, and returns how far it read', () => {
     expect(look(table, Buffer.from('one?'))).toEqual({ next: 4, answer: 'first' });
     expect(look(table, Buffer.from('two?one?'))).toEqual({ next: 8, answer: 'secondfirst' });
     expect(look(table, Buffer.from('two?on'))).toEqual({ next: 4, answer: 'second' });
@@ -35,7 +35,7 @@ describe('AnswerTable.answer', () => {
     expect(look(table, Buffer.from('?'))).toEqual({ next: 1, answer: 'empty' });
   });
 
-  it('answers it where it lies in a larger buffer, and in whichever buffer', () => {
+  it('answers a question at any position of any larger buffer', () => {
     expect(look(table, Buffer.from('xxtwo?yy'), 2, 6)).toEqual({ next: 4, answer: 'second' });
     expect(look(table, Buffer.from('xxtwo?yy').subarray(1), 1, 6)).toEqual({
       next: 4,
@@ -61,7 +61,7 @@ describe('AnswerTable.answer', () => {
     expect(look(table, Buffer.from('one?'), 0, 3)).toEqual(none);
   });
 
-  it('stops where so many bytes are unsent', () => {
+  it('stops when too many bytes are unsent', () => {
     const out = new Outbox();
     out.write('others');
     out.start = out.length;
@@ -69,7 +69,7 @@ describe('AnswerTable.answer', () => {
     expect(out.copy().toString()).toBe('othersfirstsecond');
   });
 
-  it('keeps nothing that can never be asked: two questions in one, or none', () => {
+  it('leaves out entries that can never be asked: two questions in one, or none', () => {
     const odd = new AnswerTable({ 'a?b?': 'never', a: 'never', '': 'never' }, isQuestion);
     expect(look(odd, Buffer.from('a?b?'))).toEqual(none);
     expect(look(odd, Buffer.from('a'))).toEqual(none);

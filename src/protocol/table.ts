@@ -1,32 +1,32 @@
 /**
- * Questions whose answers never change, recognised where they lie in the received bytes: no scan for
- * the delimiter, no string, no call. Bytes are compared and copied four at a time, through DataViews,
- * which takes a fifth of the time of a loop over bytes; that is most of what answering costs.
+ * Questions whose answers never change, recognised in place in the received bytes: no search for the delimiter, no
+ * string, no call. Bytes are compared and copied four at a time, through DataViews. That takes a fifth of the time
+ * of a loop over bytes, which is most of the cost of an answer.
  */
 import type { Outbox } from './outbox.ts';
 import type { Answer } from './service.ts';
 
 interface Entry {
   readonly length: number;
-  /** The question's bytes in fours; those that are left over at its end stand in `tail`. */
+  /** The question's bytes in groups of four; the rest is in `tail`. */
   readonly words: Int32Array;
   readonly tail: Uint8Array;
   readonly answer: Uint8Array;
-  /** The answer's bytes in fours, filled up with zeroes: they are overwritten or never sent. */
+  /** The answer's bytes in groups of four, filled up with zeroes. Those are overwritten or never sent. */
   readonly answerWords: Int32Array;
 }
 
 export class AnswerTable {
-  /** By the first byte of the question. */
+  /** Entries by the first byte of the question. */
   readonly #byFirst: (readonly Entry[] | undefined)[] = new Array(256).fill(undefined);
-  /** Of the questions in it, the length of the longest, in bytes. */
+  /** Length of the longest question in the table, in bytes. */
   readonly longest: number;
-  /** The buffer that was last looked into: most drivers receive into the same one for ever. */
+  /** The buffer that was last searched: most drivers always receive into the same one. */
   #viewed: Uint8Array | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
   /**
-   * @param isQuestion whether text with these bytes is one whole question; another can never be asked
+   * @param isQuestion true if text with these bytes is one complete question; other text can never be asked
    * @param encoding how question bytes become text
    */
   constructor(
@@ -52,9 +52,9 @@ export class AnswerTable {
   }
 
   /**
-   * Answers the questions that follow each other from `start` on, as long as they are of the table and
-   * all there, and the outbox holds less than `unsent` bytes of this conversation. Returns the index
-   * just past the last one; `start` if there was none.
+   * Answers consecutive questions from `start` on, while they are in the table and complete, and the outbox holds
+   * fewer than `unsent` bytes of this conversation. Returns the index just past the last one; `start` if there was
+   * none.
    */
   answer(bytes: Uint8Array, start: number, end: number, out: Outbox, unsent: number): number {
     const view = this.#viewOf(bytes);
@@ -69,7 +69,7 @@ export class AnswerTable {
     return at;
   }
 
-  /** The answer to the one question that is `bytes[start, end)`, if the table has it. */
+  /** The answer to the question `bytes[start, end)`, if the table has it. */
   find(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
     if (start === end) return undefined;
     const entry = this.#find(bytes, this.#viewOf(bytes), start, end);

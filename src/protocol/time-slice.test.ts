@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { TimeSlice } from './time-slice.ts';
 
-/** How many questions of so many ms each are answered in one slice, and how often the clock was looked at. */
+/** How many questions of `ms` each are answered in one slice, and how often the clock is read. */
 function slice(ms: number) {
   let now = 0;
   let looks = 0;
@@ -23,14 +23,14 @@ function slice(ms: number) {
 }
 
 describe('TimeSlice', () => {
-  it('is so many quick questions, with a look at the clock for one in four', () => {
+  it('is N quick questions, with a look at the clock for one in four', () => {
     const quick = slice(0.01);
     expect(quick.answered()).toBe(64);
     expect(quick.answered()).toBe(64);
     expect(quick.looks).toBeLessThan(2 * 20);
   });
 
-  it('is over sooner where questions are slow', () => {
+  it('ends sooner if questions are slow', () => {
     expect(slice(1).answered()).toBeLessThanOrEqual(16);
     expect(slice(5).answered()).toBe(3);
     expect(slice(1000).answered()).toBe(2);
@@ -38,7 +38,7 @@ describe('TimeSlice', () => {
 
   it('never looks at the clock for one question', () => {
     const timeSlice = new TimeSlice(() => {
-      throw new Error('not to be looked at');
+      throw new Error('the clock was read');
     });
     for (let i = 0; i < 100; i++) {
       timeSlice.begin();

@@ -1,14 +1,14 @@
 /**
- * How much one peer is answered before others have their turn. A write of thousands of questions, each of
- * which takes a while, would else hold up a whole loop until the last of them is answered.
+ * How much of one peer is answered before others have their turn. Otherwise one write of thousands of slow
+ * questions would hold up a whole loop until the last of them is answered.
  */
 
-/** So many questions … */
+/** This number of questions … */
 const QUESTIONS = 64;
-/** … or so long, in ms, from the end of the first answer: what that one took is not counted. */
+/** … or this time, in ms, from the end of the first answer. The time of the first answer does not count. */
 const LONGEST = 10;
 
-/** One for all conversations of a thread: only one of them is answered at a time. */
+/** One for all conversations of a thread, because only one of them is answered at a time. */
 export class TimeSlice {
   readonly #clock: () => number;
   readonly #questions: number;
@@ -26,8 +26,9 @@ export class TimeSlice {
   }
 
   /**
-   * Asked before each question: true if it is to wait until others have had their turn. A look at the clock
-   * is as dear as a cheap answer, so there is none for the first question, and from the fifth on one in four.
+   * Call it before each question: true if the question must wait until others have had their turn. A look at the
+   * clock costs as much as a cheap answer. So there is none for the first question, and from the fifth on one in
+   * four.
    */
   isSpent(): boolean {
     const asked = ++this.#asked;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Timers } from './timers.ts';
 
 describe('Timers', () => {
-  it('takes what is due, the earliest first, and nothing else', () => {
+  it('takes the due timers, the earliest first, and no others', () => {
     fc.assert(
       fc.property(
         fc.array(fc.record({ due: fc.nat(100), now: fc.nat(100) }), { maxLength: 60 }),
@@ -20,7 +20,7 @@ describe('Timers', () => {
               expect(taken).toBeUndefined();
               continue;
             }
-            // Those due at the same moment come in any order.
+            // Timers that are due at the same moment come in any order.
             const i = model.findIndex((timer) => timer.value === taken);
             expect(model[i]?.due).toBe(model[0]!.due);
             model.splice(i, 1);
@@ -31,7 +31,7 @@ describe('Timers', () => {
     );
   });
 
-  it('rounds the wait up, so that nothing is looked for too early', () => {
+  it('rounds the wait up, so that no timer is looked for too early', () => {
     const timers = new Timers<string>();
     timers.add(10.2, 'x');
     expect(timers.untilNext(8)).toBe(3);

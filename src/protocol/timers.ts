@@ -1,11 +1,11 @@
-/** What is due when: a binary heap, so that the next one is found at once. It keeps no clock; the caller brings the time. */
+/** Timers in a binary heap, so that the next one is found at once. It has no clock; the caller passes the time. */
 
 interface Timer<T> {
   readonly due: number;
   readonly value: T;
 }
 
-/** The shorter of two waits in ms, of which -1 is for ever. */
+/** The shorter of two waits in ms; -1 means for ever. */
 export const sooner = (one: number, other: number): number =>
   one < 0 || other < 0 ? Math.max(one, other) : Math.min(one, other);
 
@@ -23,18 +23,18 @@ export class Timers<T> {
     }
   }
 
-  /** When the next is due; `Infinity` if there is none. */
+  /** Time of the next timer; `Infinity` if there is none. */
   get next(): number {
     return this.#heap[0]?.due ?? Number.POSITIVE_INFINITY;
   }
 
-  /** How long until the next is due at `now`, in whole ms rounded up; -1 if there is none. */
+  /** Time from `now` until the next timer, in whole ms rounded up; -1 if there is none. */
   untilNext(now: number): number {
     const next = this.#heap[0];
     return next === undefined ? -1 : Math.max(0, Math.ceil(next.due - now));
   }
 
-  /** Takes out one that is due at `now`, the earliest first. */
+  /** Takes out one timer that is due at `now`, the earliest first. */
   takeDue(now: number): T | undefined {
     const heap = this.#heap;
     const first = heap[0];

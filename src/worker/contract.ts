@@ -1,6 +1,6 @@
 /**
- * The contract between an architecture's page and the host that runs it. The page says who serves and
- * how it waits; the host opens the listener, starts processes and threads, and stops them.
+ * The contract between an architecture's page and the host that runs it. The page decides what serves and how it
+ * waits. The host opens the listener, starts processes and threads, and stops them.
  */
 import type { Server } from 'node:net';
 import type { Clients } from '../lifecycle/clients.ts';
@@ -9,35 +9,35 @@ import type { ConversationEvent } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
 import type { Row } from './scoreboard.ts';
 
-/** What an architecture declares of itself; `mondo architectures` prints these. */
+/** What an architecture declares about itself; `mondo architectures` prints these. */
 export interface Traits {
   readonly name: string;
   /** Its counterpart in the chapter. */
   readonly chapter: string;
   readonly processModel: string;
   readonly ioModel: string;
-  /** How many conversations go on at once, in words. */
+  /** Number of simultaneous conversations, in words. */
   readonly conversations: string;
-  /** The attack or the load that it falls to. */
+  /** The attack or the load that defeats it. */
   readonly defeatedBy: string;
   /**
-   * Who runs `serve`:
-   * - `alone`: each process, or each thread of it, runs `serve` by itself, in its own system calls;
-   * - `crew`: one thread runs `serve` and starts threads or processes beside it;
+   * What runs `serve`:
+   * - `alone`: each process, or each of its threads, runs `serve` by itself, in its own system calls;
+   * - `crew`: one thread runs `serve`, and starts threads or processes beside it;
    * - `node`: `serve` runs on Node's own loop.
    */
   readonly arrangement: 'alone' | 'crew' | 'node';
   /** For `crew`: what the serving thread starts by default. Processes survive if their worker is killed. */
   readonly assistants?: 'threads' | 'processes';
   readonly pool?: boolean;
-  /** What a second client does while a silent one is connected: the trait that tests assert. */
+  /** What happens to a second client while a silent one is connected: the tests assert this trait. */
   readonly capacity: 'one' | 'threads' | 'processes' | 'unbounded';
-  /** Threads and processes unless told otherwise, and whether they may be told otherwise. */
+  /** Default number of threads and of processes, and whether an option may change it. */
   readonly threads: { readonly default: number; readonly adjustable: boolean };
   readonly processes: { readonly default: number; readonly adjustable: boolean };
 }
 
-/** `serve` serves until the worker must leave and its clients have left; it closes every descriptor that it opened. */
+/** `serve` runs until the worker must leave and its clients have left. It closes every descriptor that it opened. */
 export type Architecture = AloneArchitecture | CrewArchitecture | NodeArchitecture;
 
 export interface AloneArchitecture extends Traits {
@@ -48,10 +48,13 @@ export interface AloneArchitecture extends Traits {
 export interface CrewArchitecture extends Traits {
   readonly arrangement: 'crew';
   readonly assistants: 'threads' | 'processes';
-  /** True if the threads that `serve` starts are a pool, which is complete before the server counts as started. */
+  /**
+   * True if the threads that `serve` starts are a pool. The server counts as started only when the pool is
+   * complete.
+   */
   readonly pool?: boolean;
   serve(crew: Crew): void;
-  /** What a thread or process runs that `serve` has started, with the task that it was given. */
+  /** Runs in a thread or process that `serve` has started, with the task that it was given. */
   assist(worker: Assistant, task: Task): void;
 }
 
@@ -66,43 +69,43 @@ export interface Task {
   readonly socket?: number;
   readonly peer?: string;
   readonly queue?: SharedArrayBuffer;
-  /** Of a thread: the memory of the `ThreadCache` that hands it clients. */
+  /** For a thread: the memory of the `ThreadCache` that hands it clients. */
   readonly cache?: SharedArrayBuffer;
-  /** Of a process: how a `ReadyProcesses` bids it accept clients. */
+  /** For a process: how a `ReadyProcesses` orders it to accept clients. */
   readonly bids?: Bids;
 }
 
-/** What a process that is kept ready is given. */
+/** What a process that is kept ready gets. */
 export interface Bids {
-  /** How it is named in reports, from 1. */
+  /** Its number in reports, from 1. */
   readonly id: number;
-  /** Descriptor that is readable when it is bid, and at its end when there is no super-server any more. */
+  /** Descriptor that becomes readable with an order, and ends when the super-server is gone. */
   readonly bid: number;
   /** Descriptor of the reports. */
   readonly report: number;
-  /** Whether it ends with its client. */
+  /** True if it ends with its client. */
   readonly once: boolean;
 }
 
-/** Options that particular architectures read; all have their values by the time a page sees them. */
+/** Options that only some architectures read. When a page sees them, all have values. */
 export interface PageOptions {
-  /** `queued`: how many accepted sockets may wait for a worker. */
+  /** `queued`: how many accepted sockets may wait for a worker thread. */
   readonly queue: number;
-  /** `socketserver`: how many conversation threads (or processes) at most; 0 is no cap. */
+  /** `socketserver`: the most conversation threads (or processes); 0: no cap. */
   readonly maxThreads: number;
-  /** `socketserver`: how many threads that have finished wait for the next client at most; -1: as many as are needed. */
+  /** `socketserver`: how many finished threads may wait for the next client; -1: as many as are needed. */
   readonly threadCache: number;
   /** `socketserver`: which mixin. */
   readonly mixin: 'threading' | 'forking';
   /** `epoll`: a new client wakes one of the workers that share the listener, not all of them. */
   readonly exclusive: boolean;
-  /** `inetd`: how many processes that have finished wait for the next client at most; -1: as many as are needed. */
+  /** `inetd`: how many finished processes may wait for the next client; -1: as many as are needed. */
   readonly processCache: number;
-  /** `inetd`: one process per connection, or one that accepts until none has come for a while. */
+  /** `inetd`: one process per connection, or one that accepts until no client has come for a while. */
   readonly inetd: 'nowait' | 'wait';
 }
 
-/** Where events go; `on` is false when nobody listens, so that none need be made. */
+/** The destination of events. `on` is false if nothing reads them, so that none need be made. */
 export interface Journal {
   readonly on: boolean;
   record(event: WorkerEvent): void;
@@ -114,18 +117,21 @@ export type WorkerEvent =
   /** A fact about the server itself that its owner should know. */
   | { readonly type: 'warning'; readonly text: string };
 
-/** What every worker has, whatever loop it runs: a thread, or a process with one thread. */
+/** What every worker has, for any kind of loop. A worker is a thread, or a process with one thread. */
 interface Surroundings {
   /** True once this worker must accept no more clients, and leave. */
   readonly isLeaving: boolean;
   readonly options: PageOptions;
-  /** Drivers call it once all that serving needs is there, such as the ring or the selector. Later calls do nothing. */
+  /**
+   * Drivers call it once serving can start, for example when the ring or the selector exists. Later calls do
+   * nothing.
+   */
   ready(): void;
-  /** A fresh conversation of the user's service. */
+  /** Makes a new conversation of the user's service. */
   conversation(): Conversation;
   /** The clients of this worker: their limits, the drain, and the account of each end. For drivers. */
   readonly clients: Clients;
-  /** Which clients may come in. For drivers that accept. */
+  /** Decides which clients are admitted. For drivers that accept. */
   readonly admission: Admission;
   /** True if no other worker accepts on the same listener. */
   readonly hasOwnListener: boolean;
@@ -136,9 +142,9 @@ interface Surroundings {
 
 /** The surroundings of a worker that makes its own system calls. */
 export interface Worker extends Surroundings {
-  /** Its descriptor. A thread asleep in a system call on it is woken when the worker must leave. */
+  /** Descriptor of the listener. A thread that sleeps in a system call on it wakes up when the worker must leave. */
   readonly listener: number;
-  /** How many clients may wait in the accept queues of all the server's listeners together. */
+  /** How many clients may wait in the accept queues of all listeners of the server together. */
   readonly mostQueued: number;
 }
 
@@ -150,14 +156,14 @@ export interface Assistant extends Worker {
   readonly startThread: ((task: Task) => void) | undefined;
 }
 
-/** The surroundings of a thread that has others started beside it. */
+/** The surroundings of a thread that starts others beside it. */
 export interface Crew extends Assistant {
-  /** How many threads the user wants. */
+  /** Number of threads that the user wants. */
   readonly threads: number;
   readonly startThread: (task: Task) => void;
-  /** Runs `assist` in a new process, which accepts: when it is bid, or from a listener that is its standard input. */
+  /** Runs `assist` in a new process that accepts: on each order, or from a listener that is its standard input. */
   startProcess(task: Task): void;
-  /** Sleeps until fewer than `count` of them are running, or the worker must leave. */
+  /** Sleeps until fewer than `count` assistants run, or the worker must leave. */
   waitForAssistants(count: number): void;
 }
 
@@ -165,12 +171,12 @@ export interface Crew extends Assistant {
 export interface NodeHost extends Surroundings {
   /** Resolves when `isLeaving` becomes true. */
   readonly stopped: Promise<void>;
-  /** Makes a server of Node's listen where this worker must; resolves once it does. */
+  /** Makes a server of Node's listen on this worker's listener. Resolves once it does. */
   listen(server: Server): Promise<void>;
   /** True if such a server may be closed, and another one listen later, while clients wait in the kernel. */
   readonly canPause: boolean;
-  /** How many clients it may accept and keep waiting until there is room. */
+  /** How many accepted clients it may keep waiting until there is room. */
   readonly mostWaiting: number;
-  /** Interval at which the row must say that the loop turns, in ms: no other thread sees its turns. */
+  /** Interval at which the row must show that the loop turns, in ms: other threads cannot see its turns. */
   readonly beat: number;
 }

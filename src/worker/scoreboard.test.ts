@@ -4,7 +4,7 @@ import { SCOREBOARD_SIZE, Scoreboard } from './scoreboard.ts';
 const scoreboardOf = () =>
   new Scoreboard({ words: new Int32Array(SCOREBOARD_SIZE / 4), unmap: () => {} });
 
-it('keeps what is unsent of all, whoever leaves, also where there are more threads than rows', () => {
+it('keeps the total of unsent bytes when workers leave, also with more threads than rows', () => {
   const board = scoreboardOf();
   const rows = Array.from({ length: 8200 }, (_, i) => board.claim(i + 1, i + 1, i + 1));
   for (const row of rows) row.addUnsent(10);
@@ -17,7 +17,7 @@ it('keeps what is unsent of all, whoever leaves, also where there are more threa
   expect(board.read()).toEqual([]);
 });
 
-it('counts what those held who were killed, and gives their rows to others', () => {
+it('counts the connections of killed workers, and gives their rows to others', () => {
   const board = scoreboardOf();
   for (let pid = 1; pid <= 1000; pid++) board.claim(pid, pid, pid).accepted();
   expect(board.freeRows(({ pid }) => pid > 600)).toHaveLength(400);

@@ -1,13 +1,13 @@
 /**
- * The scoreboard: one table in shared memory, a row per worker, that every thread and process of a
- * server maps. A worker writes its own row and nothing else; whoever wants to know reads them all.
+ * The scoreboard: one table in shared memory, with a row per worker. Every thread and process of a server maps it.
+ * A worker writes only its own row; readers read all of them.
  */
 
 import type { Orders } from '../lifecycle/drain.ts';
 import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
 
-/** What a worker is doing at this moment, and how the table says it. A literal: then it costs no look-up. */
+/** What a worker is doing at this moment, and its number in the table. A literal: then it costs no look-up. */
 const numberOf = {
   free: 0,
   starting: 1,
@@ -22,13 +22,16 @@ const numberOf = {
 export type State = keyof typeof numberOf;
 const states = Object.keys(numberOf) as State[];
 
-/** Of threads, in all processes and generations. Those beyond are not listed; what is never used takes no memory. */
+/**
+ * Number of rows: for the threads of all processes and generations. More threads are not listed. Unused rows take
+ * no memory.
+ */
 const ROWS = 8192;
 /** 64 bytes, a cache line: two workers never write to the same one. */
 const ROW_WORDS = 16;
 const HEADER_WORDS = 64;
 
-/** Reasons for which connections are ended or refused, as they are counted; the order is the table's. */
+/** Reasons for closing or refusing connections, in the order of the counts in the table. */
 const reasons = [
   'idle',
   'question-time',
@@ -47,30 +50,33 @@ const reasons = [
 ] as const;
 export type Reason = (typeof reasons)[number];
 
-/** Behind the rows lies what the workers share at the door. */
+/** The memory of the admission comes after the rows. */
 const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
 
-/** In bytes. Of the tables at the door only what is used takes memory. */
+/** Size in bytes. Unused parts of the admission's tables take no memory. */
 export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
 
 // Words of the header.
-/** The generation that serves: workers of older ones are to leave. Of those after it, so are those up to WITHDRAWN. */
+/**
+ * The generation that serves. Workers of older generations must leave, and so must those of later ones up to
+ * WITHDRAWN.
+ */
 const GENERATION = 0;
 const QUEUED = 1;
-/** How long those have who are owed an answer when their worker is replaced, in ms. */
+/** Drain time of a replaced worker, in ms: for connections that wait for an answer. */
 const DRAIN = 2;
-/** How many of those that were ended so had been answered, and how many not. */
+/** Number of connections closed by a leaving worker: after an answer, and without. */
 const ANSWERED = 3;
 const CUT = 4;
-/** When nobody has any time left as the server stops, in ms since the machine was started. */
+/** When the drain of a stop ends, in ms since the machine was started. */
 const END = 5;
-/** The last generation that could not be started as a whole. */
+/** The last generation that could not be started completely. */
 const WITHDRAWN = 6;
-/** One past the last row that was ever taken. */
+/** One past the last row that was ever used. */
 const ROWS_USED = 15;
 const COUNTS = 16;
 
-/** The generation after the last: all are to leave, and nobody comes after them. */
+/** The generation after the last: all workers must leave, and none follow. */
 const NONE = 2 ** 31 - 1;
 
 // Words of a row.
@@ -81,14 +87,14 @@ const ACCEPTED = 3;
 const OPEN = 4;
 const TURNS = 5;
 const FAMILY = 6;
-/** Two words as one. */
+/** Two words combined. */
 const UNSENT = 14;
 
 /** One row, read at some moment. */
 export interface RowReading {
   readonly row: number;
   readonly pid: number;
-  /** The worker process that it belongs to: its own, or that which started it. */
+  /** The worker process of the row: its own process, or the one that started it. */
   readonly family: number;
   readonly tid: number;
   readonly state: State;
@@ -96,11 +102,11 @@ export interface RowReading {
   readonly accepted: number;
   /** Conversations it has open now. */
   readonly open: number;
-  /** Counts on as long as it goes from one thing to the next. */
+  /** Rises each time that the worker changes its state. */
   readonly turns: number;
 }
 
-/** In ms, by a clock that all processes read alike. It goes round after 24 days, and so are its differences to be taken. */
+/** Time in ms, by a clock that all processes share. It wraps after 24 days, so take differences modulo 2^32. */
 function clock(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return (seconds * 1000 + nanoseconds / 1e6) | 0;
@@ -117,7 +123,7 @@ export class Scoreboard {
     this.#words64 = words64Of(mapping.words);
   }
 
-  /** What workers of that generation, from 1, are to do. */
+  /** The orders for workers of that generation, from 1. */
   orders(generation: number): Orders {
     const board = this;
     return {
@@ -140,30 +146,30 @@ export class Scoreboard {
     };
   }
 
-  /** Has all workers of older generations leave, as others have taken their place. @param drain in ms */
+  /** Makes all workers of older generations leave, because others have taken their place. @param drain in ms */
   replace(generation: number, drain: number): void {
     Atomics.store(this.#words, DRAIN, drain);
     Atomics.store(this.#words, GENERATION, generation);
   }
 
-  /** Has the workers leave of a generation that could not be started as a whole. @param drain in ms */
+  /** Makes the workers of a generation that could not start completely leave. @param drain in ms */
   withdraw(generation: number, drain: number): void {
     Atomics.store(this.#words, DRAIN, drain);
     Atomics.store(this.#words, WITHDRAWN, generation);
   }
 
-  /** Has all workers leave for good. @param left how long they have, in ms; called again it may be less */
+  /** Makes all workers leave; none follow. @param left the time they have, in ms; a second call may shorten it */
   stop(left: number): void {
     Atomics.store(this.#words, END, clock() + left);
     Atomics.store(this.#words, GENERATION, NONE);
   }
 
-  /** Connections of whoever was killed while it was leaving, and could not count them itself. */
+  /** Adds the connections of a worker that was killed while it was leaving, and could not count them itself. */
   addCut(connections: number): void {
     Atomics.add(this.#words, CUT, connections);
   }
 
-  /** Of the connections that were ended as their worker left: how many had been answered, how many not. */
+  /** Connections that a leaving worker has closed: after an answer, and without. */
   get departed(): { readonly answered: number; readonly cut: number } {
     return { answered: this.#words[ANSWERED]!, cut: this.#words[CUT]! };
   }
@@ -173,7 +179,7 @@ export class Scoreboard {
     return this.#words.subarray(ADMISSION_AT, ADMISSION_AT + ADMISSION_WORDS);
   }
 
-  /** How many accepted sockets wait for a worker; only `queued` has a queue. */
+  /** Number of accepted sockets that wait for a worker thread; only `queued` has a queue. */
   get queued(): number {
     return this.#words[QUEUED]!;
   }
@@ -182,18 +188,18 @@ export class Scoreboard {
     this.#words[QUEUED] = depth;
   }
 
-  /** A connection was ended or refused for that reason, or with a dry run would have been. */
+  /** A connection was closed or refused for that reason, or would have been in a dry run. */
   count(reason: Reason): void {
     Atomics.add(this.#words, COUNTS + reasons.indexOf(reason), 1);
   }
 
-  /** How often so far, by reason; those that never happened are left out. */
+  /** Number of times so far, by reason. Reasons that never occurred are left out. */
   get counts(): Partial<Record<Reason, number>> {
     const counted = reasons.map((reason, i) => [reason, this.#words[COUNTS + i]!] as const);
     return Object.fromEntries(counted.filter(([, count]) => count > 0));
   }
 
-  /** Bytes of answers that peers have not taken, of all rows. */
+  /** Total of answer bytes that peers have not taken, over all rows. */
   unsent(): number {
     let unsent = 0n;
     const end = HEADER_WORDS + Atomics.load(this.#words, ROWS_USED) * ROW_WORDS;
@@ -203,7 +209,7 @@ export class Scoreboard {
     return Number(unsent);
   }
 
-  /** Takes a free row; when all are taken the last one is shared. */
+  /** Takes a free row. If all are taken, the last one is shared. */
   claim(pid: number, tid: number, family: number): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
@@ -214,10 +220,10 @@ export class Scoreboard {
       }
       return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family, isShared);
     }
-    throw new Error('unreachable: the last row is always to be had');
+    throw new Error('unreachable: the last row is always available');
   }
 
-  /** The rows in use, those of ended workers included until they are freed. */
+  /** The rows in use. The rows of ended workers are included until they are freed. */
   read(): RowReading[] {
     const readings: RowReading[] = [];
     const used = Atomics.load(this.#words, ROWS_USED);
@@ -238,7 +244,7 @@ export class Scoreboard {
     return readings;
   }
 
-  /** Frees the rows of those who are gone and could not do it themselves; their last readings. */
+  /** Frees the rows of workers that have ended without doing it themselves. Returns their last readings. */
   freeRows(isGone: (row: RowReading) => boolean): RowReading[] {
     const gone = this.read().filter(isGone);
     for (const { row } of gone) {
@@ -249,7 +255,7 @@ export class Scoreboard {
   }
 
   unmap(): void {
-    // Whoever still reads gets the last that was known: a read of unmapped memory ends the process.
+    // Later readers get the last known values: a read of unmapped memory would end the process.
     this.#words = this.#words.slice();
     this.#words64 = words64Of(this.#words);
     this.#mapping.unmap();
@@ -259,17 +265,17 @@ export class Scoreboard {
 const words64Of = (words: Int32Array) =>
   new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
 
-/** How many connections these have. */
+/** Number of connections in these rows. */
 export const openOf = (rows: readonly RowReading[]): number =>
   rows.reduce((sum, { open }) => sum + open, 0);
 
-/** A worker's own row. Plain stores: a reader may see a number one event late, never a torn one. */
+/** A worker's own row. Plain stores: a reader may see a number one event late, never a half-written one. */
 export class Row {
   readonly #words: Int32Array;
   readonly #words64: BigInt64Array;
 
   readonly #isShared: boolean;
-  /** What this worker has in UNSENT. */
+  /** This worker's share of UNSENT. */
   #unsent = 0;
 
   constructor(words: Int32Array, tid: number, family: number, isShared = false) {
@@ -295,7 +301,7 @@ export class Row {
     this.#words[OPEN]!--;
   }
 
-  /** So many bytes of answers more that peers have not taken, or fewer; exact where a row is shared, too. */
+  /** Adds to the answer bytes that peers have not taken; negative: fewer. Exact even if a row is shared. */
   addUnsent(bytes: number): void {
     this.#unsent += bytes;
     Atomics.add(this.#words64, UNSENT >> 1, BigInt(bytes));
@@ -311,11 +317,11 @@ export class Row {
   }
 }
 
-/** Empties a row; its number last, since from then on it may be another's. */
+/** Empties a row. The process number comes last, because after it another worker may take the row. */
 function clear(row: Int32Array): void {
   row.fill(0, PID + 1);
   Atomics.store(row, PID, 0);
 }
 
-/** A row that nobody reads, where there is no shared memory. */
+/** A row that no reader sees, for use without shared memory. */
 export const unreadRow = (): Row => new Row(new Int32Array(ROW_WORDS), 0, 0);
