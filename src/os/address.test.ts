@@ -14,7 +14,7 @@ import {
 
 const port = fc.integer({ min: 0, max: 65_535 });
 
-/** As the kernel gives it back: in a larger buffer whose rest is whatever was there before. */
+/** An address as the kernel returns it: in a larger buffer whose rest has old bytes. */
 function throughTheKernel(address: SocketAddress): SocketAddress {
   const bytes = encodeAddress(address);
   const room = Buffer.alloc(ADDRESS_SIZE, 0xaa);
@@ -26,7 +26,7 @@ function throughTheKernel(address: SocketAddress): SocketAddress {
 const canonical = (host: string) => new URL(`http://[${host}]/`).hostname.slice(1, -1);
 
 describe('encodeAddress and decodeAddress', () => {
-  it('give back any IPv4 address', () => {
+  it('return any IPv4 address unchanged', () => {
     fc.assert(
       fc.property(fc.ipV4(), port, (host, number) => {
         const address = { family: 'IPv4', host, port: number } as const;
@@ -35,7 +35,7 @@ describe('encodeAddress and decodeAddress', () => {
     );
   });
 
-  it('give back any IPv6 address, in its one canonical form', () => {
+  it('return any IPv6 address in its canonical form', () => {
     fc.assert(
       fc.property(fc.ipV6(), port, (host, number) => {
         const address = { family: 'IPv6', host, port: number } as const;
@@ -50,7 +50,7 @@ describe('encodeAddress and decodeAddress', () => {
     );
   });
 
-  it('give back any path of a unix socket', () => {
+  it('return any path of a unix socket', () => {
     const path = fc
       .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
       .filter((text) => !text.includes('\0') && Buffer.byteLength(text) <= 107);
@@ -62,7 +62,7 @@ describe('encodeAddress and decodeAddress', () => {
     );
   });
 
-  it('lay the bytes out as ip(7), ipv6(7) and unix(7) say', () => {
+  it('lay out the bytes as in ip(7), ipv6(7) and unix(7)', () => {
     const little = (family: number) => [family, 0];
     expect([...encodeAddress({ family: 'IPv4', host: '127.0.0.1', port: 1060 })]).toEqual([
       ...little(AF_INET),
@@ -84,12 +84,12 @@ describe('encodeAddress and decodeAddress', () => {
     ]);
   });
 
-  it('know an unnamed unix peer, of which the kernel gives the family alone', () => {
+  it('recognise an unnamed unix peer, for which the kernel gives only the family', () => {
     expect(decodeAddress(Buffer.from([AF_UNIX, 0]), 2)).toEqual({ family: 'unix', path: '' });
     expect(addressText({ family: 'unix', path: '' })).toBe('unix');
   });
 
-  it('refuse a path that the kernel would cut', () => {
+  it('refuse a path that the kernel would shorten', () => {
     expect(() => encodeAddress({ family: 'unix', path: 'a'.repeat(108) })).toThrow('108 bytes');
     expect(() => encodeAddress({ family: 'unix', path: 'é'.repeat(54) })).toThrow('108 bytes');
     expect(encodeAddress({ family: 'unix', path: 'a'.repeat(107) })).toHaveLength(110);
@@ -103,7 +103,7 @@ describe('encodeAddress and decodeAddress', () => {
     expect(throughTheKernel({ ...address, host: 'fe80::1%1' })).toEqual(address);
   });
 
-  it('refuse what is no IPv6 address', () => {
+  it('refuse text that is not an IPv6 address', () => {
     expect(() => encodeAddress({ family: 'IPv6', host: 'localhost', port: 1 })).toThrow(
       'localhost',
     );

@@ -1,8 +1,8 @@
-/** Socket addresses: between the kernel's `struct sockaddr` and the text that people read. ip(7), ipv6(7), unix(7) */
+/** Socket addresses: converts between the kernel's `struct sockaddr` and text. ip(7), ipv6(7), unix(7) */
 import { readdirSync, readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
 
-/** Not imported: with node:net come the streams, which workers of most architectures never need. */
+/** Not a static import: node:net loads the streams, and workers of most architectures never need them. */
 const isIP = (text: string): number => process.getBuiltinModule('node:net').isIP(text);
 const isIPv6 = (text: string): boolean => isIP(text) === 6;
 
@@ -16,7 +16,7 @@ export const ADDRESS_SIZE = 128;
 /** `sun_path` has 108 bytes, the last of which ends the string. */
 const UNIX_PATH_MAX = 107;
 
-/** Where a server listens or a peer is. */
+/** The address of a server or of a peer. */
 export type SocketAddress =
   | { readonly family: 'IPv4' | 'IPv6'; readonly host: string; readonly port: number }
   | { readonly family: 'unix'; readonly path: string };
@@ -65,11 +65,11 @@ function checkPath(path: string, length: number): void {
 }
 
 /**
- * An address that needs no name server; undefined for a name.
+ * Parses an address that needs no name server; undefined for a name.
  *
- * @param host an IPv4 or IPv6 address, in brackets or not, a link-local one with its zone (`fe80::1%eth0`),
+ * @param host an IPv4 or IPv6 address, with or without brackets, a link-local one with its zone (`fe80::1%eth0`),
  *   or `unix:PATH`
- * @throws RangeError if it has the form of an address, and none can be at it
+ * @throws RangeError if it has the form of an address, but no such address can exist
  */
 export function literalAddress(host: string, port: number): SocketAddress | undefined {
   if (host.startsWith('unix:')) return unixAddress(host);
@@ -104,7 +104,7 @@ function unixAddress(host: string): SocketAddress {
 
 const INTERFACES = '/sys/class/net';
 
-/** The number by which the kernel knows an interface. */
+/** The kernel's number for an interface. */
 function interfaceIndex(zone: string, host: string): number {
   if (/^[1-9]\d*$/.test(zone)) return Number(zone);
   const index = indexOf(zone);
@@ -125,7 +125,7 @@ function indexOf(name: string): number | undefined {
 
 const zones = new Map<number, string>();
 
-/** An interface by its name, or by its number where it has none here; read once for each. */
+/** The name of an interface, or its number if it has no name here. Looked up once for each. */
 function zoneOf(index: number): string {
   let zone = zones.get(index);
   if (zone === undefined) {
@@ -159,7 +159,7 @@ export function decodeAddress(bytes: Buffer, length: number): SocketAddress {
   return { family: 'unix', path: path.subarray(0, end < 0 ? path.length : end).toString() };
 }
 
-/** The address alone as 16 bytes, IPv4 as `::ffff:` and its four; undefined for a unix peer. */
+/** Only the address, as 16 bytes; an IPv4 address as `::ffff:` and its four bytes. Undefined for a unix peer. */
 export function addressBytes(bytes: Buffer, length: number): Uint8Array | undefined {
   const family = length < 2 ? AF_UNIX : readFamily(bytes);
   if (family === AF_INET6) return bytes.subarray(8, 24);
@@ -170,7 +170,7 @@ export function addressBytes(bytes: Buffer, length: number): Uint8Array | undefi
   return address;
 }
 
-/** `127.0.0.1:1060`, `[::1]:1060` or `unix:PATH`; an IPv4 peer of an IPv6 listener reads as IPv4. */
+/** `127.0.0.1:1060`, `[::1]:1060` or `unix:PATH`. An IPv4 peer of an IPv6 listener is shown as IPv4. */
 export function addressText(address: SocketAddress): string {
   if (address.family === 'unix') return address.path === '' ? 'unix' : `unix:${address.path}`;
   if (address.family === 'IPv4') return `${address.host}:${address.port}`;
@@ -180,7 +180,7 @@ export function addressText(address: SocketAddress): string {
 
 function ipv6Bytes(text: string): Buffer {
   if (!isIPv6(text)) throw new RangeError(`Cannot use "${text}" as an IPv6 address`);
-  // A URL writes any IPv6 text in hexadecimal groups, dotted tails included.
+  // URL writes every form of IPv6 text in hexadecimal groups, also a dotted end.
   const plain = new URL(`http://[${text.replace(/%.*$/, '')}]/`).hostname.slice(1, -1);
   const [head = '', tail] = plain.split('::');
   const groups = (part: string) => (part === '' ? [] : part.split(':').map((g) => parseInt(g, 16)));

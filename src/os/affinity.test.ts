@@ -4,7 +4,7 @@ import { coresOf, keepTo } from './affinity.ts';
 import { SystemError } from './libc.ts';
 
 describe('affinity', () => {
-  it('keeps this thread and what it starts to some of its processors, and gives them back', () => {
+  it('restricts this thread and its children to some processors, and undoes that', () => {
     const all = coresOf();
     expect(all.length).toBeGreaterThan(0);
     const last = all.at(-1)!;
@@ -19,7 +19,7 @@ describe('affinity', () => {
     expect(coresOf()).toEqual(all);
   });
 
-  it('says which processors there are not', () => {
+  it('names the processors that do not exist', () => {
     expect(() => keepTo([8000])).toThrow(SystemError);
     expect(() => keepTo([8000])).toThrow('sched_setaffinity: EINVAL (cores 8000)');
   });

@@ -1,12 +1,12 @@
 /**
- * What a server costs, read from /proc: processor time, context switches and memory of a process and all
- * its descendants. Nothing is asked of the server, so the same figures exist for every one. proc(5)
+ * The costs of a server, read from /proc: processor time, context switches and memory of a process and all its
+ * descendants. The server does nothing for it, so the same figures exist for every server. proc(5)
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { memoryOf } from './processes.ts';
 
-/** One look at a tree of processes; two of them make a difference. */
+/** One reading of a tree of processes. The difference of two is what was used. */
 export interface Usage {
   processes: Map<number, ProcessUsage>;
 }
@@ -22,18 +22,18 @@ interface ThreadUsage {
   switches: number;
 }
 
-/** What was used between two looks. */
+/** The use between two readings. */
 export interface Spent {
-  /** On a processor, in seconds. */
+  /** Processor time, in seconds. */
   cpu: number;
-  /** The same by clock ticks, which tell user from system and are coarse: 10 ms each. */
+  /** The same in clock ticks, which separate user from system time and are coarse: 10 ms each. */
   user: number;
   system: number;
-  /** Context switches, or `undefined` where threads came or went and took their counts along. */
+  /** Context switches; `undefined` if threads came or went, because their counts go with them. */
   switches: number | undefined;
 }
 
-const ticksPerSecond = 100; // what /proc counts in on every Linux, whatever the kernel's own clock
+const ticksPerSecond = 100; // the unit of /proc on every Linux, for any clock of the kernel
 
 /** The process and all its descendants, by process id. */
 export function tree(root: number): number[] {
@@ -49,7 +49,7 @@ export function tree(root: number): number[] {
   return found;
 }
 
-/** When a process started, in ticks since boot: tells it from a later one with the same id. */
+/** Start time of a process, in ticks since boot. It distinguishes the process from a later one with the same id. */
 export function startOf(pid: number): string | undefined {
   const fields = statFields(pid);
   return fields === undefined || fields[0] === 'Z' ? undefined : fields[19];
@@ -62,8 +62,7 @@ export function usage(root: number): Usage {
     if (fields === undefined) continue;
     const ticks = (index: number) => Number(fields[index]);
     processes.set(pid, {
-      // With those of children that have ended, so that a server that forks for each client pays
-      // for them too.
+      // Includes children that have ended, so a server that forks for each client pays for them too.
       userTicks: ticks(11) + ticks(13),
       systemTicks: ticks(12) + ticks(14),
       threads: threadsOf(pid),
@@ -81,8 +80,7 @@ export function spent(before: Usage, after: Usage): Spent {
     const precise = then === undefined ? undefined : threadsSpent(then.threads, now.threads);
     sum.user += user;
     sum.system += system;
-    // A thread that ended has taken its nanoseconds along; the ticks of its process still hold its
-    // share.
+    // The nanoseconds of an ended thread are lost, but the ticks of its process still include its share.
     sum.cpu += precise?.seconds ?? user + system;
     if (precise === undefined || sum.switches === undefined) sum.switches = undefined;
     else sum.switches += precise.switches;
@@ -90,7 +88,7 @@ export function spent(before: Usage, after: Usage): Spent {
   return sum;
 }
 
-/** Memory of a process and all its descendants in KiB, as `memoryOf` counts it. */
+/** Memory of a process and all its descendants in KiB, counted as in `memoryOf`. */
 export function memory(root: number): number {
   return tree(root).reduce((sum, pid) => sum + memoryOf(pid), 0) / 1024;
 }
@@ -124,16 +122,13 @@ function threadsOf(pid: number): Map<number, ThreadUsage> {
   return threads;
 }
 
-/**
- * The fields of /proc/PID/stat from the state on: the name before it may hold spaces and
- * parentheses.
- */
+/** The fields of /proc/PID/stat, starting with the state: the name before it may contain spaces and parentheses. */
 function statFields(pid: number): string[] | undefined {
   const stat = read(`/proc/${pid}/stat`);
   return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
-// A process may end between two looks; then there is nothing to read, and that is no error.
+// A process may end between two readings. Then there is nothing to read, and that is not an error.
 function read(path: string): string {
   try {
     return readFileSync(path, 'latin1');

@@ -1,7 +1,7 @@
-/** How many descriptors this process may have, and has. proc(5), so that libc is not needed for it. */
+/** The number of descriptors that this process may have, and has. From proc(5), so that it does not need libc. */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** The soft limit, which Node raises to the hard one when it starts; undefined where nobody tells, or there is none. */
+/** The soft limit. Node raises it to the hard one when it starts. Undefined if it is unknown or there is none. */
 export function descriptorLimit(): number | undefined {
   try {
     const limits = readFileSync('/proc/self/limits', 'latin1');
@@ -12,5 +12,5 @@ export function descriptorLimit(): number | undefined {
   }
 }
 
-/** How many are open now; that of the look itself is not among them. */
+/** Number of open descriptors now, without the one of this call. */
 export const openDescriptors = (): number => readdirSync('/proc/self/fd').length - 1;

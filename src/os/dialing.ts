@@ -1,6 +1,6 @@
 /**
- * Connecting as no friendly client does: without waiting for it, from an address of one's choice, with
- * little room for answers. ip(7), tcp(7), socket(7)
+ * Connects in ways that no friendly client does: without waiting, from a chosen address, with little room for
+ * answers. ip(7), tcp(7), socket(7)
  */
 import { constants } from 'node:os';
 import { encodeAddress, familyOf, type SocketAddress } from './address.ts';
@@ -20,7 +20,7 @@ const TCP_NODELAY = 1;
 const TCP_MAXSEG = 2;
 const TCP_INFO = 11;
 const SHUT_WR = 1;
-/** The smallest segment that every host takes. */
+/** The smallest segment size that every host accepts. */
 const SMALL_SEGMENT = 536;
 // tcpi_state.
 const TCP_ESTABLISHED = 1;
@@ -31,28 +31,27 @@ const TCP_CLOSE_WAIT = 8;
 const int = (value: number) => Buffer.from(new Int32Array([value]).buffer);
 
 export interface DialOptions {
-  /** An address of this machine, such as `127.0.0.2`; its port is chosen by the kernel. */
+  /** An address of this machine, such as `127.0.0.2`. The kernel chooses the port. */
   readonly from?: string;
   /**
-   * How many bytes the kernel keeps until they are read; it doubles the number, and has a least one.
-   * Segments are made small as well: what the peer's kernel takes to send is a multiple of them, and on
-   * loopback that would be megabytes.
+   * Receive buffer of the kernel, in bytes. The kernel doubles it, and has a minimum. Segments become small, too:
+   * the peer's send buffer is a multiple of them, and on loopback that would be megabytes.
    */
   readonly room?: number;
 }
 
-/** A socket that is being connected; it does not block. `connectionState` tells when it is. */
+/** Starts to connect a socket that does not block. `connectionState` tells when it is connected. */
 export function dial(to: SocketAddress, { from, room }: DialOptions = {}): number {
   const flags = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
   const fd = check('socket', libc.socket(familyOf(to), flags, 0));
   try {
-    // Before connect: the window that the peer is offered follows from it.
+    // Set it before connect: the window that the peer is offered depends on it.
     if (room !== undefined) {
       check('setsockopt', libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, int(room), 4));
       check('setsockopt', libc.setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, int(SMALL_SEGMENT), 4));
     }
     if (from !== undefined) {
-      // The port is chosen by connect, when both ends are known: else it would be taken for all peers.
+      // Let connect choose the port when both ends are known: otherwise the port is taken for all peers.
       libc.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, int(1), 4);
       const bytes = encodeAddress({ family: 'IPv4', host: from, port: 0 });
       check('bind', libc.bind(fd, bytes, bytes.length));
@@ -70,8 +69,8 @@ export function dial(to: SocketAddress, { from, room }: DialOptions = {}): numbe
 }
 
 /**
- * How far a connection is: `open` once the peer's kernel has answered, `left` when the peer has ended
- * its direction, `none` before, or after a reset.
+ * The state of a connection: `open` once the peer's kernel has answered, `left` when the peer has ended its
+ * direction, `none` before, or after a reset.
  */
 export function connectionState(fd: number): 'none' | 'open' | 'left' {
   const state = Buffer.alloc(1);
@@ -88,14 +87,14 @@ export function connectionState(fd: number): 'none' | 'open' | 'left' {
   }
 }
 
-/** Why a socket that was being connected is not, as errno; 0 if it is. SO_ERROR in socket(7) */
+/** Why a connect failed, as errno; 0 if it is connected. SO_ERROR in socket(7) */
 export function connectError(fd: number): number {
   const value = Buffer.alloc(4);
   check('getsockopt', libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, value, int(4)));
   return new Int32Array(value.buffer, value.byteOffset, 1)[0]!;
 }
 
-/** Without it, a question that follows another waits until that one is acknowledged. TCP_NODELAY in tcp(7) */
+/** Without it, a second question waits until the first is acknowledged. TCP_NODELAY in tcp(7) */
 export function sendAtOnce(fd: number): void {
   check('setsockopt', libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, int(1), 4));
 }

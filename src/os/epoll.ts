@@ -1,11 +1,12 @@
 /**
- * epoll(7): the kernel keeps the set of descriptors and hands over only the ready ones, so a wait
- * costs what is ready and not what is registered. Level-triggered: what is not dealt with is told again.
+ * epoll(7): the kernel keeps the set of descriptors and returns only the ready ones. So the cost of a wait depends
+ * on the ready descriptors, not on the registered ones. Level-triggered: an event that is not handled is reported
+ * again.
  */
 import { addressOf, check, errno, errnoName, libc, ordinary } from './libc.ts';
 import { ERROR, HANGUP, READABLE, type Selector } from './readiness.ts';
 
-/** The same number on every architecture, as of all calls since 2019. */
+/** The same number on every processor architecture, like all system calls since 2019. */
 const SYS_EPOLL_PWAIT2 = 441;
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
@@ -17,12 +18,12 @@ const FIELDS = process.arch === 'x64' ? 3 : 4;
 const DATA = FIELDS - 2;
 
 /**
- * With `READABLE`, for a listener that several epolls watch: wakes one of them and not all, the one that
- * began to wait last (Linux 4.5). epoll_ctl(2)
+ * Use it with `READABLE`, for a listener that several epolls watch: it wakes only the one that began to wait last
+ * (Linux 4.5). epoll_ctl(2)
  */
 export const EXCLUSIVE = 1 << 28;
 
-/** How many ready descriptors one wait may bring. */
+/** The most ready descriptors that one wait returns. */
 const BATCH = 512;
 
 export class Epoll implements Selector {
@@ -57,7 +58,9 @@ export class Epoll implements Selector {
     return count >= 0 ? count : ordinary('epoll_wait', count);
   }
 
-  /** As `wait`, to the nanosecond: epoll_pwait2(2), Linux 5.11; on an older kernel in whole ms, rounded up. */
+  /**
+   * Like `wait`, with a resolution of ns: epoll_pwait2(2), Linux 5.11. An older kernel waits whole ms, rounded up.
+   */
   waitPrecisely(timeout: number): number {
     if (!this.#isPrecise) return this.wait(Math.ceil(timeout));
     this.#timespec[0] = BigInt(Math.floor(timeout / 1000));

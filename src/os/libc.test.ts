@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { libc, whyNoSystemCalls } from './libc.ts';
 
 describe('libc', () => {
-  it('is called without what koffi has around its native part, which a start would pay for', () => {
+  it('is called without the JavaScript part of koffi, which would make a start slower', () => {
     expect(whyNoSystemCalls()).toBeUndefined();
     const loaded = Object.keys(createRequire(import.meta.url).cache);
     expect(loaded.filter((file) => /koffi/.test(file))).toEqual([]);
     expect(readFileSync('/proc/self/maps', 'utf8')).toMatch(/\/koffi\.node$/m);
   });
 
-  it('is called by a function that has replaced one of its own, and by that one from then on', () => {
+  it('can be called by a function that has replaced one of its own, any number of times', () => {
     const { getrusage, gettid } = libc;
     const calls: string[] = [];
     libc.gettid = () => {

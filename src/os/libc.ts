@@ -1,23 +1,23 @@
 /**
- * The one door to libc: every system call that Mondo makes itself passes through a function declared
- * here, under its man-page name. Would-block, interrupted and end-of-stream are ordinary results of
- * the calls above this file; everything else that fails becomes a `SystemError`.
+ * The only way to libc: each system call that Mondo makes itself is a function declared here, under its man-page
+ * name. Would-block, interrupted and end-of-stream are ordinary results in the files above this one. Every other
+ * failure becomes a `SystemError`.
  */
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import type Koffi from 'koffi';
 
-/** The part of koffi that calls, without what is written in JavaScript around it. */
+/** The native part of koffi, without its JavaScript part. */
 type Native = Pick<typeof Koffi, 'load' | 'errno' | 'address' | 'view'>;
 
-/** Of koffi: what is used here of it has not changed since. */
+/** The parts of koffi used here have not changed since this version. */
 const KNOWN_VERSION = '3.';
 
-/** Where there is a build of koffi to be loaded, and system calls have the numbers and shapes that are used here. */
+/** True if there is a build of koffi, and system calls have the numbers and structures used here. */
 const isKnown = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
 
-/** What has no system calls says so with this, in one line that names the way out. */
+/** Thrown by features that need system calls, in one line that names the fix. */
 export class NoSystemCallsError extends Error {
   override name = 'NoSystemCallsError';
 }
@@ -27,8 +27,8 @@ let library: ReturnType<Native['load']> | undefined;
 let whyNot: string | undefined;
 
 /**
- * Why this process can make no system calls of its own; undefined if it can. As the end of a sentence, with the way
- * out. The first call loads koffi.
+ * Why this process can make no system calls of its own, as the end of a sentence with the fix; undefined if it can.
+ * The first call loads koffi.
  */
 export function whyNoSystemCalls(): string | undefined {
   if (library !== undefined || whyNot !== undefined) return whyNot;
@@ -54,8 +54,8 @@ const firstLine = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!.trim();
 
 /**
- * koffi's native part, from the folder where an import would find it. Its own entry loads thirty modules of Node's for
- * functions that nobody calls here, a third of a start, and to ask Node for the path costs half of what is left.
+ * Loads koffi's native part from the folder where an import would find it. Its own entry loads thirty modules of
+ * Node for functions that Mondo does not use: a third of a start. Asking Node for the path costs half of the rest.
  */
 function loadNative(): Native {
   const { platform, arch } = process;
@@ -83,7 +83,7 @@ function noSystemCalls(): never {
 }
 
 /**
- * Declared with its first call. Addresses pass as numbers: below 2^47 they are exact, and cheaper than a bigint or a
+ * Declares a function at its first call. Addresses are numbers: exact below 2^47, and cheaper than a bigint or a
  * Buffer.
  */
 function declare<Signature extends (...args: never[]) => unknown>(prototype: string): Signature {
@@ -93,7 +93,7 @@ function declare<Signature extends (...args: never[]) => unknown>(prototype: str
       if (whyNoSystemCalls() !== undefined) noSystemCalls();
       call = library!.func(prototype) as unknown as Signature;
       const [name] = Object.entries(libc).find(([, member]) => member === first) ?? [];
-      // Not where somebody has put something else in its place, which then calls this.
+      // Do not overwrite a replacement: it calls this function.
       if (name !== undefined) Object.assign(libc, { [name]: call });
     }
     return call(...args);
@@ -208,36 +208,36 @@ export const libc = {
   dlsym: declare<(handle: Address, name: string) => Address>('uintptr_t dlsym(uintptr_t, str)'),
 };
 
-/** Why the last call of this thread failed; to be read before any other call. */
+/** The errno of the last call of this thread. Read it before any other call. */
 export const errno = (): number => native!.errno();
 
-/** Makes it what it was, for who has made calls of its own after the one that failed. */
+/** Restores errno, for a caller that has made other calls after the failed one. */
 export const setErrno = (number: number): void => void native!.errno(number);
 
 /**
- * Where the bytes of a Buffer lie. Only for buffers that are kept: a collected one moves out from under it. 0 where
- * there are no system calls: pages can be read for their traits there, and only calling them is an error.
+ * The address of a Buffer's bytes. Keep the buffer: if it is collected, the address is invalid. Without system
+ * calls the result is 0. So pages can still be loaded for their traits, and only calls fail.
  */
 export function addressOf(bytes: Uint8Array): Address {
   if (native === undefined && whyNoSystemCalls() !== undefined) return 0;
   return Number(native!.address(bytes));
 }
 
-/** Memory that was mapped, as an ArrayBuffer over the same bytes. */
+/** An ArrayBuffer over mapped memory. */
 export const viewOf = (address: Address, length: number): ArrayBuffer =>
   native!.view(BigInt(address), length);
 
-/** Not errors: what a non-blocking call returns when it would have had to wait … */
+/** Not errors: the result of a non-blocking call that would have to wait … */
 export const WOULD_BLOCK = -constants.errno.EAGAIN;
-/** … and what any call returns when a signal woke the thread. */
+/** … and the result of any call when a signal woke the thread. */
 export const INTERRUPTED = -constants.errno.EINTR;
 
-// Some numbers have two names; the first, such as EAGAIN for EWOULDBLOCK, is the one in man pages.
+// Some numbers have two names. The first one, such as EAGAIN for EWOULDBLOCK, is the name in man pages.
 const names = Object.entries(constants.errno).reverse();
 const nameOf = new Map(names.map(([name, number]) => [number, name]));
 export const errnoName = (number: number): string => nameOf.get(number) ?? `errno ${number}`;
 
-/** A system call that failed, other than by having to wait or by being interrupted. */
+/** A failed system call. Having to wait and being interrupted are not failures. */
 export class SystemError extends Error {
   override name = 'SystemError';
   /** The call's man-page name, such as `recv`. */

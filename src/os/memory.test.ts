@@ -5,7 +5,7 @@ import { close } from './socket.ts';
 it('mapSharedMemory shows what another mapping has written', () => {
   const fd = createSharedMemory('mondo-test', 4096);
   const [one, other] = [mapSharedMemory(fd, 4096), mapSharedMemory(fd, 4096)];
-  // A mapping holds its memory without the descriptor.
+  // A mapping keeps its memory without the descriptor.
   close(fd);
   expect(one.words).toHaveLength(1024);
   expect(one.words.every((word) => word === 0)).toBe(true);

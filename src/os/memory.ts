@@ -1,4 +1,4 @@
-/** Memory that several processes see: memfd_create(2), mapped by each with mmap(2). */
+/** Memory that several processes share: memfd_create(2), mapped in each process with mmap(2). */
 import { check, libc, viewOf } from './libc.ts';
 
 const MFD_CLOEXEC = 1;
@@ -8,33 +8,33 @@ const MAP_PRIVATE = 0x2;
 const MAP_ANONYMOUS = 0x20;
 const MAP_POPULATE = 0x8000;
 
-/** A descriptor of `size` bytes of zeroes, to be handed to other processes. */
+/** Creates `size` bytes of zeroes. Returns a descriptor to pass to other processes. */
 export function createSharedMemory(name: string, size: number): number {
   const fd = check('memfd_create', libc.memfd_create(name, MFD_CLOEXEC));
   check('ftruncate', libc.ftruncate(fd, size));
   return fd;
 }
 
-/** What io_uring_setup(2) describes: a part of the ring's own memory. Returns its address. */
+/** Maps a part of a ring's memory, as io_uring_setup(2) describes it. Returns its address. */
 export const mapRing = (fd: number, size: number, offset: number): number =>
   check('mmap', libc.mmap(0, size, PROT_READ_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset));
 
-/** Ends a mapping. Whoever still has a view of it touches nothing of it any more, or the process ends. */
+/** Ends a mapping. After that, no view of it may be used: an access ends the process. */
 export const unmap = (address: number, size: number): void => void libc.munmap(address, size);
 
-/** Page-aligned memory of this process that never moves, of zeroes. Returns its address. */
+/** Page-aligned memory of zeroes in this process that never moves. Returns its address. */
 export function mapAnonymous(size: number): number {
   const flags = MAP_PRIVATE | MAP_ANONYMOUS;
   return check('mmap', libc.mmap(0, size, PROT_READ_WRITE, flags, -1, 0));
 }
 
 export interface Mapping {
-  /** Atomics work on it across processes. Dead after `unmap`. */
+  /** Atomics on it work across processes. Unusable after `unmap`. */
   readonly words: Int32Array;
   unmap(): void;
 }
 
-/** Maps that memory into this process; each thread may map it again. */
+/** Maps shared memory into this process. Each thread may map it again. */
 export function mapSharedMemory(fd: number, size: number): Mapping {
   const address = check('mmap', libc.mmap(0, size, PROT_READ_WRITE, MAP_SHARED, fd, 0));
   return {

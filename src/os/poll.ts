@@ -1,6 +1,6 @@
 /**
- * poll(2): the set of descriptors is an array that the caller keeps and the kernel walks on every
- * wait. No limit but memory; the cost grows with all descriptors, ready or not.
+ * poll(2): the set of descriptors is an array that the caller keeps and the kernel walks on every wait. Only memory
+ * limits it. The cost grows with all descriptors, ready or not.
  */
 import { addressOf, libc, ordinary } from './libc.ts';
 import { ERROR, HANGUP, INVALID, READABLE, type Selector, WRITABLE } from './readiness.ts';
@@ -12,7 +12,7 @@ export class Poll implements Selector {
   #fds = new Int32Array(64 * FIELDS);
   #address = addressOf(new Uint8Array(this.#fds.buffer));
   #count = 0;
-  /** By descriptor: where it stands in the array. */
+  /** By descriptor: its index in the array. */
   readonly #slots: number[] = [];
   #at = 0;
   #remaining = 0;
@@ -34,7 +34,7 @@ export class Poll implements Selector {
     const slot = this.#slots[fd]!;
     const last = --this.#count;
     const moved = this.#fds[last * FIELDS]!;
-    // The last one takes its place, without what this wait told of it: poll will say it again.
+    // The last entry moves here, without its events of this wait: poll will report them again.
     this.#fds[slot * FIELDS] = moved;
     this.#fds[slot * FIELDS + 1] = this.#fds[last * FIELDS + 1]! & 0xffff;
     this.#slots[moved] = slot;
@@ -74,8 +74,8 @@ const one = new Int32Array(2);
 const oneAddress = addressOf(new Uint8Array(one.buffer));
 
 /**
- * Whether there is something to receive, or to accept, at this moment or within `timeout` ms; -1 for as long
- * as it takes. False as well if a signal woke the thread.
+ * True if there are bytes to receive, or a client to accept, now or within `timeout` ms; -1: no time limit. Also
+ * false if a signal woke the thread.
  */
 export function isReadable(fd: number, timeout = 0): boolean {
   one[0] = fd;
@@ -83,7 +83,7 @@ export function isReadable(fd: number, timeout = 0): boolean {
   return libc.poll(oneAddress, 1, timeout) > 0 && one[1]! >> 16 !== 0;
 }
 
-/** Sleeps until there is room to send, for `ms` at most, or until a signal comes. */
+/** Sleeps until there is room to send, for at most `ms`, or until a signal comes. */
 export function awaitWritable(fd: number, ms: number): void {
   one[0] = fd;
   one[1] = WRITABLE;
@@ -92,7 +92,9 @@ export function awaitWritable(fd: number, ms: number): void {
 
 const POLLRDHUP = 0x2000;
 
-/** What has become of a connection: `failed` if the peer has reset it, `ending` once it sends no more. Never waits. */
+/**
+ * The state of a connection: `failed` after a reset by the peer, `ending` once the peer sends no more. Never waits.
+ */
 export function connectionState(fd: number): 'open' | 'ending' | 'failed' {
   one[0] = fd;
   one[1] = POLLRDHUP;

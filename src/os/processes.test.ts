@@ -9,7 +9,7 @@ import { descendantsOf, holdingsOf, isRunning, killWithAll, look, memoryOf } fro
 
 const MIB = 2 ** 20;
 
-/** Takes what it is told to, and keeps it. */
+/** Takes the resources that the test orders, and keeps them. */
 const taker = `
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -69,13 +69,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-describe('what a process and all that it started hold', () => {
-  it('has each descriptor', async () => {
+describe('the holdings of a process and all its descendants', () => {
+  it('include each descriptor', async () => {
     const more = await take('descriptors', 20);
     expect([more.held('descriptors'), more.seen('descriptors')]).toEqual([20, 20]);
   });
 
-  it('has the memory that was written', async () => {
+  it('include the memory that was written', async () => {
     const more = await take('memory', 64 * MIB);
     for (const bytes of [more.held('memory'), more.seen('memory')]) {
       expect(bytes).toBeGreaterThan(60 * MIB);
@@ -83,8 +83,8 @@ describe('what a process and all that it started hold', () => {
     }
   });
 
-  it('counts memory that processes share in parts, and not once for each', () => {
-    // This process runs the same program, so the kernel keeps its code once for both.
+  it('count shared memory in parts, and not once for each process', () => {
+    // This process runs the same program, so the kernel has its code in memory once for both.
     const ofKernel = (file: string, name: string) =>
       Number(
         new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(
@@ -99,22 +99,22 @@ describe('what a process and all that it started hold', () => {
     expect(memoryOf(2 ** 30)).toBe(0);
   });
 
-  it('has each thread', async () => {
+  it('include each thread', async () => {
     const more = await take('threads', 3);
     expect([more.held('threads'), more.seen('threads')]).toEqual([3, 3]);
     expect(more.held('processes')).toBe(0);
   });
 
-  it('has those of its children too, of which each is a process', async () => {
+  it('include the holdings of its children, each of which is a process', async () => {
     const more = await take('processes', 2);
     expect([more.held('processes'), more.held('threads')]).toEqual([2, 2]);
     expect(descendantsOf(pid)).toHaveLength(2);
   });
 });
 
-it('of a process that is gone there is nothing', async () => {
+it('a process that is gone has no holdings', async () => {
   const gone = fork(join(folder, 'taker.mjs'), { execArgv: [], stdio: 'ignore' });
-  await within(PATIENCE, 'it to be there', once(gone, 'message'));
+  await within(PATIENCE, 'the process to be there', once(gone, 'message'));
   gone.kill('SIGKILL');
   await once(gone, 'exit');
   expect(isRunning(gone.pid!)).toBe(false);

@@ -3,5 +3,5 @@ import { check, libc } from './libc.ts';
 
 const PR_SET_TIMERSLACK = 29;
 
-/** Waits of this thread end when they are over, and not up to 50 µs later, which the kernel does to save power. */
+/** Makes waits of this thread end on time. By default the kernel ends them up to 50 µs late, to save power. */
 export const bePunctual = (): void => void check('prctl', libc.prctl(PR_SET_TIMERSLACK, 1));

@@ -1,22 +1,22 @@
 /**
- * select(2): the set of descriptors is a bitmap of 1,024 bits, handed to the kernel and back on every
- * wait. Both walk all of it each time; and there is no bit for descriptor 1,024.
+ * select(2): the set of descriptors is a bitmap of 1,024 bits, passed to the kernel and back on every wait. Both
+ * sides walk all of it each time. There is no bit for descriptor 1,024.
  */
 import { addressOf, libc, ordinary } from './libc.ts';
 import { READABLE, type Selector, WRITABLE } from './readiness.ts';
 
-/** How many descriptors an `fd_set` has bits for. */
+/** The number of descriptors that an `fd_set` has bits for. */
 export const FD_SETSIZE = 1024;
 
 const WORDS = FD_SETSIZE / 32;
 
 export class Select implements Selector {
-  // Three maps for what is wanted and three that the kernel overwrites with what is ready:
-  // read, write, except. Bit `fd % 32` of word `fd / 32`, as a 64-bit fd_mask has it on little-endian.
+  // Three bitmaps of wanted events, and three that the kernel overwrites with the ready ones: read, write, except.
+  // The bit is `fd % 32` of word `fd / 32`, as in a 64-bit fd_mask on little-endian.
   readonly #wanted = new Int32Array(WORDS * 3);
   readonly #ready = new Int32Array(WORDS * 3);
   readonly #readyAddress = addressOf(new Uint8Array(this.#ready.buffer));
-  /** Two numbers of 64 bits, of which the upper halves stay 0: a BigInt would be an object for each wait. */
+  /** Two 64-bit numbers whose upper halves stay 0: a BigInt would cost an object for each wait. */
   readonly #timeval = new Int32Array(4);
   readonly #timevalAddress = addressOf(new Uint8Array(this.#timeval.buffer));
   #highest = -1;
@@ -45,7 +45,7 @@ export class Select implements Selector {
 
   unregister(fd: number): void {
     this.modify(fd, 0);
-    // What this wait told of the descriptor is void: the number may be somebody else's by now.
+    // Drop the events of this wait for the descriptor: another connection may have its number now.
     this.#ready[fd >> 5]! &= ~(1 << (fd & 31));
     this.#ready[WORDS + (fd >> 5)]! &= ~(1 << (fd & 31));
   }

@@ -1,4 +1,4 @@
-/** One list of cases for the three Selectors, on real connections. */
+/** One list of cases for all three Selectors, on real connections. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Epoll } from './epoll.ts';
 import { addressOf, INTERRUPTED, libc } from './libc.ts';
@@ -40,7 +40,7 @@ describe.each([
     for (const fd of open) close(fd);
   });
 
-  /** A connection: our end, which the selector watches, and the peer's. */
+  /** A connection: our end, which the selector watches, and the peer's end. */
   function pair(): { fd: number; peer: number } {
     const peer = connect(localAddress(listener));
     const fd = accept(listener);
@@ -53,28 +53,28 @@ describe.each([
   };
   const say = (fd: number) => send(fd, address, 1);
 
-  /** All that one wait tells: descriptor and events of each. */
+  /** All events of one wait, by descriptor. */
   function ready(timeout = 1000): Map<number, number> {
     const count = selector.wait(timeout);
     const told = new Map<number, number>();
     for (let fd = selector.next(); fd >= 0; fd = selector.next()) told.set(fd, selector.events);
-    // Not equal: select counts a descriptor that is ready for two things as two.
+    // Not equal: select counts a descriptor twice if it is ready for two things.
     expect(count > 0).toBe(told.size > 0);
     return told;
   }
 
-  it('tells of nothing once the timeout is over', () => {
+  it('reports nothing once the timeout is over', () => {
     const { fd } = pair();
     selector.register(fd, READABLE);
     const before = performance.now();
     expect(selector.wait(30)).toBe(0);
-    // The clocks of the kernel and of JavaScript may round apart by one.
+    // The clocks of the kernel and of JavaScript may differ by 1 ms after rounding.
     expect(performance.now() - before).toBeGreaterThan(28);
     expect(selector.next()).toBe(-1);
     expect(selector.wait(0)).toBe(0);
   });
 
-  it('tells of a readable descriptor, and again until it is read', () => {
+  it('reports a readable descriptor, and again until it is read', () => {
     const { fd, peer } = pair();
     selector.register(fd, READABLE);
     say(peer);
@@ -84,7 +84,7 @@ describe.each([
     expect(ready(0).size).toBe(0);
   });
 
-  it('tells of those that are ready and of no others', () => {
+  it('reports the ready descriptors and no others', () => {
     const pairs = Array.from({ length: 5 }, pair);
     for (const { fd } of pairs) selector.register(fd, READABLE);
     say(pairs[1]!.peer);
@@ -92,7 +92,7 @@ describe.each([
     expect([...ready().keys()].sort()).toEqual([pairs[1]!.fd, pairs[3]!.fd].sort());
   });
 
-  it('tells what was asked about: writable, readable, both or nothing', () => {
+  it('reports the wanted events: writable, readable, both or nothing', () => {
     const { fd, peer } = pair();
     say(peer);
     selector.register(fd, WRITABLE);
@@ -105,7 +105,7 @@ describe.each([
     expect(ready(0).size).toBe(0);
   });
 
-  it('does not call a full socket writable until its peer has read', () => {
+  it('does not report a full socket as writable until its peer has read', () => {
     const { fd, peer } = pair();
     setBlocking(fd, false);
     while (send(fd, address, bytes.length) > 0);
@@ -118,7 +118,7 @@ describe.each([
     }
   });
 
-  it('tells of a listener with a peer waiting', () => {
+  it('reports a listener with a peer waiting', () => {
     selector.register(listener, READABLE);
     expect(ready(0).size).toBe(0);
     const peer = connect(localAddress(listener));
@@ -138,13 +138,13 @@ describe.each([
   it('counts a peer that reset the connection as readable', () => {
     const { fd, peer } = pair();
     selector.register(fd, READABLE);
-    // Closing with bytes unread resets.
+    // Closing a socket with unread bytes resets the connection.
     say(fd);
     leave(peer);
     expect(ready().get(fd)! & READABLE).toBe(READABLE);
   });
 
-  it('forgets an unregistered descriptor, whose number may then be another', () => {
+  it('forgets an unregistered descriptor, whose number may be used again', () => {
     const { fd, peer } = pair();
     selector.register(fd, READABLE);
     say(peer);
@@ -154,7 +154,7 @@ describe.each([
     expect(ready()).toEqual(new Map([[fd, READABLE]]));
   });
 
-  it('does not tell of a descriptor twice or of one unregistered while it tells', () => {
+  it('reports no descriptor twice, and none that is unregistered during the reports', () => {
     const pairs = Array.from({ length: 6 }, pair);
     for (const { fd } of pairs) selector.register(fd, READABLE);
     for (const { peer } of pairs) say(peer);
@@ -164,26 +164,26 @@ describe.each([
     do {
       for (let fd = selector.next(); fd >= 0; fd = selector.next()) {
         told.push(fd);
-        // What a server does with a peer that has gone.
+        // A server does this with a peer that has gone.
         selector.unregister(fd);
       }
     } while (selector.wait(0) > 0);
     expect(told.sort()).toEqual(pairs.map(({ fd }) => fd).sort());
   });
 
-  it('can forget all of them while it tells of the first', () => {
+  it('can forget all of them while it reports the first', () => {
     const pairs = Array.from({ length: 4 }, pair);
     for (const { fd } of pairs) selector.register(fd, READABLE | WRITABLE);
     for (const { peer } of pairs) say(peer);
     selector.wait(1000);
     selector.next();
     for (const { fd } of pairs) selector.unregister(fd);
-    // The kernel has handed epoll's over already; the sets of the others are ours to clear.
+    // epoll's events have already left the kernel. The sets of the others can still be cleared.
     if (!(selector instanceof Epoll)) expect(selector.next()).toBe(-1);
     expect(ready(0).size).toBe(0);
   });
 
-  it('takes a descriptor registered while it tells, for the next wait', () => {
+  it('accepts a descriptor that is registered during the reports, for the next wait', () => {
     const first = pair();
     const second = pair();
     selector.register(first.fd, READABLE);
@@ -215,7 +215,7 @@ describe('Select', () => {
     expect(() => select.register(FD_SETSIZE + 500, READABLE)).toThrow(RangeError);
   });
 
-  it('tells of the last descriptor that an fd_set has a bit for', () => {
+  it('reports the last descriptor that an fd_set has a bit for', () => {
     const F_DUPFD = 0;
     const listener = openListener({ family: 'IPv4', host: '127.0.0.1', port: 0 }, { backlog: 1 });
     const last = libc.fcntl(listener, F_DUPFD, FD_SETSIZE - 1);
@@ -234,7 +234,7 @@ describe('Select', () => {
 });
 
 describe('Poll', () => {
-  it('tells of a descriptor that is closed, which only a fault of ours can be', () => {
+  it('reports a closed descriptor, which only our own fault can cause', () => {
     const listener = openListener({ family: 'IPv4', host: '127.0.0.1', port: 0 }, { backlog: 1 });
     const fd = dup(listener);
     close(fd);
@@ -246,5 +246,5 @@ describe('Poll', () => {
   });
 });
 
-// Named here so that the ordinary result keeps its sign: a server tests for less than zero.
+// Tested here so that the result keeps its sign: a server tests for less than zero.
 it('INTERRUPTED is less than zero', () => expect(INTERRUPTED).toBeLessThan(0));

@@ -7,7 +7,7 @@ import { INTERRUPTED } from './libc.ts';
 import { interrupt } from './signal.ts';
 import { close, openListener } from './socket.ts';
 
-it('interrupt wakes a thread out of accept', async () => {
+it('interrupt wakes a thread that sleeps in accept', async () => {
   const listener = openListener({ family: 'IPv4', host: '127.0.0.1', port: 0 }, { backlog: 1 });
   const file = new URL('../../test/support/blocked-accept.ts', import.meta.url);
   const thread = new Worker(file, { workerData: listener });

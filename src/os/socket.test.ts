@@ -53,31 +53,31 @@ describe.each([
     listener = kept(openListener({ family, host, port: 0 }, { backlog: 8 }));
   });
 
-  it('knows its address and who came', () => {
-    const where = localAddress(listener);
-    expect(where).toMatchObject({ family, host });
-    const client = kept(connect(where));
-    const server = kept(accept(listener));
-    expect(acceptedPeer()).toBe(addressText(localAddress(client)));
-    expect(peerOf(server)).toBe(acceptedPeer());
-    expect(peerOf(client)).toBe(addressText(where));
-  });
-
-  it('carries bytes both ways, until the end of the stream', () => {
-    const client = kept(connect(localAddress(listener)));
-    const server = kept(accept(listener));
-    bytes.write('hello');
-    expect(send(client, address, 5)).toBe(5);
-    bytes.fill(0);
-    expect(recv(server, address, bytes.length)).toBe(5);
-    expect(bytes.toString('latin1', 0, 5)).toBe('hello');
-    shutdown(client);
-    expect(recv(server, address, bytes.length)).toBe(0);
-  });
+  it('knows its address and its peer's', () => {
+  const where = localAddress(listener);
+  expect(where).toMatchObject({ family, host });
+  const client = kept(connect(where));
+  const server = kept(accept(listener));
+  expect(acceptedPeer()).toBe(addressText(localAddress(client)));
+  expect(peerOf(server)).toBe(acceptedPeer());
+  expect(peerOf(client)).toBe(addressText(where));
 });
 
+it('carries bytes both ways, until the end of the stream', () => {
+  const client = kept(connect(localAddress(listener)));
+  const server = kept(accept(listener));
+  bytes.write('hello');
+  expect(send(client, address, 5)).toBe(5);
+  bytes.fill(0);
+  expect(recv(server, address, bytes.length)).toBe(5);
+  expect(bytes.toString('latin1', 0, 5)).toBe('hello');
+  shutdown(client);
+  expect(recv(server, address, bytes.length)).toBe(0);
+});
+})
+
 describe('accept', () => {
-  it('gives would-block for a listener that does not, and for one whose timeout is over', () => {
+  it('returns would-block for a non-blocking listener, and for one whose timeout is over', () => {
     const listener = kept(openListener(loopback, { backlog: 8 }));
     setReceiveTimeout(listener, 20);
     expect(accept(listener)).toBe(WOULD_BLOCK);
@@ -86,7 +86,7 @@ describe('accept', () => {
     expect(acceptNonblocking(listener)).toBe(WOULD_BLOCK);
   });
 
-  it('makes sockets that block, or do not, whatever the listener does', () => {
+  it('makes sockets that block, or do not, independently of the listener', () => {
     const listener = kept(openListener(loopback, { backlog: 8 }));
     const connected = () => kept(connect(localAddress(listener)));
     connected();
@@ -101,7 +101,7 @@ describe('accept', () => {
 });
 
 describe('SystemError', () => {
-  it('names the call and the errno of what failed', () => {
+  it('names the call that failed and its errno', () => {
     const listener = kept(openListener(loopback, { backlog: 8 }));
     const where = localAddress(listener);
     expect(failure(() => openListener(where, { backlog: 8 }))).toMatchObject({
@@ -119,7 +119,7 @@ describe('SystemError', () => {
     expect(failure(() => recv(-1, address, 1))).toMatchObject({ syscall: 'recv', code: 'EBADF' });
   });
 
-  it('of a failed bind leaves no descriptor behind', () => {
+  it('leaves no descriptor behind after a failed bind', () => {
     const where = localAddress(kept(openListener(loopback, { backlog: 8 })));
     const probe = dup(0);
     close(probe);
@@ -127,7 +127,7 @@ describe('SystemError', () => {
     expect(kept(dup(0))).toBe(probe);
   });
 
-  it('of a send to a peer that is gone is EPIPE and no signal', () => {
+  it('is EPIPE and not a signal for a send to a peer that is gone', () => {
     const listener = kept(openListener(loopback, { backlog: 8 }));
     const client = connect(localAddress(listener));
     const server = kept(accept(listener));
@@ -146,7 +146,7 @@ describe('openListener', () => {
 });
 
 describe('socketKind', () => {
-  it('tells a listener, a connection and what is no socket', () => {
+  it('distinguishes a listener, a connection and other descriptors', () => {
     const listener = kept(openListener(loopback, { backlog: 8 }));
     const client = kept(connect(localAddress(listener)));
     expect(socketKind(listener)).toBe('listener');

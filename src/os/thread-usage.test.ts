@@ -3,7 +3,7 @@ import { MS, PATIENCE } from '../../test/support/until.ts';
 import { pause } from './pause.ts';
 import { threadTime, timesSlept } from './thread-usage.ts';
 
-test('a thread that sleeps is counted as having slept, and has no time on a processor for it', () => {
+test('a sleep of a thread counts as a sleep, and costs no processor time', () => {
   const slept = timesSlept();
   const worked = threadTime();
   pause(200);
@@ -11,9 +11,9 @@ test('a thread that sleeps is counted as having slept, and has no time on a proc
   expect(threadTime() - worked).toBeLessThan(100e6);
 });
 
-test('a thread that computes has all of it', () => {
+test('a thread that computes gets processor time for all of it', () => {
   const worked = threadTime();
-  // As long as it takes on a machine that others use, too.
+  // Repeat as long as it takes, because other processes use the machine too.
   for (const end = performance.now() + PATIENCE * MS; threadTime() - worked < 20e6; ) {
     expect(performance.now()).toBeLessThan(end);
   }

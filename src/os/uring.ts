@@ -1,8 +1,8 @@
 /**
- * io_uring(7): two rings in memory that this process and the kernel share. What is to be done is
- * written into one, what is done is read from the other, and `io_uring_enter` hands over a whole turn's
- * work and waits for news in a single call. Accepts and receives stay armed ("multishot"); received
- * bytes arrive in buffers that the kernel picks from a third ring.
+ * io_uring(7): two rings in memory that this process and the kernel share. The process writes requests into one and
+ * reads results from the other. One call of `io_uring_enter` submits all requests of a turn and waits for results.
+ * Accepts and receives stay armed ("multishot"). Received bytes arrive in buffers that the kernel takes from a
+ * third ring.
  */
 import {
   addressOf,
@@ -56,47 +56,47 @@ const MSG_NOSIGNAL = 0x4000;
 /** 64-byte entries as 16 words; the completion entries have 4. */
 const SQE_WORDS = 16;
 
-/** What a completion is about. */
+/** The purposes of completions. */
 export const ACCEPTED = 1;
 export const RECEIVED = 2;
-/** A send that was tried at once had no room for all; one that succeeds makes no completion. */
+/** An immediate send was incomplete. A complete one makes no completion. */
 export const SENT_SHORT = 3;
 /** A send that waited for room is done. */
 export const SENT = 4;
 export const CANCELLED = 5;
-/** A close that failed; one that succeeds makes no completion. */
+/** A close failed. A successful one makes no completion. */
 export const CLOSED = 6;
 
-/** A socket that was being connected is connected, or failed to be. */
+/** A socket is connected, or its connect has failed. */
 export const CONNECTED = 7;
-/** Somebody waits at a listener. */
+/** A client waits at a listener. */
 export const READY = 8;
 
-/** The purpose stands above the descriptor in one word of an entry's user data, the generation in the other. */
+/** An entry's user data: one word holds the purpose above the descriptor, the other the generation. */
 const PURPOSE_SHIFT = 24;
 const FD_MASK = (1 << PURPOSE_SHIFT) - 1;
 
 export interface UringSizes {
-  /** Operations that one turn can hand over without an extra call. A power of 2. */
+  /** Requests that one turn can submit without an extra call. A power of 2. */
   readonly entries: number;
-  /** Completions that the ring holds; those over it the kernel keeps until there is room. A power of 2. */
+  /** Completions that the ring holds. The kernel keeps more until there is room. A power of 2. */
   readonly completions: number;
-  /** How many buffers the kernel may fill before they are given back. A power of 2. */
+  /** Number of buffers that the kernel may fill before they are given back. A power of 2. */
   readonly buffers: number;
-  /** In bytes. */
+  /** Size of a buffer, in bytes. */
   readonly bufferSize: number;
 }
 
 const SIZES: UringSizes = { entries: 4096, completions: 8192, buffers: 2048, bufferSize: 2048 };
 
 /**
- * How many of the buffers are in use at first. The kernel fills them in turn, so all that are given to
- * it pass through the processor's cache: few are faster, and when they run out there are twice as many.
+ * Number of buffers in use at first. The kernel fills them in turn, so all of them pass through the processor's
+ * cache: few are faster. When they run out, their number doubles.
  */
 const FIRST_BUFFERS = 128;
 const NO_BUFFER = 0xffff;
 
-/** The kernel has no io_uring, or not enough of it, or it is switched off here: the message is the reason. */
+/** The kernel has no io_uring, or too little of it, or it is switched off here. The message is the reason. */
 export class UringUnavailable extends Error {
   override name = 'UringUnavailable';
 }
@@ -111,7 +111,7 @@ const reasons: Record<string, string> = {
 
 const unavailable = (code: string) => new UringUnavailable(reasons[code] ?? code);
 
-/** Why io_uring cannot be used here; nothing if it can. */
+/** Why io_uring cannot be used here; undefined if it can. */
 export function whyNoUring(): string | undefined {
   try {
     new Uring({ entries: 8, completions: 16, buffers: 8, bufferSize: 512 }).release();
@@ -124,7 +124,7 @@ export function whyNoUring(): string | undefined {
 
 export class Uring {
   readonly #ring: number;
-  /** What `io_uring_enter` is called with: the ring's descriptor, or its registered index and a flag. */
+  /** First argument of `io_uring_enter`: the ring's descriptor, or its registered index together with a flag. */
   #enterFd: number;
   #enterFlags = 0;
   readonly #sizes: UringSizes;
@@ -143,27 +143,27 @@ export class Uring {
   #head = 0;
   #seen = 0;
 
-  /** All buffers in one piece: what was received stands in `buffers[offset, offset + result)`. */
+  /** All buffers in one piece: received bytes are in `buffers[offset, offset + result)`. */
   readonly buffers: Buffer;
   readonly #bufferAddress: number;
   readonly #bufferRing: Int32Array;
-  /** The same memory in halves of a word: an entry's id is the seventh of its eight. */
+  /** The same memory as 16-bit words: the id of an entry is the seventh of its eight. */
   readonly #bufferIds: Uint16Array;
   #recycled: number;
-  /** How many buffers are in circulation. */
+  /** Number of buffers in circulation. */
   #given: number;
 
-  /** The completion at hand, after `next`. */
+  /** The current completion, after `next`. */
   purpose = 0;
   fd = 0;
   generation = 0;
   result = 0;
-  /** Whether a multishot operation goes on; if not it has to be asked for again. */
+  /** True if a multishot operation continues. Otherwise it must be requested again. */
   more = false;
-  /** Where in `buffers` a receive put its bytes; -1 for none. */
+  /** Where in `buffers` a receive put its bytes; -1: no buffer. */
   offset = -1;
 
-  /** Two numbers of 64 bits, of which the upper halves stay 0: a BigInt would be an object for each turn. */
+  /** Two 64-bit numbers whose upper halves stay 0: a BigInt would cost an object for each turn. */
   readonly #timespec = new Int32Array(4);
   readonly #waitArgument = new BigInt64Array(3);
   readonly #waitArgumentAddress = addressOf(new Uint8Array(this.#waitArgument.buffer));
@@ -171,7 +171,7 @@ export class Uring {
   /** @throws UringUnavailable */
   constructor(sizes: UringSizes = SIZES) {
     this.#sizes = sizes;
-    // struct io_uring_getevents_arg: no signal mask, then the address of the time.
+    // struct io_uring_getevents_arg: no signal mask, then the address of the timespec.
     this.#waitArgument[2] = BigInt(addressOf(new Uint8Array(this.#timespec.buffer)));
     const params = new Uint32Array(30);
     params[1] = sizes.completions;
@@ -210,7 +210,7 @@ export class Uring {
     this.#cqTail = params[cq + 1]! / 4;
     this.#cqMask = this.#rings[params[cq + 2]! / 4]!;
     this.#cqes = params[cq + 5]! / 4;
-    // The entry at each place of the ring is always the one of that number: written once, here.
+    // Each place of the ring always holds the entry of the same number: written once, here.
     for (let i = 0; i < sizes.entries; i++) this.#rings[params[sq + 6]! / 4 + i] = i;
 
     const bytes = sizes.buffers * sizes.bufferSize;
@@ -226,7 +226,7 @@ export class Uring {
     const ringView = viewOf(bufferRing, sizes.buffers * 16);
     this.#bufferRing = new Int32Array(ringView);
     this.#bufferIds = new Uint16Array(ringView);
-    // No place holds a buffer yet; 0 would be the first one's id.
+    // No place holds a buffer yet; 0 would be the id of the first.
     for (let place = 0; place < sizes.buffers; place++) this.#bufferIds[place * 8 + 6] = NO_BUFFER;
     this.#given = Math.min(FIRST_BUFFERS, sizes.buffers);
     for (let id = 0; id < this.#given; id++) this.#placeBuffer(id, id);
@@ -250,7 +250,7 @@ export class Uring {
     }
   }
 
-  /** Accepts on `listener` until cancelled: an `ACCEPTED` for each peer, whose socket is `result`. */
+  /** Accepts on `listener` until cancelled: one `ACCEPTED` for each peer; `result` is its socket. */
   accept(listener: number): void {
     const entry = this.#operation(ACCEPTED, listener, 0);
     this.#sqes[entry] = IORING_OP_ACCEPT | (IORING_ACCEPT_MULTISHOT << 16);
@@ -258,8 +258,8 @@ export class Uring {
   }
 
   /**
-   * Accepts those who wait at `listener` by now, `most` of them at most: so many `ACCEPTED`, of which those
-   * for whom nobody was there have failed with `ECANCELED`.
+   * Accepts clients that wait at `listener` now. Makes `most` completions `ACCEPTED`; those without a client have
+   * failed with `ECANCELED`.
    */
   acceptReady(listener: number, most: number): void {
     for (let i = 0; i < most; i++) {
@@ -267,36 +267,36 @@ export class Uring {
       this.#sqes[entry] = IORING_OP_ACCEPT;
       this.#sqes[entry + 7] = SOCK_CLOEXEC;
     }
-    // Each was tried as it was handed over; what would wait now is taken back.
+    // The kernel has tried each accept when it was submitted. This cancels those that would wait now.
     this.#sqes[this.#cancel(ACCEPTED, listener, 0) + 7] = IORING_ASYNC_CANCEL_ALL;
   }
 
-  /** One `READY` when somebody waits at `listener`. */
+  /** Makes one `READY` when a client waits at `listener`. */
   watch(listener: number): void {
     const entry = this.#operation(READY, listener, 0);
     this.#sqes[entry] = IORING_OP_POLL_ADD;
     this.#sqes[entry + 7] = READABLE;
   }
 
-  /** Receives on `fd` until the end of the stream, or cancelled: a `RECEIVED` for each piece. */
+  /** Receives on `fd` until the end of the stream, or until cancelled: one `RECEIVED` for each piece. */
   recv(fd: number, generation: number): void {
     const entry = this.#operation(RECEIVED, fd, generation);
     this.#sqes[entry] = IORING_OP_RECV | (IOSQE_BUFFER_SELECT << 8) | (IORING_RECV_MULTISHOT << 16);
   }
 
   /**
-   * Sends at once, when the turn is handed over, and reports only a failure: `SENT_SHORT` with what
-   * it could send, or a negative errno. The bytes need to stay only until `enter` has returned.
+   * Sends immediately when the turn is submitted, and reports only a failure: `SENT_SHORT` with the number of bytes
+   * it could send, or a negative errno. The bytes must stay only until `enter` has returned.
    */
   sendNow(fd: number, generation: number, address: number, length: number): void {
     const entry = this.#operation(SENT_SHORT, fd, generation);
     this.#sqes[entry] = IORING_OP_SEND | (IOSQE_CQE_SKIP_SUCCESS << 8);
     this.#setBytes(entry, address, length);
-    // Of these WAITALL makes a short send a failure, which skipping successes would hide otherwise.
+    // WAITALL makes a short send a failure. Without it, skipping successful completions would hide the short send.
     this.#sqes[entry + 7] = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL;
   }
 
-  /** Sends as the peer makes room: one `SENT` when all is sent. The bytes must stay until then. */
+  /** Sends while the peer makes room: one `SENT` when all is sent. The bytes must stay until then. */
   send(fd: number, generation: number, address: number, length: number): void {
     const entry = this.#operation(SENT, fd, generation);
     this.#sqes[entry] = IORING_OP_SEND;
@@ -304,20 +304,20 @@ export class Uring {
     this.#sqes[entry + 7] = MSG_WAITALL | MSG_NOSIGNAL;
   }
 
-  /** One `CONNECTED` when a socket that is being connected has become writable, or has failed. */
+  /** Makes one `CONNECTED` when a connecting socket has become writable, or has failed. */
   connecting(fd: number, generation: number): void {
     const entry = this.#operation(CONNECTED, fd, generation);
     this.#sqes[entry] = IORING_OP_POLL_ADD;
     this.#sqes[entry + 7] = WRITABLE;
   }
 
-  /** Closes a descriptor after what was asked for before. Its operations must have ended. */
+  /** Closes a descriptor after the earlier requests. Its operations must have ended. */
   closeSocket(fd: number): void {
     const entry = this.#operation(CLOSED, fd, 0);
     this.#sqes[entry] = IORING_OP_CLOSE | (IOSQE_CQE_SKIP_SUCCESS << 8);
   }
 
-  /** Cancels the operation of that purpose; it completes with `ECANCELED`, or had completed before. */
+  /** Cancels the operation with that purpose. It completes with `ECANCELED`, or has already completed. */
   cancel(
     purpose: typeof ACCEPTED | typeof READY | typeof RECEIVED | typeof SENT | typeof CONNECTED,
     fd: number,
@@ -330,15 +330,15 @@ export class Uring {
     const entry = this.#operation(CANCELLED, fd, generation);
     this.#sqes[entry] = IORING_OP_ASYNC_CANCEL | (IOSQE_CQE_SKIP_SUCCESS << 8);
     this.#sqes[entry + 1] = -1;
-    // The address is the user data of the operation to be cancelled.
+    // The address field is the user data of the operation to cancel.
     this.#sqes[entry + 4] = fd | (purpose << PURPOSE_SHIFT);
     this.#sqes[entry + 5] = generation;
     return entry;
   }
 
   /**
-   * Hands over the turn and sleeps until something is done, or for `timeout` ms (-1: no limit, 0: not
-   * at all). `INTERRUPTED` if a signal woke the thread. Buffers received before it are given back.
+   * Submits the turn and sleeps until something is complete, or for `timeout` ms (-1: no limit, 0: no sleep).
+   * `INTERRUPTED` if a signal woke the thread. Gives back the buffers received before.
    */
   enter(timeout: number): number {
     Atomics.store(this.#rings, this.#cqHead, this.#head);
@@ -368,19 +368,19 @@ export class Uring {
     }
     const code = errnoName(errno());
     if (code === 'EINTR') return INTERRUPTED;
-    // Time is up; or the kernel keeps completions for which the ring had no room, and wants them taken.
+    // The time is over. Or the kernel keeps completions that the ring had no room for, and wants them taken.
     if (code === 'ETIME' || code === 'EBUSY' || code === 'EAGAIN') return 0;
     throw new SystemError('io_uring_enter', errno());
   }
 
-  /** True while completions wait in the kernel because the ring was full; none of them is lost. */
+  /** True while completions wait in the kernel because the ring was full. None is lost. */
   get overflowed(): boolean {
     return (Atomics.load(this.#rings, this.#sqFlags) & IORING_SQ_CQ_OVERFLOW) !== 0;
   }
 
   /**
-   * Moves on to the next completion; false when there is none left of this turn. What became of all that
-   * was handed over with the last `enter`, and did not have to wait, is told within the turn.
+   * Moves to the next completion; false if this turn has no more. Requests of the last `enter` that did not have to
+   * wait are reported within the turn.
    */
   next(): boolean {
     if (this.#head === this.#seen && !this.#fetchOverflow()) return false;
@@ -397,7 +397,7 @@ export class Uring {
     return true;
   }
 
-  /** Has the kernel move what it kept, for lack of room, into the ring; false if that was nothing. */
+  /** Makes the kernel move kept completions into the ring; false if there were none. */
   #fetchOverflow(): boolean {
     if (!this.overflowed) return false;
     Atomics.store(this.#rings, this.#cqHead, this.#head);
@@ -416,12 +416,12 @@ export class Uring {
   recycle(): void {
     const id = this.offset / this.#sizes.bufferSize;
     const place = this.#recycled & (this.#sizes.buffers - 1);
-    // Given back in the order they were taken, each comes to stand where it stood before: nothing to write.
+    // If buffers are given back in the order they were taken, each is already in its place: nothing to write.
     if (this.#bufferIds[place * 8 + 6] !== id) this.#placeBuffer(place, id);
     this.#recycled++;
   }
 
-  /** The kernel ran out of buffers (`ENOBUFS`): puts more into circulation, while there are any. */
+  /** The kernel ran out of buffers (`ENOBUFS`): adds more to the circulation, while there are any. */
   addBuffers(): void {
     const more = Math.min(this.#given, this.#sizes.buffers - this.#given);
     for (let i = 0; i < more; i++) {
@@ -431,20 +431,21 @@ export class Uring {
     this.#given += more;
   }
 
-  /** Ends everything that is under way. The memory stays mapped until the process ends: views point into it. */
+  /** Ends all operations. The memory stays mapped until the process ends, because views point into it. */
   close(): void {
     libc.close(this.#ring);
   }
 
-  /** As `close`, and gives the memory back. Of this object and of `buffers` nothing may be touched after it. */
+  /** Like `close`, and unmaps the memory. Neither this object nor `buffers` may be used after it. */
   release(): void {
     this.close();
     for (const { address, size } of this.#mapped) unmap(address, size);
   }
 
-  /** Spares the kernel looking up the descriptor on every call. Where it cannot be had, it is looked up. */
+  /** Registers the ring, so that the kernel need not look up the descriptor on every call. Optional. */
   #registerRing(): void {
-    // struct io_uring_rsrc_update: offset -1 asks for any index and is then it; the data is the descriptor.
+    // struct io_uring_rsrc_update: offset -1 requests any index, and the kernel replaces it; the data is the
+    // descriptor.
     const update = new Uint32Array([0xffff_ffff, 0, this.#ring, 0]);
     const count = libc.io_uring_register(
       SYS_IO_URING_REGISTER,
@@ -474,7 +475,7 @@ export class Uring {
     return entry;
   }
 
-  /** More operations in one turn than the ring holds: hands over what there is, without waiting. */
+  /** The turn has more requests than the ring holds: submits what there is, without waiting. */
   #makeRoom(): void {
     Atomics.store(this.#rings, this.#sqTail, this.#tail);
     this.#unsubmitted -= check('io_uring_enter', this.#call(this.#unsubmitted, 0, 0));
@@ -497,7 +498,7 @@ export class Uring {
   }
 
   #giveBuffers(): void {
-    // The tail lies in what is the eighth half-word of the first entry.
+    // The tail is in the eighth 16-bit word of the first entry.
     Atomics.store(this.#bufferIds, 7, this.#recycled & 0xffff);
   }
 }
