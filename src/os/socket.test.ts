@@ -53,28 +53,28 @@ describe.each([
     listener = kept(openListener({ family, host, port: 0 }, { backlog: 8 }));
   });
 
-  it('knows its address and its peer's', () => {
-  const where = localAddress(listener);
-  expect(where).toMatchObject({ family, host });
-  const client = kept(connect(where));
-  const server = kept(accept(listener));
-  expect(acceptedPeer()).toBe(addressText(localAddress(client)));
-  expect(peerOf(server)).toBe(acceptedPeer());
-  expect(peerOf(client)).toBe(addressText(where));
-});
+  it('knows its address and the address of its peer', () => {
+    const where = localAddress(listener);
+    expect(where).toMatchObject({ family, host });
+    const client = kept(connect(where));
+    const server = kept(accept(listener));
+    expect(acceptedPeer()).toBe(addressText(localAddress(client)));
+    expect(peerOf(server)).toBe(acceptedPeer());
+    expect(peerOf(client)).toBe(addressText(where));
+  });
 
-it('carries bytes both ways, until the end of the stream', () => {
-  const client = kept(connect(localAddress(listener)));
-  const server = kept(accept(listener));
-  bytes.write('hello');
-  expect(send(client, address, 5)).toBe(5);
-  bytes.fill(0);
-  expect(recv(server, address, bytes.length)).toBe(5);
-  expect(bytes.toString('latin1', 0, 5)).toBe('hello');
-  shutdown(client);
-  expect(recv(server, address, bytes.length)).toBe(0);
+  it('carries bytes both ways, until the end of the stream', () => {
+    const client = kept(connect(localAddress(listener)));
+    const server = kept(accept(listener));
+    bytes.write('hello');
+    expect(send(client, address, 5)).toBe(5);
+    bytes.fill(0);
+    expect(recv(server, address, bytes.length)).toBe(5);
+    expect(bytes.toString('latin1', 0, 5)).toBe('hello');
+    shutdown(client);
+    expect(recv(server, address, bytes.length)).toBe(0);
+  });
 });
-})
 
 describe('accept', () => {
   it('returns would-block for a non-blocking listener, and for one whose timeout is over', () => {
