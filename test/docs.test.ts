@@ -103,18 +103,20 @@ describe('README.md', () => {
     expect(readme.split('\n')).toContain(`| ${cells.join(' | ')} |`);
   });
 
+  it('fits what is said of the pages: an architecture each, and no page besides', () => {
+    const named = pagesIn('docs/architectures').map((page) => relative('docs/architectures', page));
+    expect(named.toSorted()).toEqual(architectureNames.map((name) => `${name}.md`).toSorted());
+  });
+});
+
+describe('ARCHITECTURE.md', () => {
   it('names files of the source that are there', () => {
-    const [, table = ''] = readme.split('## Where to look in the code');
+    const [, table = ''] = read('ARCHITECTURE.md').split('## Where to look in the code');
     const files = [...table.split('\n## ')[0]!.matchAll(/`([a-z/-]+\.ts)`/g)].map(
       ([, file]) => file!,
     );
     expect(files.length).toBeGreaterThan(20);
     expect(files.filter((file) => !existsSync(join(root, 'src', file)))).toEqual([]);
-  });
-
-  it('fits what is said of the pages: an architecture each, and no page besides', () => {
-    const named = pagesIn('docs/architectures').map((page) => relative('docs/architectures', page));
-    expect(named.toSorted()).toEqual(architectureNames.map((name) => `${name}.md`).toSorted());
   });
 });
 
