@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -16,6 +17,16 @@ import { ask, NetClient } from '../support/clients.ts';
 import { ODD_NAME, Process } from '../support/processes.ts';
 
 const root = join(import.meta.dirname, '../..');
+
+it('allows the install scripts that its dependencies have, so that npm ci does not warn of them', () => {
+  const json = (name: string) => JSON.parse(readFileSync(join(root, name), 'utf8'));
+  const installed: Record<string, { hasInstallScript?: boolean; optional?: boolean }> =
+    json('package-lock.json').packages;
+  const names = Object.entries(installed)
+    .filter(([, { hasInstallScript, optional }]) => hasInstallScript && !optional)
+    .map(([path]) => path.replace(/^.*node_modules\//, ''));
+  expect(Object.keys(json('package.json').allowScripts)).toEqual(names.toSorted());
+});
 
 describe('the package that npm pack makes, installed elsewhere', () => {
   const folder = mkdtempSync(join(tmpdir(), ODD_NAME.replace('\n', '')));
