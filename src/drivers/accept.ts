@@ -67,7 +67,7 @@ export interface Accepted {
 /**
  * Waits for a peer in accept(2). Undefined if the caller should try again, after it has checked whether to stop.
  *
- * @param queued number of clients that wait already where this peer will be put, for its account
+ * @param queued the peer's place in the queue where it will be put, from 1, for its account
  */
 export function acceptOne(worker: Worker, queued?: () => number): Accepted | undefined {
   worker.ready();

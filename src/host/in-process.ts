@@ -14,9 +14,15 @@ import { speakersOf } from '../protocol/speaker.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
 import { type Reason, unreadRow } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
-import { openListeners, removeSocketFile, resolveAddress, type SocketFile } from './listen.ts';
+import {
+  listenError,
+  openListeners,
+  removeSocketFile,
+  resolveAddress,
+  type SocketFile,
+} from './listen.ts';
 import { loadService } from './load-service.ts';
-import { checkedDrain, type Plan } from './plan.ts';
+import { deadlineOf, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import { beatFor } from './supervisor/stuck.ts';
@@ -98,7 +104,11 @@ export async function serveInProcess(
       const { backlog } = plan;
       if (whyNoSystemCalls() !== undefined) {
         const where = wanted.family === 'unix' ? { path: wanted.path } : wanted;
-        await untilListening(server, (done) => server.listen({ ...where, backlog }, done));
+        await untilListening(server, (done) => server.listen({ ...where, backlog }, done)).catch(
+          (error: Error) => {
+            throw listenError(wanted, error);
+          },
+        );
         listens(addressOf(server.address()!));
         return;
       }
@@ -157,8 +167,8 @@ export async function serveInProcess(
           'Cannot restart a server in this process: it has no workers to replace; name the service as a module, on Linux',
         ),
       ),
-    async close({ deadline = plan.drain } = {}) {
-      checkedDrain('a deadline in ms', deadline);
+    async close(options) {
+      const deadline = deadlineOf(options, plan.drain);
       endsAt = Math.min(endsAt, performance.now() + deadline);
       closing ??= end();
       return closing;

@@ -100,7 +100,7 @@ export function openListeners(wanted: SocketAddress, options: ListenOptions): Op
     for (const listener of listeners) close(listener);
     // A path that the kernel has no room for.
     if (error instanceof RangeError) throw new ServeError('usage', error.message, { cause: error });
-    throw error instanceof SystemError ? explained(wanted, error) : error;
+    throw error instanceof SystemError ? listenError(wanted, error) : error;
   } finally {
     if (claim !== undefined) close(claim);
   }
@@ -188,14 +188,22 @@ function isStale(address: UnixAddress): boolean {
 
 const isSocket = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
 
-function explained(address: SocketAddress, error: SystemError): ServeError {
+/**
+ * The error of a listener that could not be opened, with the way out.
+ *
+ * @param error of ours, or of Node where Mondo makes no system calls: then no one has looked whether a socket file is
+ *   stale
+ */
+export function listenError(address: SocketAddress, error: SystemError | Error): ServeError {
   const where = addressText(address);
   const port = address.family === 'unix' ? undefined : address.port;
   const reasons: Record<string, string> = {
     EADDRINUSE:
       address.family === 'unix'
         ? isSocket(address.path)
-          ? 'a server is listening there; stop it or choose another path'
+          ? error instanceof SystemError
+            ? 'a server is listening there; stop it or choose another path'
+            : 'there is a socket file; stop the server that listens there, or remove the file if none does'
           : 'there is a file that is no socket; choose another path'
         : `port ${port} is in use; stop what listens there, or choose another with -p (0: any free one)`,
     EACCES:
@@ -205,7 +213,8 @@ function explained(address: SocketAddress, error: SystemError): ServeError {
     EADDRNOTAVAIL: 'no interface of this machine has that address',
     ENOENT: 'there is no such folder',
   };
-  const reason = reasons[error.code] ?? error.message;
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const reason = reasons[code] ?? error.message;
   return new ServeError('failed', `Cannot listen at ${where}: ${reason}`, { cause: error });
 }
 

@@ -7,6 +7,7 @@ import {
   architectureNamed,
   DEFAULT_HOST,
   DEFAULT_PORT,
+  deadlineOf,
   MOST_GENERATIONS,
   MOST_PROCESSES,
   planOf,
@@ -76,6 +77,20 @@ describe('planOf', () => {
     expect(message).toContain(what);
     expect(message).toContain(String(Object.values(options)[0]));
     expect(message).toMatch(/from \d+ to \d+/);
+  });
+
+  it('refuses an option that it does not know, and names those that it does', () => {
+    const porrt = { porrt: 0 } as ServeOptions;
+    expect(refusal(porrt).message).toMatch(
+      /^serve has no option "porrt"; there are architecture, host, port, .*inetd$/,
+    );
+    expect(refusal({ toString: undefined } as unknown as ServeOptions).message).toContain(
+      '"toString"',
+    );
+    expect(() => deadlineOf({ deadlin: 0 } as object, 10)).toThrow(
+      'close has no option "deadlin"; there are deadline',
+    );
+    expect(deadlineOf(undefined, 10)).toBe(10);
   });
 
   it('refuses a word it does not know, and says which there are', () => {

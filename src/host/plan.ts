@@ -11,6 +11,7 @@ import { parseWhenFull, type WhenFull } from '../limits/when-full.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import type { PageOptions, Traits } from '../worker/contract.ts';
 import { ServeError } from './errors.ts';
+import { unknownOption } from './known-options.ts';
 
 export interface ServeOptions {
   /** Which architecture serves; see `mondo architectures`. Default: the fastest that this machine supports. */
@@ -133,6 +134,13 @@ const cacheSize = (what: string, value: number | undefined): number =>
 export const checkedDrain = (what: string, ms: number): number =>
   wholeNumber(what, ms, 0, 3_600_000);
 
+/** The deadline that `close` is given, in ms. @throws ServeError */
+export function deadlineOf(options: { readonly deadline?: number } = {}, usual: number): number {
+  const fault = unknownOption('close', options, ['deadline']);
+  if (fault !== undefined) throw new ServeError('usage', fault);
+  return checkedDrain('a deadline in ms', options.deadline ?? usual);
+}
+
 function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
   if (all.includes(value)) return value;
   throw new ServeError('usage', `Cannot use "${value}" as ${what}: give ${all.join(' or ')}`);
@@ -168,8 +176,43 @@ function checkOwner({ name }: Traits, options: ServeOptions): void {
   }
 }
 
+/** A literal with every name, so that the compiler finds one that is missing here. */
+const optionNames = Object.keys({
+  architecture: true,
+  host: true,
+  port: true,
+  service: true,
+  threads: true,
+  processes: true,
+  reuseport: true,
+  backlog: true,
+  think: true,
+  thinkHow: true,
+  limits: true,
+  whenFull: true,
+  dryRun: true,
+  drain: true,
+  stuck: true,
+  user: true,
+  group: true,
+  queue: true,
+  maxThreads: true,
+  threadCache: true,
+  mixin: true,
+  exclusive: true,
+  processCache: true,
+  inetd: true,
+} satisfies Record<keyof ServeOptions, true>);
+
+/** @throws ServeError for a name that `serve` does not know */
+export function checkOptionNames(options: ServeOptions): void {
+  const fault = unknownOption('serve', options, optionNames);
+  if (fault !== undefined) throw new ServeError('usage', fault);
+}
+
 /** Checks the options against what the architecture is. @throws ServeError */
 export function planOf(traits: Traits, options: ServeOptions): Plan {
+  checkOptionNames(options);
   const many = (what: 'threads' | 'processes', most: number) => {
     const value = options[what];
     if (value === undefined) return traits[what].default;

@@ -6,7 +6,14 @@ import { checkService } from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 import { AS_ROOT, isRootUnasked } from './identity.ts';
 import { serviceUrl, zenUrl } from './load-service.ts';
-import { architectureNamed, planOf, type ServeOptions } from './plan.ts';
+import {
+  architectureNamed,
+  checkOptionNames,
+  deadlineOf,
+  type Plan,
+  planOf,
+  type ServeOptions,
+} from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
@@ -55,6 +62,7 @@ export async function startServer(
   options: ServeOptions,
   onEvent?: (event: ServerEvent) => void,
 ): Promise<Server> {
+  checkOptionNames(options);
   const given = options.service ?? zenUrl;
   const isObject = typeof given === 'object' && !(given instanceof URL);
   const service = isObject ? checkService(given, 'the given object') : serviceUrl(given);
@@ -75,7 +83,7 @@ export async function startServer(
   }
   const { Supervisor } = await import('./supervisor/supervisor.ts');
   try {
-    return serverOf(name, await Supervisor.start(plan, service, deliver));
+    return serverOf(plan, await Supervisor.start(plan, service, deliver));
   } catch (error) {
     if (!(error instanceof ServeError) || error.lacks !== 'io_uring') throw error;
     // Only the workers find out: they may be another user's, and there are more rings than one.
@@ -84,7 +92,7 @@ export async function startServer(
     const next = withoutUring(error.message);
     const nextPlan = planOf(await loadTraits(next.name), options);
     const nextDeliver = onEvent && announcing(next, onEvent);
-    return serverOf(next.name, await Supervisor.start(nextPlan, service, nextDeliver));
+    return serverOf(nextPlan, await Supervisor.start(nextPlan, service, nextDeliver));
   }
 }
 
@@ -101,7 +109,7 @@ function announcing(
   };
 }
 
-const serverOf = (name: ArchitectureName, supervisor: Supervisor): Server => ({
+const serverOf = ({ traits: { name }, drain }: Plan, supervisor: Supervisor): Server => ({
   architecture: name,
   address: supervisor.address,
   where: supervisor.where,
@@ -115,7 +123,7 @@ const serverOf = (name: ArchitectureName, supervisor: Supervisor): Server => ({
     return supervisor.queued;
   },
   restart: () => supervisor.restart(),
-  close: (closeOptions) => supervisor.close(closeOptions?.deadline),
+  close: async (options) => supervisor.close(deadlineOf(options, drain)),
 });
 
 async function choose(

@@ -115,7 +115,7 @@ function textOf(event: ServerEvent): string {
       return `Listening at ${event.address}`;
     case 'accepted':
       return `Accepted connection from ${event.peer}${
-        'queued' in event ? `, behind ${event.queued} in the queue` : ''
+        'queued' in event ? `, number ${event.queued} in the queue` : ''
       }`;
     case 'closed':
       return `Client ${event.peer} closed normally`;

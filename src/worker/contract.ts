@@ -113,7 +113,12 @@ export interface Journal {
 
 export type WorkerEvent =
   | ConversationEvent
-  | { readonly type: 'accepted'; readonly peer: string; readonly queued?: number }
+  | {
+      readonly type: 'accepted';
+      readonly peer: string;
+      /** `queued`: its place in the queue. 1 is next. */
+      readonly queued?: number;
+    }
   /** A fact about the server itself that its owner should know. */
   | { readonly type: 'warning'; readonly text: string };
 

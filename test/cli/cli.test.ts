@@ -414,7 +414,11 @@ describe('mondo client', () => {
 
   test('fails in one line for a question without an end', async () => {
     const args = ['client', '127.0.0.1', '-p', port, '--ask', 'Why', '--timeout', '100'];
-    expectOneLine(await runMondo(...args), 1, 'no answer within 100 ms');
+    expectOneLine(
+      await runMondo(...args),
+      1,
+      'connected, but the server has not answered for 100 ms',
+    );
   });
 
   test('fails in one line where nobody listens', async () => {

@@ -1,6 +1,7 @@
 /** The account on its way from those who serve to those who read: what comes of it under strain. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { connect } from '../../src/index.ts';
 import { type Process, spawnMondo } from '../support/processes.ts';
@@ -27,7 +28,7 @@ it('long errors of several threads at once are told of one by one', async () => 
 });
 
 it('a peer cannot forge a line of the log, nor command its terminal', async () => {
-  await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', throws.pathname);
+  await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', fileURLToPath(throws));
   const client = await connect('127.0.0.1', await portOf(server));
   const forged = '\n[15:00:00.000]: Stopped: 0 answered to the end, 0 cut off\n\x1b[2J\x9b2J?';
   await expect(client.ask(forged)).rejects.toThrow();

@@ -82,6 +82,20 @@ describe.each([
     expect((await server.ended()).code).toBe(0);
   });
 
+  it('says the way out where a socket file is left', async () => {
+    const where = `unix:${join(folder, `left-${process.pid}-${Math.random()}`)}`;
+    await using first = run(options, mondo, 'serve', 'callback', where);
+    await first.printed(/Listening/);
+    first.child.kill('SIGKILL');
+    await first.ended();
+    await using second = run(options, mondo, 'serve', 'callback', where);
+    expect(await second.ended()).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: `mondo: Cannot listen at ${where}: there is a socket file; stop the server that listens there, or remove the file if none does\n`,
+    });
+  });
+
   it('serves as a library, and takes callback by itself', async () => {
     const url = new URL('../../src/index.ts', import.meta.url).href;
     const text = `const { serve } = await import('${url}');

@@ -1,6 +1,7 @@
 /** Signals, deaths and closed terminals that a server survives, with all of its clients. */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf } from '../support/kernel.ts';
@@ -79,7 +80,7 @@ describe.concurrent('a server that is starting', () => {
   });
 
   it('replaces a worker that is killed, and keeps the clients of the others', async () => {
-    const service = new URL('../support/services/slow-to-load.ts', import.meta.url).pathname;
+    const service = fileURLToPath(new URL('../support/services/slow-to-load.ts', import.meta.url));
     await using server = spawnMondo('serve', 'prefork', '-p', '0', '--service', service);
     const workers = await until('all workers', () => {
       const found = descendantsOf(server.pid);
@@ -97,7 +98,7 @@ describe.concurrent('a server that is starting', () => {
   });
 
   it('gives up where the same one is killed again and again', async () => {
-    const service = new URL('../support/services/slow-to-load.ts', import.meta.url).pathname;
+    const service = fileURLToPath(new URL('../support/services/slow-to-load.ts', import.meta.url));
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', service);
     await until('the end', () => {
       for (const pid of descendantsOf(server.pid)) process.kill(pid, 'SIGKILL');

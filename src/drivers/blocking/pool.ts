@@ -9,7 +9,7 @@ import type { SocketQueue } from './socket-queue.ts';
  * accepted is still served if the worker must leave before there is room.
  */
 export function acceptInto(queue: SocketQueue, worker: Assistant): void {
-  const accepted = acceptOne(worker, () => queue.length);
+  const accepted = acceptOne(worker, () => queue.length + 1);
   if (accepted === undefined) return;
   if (!queue.put(accepted, () => worker.clients.isOver(performance.now())))
     giveUp(accepted, worker);

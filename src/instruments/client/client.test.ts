@@ -118,8 +118,23 @@ describe('ask', () => {
     const [first, second] = [failure(client.ask('one?')), failure(client.ask('two?'))];
     expect((await first).kind).toBe('timeout');
     expect((await first).message).toContain('Cannot ask "one?"');
-    expect((await first).message).toContain('only "Comp" within 50 ms');
+    expect((await first).message).toContain(
+      'only "Comp" came within 50 ms, and no "." to end the answer',
+    );
     expect((await second).message).toContain('Cannot ask "two?"');
+  });
+
+  test('throws "timeout" that says whether the server has served this client before', async () => {
+    const client = await connected((socket) => socket.once('data', () => socket.write('Ugly.')), {
+      answerTimeout: 100,
+    });
+    await client.ask('one?');
+    const later = await failure(client.ask('two?'));
+    expect(later.message).toMatch(/": the server has not answered for 100 ms; check/);
+    const silent = await connected(() => {}, { answerTimeout: 1000 });
+    expect((await failure(silent.ask('one?'))).message).toMatch(
+      /": connected, but the server has not answered for 1 s: it may be serving someone else; wait/,
+    );
   });
 
   test('throws "too long" for an answer without an end', async () => {
@@ -207,6 +222,7 @@ describe('connect', () => {
     [1060, { connectTimeout: 0 }, 'Cannot use 0 as connectTimeout'],
     [1060, { answerTimeout: 2 ** 31 }, 'Cannot use 2147483648 as answerTimeout'],
     [1060, { delimiter: '' }, 'Cannot use "" as delimiter'],
+    [1060, { answerTimout: 5 } as object, 'connect has no option "answerTimout"; there are'],
   ])('throws RangeError for port %i and %j', async (port, options, message) => {
     await expect(connect('127.0.0.1', port, options)).rejects.toThrow(message);
   });

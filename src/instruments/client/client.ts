@@ -3,6 +3,7 @@
  * made of Node's own sockets, so it runs anywhere, and may talk to a server that is not Mondo's.
  */
 import { connect as open, type Socket } from 'node:net';
+import { unknownOption } from '../../host/known-options.ts';
 import { DEFAULT_PORT } from '../../host/plan.ts';
 import { addressText, literalAddress } from '../../os/address.ts';
 import { quoted } from '../../protocol/shown.ts';
@@ -17,6 +18,12 @@ export interface ConnectOptions {
   /** What ends an answer. Default `.` */
   readonly delimiter?: string;
 }
+
+const optionNames = Object.keys({
+  connectTimeout: true,
+  answerTimeout: true,
+  delimiter: true,
+} satisfies Record<keyof ConnectOptions, true>);
 
 const DEFAULT_TIMEOUT = 5000;
 /** `setTimeout` takes more than this for 1 ms. */
@@ -43,6 +50,8 @@ export async function connect(
   port: number = DEFAULT_PORT,
   options: ConnectOptions = {},
 ): Promise<Client> {
+  const fault = unknownOption('connect', options, optionNames);
+  if (fault !== undefined) throw new RangeError(fault);
   const { connectTimeout = DEFAULT_TIMEOUT, answerTimeout = DEFAULT_TIMEOUT } = options;
   const { delimiter = '.' } = options;
   inRange('connectTimeout', connectTimeout, LONGEST_TIMEOUT);
@@ -96,7 +105,9 @@ export class Client implements AsyncDisposable {
   readonly where: string;
   readonly #socket: Socket;
   readonly #timeout: number;
+  readonly #delimiter: string;
   readonly #answers: Answers;
+  #hasAnswer = false;
   /** Questions that wait; answers come in the order of their questions. */
   readonly #asked: Asked[] = [];
   /** Answers that came before anybody asked. */
@@ -110,6 +121,7 @@ export class Client implements AsyncDisposable {
     this.where = where;
     this.#socket = socket;
     this.#timeout = timeout;
+    this.#delimiter = delimiter;
     this.#answers = new Answers(delimiter);
     // Decoded by the stream, which keeps the first bytes of a character until the others come.
     socket.setEncoding('utf8');
@@ -168,6 +180,7 @@ export class Client implements AsyncDisposable {
     const answers = this.#answers.push(text);
     this.#length =
       answers.length > 0 ? this.#answers.unfinished.length : this.#length + text.length;
+    this.#hasAnswer ||= answers.length > 0;
     for (const answer of answers) {
       const asked = this.#asked.shift();
       clearTimeout(asked?.timer);
@@ -200,9 +213,19 @@ export class Client implements AsyncDisposable {
   }
 
   #late(): Reason {
-    const came = this.#length === 0 ? 'no answer' : `only ${quotedShort(this.#answers.unfinished)}`;
-    const fix = 'see that the question is complete and the server free, or wait longer';
-    return { kind: 'timeout', state: `${came} within ${this.#timeout} ms; ${fix}` };
+    const time = this.#timeout % 1000 === 0 ? `${this.#timeout / 1000} s` : `${this.#timeout} ms`;
+    const fix = 'check that the question is complete, or set a longer timeout';
+    if (this.#length > 0) {
+      const came = `only ${quotedShort(this.#answers.unfinished)} came within ${time}`;
+      const end = quotedShort(this.#delimiter);
+      return { kind: 'timeout', state: `${came}, and no ${end} to end the answer; ${fix}` };
+    }
+    const late = `the server has not answered for ${time}`;
+    // A server that has answered this client serves it: it may only be slow.
+    const state = this.#hasAnswer
+      ? `${late}; ${fix}`
+      : `connected, but ${late}: it may be serving someone else; wait until it is free, ${fix}`;
+    return { kind: 'timeout', state };
   }
 
   #closed(): Reason {

@@ -1,6 +1,7 @@
 /** Runs a plan of load and says what it found. */
 import { Worker } from 'node:worker_threads';
 import { ServeError } from '../../host/errors.ts';
+import { unknownOption } from '../../host/known-options.ts';
 import { ownFile } from '../../host/own-file.ts';
 import { explained, scarcityOf } from '../../host/scarcity.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
@@ -9,7 +10,9 @@ import type { AskerData } from './asker-thread.ts';
 import type { Began, Ended, Told } from './batch.ts';
 import { environmentOf } from './environment.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
+import { planFields } from './plan-file.ts';
 import type { RunOptions } from './result.ts';
+import { planOf } from './schema.ts';
 import { ServerSampler } from './server-side.ts';
 import { type Run, resultOf } from './state.ts';
 import { Tally } from './tally.ts';
@@ -24,9 +27,13 @@ const PROGRESS = 250;
  * Drives the load of `plan` from one thread of its own and resolves with what it found: also where the
  * server was not there, or the run is not to be trusted, which the result then says.
  *
- * @throws ServeError where the plan cannot be carried out at all: a name that does not resolve, no io_uring
+ * @throws ServeError if the plan or the options have a part or a value that makes no sense, or if the plan cannot be
+ *   carried out at all: a name that does not resolve, no io_uring
  */
-export async function runLoad(plan: LoadPlan, options: RunOptions = {}): Promise<Run> {
+export async function runLoad(given: LoadPlan, options: RunOptions = {}): Promise<Run> {
+  const fault = unknownOption('runLoad', options, ['signal', 'onProgress']);
+  if (fault !== undefined) throw new ServeError('usage', fault);
+  const plan = planOf(planFields(given, 'The plan'));
   checkMachine(plan);
   const to = await targetAddress(plan.host, plan.port);
   const { signal, onProgress } = options;

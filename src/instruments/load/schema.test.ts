@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { runLoad } from './run.ts';
 import { checks, planGiven, planOf, planOptions } from './schema.ts';
 
 const reading = { now: 1_800_000_000_000, read: () => 'How?\tSo.\n' };
@@ -59,4 +60,16 @@ test('the help has the default where there is one to tell', () => {
   expect(help.get('--timeout <time>')).toMatch(/; default: 10s$/);
   expect(help.get('--max-lag <time>')).toMatch(/; default: 10ms$/);
   expect(help.get('--think <time>')).not.toContain('default');
+});
+
+test('a part that no plan has is refused, by planOf and by runLoad', async () => {
+  const odd = { conections: 5 } as object;
+  expect(() => planOf(odd)).toThrow('A load plan has no option "conections"; there are host, port');
+  await expect(runLoad({ ...planOf({}), ...odd })).rejects.toThrow(
+    'The plan has no "conections"; there are host, port',
+  );
+  await expect(runLoad(planOf({ connections: 0 }))).rejects.toThrow('"connections" is "0"; give');
+  await expect(runLoad(planOf({}), { onProgres: () => {} } as object)).rejects.toThrow(
+    'runLoad has no option "onProgres"; there are signal, onProgress',
+  );
 });

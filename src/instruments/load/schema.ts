@@ -3,7 +3,9 @@
  * the command line that gives it. Defaults, the checks of plan files, the options of `mondo load` with their help, and
  * what those options mean all come from this table.
  */
-import { type Check, listOf, numberFrom, oneOf, text } from './check.ts';
+import { ServeError } from '../../host/errors.ts';
+import { unknownOption } from '../../host/known-options.ts';
+import { anyText, type Check, listOf, numberFrom, oneOf } from './check.ts';
 import type { Exchange, LoadPlan } from './plan.ts';
 import {
   exchanges,
@@ -111,7 +113,7 @@ const zen: readonly Exchange[] = [
 
 /** In the order of the help. A plan that says nothing is a closed loop of 64 connections, 10 s after a warm-up of 2 s. */
 const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
-  host: { usual: '127.0.0.1', check: text },
+  host: { usual: '127.0.0.1', check: anyText },
   port: counted(1060, [0, 65_535], '-p, --port <port>', 'TCP port'),
   connections: counted(64, [1, MOST_CONNECTIONS], '-c, --connections <n>', 'connections at once'),
   loop: { usual: 'closed', check: oneOf('closed', 'open') },
@@ -224,8 +226,12 @@ export const checks = each(({ check }) => check) as Checks;
 
 const usual = each((part) => part.usual) as unknown as LoadPlan;
 
-/** A whole plan: what is given, and the defaults for the rest. */
-export const planOf = (given: Partial<LoadPlan>): LoadPlan => ({ ...usual, ...given });
+/** A whole plan: what is given, and the defaults for the rest. @throws ServeError for a part that no plan has */
+export function planOf(given: Partial<LoadPlan>): LoadPlan {
+  const fault = unknownOption('A load plan', given, Object.keys(parts));
+  if (fault !== undefined) throw new ServeError('usage', fault);
+  return { ...usual, ...given };
+}
 
 /** The options that give a part of a plan, in the order of the help. */
 export const planOptions: readonly PlanOption[] = Object.values(
