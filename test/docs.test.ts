@@ -41,12 +41,14 @@ const linksOf = (page: string): string[] =>
     .map(([, link]) => link!)
     .filter((link) => !/^[a-z]+:/.test(link));
 
-/** The pages that a page links to; a folder stands for all pages in it. */
+/** The other pages that a page links to; a folder stands for all pages in it. */
 const neighboursOf = (page: string): string[] =>
-  linksOf(page).flatMap((link) => {
-    const target = join(dirname(page), link.split('#')[0]!);
-    return pages.filter((name) => name === target || dirname(name) === join(target));
-  });
+  linksOf(page)
+    .filter((link) => !link.startsWith('#'))
+    .flatMap((link) => {
+      const target = join(dirname(page), link.split('#')[0]!).replace(/\/$/, '');
+      return pages.filter((name) => name === target || dirname(name) === target);
+    });
 
 describe.each(pages)('%s', (page) => {
   const links = linksOf(page);
