@@ -1,19 +1,25 @@
-/** What came back on each connection, read up to the end of an answer and compared byte for byte, however it is cut. */
+/**
+ * Compares the bytes that arrive on each connection with the expected answers. An answer may arrive
+ * in pieces of any size.
+ */
 import type { Framing } from './plan.ts';
 import type { Script } from './script.ts';
 
 const NEWLINE = 10;
 
-/** The answer has not ended yet … */
+/** Result of `read`: the answer has not ended yet. */
 export const MORE = -1;
-/** … or is not the expected one. */
+/** Result of `read`: the answer is not the expected one. */
 export const WRONG = -2;
 
 export class Answers {
   readonly #script: Script;
-  /** How many bytes of its present answer each connection has had. */
+  /** By connection: how many bytes of the current answer have arrived. */
   readonly #position: Float64Array;
-  /** Where any answer will do: its length as far as it is known, or how much of its end has been seen. */
+  /**
+   * Used if any answer is accepted. By connection: the length as far as it is read, or how many
+   * bytes of the delimiter have been seen.
+   */
   readonly #state: Float64Array;
   readonly #prefix: number;
   readonly #end: Buffer;
@@ -26,7 +32,7 @@ export class Answers {
     this.#end = framing.kind === 'delimiter' ? Buffer.from(framing.answerEnd) : Buffer.of(NEWLINE);
   }
 
-  /** Whether some of an answer is there, and not all. */
+  /** True if a part of an answer has arrived, but not all of it. */
   isInside(connection: number): boolean {
     return this.#position[connection]! > 0;
   }
@@ -39,7 +45,7 @@ export class Answers {
   /**
    * Reads on in the answer to question `number` of the cycle.
    *
-   * @returns where in the buffer the answer ends, or `MORE`, or `WRONG`
+   * @returns the offset in the buffer at which the answer ends, or `MORE`, or `WRONG`
    */
   read(connection: number, number: number, buffer: Buffer, from: number, to: number): number {
     const expected = this.#script.answers[number];
@@ -77,7 +83,8 @@ export class Answers {
     const end = this.#end;
     let seen = this.#state[connection]!;
     for (let i = from; i < to; i++) {
-      // What ended like the delimiter's beginning may still be its beginning: "..-" for "..-".
+      // A mismatch may still contain the beginning of the delimiter: after "..", a second "." may
+      // begin "..-" again.
       while (seen > 0 && buffer[i] !== end[seen]) seen = borderOf(end, seen);
       if (buffer[i] === end[seen]) seen++;
       if (seen === end.length) return i + 1;
@@ -87,7 +94,10 @@ export class Answers {
   }
 }
 
-/** The longest beginning of the first `length` bytes, shorter than them, that they also end with. */
+/**
+ * Returns the length of the longest proper prefix of the first `length` bytes that is also their
+ * suffix.
+ */
 function borderOf(bytes: Buffer, length: number): number {
   for (let border = length - 1; border > 0; border--) {
     if (bytes.compare(bytes, 0, border, length - border, length) === 0) return border;

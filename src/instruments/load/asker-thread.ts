@@ -1,17 +1,20 @@
-/** What runs in the thread that asks: it sleeps in the kernel between turns, so nothing else may need this thread. */
+/**
+ * Entry of the asker thread, which drives the connections. It sleeps in the kernel between turns,
+ * so no other work may share this thread.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { SocketAddress } from '../../os/address.ts';
 import { bePunctual } from '../../os/punctual.ts';
 import { UringUnavailable } from '../../os/uring.ts';
 import { Asker } from './asker.ts';
-import type { Told } from './batch.ts';
+import type { AskerMessage } from './batch.ts';
 import type { LoadPlan } from './plan.ts';
 import type { Wire, WireEvents, WireOptions } from './wire.ts';
 
 export interface AskerData {
   readonly plan: LoadPlan;
   readonly to: SocketAddress;
-  /** Not 0 when it is to stop. */
+  /** Not 0 when the thread must stop. */
   readonly stop: Int32Array<SharedArrayBuffer>;
 }
 
@@ -19,8 +22,8 @@ const { plan, to, stop } = workerData as AskerData;
 const port = parentPort!;
 
 /**
- * One address has some 28,000 ports, each of which is taken for a minute after its connection was closed.
- * On loopback there are more addresses to be had.
+ * Source addresses to connect from. One address has about 28,000 ports, and a closed connection
+ * occupies its port for a minute. On loopback, more addresses of 127.0.0.0/8 give more ports.
  */
 function sources(): string[] {
   const isLoopback = to.family === 'IPv4' && to.host.startsWith('127.');
@@ -29,7 +32,10 @@ function sources(): string[] {
   return Array.from({ length: 64 }, (_, i) => `127.0.0.${i + 2}`);
 }
 
-/** A small ring may be had and one of full size not (ulimit -l): `auto` then takes epoll. */
+/**
+ * Returns the maker of the wire. A process may be allowed a small ring but not one of full size
+ * (ulimit -l). With `auto`, the thread then falls back to epoll.
+ */
 async function wireMaker(): Promise<(options: WireOptions, events: WireEvents) => Wire> {
   const { EpollWire } = await import('./wire-epoll.ts');
   if (plan.engine === 'epoll') return (options, events) => new EpollWire(options, events);
@@ -44,7 +50,7 @@ async function wireMaker(): Promise<(options: WireOptions, events: WireEvents) =
   };
 }
 
-const tell = (told: Told, moved: ArrayBuffer[] = []) => port.postMessage(told, moved);
+const tell = (message: AskerMessage, moved: ArrayBuffer[] = []) => port.postMessage(message, moved);
 
 const wire = await wireMaker();
 bePunctual();

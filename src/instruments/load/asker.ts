@@ -1,8 +1,10 @@
 /**
- * Asks the questions of a plan over a wire, and writes down when each was due, was sent and was answered.
- * In the closed loop a question is due when its connection is free for it. In the open loop the schedule
- * says when, and question k goes to connection k mod n, whatever that is doing: where it has to wait, so
- * does the client that it stands for, and that is what is measured.
+ * Asks the questions of a plan over a wire, and records when each was due, sent and answered.
+ *
+ * In the closed loop, a question is due when its connection is free for it. In the open loop, the
+ * schedule says when each question is due, and question k goes to connection k mod n. If that
+ * connection is busy, the question waits. So would the client that it stands for, and its response
+ * time includes this wait.
  */
 import { constants } from 'node:os';
 import { processorWait } from '../../os/thread-usage.ts';
@@ -22,15 +24,17 @@ const CLOSED = 0;
 const CONNECTING = 1;
 const OPEN = 2;
 
-/** How many handshakes may be under way: fewer than any backlog has room for. */
-const HANDSHAKES = 128;
-/** How long a connection that ended without one answer rests before it is opened again, in ms. */
-const REST = 100;
-/** How long a turn waits at most, in ms: it is what Ctrl-C waits for. */
+/** Limit for concurrent handshakes. It is smaller than any usual backlog. */
+const MOST_HANDSHAKES = 128;
+/** Delay before a connection is opened again after it ended without one answer, in ms. */
+const RETRY_DELAY = 100;
+/** Longest wait of one turn, in ms. It bounds the delay of Ctrl-C. */
 const LONGEST_WAIT = 50;
-/** How many questions that are due are taken up in one turn: then answers have theirs. */
-const AT_ONCE = 8192;
-/** How many questions may wait to be sent: 8 bytes each, up to twice that where their number grows. */
+/** Limit for due questions that are queued in one turn, so that answers are read in between. */
+const MOST_DUE = 8192;
+/**
+ * Limit for questions that wait to be sent. Each takes 8 bytes, or up to 16 while a queue grows.
+ */
 const MOST_WAITING = 5_000_000;
 
 const { EADDRNOTAVAIL, ECONNREFUSED, EMFILE, ENFILE, ETIMEDOUT } = constants.errno;
@@ -50,44 +54,47 @@ export class Asker implements WireEvents {
   readonly #flights: Flights;
   readonly #books: Books;
   readonly #wire: Wire;
-  /** How many connections this shard has. */
+  /** Number of connections of this shard. */
   readonly #count: number;
   readonly #state: Uint8Array;
-  /** The question of the cycle that is next asked, and the one whose answer is next to come. */
+  /**
+   * By connection: the number in the cycle of the next question to send, and of the next answer to
+   * read.
+   */
   readonly #next: Int32Array;
   readonly #expected: Int32Array;
-  /** Since the connection was opened. */
+  /** By connection, since it was opened. */
   readonly #asked: Int32Array;
   readonly #answered: Int32Array;
-  /** When the last handshake began, and the first. */
+  /** By connection: when the latest handshake began, and the first. */
   readonly #connectAt: Float64Array;
   readonly #firstConnectAt: Float64Array;
   readonly #firstAnswers: Float64Array;
-  /** In which second of the measured time it was last answered. */
+  /** By connection: the second of the measured time in which it was last answered. */
   readonly #lastAnswer: Int32Array;
   readonly #hasAsked: Uint8Array;
 
-  /** Connections that have something to send, each once. */
+  /** Connections that have something to send, each at most once. */
   #ready: number[] = [];
   readonly #isReady: Uint8Array;
-  /** Pairs of connection and count, of what leaves with the next turn. */
+  /** Pairs of connection and count: the questions that the next turn sends. */
   readonly #stamps: number[] = [];
-  /** Those to be opened, in order. */
+  /** Connections that wait to be opened, in order. */
   readonly #toOpen: number[] = [];
   #handshakes = 0;
   #nextConnect = 0;
   #connected = 0;
   #opened = 0;
-  /** Ends of thinking times, and of rests, which have no due. */
+  /** Ends of think times and of retry delays. A retry delay has no `due`. */
   readonly #timers = new Timers<{ readonly c: number; readonly due?: number }>();
   readonly #think: () => number;
   #schedule: Schedule | undefined;
   #nextDue = Number.POSITIVE_INFINITY;
   #question = 0;
-  /** Questions of the measured time that were passed over. */
+  /** Questions of the measured time that were skipped. */
   #unreached = 0;
   #now = performance.now();
-  /** When the last turn was over. */
+  /** When the last turn ended. */
   #turned = this.#now;
   #looked = 0;
   readonly #stalls: Stalls;
@@ -127,10 +134,10 @@ export class Asker implements WireEvents {
   }
 
   /**
-   * Opens all connections, as far as that is possible, and then does what the plan says.
+   * Opens the connections, as far as possible, and then runs the plan.
    *
-   * @param isStopped asked once a turn
-   * @param began is told when the schedule begins, in ms since 1970
+   * @param isStopped called once a turn
+   * @param began called when the schedule begins, with that time in ms since 1970
    */
   run(isStopped: () => boolean, began: (at: number) => void): Ended {
     const books = this.#books;
@@ -144,7 +151,7 @@ export class Asker implements WireEvents {
     began(performance.timeOrigin + books.began);
     while (!isStopped() && this.#now < books.measureTo) this.#turn(this.#ask());
     const interrupted = this.#now < books.measureTo;
-    // Those that came due while the last wait took too long.
+    // Queues the questions that became due while the last wait took too long.
     while (!interrupted && this.#nextDue < books.measureTo && this.waiting < MOST_WAITING) {
       this.#release();
     }
@@ -206,7 +213,7 @@ export class Asker implements WireEvents {
     }
   }
 
-  /** One turn's work before it waits; how long it may then wait, in ms. */
+  /** Does one turn's work before the wait. Returns how long the turn may wait, in ms. */
   #ask(): number {
     const books = this.#books;
     if (books.keep(this.#now, this)) {
@@ -236,9 +243,9 @@ export class Asker implements WireEvents {
     if (kept > 0) this.#books.stall(kept, began, this.#now);
   }
 
-  /** Queues the questions that are due, as far as there is room and time for them. */
+  /** Queues the questions that are due, up to the limits of this turn and of memory. */
   #takeUp(now: number): void {
-    for (let left = AT_ONCE; left > 0 && this.#nextDue <= now; left--) {
+    for (let left = MOST_DUE; left > 0 && this.#nextDue <= now; left--) {
       if (this.waiting < MOST_WAITING) this.#release();
       else {
         this.#passOver(now);
@@ -247,11 +254,14 @@ export class Asker implements WireEvents {
     }
   }
 
-  /** Warm-up is over. What it left behind, at a rate far beyond reach, would leave no time to measure. */
+  /**
+   * Ends the warm-up. It drops the questions that warm-up left behind if its rate was far too high.
+   * Otherwise they would fill the measured time.
+   */
   #leaveWarmUp(): void {
     if (this.#schedule === undefined) return;
     const { measureFrom } = this.#books;
-    for (let left = AT_ONCE; left > 0 && this.#nextDue < measureFrom; left--) this.#release();
+    for (let left = MOST_DUE; left > 0 && this.#nextDue < measureFrom; left--) this.#release();
     if (this.#nextDue >= measureFrom && this.waiting < MOST_WAITING) return;
     this.#passOver(measureFrom);
     for (let c = 0; c < this.#count; c++) {
@@ -259,7 +269,7 @@ export class Asker implements WireEvents {
     }
   }
 
-  /** Leaves out all questions that were due before `until`: they end as never served. */
+  /** Skips all questions that are due before `until`: they count as never served. */
   #passOver(until: number): void {
     const { began, measureFrom } = this.#books;
     if (this.#nextDue < measureFrom && until > measureFrom) this.#passOver(measureFrom);
@@ -274,7 +284,7 @@ export class Asker implements WireEvents {
     this.#nextDue = began + this.#schedule!.next();
   }
 
-  /** How many of the first `questions` are this shard's. */
+  /** How many of the first `questions` belong to this shard. */
   #ownUpTo(questions: number): number {
     const { connections, shard } = this.#plan;
     const rounds = Math.floor(questions / connections);
@@ -282,7 +292,7 @@ export class Asker implements WireEvents {
     return rounds * this.#count + Math.max(0, rest);
   }
 
-  /** Takes the next question from the schedule, if it is this shard's. */
+  /** Takes the next question from the schedule, and queues it if it belongs to this shard. */
   #release(): void {
     const { connections, shard } = this.#plan;
     const owner = this.#question++ % connections;
@@ -306,7 +316,7 @@ export class Asker implements WireEvents {
 
   // --- sending ---
 
-  /** Sends what can be sent; true if there is more for the next turn. */
+  /** Sends what can be sent now. Returns true if more remains for the next turn. */
   #flush(): boolean {
     const ready = this.#ready;
     if (ready.length === 0) return false;
@@ -318,7 +328,7 @@ export class Asker implements WireEvents {
       if (count === 0) continue;
       if (!isBatched) this.#now = performance.now();
       this.#send(c, count);
-      // Past the end of the text: one send for each connection and turn.
+      // One send for each connection and turn: the rest lies beyond the end of the text.
       if (this.#sendable(c) > 0) this.#makeReady(c);
     }
     if (isBatched) this.#stamp();
@@ -348,7 +358,7 @@ export class Asker implements WireEvents {
     this.#wire.send(c, script.address + from, length);
   }
 
-  /** All of a turn leaves now, and not when it was put together. */
+  /** Sets the sent time of all questions of this turn to now, when the kernel gets them. */
   #stamp(): void {
     const stamps = this.#stamps;
     this.#now = performance.now();
@@ -360,13 +370,16 @@ export class Asker implements WireEvents {
 
   // --- connecting ---
 
-  /** Begins to connect as many as may be; how long until the next may, in ms. */
+  /**
+   * Begins as many handshakes as the limits allow. Returns the time until the next one may begin,
+   * in ms.
+   */
   #openSome(): number {
     const { connectRate } = this.#plan;
-    while (this.#toOpen.length > 0 && this.#handshakes < HANDSHAKES) {
+    while (this.#toOpen.length > 0 && this.#handshakes < MOST_HANDSHAKES) {
       if (connectRate > 0) {
         if (this.#nextConnect > this.#now) return this.#nextConnect - this.#now;
-        // No burst for what was missed.
+        // A late turn does not make up for the handshakes that it missed: that would be a burst.
         this.#nextConnect = Math.max(this.#nextConnect, this.#now - 1000 / connectRate);
         this.#nextConnect += 1000 / connectRate;
       }
@@ -386,8 +399,8 @@ export class Asker implements WireEvents {
     if (errno !== 0) this.connectFailed(c, errno);
   }
 
-  #rest(c: number): void {
-    this.#timers.add(this.#now + REST, { c });
+  #openLater(c: number): void {
+    this.#timers.add(this.#now + RETRY_DELAY, { c });
   }
 
   connected(c: number): void {
@@ -402,16 +415,16 @@ export class Asker implements WireEvents {
     this.#handshakes--;
     this.#state[c] = CLOSED;
     this.#noteNow(connectOutcomes[errno] ?? 'connectFailed');
-    this.#rest(c);
+    this.#openLater(c);
   }
 
-  /** What is about no question counts by when it happens. */
+  /** Counts an outcome that belongs to no question, in the phase in which it happens. */
   #noteNow(outcome: Outcome): void {
     const { phase } = this.#books;
     if (phase === 'measuring' || phase === 'finishing') this.#books.note(outcome);
   }
 
-  /** Closes what has waited for too long. */
+  /** Closes connections that exceeded a timeout. */
   #look(): void {
     const { timeout, connectTimeout } = this.#plan;
     const now = this.#now;
@@ -473,7 +486,10 @@ export class Asker implements WireEvents {
     this.#wantNext(c, arrived);
   }
 
-  /** In the closed loop, one question makes place for another, as long as there is time for it. */
+  /**
+   * In the closed loop, the end of one question makes the next one due, until the measured time is
+   * over.
+   */
   #wantNext(c: number, from: number): void {
     if (this.#plan.loop === 'open' || this.#books.phase === 'finishing') return;
     if (this.#plan.think === 0) this.#flights.want(c);
@@ -500,7 +516,7 @@ export class Asker implements WireEvents {
     this.#openAgain(c, `${how}Before`);
   }
 
-  /** The first question on its way is over, and was not answered. */
+  /** The oldest question in flight ended without an answer. */
   #lost(c: number, outcome: Outcome): void {
     this.#flights.take(c);
     if (this.#books.counts(this.#flights.due, this.#now)) this.#books.note(outcome);
@@ -513,7 +529,7 @@ export class Asker implements WireEvents {
     this.#wire.close(c);
   }
 
-  /** Closes a connection on which nothing can be relied upon any more. */
+  /** Closes a connection whose bytes can no longer be matched with questions. */
   #drop(c: number): void {
     this.#close(c);
     this.#openAgain(c, 'neverServed');
@@ -523,12 +539,12 @@ export class Asker implements WireEvents {
     while (this.#flights.flyingOn(c) > 0) this.#lost(c, outcome);
     this.#answers.forget(c);
     this.#expected[c] = this.#next[c]!;
-    // Who was answered has found a server that serves, and may come again at once.
+    // If the server answered this connection before, it can be reached, and no delay is needed.
     if (this.#answered[c]! > 0) this.#toOpen.push(c);
-    else this.#rest(c);
+    else this.#openLater(c);
   }
 
-  /** What is left when the time is over. */
+  /** Counts every question that is still open at the end as never served. */
   #leaveUnserved(): void {
     const { counts } = this.#books;
     for (let c = 0; c < this.#count; c++) {

@@ -1,6 +1,7 @@
 /**
- * What the thread that asks tells the one that counts: raw times, at most a quarter of a second of them.
- * The one that asks only writes numbers down; histograms, percentiles and curves are made beside it.
+ * Messages from the asker thread to the main thread. They carry raw numbers of at most a quarter of
+ * a second. The main thread computes histograms, percentiles and curves, so that the asker thread
+ * only has to record.
  */
 
 /** How a question or an attempt to connect ended, in the order of `Outcomes`. */
@@ -31,65 +32,76 @@ export type Phase = 'connecting' | 'waiting' | 'warm-up' | 'measuring' | 'finish
 export interface Batch {
   readonly kind: 'batch';
   readonly phase: Phase;
-  /** ms since the schedule began, at its end. */
+  /** When the batch ends, in ms since the schedule began. */
   readonly at: number;
-  /** Which second of the measured time it belongs to; the one after the last has what came when the schedule was over; -1 for none. */
+  /**
+   * The second of the measured time to which it belongs; -1 before it. One more than the last
+   * second: arrived after the schedule ended.
+   */
   readonly second: number;
-  /** Whether it is the last of its second. */
+  /** True for the last batch of its second. */
   readonly isLast: boolean;
-  /** Right answers, those of warm-up included. */
+  /** Right answers, warm-up included. */
   readonly right: number;
-  /** How many of them count. */
+  /** How many right answers count in the figures. */
   readonly count: number;
-  /** Response and service time of each, in ms. */
+  /** Response time and service time of each counted answer, in ms. */
   readonly times: Float64Array;
-  /** The connection of each, numbered within this shard. */
+  /** Connection of each counted answer, numbered within this shard. */
   readonly connections: Int32Array;
-  /** How late our own loop was with the questions that had a time: how many in each step. */
+  /** Histogram of our loop's lag, over questions that have a due time. */
   readonly lags: Uint32Array;
-  /** The latest of them, in ms. */
+  /** The largest lag, in ms. */
   readonly mostLag: number;
-  /** How long the thread was kept from asking since the batch before, in all and at a stretch, in ms. */
+  /**
+   * How long the asker thread could not run since the previous batch: the sum, and the longest
+   * single stall, in ms.
+   */
   readonly stalled: number;
   readonly longestStall: number;
-  /** Since the batch before, by number of outcome. */
+  /** Counts since the previous batch, by number of outcome. */
   readonly outcomes: Int32Array;
   readonly bytesSent: number;
   readonly bytesReceived: number;
-  /** Gauges at its end. */
+  /** Gauges at the end of the batch. */
   readonly inFlight: number;
   readonly waiting: number;
   readonly open: number;
-  /** Of the whole second, where it is its last batch: connections with questions open and no answer. */
+  /**
+   * In the last batch of a second: connections with open questions and no answer in that second.
+   * Otherwise 0.
+   */
   readonly starved: number;
-  /** Since the batch before, in ms: on a processor, and passed. */
+  /** Since the previous batch, in ms: CPU time of the thread, and elapsed time. */
   readonly cpu: number;
   readonly passed: number;
 }
 
-/** The last thing that is told. */
+/** The last message of the asker thread. */
 export interface Ended {
   readonly kind: 'ended';
-  /** ms of the measured time; less than planned where it was interrupted. */
+  /** Length of the measured time, in ms; less than planned if the run was interrupted. */
   readonly measured: number;
   readonly interrupted: boolean;
-  /** By connection, in ms, as `Connections.firstAnswer`; NaN: none. */
+  /** By connection, in ms, as in `Connections.firstAnswer`; NaN if it had no answer. */
   readonly firstAnswers: Float64Array;
-  /** By connection: whether it had a question open in the measured time. */
+  /** By connection: 1 if it had an open question in the measured time. */
   readonly asked: Uint8Array;
-  /** How many times one was opened. */
+  /** How many times a connection was opened. */
   readonly opened: number;
-  /** How long after `startAt` it began, in ms; 0 where it was in time. */
+  /** Delay of the start after `startAt`, in ms; 0 if it was in time. */
   readonly startedLate: number;
-  /** Questions of the measured time that were never taken up, as too many were waiting already. */
+  /**
+   * Questions of the measured time that were never queued because too many were waiting already.
+   */
   readonly unreached: number;
 }
 
-/** The schedule begins: ms since 1970. */
+/** Sent when the schedule begins. `at` is in ms since 1970. */
 export interface Began {
   readonly kind: 'began';
   readonly at: number;
   readonly engine: 'uring' | 'epoll';
 }
 
-export type Told = Began | Batch | Ended;
+export type AskerMessage = Began | Batch | Ended;

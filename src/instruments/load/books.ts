@@ -1,23 +1,26 @@
-/** What the thread that asks writes down, in batches for the one that counts: nothing is worked out here. */
+/**
+ * Collects the raw numbers of the asker thread, and sends them to the main thread in batches. It
+ * computes no figures.
+ */
 import { type Batch, numberOf, OUTCOMES, type Outcome, type Phase } from './batch.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
 import { ALL_STEPS, stepOf } from './steps.ts';
 
-/** How many answers a batch has room for; a full one is told of at once. */
-const ROOM = 32_768;
-/** How often a batch is told of, in ms: what progress is shown from. */
-const EVERY = 250;
+/** Capacity of a batch, in answers. A full batch is sent at once. */
+const CAPACITY = 32_768;
+/** Interval between batches, in ms. The progress display is refreshed from them. */
+const INTERVAL = 250;
 
-/** As things are at the end of a batch. */
+/** Gauges of the asker at the end of a batch. */
 export interface Gauges {
   readonly inFlight: number;
   readonly waiting: number;
   readonly open: number;
-  /** Connections with questions open that had no answer in second `second`. */
+  /** Connections with open questions and no answer in second `second`. */
   starvedIn(second: number): number;
 }
 
-/** How long this thread has been on a processor, in ms. */
+/** CPU time of this thread, in ms. */
 export const threadCpu = (): number => {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
@@ -28,15 +31,18 @@ export class Books {
   readonly #tell: (batch: Batch) => void;
   readonly #isOpenLoop: boolean;
   phase: Phase = 'connecting';
-  /** Which second of the measured time it is; -1 before it. */
+  /** The current second of the measured time; -1 before it. */
   second = -1;
-  /** Moments of this thread's clock, in ms: the schedule, and of it what is measured. */
+  /**
+   * Times of this thread's clock, in ms: start of the schedule, and start and end of the measured
+   * time.
+   */
   began = 0;
   measureFrom = Number.POSITIVE_INFINITY;
   measureTo = Number.POSITIVE_INFINITY;
 
-  readonly #times = new Float64Array(2 * ROOM);
-  readonly #connections = new Int32Array(ROOM);
+  readonly #times = new Float64Array(2 * CAPACITY);
+  readonly #connections = new Int32Array(CAPACITY);
   #count = 0;
   readonly #lags = new Uint32Array(ALL_STEPS);
   #mostLag = 0;
@@ -45,19 +51,19 @@ export class Books {
   #outcomes = new Int32Array(OUTCOMES.length);
   bytesSent = 0;
   bytesReceived = 0;
-  /** Right answers, those that count for nothing included. */
+  /** Right answers since the previous batch, whether they count or not. */
   right = 0;
-  #told: number;
+  #flushedAt: number;
   #cpu = threadCpu();
 
   constructor(plan: LoadPlan, now: number, tell: (batch: Batch) => void) {
     this.#plan = plan;
     this.#tell = tell;
     this.#isOpenLoop = plan.loop === 'open';
-    this.#told = now;
+    this.#flushedAt = now;
   }
 
-  /** The schedule begins. What happened before is in none of the figures. */
+  /** Starts the schedule. The figures contain nothing from before it. */
   begin(now: number): void {
     this.began = now;
     this.measureFrom = now + 1000 * warmUpSeconds(this.#plan);
@@ -65,16 +71,19 @@ export class Books {
     this.phase = 'warm-up';
     this.#clear();
     this.#cpu = threadCpu();
-    this.#told = now;
+    this.#flushedAt = now;
   }
 
-  /** The next moment at which something is over: warm-up, a second, or the measured time. */
+  /** The next time at which a phase or a second ends. */
   get boundary(): number {
     if (this.phase === 'warm-up') return this.measureFrom;
     return Math.min(this.measureTo, this.measureFrom + 1000 * (this.second + 1));
   }
 
-  /** Tells what there is, if it is time. @returns true if the measured time begins with this turn */
+  /**
+   * Sends a batch if one is due.
+   * @returns true if the measured time begins with this turn
+   */
   keep(now: number, gauges: Gauges): boolean {
     if (this.phase === 'warm-up' && now >= this.measureFrom) {
       this.#flush(now, gauges, true);
@@ -85,11 +94,14 @@ export class Books {
     if (this.phase === 'measuring' && now >= this.boundary) {
       this.#flush(now, gauges, true);
       this.#skipTo(now, gauges);
-    } else if (now - this.#told >= EVERY) this.#flush(now, gauges, false);
+    } else if (now - this.#flushedAt >= INTERVAL) this.#flush(now, gauges, false);
     return false;
   }
 
-  /** The measured time is over, at `now` if it was interrupted: what still comes belongs to no second. */
+  /**
+   * Ends the measured time, at `now` if it was interrupted. What arrives later belongs to no
+   * second.
+   */
   finish(now: number, gauges: Gauges): void {
     if (now < this.measureTo) this.measureTo = Math.max(this.measureFrom, now);
     this.#flush(now, gauges, true);
@@ -98,7 +110,10 @@ export class Books {
     this.second = Math.ceil((this.measureTo - this.measureFrom) / 1000);
   }
 
-  /** To the second of `now`. Those in which our own loop stood still have a batch of nothing. */
+  /**
+   * Advances to the second of `now`. Each second in which our own loop stood still gets an empty
+   * batch.
+   */
   #skipTo(now: number, gauges: Gauges): void {
     while (now >= this.boundary && this.boundary < this.measureTo) {
       this.second++;
@@ -106,22 +121,24 @@ export class Books {
     }
   }
 
-  /** Whatever is left. */
+  /** Sends what is left. */
   close(now: number, gauges: Gauges): void {
     this.#flush(now, gauges, true);
   }
 
   /**
-   * Whether a question counts that was due at `due` and is over at `now`. In the open loop if it was due in
-   * the measured time. In the closed loop, where those who are not answered have no next question to be
-   * counted by, if it was not over when the measured time began.
+   * Whether a question counts that was due at `due` and ended at `now`.
+   *
+   * In the open loop, it counts if it was due in the measured time. In the closed loop, it counts
+   * if it ended after the measured time began. There, a connection that gets no answer has no next
+   * question, so its open question must count.
    */
   counts(due: number, now: number): boolean {
     if (!this.#isOpenLoop) return now >= this.measureFrom;
     return due >= this.measureFrom && due < this.measureTo;
   }
 
-  /** The right answer to a question that counts. */
+  /** Records a right answer to a question that counts. */
   answered(c: number, due: number, sent: number, arrived: number, gauges: Gauges): void {
     const at = this.#count++;
     const response = arrived - due;
@@ -129,7 +146,7 @@ export class Books {
     this.#times[2 * at + 1] = arrived - sent;
     this.#connections[at] = c;
     this.#outcomes[response > this.#plan.deadline ? 1 : 0]!++;
-    if (this.#count === ROOM) this.#flush(arrived, gauges, false);
+    if (this.#count === CAPACITY) this.#flush(arrived, gauges, false);
   }
 
   note(outcome: Outcome, times = 1): void {
@@ -142,7 +159,10 @@ export class Books {
     if (ms > this.#mostLag) this.#mostLag = ms;
   }
 
-  /** The thread was kept from asking for `ms` of the time that ended at `now`: what of it was measured counts. */
+  /**
+   * Records that the thread could not run for `ms` of the time from `began` to `now`. Only the part
+   * inside the measured time counts.
+   */
   stall(ms: number, began: number, now: number): void {
     const measured = Math.min(now, this.measureTo) - Math.max(began, this.measureFrom);
     const kept = Math.min(ms, measured);
@@ -153,7 +173,7 @@ export class Books {
 
   #flush(now: number, gauges: Gauges, isLast: boolean): void {
     const cpu = threadCpu();
-    // A second is no longer than it is, however late its end is seen.
+    // A second ends at its boundary, even if the loop sees the boundary late.
     const until = isLast && this.phase !== 'finishing' ? Math.min(now, this.boundary) : now;
     this.#tell({
       kind: 'batch',
@@ -177,11 +197,11 @@ export class Books {
       open: gauges.open,
       starved: isLast ? gauges.starvedIn(this.second) : 0,
       cpu: cpu - this.#cpu,
-      passed: until - this.#told,
+      passed: until - this.#flushedAt,
     });
     this.#clear();
     this.#cpu = cpu;
-    this.#told = until;
+    this.#flushedAt = until;
   }
 
   #clear(): void {

@@ -1,13 +1,16 @@
-/** Checks of what comes from a file or a command line: each names the value that it refuses, and what to give instead. */
+/**
+ * Checks for values from a file or a command line. Each error quotes the refused value and says
+ * what to give instead.
+ */
 import { ServeError } from '../../host/errors.ts';
 
-/** Complains of a value: `where` says whose it is. */
+/** Throws the error for a refused value. `where` names the field or option. */
 export function refuse(where: string, value: unknown, instead: string): never {
   const shown = typeof value === 'string' ? value : JSON.stringify(value);
   throw new ServeError('usage', `${where} is "${shown ?? 'nothing'}"; give ${instead}`);
 }
 
-/** Returns the value, or throws a `ServeError`. `where` says whose value it is. */
+/** Returns the value, or throws a `ServeError`. `where` names the field or option. */
 export type Check<T> = (value: unknown, where: string) => T;
 
 export const numberFrom =
@@ -35,7 +38,7 @@ export const listOf =
     return value.map((one, i) => check(one, `${where}, number ${i + 1},`));
   };
 
-/** An object with these fields and no others; those that are `needed` have to be there. */
+/** An object with only these fields. The `needed` ones are required. */
 export function fields<T>(
   checks: { readonly [K in keyof T]-?: Check<NonNullable<T[K]>> },
   needed: readonly (keyof T)[],
@@ -65,7 +68,7 @@ export function fields<T>(
 export const flag: Check<boolean> = (value, where) =>
   typeof value === 'boolean' ? value : refuse(where, value, 'true or false');
 
-/** Text that may be empty. */
+/** Text, possibly empty. */
 export const anyText: Check<string> = (value, where) =>
   typeof value === 'string' ? value : refuse(where, value, 'text');
 

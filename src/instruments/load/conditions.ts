@@ -1,4 +1,7 @@
-/** Conditions on a result, such as `p99>5ms`: what makes a run fail, or what a server has to keep. */
+/**
+ * Conditions on a result, such as `p99>5ms`. A run fails if one is true (`failures`), or a server
+ * must keep them (`broken`).
+ */
 import { ServeError } from '../../host/errors.ts';
 import { MS_IN } from '../../limits/units.ts';
 import { count, percent, time } from '../report/figures.ts';
@@ -10,21 +13,21 @@ import { outcomeWords } from './words.ts';
 type Kind = 'time' | 'count' | 'share' | 'number';
 
 export interface Condition {
-  /** As it was given. */
+  /** The condition as the user wrote it. */
   readonly text: string;
   readonly metric: string;
   readonly comparison: '>' | '>=' | '<' | '<=';
-  /** In ms where it is a time; 0 to 1 where it is a share. */
+  /** Times in ms, shares from 0 to 1. */
   readonly limit: number;
   readonly kind: Kind;
 }
 
-/** What has become of a condition. */
+/** A condition with its outcome. */
 export interface Checked {
   readonly condition: Condition;
-  /** What was measured; null where there is nothing to measure. */
+  /** The measured value; null if there was nothing to measure. */
   readonly actual: number | null;
-  /** Whether the comparison is true; false where there is nothing to measure. */
+  /** True if the comparison holds; false if there was nothing to measure. */
   readonly isTrue: boolean;
 }
 
@@ -39,7 +42,7 @@ const UNITS: Readonly<Record<string, { kind: Kind; factor: number }>> = {
 
 interface Metric {
   readonly kinds: readonly Kind[];
-  /** In the unit of `Condition.limit` for this kind. */
+  /** Reads the value in the unit of `Condition.limit` for this kind. */
   readonly read: (result: LoadResult, kind: Kind) => number | null;
 }
 
@@ -48,7 +51,7 @@ const ofQuestions = (of: (result: LoadResult) => number): Metric => ({
   read: (result, kind) => {
     if (kind === 'count') return of(result);
     const { questions } = result.totals;
-    // Connecting can fail before anything is due: that is no share of nothing.
+    // Connecting can fail before any question is due: then there is no number to divide by.
     return of(result) === 0 ? 0 : of(result) / Math.max(questions, of(result));
   },
 });
@@ -81,7 +84,7 @@ const figures: Readonly<Record<string, Metric>> = {
   ),
 };
 
-/** `p999` is 99.9 %, `p99.9` too; `p5` and `p05` are 5 %. */
+/** `p999` and `p99.9` are both 99.9 %. `p5` and `p05` are both 5 %. */
 function percentileNamed(name: string): number | undefined {
   if (name === 'p100') return 100;
   const [, digits, decimals] = /^p(\d{1,2})(?:\.?(\d{1,4}))?$/.exec(name) ?? [];
@@ -120,7 +123,7 @@ const example: Readonly<Record<Kind, string>> = {
   number: 'a number such as 0.9',
 };
 
-/** @throws ServeError in one line that says what there is */
+/** @throws ServeError in one line that lists the metrics */
 export function parseCondition(text: string): Condition {
   const complaint = (what: string) => new ServeError('usage', `Condition "${text}": ${what}`);
   const [, metric, comparison, digits, unit = ''] =
@@ -153,7 +156,7 @@ export function parseCondition(text: string): Condition {
   };
 }
 
-/** @throws ServeError where a plan gives nothing to compare with */
+/** @throws ServeError if the plan has no value for a metric */
 export function checkConditions(conditions: readonly Condition[], { loop }: LoadPlan): void {
   const bad = conditions.find(({ metric }) => metric === 'rate-ratio');
   if (loop === 'open' || bad === undefined) return;
@@ -163,7 +166,7 @@ export function checkConditions(conditions: readonly Condition[], { loop }: Load
   );
 }
 
-/** @returns whether each comparison is true of this result */
+/** @returns for each condition, whether its comparison holds for this result */
 export const check = (conditions: readonly Condition[], result: LoadResult): Checked[] =>
   conditions.map((condition) => {
     const { metric, comparison, limit, kind } = condition;
@@ -184,15 +187,18 @@ function compare(actual: number, comparison: Condition['comparison'], limit: num
   }
 }
 
-/** Those for which a run fails: what there is nothing to measure of has not been shown to be well. */
+/**
+ * The conditions that fail a run. A condition without a measurement fails too: nothing shows that
+ * the run was good.
+ */
 export const failures = (conditions: readonly Condition[], result: LoadResult): Checked[] =>
   check(conditions, result).filter(({ actual, isTrue }) => actual === null || isTrue);
 
-/** Those that a run has not kept, taken as what has to be true. */
+/** The conditions that a result does not meet, where each one states what must hold. */
 export const broken = (conditions: readonly Condition[], result: LoadResult): Checked[] =>
   check(conditions, result).filter(({ isTrue }) => !isTrue);
 
-/** A value as its condition counts it. */
+/** Formats a value in the unit of its condition. */
 export function valueText(value: number | null, kind: Kind): string {
   if (value === null) return 'nothing was measured';
   if (kind === 'time') return time(value);

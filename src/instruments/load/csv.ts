@@ -1,4 +1,7 @@
-/** A run second by second as CSV (RFC 4180): times in ms, memory in bytes, what is not known is empty. */
+/**
+ * A run as CSV (RFC 4180), one row per second. Times are in ms, memory in bytes; unknown values are
+ * empty.
+ */
 import type { LoadResult, Second, ServerSample } from './result.ts';
 
 const seconds: readonly (readonly [string, (second: Second) => number | null])[] = [
@@ -33,7 +36,7 @@ const samples: readonly (readonly [string, (sample: ServerSample) => number | nu
 export function csvOf({ series, server }: Pick<LoadResult, 'series' | 'server'>): string {
   const head = [...seconds, ...samples].map(([name]) => name);
   const rows = series.map((second) => {
-    // What was looked at last before the second was over.
+    // The last sample taken before the second ended; a sample may be up to half a second late.
     const end = second.at + second.seconds;
     const sample = server?.samples.findLast(({ at }) => at > second.at && at <= end + 0.5);
     return [

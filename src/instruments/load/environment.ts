@@ -1,4 +1,4 @@
-/** Where a run took place. */
+/** The machine and the versions that a run used. */
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { version } from '../../host/version.ts';
@@ -9,7 +9,7 @@ function numberIn(file: string, pattern: RegExp): number | null {
     const found = pattern.exec(readFileSync(file, 'latin1'))?.[1];
     return found === undefined ? null : Number(found);
   } catch {
-    // Not on this system.
+    // This system has no such file.
     return null;
   }
 }

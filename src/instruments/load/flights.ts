@@ -1,6 +1,9 @@
-/** What each connection has been asked and not answered yet, and what it is still to be asked, in order. */
+/**
+ * For each connection: the questions in flight (sent, no answer yet), and those that wait to be
+ * sent, in order.
+ */
 
-/** A growing ring of moments. */
+/** A growing ring buffer of times. */
 class Moments {
   #ring = new Float64Array(8);
   #from = 0;
@@ -27,21 +30,24 @@ class Moments {
 
 export class Flights {
   readonly #pipeline: number;
-  /** Rings of `pipeline` moments for each connection. */
+  /** For each connection, a ring of `pipeline` times. */
   readonly #due: Float64Array;
   readonly #sent: Float64Array;
   readonly #head: Int32Array;
   readonly #count: Int32Array;
-  /** To be asked as soon as can be: due when they are sent. */
+  /**
+   * By connection: questions to send as soon as possible. They are due at the moment when they are
+   * sent.
+   */
   readonly #pending: Int32Array;
-  /** Due at a moment of their own. */
+  /** By connection: due times of the questions that have one. */
   readonly #queues: (Moments | undefined)[];
 
-  /** All connections together: sent and not answered, and not sent. */
+  /** Over all connections: questions in flight, and questions that wait to be sent. */
   flying = 0;
   waiting = 0;
 
-  /** Of the question that `take` took. */
+  /** Times of the question that `take` removed last. */
   due = 0;
   sent = 0;
 
@@ -55,7 +61,7 @@ export class Flights {
     this.#queues = new Array<Moments | undefined>(connections);
   }
 
-  /** How many of this connection are on their way. */
+  /** Questions in flight on this connection. */
   flyingOn(c: number): number {
     return this.#count[c]!;
   }
@@ -68,13 +74,13 @@ export class Flights {
     return this.#count[c]! > 0 || this.waitingOn(c) > 0;
   }
 
-  /** One more question, to be asked as soon as can be. */
+  /** Adds a question to send as soon as possible. */
   want(c: number): void {
     this.#pending[c]!++;
     this.waiting++;
   }
 
-  /** One more question, due at `due`, which may be over. */
+  /** Adds a question that is due at `due`, which may be in the past. */
   queue(c: number, due: number): void {
     let queue = this.#queues[c];
     if (queue === undefined) {
@@ -85,7 +91,7 @@ export class Flights {
     this.waiting++;
   }
 
-  /** `count` of those that wait are sent at `now`. */
+  /** Moves `count` waiting questions into flight, sent at `now`. */
   launch(c: number, count: number, now: number): void {
     const queue = this.#queues[c];
     const base = c * this.#pipeline;
@@ -104,7 +110,9 @@ export class Flights {
     this.flying += count;
   }
 
-  /** The last `count` that were launched have left at `now` and not when they were launched. */
+  /**
+   * Corrects the sent time of the last `count` launched questions to `now`, when they really left.
+   */
   stamp(c: number, count: number, now: number): void {
     const base = c * this.#pipeline;
     const last = this.#head[c]! + this.#count[c]!;
@@ -115,7 +123,7 @@ export class Flights {
     }
   }
 
-  /** Takes the first of those on their way out: `due` and `sent` are its. */
+  /** Removes the oldest question in flight, and sets `due` and `sent` to its times. */
   take(c: number): void {
     const place = c * this.#pipeline + this.#head[c]!;
     this.due = this.#due[place]!;
@@ -125,13 +133,13 @@ export class Flights {
     this.flying--;
   }
 
-  /** When the first of those on their way was sent; `Infinity` if there is none. */
+  /** When the oldest question in flight was sent; `Infinity` if there is none. */
   oldest(c: number): number {
     if (this.#count[c] === 0) return Number.POSITIVE_INFINITY;
     return this.#sent[c * this.#pipeline + this.#head[c]!]!;
   }
 
-  /** Takes one of those that wait out, unsent: `due` is its, or NaN. */
+  /** Removes one waiting question unsent, and sets `due` to its due time, or NaN if it had none. */
   drop(c: number): void {
     const queue = this.#queues[c];
     this.waiting--;

@@ -1,10 +1,10 @@
-/** HdrHistograms of times: from 1 ns to an hour, with 3 significant digits. */
+/** HdrHistograms of times: from 1 ns to one hour, with 3 significant digits. */
 import hdr, { type Histogram } from 'hdr-histogram-js';
 import type { Latency } from './result.ts';
 
 const NS = 1e6;
 const LONGEST = 3600 * 1000 * NS;
-/** How many points of the percentile curve there are for each halving of what is left above. */
+/** Points of the percentile curve for each halving of the share of answers above it. */
 const POINTS = 5;
 
 export const newHistogram = (): Histogram =>
@@ -21,20 +21,20 @@ export function record(histogram: Histogram, ms: number, times?: number): void {
   else histogram.recordValueWithCount(value, times);
 }
 
-/** Compressed V2, in base64: what other HdrHistograms read, too. */
+/** Returns the compressed form V2 in base64, which other HdrHistogram tools read too. */
 export const encode = (histogram: Histogram): string => hdr.encodeIntoCompressedBase64(histogram);
 
-/** @throws Error where the text is no histogram */
+/** @throws Error if the text is not a histogram */
 export const decode = (text: string): Histogram => hdr.decodeFromCompressedBase64(text, 32);
 
-/** A histogram's figures, in ms. */
+/** Returns the figures of a histogram, in ms. */
 export function latencyOf(histogram: Histogram): Latency {
   const count = histogram.totalCount;
   const at = (percentile: number) =>
     count === 0 ? 0 : histogram.getValueAtPercentile(percentile) / NS;
   const percentiles: { percentile: number; ms: number }[] = [];
   if (count > 0) {
-    // Up to where one answer is all that is above.
+    // Ends where only one answer is above the point.
     for (let k = 0; 2 ** (k / POINTS) <= 2 * count; k++) {
       const percentile = 100 * (1 - 2 ** (-k / POINTS));
       percentiles.push({ percentile, ms: at(percentile) });

@@ -1,7 +1,9 @@
 /**
- * Runs as HdrHistogram logs: a line per second for service and one for response time, in the format (1.3) that other tools
- * read, too. What they do not read, as it stands in a comment, is the rest of the run's state: so that logs of the shards
- * of one plan add up to the whole of it.
+ * Runs as HdrHistogram logs, in format 1.3, which other tools read too. Each second has one line
+ * for service time and one for response time.
+ *
+ * A comment line holds the rest of the run's state as JSON; other tools skip it. So the logs of all
+ * shards of a plan can be added to the result of the whole plan.
  */
 import { deflateSync, inflateSync } from 'node:zlib';
 import hdr, { type Histogram } from 'hdr-histogram-js';
@@ -35,12 +37,12 @@ const MARK = '[Mondo: ';
 const FORM = 'mondo-hlog-2';
 const NS_PER_MS = 1e6;
 
-/** A second without its histograms, which have lines of their own. */
+/** A second without its histograms: each of those has its own line. */
 type Rest = Omit<SecondState, 'service' | 'response'>;
-/** Columns as base64 of their compressed bytes, the least significant byte of a number first. */
+/** Each column as base64 of its compressed bytes, in little-endian order. */
 type Packed = { readonly [K in keyof ConnectionStates]: string };
 
-/** What the comment has, as JSON. */
+/** The JSON of the comment line. */
 interface Head
   extends Omit<State, 'series' | 'connections'>,
     Pick<LoadResult, 'validity' | 'server' | 'environment'> {
@@ -77,7 +79,7 @@ export function hlogOf({ result, state }: Run): string {
       writer.outputIntervalHistogram(one, at, at + seconds, NS_PER_MS);
     }
   }
-  // The writer pads its numbers to a width, which some readers do not skip, and leaves a line empty.
+  // The writer pads numbers with spaces, which some readers reject, and leaves a line empty.
   return parts
     .join('')
     .replaceAll(/, +(?=\d)/g, ',')
@@ -86,8 +88,8 @@ export function hlogOf({ result, state }: Run): string {
 }
 
 /**
- * @param name of the file, for complaints
- * @throws ServeError where it is not a whole log of `mondo load`
+ * @param name name of the file, for errors
+ * @throws ServeError if it is not a complete log of `mondo load`
  */
 export function parseHlog(text: string, name: string): Run {
   const { schema: _, validity, server, environment, ...head } = headOf(text, name);
@@ -154,13 +156,13 @@ function connectionsOf(columns: Packed, name: string): ConnectionStates {
 const MOST = Number.MAX_SAFE_INTEGER;
 const count = numberFrom(0, MOST);
 const amount = numberFrom(0, MOST, false);
-/** What is shown, and nothing is derived from. */
+/** For fields that are only shown: no figure depends on them. */
 const anything =
   <T>(): Check<T> =>
   (value) =>
     value as T;
 
-/** Lists that may be empty. */
+/** A list that may be empty. */
 const listFrom =
   <T>(check: Check<T>): Check<readonly T[]> =>
   (value, where) =>
@@ -236,7 +238,7 @@ const headCheck = fields<Head>(
   ['startedAt', 'plan', 'seconds', 'outcomes', 'inTime', 'opened', 'series', 'connections'],
 );
 
-/** @throws ServeError where it is not what `hlogOf` writes */
+/** @throws ServeError if it is not what `hlogOf` writes */
 function headOf(text: string, name: string): Head {
   const line = text.split('\n').find((one) => one.startsWith(`#${MARK}`));
   if (line === undefined) {
@@ -268,9 +270,12 @@ function headOf(text: string, name: string): Head {
   throw damaged(name, `it has ${head.outcomes.length} outcomes; use the version that wrote it`);
 }
 
-/** One after the other, with their beginning and end in ms since the measured time began: all at once would be a gigabyte for an hour. */
+/**
+ * Yields the histograms one by one, because those of an hour take a gigabyte. Their start and end
+ * are in ms since the measured time began.
+ */
 function* histogramsOf(text: string, name: string): Generator<Histogram> {
-  // Without its start time, the reader leaves times as they stand there.
+  // Without the start time, the reader keeps the relative times.
   const reader = new hdr.HistogramLogReader(
     text.replaceAll(/^#\[(?:StartTime|BaseTime): .*$/gm, '#'),
   );

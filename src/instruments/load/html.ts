@@ -1,4 +1,7 @@
-/** A run of load as one page that needs nothing else: what it found first, plots of it, and where and how it was found. */
+/**
+ * A run of load as one self-contained page: its result first, then plots, then the plan and the
+ * machine.
+ */
 import {
   type Heat,
   type Line,
@@ -17,7 +20,7 @@ import type { Latency, LoadResult, Second, ServerSample } from './result.ts';
 import { latencyTable, servedTexts, serverTexts, verdictText } from './text.ts';
 import { outcomeWords, planText, stageText, targetOf } from './words.ts';
 
-/** The same thing looks the same on all charts. */
+/** The same quantity has the same look on all charts. */
 const LOOK = {
   response: 0,
   service: 1,
@@ -28,7 +31,7 @@ const LOOK = {
   errors: 6,
   server: 2,
 };
-/** Columns of a heat map and rows of a table, at most. */
+/** Limit for the columns of a heat map and the rows of a table. */
 const COLUMNS = 240;
 const ROWS = 600;
 
@@ -122,12 +125,12 @@ function headline({ totals, response, service, connections, validity }: LoadResu
   ]);
 }
 
-/** Where 90 %, 99 %, 99.9 % stand on the axis, the same distance apart. */
+/** Position on the axis: 90 %, 99 % and 99.9 % are equally far apart. */
 const place = (percentile: number) => 1 / (1 - percentile / 100);
 
 async function percentiles({ response, service }: LoadResult): Promise<Markup> {
   if (response.count === 0) return html`<p>There were no answers.</p>`;
-  // The largest of all stands where one answer in so many is above.
+  // The largest time stands where one answer of `most` lies above.
   const most = Math.max(10, response.count);
   const curve = (name: string, latency: Latency, look: number): Line => ({
     name,
@@ -177,7 +180,7 @@ async function percentiles({ response, service }: LoadResult): Promise<Markup> {
   );
 }
 
-/** 1, 10, 100 on the axis of `place`. */
+/** The axis values 1, 10, 100 of `place` as percentiles. */
 function percentileText(value: number): string {
   const nines = Math.log10(value);
   if (Math.abs(nines - Math.round(nines)) > 1e-6) return '';
@@ -245,7 +248,7 @@ async function overTime(result: LoadResult): Promise<Markup> {
   );
 }
 
-/** Neighbouring seconds together, where there are more than a page has room for. */
+/** Merges neighbouring seconds if there are more than the page has room for. */
 function heatOf({ heat, series }: LoadResult): Heat | undefined {
   const { columns, rows, counts } = heat;
   if (rows.length === 0) return undefined;
@@ -274,7 +277,7 @@ function heatOf({ heat, series }: LoadResult): Heat | undefined {
 function serverPanels(samples: readonly ServerSample[]): Panel[] {
   const points = (of: (sample: ServerSample) => number | null): Point[] =>
     samples.map((sample) => ({ x: sample.at, y: of(sample) }));
-  /** Of what passed since the sample before. */
+  /** Values for the time since the previous sample. */
   const between = (of: (sample: ServerSample) => number): Point[] =>
     samples.map((sample, i) => ({ x: (sample.at + (samples[i - 1]?.at ?? 0)) / 2, y: of(sample) }));
   const line = (name: string, look: number, all: Point[]): Line => ({ name, look, points: all });
@@ -402,7 +405,7 @@ function outcomeTable({ outcomes, totals }: LoadResult): Markup {
     name,
     what,
     count(outcomes[key]),
-    // The first nine are how questions end.
+    // The first nine outcomes describe questions.
     i < 9 ? percent(outcomes[key] / Math.max(1, totals.questions)) : '',
   ]);
   const isSome = ([, , n]: readonly string[]) => n !== '0';

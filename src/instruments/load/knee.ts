@@ -1,6 +1,7 @@
 /**
- * The knee: the highest rate at which a server keeps a target. The rate is doubled until the target is missed, and then the
- * gap between the two is halved (as a ratio) until it is small. Every step is a short open-loop run of its own.
+ * Finds the knee: the highest rate at which a server meets a target. The search doubles the rate
+ * until the server misses the target. Then it tries the geometric mean of the two rates until the
+ * gap is small. Each step is a separate short open-loop run.
  */
 
 import { count, percent, time } from '../report/figures.ts';
@@ -8,13 +9,16 @@ import { broken, type Checked, type Condition, valueText } from './conditions.ts
 import type { LoadResult } from './result.ts';
 
 export interface KneeOptions {
-  /** What has to be true of a run, such as `p99<10ms`. */
+  /** The conditions that must hold for a run, such as `p99<10ms`. */
   readonly target: readonly Condition[];
   /** The first rate, per second. */
   readonly start: number;
-  /** Ends when the highest kept and the lowest missed rate are so close: 0.05 is five per cent. */
+  /**
+   * The search ends when the ratio of the lowest missed rate to the highest kept one is at most 1
+   * plus this. Default 0.05 (5 %).
+   */
   readonly precision?: number;
-  /** Never more steps than this. Default 40. */
+  /** Limit for the number of steps; default 40. */
   readonly steps?: number;
   /** The highest rate to try; default 10 million. */
   readonly most?: number;
@@ -24,29 +28,38 @@ export interface KneeOptions {
 
 export interface KneeStep {
   readonly rate: number;
-  /** `kept`; `missed`: the server did not keep the target; `void`: the run is not to be trusted, so nobody knows. */
+  /**
+   * `kept`: the server met the target; `missed`: it did not; `void`: the run cannot be trusted, so
+   * it shows nothing.
+   */
   readonly verdict: 'kept' | 'missed' | 'void';
-  /** Why it is not kept; each in words. */
+  /** Why the target was not met, or why the run is void; one text each. */
   readonly reasons: readonly string[];
   readonly result: LoadResult;
 }
 
 export interface Knee {
-  /** The highest rate that was kept; null where none was. */
+  /** The highest rate that the server kept; null if it kept none. */
   readonly rate: number | null;
-  /** The lowest rate above it that was not; null where none was tried. */
+  /** The lowest higher rate that failed; null if none failed. */
   readonly beyond: number | null;
-  /** What ended the search upwards: the server, our own side, or neither, as the most that is tried was kept. */
+  /**
+   * What stopped the search at the upper end: the server, or our own side; `none` if the server
+   * kept the highest rate tried.
+   */
   readonly limit: 'server' | 'ourselves' | 'none';
   readonly interrupted: boolean;
-  /** In the order in which they were run. */
+  /** In the order in which they ran. */
   readonly steps: readonly KneeStep[];
 }
 
-/** So much of what was wanted has to be reached, and answered without an error, whatever the target says. */
+/**
+ * Every step needs at least this share of the wanted rate, and at most this share of errors,
+ * whatever the target says.
+ */
 const LEAST_REACHED = 0.98;
 const MOST_ERRORS = 0.01;
-/** A rate that is missed is tried once more: one bad second of the machine is no limit of the server. */
+/** A missed rate is tried once more: one bad second of the machine is not a limit of the server. */
 const TRIES = 2;
 
 export async function findKnee(
@@ -79,7 +92,7 @@ export async function findKnee(
         kept = rate;
         return true;
       }
-      // A run that can be trusted says more than one that cannot.
+      // A trusted run tells more than a void one.
       if (beyond?.rate !== rate || step.verdict === 'missed') beyond = step;
     }
     return false;
@@ -114,7 +127,7 @@ export async function findKnee(
   };
 }
 
-/** Three digits are as much as is known of it, and easier to read. */
+/** Three digits are as precise as the measurement, and easy to read. */
 const rounded = (rate: number) => Number(rate.toPrecision(3));
 
 function judge(rate: number, result: LoadResult, target: readonly Condition[]): KneeStep {
@@ -134,17 +147,17 @@ function judge(rate: number, result: LoadResult, target: readonly Condition[]): 
 const missedText = ({ condition, actual }: Checked) =>
   `${condition.metric} was ${valueText(actual, condition.kind)}`;
 
-/** Of a reason that is a sentence, what was wrong; the rest is what to do. */
+/** Keeps the first clause of a reason, which says what was wrong; the rest says what to do. */
 const firstWords = (reason: string) => reason.split(/[.;:] /)[0]!;
 
-/** A step in a line. */
+/** One step as a line. */
 export function stepText({ rate, verdict, reasons, result }: KneeStep): string {
   const said = { kept: 'kept', missed: 'not kept', void: 'not to be trusted' }[verdict];
   const { response } = result;
   return `${count(rate).padStart(9)} per second: ${said.padEnd(8)}  p50 ${time(response.p50)}, p99 ${time(response.p99)}${reasons.length > 0 ? `  (${reasons.map(firstWords).join('; ')})` : ''}`;
 }
 
-/** What the search has found, in a sentence. */
+/** The result of the search as a sentence. */
 export function kneeSentence(
   { rate, beyond, limit, interrupted }: Knee,
   target: readonly Condition[],

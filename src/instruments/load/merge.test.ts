@@ -55,7 +55,7 @@ const histogramsOf = ({ at, service, response }: Run['state']['series'][number])
   response,
 });
 
-/** Rows that are empty in all columns are no difference. */
+/** Rows that are empty in every column make no difference. */
 const cellsOf = ({ columns, rows, counts }: Run['result']['heat']) =>
   columns.flatMap((column, i) =>
     rows.flatMap((row, k) => (counts[i]![k]! > 0 ? [[column, row, counts[i]![k]!]] : [])),

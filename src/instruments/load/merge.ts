@@ -1,7 +1,7 @@
 /**
- * The shards of one plan as one run. Their states are added, and figures are derived from the sum as they are from a
- * run's own state; what does not add up (our own lag, the load of our loops) is that of the worst shard. A shard that
- * is not trusted, or is missing, makes the whole not trusted.
+ * Adds the shards of one plan to one run. The states of the shards are added, and the figures are
+ * computed from the sum, as for a single run. Our own lag and loop load cannot be added: they are
+ * those of the worst shard. If a shard is missing or not trusted, the whole is not trusted.
  */
 import { ServeError } from '../../host/errors.ts';
 import { several } from '../report/figures.ts';
@@ -19,16 +19,19 @@ import {
 } from './state.ts';
 import { rateRatioOf } from './validity.ts';
 
-/** A shard's run, and the name of the file that has it. */
+/** The run of one shard, and the name of its file. */
 export interface Part {
   readonly name: string;
   readonly run: Run;
 }
 
-/** Shards that begin further apart than this, in ms, were not one load. */
-const MOST_APART = 1000;
+/**
+ * Largest difference between the starts of the shards, in ms. If it is larger, they did not run as
+ * one load.
+ */
+const MOST_START_SPREAD = 1000;
 
-/** @throws ServeError where they are not shards of one plan, or one is there twice */
+/** @throws ServeError if they are not shards of one plan, or if one shard appears twice */
 export function merged(parts: readonly Part[]): Run {
   const [first] = parts;
   if (first === undefined) throw new ServeError('usage', 'Cannot add no files; name one or more');
@@ -42,7 +45,7 @@ export function merged(parts: readonly Part[]): Run {
   return { result, state };
 }
 
-/** The sum of the states of several shards of one plan. */
+/** Adds the states of several shards of one plan. */
 function added(states: readonly State[]): State {
   const startedAt = Math.min(...states.map((state) => state.startedAt));
   const { shard: _, ...plan } = states[0]!.plan;
@@ -64,11 +67,11 @@ function added(states: readonly State[]): State {
 function addedSeries(states: readonly State[], start: number): SecondState[] {
   const together = Map.groupBy(
     states.flatMap(({ series, startedAt }) => {
-      // Shards of a common start are some ms apart; whole seconds are what can be put together.
+      // Shards with a common start differ by a few ms, so their whole seconds are matched.
       const by = Math.round((startedAt - start) / 1000);
       return series.map((second) => ({ ...second, at: second.at + by }));
     }),
-    // In whole ms: what is added must meet.
+    // Keys in whole ms, because equal times may differ by rounding.
     ({ at }) => Math.round(at * 1000),
   );
   return [...together].sort(([a], [b]) => a - b).map(([, seconds]) => addedSecond(seconds));
@@ -108,7 +111,7 @@ function histograms(all: readonly SecondState[], which: 'service' | 'response') 
   return { [which]: encode(both) };
 }
 
-/** One column after the other, in the order of the connections' numbers. */
+/** Joins each column of all shards, in the order of the connection numbers. */
 function addedConnections(all: readonly ConnectionStates[]): ConnectionStates {
   const numbers = all.flatMap(({ number }) => [...number]);
   const order = [...numbers.keys()].sort((a, b) => numbers[a]! - numbers[b]!);
@@ -125,7 +128,10 @@ function addedConnections(all: readonly ConnectionStates[]): ConnectionStates {
   };
 }
 
-/** What may differ from shard to shard: where it ran, what it watched, and how it reached the server. */
+/**
+ * Plan fields that may differ between shards: where a shard ran, what it watched, and how it
+ * reached the server.
+ */
 const OWN: readonly (keyof LoadPlan)[] = [
   'shard',
   'startAt',
@@ -189,7 +195,7 @@ function mergedValidity(parts: readonly Part[], { totals }: Counted): Validity {
   }
   const starts = parts.map(({ run }) => run.result.startedAt);
   const apart = Math.max(...starts) - Math.min(...starts);
-  if (apart > MOST_APART) {
+  if (apart > MOST_START_SPREAD) {
     reasons.push(
       `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give them all the same --start-at.`,
     );
@@ -223,7 +229,7 @@ function mergedValidity(parts: readonly Part[], { totals }: Counted): Validity {
   };
 }
 
-/** Where the shards did not run on machines that are alike. */
+/** A note if the shards ran on different kinds of machines. */
 function differences(parts: readonly Part[]): string[] {
   const { environment } = parts[0]!.run.result;
   const keys = (Object.keys(environment) as (keyof typeof environment)[]).filter((key) =>
@@ -235,7 +241,10 @@ function differences(parts: readonly Part[]): string[] {
   ];
 }
 
-/** Of one server, even if several shards watched it; processes of several machines may be several servers. */
+/**
+ * Costs of the server, if all shards that watched one watched the same. Process numbers from
+ * several machines may belong to different servers.
+ */
 function mergedServer(parts: readonly Part[], answers: number): ServerSide | null {
   const known = parts.flatMap(({ run }) => run.result.server ?? []);
   const [first] = known;

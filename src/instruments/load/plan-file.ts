@@ -1,28 +1,28 @@
-/** Plans as files, and plans as a whole: checked for what they may have, and for what their parts make together. */
+/** Plans from files, and complete plans. Checks each field, and whether the fields fit together. */
 import { ServeError } from '../../host/errors.ts';
 import { fields } from './check.ts';
 import type { LoadPlan } from './plan.ts';
 import { parseJson } from './plan-words.ts';
 import { checks, planOf } from './schema.ts';
 
-/** A plan as JSON has it: any of its fields. */
+/** Checks a plan read from JSON. Every field is optional. */
 export const planFields = fields<LoadPlan>(checks, []);
 
 /**
- * A plan file: a JSON object with any of the fields of `LoadPlan`.
+ * Parses a plan file: a JSON object with any of the fields of `LoadPlan`.
  *
- * @throws ServeError for what it may not have
+ * @throws ServeError if a field is unknown or its value is not allowed
  */
 export const parsePlan = (content: string, name: string): Partial<LoadPlan> =>
   planFields(parseJson(content, name), `Plan "${name}"`);
 
-/** As `parsePlan` reads it again. */
+/** Writes a plan in the form that `parsePlan` reads. */
 export const planFile = (plan: LoadPlan): string => `${JSON.stringify(plan, null, 2)}\n`;
 
 /**
- * A whole plan, checked for what its parts make together.
+ * Completes a plan with the defaults, and checks that its fields fit together.
  *
- * @param doing what cannot be done if they do not fit
+ * @param doing the action that fails if they do not fit, for the error
  * @throws ServeError
  */
 export function wholePlan(given: Partial<LoadPlan>, doing = 'load'): LoadPlan {

@@ -1,4 +1,4 @@
-/** What the parts of a plan may be: stages, framings, questions, shards. */
+/** Checks for the structured parts of a plan: stages, framings, questions, shards. */
 import {
   anyText,
   type Check,
@@ -12,14 +12,14 @@ import {
 } from './check.ts';
 import type { Exchange, Framing, LoadPlan, Stage } from './plan.ts';
 
-/** A day; `setTimeout` takes no more than 24 of them. */
+/** One day. `setTimeout` allows at most 24 days. */
 export const LONGEST_MS = 86_400_000;
 const LONGEST_SECONDS = 86_400;
 export const MOST_CONNECTIONS = 1_000_000;
 export const MOST_RATE = 10_000_000;
 export const KINDS: readonly Stage['kind'][] = ['warm-up', 'steady', 'ramp', 'step', 'spike'];
 
-/** The shortest stage, in ms: what is shorter has nothing to show. */
+/** The shortest stage, in ms. */
 export const SHORTEST = 1;
 
 export const rate = numberFrom(0, MOST_RATE, false);

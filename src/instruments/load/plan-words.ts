@@ -1,11 +1,14 @@
-/** Words of a command line for the parts of a plan, and files of questions: read, and refused in one line. */
+/**
+ * Parses command-line words for the parts of a plan, and files of questions. Invalid input gives a
+ * one-line error.
+ */
 import { ServeError } from '../../host/errors.ts';
 import { MS_IN } from '../../limits/units.ts';
 import { oneOf, refuse } from './check.ts';
 import type { Exchange, Framing, LoadPlan, Stage } from './plan.ts';
 import { checkShard, exchanges, KINDS, LONGEST_MS, MOST_RATE, SHORTEST } from './plan-shapes.ts';
 
-/** @throws ServeError with the name of the file in it */
+/** @throws ServeError that names the file */
 export function parseJson(content: string, name: string): unknown {
   try {
     return JSON.parse(content);
@@ -17,9 +20,11 @@ export function parseJson(content: string, name: string): unknown {
 }
 
 /**
- * A file of questions. With a name that ends in `.json`: a list of `{ question, answer, base64 }`, of which
- * only the question is needed. Else a line for each, and after a tab what must come back; `\n`, `\t`, `\r`, `\\`
- * and `\xNN` stand for those characters.
+ * Parses a file of questions.
+ *
+ * A file whose name ends in `.json` holds a list of `{ question, answer, base64 }`; only the
+ * question is required. Any other file has one question per line, and after a tab the expected
+ * answer. There, `\n`, `\t`, `\r`, `\\` and `\xNN` stand for those characters.
  */
 export function parseQuestions(content: string, name: string): readonly Exchange[] {
   const where = `Questions "${name}"`;
@@ -60,7 +65,7 @@ function unescaped(written: string, where: string): string {
   });
 }
 
-/** `delimiter`, `delimiter:END`, `line`, `length:1`, `length:2` or `length:4`. */
+/** Parses `delimiter`, `delimiter:END`, `line`, `length:1`, `length:2` or `length:4`. */
 export function parseFraming(words: string): Framing {
   const [kind, ...rest] = words.split(':');
   const argument = rest.join(':');
@@ -78,7 +83,10 @@ export function parseFraming(words: string): Framing {
   );
 }
 
-/** A time such as `500ms`, `10s`, `2m` in ms; a bare number is in `unit`. At least `least` ms. */
+/**
+ * Parses a time such as `500ms`, `10s` or `2m`, and returns ms. A bare number is in `unit`. The
+ * least value is `least` ms.
+ */
 export function parseTime(words: string, where: string, unit: 's' | 'ms' = 's', least = 0): number {
   const [, digits, given = unit] = /^(\d{1,9}(?:\.\d{1,6})?)(us|ms|s|m|h)?$/.exec(words) ?? [];
   const ms =
@@ -90,11 +98,11 @@ export function parseTime(words: string, where: string, unit: 's' | 'ms' = 's', 
 
 const timeText = (ms: number) => (ms < 1 ? `${ms * 1000}us` : `${ms}ms`);
 
-/** Of something that has to last: 0, or long enough to be seen. */
+/** Parses a duration: 0, or at least the shortest stage. */
 const parseLength = (words: string, where: string): number =>
   parseTime(words, where, 's', /^0+(\.0+)?[a-z]*$/.test(words) ? 0 : SHORTEST);
 
-/** A rate such as `1000` or `2.5k`, per second. */
+/** Parses a rate such as `1000` or `2.5k`, per second. */
 export function parseRate(words: string, where: string): number {
   const [, digits, unit = ''] = /^(\d{1,9}(?:\.\d{1,6})?)(k|M)?$/.exec(words) ?? [];
   const value = Number(digits) * (unit === 'k' ? 1e3 : unit === 'M' ? 1e6 : 1);
@@ -102,7 +110,7 @@ export function parseRate(words: string, where: string): number {
   return refuse(where, words, `a number per second such as 500 or 2.5k, of ${MOST_RATE} at most`);
 }
 
-/** `KIND:TIME`, `KIND:TIME:RATE` or `KIND:TIME:FROM..TO`. */
+/** Parses `KIND:TIME`, `KIND:TIME:RATE` or `KIND:TIME:FROM..TO`. */
 export function parseStage(words: string): Stage {
   const where = `--stage "${words}"`;
   const [kind, length, rates, ...more] = words.split(':');
@@ -121,7 +129,7 @@ export function parseStage(words: string): Stage {
   return { kind: given, seconds: ms / 1000, from: first, to: last };
 }
 
-/** `2/4`: the second of four. */
+/** Parses a shard: `2/4` is the second of four. */
 export function parseShard(words: string): LoadPlan['shard'] {
   const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(words) ?? [];
   const shard = { index: Number(index), of: Number(of) };
@@ -130,7 +138,10 @@ export function parseShard(words: string): LoadPlan['shard'] {
   return checkShard(shard, '--shard');
 }
 
-/** ISO 8601 with its zone, s or ms since 1970, or `+10s` from `now`; in ms since 1970. */
+/**
+ * Parses ISO 8601 with a time zone, s or ms since 1970, or `+10s` after `now`. Returns ms since
+ * 1970.
+ */
 export function parseStartAt(words: string, now: number): number {
   const where = '--start-at';
   const instead = 'a time such as 2030-01-31T12:00:00Z, seconds since 1970, or +10s from now';
@@ -138,7 +149,7 @@ export function parseStartAt(words: string, now: number): number {
   if (words.startsWith('+')) at = now + parseTime(words.slice(1), where);
   else if (/^\d{10}(\.\d+)?$/.test(words)) at = Number(words) * 1000;
   else if (/^\d{13}$/.test(words)) at = Number(words);
-  // Without a zone it would be another time on each machine.
+  // The zone is required, because without it each machine would read its own local time.
   else if (/T.*(Z|[+-]\d\d:?\d\d)$/.test(words)) at = Date.parse(words);
   else return refuse(where, words, instead);
   if (Number.isNaN(at)) return refuse(where, words, instead);
@@ -147,7 +158,7 @@ export function parseStartAt(words: string, now: number): number {
   return at;
 }
 
-/** What a command line says of the schedule. */
+/** The words of the command line that set the schedule. */
 export interface ScheduleWords {
   readonly stage?: readonly string[];
   readonly rate?: string;
@@ -159,9 +170,9 @@ const WARM_UP = 2;
 const DURATION = 10;
 
 /**
- * The stages of a plan by the command line, over those of the plan file.
+ * Combines the stages of the command line with those of the plan file.
  *
- * @throws ServeError where one word of the command line takes away what the other says
+ * @throws ServeError if two options contradict each other
  */
 export function stagesOf(
   { stage: stages = [], rate: rateWords, duration, warmUp }: ScheduleWords,
@@ -202,11 +213,11 @@ export function stagesOf(
   return loopOf(warmed([{ kind: 'steady', seconds, ...rates }], before ?? warm));
 }
 
-/** `--duration`, in ms. */
+/** Parses `--duration`, in ms. */
 export const parseDuration = (words: string): number =>
   parseTime(words, '--duration', 's', SHORTEST);
 
-/** With so many s of warm-up before it, at the rate with which it begins. */
+/** Adds a warm-up before the stages, of `seconds` and at their initial rate. */
 function warmed(stages: readonly Stage[], seconds: number | undefined): Stage[] {
   if (seconds === undefined) return [...stages];
   const counted = stages.filter(({ kind }) => kind !== 'warm-up');
@@ -215,7 +226,7 @@ function warmed(stages: readonly Stage[], seconds: number | undefined): Stage[] 
   return seconds === 0 ? counted : [{ kind: 'warm-up', seconds, ...rates }, ...counted];
 }
 
-/** A schedule with rates is an open loop. */
+/** A schedule with rates makes an open loop. */
 function loopOf(stages: readonly Stage[]): Pick<LoadPlan, 'loop' | 'stages'> {
   const paced = stages.filter(({ from }) => from !== undefined).length;
   return { loop: paced > 0 ? 'open' : 'closed', stages };

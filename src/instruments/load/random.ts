@@ -1,6 +1,9 @@
-/** Pseudo-random numbers that the same seed gives again, on any machine. */
+/** Pseudo-random numbers: the same seed gives the same numbers on every machine. */
 
-/** Numbers in [0, 1). Mulberry32: 32 bits of state, good enough for times, and for nothing secret. */
+/**
+ * Returns a generator of numbers in [0, 1): Mulberry32, with 32 bits of state. Good enough for
+ * times, not for secrets.
+ */
 export function randomOf(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -11,5 +14,8 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** From the exponential distribution with mean 1: the time between two events of a Poisson process. */
+/**
+ * Draws from the exponential distribution with mean 1, the time between two events of a Poisson
+ * process.
+ */
 export const exponential = (random: () => number): number => -Math.log1p(-random());

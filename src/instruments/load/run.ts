@@ -1,4 +1,4 @@
-/** Runs a plan of load and says what it found. */
+/** Runs a load plan and returns its result. */
 import { Worker } from 'node:worker_threads';
 import { ServeError } from '../../host/errors.ts';
 import { unknownOption } from '../../host/known-options.ts';
@@ -7,7 +7,7 @@ import { explained, scarcityOf } from '../../host/scarcity.ts';
 import { requireSystemCalls } from '../../host/system-calls.ts';
 import { whyNoUring } from '../../os/uring.ts';
 import type { AskerData } from './asker-thread.ts';
-import type { Began, Ended, Told } from './batch.ts';
+import type { AskerMessage, Began, Ended } from './batch.ts';
 import { environmentOf } from './environment.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
 import { planFields } from './plan-file.ts';
@@ -20,15 +20,15 @@ import { targetAddress } from './target-address.ts';
 import { judge } from './validity.ts';
 
 const extension = import.meta.filename.slice(-3);
-/** How often progress is told, in ms. */
+/** Interval between progress reports, in ms. */
 const PROGRESS = 250;
 
 /**
- * Drives the load of `plan` from one thread of its own and resolves with what it found: also where the
- * server was not there, or the run is not to be trusted, which the result then says.
+ * Drives the load of `plan` from a separate thread, and resolves with the result. It also resolves
+ * if the server was not there or the run cannot be trusted; the result says so.
  *
- * @throws ServeError if the plan or the options have a part or a value that makes no sense, or if the plan cannot be
- *   carried out at all: a name that does not resolve, no io_uring
+ * @throws ServeError if the plan or the options have an unknown field or a wrong value, or if the
+ *   plan cannot run at all: the host name does not resolve, or there is no io_uring
  */
 export async function runLoad(given: LoadPlan, options: RunOptions = {}): Promise<Run> {
   const fault = unknownOption('runLoad', options, ['signal', 'onProgress']);
@@ -83,14 +83,14 @@ function checkMachine({ engine }: LoadPlan): void {
 const cannotUseUring = (why: string) =>
   new ServeError('failed', `Cannot drive load with io_uring: ${why}; use the engine epoll`);
 
-/** What this machine has too little of is one line; all else is a bug of ours. */
+/** A lack of resources is a one-line error; any other failure is a bug of ours. */
 function startFault(error: Error): Error {
   if (error.name === 'UringUnavailable') return cannotUseUring(error.message);
   if (scarcityOf(error) === undefined) return error;
   return new ServeError('failed', explained('Cannot drive load', error), { cause: error });
 }
 
-/** Has the thread ask; resolves when it is done. */
+/** Starts the asker thread, and resolves when it is done. */
 function drive(
   workerData: AskerData,
   tally: Tally,
@@ -102,17 +102,17 @@ function drive(
   try {
     thread = new Worker(file, { workerData, name: 'asker' });
   } catch (error) {
-    // Without room for one more thread Node throws, and emits no event.
+    // If the system allows no more threads, Node throws here and emits no event.
     throw startFault(error as Error);
   }
   let began: Began | undefined;
   let ended: Ended | undefined;
-  thread.on('message', (told: Told) => {
-    if (told.kind === 'batch') tally.add(told);
-    else if (told.kind === 'ended') ended = told;
+  thread.on('message', (message: AskerMessage) => {
+    if (message.kind === 'batch') tally.add(message);
+    else if (message.kind === 'ended') ended = message;
     else {
-      began = told;
-      onBegan(told);
+      began = message;
+      onBegan(message);
     }
   });
   thread.on('error', (error: Error) => reject(startFault(error)));

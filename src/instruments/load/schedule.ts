@@ -1,8 +1,10 @@
 /**
- * When questions are due in the open loop. The stages give a rate at every moment, and so how many
- * questions there are to be up to it; the schedule is that function the other way round. Evenly: asked
- * for 0, 1, 2 …; as a Poisson process: asked for sums of exponential numbers, which is the way to make one
- * whose rate changes.
+ * When questions are due in the open loop.
+ *
+ * The stages give a rate at every moment, and so the number of questions due up to each moment. The
+ * schedule is the inverse of that function. Even arrivals evaluate it at 0, 1, 2 and so on. A
+ * Poisson process evaluates it at sums of exponential numbers, which also holds while the rate
+ * changes.
  */
 import type { LoadPlan, Stage } from './plan.ts';
 import { exponential, randomOf } from './random.ts';
@@ -12,7 +14,7 @@ export class Schedule {
   readonly #stages: readonly Stage[];
   readonly #gap: () => number;
   #stage = 0;
-  /** When the stage at hand began, in s, and how many questions there were before it. */
+  /** Start of the current stage, in s, and the number of questions before it. */
   #began = 0;
   #before = 0;
   #number = 0;
@@ -25,7 +27,9 @@ export class Schedule {
     if (!this.#isEven) this.#number = this.#gap();
   }
 
-  /** When the next question is due, in ms since the schedule began; `Infinity` when there are no more. */
+  /**
+   * Due time of the next question, in ms since the schedule began; `Infinity` if there are no more.
+   */
   next(): number {
     for (;;) {
       const stage = this.#stages[this.#stage];
@@ -42,7 +46,8 @@ export class Schedule {
         continue;
       }
       this.#number += this.#gap();
-      // Solves wanted = from · t + (to - from) / (2 · seconds) · t², in the form that is exact where they are equal.
+      // Solves wanted = from · t + (to - from) / (2 · seconds) · t². This form stays exact if both
+      // rates are equal.
       const root = Math.sqrt(Math.max(0, from ** 2 + (2 * (to - from) * wanted) / seconds));
       const t = wanted === 0 ? 0 : (2 * wanted) / (from + root);
       return (this.#began + t) * 1000;
@@ -50,21 +55,23 @@ export class Schedule {
   }
 
   /**
-   * Passes over all questions due before `ms` that `next` has not given yet, in no time however many there are.
+   * Skips all questions due before `ms` that `next` has not returned yet, in constant time.
    *
-   * @returns their number: exact for even arrivals, the expected one for a Poisson process
+   * @returns how many: exact for even arrivals, the expected number for a Poisson process
    */
   skipTo(ms: number): number {
     const wanted = wantedBetween(this.#stages, 0, ms / 1000);
     const skipped = Math.max(0, Math.ceil(wanted - this.#number - 1e-6));
     if (this.#isEven) this.#number += skipped;
-    // The process has no memory: from any moment on, it goes on as from its beginning.
+    // A Poisson process has no memory: it can start again at any moment.
     else if (skipped > 0) this.#number = wanted + this.#gap();
     return skipped;
   }
 }
 
-/** How many questions the stages want from `from` to `to`, in s since the schedule began. */
+/**
+ * Number of questions that the stages want between `from` and `to`, in s since the schedule began.
+ */
 export function wantedBetween(stages: readonly Stage[], from: number, to: number): number {
   let began = 0;
   let wanted = 0;

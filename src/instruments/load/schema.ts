@@ -1,7 +1,7 @@
 /**
- * Every part of a plan, declared once: its default, what it may be (in a file and everywhere else), and the option of
- * the command line that gives it. Defaults, the checks of plan files, the options of `mondo load` with their help, and
- * what those options mean all come from this table.
+ * Declares every field of a plan once: its default, its allowed values, and its command-line
+ * option. The defaults, the checks of plan files, and the options of `mondo load` with their help
+ * come from this table.
  */
 import { ServeError } from '../../host/errors.ts';
 import { unknownOption } from '../../host/known-options.ts';
@@ -25,37 +25,37 @@ import {
   parseTime,
 } from './plan-words.ts';
 
-/** What reading the words of an option may need. */
+/** What an option's parser may use. */
 interface Reading {
   /** In ms since 1970. */
   readonly now: number;
-  /** The content of a file that is named. */
+  /** Reads a file that the option names. */
   readonly read: (file: string) => string;
 }
 
 /** An option of the command line. */
 export interface PlanOption {
-  /** As commander takes them: `-c, --connections <n>`. */
+  /** In the syntax of commander: `-c, --connections <n>`. */
   readonly flags: string;
   readonly help: string;
-  /** The only words that it takes. */
+  /** The allowed words, if the option takes only some. */
   readonly choices?: readonly string[];
   /**
-   * What it means; checked afterwards.
+   * Parses the words; the check of the field follows.
    *
-   * @param where its name, for complaints
+   * @param where name of the option, for errors
    */
   readonly parse: (words: string, where: string, reading: Reading) => unknown;
 }
 
 interface Part<T> {
-  /** Undefined where a plan need not have it. */
+  /** The default; undefined if the field is optional. */
   readonly usual: T;
   readonly check: Check<NonNullable<T>>;
   readonly option?: PlanOption;
 }
 
-/** What is no whole number stays what it is, and is refused by the check. */
+/** Words that are not a whole number are passed on as text, so that the check refuses them. */
 const whole = (words: string): unknown => (/^\d+$/.test(words) ? Number(words) : words);
 const asIs = (words: string): unknown => words;
 
@@ -64,7 +64,7 @@ const milliseconds = (least: number) => numberFrom(least, LONGEST_MS, false);
 const withUsual = (help: string, usual: string, isNone = false): string =>
   isNone ? help : `${help}; default: ${usual}`;
 
-/** A time in ms, from `least` to a day, with the option that gives it. */
+/** A time in ms, from `least` to one day, with its option. */
 const timed = (usual: number, least: number, flags: string, help: string): Part<number> => ({
   usual,
   check: milliseconds(least),
@@ -75,7 +75,7 @@ const timed = (usual: number, least: number, flags: string, help: string): Part<
   },
 });
 
-/** One of several words, with the option that gives it. */
+/** One of several words, with its option. */
 const chosen = <T extends string>(
   usual: T,
   all: readonly T[],
@@ -87,7 +87,7 @@ const chosen = <T extends string>(
   option: { flags, help: withUsual(help, usual), choices: all, parse: asIs },
 });
 
-/** A whole number, with the option that gives it. */
+/** A whole number, with its option. */
 const counted = (
   usual: number,
   [least, most]: readonly [number, number],
@@ -99,7 +99,7 @@ const counted = (
   option: { flags, help: withUsual(help, String(usual), usual === 0), parse: whole },
 });
 
-/** The Zen questions; three in eight are the first aphorism, and one in eight is unknown to it. */
+/** The Zen questions. Three of the eight ask the first aphorism; one is unknown to the server. */
 const zen: readonly Exchange[] = [
   { question: 'Beautiful is better than?', answer: 'Ugly.' },
   { question: 'Explicit is better than?', answer: 'Implicit.' },
@@ -111,7 +111,10 @@ const zen: readonly Exchange[] = [
   { question: 'Ugly is better than?', answer: 'Error: unknown aphorism.' },
 ];
 
-/** In the order of the help. A plan that says nothing is a closed loop of 64 connections, 10 s after a warm-up of 2 s. */
+/**
+ * In the order of the help. The default plan is a closed loop of 64 connections: 2 s of warm-up,
+ * then 10 s.
+ */
 const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
   host: { usual: '127.0.0.1', check: anyText },
   port: counted(1060, [0, 65_535], '-p, --port <port>', 'TCP port'),
@@ -221,27 +224,32 @@ const each = <T>(of: (part: Part<unknown>, key: string) => T | undefined) =>
       .filter(([, value]) => value !== undefined),
   );
 
-/** What each part of a plan may be. */
+/** The check of each field. */
 export const checks = each(({ check }) => check) as Checks;
 
 const usual = each((part) => part.usual) as unknown as LoadPlan;
 
-/** A whole plan: what is given, and the defaults for the rest. @throws ServeError for a part that no plan has */
+/**
+ * Completes a plan with the defaults.
+ *
+ * @throws ServeError if a field is unknown
+ */
 export function planOf(given: Partial<LoadPlan>): LoadPlan {
   const fault = unknownOption('A load plan', given, Object.keys(parts));
   if (fault !== undefined) throw new ServeError('usage', fault);
   return { ...usual, ...given };
 }
 
-/** The options that give a part of a plan, in the order of the help. */
+/** The options of all fields, in the order of the help. */
 export const planOptions: readonly PlanOption[] = Object.values(
   each(({ option }) => option),
 ) as readonly PlanOption[];
 
 /**
- * What the command line says of a plan, each part checked as in a file and complained of by the option's name.
+ * Reads the plan fields that the command line gives. Each is checked as in a file; errors name the
+ * option.
  *
- * @param words of an option, by its flags; undefined where it was not given
+ * @param words returns the words of an option, or undefined if it was not given
  * @throws ServeError
  */
 export function planGiven(

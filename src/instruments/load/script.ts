@@ -1,22 +1,23 @@
 /**
- * What is asked and what must come back, as bytes. All questions of the cycle stand one after the other
- * in memory that never moves, again and again, so that a run of them is sent where it lies.
+ * The questions and the expected answers as bytes. All questions of the cycle lie one after the
+ * other, repeatedly, in memory that never moves. So one send can take a run of questions without a
+ * copy.
  */
 import { addressOf } from '../../os/libc.ts';
 import type { Exchange, Framing } from './plan.ts';
 
-/** How much text there is at least, in bytes: the longest run of questions that one send can carry. */
+/** Minimum length of the text, in bytes. It bounds how many questions one send can carry. */
 const LEAST_TEXT = 65_536;
 const NEWLINE = 10;
 
 export class Script {
-  /** How many exchanges the cycle has. */
+  /** Number of exchanges in the cycle. */
   readonly count: number;
   readonly address: number;
   readonly #text: Buffer;
-  /** Where each question of the text begins, and where the last ends. */
+  /** Offset of each question in the text, and of the end of the last one. */
   readonly #starts: Int32Array;
-  /** What must come back for each, framing included; undefined where any answer will do. */
+  /** The expected answer to each question, with framing; undefined if any answer is accepted. */
   readonly answers: readonly (Buffer | undefined)[];
 
   constructor(exchanges: readonly Exchange[], framing: Framing) {
@@ -37,12 +38,12 @@ export class Script {
     this.address = addressOf(this.#text);
   }
 
-  /** How many questions from number `from` of the cycle on can be sent at once. */
+  /** How many questions one send can carry, from number `from` of the cycle. */
   run(from: number): number {
     return this.#starts.length - 1 - from;
   }
 
-  /** Where question `from` begins, from the beginning of the text, in bytes. */
+  /** Offset of question `from` in the text, in bytes. */
   startOf(from: number): number {
     return this.#starts[from]!;
   }

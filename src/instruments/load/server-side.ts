@@ -1,11 +1,11 @@
-/** What a local server costs while it is asked, sampled once a second from outside. proc(5) */
+/** Costs of a local server under load, sampled once a second from outside. proc(5) */
 import { readFileSync } from 'node:fs';
 import { spent, type Usage, usage } from '../../os/costs.ts';
 import { holdingsOf } from '../../os/processes.ts';
 import type { ServerSample, ServerSide } from './result.ts';
 
 const EVERY = 1000;
-/** As /proc/net/tcp writes the state LISTEN. */
+/** The state LISTEN in /proc/net/tcp. */
 const LISTEN = '0A';
 
 export class ServerSampler {
@@ -17,13 +17,13 @@ export class ServerSampler {
   #timer: NodeJS.Timeout | undefined;
   readonly #samples: ServerSample[] = [];
 
-  /** @param port where it listens; 0 for a unix socket, whose queue is not to be seen */
+  /** @param port port of the listener; 0 for a unix socket, whose accept queue is not visible */
   constructor(pid: number, port: number) {
     this.#pid = pid;
     this.#port = port;
   }
 
-  /** The measured time begins. */
+  /** Starts sampling with the measured time. */
   begin(): void {
     this.#from = performance.now();
     this.#first = usage(this.#pid);
@@ -31,12 +31,12 @@ export class ServerSampler {
     this.#timer = setInterval(() => this.#sample(), EVERY);
   }
 
-  /** The measured time is over; what comes after it is no part of it, however often it is said. */
+  /** Ends sampling with the measured time. Later calls do nothing. */
   end(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
-    // A sample of less than this says little.
+    // A shorter sample would be too inaccurate.
     if (performance.now() - this.#last!.at > EVERY / 10) this.#sample();
   }
 
@@ -60,7 +60,7 @@ export class ServerSampler {
     this.#last = { at: now, usage: present };
   }
 
-  /** @param answers in the measured time; null where nothing was measured */
+  /** @param answers number in the measured time. Returns null if there was no sample. */
   result(answers: number): ServerSide | null {
     if (this.#first === undefined || this.#samples.length === 0) return null;
     const { cpu, switches = 0 } = spent(this.#first, this.#last!.usage);
@@ -79,7 +79,9 @@ export class ServerSampler {
   }
 }
 
-/** How many connections wait to be accepted on all listeners of that port; null where there is none to be seen. */
+/**
+ * Connections in the accept queues of all listeners of that port; null if no listener is visible.
+ */
 function acceptQueue(port: number): number | null {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   let queue: number | null = null;
@@ -87,7 +89,7 @@ function acceptQueue(port: number): number | null {
     for (const line of read(file).split('\n').slice(1)) {
       const [, local, , state, queues] = line.trim().split(/\s+/);
       if (state !== LISTEN || !local?.endsWith(`:${hex}`)) continue;
-      // Of a listener, the receive queue is that of connections. tcp_diag has the same numbers.
+      // The receive queue of a listener is its accept queue. tcp_diag gives the same numbers.
       queue = (queue ?? 0) + Number.parseInt(queues!.split(':')[1]!, 16);
     }
   }
@@ -98,7 +100,7 @@ const read = (file: string): string => {
   try {
     return readFileSync(file, 'latin1');
   } catch {
-    // No IPv6, for one.
+    // Without IPv6, /proc/net/tcp6 does not exist.
     return '';
   }
 };

@@ -1,10 +1,13 @@
 /**
- * Whether the thread that asks was kept from asking: stopped, or without a processor. In the open loop its lag shows
- * that too; the closed loop has no times to be late for, and would take the pause for a slow server.
+ * Detects stalls of the asker thread: it was stopped, or had no processor. In the open loop, its
+ * lag shows a stall too. The closed loop has no due times, so it would take a stall for a slow
+ * server.
  */
 
-/** Readings are at most this old when a stall begins, in ms. What is shorter cannot be told from work. */
-const FRESH = 5;
+/**
+ * Largest age of the readings when a stall begins, in ms. A shorter stall cannot be told from work.
+ */
+const MAX_AGE = 5;
 
 export class Stalls {
   readonly #limit: number;
@@ -15,30 +18,31 @@ export class Stalls {
   #waitedBefore = 0;
 
   /**
-   * @param limit stalls up to this length are none, in ms
-   * @param cpu how long the thread has been on a processor, in ms
-   * @param waited how long it could run and had none, in ms
+   * @param limit shorter stalls are ignored, in ms
+   * @param cpu returns the CPU time of the thread, in ms
+   * @param waited returns how long the thread was ready to run without a processor, in ms
    */
   constructor(limit: number, cpu: () => number, waited: () => number) {
-    this.#limit = Math.max(limit, FRESH);
+    this.#limit = Math.max(limit, MAX_AGE);
     this.#cpu = cpu;
     this.#waited = waited;
   }
 
   /**
-   * Call it after each turn, with when it began, when it ended, and how long it was allowed to sleep.
+   * Call it after each turn, with the turn's start, its end, and how long it was allowed to sleep.
    *
-   * @returns how long the thread was kept, in ms; 0 for what is within the limit
+   * @returns the length of the stall, in ms; 0 if it is within the limit
    */
   turn(began: number, now: number, allowed: number): number {
     const passed = now - began;
     if (passed <= this.#limit) {
-      if (now - this.#readAt > FRESH) this.#read(now);
+      if (now - this.#readAt > MAX_AGE) this.#read(now);
       return 0;
     }
     const [cpu, waited] = [this.#cpuBefore, this.#waitedBefore];
     this.#read(now);
-    // Neither asleep nor at work: stopped. What it waited for a processor is known by itself.
+    // Time neither asleep nor at work: the thread was stopped. The wait for a processor is measured
+    // separately.
     const stopped = passed - allowed - (this.#cpuBefore - cpu);
     const starved = Math.min(passed, this.#waitedBefore - waited);
     const kept = Math.max(stopped, starved);

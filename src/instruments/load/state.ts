@@ -1,6 +1,7 @@
 /**
- * What a run has counted, in a form that adds up: the sum of the states of all shards is the state of the whole. All
- * figures of a result are derived from a state, here and once, whether it was measured or added.
+ * The counts of a run in a form that can be added: the sum over all shards is the state of the
+ * whole plan. This file alone computes the figures of a result, both for a single run and for a
+ * sum.
  */
 import type { Histogram } from 'hdr-histogram-js';
 import { OUTCOMES, type Outcome } from './batch.ts';
@@ -10,18 +11,18 @@ import type { Connections, HeatMap, LoadResult, Second } from './result.ts';
 import { wantedBetween } from './schedule.ts';
 import { LEAST, middleOf } from './steps.ts';
 
-/** Rows of the heat map for each doubling. */
+/** Rows of the heat map per doubling. */
 export const HEAT_STEPS = 4;
-/** Connections that a result lists one by one, at most. */
+/** Limit for the connections that a result lists one by one. */
 const LISTED = 1000;
-/** How questions end, and then how attempts to connect do. */
+/** The first outcomes describe questions; the rest describe attempts to connect. */
 const QUESTION_OUTCOMES = 9;
 
 export interface State {
   /** When the measured time began, in ms since 1970. */
   readonly startedAt: number;
   readonly plan: LoadPlan;
-  /** How long the measured time was, in s. */
+  /** Length of the measured time, in s. */
   readonly seconds: number;
   /** Counts, in the order of `OUTCOMES`. */
   readonly outcomes: readonly number[];
@@ -31,53 +32,53 @@ export interface State {
   readonly bytesReceived: number;
   /** How many times a connection was opened. */
   readonly opened: number;
-  /** In their order; one after the measured time has what arrived then. */
+  /** In order. One entry after the measured time holds the answers that arrived then. */
   readonly series: readonly SecondState[];
   readonly connections: ConnectionStates;
 }
 
-/** One second. */
+/** The counts of one second. */
 export interface SecondState extends Gauges {
-  /** Its beginning, in s since the measured time began, and how long it was. */
+  /** Its start, in s since the measured time began, and its length. */
   readonly at: number;
   readonly seconds: number;
-  /** False for what arrived when the measured time was over. */
+  /** False for the time after the measured time. */
   readonly isMeasured: boolean;
-  /** Histograms of its answers, as `Latency.hdr`; undefined where there were none. */
+  /** Histograms of its answers, in the form of `Latency.hdr`; undefined without answers. */
   readonly service?: string;
   readonly response?: string;
-  /** Pairs of a row of the heat map, from 2 ** LEAST ms upwards, and the answers in it. */
+  /** Pairs of a heat map row and its answers; row 0 begins at 2 ** LEAST ms. */
   readonly heat: readonly (readonly [row: number, count: number])[];
 }
 
-/** What of a second is no histogram, as in `Second`. */
+/** The gauges of a second, as in `Second`. */
 type Gauges = Pick<Second, 'errors' | 'inFlight' | 'waiting' | 'open' | 'starved' | 'lag' | 'cpu'>;
 
-/** All connections, in columns, by their number in the plan. */
+/** All connections as columns, in the order of their numbers in the plan. */
 export interface ConnectionStates {
   readonly number: Int32Array;
   readonly answers: Int32Array;
-  /** In ms, as `Connections.firstAnswer`; NaN: none. */
+  /** In ms, as `Connections.firstAnswer`; NaN if there was none. */
   readonly firstAnswer: Float64Array;
-  /** 1 where it had a question open in the measured time. */
+  /** 1 if it had an open question in the measured time. */
   readonly asked: Uint8Array;
-  /** The step of the p99 of response time; -1 without answers. */
+  /** Step of the p99 of response time; -1 without answers. */
   readonly p99: Int16Array;
 }
 
-/** The part of a result that is derived from a state. */
+/** The part of a result that is computed from a state. */
 export type Counted = Pick<
   LoadResult,
   'seconds' | 'totals' | 'outcomes' | 'service' | 'response' | 'series' | 'heat' | 'connections'
 >;
 
-/** What a run has found: its figures, and the state that they are derived from, to be added to others. */
+/** The result of a run, and the state it was computed from, which can be added to others. */
 export interface Run {
   readonly result: LoadResult;
   readonly state: State;
 }
 
-/** What a result has beside it. */
+/** The part of a result that is not computed from a state. */
 type Known = Pick<LoadResult, 'validity' | 'server' | 'environment'>;
 
 export function resultOf(state: State, known: (counted: Counted) => Known): LoadResult {
@@ -86,7 +87,9 @@ export function resultOf(state: State, known: (counted: Counted) => Known): Load
   return { schema: 'mondo-load-1', startedAt, plan, ...counted, ...known(counted) };
 }
 
-/** How many questions per second these connections are asked on average between two moments of the measured time, in s. */
+/**
+ * Average questions per second for these connections between two times of the measured time, in s.
+ */
 export function wantedRate(
   plan: LoadPlan,
   connections: number,
@@ -106,7 +109,7 @@ export const sum = (numbers: Iterable<number>): number => {
   return total;
 };
 
-/** All outcomes but right answers, in time or late. */
+/** All outcomes except right answers, in time or late. */
 export const errorsIn = (outcomes: Int32Array | readonly number[]): number =>
   sum(outcomes.slice(2));
 
@@ -117,7 +120,7 @@ export function figuresOf(state: State): Counted {
   const measured = state.series.filter(({ isMeasured }) => isMeasured);
   const series: Second[] = [];
   for (const second of state.series) {
-    // One after the other: all at once would be a gigabyte for an hour.
+    // One by one, because the decoded histograms of an hour take a gigabyte.
     const service = histogramOf(second.service);
     const response = histogramOf(second.response);
     all.service.add(service);
@@ -203,7 +206,7 @@ function connectionsOf({ opened, connections }: State): Connections {
   const { length } = number;
   const sorted = answers.toSorted();
   const firsts = firstAnswer.filter((ms) => !Number.isNaN(ms)).sort();
-  // Of equals, the first.
+  // The first of several with the same p99.
   const worst = p99.reduce((at, step, i) => (step > (p99[at] ?? -1) ? i : at), 0);
   const every = Math.ceil(length / LISTED);
   const p99At = (i: number) => (p99[i]! < 0 ? null : middleOf(p99[i]!));
@@ -242,8 +245,8 @@ const middle = (sorted: Int32Array | Float64Array): number | undefined =>
   sorted[sorted.length >> 1];
 
 /**
- * Jain's index: the square of the sum over n times the sum of squares. 1 where all have the same, 1/n
- * where one has all; null where none has anything. Jain, Chiu, Hawe, DEC-TR-301 (1984)
+ * Jain's index: the square of the sum over n times the sum of squares. It is 1 if all shares are
+ * equal, 1/n if one has all, and null if all are 0. Jain, Chiu, Hawe, DEC-TR-301 (1984)
  */
 export function jain(shares: ArrayLike<number> & Iterable<number>): number | null {
   let squares = 0;

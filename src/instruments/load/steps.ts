@@ -1,12 +1,12 @@
-/** Times counted in steps of their logarithm: as many numbers however many times, right to within 2 %. */
+/** Logarithmic steps for times: a fixed number of counters, with an error of at most 2 %. */
 
-/** Steps for each doubling. */
+/** Steps per doubling. */
 export const STEPS = 32;
-/** The shortest time told apart is 2 ** LEAST ms, about 1 µs. */
+/** The shortest distinct time is 2 ** LEAST ms, about 1 µs. */
 export const LEAST = -10;
 export const DOUBLINGS = 32;
 
-/** How many steps there are. */
+/** Number of steps. */
 export const ALL_STEPS = DOUBLINGS * STEPS;
 
 export const stepOf = (ms: number): number => {

@@ -1,4 +1,4 @@
-/** Counts what the thread that asks has written down, second by second and connection by connection. */
+/** Counts the batches of the asker thread, by second and by connection. */
 import type { Histogram } from 'hdr-histogram-js';
 import { type Batch, type Ended, OUTCOMES } from './batch.ts';
 import { encode, newHistogram, record } from './histograms.ts';
@@ -7,12 +7,12 @@ import type { Progress } from './result.ts';
 import { errorsIn, HEAT_STEPS, type SecondState, type State, sum, wantedRate } from './state.ts';
 import { ALL_STEPS, DOUBLINGS, middleOf, STEPS, stepOf } from './steps.ts';
 
-/** What a run is judged by, beside what was counted. */
+/** How our own side behaved; the validity of a run depends on it. */
 export interface Conduct {
   readonly lag: { readonly p50: number; readonly p99: number; readonly max: number } | null;
-  /** Share of one core that our loop used. */
+  /** Share of one core that our loop used, 0 to 1. */
   readonly cpu: number;
-  /** Time in which the thread that asks was stopped or had no processor: its share of the measured time, and the longest stretch, in ms. */
+  /** Stalls of the asker thread: their share of the measured time, and the longest one in ms. */
   readonly stalls: { readonly share: number; readonly longest: number };
 }
 
@@ -20,14 +20,14 @@ export class Tally {
   readonly #plan: LoadPlan;
   readonly #count: number;
   readonly #lags = newHistogram();
-  /** Of the second in the making. */
+  /** Histograms of the current second. */
   readonly #secondService = newHistogram();
   readonly #secondResponse = newHistogram();
-  /** Those of which service and response time are the same. */
+  /** Answers with equal service time and response time. */
   readonly #secondBoth = newHistogram();
   #second = newSecond();
   readonly #series: SecondState[] = [];
-  /** Of the last second that was measured. */
+  /** Percentiles of the last measured second. */
   #latest: Pick<Progress, 'p50' | 'p99'> = { p50: null, p99: null };
   readonly #answers: Int32Array;
   readonly #steps: (Uint32Array | undefined)[];
@@ -41,7 +41,7 @@ export class Tally {
   #stalled = 0;
   #longestStall = 0;
   #last: Batch | undefined;
-  /** Answers and ms of the last few batches: the rate that is shown. */
+  /** Answers and ms of the last four batches, for the displayed rate. */
   #recent: { readonly count: number; readonly passed: number }[] = [];
 
   constructor(plan: LoadPlan) {
@@ -74,7 +74,7 @@ export class Tally {
     if (batch.isLast) this.#endSecond(batch);
   }
 
-  /** How it went on our own side. */
+  /** Adds the lag and the stalls of our own side. */
   #addConduct({ lags, mostLag, stalled, longestStall }: Batch): void {
     for (let step = 0; step < lags.length; step++) {
       if (lags[step]! > 0) record(this.#lags, middleOf(step), lags[step]);
@@ -87,7 +87,8 @@ export class Tally {
   #sample(batch: Batch, i: number): void {
     const response = batch.times[2 * i]!;
     const service = batch.times[2 * i + 1]!;
-    // In a closed loop without thinking they are one: half the work where there is most of it.
+    // In a closed loop without think time, both are equal. One histogram instead of two halves the
+    // work.
     if (service === response) record(this.#secondBoth, response);
     else {
       record(this.#secondResponse, response);

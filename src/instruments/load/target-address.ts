@@ -1,16 +1,20 @@
-/** Where the load goes: of a name that has several addresses, to the first where a server is. */
+/**
+ * Chooses the address of the target. If a name has several addresses, it is the first that accepts
+ * a connection.
+ */
 import { accessSync, constants } from 'node:fs';
 import { connect } from 'node:net';
 import { ServeError } from '../../host/errors.ts';
 import { resolveAddresses } from '../../host/listen.ts';
 import { addressText, type SocketAddress } from '../../os/address.ts';
 
-/** How long one of several addresses may take to answer, in ms. */
+/** Timeout for each of several addresses, in ms. */
 const PATIENCE = 1000;
 
 /**
- * @param host as a client names it: `''` is this machine
- * @throws ServeError if the name is not known, no address can be like that, or a socket file may not be written to
+ * @param host host name as a client writes it; `''` is this machine
+ * @throws ServeError if the name is unknown, the address is invalid, or writing to the socket file
+ *   is not permitted
  */
 export async function targetAddress(host: string, port: number): Promise<SocketAddress> {
   const addresses = await resolveAddresses(host === '' ? 'localhost' : host, port);
@@ -19,7 +23,10 @@ export async function targetAddress(host: string, port: number): Promise<SocketA
   return addresses.length === 1 ? first! : firstThatAnswers(addresses);
 }
 
-/** The first of them to which a connection can be made, tried in their order; else the first. */
+/**
+ * Returns the first address that accepts a connection, tried in order. If none does, returns the
+ * first.
+ */
 export async function firstThatAnswers(
   addresses: readonly SocketAddress[],
 ): Promise<SocketAddress> {
@@ -32,7 +39,7 @@ function checkPermission(path: string, where: string): void {
     accessSync(path, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // What is not there may come: that is counted as refused.
+    // A missing socket file may appear later. Until then, each attempt counts as refused.
     if (code !== 'EACCES' && code !== 'EPERM') return;
     throw new ServeError(
       'failed',

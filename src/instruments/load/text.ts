@@ -1,11 +1,11 @@
-/** What a run has found, as lines for a terminal. */
+/** The result of a run as lines for a terminal. */
 
 import { count, mebibytes, percent, seconds, several, time, timeOr } from '../report/figures.ts';
 import { type Table, tableLines } from '../report/table.ts';
 import type { Latency, LoadResult, ServerSide } from './result.ts';
 import { outcomeWords, planText, targetOf } from './words.ts';
 
-/** Words of a line begin here. */
+/** Column at which the text of a line begins. */
 const INDENT = 16;
 
 const line = (name: string, ...said: readonly string[]): string =>
@@ -48,7 +48,7 @@ const columns: readonly (readonly [string, (latency: Latency) => number])[] = [
   ['max', ({ max }) => max],
 ];
 
-/** Both latencies, a row for each. */
+/** A table of both latencies, one row each. */
 export function latencyTable({
   response,
   service,
@@ -78,7 +78,7 @@ function answersText({ totals, validity }: LoadResult): string {
   return `${count(rate)} per second${wanted}; ${several(answers, 'answer')} to ${several(questions, 'question')}`;
 }
 
-/** All but the good one, where there were any. */
+/** All outcomes except the good one, if they occurred. */
 const troubles = ({ outcomes }: LoadResult) =>
   outcomeWords.filter(([key]) => key !== 'answered' && outcomes[key] > 0);
 
@@ -88,7 +88,7 @@ function outcomeLines(result: LoadResult): string[] {
   return all.map(([key, name, what]) => line(name, `${count(result.outcomes[key])}  ${what}`));
 }
 
-/** Who was served, sentence by sentence. */
+/** How evenly connections were served, one sentence each. */
 export function servedTexts({ connections, series }: LoadResult): string[] {
   const { count: all, neverAnswered, fairness, answers, firstAnswer, worst } = connections;
   const starved = Math.max(0, ...series.map((second) => second.starved));
@@ -146,7 +146,7 @@ export function serverTexts({ pid, totals, samples }: ServerSide): string[] {
 const serverLines = (server: ServerSide): string[] =>
   serverTexts(server).map((text, i) => line(i === 0 ? 'server' : '', text));
 
-/** Whether to believe it, in a few words. */
+/** Whether to trust the run, in a few words. */
 export function verdictText({ validity }: LoadResult): string {
   if (!validity.trusted) return 'This run is not to be trusted';
   return validity.interrupted

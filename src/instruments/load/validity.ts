@@ -1,25 +1,30 @@
-/** Whether a run is to be believed, judged by what the load itself did. Pure: figures in, sentences out. */
+/**
+ * Decides whether a run can be trusted, from the behaviour of the load generator itself. A pure
+ * function from figures to sentences.
+ */
 import { count, several } from '../report/figures.ts';
 import type { Ended } from './batch.ts';
 import type { LoadPlan } from './plan.ts';
 import type { LoadResult, Validity } from './result.ts';
 import type { Conduct } from './tally.ts';
 
-/** From this share of a core on, the loop is as busy as it can be. */
-const BUSY = 0.95;
-/** Less than this of the wanted rate is worth a word. */
-const REACHED = 0.98;
-/** The share of the measured time in which the load may be kept from asking: as many answers as the p99 leaves out. */
-const KEPT = 0.01;
-/** The longest time at a stretch, in ms, however long the run is. */
-const LONGEST_KEPT = 1000;
-/** Parts of a plan that begin further apart than this do not measure the same time, in ms. */
-const TOGETHER = 1000;
+/** Share of a core from which the loop counts as saturated. */
+const SATURATED = 0.95;
+/** Below this share of the wanted rate, a note is added. */
+const LEAST_REACHED = 0.98;
+/**
+ * Limit for the stalled share of the measured time. It equals the share of answers above the p99.
+ */
+const MOST_STALLED = 0.01;
+/** Limit for a single stall, in ms, however long the run is. */
+const LONGEST_STALL = 1000;
+/** Limit for the delay of a start, in ms. Shards that start later do not measure the same time. */
+const LATEST_START = 1000;
 
 const percent = (share: number) => `${Math.round(share * 100)} %`;
 const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} ms`;
 
-/** Reached against wanted rate; null where none was wanted. */
+/** Reached rate divided by wanted rate; null if no rate was wanted. */
 export const rateRatioOf = ({ rate, wantedRate }: LoadResult['totals']): number | null =>
   wantedRate ? rate / wantedRate : null;
 
@@ -52,12 +57,12 @@ export function judge(
       `Questions left later than they were due through no fault of the server: the schedule lagged by ${ms(lag.p99)} (p99, allowed are ${ms(plan.maxLag)}). Ask for less, or split the plan with --shard.`,
     );
   }
-  if (!isLate && (stalls.share > KEPT || stalls.longest > LONGEST_KEPT)) {
+  if (!isLate && (stalls.share > MOST_STALLED || stalls.longest > LONGEST_STALL)) {
     reasons.push(
       `The load was kept from asking for ${percent(stalls.share)} of the time, ${ms(stalls.longest)} at a stretch: it was stopped, or others or a quota kept it from a processor. Give it a processor of its own.`,
     );
   }
-  if (isOpen && cpu >= BUSY && !isLate) {
+  if (isOpen && cpu >= SATURATED && !isLate) {
     reasons.push(
       `The load used ${percent(cpu)} of a core, so its times are its own as much as the server's. Ask for less, or split the plan with --shard.`,
     );
@@ -72,17 +77,17 @@ export function judge(
       `The load had no descriptor left ${outcomes.noDescriptors} times. Raise the limit with ulimit -n, or use fewer connections.`,
     );
   }
-  if (ended.startedLate > TOGETHER) {
+  if (ended.startedLate > LATEST_START) {
     reasons.push(
       `It began ${ms(ended.startedLate)} after the time it was to begin at, so it did not run beside the other shards. Choose a later --start-at.`,
     );
   }
-  if (!isOpen && cpu >= BUSY) {
+  if (!isOpen && cpu >= SATURATED) {
     notes.push(
       `The load used ${percent(cpu)} of a core: the server may be faster than it could be asked here.`,
     );
   }
-  if (rateRatio !== null && rateRatio < REACHED && reasons.length === 0) {
+  if (rateRatio !== null && rateRatio < LEAST_REACHED && reasons.length === 0) {
     notes.push(
       `Only ${percent(rateRatio)} of the wanted rate was answered in time: the server did not keep up, and what waited is in the response times.`,
     );

@@ -1,4 +1,4 @@
-/** Connections on epoll: what is ready is received from, and sends leave at once. */
+/** Connections on epoll: each send leaves at once, and each ready socket is read. */
 import { connectError } from '../../os/dialing.ts';
 import { Epoll } from '../../os/epoll.ts';
 import { addressOf, SystemError } from '../../os/libc.ts';
@@ -19,13 +19,13 @@ export class EpollWire implements Wire {
   readonly #room = Buffer.allocUnsafeSlow(ROOM);
   readonly #roomAddress = addressOf(this.#room);
   readonly #fds: Int32Array;
-  /** By descriptor. */
+  /** Connection of each descriptor. */
   #connections = new Int32Array(1024);
   readonly #isConnecting: Uint8Array;
-  /** What there was no room for: where it lies, and how much it is. */
+  /** By connection: address and length of the bytes that the kernel could not take yet. */
   readonly #unsentAt: Float64Array;
   readonly #unsent: Float64Array;
-  /** Connected within `open`, and told of in the next turn. */
+  /** Connections that `open` connected at once. The next turn reports them. */
   #ready: number[] = [];
   #opened = 0;
 
@@ -81,7 +81,8 @@ export class EpollWire implements Wire {
     for (let fd = this.#epoll.next(); fd >= 0; fd = this.#epoll.next()) {
       const connection = this.#connections[fd]!;
       const { events } = this.#epoll;
-      // Closed since the wait, and perhaps another connection's number by now.
+      // The connection was closed after the wait, and another connection may have its number by
+      // now.
       if (this.#fds[connection] !== fd) continue;
       if (this.#isConnecting[connection] === 1) this.#connectedOrNot(connection, fd);
       else {
@@ -124,7 +125,7 @@ export class EpollWire implements Wire {
       this.#unsentAt[connection]! += sent;
       this.#unsent[connection]! -= sent;
     } catch (error) {
-      // What became of the connection is told by the next recv.
+      // The next recv reports what happened to the connection.
       if (!(error instanceof SystemError)) throw error;
       this.#unsent[connection] = 0;
     }

@@ -1,4 +1,7 @@
-/** Connections on io_uring: all sends of a turn leave with one call, and answers have been received when it returns. */
+/**
+ * Connections on io_uring: one call submits all sends of a turn, and answers are received when it
+ * returns.
+ */
 import { connectError } from '../../os/dialing.ts';
 import { errnoName, WOULD_BLOCK } from '../../os/libc.ts';
 import { close, setBlocking } from '../../os/socket.ts';
@@ -15,14 +18,17 @@ export class UringWire implements Wire {
   readonly #events: WireEvents;
   readonly #ring: Uring;
   readonly #fds: Int32Array;
-  /** By descriptor: whose it is … */
+  /** Connection of each descriptor. */
   #connections = new Int32Array(1024);
-  /** … and how many have had it, so that what comes for an earlier one is known as such. */
+  /**
+   * Number of connections that have used each descriptor. It marks completions of an earlier
+   * connection.
+   */
   #generations = new Int32Array(1024);
   readonly #isConnecting: Uint8Array;
   readonly #sentAt: Float64Array;
   readonly #sentLength: Float64Array;
-  /** How much of what was sent the peer has no room for. */
+  /** By connection: bytes of the last send that the kernel could not take yet. */
   readonly #unsent: Float64Array;
   #ready: number[] = [];
   #opened = 0;
@@ -84,7 +90,7 @@ export class UringWire implements Wire {
     if (this.#ready.length > 0) this.#tellConnected();
     const ring = this.#ring;
     ring.enter(this.#ready.length > 0 || ring.overflowed ? 0 : timeout);
-    // All that came is here by now: what takes long from here on is our own doing.
+    // All completions are here now. Time after this point is our own processing.
     this.arrived = performance.now();
     while (ring.next()) {
       const { fd, generation, purpose } = ring;
@@ -118,7 +124,7 @@ export class UringWire implements Wire {
 
   #begin(connection: number): void {
     const fd = this.#fds[connection]!;
-    // A socket that does not block is never waited for by the kernel: its receives would fail at once.
+    // The kernel does not wait for a non-blocking socket: its receives would fail at once.
     setBlocking(fd, true);
     this.#ring.recv(fd, this.#generations[fd]!);
     this.#events.connected(connection);
@@ -161,7 +167,7 @@ export class UringWire implements Wire {
 
   #sentShort(connection: number): void {
     const { result, fd, generation } = this.#ring;
-    // What became of a connection that broke is told by its receive.
+    // The receive reports what happened to a broken connection.
     if (result < 0 && result !== WOULD_BLOCK) return;
     const sent = Math.max(0, result);
     const unsent = this.#sentLength[connection]! - sent;

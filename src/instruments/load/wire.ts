@@ -1,56 +1,70 @@
-/** Connections by number, over whichever loop: the little that the asker needs of it. */
+/**
+ * The interface between the asker and its loop (epoll or io_uring). Connections are identified by
+ * number.
+ */
 import type { SocketAddress } from '../../os/address.ts';
 import { connectionState, dial, sendAtOnce } from '../../os/dialing.ts';
 import { SystemError } from '../../os/libc.ts';
 
-/** What a wire tells, always from inside `turn`, in the order in which it happened. */
+/** Events of a wire. They are called only inside `turn`, in the order in which they happened. */
 export interface WireEvents {
-  /** The connection is there; what is sent before that is an error. */
+  /** The connection is open. Sending before this event is an error. */
   connected(connection: number): void;
-  /** It could not be connected; `errno` says why. The wire has closed it. */
+  /** The connection attempt failed with `errno`. The wire has closed the connection. */
   connectFailed(connection: number, errno: number): void;
-  /** Bytes that are good until this returns. */
+  /** Bytes arrived. They are valid only until this call returns. */
   received(connection: number, buffer: Buffer, from: number, to: number): void;
-  /** The peer has closed (errno 0), or the connection broke. The wire has closed it. */
+  /** The peer closed the connection (errno 0), or it broke. The wire has closed it. */
   ended(connection: number, errno: number): void;
-  /** A send that there was no room for has left. */
+  /** A send that had to wait for room has left completely. */
   drained(connection: number): void;
 }
 
 export interface WireOptions {
   readonly to: SocketAddress;
   readonly connections: number;
-  /** Whether several questions may be on their way: then Nagle's algorithm has to be off. */
+  /** True if several questions may be in flight: then Nagle's algorithm must be off. */
   readonly noDelay: boolean;
-  /** Addresses of this machine to connect from, in turn; none: the kernel chooses. */
+  /** Local addresses to connect from, in turn. If empty, the kernel chooses. */
   readonly from: readonly string[];
 }
 
 export interface Wire {
-  /** Which loop it is. */
+  /** The kind of loop. */
   readonly engine: 'uring' | 'epoll';
-  /** Whether sends leave with the next `turn`, all together, or at once. */
+  /** True if sends leave together in the next `turn`; false if they leave at once. */
   readonly isBatched: boolean;
-  /** Inside `received`: when the bytes were there, as `performance.now()`. */
+  /** Inside `received`: when the bytes arrived, as `performance.now()`. */
   readonly arrived: number;
-  /** Begins to connect. @returns 0, or the errno of what failed at once */
+  /**
+   * Starts to connect.
+   * @returns 0, or the errno of an immediate failure
+   */
   open(connection: number): number;
   /**
-   * Sends all of it in order; the bytes must never change or move. Once for each connection and turn,
-   * and not while `isSending`.
+   * Sends all bytes, in order. They must never change or move. Call it at most once per connection
+   * and turn, and not while `isSending`.
    */
   send(connection: number, address: number, length: number): void;
-  /** Whether the peer has no room for what was sent: then it goes on by itself. */
+  /**
+   * True while a part of the last send waits for room. The wire sends it without a further call.
+   */
   isSending(connection: number): boolean;
-  /** Closes it without a word. Whatever was under way for it is told of no more. */
+  /** Closes the connection without an event. Its pending operations report nothing more. */
   close(connection: number): void;
-  /** Hands over what was asked for, waits for `timeout` ms (fractions count; 0: not at all), and tells what happened. */
+  /**
+   * Submits pending operations, waits up to `timeout` ms (fractions count; 0: no wait), and reports
+   * events.
+   */
   turn(timeout: number): void;
-  /** Closes all that is left. */
+  /** Closes all remaining connections. */
   end(): void;
 }
 
-/** Begins to connect the `number`-th time. @returns the socket, or the errno of what failed at once, negative */
+/**
+ * Starts to connect, for the `number`-th time.
+ * @returns the socket, or the negative errno of an immediate failure
+ */
 export function dialOf({ to, from, noDelay }: WireOptions, number: number): number {
   const source = from[number % from.length];
   try {
@@ -63,11 +77,11 @@ export function dialOf({ to, from, noDelay }: WireOptions, number: number): numb
   }
 }
 
-/** Whether a socket that was dialed is connected already, as it mostly is on this machine. */
+/** True if a dialed socket is already connected, as is usual on this machine. */
 export const isThere = ({ to }: WireOptions, fd: number): boolean =>
   to.family === 'unix' || connectionState(fd) === 'open';
 
-/** Room for what is kept by descriptor, up to `fd`. */
+/** Returns a larger copy of an array indexed by descriptor, with room for `fd`. */
 export function grown(old: Int32Array, fd: number): Int32Array<ArrayBuffer> {
   const larger = new Int32Array(Math.max(fd + 1, old.length * 2));
   larger.set(old);

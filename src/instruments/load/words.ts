@@ -1,9 +1,9 @@
-/** Names for what a run of load counts, and its plan in words. */
+/** Names for the outcomes of a run, and a plan in words. */
 import { count, several, time } from '../report/figures.ts';
 import type { LoadPlan, Stage } from './plan.ts';
 import type { Outcomes } from './result.ts';
 
-/** Every outcome with its name as a condition writes it, in the order of `Outcomes`, and what it means. */
+/** Each outcome with its name in conditions and its meaning, in the order of `Outcomes`. */
 export const outcomeWords: readonly (readonly [keyof Outcomes, string, string])[] = [
   ['answered', 'answered', 'the right answer, in time'],
   ['late', 'late', 'the right answer, after the deadline'],
@@ -26,7 +26,7 @@ export const outcomeWords: readonly (readonly [keyof Outcomes, string, string])[
   ['extraBytes', 'extra-bytes', 'connections with bytes that nobody had asked for'],
 ];
 
-/** Name and port, as one word. */
+/** Host and port as one word. */
 export const targetOf = ({ host, port }: Pick<LoadPlan, 'host' | 'port'>): string =>
   host.startsWith('unix:')
     ? host
@@ -58,7 +58,7 @@ function loopText({ loop, stages, arrivals }: LoadPlan): string {
   return `open loop at ${rate} per second${arrivals === 'poisson' ? ', Poisson' : ''}`;
 }
 
-/** A stage as `--stage` takes it. */
+/** A stage in the syntax of `--stage`. */
 export function stageText({ kind, seconds: length, from, to }: Stage): string {
   const rate =
     from === undefined ? '' : `:${from}${to === undefined || to === from ? '' : `..${to}`}`;
