@@ -1,4 +1,4 @@
-/** The columns of what a server holds while it is asked, beside what the kernel says of it. */
+/** The columns with a server's resources under load agree with what the kernel says. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const memoryOf = (pid: number): number =>
 it.each([
   { architecture: 'epoll', threads: 1 },
   { architecture: 'uring', threads: 2 },
-])('of $architecture', async (options) => {
+])('resources of $architecture match the kernel', async (options) => {
   await using stack = new AsyncDisposableStack();
   const server = await serve({ ...options, port: 0 });
   stack.defer(() => server.close());
@@ -51,6 +51,6 @@ it.each([
     threads: column('server_threads'),
     descriptors: column('server_descriptors'),
   }).toEqual({ threads: sample!.threads, descriptors: sample!.descriptors });
-  // It has seven digits.
+  // The CSV has seven digits.
   expect(column('server_memory_bytes') / sample!.memory).toBeCloseTo(1, 6);
 });

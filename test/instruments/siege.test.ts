@@ -35,11 +35,11 @@ const lay = async (
 };
 
 const wasAttacked = ({ intensity }: Cell) => isEnough(intensity);
-/** A slow machine answers some honest clients late; a server that fell answers none. */
+/** A slow machine answers some honest clients late; a server that failed answers none. */
 const stood = (cell: Cell) => cell.availability >= 0.5 && cell.recovery !== undefined;
 const isWhole = (cell: Cell) => cell.isAlive && cell.deaths === 0 && cell.wrong === 0;
 
-test.concurrent('a pool falls to an idle crowd without limits and stands with them', async () => {
+test.concurrent('a pool fails under an idle crowd without limits, and survives with them', async () => {
   const html = join(folder, 'siege.html');
   const { stdout, stderr } = await runMondo(
     ...['siege', 'threaded', '--attack', 'idle-crowd', '--seconds', String(seconds)],
@@ -61,7 +61,7 @@ test.concurrent('a pool falls to an idle crowd without limits and stands with th
   expect(readFileSync(html, 'utf8')).toContain('id="threaded-idle-crowd-on"');
 });
 
-test.concurrent('one thread falls to silent clients whatever the limits, and that is said beside its grade', async () => {
+test.concurrent('one thread fails under silent clients whatever the limits, and the report says so beside the grade', async () => {
   const cell = await lay('single', 'idle-crowd', 'on');
   expect(wasAttacked(cell)).toBe(true);
   expect(stood(cell)).toBe(false);
@@ -70,14 +70,14 @@ test.concurrent('one thread falls to silent clients whatever the limits, and tha
   expect(cell.drain?.grade).toBe('A');
 });
 
-test.concurrent('a loop stands who asks and resets, and does not die of it', async () => {
+test.concurrent('a loop survives clients that ask and reset', async () => {
   const cell = await lay('epoll', 'ask-and-reset', 'off');
   expect(stood(cell)).toBe(true);
   expect(isWhole(cell)).toBe(true);
   expect(cell.drain?.grade).toBe('A');
 });
 
-test.concurrent('a loop that runs out of descriptors neither dies nor spins nor fills the log, and is well again', async () => {
+test.concurrent('a loop that runs out of descriptors neither dies nor spins nor fills the log, and recovers', async () => {
   const cell = await lay('epoll', 'descriptors', 'off');
   expect(wasAttacked(cell)).toBe(true);
   expect(cell.availability).toBeLessThan(0.5);
@@ -94,7 +94,7 @@ test.concurrent('workers that are killed are replaced', async () => {
   expect(isWhole(cell)).toBe(true);
 });
 
-test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what there is so far', async () => {
+test.concurrent('Ctrl-C ends a siege after the current cell, and prints the report so far', async () => {
   await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--seconds', '1');
   await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr));
   const started = descendantsOf(process.pid);
@@ -103,12 +103,12 @@ test.concurrent('Ctrl-C ends a siege after the cell that goes on, with what ther
   expect(code).toBe(1);
   expect(stdout).toMatch(/^idle crowd +[A-F-]/m);
   expect(stderr).toMatch(/mondo: Stopped by Ctrl-C after [12] of 17 cells\n$/);
-  await until('all that it started to end', () => !started.some(isAlive));
+  await until('its processes to end', () => !started.some(isAlive));
 });
 
-// In the second case the server tires only after the honest clients that come before the attack.
+// In the second case the server slows down only after the honest clients before the attack.
 for (const quick of [0, 24]) {
-  test.concurrent(`a server that is too slow without an attack, after ${quick} answers, is void and not fallen`, async () => {
+  test.concurrent(`a server that is too slow without an attack, after ${quick} answers, is void and not failed`, async () => {
     const service = new URL(`../support/services/tired.ts?quick=${quick}`, import.meta.url);
     const attack = { ...attackNamed('idle-crowd')!, server: { service } };
     const report = await siege(
@@ -124,7 +124,7 @@ for (const quick of [0, 24]) {
     expect(cell!.reasons[1]).toMatch(/^it was [C-F], /);
     expect(cell!.drain?.grade).toBeUndefined();
     expect(isWhole(cell!)).toBe(true);
-    // Only the second was attacked at all.
+    // Only the second server was attacked.
     if (quick === 0) expect(cell!.intensity.wanted).toBe(0);
   });
 }
@@ -137,9 +137,9 @@ const commandOf = (pid: number): string => {
   }
 };
 
-test.concurrent('Ctrl-C before anything has started is heard as well', async () => {
+test.concurrent('Ctrl-C works before the first server has started', async () => {
   await using process = spawnMondo('siege', 'epoll');
-  const started = await until('the attackers to be starting', () => {
+  const started = await until('the attacker process to start', () => {
     const all = descendantsOf(process.pid);
     return all.some((pid) => commandOf(pid).includes('siege/attacker')) && all;
   });
@@ -147,25 +147,25 @@ test.concurrent('Ctrl-C before anything has started is heard as well', async () 
   const { code, stdout, stderr } = await process.ended();
   expect(stderr).toMatch(/^Ending .*\nmondo: Stopped by Ctrl-C after 0 of 34 cells\n$/);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-  await until('all that it started to end', () => !started.some(isAlive));
+  await until('its processes to end', () => !started.some(isAlive));
 });
 
-test.concurrent('Ctrl-C twice ends it at once, and with it all that it started', async () => {
+test.concurrent('Ctrl-C twice ends the siege at once, with all its processes', async () => {
   await using process = spawnMondo('siege', 'epoll', '--limits', 'on');
-  const started = await until('the server to be there', () => {
+  const started = await until('the server to start', () => {
     const all = descendantsOf(process.pid);
     return all.length >= 3 && all;
   });
   process.signalGroup('SIGINT');
-  await until('the first to be heard', () => process.stderr.includes('Ctrl-C again'));
+  await until('the first Ctrl-C to be handled', () => process.stderr.includes('Ctrl-C again'));
   await untilAnotherSignal();
   process.signalGroup('SIGINT');
   await process.ended();
   expect(process.child.signalCode).toBe('SIGINT');
-  await until('all that it started to end', () => !started.some(isAlive));
+  await until('its processes to end', () => !started.some(isAlive));
 });
 
-test.concurrent('what makes no sense is told before anything starts', async () => {
+test.concurrent('wrong arguments are reported before anything starts', async () => {
   const ended = await Promise.all([
     runMondo('siege', 'apache'),
     runMondo('siege', '--attack', 'nuke'),
@@ -178,7 +178,7 @@ test.concurrent('what makes no sense is told before anything starts', async () =
   expect(ended[3]!.stderr).toMatch(/^mondo: Cannot write ".*such\.html": ENOENT; /);
 });
 
-test.concurrent('the attacks are listed with what stops them', async () => {
+test.concurrent('the list of attacks says what stops each', async () => {
   const { code, stdout } = await runMondo('siege', '--list');
   expect(code).toBe(0);
   for (const { name } of attacks) expect(stdout).toMatch(new RegExp(`^${name} .+$`, 'm'));

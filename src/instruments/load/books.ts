@@ -82,6 +82,7 @@ export class Books {
 
   /**
    * Sends a batch if one is due.
+   *
    * @returns true if the measured time begins with this turn
    */
   keep(now: number, gauges: Gauges): boolean {

@@ -38,6 +38,7 @@ export interface Wire {
   readonly arrived: number;
   /**
    * Starts to connect.
+   *
    * @returns 0, or the errno of an immediate failure
    */
   open(connection: number): number;
@@ -63,6 +64,7 @@ export interface Wire {
 
 /**
  * Starts to connect, for the `number`-th time.
+ *
  * @returns the socket, or the negative errno of an immediate failure
  */
 export function dialOf({ to, from, noDelay }: WireOptions, number: number): number {

@@ -1,4 +1,4 @@
-/** Runs attacks in a process of their own. */
+/** Runs attacks in a separate process. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { ServeError } from '../../host/errors.ts';
@@ -9,21 +9,21 @@ import type { Running, Target } from './hostile.ts';
 import type { Intensity } from './intensity.ts';
 
 const extension = import.meta.filename.slice(-3);
-/** How long it has for each order, in ms. */
+/** Timeout for each order, in ms. */
 const PATIENCE = 10_000;
 
 const failed = (why: string) => new ServeError('failed', `Cannot attack: ${why}`);
 
-/** One process that attacks, one attack at a time. */
+/** A process that runs one attack at a time. */
 export class Attacker implements AsyncDisposable {
   readonly #child: ChildProcess;
   #intensity: Intensity | undefined;
 
-  /** Starts the process; resolves when it can be told to attack. */
+  /** Starts the process. Resolves when it can take orders. */
   static async start(): Promise<Attacker> {
     const file = new URL(`./attacker${extension}`, import.meta.url);
     const stdio: ['ignore', 'ignore', 'inherit', 'ipc'] = ['ignore', 'ignore', 'inherit', 'ipc'];
-    // Detached: Ctrl-C in a terminal would reach it too, and end it before it could say otherwise.
+    // Detached, because Ctrl-C in a terminal would also end this process before it can reply.
     const attacker = new Attacker(
       fork(file, { execArgv: [...NO_DEBUGGER], stdio, detached: true }),
     );
@@ -42,15 +42,15 @@ export class Attacker implements AsyncDisposable {
     return this.#child.pid!;
   }
 
-  /** Begins an attack; resolves once its first wave is there. */
+  /** Starts an attack. Resolves when its first wave is connected. */
   async attack({ name, isInside = false, start }: Attack, target: Target): Promise<Running> {
-    // What acts on processes needs no process, only their ids, which change.
+    // An attack on the server's processes runs here: it needs their ids, which change.
     if (isInside) return start(target);
     this.#intensity = undefined;
     const { port, crowd, rate } = target;
     await this.#order({ order: 'start', name, port, crowd, rate }, 'started');
     return {
-      // It has told before it has started.
+      // The process reports the intensity before it reports the start.
       intensity: () => this.#intensity!,
       stop: () => this.#order({ order: 'stop' }, 'stopped'),
     };
@@ -73,7 +73,7 @@ export class Attacker implements AsyncDisposable {
     return answered;
   }
 
-  /** Resolves with that reply; rejects if it fails, dies or says nothing. */
+  /** Resolves with that reply. Rejects on failure, on exit, and after the timeout. */
   #answered(wanted: Reply['reply']): Promise<void> {
     const child = this.#child;
     return new Promise((resolve, reject) => {

@@ -1,10 +1,13 @@
-/** The process of the attackers: apart from the honest client, which is not to wait for them. Started by apart.ts. */
+/**
+ * The process of the hostile clients. It is separate so that the honest client does not wait for
+ * them. apart.ts starts it.
+ */
 import { attackNamed } from './attacks.ts';
 import type { Running } from './hostile.ts';
 import type { Intensity } from './intensity.ts';
 
-/** How often it tells how hard it hits, in ms. */
-const TELL = 100;
+/** Interval between intensity reports, in ms. */
+const REPORT_INTERVAL = 100;
 
 export type Order =
   | {
@@ -33,7 +36,7 @@ async function obey(order: Order): Promise<void> {
   if (order.order === 'start') {
     const { name, port, crowd, rate } = order;
     running = await attackNamed(name)!.start({ port, crowd, rate, pids: () => [] });
-    telling = setInterval(tell, TELL);
+    telling = setInterval(tell, REPORT_INTERVAL);
     tell();
     reply({ reply: 'started' });
     return;
@@ -48,6 +51,6 @@ async function obey(order: Order): Promise<void> {
 process.on('message', (order: Order) => {
   obey(order).catch((error) => reply({ reply: 'failed', error: String(error) }));
 });
-// Whoever started it is gone.
+// The parent process has ended.
 process.on('disconnect', () => process.exit());
 reply({ reply: 'ready' });

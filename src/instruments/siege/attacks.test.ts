@@ -20,36 +20,36 @@ const start = async (service?: URL) => {
   return { server, target };
 };
 
-test('every attack reaches its intensity on a server that stands, gets no wrong answer, and leaves nothing behind', async () => {
+test('every attack reaches its intensity on a healthy server, gets no wrong answer, and leaves nothing behind', async () => {
   for (const attack of attacks) {
     const { server, target } = await start(attack.server?.service);
     const before = holdings();
     const running = await attack.start(target);
     await until(`${attack.name} to reach its intensity`, () => {
       const intensity = running.intensity();
-      // Of what an attack does not do by mistake, its connections would say that it was prevented.
+      // Work that an attack misses by mistake would count as prevented.
       return isEnough(intensity) && intensity.reached >= intensity.wanted / 2;
     });
     expect(running.intensity().wrong, attack.name).toBe(0);
     await running.stop();
-    // A killed worker takes its pipe to this process along, and the next one brings another, a moment later.
+    // A killed worker closes its pipe to this process, and its successor opens one a moment later.
     if (attack.isInside) {
-      await until('a worker again', () => holdings().length === before.length);
+      await until('the next worker to start', () => holdings().length === before.length);
     } else expect(holdings(), attack.name).toEqual(before);
     await server.close({ deadline: 0 });
   }
 });
 
 test('a wrong answer is noticed', async () => {
-  // To the Zen service the question that burns is one that it does not know.
+  // The Zen service does not know the question of `burn`.
   const { server, target } = await start();
   const running = await attackNamed('burn')!.start(target);
-  await until('the answer to be found wrong', () => running.intensity().wrong > 0);
+  await until('the wrong answer', () => running.intensity().wrong > 0);
   await running.stop();
   await server.close({ deadline: 0 });
 });
 
-test('an attack that nobody answers falls short', async () => {
+test('an attack on a server that does not answer falls short', async () => {
   const { server, target } = await start();
   await server.close({ deadline: 0 });
   const running = await attackNamed('idle-crowd')!.start(target);
@@ -57,18 +57,18 @@ test('an attack that nobody answers falls short', async () => {
   await running.stop();
 });
 
-test('attackers in a process of their own say how hard they hit, and end when they are told', async () => {
+test('a separate attacker process reports its intensity, and stops on order', async () => {
   const { server, target } = await start();
   await using attacker = await Attacker.start();
   const running = await attacker.attack(attackNamed('idle-crowd')!, target);
-  await until('the crowd to be there', () => running.intensity().reached === 40);
-  await until('the server to have it', () => server.workers()[0]!.open >= 40);
+  await until('the crowd to connect', () => running.intensity().reached === 40);
+  await until('the server to accept it', () => server.workers()[0]!.open >= 40);
   await running.stop();
-  await until('the crowd to have left', () => server.workers()[0]!.open === 0);
+  await until('the crowd to leave', () => server.workers()[0]!.open === 0);
   await server.close({ deadline: 0 });
 });
 
-test('the thread bomb is for those who start a thread or process for each client', async () => {
+test('the thread bomb is meant for architectures that start a thread or process for each client', async () => {
   const { isFor } = attackNamed('thread-bomb')!;
   expect(isFor).toBe(costsAThread);
   const meant = async (name: Parameters<typeof loadArchitecture>[0]) =>

@@ -1,7 +1,8 @@
 /**
- * The attacks, each a few lines: what one kind of hostile client does, a hundred times a second.
- * Loopback only, and bounded in number and rate. `mondo siege` runs one at a time, beside an honest
- * client; ../../docs/robustness.md says who falls, and what stops it.
+ * The attacks. Each describes in a few lines what one kind of hostile client does, a hundred times
+ * a second. They use loopback only, with a bounded number and rate. `mondo siege` runs one at a
+ * time, beside an honest client. ../../docs/robustness.md says which architectures fail, and what
+ * stops each attack.
  */
 import { kill } from 'node:process';
 import { isRunning } from '../../os/processes.ts';
@@ -9,70 +10,79 @@ import type { Traits } from '../../worker/contract.ts';
 import { crowd, type Running, storm, type Target } from './hostile.ts';
 import { type Peer, payload } from './peer.ts';
 
-/** What an attack takes from others even where there are limits. */
+/** The resource that an attack takes from other clients even with limits. */
 type Takes =
-  /** A conversation, until a limit on time ends it: a thread, a process, or the only one there is. */
+  /**
+   * A conversation, until a time limit ends it. That is a thread, a process, or the only
+   * conversation at a time.
+   */
   | 'time'
-  /** Whoever answers, inside an answer, where no limit ends it. */
+  /** The answering thread or process, while it computes an answer. No limit ends that. */
   | 'answers'
-  /** Nothing for long: what it costs is work. */
+  /** Nothing for long: the attack only costs work. */
   | 'work';
 
 export interface Attack {
   readonly name: string;
   readonly title: string;
-  /** One sentence: what its clients do. */
+  /** What its clients do, in one sentence. */
   readonly what: string;
   readonly takes: Takes;
-  /** The limits or measures that stop it. */
+  /** The limits or measures that stop the attack. */
   readonly stoppedBy: string;
-  /** True if even while it goes on a healthy server has next to nothing to do: one that is busy spins. */
+  /**
+   * True if a healthy server has almost nothing to do during the attack. A busy server then spins.
+   */
   readonly isIdle?: boolean;
-  /** Which architectures it is meant for; default: all. */
+  /** Architectures that it is meant for; default: all. */
   readonly isFor?: (traits: Traits) => boolean;
-  /** What the server is given for it. */
+  /** Options that the server gets for this attack. */
   readonly server?: { readonly service?: URL; readonly descriptors?: number };
-  /** True if it acts on the server's processes and not on its port. */
+  /** True if it acts on the server's processes instead of its port. */
   readonly isInside?: boolean;
-  /** Begins it in this process; resolves once its first wave is there. */
+  /** Starts the attack in this process. Resolves when its first wave is connected. */
   start(target: Target): Promise<Running>;
 }
 
-/** A question that is not known, as short as can be, and so an answer 24 times as long. */
+/**
+ * The answer to an unknown question. The shortest question has one byte, so the answer is 24 times
+ * as long.
+ */
 const UNKNOWN = 'Error: unknown aphorism.';
 const question = payload('Simple is better than?');
 const ANSWER = 'Complex.';
 const unfinished = payload('Simple is better than');
 const manyUnknown = payload('?'.repeat(1024));
-/** From wherever in a question on, there are so many of them. */
-const AT_A_TIME = 300;
-const manyQuestions = payload('Simple is better than?'.repeat(AT_A_TIME + 1));
+/** Questions in one send, from any offset in a question. */
+const QUESTIONS_PER_SEND = 300;
+const manyQuestions = payload('Simple is better than?'.repeat(QUESTIONS_PER_SEND + 1));
 const noDelimiter = payload('a'.repeat(16_384));
 const PIECE = 65_536;
 const oversize = payload(`${'a'.repeat(2 ** 20 - 1)}?`);
 const burning = payload('Burn?');
 
-/** The same for every run: what makes a server fall is to make it fall again. */
+/** The same bytes in every run, so that a failure can be repeated. */
 const garbage = payload(Uint8Array.from(pseudorandom(65_536)));
 
-/** So little room that a server soon cannot send. */
-const LITTLE_ROOM = 2048;
+/** Receive buffer of a slow peer, in bytes: small enough that the server soon cannot send. */
+const SMALL_BUFFER = 2048;
 /**
- * Looks after which one that does not read leaves and comes again: the server may have ended it long
- * ago, and with no room for the news it would never know.
+ * Age in looks at which a peer that does not read leaves and comes again. The server may have
+ * closed it long ago, but with a full buffer the peer cannot see that.
  */
-const LEAVES_AT = 200;
-/** A server with so few descriptors runs out of them. */
+const LEAVE_AGE = 200;
+/** Descriptor limit of the server: low enough to run out. */
 const FEW_DESCRIPTORS = 128;
 const TOO_MANY = 200;
 /**
- * Between two kills, in ms: a worker that had lived for a second is replaced at once. No multiple of the
- * time between two honest clients, or it would always be the same moment of theirs.
+ * Interval between two kills, in ms. It is longer than a second, because a worker that lived for a
+ * second is replaced at once. It is not a multiple of the interval between honest clients.
+ * Otherwise each kill would meet the same phase of a client.
  */
-const KILL_EVERY = 1130;
-const FIRST_KILL = 50;
+const KILL_INTERVAL = 1130;
+const FIRST_KILL_DELAY = 50;
 
-/** Comes, says nothing, and stays for as long as it may. */
+/** Connects, sends nothing, and stays as long as possible. */
 const silent = {
   unit: 'connections at once',
   act(peer: Peer) {
@@ -82,7 +92,7 @@ const silent = {
 };
 
 const BEHIND = 'connections 16 KiB of answers behind at once';
-/** Several times as much as there is room for on its side. */
+/** Whether the server has 16 KiB of answers to send, several times the peer's receive buffer. */
 const isBehind = ({ step, received }: Peer): number =>
   Number(step * UNKNOWN.length - received >= 16_384);
 
@@ -90,7 +100,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'idle-crowd',
     title: 'idle crowd',
-    what: 'Connects many times and says nothing; whoever is sent away comes again.',
+    what: 'Connects many times and says nothing; a client that was closed comes again.',
     takes: 'time',
     stoppedBy: 'idle, connections-per-address',
     isIdle: true,
@@ -99,7 +109,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'slow-drip',
     title: 'slow drip',
-    what: 'Sends a byte of a question every 100 ms, and never its end: it is never idle.',
+    what: 'Sends one byte of a question every 100 ms and never its end, so it is never idle.',
     takes: 'time',
     stoppedBy: 'question-time, connections-per-address',
     start: (target) =>
@@ -123,27 +133,27 @@ export const attacks: readonly Attack[] = [
     start: (target) =>
       crowd(target, target.crowd / 4, {
         unit: BEHIND,
-        room: LITTLE_ROOM,
+        room: SMALL_BUFFER,
         expects: UNKNOWN,
         act(peer) {
           if (peer.age % 5 === 0) peer.step += peer.send(manyUnknown);
           if (peer.age % 10 === 0) peer.receive(16);
           peer.sense();
           peer.did = isBehind(peer);
-          if (peer.age === LEAVES_AT) peer.leave();
+          if (peer.age === LEAVE_AGE) peer.leave();
         },
       }),
   },
   {
     name: 'stops-reading',
     title: 'stops reading',
-    what: 'Takes three answers like anybody; then asks on and reads no more.',
+    what: 'Takes three answers as usual, then goes on asking and reads no more.',
     takes: 'time',
     stoppedBy: 'answer-time, unsent, connections-per-address',
     start: (target) =>
       crowd(target, target.crowd / 4, {
         unit: BEHIND,
-        room: LITTLE_ROOM,
+        room: SMALL_BUFFER,
         expects: UNKNOWN,
         act(peer) {
           if (peer.received < 3 * UNKNOWN.length) {
@@ -157,14 +167,14 @@ export const attacks: readonly Attack[] = [
           }
           peer.sense();
           peer.did = isBehind(peer);
-          if (peer.age === LEAVES_AT) peer.leave();
+          if (peer.age === LEAVE_AGE) peer.leave();
         },
       }),
   },
   {
     name: 'connect-flood',
     title: 'connect flood',
-    what: 'Connects as often as it may, says nothing, and leaves after half a second.',
+    what: 'Connects as often as possible, says nothing, and leaves after half a second.',
     takes: 'time',
     stoppedBy: 'accepts-per-second, connections-per-address',
     start: (target) =>
@@ -179,9 +189,9 @@ export const attacks: readonly Attack[] = [
   {
     name: 'vanish',
     title: 'connect and vanish',
-    what: 'Connects and resets at once, before it can have been accepted.',
+    what: 'Connects and resets at once, before the server can accept.',
     takes: 'work',
-    stoppedBy: 'accepts-per-second; accept treats an aborted connection as none',
+    stoppedBy: 'accepts-per-second; accept ignores an aborted connection',
     start: (target) =>
       storm(target, target.rate, {
         unit: 'resets',
@@ -215,7 +225,7 @@ export const attacks: readonly Attack[] = [
     start: (target) =>
       storm(target, target.rate / 2, {
         unit: 'resets inside an answer',
-        room: LITTLE_ROOM,
+        room: SMALL_BUFFER,
         expects: UNKNOWN,
         act(peer) {
           if (peer.step === 0) peer.step = peer.send(manyUnknown);
@@ -227,7 +237,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'half-close',
     title: 'half-close',
-    what: 'Asks, ends its own direction, and waits for the answer, which it is to get.',
+    what: 'Asks, closes its own direction, and waits for the answer, which the server must send.',
     takes: 'work',
     stoppedBy: 'accepts-per-second; the end of a stream ends a conversation',
     start: (target) =>
@@ -250,7 +260,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'no-delimiter',
     title: 'no delimiter',
-    what: 'Sends a question that never ends, as fast as 1.6 MB a second from each of 20.',
+    what: 'Sends a question that never ends, at up to 1.6 MB a second from each of 20 clients.',
     takes: 'work',
     stoppedBy: 'question-size, question-time',
     start: (target) =>
@@ -266,7 +276,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'oversize',
     title: 'oversize',
-    what: 'Asks questions of 1 MiB, whole and with their end.',
+    what: 'Asks questions of 1 MiB, complete with their end.',
     takes: 'work',
     stoppedBy: 'question-size',
     start: (target) =>
@@ -289,16 +299,17 @@ export const attacks: readonly Attack[] = [
     title: 'pipelining flood',
     what: 'Ten clients ask 30,000 questions a second each, without waiting, and take the answers.',
     takes: 'work',
-    stoppedBy: 'questions, age, connections-per-address; a turn for each connection',
+    stoppedBy: 'questions, age, connections-per-address; a time slice for each connection',
     start: (target) =>
       crowd(target, 10, {
         unit: 'questions',
-        perLook: AT_A_TIME,
+        perLook: QUESTIONS_PER_SEND,
         expects: ANSWER,
         act(peer) {
-          // What was sent in part goes on there: else the next question would not be one.
+          // Continues inside a question that was sent in part. Otherwise the next bytes would not
+          // be a question.
           const at = manyQuestions.at + (peer.step % question.length);
-          const sent = peer.send({ at, length: AT_A_TIME * question.length });
+          const sent = peer.send({ at, length: QUESTIONS_PER_SEND * question.length });
           peer.step += sent;
           peer.did += sent / question.length;
           peer.receive();
@@ -310,7 +321,7 @@ export const attacks: readonly Attack[] = [
     title: 'binary garbage',
     what: 'Sends random bytes, with NULs, delimiters and broken UTF-8 among them, and leaves.',
     takes: 'work',
-    stoppedBy: 'question-size; bytes are only bytes',
+    stoppedBy: 'question-size; a question may hold any bytes',
     start: (target) =>
       crowd(target, 20, {
         unit: 'bytes',
@@ -327,7 +338,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'descriptors',
     title: 'descriptor exhaustion',
-    what: `${TOO_MANY} silent clients at a server that may have ${FEW_DESCRIPTORS} descriptors in a process.`,
+    what: `${TOO_MANY} silent clients attack a server that may have ${FEW_DESCRIPTORS} descriptors in a process.`,
     takes: 'time',
     stoppedBy: 'connections, connections-per-address; a spare descriptor',
     isIdle: true,
@@ -337,7 +348,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'thread-bomb',
     title: 'thread bomb',
-    what: 'A hundred clients that each ask once and stay, and so have a thread or process started for each.',
+    what: 'A hundred clients ask once each and stay, so the server starts a thread or process for each.',
     takes: 'time',
     stoppedBy: 'connections-per-address, accepts-per-second, --max-threads',
     isFor: costsAThread,
@@ -355,7 +366,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'burn',
     title: 'a question that burns',
-    what: 'Four clients ask what takes the service 300 ms of computing, again and again.',
+    what: 'Four clients ask a question that costs the service 300 ms of computing, again and again.',
     takes: 'answers',
     stoppedBy: 'connections-per-address, where others have a thread of their own',
     server: { service: new URL(`./burning${import.meta.filename.slice(-3)}`, import.meta.url) },
@@ -394,17 +405,17 @@ export const attacks: readonly Attack[] = [
     title: 'kill -9 of a worker',
     what: 'Kills a worker process every 1.13 seconds.',
     takes: 'work',
-    stoppedBy: 'another takes its place on the same listener',
+    stoppedBy: 'the supervisor starts another on the same listener',
     isInside: true,
     start: killWorkers,
   },
 ];
 
-/** The attack of that name, if there is one. */
+/** The attack with that name, if there is one. */
 export const attackNamed = (name: string): Attack | undefined =>
   attacks.find((attack) => attack.name === name);
 
-/** Whether each connection takes a thread or a process of its own, without a bound. */
+/** Whether each connection takes its own thread or process, without a limit. */
 export function costsAThread({ arrangement, capacity }: Traits): boolean {
   return arrangement === 'crew' && capacity === 'unbounded';
 }
@@ -415,22 +426,22 @@ async function killWorkers(target: Target): Promise<Running> {
   const killOne = () => {
     const pids = target.pids();
     const pid = pids[tried++ % Math.max(1, pids.length)];
-    // One that is dead already would let itself be killed again.
+    // A signal to a dead process that its parent has not waited for would succeed, and count.
     if (pid === undefined || !isRunning(pid)) return;
     try {
       kill(pid, 'SIGKILL');
       killed++;
     } catch {
-      // Gone in this moment: the attack falls short by one.
+      // The process ended just now: the attack misses one kill.
     }
   };
-  const first = setTimeout(killOne, FIRST_KILL);
-  const others = setInterval(killOne, KILL_EVERY);
+  const first = setTimeout(killOne, FIRST_KILL_DELAY);
+  const others = setInterval(killOne, KILL_INTERVAL);
   return {
     intensity() {
-      // By the clock, and late by what the first one is: a timer that has not come is missing.
-      const passed = performance.now() - since - FIRST_KILL;
-      const wanted = 1 + Math.floor(Math.max(0, passed) / KILL_EVERY);
+      // Computed from the clock, so that a timer that did not fire counts as a missing kill.
+      const passed = performance.now() - since - FIRST_KILL_DELAY;
+      const wanted = 1 + Math.floor(Math.max(0, passed) / KILL_INTERVAL);
       return { reached: killed, prevented: 0, wanted, unit: 'kills', wrong: 0 };
     },
     async stop() {

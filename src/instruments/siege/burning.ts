@@ -1,4 +1,4 @@
-/** The service under the attack `burn`: the Zen questions, and one that computes for 300 ms. */
+/** The service for the attack `burn`: the Zen questions, and one that computes for 300 ms. */
 import type { Service } from '../../protocol/service.ts';
 import zen from '../../protocol/zen.ts';
 

@@ -1,4 +1,7 @@
-/** One cell of the matrix: a server, an attack, and honest clients ten times a second, before, during and after. */
+/**
+ * One cell of the matrix: a server, an attack, and ten honest clients a second, before, during and
+ * after it.
+ */
 
 import { busy, type Look, look } from '../../os/processes.ts';
 import type { Traits } from '../../worker/contract.ts';
@@ -20,25 +23,33 @@ import type { Intensity } from './intensity.ts';
 import { type Outcome, probe } from './probe.ts';
 import { byDesign, forceOf, limitsOf, type Mode, noAnswerByDesign } from './settings.ts';
 
-/** One honest client in so many ms. */
-const EVERY = 100;
-/** Honest clients before the attack. If not all are answered, in a few tries, the server is not attacked. */
-const CALM = 5;
+/** Interval between honest clients, in ms. */
+const PROBE_INTERVAL = 100;
+/**
+ * Honest clients before the attack. If they are not all answered within a few tries, the server is
+ * not attacked.
+ */
+const CALM_PROBES = 5;
 const CALM_TRIES = 4;
-/** How often the processes are looked at, in ms. */
-const LOOK = 200;
-/** How long a server has to be well again, in ms; so many honest clients in a row show it. */
+/** Interval between looks at the server's processes, in ms. */
+const LOOK_INTERVAL = 200;
+/**
+ * Time within which a server must recover, in ms, and the honest clients in a row that must be
+ * answered.
+ */
 const RECOVERY = 5000;
 const IN_A_ROW = 3;
-/** How long it has to give back what it took, in ms. */
-const GIVE_BACK = 2000;
-const GIVEN_BACK = 12;
+/**
+ * Time that a server has to release its resources, in ms, and the number of each that it may keep.
+ */
+const RELEASE_TIME = 2000;
+const MOST_KEPT = 12;
 
 export interface CellPlan {
   readonly traits: Traits;
   readonly attack: Attack;
   readonly mode: Mode;
-  /** How long honest clients come while the attack goes on, in ms. */
+  /** How long honest clients connect during the attack, in ms. */
   readonly duration: number;
 }
 
@@ -48,23 +59,23 @@ export interface Cell {
   readonly limits: Mode;
   readonly grade: Grade | undefined;
   readonly reasons: readonly string[];
-  /** Whether it, or its drain, is void since the server is too slow without an attack as well. */
+  /** True if the cell or its drain is void because the server is too slow without an attack too. */
   readonly tooSlow: boolean;
-  /** Why it could not be survived, whatever the grade. */
+  /** Why this architecture cannot survive the attack, whatever the grade. */
   readonly byDesign?: string;
   readonly probes: { readonly sent: number } & Readonly<Record<Outcome, number>>;
   /** Share of honest clients answered in time. */
   readonly availability: number;
-  /** ms; undefined: not within 5 s. */
+  /** Time to recovery, in ms; undefined if it took more than 5 s. */
   readonly recovery: number | undefined;
-  /** Bytes. */
+  /** In bytes. */
   readonly peakMemory: number;
   readonly calmMemory: number;
   readonly peakDescriptors: number;
   readonly peakThreads: number;
-  /** Processors kept busy during the attack, on average. */
+  /** Processors that the server used during the attack, on average. */
   readonly cores: number;
-  /** Processors that others on this machine kept busy meanwhile: they may be why it did badly. */
+  /** Processors that other programs used at the same time. They may explain a bad grade. */
   readonly others: number;
   readonly wrong: number;
   readonly lines: number;
@@ -72,14 +83,14 @@ export interface Cell {
   readonly isAlive: boolean;
   readonly deaths: number;
   readonly intensity: Intensity;
-  /** Whom limits ended or refused during the attack, by reason. */
+  /** Connections that limits closed or refused during the attack, by reason. */
   readonly ended: Readonly<Record<string, number>>;
   readonly drain: Drained | undefined;
 }
 
 /**
- * Runs one cell. If the server did badly, the same is measured again without the attack, at a new server: what the
- * machine alone explains is void. Bounded in time: a few seconds for each of its parts.
+ * Runs one cell. If the server did badly, a new server is measured without the attack. If it does
+ * as badly, the machine is the reason, and the cell is void. Each part takes a few seconds at most.
  */
 export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell> {
   const { traits, attack, mode } = plan;
@@ -87,10 +98,10 @@ export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell>
   const { seen, drain, ...more } = await observed(plan, attacker, begin);
   const isAttacked = seen.intensity.wanted > 0;
   const needsCalm = isAttacked && (isSlow(seen) || drain?.grade === 'F');
-  const calm = needsCalm ? await observed(plan, attacker, leftAlone) : undefined;
+  const calm = needsCalm ? await observed(plan, attacker, noAttack) : undefined;
   const beside = calm && { ...calm.seen, drain: calm.drain };
   const excuse = mode === 'on' ? byDesign(attack, traits) : undefined;
-  // A server that was not attacked shows what it does without an attack.
+  // If the server was not attacked, its own run is the one without an attack.
   const graded = gradeBeside(seen, isAttacked ? beside : { ...seen, drain });
   const drainGraded = drain && drainBeside(drain, calm?.drain);
   const { probes, recovery, peak, intensity } = seen;
@@ -121,13 +132,16 @@ export async function runCell(plan: CellPlan, attacker: Attacker): Promise<Cell>
   };
 }
 
-/** No attack at all. */
-const leftAlone = async (): Promise<Running> => ({
+/** Stands for an attack that does nothing. */
+const noAttack = async (): Promise<Running> => ({
   intensity: () => ({ reached: 0, prevented: 0, wanted: 0, unit: '', wrong: 0 }),
   stop: async () => {},
 });
 
-/** A new server, honest clients before, during and after an attack, and a drain while the attack goes on again. */
+/**
+ * Starts a server, sends honest clients before, during and after an attack, and drains the server
+ * during a second attack.
+ */
 async function observed(
   { traits, attack, mode, duration }: CellPlan,
   attacker: Attacker,
@@ -145,14 +159,14 @@ async function observed(
 
   const before = await calmOf(defence, attacker);
   const calm = look(defence.pid);
-  // A server that does not answer the honest clients alone is not attacked: that would say nothing.
-  const laid = before.isCalm ? begin : leftAlone;
+  // If honest clients alone are not answered, an attack would show nothing.
+  const laid = before.isCalm ? begin : noAttack;
   const attacking = await laid(target);
   const during = before.isCalm ? await under(defence, attacker, duration) : before;
   const intensity = attacking.intensity();
   await attacking.stop();
   const recovery = await recoveryOf(port);
-  const after = await givenBack(defence, calm);
+  const after = await released(defence, calm);
 
   const { account } = defence;
   const kills = attack.isInside ? intensity.reached : 0;
@@ -200,16 +214,16 @@ function counted(all: readonly Outcome[]): Cell['probes'] {
   };
 }
 
-/** Honest clients alone, before the attack, until all of a few in a row are answered. */
+/** Sends honest clients before the attack, until all of a few in a row are answered. */
 async function calmOf(defence: Defence, attacker: Attacker) {
   for (let tries = 1; ; tries++) {
-    const seen = await under(defence, attacker, CALM * EVERY);
+    const seen = await under(defence, attacker, CALM_PROBES * PROBE_INTERVAL);
     const isCalm = seen.outcomes.every((outcome) => outcome === 'answered');
     if (isCalm || tries === CALM_TRIES) return { ...seen, isCalm };
   }
 }
 
-/** Honest clients for so long, and what the server's processes had at the worst. */
+/** Sends honest clients for `duration` ms, and records the peak use of the server's processes. */
 async function under(defence: Defence, attacker: Attacker, duration: number) {
   const { port } = defence.account;
   const first = look(defence.pid);
@@ -220,19 +234,20 @@ async function under(defence: Defence, attacker: Attacker, duration: number) {
   let peak = first;
   const looking = setInterval(() => {
     peak = worse(peak, look(defence.pid));
-  }, LOOK);
+  }, LOOK_INTERVAL);
   const asked: Promise<Outcome>[] = [];
-  const count = Math.round(duration / EVERY);
+  const count = Math.round(duration / PROBE_INTERVAL);
   for (let i = 0; i < count; i++) {
     asked.push(probe(port));
-    await until(from + (i + 1) * EVERY);
+    await until(from + (i + 1) * PROBE_INTERVAL);
   }
   const last = look(defence.pid);
-  // Processes that ended unwaited took their time along: then it is less than it was, never more.
+  // A process that ended takes its CPU time out of the sum, so the result may be too low but never
+  // too high.
   const passed = performance.now() - from;
   const spent = Math.max(0, last.cpu - first.cpu);
   const others = Math.max(0, busy() - firstBusy - spent - (own() - firstOwn)) / passed;
-  // The attack goes on while the last of them wait: it is to be survived, not sat out.
+  // The attack must go on while the last clients wait, so that they are measured under attack.
   const outcomes = await Promise.all(asked);
   clearInterval(looking);
   return { outcomes, peak: worse(peak, last), cores: spent / passed, others };
@@ -247,10 +262,13 @@ const worse = (a: Look, b: Look): Look => ({
   cpu: Math.max(a.cpu, b.cpu),
 });
 
-/** ms until the first of three honest clients in a row was answered; undefined: not within 5 s. */
+/**
+ * Time until the first of three consecutive honest clients was answered, in ms; undefined if more
+ * than 5 s.
+ */
 async function recoveryOf(port: number): Promise<number | undefined> {
   const from = performance.now();
-  // Each is asked for on its own: one that waits a second is not to hold up the next.
+  // The clients run concurrently, so that one that waits a second does not delay the next.
   const run: { readonly at: number; outcome?: Outcome; done?: number }[] = [];
   for (let i = 0; performance.now() - from < RECOVERY; i++) {
     const one: { at: number; outcome?: Outcome; done?: number } = { at: performance.now() };
@@ -259,7 +277,7 @@ async function recoveryOf(port: number): Promise<number | undefined> {
       one.outcome = outcome;
       one.done = performance.now();
     });
-    await until(from + (i + 1) * EVERY);
+    await until(from + (i + 1) * PROBE_INTERVAL);
     for (let j = 0; j + IN_A_ROW <= run.length; j++) {
       if (run.slice(j, j + IN_A_ROW).some(({ outcome }) => outcome !== 'answered')) continue;
       return Math.round(run[j]!.done! - from);
@@ -268,15 +286,15 @@ async function recoveryOf(port: number): Promise<number | undefined> {
   return undefined;
 }
 
-/** What it holds once it has given back what it took, or has had long enough to. */
-async function givenBack(defence: Defence, calm: Look): Promise<Look> {
-  const end = performance.now() + GIVE_BACK;
+/** The server's use after it has released what the attack cost, or after the time for that. */
+async function released(defence: Defence, calm: Look): Promise<Look> {
+  const end = performance.now() + RELEASE_TIME;
   for (;;) {
     const now = look(defence.pid);
     const isBack =
-      now.descriptors <= calm.descriptors + GIVEN_BACK && now.threads <= calm.threads + GIVEN_BACK;
+      now.descriptors <= calm.descriptors + MOST_KEPT && now.threads <= calm.threads + MOST_KEPT;
     if (isBack || performance.now() > end) return now;
-    await until(performance.now() + EVERY);
+    await until(performance.now() + PROBE_INTERVAL);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Starts the process of a server under siege, and hears of it. */
+/** Starts the process of a server under siege, and receives its reports. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { NO_DEBUGGER } from '../../host/no-debugger.ts';
@@ -6,10 +6,10 @@ import { killWithAll } from '../../os/processes.ts';
 import type { Account, Message, Orders } from './defender.ts';
 
 const extension = import.meta.filename.slice(-3);
-/** How long a server has to start, in ms. */
-const START = 20_000;
+/** Timeout for the start of a server, in ms. */
+const START_TIMEOUT = 20_000;
 
-/** How a server that was told to stop did so. */
+/** How a server stopped after the order to drain. */
 export interface Stopped {
   readonly ms: number;
   readonly answered: number;
@@ -22,20 +22,25 @@ export class Defence implements AsyncDisposable {
   #error: string | undefined;
   #stopped: { readonly answered: number; readonly cut: number } | undefined;
 
-  /** Starts a server; resolves once it serves. @throws Error that says why it does not */
+  /**
+   * Starts a server. Resolves when it serves.
+   *
+   * @throws Error that says why it does not serve
+   */
   static async start(orders: Orders): Promise<Defence> {
     const file = new URL(`./defender${extension}`, import.meta.url);
     const stdio: ['ignore', 'ignore', 'ignore', 'ipc'] = ['ignore', 'ignore', 'ignore', 'ipc'];
-    // Detached: Ctrl-C in a terminal is not for the server, which is told to stop when it is to.
+    // Detached, so that Ctrl-C in a terminal does not stop the server. The siege orders the stop.
     const options = { execArgv: [...NO_DEBUGGER], stdio, detached: true };
     const defence = new Defence(fork(file, [JSON.stringify(orders)], options));
-    const end = performance.now() + START;
+    const end = performance.now() + START_TIMEOUT;
     while (defence.#account === undefined) {
       if (defence.#error === undefined && defence.isAlive && performance.now() < end) {
-        await defence.#heard(end - performance.now());
+        await defence.#reported(end - performance.now());
         continue;
       }
-      const why = defence.#error ?? (defence.isAlive ? `not within ${START} ms` : 'it has ended');
+      const why =
+        defence.#error ?? (defence.isAlive ? `not within ${START_TIMEOUT} ms` : 'it has ended');
       await defence.kill();
       throw new Error(`Cannot start ${orders.architecture}: ${why}`);
     }
@@ -59,22 +64,24 @@ export class Defence implements AsyncDisposable {
     return this.#account!;
   }
 
-  /** Whether its supervisor is there. */
+  /** True while the server's supervisor runs. */
   get isAlive(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Tells it to drain; nothing if it has not ended by itself `patience` ms after its deadline. */
+  /**
+   * Orders a drain. Returns undefined if the server has not ended `patience` ms after the deadline.
+   */
   async stop(deadline: number, patience: number): Promise<Stopped | undefined> {
     const from = performance.now();
     if (this.#child.connected) this.#child.send(deadline);
     const end = from + deadline + patience;
-    while (this.isAlive && performance.now() < end) await this.#heard(end - performance.now());
+    while (this.isAlive && performance.now() < end) await this.#reported(end - performance.now());
     if (this.#stopped === undefined || this.isAlive) return undefined;
     return { ...this.#stopped, ms: Math.round(performance.now() - from) };
   }
 
-  /** Ends whatever is left of it. */
+  /** Kills the remaining processes of the server. */
   async kill(): Promise<void> {
     if (!this.isAlive) return;
     const gone = once(this.#child, 'exit');
@@ -86,8 +93,8 @@ export class Defence implements AsyncDisposable {
     return this.kill();
   }
 
-  /** Resolves when it has told something, or ended, or the time is over. */
-  #heard(ms: number): Promise<void> {
+  /** Resolves after the next report, after the end of the process, or after `ms`. */
+  #reported(ms: number): Promise<void> {
     const child = this.#child;
     return new Promise((resolve) => {
       const settle = () => {

@@ -1,4 +1,7 @@
-/** The process of the server under siege: its supervisor, whose workers are processes of their own. Started by defence.ts. */
+/**
+ * The process of the server under siege: its supervisor. The workers are separate processes.
+ * defence.ts starts it.
+ */
 
 import { Repeats } from '../../host/repeats.ts';
 import { serve } from '../../host/serve.ts';
@@ -14,16 +17,16 @@ export interface Orders {
   readonly descriptors?: number;
 }
 
-/** What it tells of itself, again and again. */
+/** The state that it reports periodically. */
 export interface Account {
   readonly port: number;
   readonly pids: readonly number[];
-  /** Lines that `mondo serve` would have written by now. */
+  /** Lines that `mondo serve` would have logged so far. */
   readonly lines: number;
   readonly accepted: number;
-  /** Workers that ended and were not told to. */
+  /** Workers that ended without an order. */
   readonly deaths: number;
-  /** Whom limits ended or refused, by reason. */
+  /** Connections that limits closed or refused, by reason. */
   readonly counts: Readonly<Record<string, number>>;
 }
 
@@ -32,8 +35,8 @@ export type Message =
   | { readonly tell: 'failed'; readonly error: string }
   | { readonly tell: 'stopped'; readonly answered: number; readonly cut: number };
 
-/** How often it tells, in ms. */
-const TELL = 50;
+/** Interval between reports, in ms. */
+const REPORT_INTERVAL = 50;
 
 const tell = (message: Message) => void process.send?.(message);
 const { architecture, limits, service, descriptors } = JSON.parse(process.argv[2]!) as Orders;
@@ -73,7 +76,7 @@ async function defend(): Promise<void> {
       counts: server.counts(),
     };
   };
-  const telling = setInterval(() => tell({ tell: 'account', account: account() }), TELL);
+  const telling = setInterval(() => tell({ tell: 'account', account: account() }), REPORT_INTERVAL);
   tell({ tell: 'account', account: account() });
   process.on('message', async (deadline: number) => {
     clearInterval(telling);
@@ -83,7 +86,7 @@ async function defend(): Promise<void> {
   });
 }
 
-// Whoever started it is gone: workers end with their supervisor.
+// The parent process has ended. The workers end with their supervisor.
 process.on('disconnect', () => process.exit());
 process.on('SIGUSR2', () => {});
 defend().catch((error: Error) => tell({ tell: 'failed', error: error.message }));

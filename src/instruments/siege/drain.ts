@@ -1,4 +1,4 @@
-/** How a server stops while an attack goes on, and an honest client has just asked. */
+/** Measures how a server drains during an attack, just after an honest client asked a question. */
 import { descendantsOf, isRunning } from '../../os/processes.ts';
 import type { Attack } from './attacks.ts';
 import type { Defence } from './defence.ts';
@@ -6,22 +6,27 @@ import { DRAIN, type DrainVerdict, gradeDrain } from './grade.ts';
 import type { Running } from './hostile.ts';
 import { enter, type Guest } from './probe.ts';
 
-/** When it is no longer waited for, in ms after its deadline. */
+/** Timeout for the end of the drain, in ms after its deadline. */
 const PATIENCE = 5000;
-/** How much longer an answer may take on its way through two processes that want a processor, in ms. */
+/**
+ * Extra time for an answer on its way through two processes that compete for a processor, in ms.
+ */
 const ON_ITS_WAY = 250;
-/** How often an honest client tries to get in before it. */
+/** How many times an honest client tries to be served before the drain. */
 const TRIES = 3;
 
 export interface Drained extends DrainVerdict {
-  /** How long it took; undefined: it had to be killed. */
+  /** Duration of the drain; undefined if the server had to be killed. */
   readonly ms: number | undefined;
-  /** Connections that were there: answered before they were ended, and cut inside a question or answer. */
+  /**
+   * Connections at the start of the drain: answered before they were closed, and cut inside a
+   * question or an answer.
+   */
   readonly answered: number;
   readonly cut: number;
 }
 
-/** @param byDesign why nobody can be answered under this attack, if that is so */
+/** @param byDesign why no client can be answered during this attack, if that is so */
 export async function drained(
   defence: Defence,
   { isInside = false }: Attack,
@@ -33,7 +38,7 @@ export async function drained(
   for (let i = 0; i < TRIES && guest === undefined; i++) guest = await enter(port);
   const attacking = await begin();
   const processes = [defence.pid, ...descendantsOf(defence.pid)];
-  // Asked before it is told to stop: the kernel has the question by then.
+  // The question is sent before the order to drain, so the kernel has it in time.
   const asked = guest?.ask(DRAIN + ON_ITS_WAY);
   const stopped = await defence.stop(DRAIN, PATIENCE);
   const outcome = await asked;

@@ -29,7 +29,7 @@ const gradeOf = (change: Partial<Seen>) => grade({ ...well, ...change }).grade;
 const answered = (count: number) => ({ probes: { sent: 100, answered: count, wrong: 0 } });
 
 describe('a grade', () => {
-  it('is A where nobody noticed the attack, and has nothing to explain', () => {
+  it('is A without a reason if honest clients did not notice the attack', () => {
     expect(grade(well)).toEqual({ grade: 'A', reasons: [] });
   });
 
@@ -43,7 +43,7 @@ describe('a grade', () => {
     expect(grades.join('')).toBe('AABBCC');
   });
 
-  it('is F for what must not happen at all, however many were answered', () => {
+  it('is F for a wrong answer or a death, whatever the share of answers', () => {
     expect(gradeOf({ recovery: undefined })).toBe('F');
     expect(gradeOf({ isAlive: false })).toBe('F');
     expect(gradeOf({ deaths: 1 })).toBe('F');
@@ -52,18 +52,18 @@ describe('a grade', () => {
     expect(grade({ ...well, deaths: 2 }).reasons).toEqual(['2 workers died by themselves']);
   });
 
-  it('is at most C where a server took too much, kept it, wrote too much or span', () => {
+  it('is at most C if the server used too much, kept it, logged too much or spun', () => {
     expect(gradeOf({ peak: { ...look, memory: look.memory + 600 * 2 ** 20 } })).toBe('C');
     expect(gradeOf({ after: { ...look, descriptors: 100 } })).toBe('C');
     expect(gradeOf({ after: { ...look, threads: 40 } })).toBe('C');
     expect(gradeOf({ lines: 13_794 })).toBe('C');
     expect(gradeOf({ cores: 0.9, isIdle: true })).toBe('C');
-    // Work costs what it costs, and what is worse already stays so.
+    // An attack that is not idle may use processors, and a worse grade stays.
     expect(gradeOf({ cores: 0.9 })).toBe('A');
     expect(gradeOf({ ...answered(20), lines: 13_794 })).toBe('D');
   });
 
-  it('is void and no pass where the attack fell short', () => {
+  it('is void, and not a pass, if the attack fell short', () => {
     const intensity = { ...well.intensity, reached: 350 };
     expect(grade({ ...well, intensity })).toEqual({
       grade: undefined,
@@ -75,7 +75,7 @@ describe('a grade', () => {
       grade: undefined,
       reasons: ['the attack reached 20 of 400 connections at once, 339 prevented by the server'],
     });
-    // Whoever fell to less has fallen.
+    // A server that failed under a weaker attack has failed.
     expect(gradeOf({ intensity, ...answered(0) })).toBe('E');
   });
 });
@@ -97,17 +97,17 @@ describe('a grade beside a run without an attack', () => {
   const beside = (change: Partial<Seen>, other?: Partial<Calm>) =>
     gradeBeside({ ...well, ...change }, other && { ...calm, ...other });
 
-  it('is what it was where the server did well without the attack, or nothing is known of that', () => {
+  it('stays if the server did well without the attack, or was not measured without it', () => {
     for (const change of fallen) {
       expect(beside(change)).toEqual(grade({ ...well, ...change }));
       expect(beside(change, {})).toEqual(grade({ ...well, ...change }));
-      // B without an attack is no explanation: 9 of 10 were answered.
+      // A B without an attack explains nothing: 9 of 10 clients were answered.
       const fair = { probes: { sent: 100, answered: 90, wrong: 0 } };
       expect(beside(change, fair)).toEqual(grade({ ...well, ...change }));
     }
   });
 
-  it('is void where the machine is too slow without the attack, and says what it was', () => {
+  it('is void if the machine is too slow without the attack, and keeps the original grade as a reason', () => {
     for (const change of fallen) expect(beside(change, slowCalm).grade).toBeUndefined();
     expect(beside(answered(0), slowCalm).reasons).toEqual([
       'this machine is too slow for the honest clients alone: without an attack, 89 of 100 were answered in time',
@@ -119,7 +119,7 @@ describe('a grade beside a run without an attack', () => {
     ]);
   });
 
-  it('stays F for what no slow machine explains', () => {
+  it('stays F for a fault that a slow machine cannot explain', () => {
     const faults: readonly Partial<Seen>[] = [
       { deaths: 1 },
       { isAlive: false },
@@ -131,17 +131,17 @@ describe('a grade beside a run without an attack', () => {
     }
   });
 
-  it('keeps what a slow machine has no part in', () => {
+  it('stays for a fault that has nothing to do with speed', () => {
     expect(beside({}, slowCalm).grade).toBe('A');
     expect(beside({ lines: 13_794 }, slowCalm).grade).toBe('C');
   });
 
-  it('asks for that run exactly where slowness can have been the reason', () => {
+  it('needs a run without an attack only if slowness can be the reason', () => {
     expect(fallen.every((change) => isSlow({ ...well, ...change }))).toBe(true);
     expect([well, { ...well, ...answered(90) }].some(isSlow)).toBe(false);
   });
 
-  it('holds for drains as well', () => {
+  it('is void for a drain by the same rule', () => {
     const bad = { grade: 'F', reasons: ['it took 3001 ms'], ms: 3001 } as const;
     const badCalm = { grade: 'F', reasons: ['it took 3500 ms'] } as const;
     expect(drainBeside(bad, undefined)).toBe(bad);
@@ -163,7 +163,7 @@ describe('a drain', () => {
   const orderly: DrainSeen = { ms: 40, left: 0, guest: 'answered', kills: 0 };
   const drainOf = (change: Partial<DrainSeen>) => gradeDrain({ ...orderly, ...change });
 
-  it('is A where it ends in time, nothing is left, and who had asked was answered', () => {
+  it('is A if it ends in time, leaves no process, and answers the open question', () => {
     expect(gradeDrain(orderly)).toEqual({ grade: 'A', reasons: [] });
     expect(drainOf({ ms: 3000 }).grade).toBe('A');
     expect(drainOf({ ms: undefined }).reasons).toEqual(['it had to be killed']);
@@ -171,7 +171,7 @@ describe('a drain', () => {
     expect(drainOf({ left: 2 }).reasons).toEqual(['2 processes are left']);
   });
 
-  it('is F where a question that had been asked was not answered, however long it took', () => {
+  it('is F if an open question was not answered, however long the drain took', () => {
     for (const ms of [40, 999, 1000, 1715, 2900]) {
       expect(drainOf({ ms, guest: 'cut' })).toEqual({
         grade: 'F',
@@ -180,20 +180,20 @@ describe('a drain', () => {
     }
     expect(drainOf({ guest: 'late' }).grade).toBe('F');
     expect(drainOf({ guest: 'wrong' }).grade).toBe('F');
-    // Lost with the worker that was killed; but a wrong answer is one.
+    // A killed worker loses its client, but a wrong answer is a fault.
     expect(drainOf({ guest: 'cut', kills: 1 }).grade).toBe('A');
     expect(drainOf({ guest: 'wrong', kills: 1 }).grade).toBe('F');
   });
 
-  it('is void where nobody was there to be answered, but for what is wrong besides', () => {
+  it('is void without an honest client, unless something else is wrong', () => {
     expect(drainOf({ guest: undefined })).toEqual({
       grade: undefined,
-      reasons: ['no honest client had got in before it'],
+      reasons: ['no honest client was connected before it'],
     });
     expect(drainOf({ guest: undefined, left: 1 }).grade).toBe('F');
   });
 
-  it('is excused only for the answer that could not be given', () => {
+  it('is excused only for the answer that was impossible', () => {
     const byDesign = 'one thread makes all answers';
     expect(drainOf({ guest: 'cut', byDesign })).toMatchObject({ grade: 'F', byDesign });
     expect(drainOf({ guest: 'cut', byDesign, left: 1 })).not.toHaveProperty('byDesign');

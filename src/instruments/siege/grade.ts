@@ -1,4 +1,4 @@
-/** What a cell of the matrix is worth: one rule for all, made of what was measured and of nothing else. */
+/** Grades a cell of the matrix. One rule holds for all cells, and uses only measured values. */
 
 import type { Look } from '../../os/processes.ts';
 import { count, mebibytes, percent, time } from '../report/figures.ts';
@@ -7,54 +7,62 @@ import type { Outcome } from './probe.ts';
 
 export type Grade = 'A' | 'B' | 'C' | 'D' | 'E' | 'F';
 
-/** What a siege saw of one attack. */
+/** What was measured during one attack. */
 export interface Seen {
-  /** Honest clients while it went on, and how many were answered in time. */
+  /** Honest clients during the attack, and how many were answered in time. */
   readonly probes: { readonly sent: number; readonly answered: number; readonly wrong: number };
-  /** ms from the end of the attack until honest clients were answered again; undefined: not within 5 s. */
+  /**
+   * Time from the end of the attack until honest clients were answered, in ms; undefined if more
+   * than 5 s.
+   */
   readonly recovery: number | undefined;
-  /** Before the attack, at its worst, and a while after it. */
+  /** Resources before the attack, at the peak, and some time after it. */
   readonly calm: Look;
   readonly peak: Look;
   readonly after: Look;
-  /** Processors kept busy during the attack, beyond those of a calm server under the same honest clients. */
+  /**
+   * Processors used during the attack, beyond the use of the same server with only the honest
+   * clients.
+   */
   readonly cores: number;
   readonly lines: number;
   readonly accepted: number;
-  /** Whether its supervisor was there to the end. */
+  /** True if the supervisor ran to the end. */
   readonly isAlive: boolean;
-  /** Workers that ended by themselves. */
+  /** Workers that ended without an order or an attack on them. */
   readonly deaths: number;
   readonly intensity: Intensity;
-  /** Whether the attack leaves a healthy server next to nothing to do. */
+  /** True if the attack leaves a healthy server almost nothing to do. */
   readonly isIdle: boolean;
 }
 
 export interface Verdict {
-  /** Undefined where the cell is void: it would have passed, and was not attacked as hard as was meant. */
+  /** Undefined if the cell is void: it would be A or B, but the attack was weaker than planned. */
   readonly grade: Grade | undefined;
-  /** Why it is not better. */
+  /** Why the grade is not better. */
   readonly reasons: readonly string[];
 }
 
 const MIB = 2 ** 20;
 const MOST_MEMORY = 512 * MIB;
-/** Log lines for each connection, and besides. */
+/** Allowed log lines: for each connection, and in addition. */
 const LINES_EACH = 3;
 const LINES = 50;
-/** More descriptors or threads than before is a leak. Node keeps a few of each for itself. */
+/**
+ * Allowed extra descriptors or threads after the attack. Node keeps a few of each; more is a leak.
+ */
 const SLACK = 12;
 const SPIN = 0.5;
 
 export const rule: readonly string[] = [
-  'A  at least 99 % of the honest clients were answered in time (1 s for connection, three questions and three answers), and again at most 1 s after the attack',
-  'B  at least 90 %, and again at most 2 s after it',
-  'C  at least 50 %, and again at most 5 s after it; as D and E',
+  'A  at least 99 % of the honest clients were answered in time (1 s to connect, ask three questions and get the answers), and recovery within 1 s of the end of the attack',
+  'B  at least 90 %, and recovery within 2 s',
+  'C  at least 50 %, and recovery within 5 s, as for D and E',
   'D  at least 10 %',
-  'E  fewer',
+  'E  less than 10 %',
   'F  a wrong answer, a worker or supervisor that died by itself, or no honest client answered 5 s after the attack',
-  `At most C: more than ${MOST_MEMORY / MIB} MiB beyond the calm before; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} descriptors or threads still held 2 s after it; or more than ${SPIN} processors busy under an attack that is idle itself`,
-  `Void (-): worse than B, but without any attack the honest clients would be graded worse than B as well: the machine is too slow for them; or it would be A or B, but the attack reached less than ${ENOUGH * 100} % of its intensity, what the server prevented included; or with limits it was worse, twice, while others kept half a processor of this machine busy`,
+  `At most C: more than ${MOST_MEMORY / MIB} MiB above the memory before the attack; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} descriptors or threads still held 2 s after the attack; or more than ${SPIN} processors busy during an attack that is idle itself`,
+  `Void (-): worse than B, but the honest clients alone would be graded worse than B too, so the machine is too slow for them; or it would be A or B, but the attack reached, including what the server prevented, less than ${ENOUGH * 100} % of its intensity; or worse than B, twice, with limits on, while other programs kept half a processor of this machine busy`,
 ];
 
 export function grade(seen: Seen): Verdict {
@@ -62,7 +70,7 @@ export function grade(seen: Seen): Verdict {
   const fatal: string[] = [];
   if (probes.wrong + intensity.wrong > 0)
     fatal.push(`${probes.wrong + intensity.wrong} wrong answers`);
-  if (!seen.isAlive) fatal.push('the server has died');
+  if (!seen.isAlive) fatal.push('the supervisor died');
   else if (seen.deaths > 0) fatal.push(`${seen.deaths} workers died by themselves`);
   if (recovery === undefined) fatal.push('no honest client answered 5 s after the attack');
   if (recovery === undefined || fatal.length > 0) return { grade: 'F', reasons: fatal };
@@ -70,7 +78,7 @@ export function grade(seen: Seen): Verdict {
   const share = shareOf(probes);
   const reasons: string[] = [];
   if (share < 0.99) reasons.push(`${percent(share)} of the honest clients answered in time`);
-  if (recovery > 1000) reasons.push(`well again ${time(recovery)} after the attack`);
+  if (recovery > 1000) reasons.push(`recovered ${time(recovery)} after the attack`);
   let worth = served(seen);
 
   const excesses: string[] = [];
@@ -98,7 +106,7 @@ type Served = Pick<Seen, 'probes' | 'recovery'>;
 
 const shareOf = ({ sent, answered }: Served['probes']) => (sent === 0 ? 0 : answered / sent);
 
-/** How honest clients were served, in time and soon again, whatever it cost. */
+/** Grades how honest clients were served, during the attack and after it, whatever it cost. */
 function served({ probes, recovery }: Served): Grade {
   if (recovery === undefined) return 'F';
   const share = shareOf(probes);
@@ -108,18 +116,19 @@ function served({ probes, recovery }: Served): Grade {
   return share >= 0.1 ? 'D' : 'E';
 }
 
-/** Whether honest clients were served worse than B. A slow machine alone can be the reason. */
+/** True if honest clients were served worse than B. A slow machine alone can be the reason. */
 export const isSlow = (seen: Served): boolean => served(seen) > 'B';
 
-/** What the same server did for the honest clients alone, without an attack. */
+/** What was measured on the same server with only the honest clients. */
 export interface Calm extends Served {
-  /** How it drained; undefined: not measured. */
+  /** Its drain; undefined if not measured. */
   readonly drain: DrainVerdict | undefined;
 }
 
 /**
- * The verdict on an attack, given what the server did without one. Void if the server is too slow even without
- * an attack, but for what no slow machine explains: wrong answers and processes that died.
+ * Grades an attack, given a run of the same server without one. The verdict is void if the server
+ * is too slow without an attack too. Wrong answers and dead processes still count, because no slow
+ * machine explains them.
  */
 export function gradeBeside(seen: Seen, calm: Calm | undefined): Verdict {
   const verdict = grade(seen);
@@ -129,13 +138,16 @@ export function gradeBeside(seen: Seen, calm: Calm | undefined): Verdict {
   return voidFor(verdict, tooSlowText(calm));
 }
 
-/** Such as `this machine is too slow for the honest clients alone: without an attack, 12 of 25 were answered in time`. */
+/**
+ * For example `this machine is too slow for the honest clients alone: without an attack, 12 of 25
+ * were answered in time`.
+ */
 export function tooSlowText({ probes, recovery }: Served): string {
   const later = recovery === undefined ? ', and none soon after' : '';
   return `this machine is too slow for the honest clients alone: without an attack, ${probes.answered} of ${probes.sent} were answered in time${later}`;
 }
 
-/** A verdict that says nothing about the attack, for a reason. What it was is in its reasons. */
+/** Turns a verdict into a void one. Its reasons then include the original grade. */
 export function voidFor<T extends Pick<Verdict | DrainVerdict, 'grade' | 'reasons'>>(
   verdict: T,
   why: string,
@@ -145,40 +157,40 @@ export function voidFor<T extends Pick<Verdict | DrainVerdict, 'grade' | 'reason
   return { ...verdict, grade: undefined, reasons: [why, ...told] };
 }
 
-/** Such as `32 of 400 connections at once, 368 prevented by the server`. */
+/** For example `32 of 400 connections at once, 368 prevented by the server`. */
 export function intensityText({ reached, prevented, wanted, unit }: Intensity): string {
-  if (wanted === 0) return 'nobody';
+  if (wanted === 0) return 'nothing';
   const all = `${count(reached)} of ${count(wanted)} ${unit}`;
   return prevented === 0 ? all : `${all}, ${count(prevented)} prevented by the server`;
 }
 
-/** The drain that is asked of a server while an attack goes on, in ms, and what its end may take beyond that. */
+/** Deadline of the drain during an attack, in ms, and the extra time that its end may take. */
 export const DRAIN = 1000;
 const DRAIN_SLACK = 2000;
 
-/** What a siege saw of one drain. */
+/** What was measured during one drain. */
 export interface DrainSeen {
-  /** How long it took; undefined: it had to be killed. */
+  /** Duration; undefined if the server had to be killed. */
   readonly ms: number | undefined;
-  /** Processes of it that are still there. */
+  /** Processes of the server that still run. */
   readonly left: number;
-  /** The honest client that had asked before it was told to stop; undefined: none had got in. */
+  /** The honest client that asked before the order to drain; undefined if none was served. */
   readonly guest: Outcome | undefined;
-  /** Workers that the attack has killed meanwhile. */
+  /** Workers that the attack killed during the drain. */
   readonly kills: number;
-  /** Why nobody can be answered under this attack, if that is so. */
+  /** Why no client can be answered during this attack, if that is so. */
   readonly byDesign?: string | undefined;
 }
 
 export interface DrainVerdict {
-  /** Undefined where it is void: no honest client was there to be answered. */
+  /** Undefined if the drain is void: no honest client was being served. */
   readonly grade: 'A' | 'F' | undefined;
   readonly reasons: readonly string[];
-  /** Why the honest client could not be answered, where that is all that is wrong. */
+  /** Why the honest client could not be answered, if nothing else is wrong. */
   readonly byDesign?: string;
 }
 
-export const drainRule = `drain: A = within its deadline of ${time(DRAIN)} and ${time(DRAIN_SLACK)}, nothing left, and what had been asked was answered within the deadline; F = not; - = no honest client had got in before it, or it does not drain so without an attack either`;
+export const drainRule = `drain: A = ended within its deadline of ${time(DRAIN)} and ${time(DRAIN_SLACK)}, no process left, and the honest client's open question answered within the deadline; F = anything else; - = void: no honest client was connected before it, or the drain is not A without an attack either`;
 
 export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): DrainVerdict {
   const reasons: string[] = [];
@@ -186,7 +198,7 @@ export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): Dra
   else if (ms > DRAIN + DRAIN_SLACK) reasons.push(`it took ${ms} ms`);
   else if (left > 0) reasons.push(`${left} processes are left`);
   if (guest === 'wrong') reasons.push('a question that had been asked got a wrong answer');
-  // Who is with a worker that is killed is lost with it.
+  // A killed worker loses its clients, so an unanswered one is no fault of the drain.
   else if (guest !== undefined && guest !== 'answered' && kills === 0) {
     const why = `a question that had been asked was not answered (${guest})`;
     if (reasons.length === 0 && byDesign !== undefined) {
@@ -196,12 +208,14 @@ export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): Dra
   }
   if (reasons.length > 0) return { grade: 'F', reasons };
   if (guest === undefined) {
-    return { grade: undefined, reasons: ['no honest client had got in before it'] };
+    return { grade: undefined, reasons: ['no honest client was connected before it'] };
   }
   return { grade: 'A', reasons };
 }
 
-/** The verdict on a drain under an attack: void if the same server did not drain well without one. */
+/**
+ * Grades a drain during an attack. It is void if the same server did not drain well without one.
+ */
 export function drainBeside<T extends DrainVerdict>(verdict: T, calm: DrainVerdict | undefined): T {
   if (verdict.grade !== 'F' || calm === undefined || calm.grade === 'A') return verdict;
   const how = calm.reasons.join('; ');

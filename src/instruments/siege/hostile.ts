@@ -1,71 +1,80 @@
 /**
- * What attacks are made of: hostile peers, of which a crowd is kept up or a storm goes by. They are
- * looked at a hundred times a second, so that one thread is enough for all of them, and what they cost
- * this machine is bounded by their number.
+ * The two forms of an attack: a crowd holds a number of connections, and a storm makes connections
+ * at a rate. One timer acts for all hostile peers a hundred times a second, so that one thread is
+ * enough. Their number bounds what they cost this machine.
  */
 import type { SocketAddress } from '../../os/address.ts';
 import { SystemError } from '../../os/libc.ts';
 import { AtOnce, InTotal, type Intensity } from './intensity.ts';
 import { Peer } from './peer.ts';
 
-/** Who is attacked: always a server on this machine. */
+/** The target of an attack: always a server on this machine. */
 export interface Target {
   readonly port: number;
-  /** The most connections to hold, and to make in a second: less where each costs a thread or a process. */
+  /**
+   * Limits for open connections and for connections per second. They are lower if each connection
+   * costs a thread or a process.
+   */
   readonly crowd: number;
   readonly rate: number;
-  /** The server's worker processes at this moment. */
+  /** The current worker processes of the server. */
   pids(): readonly number[];
 }
 
-/** An attack that goes on until it is stopped. */
+/** An attack that runs until it is stopped. */
 export interface Running {
   intensity(): Intensity;
-  /** Ends it; resolves when all its connections are closed. */
+  /** Stops it. Resolves when all its connections are closed. */
   stop(): Promise<void>;
 }
 
-/** How often everybody is looked at, in ms. */
+/** Interval between looks, in ms. */
 const TICK = 10;
-/** How many looks a busy machine may be behind, to be made up for; what is more is missing. */
-const BEHIND = 10;
-/** How many of a crowd are connected at each look, at first … */
-const RUSH = 40;
-/** … and how many that have been sent away come again. */
-const AGAIN = 1;
-/** How long the first wave may take, in ms. */
+/** Looks that a busy machine may catch up on. Beyond that, the attack falls short. */
+const MOST_LATE_LOOKS = 10;
+/** Peers of a crowd that connect at each look, at first. */
+const CONNECTS_AT_FIRST = 40;
+/** Peers that connect again at each look after the server closed them. */
+const RECONNECTS = 1;
+/** Timeout for the first wave, in ms. */
 const FIRST_WAVE = 600;
-/** More than these at once would be a storm's peers that cannot leave. */
-const MOST_AT_ONCE = 2000;
+/** Limit for the peers of a storm. More would mean that they cannot leave. */
+const MOST_STORM_PEERS = 2000;
 
 interface Ways {
-  /** What a connection does at each look, the first of which is right after it was dialled; counts it in `did`. */
+  /**
+   * What a peer does at each look. The first look is right after it dialled. It counts its work in
+   * `did`.
+   */
   readonly act: (peer: Peer) => void;
-  /** What is counted. */
+  /** The unit of `did`. */
   readonly unit: string;
-  /** Bytes that the kernel keeps for each until they are read. */
+  /** Receive buffer of each peer, in bytes. */
   readonly room?: number;
-  /** What it is answered over and over; anything else is wrong. */
+  /** The answer that it must get, repeatedly. Anything else is wrong. */
   readonly expects?: string;
 }
 
 interface CrowdWays extends Ways {
   /**
-   * How much each does at each look if the server takes it, of what adds up. Default: what is counted are
-   * the connections of which `did` is not 0, at the moment at which they are most.
+   * Work of each peer at each look, if the server takes it; `did` is then added up over peers.
+   * Default: peers whose `did` is not 0 are counted, at their highest number.
    */
   readonly perLook?: number;
 }
 
-/** Keeps so many connections up: whoever is sent away or has left comes again, a hundred a second. */
+/**
+ * Holds `size` connections. A peer that leaves, or that the server closes, connects again, up to a
+ * hundred a second.
+ */
 export function crowd(target: Target, size: number, ways: CrowdWays): Promise<Running> {
-  return new Mob(target, ways, { size, rush: RUSH, again: AGAIN }).start();
+  return new Peers(target, ways, { size, rush: CONNECTS_AT_FIRST, again: RECONNECTS }).start();
 }
 
-/** So many connections a second, each of which does one deed and leaves again by itself. */
+/** Makes `rate` connections per second. Each does its work once and leaves. */
 export function storm(target: Target, rate: number, ways: Ways): Promise<Running> {
   const each = (rate * TICK) / 1000;
-  return new Mob(target, ways, { rate, rush: each, again: each }).start();
+  return new Peers(target, ways, { rate, rush: each, again: each }).start();
 }
 
 interface Pace {
@@ -75,25 +84,25 @@ interface Pace {
   readonly again: number;
 }
 
-class Mob implements Running {
+class Peers implements Running {
   readonly #to: SocketAddress;
   readonly #act: (peer: Peer) => void;
   readonly #unit: string;
   readonly #options: { room?: number; expects?: Buffer };
   readonly #pace: Pace;
-  /** 0: a peer does one deed, or one at a time. */
+  /** 0 if each peer does its work once, or one piece at a time. */
   readonly #perLook: number;
   readonly #count: AtOnce | InTotal;
   readonly #peers = new Set<Peer>();
   #last = performance.now();
   #timer: NodeJS.Timeout | undefined;
-  /** What is left of a fraction of a look, and of a connection. */
+  /** Remaining fractions of a look, and of a connection. */
   #behind = 0;
   #due = 0;
   #dialled = 0;
-  /** Ended by the server, and not here again yet. */
-  #sentAway = 0;
-  /** Of those that are gone. */
+  /** Peers that the server closed and that have not connected again yet. */
+  #closedByServer = 0;
+  /** Removed peers that had been connected, and that had got a wrong answer. */
   #connected = 0;
   #wrong = 0;
 
@@ -113,7 +122,7 @@ class Mob implements Running {
     else this.#count = new InTotal((size * perLook * 1000) / TICK);
   }
 
-  /** Resolves once the first wave is there, or could not be. */
+  /** Resolves when the first wave is connected, or after its timeout. */
   async start(): Promise<Running> {
     this.#timer = setInterval(() => this.#look(), TICK);
     this.#look();
@@ -129,48 +138,50 @@ class Mob implements Running {
     return { ...this.#count.force, unit: this.#unit, wrong };
   }
 
-  /** How many the server's kernel has answered so far. */
+  /** Peers whose handshake the server's kernel has completed. */
   get #arrived(): number {
     return this.#connected + count(this.#peers, (peer) => peer.wasConnected);
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    for (const peer of this.#peers) this.#bury(peer);
+    for (const peer of this.#peers) this.#remove(peer);
   }
 
   #look(): void {
     const now = performance.now();
     const passed = now - this.#last;
     this.#last = now;
-    // A busy machine looks less often: all have their rate all the same.
-    const looks = Math.min(BEHIND, passed / TICK);
+    // A busy machine fires the timer late. The missed looks are made up for, so that the rate
+    // stays.
+    const looks = Math.min(MOST_LATE_LOOKS, passed / TICK);
     this.#behind += looks;
     const whole = Math.floor(this.#behind);
     this.#behind -= whole;
     if (this.#count instanceof InTotal) this.#count.pass(passed);
-    this.#prevented(this.#sentAway * this.#perLook * whole);
+    this.#prevented(this.#closedByServer * this.#perLook * whole);
     for (const peer of this.#peers) {
       peer.look();
       for (let i = 0; i < whole; i++) {
         peer.age++;
-        const done = this.#let(peer);
-        // It always tries all of it: the server has ended it, or takes no more.
-        if (peer.isSentAway || (peer.wasConnected && !peer.isOver)) {
+        const done = this.#letAct(peer);
+        // A peer always tries all its work. The rest was prevented: the server closed it, or took
+        // no more.
+        if (peer.isClosedByServer || (peer.wasConnected && !peer.isOver)) {
           this.#prevented(this.#perLook - done);
         }
       }
-      if (peer.isOver) this.#bury(peer);
+      if (peer.isOver) this.#remove(peer);
     }
     const { size = 0, rush, again } = this.#pace;
     this.#due += looks * (this.#dialled < size ? rush : again);
-    const most = size || MOST_AT_ONCE;
+    const most = size || MOST_STORM_PEERS;
     for (; this.#due >= 1; this.#due--) if (this.#peers.size < most) this.#dial();
     if (this.#count instanceof AtOnce) {
       this.#count.note(
-        // One that has just come may be sent away before anybody looks again.
+        // The server may close a new peer before the next look, so it is counted only then.
         count(this.#peers, ({ did, age }) => did > 0 && age > 0),
-        this.#sentAway,
+        this.#closedByServer,
       );
     }
   }
@@ -180,21 +191,22 @@ class Mob implements Running {
     try {
       peer = new Peer(this.#to, this.#options);
     } catch (error) {
-      // No port or descriptor left here: the attack falls short, and its intensity says so.
+      // This machine has no free port or descriptor. The attack falls short, and its intensity
+      // shows that.
       if (error instanceof SystemError) return;
       throw error;
     }
     this.#dialled++;
-    // Places that nobody has been sent away from are taken first.
-    const free = (this.#pace.size ?? 0) - this.#peers.size - this.#sentAway;
-    if (free <= 0 && this.#sentAway > 0) this.#sentAway--;
+    // Free places of the crowd are filled first; after that, a peer replaces a closed one.
+    const free = (this.#pace.size ?? 0) - this.#peers.size - this.#closedByServer;
+    if (free <= 0 && this.#closedByServer > 0) this.#closedByServer--;
     this.#peers.add(peer);
-    this.#let(peer);
-    if (peer.isOver) this.#bury(peer);
+    this.#letAct(peer);
+    if (peer.isOver) this.#remove(peer);
   }
 
-  /** Lets it act; how much it did of what adds up. */
-  #let(peer: Peer): number {
+  /** Lets the peer act. Returns the work it did. */
+  #letAct(peer: Peer): number {
     const { did } = peer;
     if (!peer.isOver) this.#act(peer);
     const done = peer.did - did;
@@ -206,14 +218,14 @@ class Mob implements Running {
     if (this.#count instanceof InTotal && deeds > 0) this.#count.prevented(deeds);
   }
 
-  #bury(peer: Peer): void {
+  #remove(peer: Peer): void {
     this.#peers.delete(peer);
     peer.leave();
     if (peer.wasConnected) this.#connected++;
     if (peer.isWrong) this.#wrong++;
-    if (!peer.isSentAway) return;
-    if (this.#pace.size !== undefined) this.#sentAway++;
-    // One deed each, and that one it could not do.
+    if (!peer.isClosedByServer) return;
+    if (this.#pace.size !== undefined) this.#closedByServer++;
+    // A peer of a storm works once, and the server prevented that.
     else if (peer.did === 0) this.#prevented(1);
   }
 }

@@ -1,4 +1,4 @@
-/** The matrix as one page that needs nothing else. Letters say it all; colour only repeats them. */
+/** The matrix as one self-contained page. The letters say everything; colour only repeats it. */
 import { mebibytes, time } from '../report/figures.ts';
 import { html, joined, type Markup, type Part } from '../report/markup.ts';
 import { listOf, pageOf, tableOf } from '../report/page.ts';
@@ -65,7 +65,10 @@ The limits that were on:</p>
 
 const modesOf = ({ cells }: Report) => [...new Set(cells.map(({ limits }) => limits))];
 
-/** A row for each attack, a column for each architecture, a letter for each cell that leads to its measurements. */
+/**
+ * A row for each attack and a column for each architecture. Each letter links to the measurements
+ * of its cell.
+ */
 function matrixOf(report: Report, caption: string, link: (cell: Cell) => Markup): Markup {
   const { cells } = report;
   const architectures = [...new Set(cells.map(({ architecture }) => architecture))];
@@ -92,7 +95,7 @@ ${joined(rows, '\n')}
 </tbody></table></div>`;
 }
 
-/** As wide as a grade, where there is none beside one. */
+/** Fills the width of a grade where a cell has only one. */
 const GAP = html`<span class="gap">·</span>`;
 
 const idOf = ({ architecture, attack, limits }: Cell) => `${architecture}-${attack}-${limits}`;
@@ -112,7 +115,7 @@ const columns: readonly (readonly [heading: string, text: (cell: Cell) => string
   ['grade', mark],
   ['why', ({ reasons }) => reasons.join('; ')],
   ['answered', ({ probes }) => `${probes.answered} of ${probes.sent}`],
-  ['well again', ({ recovery }) => (recovery === undefined ? 'no' : `${recovery} ms`)],
+  ['recovered', ({ recovery }) => (recovery === undefined ? 'no' : `${recovery} ms`)],
   ['memory', ({ peakMemory, calmMemory }) => `${mebibytes(peakMemory)} (${mebibytes(calmMemory)})`],
   ['descriptors', ({ peakDescriptors }) => String(peakDescriptors)],
   ['threads', ({ peakThreads }) => String(peakThreads)],
@@ -137,7 +140,7 @@ const measurements = (cells: readonly Cell[]): Table => ({
   align: 'lllllrrrrrrrrllll',
 });
 
-/** What is the same for all architectures once, and what differs by architecture. */
+/** Limits that all architectures share are listed once, the others by architecture. */
 function limitsText({ limits }: Report): string {
   const sets = Object.entries(limits).map(([name, set]) => [name, Object.entries(set)] as const);
   const [, first = []] = sets[0] ?? [];

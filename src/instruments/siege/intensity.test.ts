@@ -8,7 +8,7 @@ import { payload } from './peer.ts';
 
 const bytes = payload('x'.repeat(2 ** 20));
 
-/** A server that does so with whoever comes, and reads nothing. */
+/** A server that calls `act` for each connection, and reads nothing. */
 async function listening(meet: (socket: Socket) => void) {
   const sockets = new Set<Socket>();
   const server = createServer({ pauseOnConnect: true }, (socket) => {
@@ -25,8 +25,8 @@ async function listening(meet: (socket: Socket) => void) {
   };
 }
 
-describe('what is counted at once', () => {
-  it('is the best moment, and not the sum of all', () => {
+describe('a unit that is counted at once', () => {
+  it('takes the highest moment, not the sum', () => {
     const count = new AtOnce(100);
     for (let i = 0; i < 10; i++) count.note(40, 0);
     count.note(60, 0);
@@ -34,20 +34,20 @@ describe('what is counted at once', () => {
     expect(count.force).toEqual({ reached: 60, prevented: 0, wanted: 100 });
   });
 
-  it('has the places that the server has vacated beside it', () => {
+  it('counts the connections that the server closed as prevented', () => {
     const count = new AtOnce(100);
     count.note(80, 0);
     count.note(30, 70);
     count.note(90, 5);
     expect(count.force).toEqual({ reached: 30, prevented: 70, wanted: 100 });
-    // As strong a moment, and more of it the attack's own.
+    // An equal total, but more of it was reached.
     count.note(60, 40);
     expect(count.force).toEqual({ reached: 60, prevented: 40, wanted: 100 });
   });
 });
 
-describe('what adds up', () => {
-  it('is wanted by the time that has passed, whether or not anything was done in it', () => {
+describe('a unit that adds up', () => {
+  it('is planned by elapsed time, with or without work', () => {
     const count = new InTotal(1000);
     count.pass(1500);
     count.did(600);
@@ -56,7 +56,7 @@ describe('what adds up', () => {
     expect(count.force).toEqual({ reached: 600, prevented: 500, wanted: 1500 });
   });
 
-  it('is never more than was wanted', () => {
+  it('never exceeds the plan', () => {
     const count = new InTotal(1000);
     count.pass(1000);
     count.did(900);
@@ -65,21 +65,21 @@ describe('what adds up', () => {
   });
 });
 
-it('an attack is enough where it is nine tenths of what was meant, with what the server prevented', () => {
+it('an attack is strong enough at nine tenths of its plan, including the prevented part', () => {
   const enough = (reached: number, prevented: number, wanted = 100) =>
     isEnough({ reached, prevented, wanted, unit: 'resets', wrong: 0 });
   expect(enough(90, 0)).toBe(true);
   expect(enough(10, 80)).toBe(true);
   expect(enough(89, 0)).toBe(false);
   expect(enough(10, 79)).toBe(false);
-  // One that has not begun is none.
+  // An attack that has not begun is not enough.
   expect(enough(0, 0, 0)).toBe(false);
 });
 
-describe('a mob', () => {
+describe('a group of hostile peers', () => {
   const target = (port: number): Target => ({ port, crowd: 100, rate: 200, pids: () => [] });
 
-  it('that comes and goes was not there at once', async () => {
+  it('that comes and goes was never all connected at once', async () => {
     await using server = await listening(() => {});
     let came = 0;
     const running = await crowd(target(server.port), 100, {
@@ -90,14 +90,14 @@ describe('a mob', () => {
         if (peer.age === 1) peer.leave();
       },
     });
-    await until('twice as many to have come as are wanted', () => came >= 200);
+    await until('twice the planned number of connections', () => came >= 200);
     const { reached, prevented, wanted } = running.intensity();
     await running.stop();
     expect(wanted).toBe(100);
     expect(reached + prevented).toBeLessThan(90);
   });
 
-  it('that the server sends away was prevented by it, and no more than there were places', async () => {
+  it('that the server closes counts as prevented, up to its size', async () => {
     await using server = await listening((socket) => socket.destroy());
     const running = await crowd(target(server.port), 100, {
       unit: 'connections at once',
@@ -106,7 +106,7 @@ describe('a mob', () => {
         peer.did = 1;
       },
     });
-    const intensity = await until('all places to be vacated', () => {
+    const intensity = await until('the server to close all peers', () => {
       const now = running.intensity();
       return now.prevented > 0 && isEnough(now) && now;
     });
@@ -114,7 +114,7 @@ describe('a mob', () => {
     expect(intensity.reached + intensity.prevented).toBeLessThanOrEqual(100);
   });
 
-  it('is not kept from sending by itself, but by a server that takes no more', async () => {
+  it('is prevented from sending by a server that takes no more, not by its own pauses', async () => {
     await using server = await listening(() => {});
     const flood = (leavesAt: number) =>
       crowd(target(server.port), 4, {
@@ -126,8 +126,8 @@ describe('a mob', () => {
         },
       });
     const staying = await flood(Number.POSITIVE_INFINITY);
-    // More than both kernels keep.
-    const kept = await until('the server to be full, and that to be what is missing', () => {
+    // More than the buffers of both kernels hold.
+    const kept = await until('the server to be full, and the missing part to equal it', () => {
       const now = staying.intensity();
       return now.wanted > 100 * 2 ** 20 && isEnough(now) && now;
     });
@@ -136,13 +136,13 @@ describe('a mob', () => {
     expect(kept.prevented).toBeGreaterThan(0);
 
     const leaving = await flood(1);
-    await until('as much to be wanted', () => leaving.intensity().wanted > 100 * 2 ** 20);
+    await until('the plan to exceed that', () => leaving.intensity().wanted > 100 * 2 ** 20);
     const lazy = leaving.intensity();
     await leaving.stop();
     expect(isEnough(lazy)).toBe(false);
   });
 
-  it('that nobody answers did nothing, and nothing was prevented', async () => {
+  it('that no server answers does no work, and none is prevented', async () => {
     const closed = await listening(() => {});
     await closed[Symbol.asyncDispose]();
     for (const start of [crowd, storm]) {

@@ -1,27 +1,27 @@
-/** How hard an attack hit, in what it is about: one that fell short says nothing of its target. */
+/** How strong an attack was, in its own unit. A weak attack says nothing about its target. */
 
 export interface Intensity {
-  /** What the attack did of what it is about: at its best moment, or in all. */
+  /** Work that the attack did, in total, or at its highest moment. */
   readonly reached: number;
-  /** What the server kept it from: it ended a connection, or took no more of what was sent. */
+  /** Work that the server prevented: it closed a connection, or took no more bytes. */
   readonly prevented: number;
   readonly wanted: number;
-  /** What is counted, such as `resets`; with `at once`: at its best moment. */
+  /** For example `resets`. A unit with `at once` is counted at its highest moment. */
   readonly unit: string;
-  /** Answers that the hostile clients got and that were wrong. */
+  /** Wrong answers that the hostile clients got. */
   readonly wrong: number;
 }
 
-/** The share of its intensity that an attack has to reach. */
+/** Share of the planned intensity that an attack must reach. */
 export const ENOUGH = 0.9;
 
-/** Whether it was the attack that was meant, or it was the server that made it less. */
+/** True if the attack was as strong as planned, or if the server made it weaker. */
 export const isEnough = ({ reached, prevented, wanted }: Intensity): boolean =>
   wanted > 0 && reached + prevented >= wanted * ENOUGH;
 
 export type Force = Pick<Intensity, 'reached' | 'prevented' | 'wanted'>;
 
-/** Connections that do all the same at the same time: counts the moment at which they were most. */
+/** Counts connections in the same state at the same time, at their highest number. */
 export class AtOnce {
   readonly #size: number;
   #best = { reached: 0, prevented: 0 };
@@ -30,12 +30,12 @@ export class AtOnce {
     this.#size = size;
   }
 
-  /** @param sentAway connections that the server has ended and that have not come again yet */
-  note(inForce: number, sentAway: number): void {
+  /** @param closedByServer connections that the server closed and that have not come again yet */
+  note(inForce: number, closedByServer: number): void {
     const { reached, prevented } = this.#best;
-    const more = inForce + sentAway - reached - prevented;
+    const more = inForce + closedByServer - reached - prevented;
     if (more > 0 || (more === 0 && inForce > reached)) {
-      this.#best = { reached: inForce, prevented: sentAway };
+      this.#best = { reached: inForce, prevented: closedByServer };
     }
   }
 
@@ -44,7 +44,7 @@ export class AtOnce {
   }
 }
 
-/** Deeds that add up, such as bytes sent: wanted are so many in a second. */
+/** Adds up work, such as bytes sent. `rate` is the planned work per second. */
 export class InTotal {
   readonly #rate: number;
   #ms = 0;
@@ -55,7 +55,7 @@ export class InTotal {
     this.#rate = rate;
   }
 
-  /** @param ms by how much time has gone on, whether or not anything was done in it */
+  /** @param ms time that passed, with or without work */
   pass(ms: number): void {
     this.#ms += ms;
   }
@@ -70,7 +70,7 @@ export class InTotal {
 
   get force(): Force {
     const wanted = Math.floor((this.#rate * this.#ms) / 1000);
-    // The first look is made at no time at all, and what it did may be more than was wanted by then.
+    // At the first look no time has passed, so more may be done than was planned until then.
     const reached = Math.min(wanted, Math.floor(this.#reached));
     return {
       reached,

@@ -1,14 +1,14 @@
-/** The matrix as lines of text: a row for each attack, a column for each architecture. */
+/** The matrix as lines of text, with a row for each attack and a column for each architecture. */
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
 import { drainRule } from './grade.ts';
 import type { Report } from './siege.ts';
 import { drainMark, excusesOf, mark, titleOf } from './words.ts';
 
-/** One that has no cell: the attack is not for it, or could not be run. */
+/** Stands for a missing cell: the attack is not meant for the architecture, or could not run. */
 const NONE = '.';
 
-/** @param width how many characters a line may have; columns get short names where it is too few */
+/** @param width longest line, in characters; if it is too short, columns get short names */
 export function matrixLines(report: Report, width = 120): string[] {
   const { cells } = report;
   const architectures = unique(cells.map(({ architecture }) => architecture));
@@ -70,7 +70,7 @@ function grid(
   ];
 }
 
-/** The first letters of each, so many that no two are the same. */
+/** Shortens the names to the shortest unique prefixes. */
 function shortNames(names: readonly string[]): string[] {
   for (let length = 2; ; length++) {
     const short = names.map((name) => name.slice(0, length));
@@ -78,7 +78,7 @@ function shortNames(names: readonly string[]): string[] {
   }
 }
 
-/** What the stars mean, each reason once. */
+/** The meaning of the stars, one line for each reason. */
 function excuses(cells: readonly Cell[]): string[] {
   return excusesOf(cells).map(
     ({ reason, whose }) => `*  not survivable by design (${whose.join(', ')}): ${reason}`,

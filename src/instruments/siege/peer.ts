@@ -1,31 +1,34 @@
-/** One hostile connection, on a socket that never blocks. */
+/** One hostile connection, on a non-blocking socket. */
 import type { SocketAddress } from '../../os/address.ts';
 import { connectionState, dial, endSending } from '../../os/dialing.ts';
 import { addressOf, SystemError } from '../../os/libc.ts';
 import { close, recv, reset, send } from '../../os/socket.ts';
 
-/** Attackers share one address, and it is not that of honest clients: limits for each address tell them apart. */
+/**
+ * Source address of all hostile peers. Honest clients use others, so that limits per address can
+ * tell them apart.
+ */
 const ATTACKER = '127.0.0.2';
 
 const room = Buffer.allocUnsafeSlow(65_536);
 const roomAddress = addressOf(room);
 
-/** Nothing here throws for what the server does: it is only noted. */
+/** A hostile peer. It records what the server does, and throws nothing for it. */
 export class Peer {
   readonly #fd: number;
   readonly #expects: Buffer | undefined;
-  /** How many looks it has been there for. */
+  /** Number of looks since it connected. */
   age = 0;
-  /** For the attack's own use. */
+  /** State of the attack. */
   step = 0;
   received = 0;
-  /** How much it has done of what its attack is about; of what is counted at once, 0 or 1. */
+  /** Work done so far, in the unit of the attack. For a unit counted at once, 0 or 1. */
   did = 0;
-  /** Whether the server's kernel has ever answered it. */
+  /** True if the server's kernel completed the handshake. */
   wasConnected = false;
   isOver = false;
-  /** Whether it is over because the server has ended it. */
-  isSentAway = false;
+  /** True if the server closed it. */
+  isClosedByServer = false;
   isWrong = false;
 
   constructor(to: SocketAddress, { room, expects }: { room?: number; expects?: Buffer }) {
@@ -34,21 +37,21 @@ export class Peer {
     this.look();
   }
 
-  /** Notes whether it is connected, which takes a moment. */
+  /** Updates whether it is connected. The handshake takes a moment. */
   look(): void {
     if (!this.isOver) this.wasConnected ||= connectionState(this.#fd) !== 'none';
   }
 
-  /** Sends what there is room for now; how many bytes that was. */
+  /** Sends as many bytes as fit now. Returns how many. */
   send(bytes: { readonly at: number; readonly length: number }, from = 0): number {
     return this.#try(() => send(this.#fd, bytes.at + from, bytes.length - from));
   }
 
-  /** Takes up to `most` bytes of what has come, and compares them with what was to come. */
+  /** Receives up to `most` bytes, and compares them with the expected answers. */
   receive(most = room.length): number {
     const count = this.#try(() => {
       const got = recv(this.#fd, roomAddress, Math.min(most, room.length));
-      if (got === 0) this.#sentAway();
+      if (got === 0) this.#closedByServer();
       return got;
     });
     const expected = this.#expects;
@@ -59,7 +62,7 @@ export class Peer {
     return count;
   }
 
-  /** Ends its own direction only. */
+  /** Shuts down its sending direction only. */
   halfClose(): void {
     endSending(this.#fd);
   }
@@ -69,16 +72,17 @@ export class Peer {
     this.isOver = true;
   }
 
-  /** Leaves with RST. */
+  /** Closes with RST. */
   reset(): void {
     if (!this.isOver) reset(this.#fd);
     this.isOver = true;
   }
 
-  /** Whether the server has ended it, where nothing is to be read: a look that takes nothing. */
+  /** Checks whether the server closed it, without reading from the socket. */
   sense(): void {
     this.look();
-    if (this.wasConnected && !this.isOver && connectionState(this.#fd) !== 'open') this.#sentAway();
+    if (this.wasConnected && !this.isOver && connectionState(this.#fd) !== 'open')
+      this.#closedByServer();
   }
 
   #try(call: () => number): number {
@@ -87,25 +91,25 @@ export class Peer {
       return Math.max(0, call());
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      // Reset by the server: it had been connected. Refused: it had not.
+      // After a reset by the server, it had been connected. After a refusal, it had not.
       if (error.code === 'ECONNRESET' || error.code === 'EPIPE') {
         this.wasConnected = true;
-        this.#sentAway();
+        this.#closedByServer();
       } else this.leave();
       return 0;
     }
   }
 
-  #sentAway(): void {
-    this.isSentAway = true;
+  #closedByServer(): void {
+    this.isClosedByServer = true;
     this.leave();
   }
 }
 
-/** Bytes to send, at an address of their own. */
+/** Copies bytes to memory with a fixed address. */
 export function payload(bytes: string | Uint8Array) {
   const kept = Buffer.allocUnsafeSlow(bytes.length);
   kept.set(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
-  // The buffer is named too: collected, it would move out from under its address.
+  // The buffer is kept too. If it were collected, its address would become invalid.
   return { at: addressOf(kept), length: kept.length, kept };
 }

@@ -1,8 +1,8 @@
-/** The honest client: connects, asks the three questions, checks the answers, and leaves. */
+/** The honest client: it connects, asks the three questions, checks the answers, and leaves. */
 import { connect } from 'node:net';
 import { aphorisms } from '../../protocol/zen.ts';
 
-/** How long it has for all of that, in ms. */
+/** Timeout for the whole conversation, in ms. */
 const PATIENCE = 1000;
 
 export type Outcome = 'answered' | 'late' | 'refused' | 'cut' | 'wrong';
@@ -11,13 +11,13 @@ const questions = Object.keys(aphorisms) as (keyof typeof aphorisms)[];
 
 let clients = 0;
 
-/** Each client comes from an address of its own, as honest ones do: 127.1.0.1, 127.1.0.2, … */
+/** A new source address for each client, as honest clients have: 127.1.0.1, 127.1.0.2 and so on. */
 export function nextAddress(): string {
   clients++;
   return `127.1.${Math.floor(clients / 250) % 250}.${1 + (clients % 250)}`;
 }
 
-/** One honest client at a server on this machine; never rejects. */
+/** Runs one honest client against a server on this machine. Never rejects. */
 export function probe(port: number): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, localAddress: nextAddress(), noDelay: true });
@@ -51,14 +51,16 @@ export function probe(port: number): Promise<Outcome> {
   });
 }
 
-/** A client in the middle of its conversation, for what is to be answered while a server stops. */
+/** A client in the middle of a conversation, to be answered while the server drains. */
 export interface Guest {
-  /** Asks a question, and waits for the answer for `ms`. */
+  /** Asks a question, and waits `ms` for the answer. */
   ask(ms: number): Promise<Outcome>;
   leave(): void;
 }
 
-/** A client that has been answered once; nothing if it is not within a second. */
+/**
+ * Connects a client and asks one question. Returns undefined if it is not answered within a second.
+ */
 export async function enter(port: number): Promise<Guest | undefined> {
   const socket = connect({ host: '127.0.0.1', port, localAddress: nextAddress(), noDelay: true });
   socket.setEncoding('latin1');

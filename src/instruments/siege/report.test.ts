@@ -72,13 +72,13 @@ it('the matrix has a row for each attack, a column for each architecture, and sa
   expect(lines).toEqual(expect.arrayContaining([...rule]));
 });
 
-it('where the line is too short, the columns have short names and their meaning stands above', () => {
+it('on a short line, the columns have short names, which a line above explains', () => {
   const lines = matrixLines(report, 30);
   expect(lines[0]).toBe('ep epoll, si single');
   expect(lines[1]).toMatch(/ ep +si$/);
 });
 
-it('what limits promise and do not keep is told: void cells, bad drains and those that were not run', () => {
+it('cells that fail with limits on are reported: void cells, bad drains, and cells that were not run', () => {
   expect(fallen({ cells: [cell({}), cell({ grade: 'B' }), excused], missing: [] })).toEqual([]);
   expect(fallen({ cells: [cell({ limits: 'off', grade: 'F' })], missing: [] })).toEqual([]);
   const drain = {
@@ -101,7 +101,7 @@ it('what limits promise and do not keep is told: void cells, bad drains and thos
   expect(fallen(report)).toHaveLength(2);
 });
 
-it('a drain that could not be survived has a star as well, and a void one a dash', () => {
+it('a drain that cannot be survived by design has a star too, and a void one a dash', () => {
   const drain = { reasons: [], ms: 900, answered: 0, cut: 1 };
   const lines = matrixLines({
     ...report,
@@ -116,16 +116,16 @@ it('a drain that could not be survived has a star as well, and a void one a dash
   expect(lines).toContain('*  not survivable by design (epoll): one thread');
 });
 
-it('a line says what was seen', () => {
+it('a line shows the measurements of a cell', () => {
   expect(lineOf(excused)).toBe(
-    'single, idle crowd, limits on: E*. 100 % of 25 honest clients; well again after 3 ms; 60 MiB, 80 descriptors, 14 threads, 0.10 processors; 90 log lines; attacked by 400 of 400 connections at once; ended for accepts-per-second 40, idle 3; drained in 40 ms, 0 answered, 0 cut',
+    'single, idle crowd, limits on: E*. 100 % of 25 honest clients; recovered after 3 ms; 60 MiB, 80 descriptors, 14 threads, 0.10 processors; 90 log lines; attacked by 400 of 400 connections at once; ended for accepts-per-second 40, idle 3; drained in 40 ms, 0 answered, 0 cut',
   );
   expect(lineOf(report.missing[0]!)).toBe(
     'single, reconnect churn, limits on: not run: Cannot start single: port',
   );
 });
 
-it('the page needs nothing but itself, and says by letters what it shows in colours', () => {
+it('the page is self-contained, and its letters say what its colours show', () => {
   const page = htmlPage(report);
   expectSound(page);
   expect(page).toMatch(/<a class="grade-E" href="#single-idle-crowd-on"[^>]*>E\*<\/a>/);

@@ -7,7 +7,7 @@ import { byDesign, forceOf, limitsOf } from './settings.ts';
 const catalogue = await Promise.all(architectureNames.map(loadArchitecture));
 const named = (name: string) => catalogue.find((traits) => traits.name === name)!;
 
-it('without limits there are none, and with limits one address may have half of a pool', () => {
+it('mode off has no limits; with mode on, one address may have half of a pool', () => {
   expect(limitsOf('off', named('epoll'))).toEqual(noLimits);
   const share = (name: string) => limitsOf('on', named(name)).connectionsPerAddress;
   expect(share('single')).toBe(1);
@@ -21,11 +21,11 @@ it('without limits there are none, and with limits one address may have half of 
   }
 });
 
-it('where each connection costs a thread or a process, fewer come', () => {
+it('fewer clients attack if each connection costs a thread or a process', () => {
   expect(forceOf(named('inetd')).crowd).toBeLessThan(forceOf(named('epoll')).crowd);
 });
 
-it('what cannot be survived follows from what a page declares', () => {
+it('what an architecture cannot survive follows from its traits', () => {
   const excused = (attack: string) =>
     catalogue.filter((traits) => byDesign(attackNamed(attack)!, traits)).map(({ name }) => name);
   expect(excused('idle-crowd')).toEqual(['single']);
@@ -41,7 +41,7 @@ it('what cannot be survived follows from what a page declares', () => {
   );
 });
 
-it('the attacks have names of their own', () => {
+it('each attack has a unique name', () => {
   expect(new Set(attacks.map(({ name }) => name)).size).toBe(attacks.length);
   expect(attackNamed('no such')).toBeUndefined();
 });

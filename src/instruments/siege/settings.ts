@@ -1,15 +1,18 @@
-/** What a server under siege is given, and what cannot be asked of it: by what its page declares, never by how it did. */
+/**
+ * Options of a server under siege, and the attacks it cannot survive. Both follow from the traits
+ * of its architecture, never from a result.
+ */
 
 import { defaultLimits, type Limits, noLimits } from '../../limits/limits.ts';
 import type { Traits } from '../../worker/contract.ts';
 import { type Attack, costsAThread } from './attacks.ts';
 
-/** Without any limits, or with all of those that are below. */
+/** `off`: no limits; `on`: all the limits below. */
 export type Mode = 'off' | 'on';
 
 /**
- * The defaults, with times of one second so that a cell takes few, and the limits that are off by
- * default: what one address may have is measured by what it costs.
+ * The default limits, with times of one second so that a cell is short, and the limits that are off
+ * by default. The limit per address depends on what a connection costs.
  */
 export function limitsOf(mode: Mode, traits: Traits): Limits {
   if (mode === 'off') return noLimits;
@@ -24,7 +27,7 @@ export function limitsOf(mode: Mode, traits: Traits): Limits {
   };
 }
 
-/** How many connections one address may have: half of a pool, and of what is unbounded a few. */
+/** Connections per address: half of a pool, or a few if the capacity is unbounded. */
 function shareOf(traits: Traits): number {
   const { capacity, threads, processes } = traits;
   if (capacity === 'one') return 1;
@@ -32,29 +35,34 @@ function shareOf(traits: Traits): number {
   return costsAThread(traits) ? 8 : 32;
 }
 
-/** How many hostile clients there are, and how many come in a second: fewer where each costs a thread or a process. */
+/**
+ * Number of hostile clients, and how many connect per second. Fewer if each costs a thread or a
+ * process.
+ */
 export const forceOf = (traits: Traits): { readonly crowd: number; readonly rate: number } =>
   costsAThread(traits) ? { crowd: 40, rate: 50 } : { crowd: 400, rate: 400 };
 
-/** Why this attack cannot be survived here even with limits, if that is so. */
+/** Why this architecture cannot survive this attack even with limits, if that is so. */
 export function byDesign(attack: Attack, traits: Traits): string | undefined {
   const { capacity } = traits;
   if (attack.takes === 'time' && capacity === 'one') {
-    return 'one conversation at a time: all others wait until a limit on time ends it, and then the next hostile client is served';
+    return 'one conversation at a time: all other clients wait until a time limit ends it, and then the server serves the next hostile client';
   }
   const alone = noAnswerByDesign(attack, traits);
   if (alone !== undefined) return alone;
   if (attack.isInside && costsAThread(traits) && traits.assistants === 'threads') {
-    return 'a thread of the worker is started for each client, and whoever waits for that as the worker is killed is lost with it: nearly one at each kill';
+    return 'the worker starts a thread for each client, and a killed worker loses the client that waits for its thread: nearly one at each kill';
   }
   return undefined;
 }
 
-/** Why nobody else is answered while the attack is, not even who had come in before it. */
+/**
+ * Why no other client can be answered during this attack, not even one that connected before it.
+ */
 export function noAnswerByDesign(attack: Attack, traits: Traits): string | undefined {
   const { capacity } = traits;
   const answersAlone = capacity === 'one' || (capacity === 'unbounded' && !costsAThread(traits));
   return attack.takes === 'answers' && answersAlone
-    ? 'one thread makes all answers: while one computes, nobody else is answered'
+    ? 'one thread makes all answers: while it computes one, no other client is answered'
     : undefined;
 }

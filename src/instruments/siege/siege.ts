@@ -1,4 +1,4 @@
-/** A whole siege: every cell that was asked for, one after the other, and what it comes to. */
+/** Runs a whole siege: all requested cells, one after the other, and the report on them. */
 import { cpus, loadavg, release } from 'node:os';
 import { type ArchitectureName, loadArchitecture } from '../../architectures/catalogue.ts';
 import type { Traits } from '../../worker/contract.ts';
@@ -12,13 +12,13 @@ export interface SiegeOptions {
   readonly architectures: readonly ArchitectureName[];
   readonly attacks: readonly Attack[];
   readonly modes: readonly Mode[];
-  /** How long honest clients come while an attack goes on, in ms. */
+  /** How long honest clients connect during an attack, in ms. */
   readonly duration: number;
-  /** Once it is aborted, the cell that goes on is the last. */
+  /** If it is aborted, the current cell is the last. */
   readonly signal?: AbortSignal;
 }
 
-/** A cell that could not be run, and why. */
+/** A cell that could not run, and why. */
 export interface Missing {
   readonly architecture: string;
   readonly attack: string;
@@ -32,24 +32,24 @@ export interface Report {
     readonly cpus: number;
     readonly kernel: string;
     readonly node: string;
-    /** How many wanted a processor in the last minute, before and after. */
+    /** Load average of the last minute, before and after: threads that want a processor. */
     readonly load: readonly [before: number, after: number];
   };
   readonly duration: number;
   readonly drainDeadline: number;
   readonly rule: readonly string[];
-  /** With limits on: by architecture, since what one address may have differs. */
+  /** The limits of the mode `on`, by architecture, because the limit per address differs. */
   readonly limits: Readonly<Record<string, object>>;
-  /** How many cells there were to be. */
+  /** Number of planned cells. */
   readonly planned: number;
   readonly cells: readonly Cell[];
   readonly missing: readonly Missing[];
 }
 
-/** @param told is told of each cell as it ends, and of how many there are */
+/** @param onCell called at the end of each cell, with the number of ended and of planned cells */
 export async function siege(
   options: SiegeOptions,
-  told: (cell: Cell | Missing, done: number, all: number) => void,
+  onCell: (cell: Cell | Missing, done: number, all: number) => void,
 ): Promise<Report> {
   const before = loadavg()[0]!;
   const catalogue: Traits[] = await Promise.all(options.architectures.map(loadArchitecture));
@@ -62,13 +62,13 @@ export async function siege(
   );
   const cells: Cell[] = [];
   const missing: Missing[] = [];
-  const tell = (what: Cell | Missing) => told(what, cells.length + missing.length, plans.length);
+  const tell = (what: Cell | Missing) => onCell(what, cells.length + missing.length, plans.length);
   let attacker = await Attacker.start();
   for (const plan of plans) {
     if (options.signal?.aborted) break;
     try {
       let cell = await runCell(plan, attacker);
-      // Others may have been the reason. Once only: a siege has an end.
+      // Other programs may be the reason. It is repeated only once, so that a siege is bounded.
       if (isDoubtful(cell)) cell = await runCell(plan, attacker);
       if (isDoubtful(cell)) cell = voided(cell);
       cells.push(cell);
@@ -82,7 +82,7 @@ export async function siege(
       };
       missing.push(lost);
       tell(lost);
-      // Whatever went wrong, an attack may still be going on.
+      // After an error, the attack may still be running.
       await attacker.close();
       attacker = await Attacker.start();
     }
@@ -106,7 +106,7 @@ export async function siege(
   };
 }
 
-/** Others that keep more processors busy than this could be why a server did badly. */
+/** If other programs use more processors than this, they may be why a server did badly. */
 const CROWDED = 0.5;
 
 const keeps = ({ limits, byDesign, grade }: Cell): boolean =>
@@ -115,7 +115,7 @@ const keeps = ({ limits, byDesign, grade }: Cell): boolean =>
 const drains = ({ limits, drain }: Cell): boolean =>
   limits === 'off' || drain?.byDesign !== undefined || drain?.grade === 'A';
 
-/** What is void already, as the machine is too slow, is not measured again. */
+/** A cell that is void because of a slow machine is not measured again. */
 const isDoubtful = (cell: Cell): boolean =>
   !(keeps(cell) && drains(cell)) && cell.others > CROWDED && !cell.tooSlow;
 
@@ -128,13 +128,16 @@ function voided(cell: Cell): Cell {
   };
 }
 
-/** Whether a cell is no pass only because it says nothing: no grade is bad, and one is void. */
+/** True if a cell fails only because it is void, and no grade in it is bad. */
 export const isVoidOnly = ({ grade, byDesign, drain }: Cell): boolean =>
   (grade === undefined || grade <= 'B' || byDesign !== undefined) &&
   (drain?.grade !== 'F' || drain.byDesign !== undefined) &&
   drain !== undefined;
 
-/** Cells with limits on that are to be A or B and are not: void ones, and those that could not be run, too. */
+/**
+ * Cells with limits on that must be A or B and are not, including void ones and those that could
+ * not run.
+ */
 export function fallen({ cells, missing }: Pick<Report, 'cells' | 'missing'>): (Cell | Missing)[] {
   const bad = cells.filter((cell) => !keeps(cell) || !drains(cell));
   return [...bad, ...missing.filter(({ limits }) => limits === 'on')];

@@ -1,4 +1,4 @@
-/** The cells in words, for the terminal and the page alike. */
+/** Texts about cells, for the terminal and the page. */
 import { mebibytes, percent } from '../report/figures.ts';
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
@@ -10,11 +10,11 @@ export const titleOf = (attack: string): string => titles.get(attack) ?? attack;
 
 type Graded = Pick<Cell, 'grade' | 'byDesign'>;
 
-/** Whether what cannot be survived has to be said: it was not. */
+/** True if a cell did not survive and could not: the reason must be shown. */
 const isExcused = ({ grade, byDesign }: Graded): boolean =>
   byDesign !== undefined && grade !== 'A' && grade !== 'B';
 
-/** Why some could not survive, each reason once, and which they are. */
+/** Why some cells could not survive: each reason once, with the architectures. */
 export function excusesOf(cells: readonly Cell[]) {
   const excused = cells.flatMap(({ architecture, drain, ...cell }) =>
     [cell, ...(drain === undefined ? [] : [drain])]
@@ -33,13 +33,13 @@ export function excusesOf(cells: readonly Cell[]) {
   }));
 }
 
-/** A grade as it stands in the matrix: with a star where nothing better can be asked for. */
+/** A grade for the matrix, with a star if a better one is impossible by design. */
 export const mark = (graded: Graded): string =>
   `${graded.grade ?? '-'}${isExcused(graded) ? '*' : ''}`;
 
 export const drainMark = ({ drain }: Cell): string => (drain === undefined ? '-' : mark(drain));
 
-/** Whom limits ended or refused, the most frequent first. */
+/** Connections that limits closed or refused, most frequent first. */
 export const endedText = (ended: Readonly<Record<string, number>>): string =>
   Object.entries(ended)
     .sort(([, a], [, b]) => b - a)
@@ -53,14 +53,14 @@ export function drainText({ drain }: Cell): string {
   return reasons.length === 0 ? how : `${how} (${reasons.join('; ')})`;
 }
 
-/** One line for a cell that has ended. */
+/** One line for a cell. */
 export function lineOf(what: Cell | Missing): string {
   const which = `${what.architecture}, ${titleOf(what.attack)}, limits ${what.limits}`;
   if ('error' in what) return `${which}: not run: ${what.error}`;
   const { intensity, probes, recovery } = what;
   const parts = [
     `${percent(what.availability)} of ${probes.sent} honest clients`,
-    recovery === undefined ? 'not well again' : `well again after ${recovery} ms`,
+    recovery === undefined ? 'not recovered' : `recovered after ${recovery} ms`,
     `${mebibytes(what.peakMemory)}, ${what.peakDescriptors} descriptors, ${what.peakThreads} threads, ${what.cores.toFixed(2)} processors`,
     `${what.lines} log lines`,
     `attacked by ${intensityText(intensity)}`,
