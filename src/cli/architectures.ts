@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
 import { tableLines } from '../instruments/report/table.ts';
 import type { Traits } from '../worker/contract.ts';
+import { listingWidth } from './terminal.ts';
 
 const columns: readonly (readonly [heading: string, trait: (traits: Traits) => string])[] = [
   ['name', ({ name }) => name],
@@ -21,7 +22,7 @@ export async function architecturesCommand({ json }: { readonly json?: boolean }
     return;
   }
   const rows = catalogue.map((traits) => columns.map(([, trait]) => trait(traits)));
-  const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  const width = listingWidth();
   const [heading, ...lines] = tableLines({ head: columns.map(([name]) => name), rows }, { width });
   for (const line of heading!) console.log(styleText('bold', line));
   const isWrapped = lines.some((row) => row.length > 1);

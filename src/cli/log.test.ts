@@ -46,14 +46,19 @@ it('writes the first of a storm, and every 5 s how many more there were, until i
   ]);
 });
 
+const stopped: ServerEvent = {
+  ...{ type: 'stopped', questions: 2000, connections: 1 },
+  ...{ drained: 0, cut: 0, accepted: [], at: 0 },
+};
+
 it('says how many more there were before the last line, and nothing after it', () => {
   for (let port = 1; port <= 6; port++) log(refused(port));
-  log({ type: 'stopped', accepted: [], answered: 0, cut: 0, at: 0 });
+  log(stopped);
   vi.advanceTimersByTime(60_000);
   expect(lines).toEqual([
     ...first([1, 2, 3, 4, 5]),
     `… and 1 more refused, as ${why}`,
-    'Stopped: 0 answered to the end, 0 cut off',
+    'Stopped: answered 2,000 questions on 1 connection; drained 0, cut 0',
   ]);
 });
 
@@ -76,7 +81,7 @@ it.each([
   const output = new Full();
   log = await createLogger(form, output);
   for (let port = 1; port <= 6; port++) log(refused(port));
-  log({ type: 'stopped', accepted: [], answered: 0, cut: 0, at: 0 });
+  log(stopped);
   expect(output.text).toMatch(/… and 1 more refused.*\n.*Stopped: .*\n$/);
 });
 

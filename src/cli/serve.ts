@@ -15,6 +15,9 @@ const { pid } = process;
 /** Interval between looks whether the shell has moved the server to the foreground or background, in ms. */
 const LOOK = 1000;
 
+/** pino's number for the level `info`. */
+const INFO = 30;
+
 interface Options extends ServeOptions {
   readonly log: 'text' | 'json' | 'none';
   readonly limit: readonly string[];
@@ -58,7 +61,9 @@ export async function serveCommand(
   });
   // From the beginning: a signal that nobody handles ends the process.
   process.on('SIGUSR2', () => {
-    if (server !== undefined) output.write(tableOf(server.workers()));
+    if (server === undefined) return;
+    const workers = server.workers();
+    output.write(log === 'json' ? lineOf(workers) : tableOf(workers));
   });
 
   // What writes the log is loaded while the workers start; events wait for it.
@@ -103,6 +108,10 @@ export async function serveCommand(
   // Not by itself: Node would first take its signal handlers away, and a late second Ctrl-C would be an error.
   process.exit();
 }
+
+/** What each worker is doing, as a line like those of the log. */
+const lineOf = (workers: readonly object[]): string =>
+  `${JSON.stringify({ level: INFO, type: 'workers', time: Date.now(), workers, msg: 'Workers' })}\n`;
 
 /** As `console.table` has it. */
 function tableOf(rows: readonly object[]): string {

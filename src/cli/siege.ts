@@ -13,6 +13,7 @@ import { lineOf } from '../instruments/siege/words.ts';
 import { onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutputs } from './output.ts';
 import { CommandError } from './report.ts';
+import { listingWidth } from './terminal.ts';
 
 interface Options {
   readonly attack: readonly string[];
@@ -79,7 +80,7 @@ function attackOf(name: string) {
 
 function list(): void {
   const rows = attacks.map(({ name, what, stoppedBy }) => [name, what, stoppedBy]);
-  const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
+  const width = listingWidth();
   const head = ['attack', 'what its clients do', 'what stops it'];
   const table = tableLines({ head, rows }, { width });
   for (const row of table) console.log(row.join('\n'));

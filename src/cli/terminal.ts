@@ -32,3 +32,10 @@ export function ownsTerminal(stat: string): boolean {
   const [, , group, , terminal, foreground] = fields;
   return terminal !== '0' && group === foreground;
 }
+
+/** Width of what a command lists, in a file or a pipe. */
+const LISTING_WIDTH = 100;
+
+/** How many characters a line of a listing may have. */
+export const listingWidth = ({ isTTY, columns } = process.stdout): number =>
+  isTTY ? columns || 80 : LISTING_WIDTH;

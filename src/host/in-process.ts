@@ -55,10 +55,9 @@ export async function serveInProcess(
   const count = (reason: Reason) => {
     counts[reason] = (counts[reason] ?? 0) + 1;
   };
-  const { conversation, exceeded } = conversationFactory(plan, loaded, speakers, count);
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
-  const departed = { answered: 0, cut: 0 };
+  const departed = { drained: 0, cut: 0 };
   let endsAt = Number.POSITIVE_INFINITY;
   const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = {
     order: 'serve',
@@ -66,12 +65,19 @@ export async function serveInProcess(
     get left() {
       return endsAt - performance.now();
     },
-    count: (outcome) => void departed[outcome]++,
+    count: (outcome) => void departed[outcome === 'cut' ? 'cut' : 'drained']++,
   };
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   let file: SocketFile | undefined;
   const row = unreadRow();
+  const { conversation, exceeded } = conversationFactory(
+    plan,
+    loaded,
+    speakers,
+    count,
+    row.questions,
+  );
   const journal: Journal = {
     on: onEvent !== undefined,
     record: (event) =>
@@ -148,7 +154,16 @@ export async function serveInProcess(
     removeSocketFile(file);
     stop();
     await served;
-    onEvent?.({ type: 'stopped', accepted: [], ...departed, at: Date.now() });
+    const [questions = 0] = row.questions;
+    const { connections } = row;
+    onEvent?.({
+      type: 'stopped',
+      questions,
+      connections,
+      ...departed,
+      accepted: [],
+      at: Date.now(),
+    });
   }
   onEvent?.({ type: 'listening', address: where, architecture: plan.traits.name, at: Date.now() });
   return {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
 import { ADMISSION_WORDS, Admission, type AdmissionRules } from '../limits/admission.ts';
 import { defaultLimits } from '../limits/limits.ts';
+import { MOST_PLACES } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import {
   architectureNamed,
@@ -139,4 +140,12 @@ describe('architectureNamed', () => {
     expect(() => architectureNamed('fork')).toThrow(`there are ${architectureNames.join(', ')}`);
     expect(() => architectureNamed('toString')).toThrow(ServeError);
   });
+});
+
+it('the scoreboard has a place for each thread of as many processes as there may be', () => {
+  const most = { threads: 400, processes: MOST_PROCESSES };
+  const epoll = all.find(({ name }) => name === 'epoll')!;
+  const { threads, processes } = planOf(epoll, most);
+  expect(threads * processes).toBeLessThanOrEqual(MOST_PLACES);
+  expect(refusal({ ...most, threads: 401 }, epoll).message).toContain('401');
 });

@@ -55,12 +55,18 @@ export type ServerEvent =
     }
   | {
       readonly type: 'stopped';
-      /** How many connections each worker had accepted, where there are several. */
-      readonly accepted: readonly number[];
-      /** Of the connections that were there: how many were answered before they were ended … */
-      readonly answered: number;
-      /** … and how many were ended inside a question or an answer. */
+      /** Questions that the server has answered since it started, and connections that it has accepted. */
+      readonly questions: number;
+      readonly connections: number;
+      /** Connections that the stop ended: after the answer that they waited for … */
+      readonly drained: number;
+      /** … and inside a question or an answer. */
       readonly cut: number;
+      /**
+       * Connections accepted by each worker, if there are several. A worker that took the place of another, after a
+       * restart or a death, counts with it.
+       */
+      readonly accepted: readonly number[];
       readonly at: number;
     };
 
@@ -103,6 +109,11 @@ export function repeated(event: ServerEvent): string | undefined {
   }
 }
 
+const grouped = (count: number): string => count.toLocaleString('en');
+
+const several = (count: number, what: string): string =>
+  `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
+
 /** An event as one line of text, of which a terminal obeys nothing, whatever peers have put into it. */
 export const eventText = (event: ServerEvent): string => printable(textOf(event));
 
@@ -144,9 +155,7 @@ function textOf(event: ServerEvent): string {
       const when = delay === undefined ? ' as it left' : '';
       const next =
         delay === undefined ? '' : `; starting another${delay > 0 ? ` in ${delay} ms` : ''}`;
-      return `Worker ${event.worker} (pid ${event.pid}) died${when}: ${how}, with ${lost} ${
-        lost === 1 ? 'connection' : 'connections'
-      }${next}`;
+      return `Worker ${event.worker} (pid ${event.pid}) died${when}: ${how}, with ${several(lost, 'connection')}${next}`;
     }
     case 'crashed':
       return `Worker process ${event.pid} failed: ${event.error}`;
@@ -156,8 +165,11 @@ function textOf(event: ServerEvent): string {
       return `Worker thread ${event.tid} (pid ${event.pid}) is stuck: no turn for ${event.since} ms; ${event.doing}`;
     case 'stopped': {
       const spread =
-        event.accepted.length < 2 ? '' : `; connections per worker: ${event.accepted.join(' / ')}`;
-      return `Stopped: ${event.answered} answered to the end, ${event.cut} cut off${spread}`;
+        event.accepted.length < 2
+          ? ''
+          : `; connections per worker: ${event.accepted.map(grouped).join(' / ')}`;
+      const { questions, connections, drained, cut } = event;
+      return `Stopped: answered ${several(questions, 'question')} on ${several(connections, 'connection')}; drained ${grouped(drained)}, cut ${grouped(cut)}${spread}`;
     }
   }
 }

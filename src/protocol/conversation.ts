@@ -37,6 +37,8 @@ export interface Bounds {
   readonly questions: number;
   /** How much it answers before its driver has a turn, for other clients or for a stop; left out: no limit. */
   readonly slice?: TimeSlice;
+  /** Counts the answered questions of all conversations of a worker, in its first element. */
+  readonly counter?: Float64Array;
   /** Called when a limit is reached. Returns true if the conversation must end for it. */
   exceeded(limit: ConversationLimit): boolean;
 }
@@ -119,6 +121,7 @@ export class Conversation {
       if (table !== undefined) {
         const { unsent } = this.#bounds;
         at = table.answer(bytes, at, end, out, unsent);
+        this.#count(table.answered);
         if (out.length - out.start >= unsent) {
           this.hold(bytes, at, end);
           return 'full';
@@ -324,7 +327,13 @@ export class Conversation {
     );
   }
 
+  #count(questions: number): void {
+    const { counter } = this.#bounds;
+    if (counter !== undefined) counter[0]! += questions;
+  }
+
   #afterAnswer(): 'close' | undefined {
+    this.#count(1);
     if (this.#isFinished()) return this.#close();
     if (this.#endsFor !== undefined) {
       this.limited = this.#endsFor;

@@ -21,6 +21,8 @@ export class AnswerTable {
   readonly #byFirst: (readonly Entry[] | undefined)[] = new Array(256).fill(undefined);
   /** Length of the longest question in the table, in bytes. */
   readonly longest: number;
+  /** Number of questions that the last call of `answer` has answered. */
+  answered = 0;
   /** The buffer that was last searched: most drivers always receive into the same one. */
   #viewed: Uint8Array | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
@@ -60,12 +62,15 @@ export class AnswerTable {
     const view = this.#viewOf(bytes);
     const full = out.start + unsent;
     let at = start;
+    let answered = 0;
     while (at < end && out.length < full) {
       const entry = this.#find(bytes, view, at, end);
       if (entry === undefined) break;
       out.writeWords(entry.answerWords, entry.answer.length);
       at += entry.length;
+      answered++;
     }
+    this.answered = answered;
     return at;
   }
 

@@ -25,3 +25,20 @@ it('counts the connections of killed workers, and gives their rows to others', (
   board.claim(2000, 2000, 2000);
   expect(board.read().at(-1)).toMatchObject({ row: 600, pid: 2000, open: 0 });
 });
+
+it('keeps what ended workers have done, by place, also of those that were killed', () => {
+  const board = scoreboardOf();
+  const work = (place: number | undefined, connections: number, questions: number) => {
+    const row = board.claim(1, 1, 1, place);
+    for (let i = 0; i < connections; i++) row.accepted();
+    row.questions[0]! += questions;
+    return row;
+  };
+  work(0, 3, 5_000_000_000).free();
+  work(1, 1, 1);
+  expect(board.freeRows(() => true)).toHaveLength(1);
+  work(0, 2, 10);
+  work(undefined, 7, 0).free();
+  expect(board.served).toEqual({ questions: 5_000_000_011, connections: 13 });
+  expect(board.acceptedIn(3)).toEqual([5, 1, 0]);
+});

@@ -53,8 +53,13 @@ export type Reason = (typeof reasons)[number];
 /** The memory of the admission comes after the rows. */
 const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
 
-/** Size in bytes. Unused parts of the admission's tables take no memory. */
-export const SCOREBOARD_SIZE = (ADMISSION_AT + ADMISSION_WORDS) * 4;
+/** Number of workers that may serve at the same time, in one generation. */
+export const MOST_PLACES = 102_400;
+/** After the admission: the connections of each worker's place, over all generations that were there. */
+const PLACES_AT = ADMISSION_AT + ADMISSION_WORDS;
+
+/** Size in bytes. Unused parts of the admission's tables, and of the places, take no memory. */
+export const SCOREBOARD_SIZE = (PLACES_AT + MOST_PLACES) * 4;
 
 // Words of the header.
 /**
@@ -72,6 +77,9 @@ const CUT = 4;
 const END = 5;
 /** The last generation that could not be started completely. */
 const WITHDRAWN = 6;
+/** Totals of the rows that were freed, of two words each: accepted connections, and answered questions. */
+const FREED_ACCEPTED = 8;
+const FREED_QUESTIONS = 10;
 /** One past the last row that was ever used. */
 const ROWS_USED = 15;
 const COUNTS = 16;
@@ -87,6 +95,10 @@ const ACCEPTED = 3;
 const OPEN = 4;
 const TURNS = 5;
 const FAMILY = 6;
+/** The worker's place, from 1; 0: none. */
+const PLACE = 7;
+/** Two words combined: a double. */
+const QUESTIONS = 8;
 /** Two words combined. */
 const UNSENT = 14;
 
@@ -209,8 +221,50 @@ export class Scoreboard {
     return Number(unsent);
   }
 
-  /** Takes a free row. If all are taken, the last one is shared. */
-  claim(pid: number, tid: number, family: number): Row {
+  /** What the server has done so far: all workers, also those that have ended. */
+  get served(): { readonly questions: number; readonly connections: number } {
+    let connections = Number(this.#words64[FREED_ACCEPTED >> 1]);
+    let questions = Number(this.#words64[FREED_QUESTIONS >> 1]);
+    for (const row of this.#usedRows()) {
+      connections += row[ACCEPTED]!;
+      questions += questionsOf(row)[0]!;
+    }
+    return { questions, connections };
+  }
+
+  /** Connections accepted so far in each of the first `places` places, by workers of all generations. */
+  acceptedIn(places: number): number[] {
+    const accepted = [...this.#words.subarray(PLACES_AT, PLACES_AT + places)];
+    for (const row of this.#usedRows()) {
+      const place = row[PLACE]! - 1;
+      if (place >= 0 && place < places) accepted[place]! += row[ACCEPTED]!;
+    }
+    return accepted;
+  }
+
+  *#usedRows(): Generator<Int32Array> {
+    const used = Atomics.load(this.#words, ROWS_USED);
+    for (let i = 0; i < used; i++) {
+      const at = HEADER_WORDS + i * ROW_WORDS;
+      yield this.#words.subarray(at, at + ROW_WORDS);
+    }
+  }
+
+  /** Adds what a row has counted to the totals, before the row is cleared. */
+  #keep(row: Int32Array): void {
+    const accepted = row[ACCEPTED]!;
+    Atomics.add(this.#words64, FREED_ACCEPTED >> 1, BigInt(accepted));
+    Atomics.add(this.#words64, FREED_QUESTIONS >> 1, BigInt(questionsOf(row)[0]!));
+    if (row[PLACE]! > 0) Atomics.add(this.#words, PLACES_AT + row[PLACE]! - 1, accepted);
+  }
+
+  /**
+   * Takes a free row. If all are taken, the last one is shared.
+   *
+   * @param place the worker's place among those that serve at the same time, from 0; left out for a thread or process
+   *   that comes and goes
+   */
+  claim(pid: number, tid: number, family: number, place = -1): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       const isShared = i === ROWS - 1;
@@ -218,7 +272,9 @@ export class Scoreboard {
       for (let used = this.#words[ROWS_USED]!; used <= i; used = this.#words[ROWS_USED]!) {
         Atomics.compareExchange(this.#words, ROWS_USED, used, i + 1);
       }
-      return new Row(this.#words.subarray(at, at + ROW_WORDS), tid, family, isShared);
+      const words = this.#words.subarray(at, at + ROW_WORDS);
+      words[PLACE] = place + 1;
+      return new Row(words, tid, family, isShared, (row) => this.#keep(row));
     }
     throw new Error('unreachable: the last row is always available');
   }
@@ -249,7 +305,9 @@ export class Scoreboard {
     const gone = this.read().filter(isGone);
     for (const { row } of gone) {
       const at = HEADER_WORDS + row * ROW_WORDS;
-      clear(this.#words.subarray(at, at + ROW_WORDS));
+      const words = this.#words.subarray(at, at + ROW_WORDS);
+      this.#keep(words);
+      clear(words);
     }
     return gone;
   }
@@ -265,6 +323,10 @@ export class Scoreboard {
 const words64Of = (words: Int32Array) =>
   new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
 
+/** The counter of answered questions in a row. */
+const questionsOf = (row: Int32Array) =>
+  new Float64Array(row.buffer, row.byteOffset + QUESTIONS * 4, 1);
+
 /** Number of connections in these rows. */
 export const openOf = (rows: readonly RowReading[]): number =>
   rows.reduce((sum, { open }) => sum + open, 0);
@@ -275,12 +337,23 @@ export class Row {
   readonly #words64: BigInt64Array;
 
   readonly #isShared: boolean;
+  readonly #keep: (row: Int32Array) => void;
+  /** Number of answered questions, in its only element: the worker adds to it. */
+  readonly questions: Float64Array;
   /** This worker's share of UNSENT. */
   #unsent = 0;
 
-  constructor(words: Int32Array, tid: number, family: number, isShared = false) {
+  constructor(
+    words: Int32Array,
+    tid: number,
+    family: number,
+    isShared = false,
+    keep: (row: Int32Array) => void = () => {},
+  ) {
     this.#isShared = isShared;
+    this.#keep = keep;
     this.#words = words;
+    this.questions = questionsOf(words);
     this.#words64 = words64Of(words);
     words[TID] = tid;
     words[FAMILY] = family;
@@ -290,6 +363,11 @@ export class Row {
   set state(state: State) {
     this.#words[STATE] = numberOf[state];
     this.#words[TURNS]!++;
+  }
+
+  /** Connections accepted so far. */
+  get connections(): number {
+    return this.#words[ACCEPTED]!;
   }
 
   accepted(): void {
@@ -312,8 +390,12 @@ export class Row {
   }
 
   free(): void {
-    if (this.#isShared) this.addUnsent(-this.#unsent);
-    else clear(this.#words);
+    if (this.#isShared) {
+      this.addUnsent(-this.#unsent);
+      return;
+    }
+    this.#keep(this.#words);
+    clear(this.#words);
   }
 }
 

@@ -30,7 +30,7 @@ it('long errors of several threads at once are told of one by one', async () => 
 it('a peer cannot forge a line of the log, nor command its terminal', async () => {
   await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', fileURLToPath(throws));
   const client = await connect('127.0.0.1', await portOf(server));
-  const forged = '\n[15:00:00.000]: Stopped: 0 answered to the end, 0 cut off\n\x1b[2J\x9b2J?';
+  const forged = '\n[15:00:00.000]: Stopped: answered 0 questions\n\x1b[2J\x9b2J?';
   await expect(client.ask(forged)).rejects.toThrow();
   await client.close();
   await server.printed(/no answer to .*\?\n/);
@@ -98,7 +98,7 @@ describe.each(['text', 'json'])('a log as %s that nobody reads', (form) => {
     const { code, stdout } = await server.ended();
     expect(code).toBe(0);
     expect(stdout.match(/Accepted connection/g)).toHaveLength(MANY);
-    expect(stdout).toMatch(/Stopped: 0 answered to the end, 0 cut off[^\n]*\n$/);
+    expect(stdout).toMatch(/Stopped: .*; drained 0, cut 0[^\n]*\n$/);
   });
 });
 

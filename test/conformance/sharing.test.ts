@@ -40,7 +40,7 @@ describe.each(architectures)('$title', ({ options, traits }) => {
     await serving.server.close({ deadline: 100 * MS });
     // Who is killed tells nothing.
     expect(serving.accountOf(many.peer)).toEqual(['accepted', 'cut']);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 1 });
     const answers = await many.rest().catch(() => '');
     expect(answers).toBe('ok.'.repeat(answers.length / 3));
     await many.close();
@@ -58,6 +58,6 @@ it.concurrent.each(
   expect(await staysPending(closed, 500)).toBe(true);
   expect((await client.rest()).length).toBe(19_999 * BULK);
   await closed;
-  expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 0 });
+  expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 1, cut: 0 });
   await client.close();
 });

@@ -48,7 +48,7 @@ describe.concurrent.each(kinds)('%s', (_, options) => {
     // A drain is ten seconds by default.
     await within(PATIENCE, 'the end of the server', closed);
     await again;
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 1 });
     await client.close();
   });
 
@@ -57,7 +57,7 @@ describe.concurrent.each(kinds)('%s', (_, options) => {
     const closed = serving.server.close({ deadline: FOREVER });
     void serving.server.close({ deadline: 300 * MS });
     await within(PATIENCE, 'the end of the server', closed);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 1 });
     await client.close();
   });
 });
@@ -89,7 +89,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
     await nextTurn();
     void serving.server.close({ deadline: 100 * MS });
     await within(PATIENCE, 'the end of the server', closed);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: count });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: count });
     for (const client of clients) {
       expect(await client.rest()).toBe('');
       await client.close();
@@ -105,7 +105,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
     await clients[1]!.reset();
     await until('them to be gone', () => opened(serving) === 2);
     await within(PATIENCE, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 2 });
     for (const client of clients.slice(2)) await client.close();
   });
 
@@ -117,7 +117,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
     const closed = serving.server.close({ deadline: FOREVER });
     process.kill(serving.server.pids[0]!, 'SIGKILL');
     await within(PATIENCE, 'the end of the server', closed);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 2 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 2 });
     for (const client of clients) await client.close();
   });
 
@@ -132,7 +132,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
       process.kill(descendantsOf(serving.server.pids[0]!)[0]!, 'SIGKILL');
       beat();
       await within(PATIENCE, 'the end of the server', closed);
-      expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 1 });
+      expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 1, cut: 1 });
       for (const client of clients) await client.close();
     }));
 
@@ -149,7 +149,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
     );
     expect(died).toMatchObject({ pid: old, lost: 2, delay: undefined });
     await serving.server.close({ deadline: 0 });
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 0 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 0 });
     for (const client of clients) await client.close();
   });
 });

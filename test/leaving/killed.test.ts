@@ -23,7 +23,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const stoppedOf = (serving: Serving) => {
   const last = serving.events.at(-1);
-  return last?.type === 'stopped' ? { answered: last.answered, cut: last.cut } : undefined;
+  return last?.type === 'stopped' ? { answered: last.drained, cut: last.cut } : undefined;
 };
 
 /** Of an answer that has not come: undefined if it is late, and what became of it if it is lost. */

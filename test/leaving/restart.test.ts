@@ -248,7 +248,7 @@ describe.concurrent('a restart of workers', () => {
       await server.printed(new RegExp(`Restarted: workers of generation ${generation} serve`));
     }
     server.child.kill('SIGTERM');
-    expect((await server.ended()).stdout).toMatch(/Stopped: 0 answered to the end, 0 cut off.*\n$/);
+    expect((await server.ended()).stdout).toMatch(/Stopped: .*; drained 0, cut 0.*\n$/);
   });
 });
 
@@ -378,7 +378,7 @@ describe.concurrent('a restart', () => {
     void serving.server.close({ deadline: 0 });
     await within(PATIENCE, 'the end of the server', closed);
     expect(count(serving, 'restarted')).toBe(0);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', answered: 0, cut: 1 });
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 1 });
     await client.close();
   });
 

@@ -1,10 +1,11 @@
 /** The last line of the log: how many of those that had asked were answered to the end, and how many cut off. */
 import { expect, it, vi } from 'vitest';
+import { connect, type ServerEvent } from '../../src/index.ts';
 import { NetClient } from '../support/clients.ts';
 import { isReceived } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { isRefused, listeningAt } from '../support/serve-command.ts';
-import { architectures } from '../support/serving.ts';
+import { architectures, Serving } from '../support/serving.ts';
 import { FOREVER, inTime, MS, until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 14 });
@@ -43,7 +44,9 @@ it.concurrent.each(architectures)('$title told by SIGTERM tells who was answered
     const words = [options.architecture!, '--think', String(THINK), '--drain', '60m'];
     const { answer, last } = await stopped(words, capacity, beat);
     expect(answer).toBe('Ugly.');
-    expect(last).toMatch(/Stopped: 1 answered to the end, 0 cut off($|; connections per worker: )/);
+    expect(last).toMatch(
+      /Stopped: answered 1 question on \d connections?; drained 1, cut 0($|; connections per worker: )/,
+    );
   }));
 
 it.concurrent.each(
@@ -57,5 +60,29 @@ it.concurrent.each(
     capacity,
   );
   expect(answer).toBe('');
-  expect(last).toMatch(/Stopped: 0 answered to the end, 1 cut off($|; connections per worker: )/);
+  expect(last).toMatch(
+    /Stopped: answered 0 questions on \d connections?; drained 0, cut 1($|; connections per worker: )/,
+  );
+});
+
+it.concurrent.each(architectures)('$title counts what all generations have done', async ({
+  options,
+}) => {
+  const serving = await Serving.start(options);
+  const askThrice = async () => {
+    await using client = await connect('127.0.0.1', serving.server.port);
+    // One in a piece of its own, and two that arrive together.
+    expect(await client.ask(QUESTION)).toBe('Ugly.');
+    await Promise.all([client.ask(QUESTION), client.ask('Why?')]);
+  };
+  for (let i = 0; i < 2; i++) await askThrice();
+  await serving.server.restart();
+  await askThrice();
+  await serving.server.close();
+  const last = serving.events.at(-1)!;
+  expect(last).toMatchObject({ type: 'stopped', questions: 9, connections: 3, drained: 0, cut: 0 });
+  const { accepted } = last as Extract<ServerEvent, { type: 'stopped' }>;
+  const { threads = 1, processes = 1 } = options;
+  expect([0, 3]).toContain(accepted.reduce((sum, one) => sum + one, 0));
+  if (threads * processes > 1) expect(accepted.length).toBe(threads * processes);
 });

@@ -14,7 +14,7 @@ const BEAUTIFUL = 'Beautiful is better than?';
 
 const stoppedOf = (serving: Serving) => {
   const last = serving.events.at(-1);
-  return last?.type === 'stopped' ? { answered: last.answered, cut: last.cut } : undefined;
+  return last?.type === 'stopped' ? { answered: last.drained, cut: last.cut } : undefined;
 };
 
 describe.concurrent.each(architectures)('$title stops', ({ options, traits }) => {
@@ -94,7 +94,7 @@ it('a server in this process drains as well', async () => {
   resolve('Then.');
   expect(await client.rest()).toBe('Then.');
   await closed;
-  expect(events.at(-1)).toMatchObject({ type: 'stopped', answered: 1, cut: 0 });
+  expect(events.at(-1)).toMatchObject({ type: 'stopped', drained: 1, cut: 0 });
   await expect(server.restart()).rejects.toThrow(/Cannot restart/);
   await client.close();
 });

@@ -452,7 +452,6 @@ export class Supervisor {
       starting?.failed(stopping());
     }
     this.#replacements.clear();
-    const accepted = this.read().map((row) => row.accepted);
     const before = this.#scoreboard.departed;
     // Before the listeners are closed: whoever finds them so looks why.
     this.#scoreboard.stop(drain);
@@ -466,12 +465,14 @@ export class Supervisor {
     while (this.#workers.size > 0) await this.#nextEnd();
     this.#stuck?.close();
     const after = this.#scoreboard.departed;
+    const served = this.#scoreboard.served;
+    const accepted = this.#scoreboard.acceptedIn(this.#places);
     this.#scoreboard.unmap();
     close(this.#scoreboardFd);
-    const answered = after.answered - before.answered;
+    const drained = after.answered - before.answered;
     const cut = after.cut - before.cut;
     if (this.#isListening) {
-      this.#deliver?.({ type: 'stopped', accepted, answered, cut, at: Date.now() });
+      this.#deliver?.({ type: 'stopped', ...served, drained, cut, accepted, at: Date.now() });
     }
   }
 
@@ -488,6 +489,13 @@ export class Supervisor {
     const { traits, threads } = this.#plan;
     if (!this.#isCrew) return threads;
     return traits.pool === true ? 1 + threads : 1;
+  }
+
+  /** How many workers serve at the same time; 0 if that is one, or their number changes with the clients'. */
+  get #places(): number {
+    const { traits, threads, processes } = this.#plan;
+    const places = this.#isCrew && traits.pool !== true ? 0 : threads * processes;
+    return places > 1 ? places : 0;
   }
 
   get #isCrew(): boolean {

@@ -10,6 +10,8 @@ export interface ThreadData {
   /** What to assist with; a thread without a task serves. */
   readonly task?: Task;
   readonly counters: Counters;
+  /** Which of the threads that serve it is, from 0; undefined for one that comes and goes. */
+  readonly number: number | undefined;
 }
 
 /** Shared by all threads of a worker. */

@@ -158,24 +158,33 @@ export interface Context {
   dispose(): void;
 }
 
+/** @param thread which of the threads that serve this one is, from 0; undefined for one that comes and goes */
 export async function createContext(
   config: WorkerConfig,
   architecture: Architecture,
   listener: number,
   isAssistant: boolean,
   door: Door,
+  thread: number | undefined,
 ): Promise<Context> {
   const tid = threadId();
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
   const family = config.assistant === undefined ? process.pid : config.parent;
-  const row = scoreboard.claim(process.pid, tid, family);
+  const place = thread === undefined ? undefined : config.index * config.threads + thread;
+  const row = scoreboard.claim(process.pid, tid, family, place);
   const orders = scoreboard.orders(config.generation);
   const isOnNode = architecture.arrangement === 'node';
   const settler = createSettler(config.service, true);
   const service = await loadService(config.service);
   const speakers = speakersOf(service, isOnNode, settler.settle);
   const count = (reason: Reason) => scoreboard.count(reason);
-  const { conversation, exceeded } = conversationFactory(config, service, speakers, count);
+  const { conversation, exceeded } = conversationFactory(
+    config,
+    service,
+    speakers,
+    count,
+    row.questions,
+  );
   const admission = sharedAdmission(config, scoreboard.admission, door, count);
   const journal = journalInto(JOURNAL_FD, tid, config.journal);
   const clients = new Clients({

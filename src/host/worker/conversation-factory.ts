@@ -22,12 +22,16 @@ export interface ConversationFactory {
   conversation(): Conversation;
 }
 
-/** @param count notes on the scoreboard that a limit was reached */
+/**
+ * @param count notes on the scoreboard that a limit was reached
+ * @param counter where answered questions are counted
+ */
 export function conversationFactory(
   { think: { ms, how }, limits, dryRun }: FactoryConfig,
   { questionSize: needed = 0 }: Service | Protocol,
   speakers: () => Speaker,
   count: (limit: Reason) => void,
+  counter: Float64Array,
 ): ConversationFactory {
   const think: Think =
     how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
@@ -40,6 +44,7 @@ export function conversationFactory(
     questionSize: limits.questionSize === 0 ? 0 : Math.max(limits.questionSize, needed),
     questions: limits.questions,
     slice: new TimeSlice(() => performance.now()),
+    counter,
     exceeded,
   };
   return { exceeded, conversation: () => new Conversation(speakers(), think, bounds) };

@@ -34,7 +34,13 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const row = unreadRow();
   const admission = noAdmission();
   const journal: Journal = { on: false, record() {} };
-  const { conversation, exceeded } = conversationFactory(plan, service, speakers, () => {});
+  const { conversation, exceeded } = conversationFactory(
+    plan,
+    service,
+    speakers,
+    () => {},
+    row.questions,
+  );
   const worker = assistantOf({
     listener: STDIN,
     hasOwnListener: false,

@@ -10,7 +10,7 @@ import { crashWithThread } from './crash.ts';
 import { writeEvent } from './journal.ts';
 import { JOURNAL_FD } from './worker-config.ts';
 
-const { config, listener, door, task, counters } = workerData as ThreadData;
+const { config, listener, door, task, counters, number } = workerData as ThreadData;
 const port = parentPort!;
 const tell = (message: FromThread) => port.postMessage(message);
 
@@ -38,12 +38,17 @@ const starter: Starter = {
   },
 };
 const isAssistant = task !== undefined;
-const context = await createContext(config, architecture, listener, isAssistant, door).catch(
-  (error: Error) => {
-    if (task?.cache === undefined || scarcityOf(error) === undefined) throw error;
-    tell({ type: 'unserved', error });
-  },
-);
+const context = await createContext(
+  config,
+  architecture,
+  listener,
+  isAssistant,
+  door,
+  number,
+).catch((error: Error) => {
+  if (task?.cache === undefined || scarcityOf(error) === undefined) throw error;
+  tell({ type: 'unserved', error });
+});
 if (context === undefined) {
   port.close();
 } else {

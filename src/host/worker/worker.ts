@@ -62,7 +62,14 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   });
   const isAssistant = assistant !== undefined;
   const door = doorOf(config.limits, 0, architecture);
-  const context = await createContext(config, architecture, socket, isAssistant, door);
+  const context = await createContext(
+    config,
+    architecture,
+    socket,
+    isAssistant,
+    door,
+    isAssistant ? undefined : 0,
+  );
   if (assistant === undefined) {
     await context.serve(undefined, stopped);
   } else {
@@ -87,6 +94,9 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   let waking: NodeJS.Timeout | undefined;
   let isLeading = false;
 
+  let inPool = 0;
+  const numberOf = (task?: Task) => (task?.queue === undefined ? undefined : inPool++);
+
   const assistantEnded = () => {
     Atomics.sub(counters, RUNNING, 1);
     Atomics.notify(counters, RUNNING);
@@ -95,8 +105,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     if (threads.size + processes.size === 0) clearInterval(waking);
   };
 
-  function startThread(listener: number, task?: Task): void {
-    const data: ThreadData = { config, listener, door, counters, ...(task ? { task } : {}) };
+  function startThread(listener: number, task?: Task, number = numberOf(task)): void {
+    const data: ThreadData = { config, listener, door, counters, number, ...(task && { task }) };
     const { Worker } = threading();
     const failed = (error: Error) => {
       if (task?.cache === undefined) crash(error);
@@ -200,7 +210,9 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     );
     for (const child of processes) if (!ready.has(child.pid!)) child.kill('SIGKILL');
   };
-  for (let i = 0; i < servers; i++) startThread(LISTENER_FD + (i % listeners));
+  for (let i = 0; i < servers; i++) {
+    startThread(LISTENER_FD + (i % listeners), undefined, isCrew ? undefined : i);
+  }
   whenToldToLeave(config, () => {
     for (const [thread] of threads) thread.postMessage('stop');
     killUnready();

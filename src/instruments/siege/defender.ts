@@ -44,7 +44,7 @@ const { architecture, limits, service, descriptors } = JSON.parse(process.argv[2
 let lines = 0;
 let accepted = 0;
 let deaths = 0;
-let stopped = { answered: 0, cut: 0 };
+let stopped = { drained: 0, cut: 0 };
 const repeats = new Repeats();
 
 function hear(event: ServerEvent): void {
@@ -81,8 +81,10 @@ async function defend(): Promise<void> {
   process.on('message', async (deadline: number) => {
     clearInterval(telling);
     await server.close({ deadline });
-    const { answered, cut } = stopped;
-    process.send?.({ tell: 'stopped', answered, cut } satisfies Message, () => process.exit());
+    const { drained, cut } = stopped;
+    process.send?.({ tell: 'stopped', answered: drained, cut } satisfies Message, () =>
+      process.exit(),
+    );
   });
 }
 
