@@ -12,6 +12,9 @@ const HEAD = 2;
 const CLOSED = 3;
 const HEADER = 4;
 
+/** In LENGTH: the queue is closed and empty. One word says both, so no thread sees the one without the other. */
+const OVER = -1;
+
 /**
  * Interval at which a thread that waits at a full queue checks whether to give up, in ms: no signal ends that wait.
  */
@@ -63,32 +66,38 @@ export class SocketQueue {
     for (;;) {
       let wasFull = false;
       const taken = this.#locked(() => {
-        const length = this.length;
+        const length = this.#words[LENGTH]!;
+        if (length === OVER) return OVER;
         if (length === 0) return undefined;
         wasFull = length === this.#capacity;
         const place = this.#words[HEAD]!;
         this.#words[HEAD] = (place + 1) % this.#capacity;
-        Atomics.store(this.#words, LENGTH, length - 1);
+        this.#store(length - 1);
         return this.#read(place);
       });
+      if (taken === OVER) return undefined;
       if (taken !== undefined) {
         // Only the acceptor at a full queue waits for this. Waking the other takers would cost each of them a look.
         if (wasFull) Atomics.notify(this.#words, LENGTH);
         return taken;
       }
-      if (Atomics.load(this.#words, CLOSED) === 1) return undefined;
+      // Returns at once if a socket was put, or the queue was closed, since the look.
       Atomics.wait(this.#words, LENGTH, 0);
     }
   }
 
   /** No more sockets will be put: threads that sleep in `take` wake up and get nothing. */
   close(): void {
-    Atomics.store(this.#words, CLOSED, 1);
-    // A taker that has checked CLOSED but does not sleep yet must find a LENGTH other than 0.
     this.#locked(() => {
-      if (this.length === 0) Atomics.store(this.#words, LENGTH, -1);
+      this.#words[CLOSED] = 1;
+      this.#store(this.length);
     });
     Atomics.notify(this.#words, LENGTH);
+  }
+
+  #store(length: number): void {
+    const isOver = length === 0 && this.#words[CLOSED] === 1;
+    Atomics.store(this.#words, LENGTH, isOver ? OVER : length);
   }
 
   #locked<T>(section: () => T): T {
