@@ -280,6 +280,38 @@ describe.concurrent('out of descriptors', () => {
     expect(await server.ended()).toMatchObject({ code: 0 });
   });
 
+  it.each([
+    ['queued', 64],
+    ['socketserver', 64],
+    ['inetd', 64],
+    ['epoll', 64],
+    ['uring', 64],
+    ['callback', 64],
+  ])('%s answers or refuses each of 200 clients that come at once, and no worker dies', async (architecture, descriptors) => {
+    await using server = limited(architecture, descriptors, ...UNBOUNDED);
+    const address = await listeningAt(server);
+    const clients = await Promise.all(
+      Array.from({ length: 200 }, () => NetClient.connect(address)),
+    );
+    const outcomes = await Promise.all(
+      clients.map(async (client) => {
+        const answer = await ask(client, QUESTION, ANSWER.length).catch((error: Error) => error);
+        await client.close();
+        if (answer === ANSWER) return 'answered';
+        // A refused client is closed, or reset where its question was not read.
+        return String(answer).startsWith('Error: Waited') ? 'lost' : 'refused';
+      }),
+    );
+    const count = (what: string) => outcomes.filter((outcome) => outcome === what).length;
+    expect(count('answered') + count('refused')).toBe(200);
+    expect(count('answered')).toBeGreaterThan(0);
+    server.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await server.ended();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    if (architecture !== 'inetd') expect(stdout).toMatch(/EMFILE/);
+    expect(stdout).not.toMatch(/ died| failed/);
+  });
+
   it('socketserver keeps those for whom no thread can be started, until others have finished', async () => {
     await using server = limited('socketserver', 96, ...UNBOUNDED);
     const address = await listeningAt(server);

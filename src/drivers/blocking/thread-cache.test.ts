@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ThreadCache } from './thread-cache.ts';
 
 const client = (socket: number) => ({ socket, peer: `127.0.0.1:${socket}` });
@@ -76,6 +76,21 @@ describe('a thread cache', () => {
     let given = 0;
     while (cache.give(client(given), () => true)) given++;
     expect(given).toBe(8);
+  });
+
+  it('lets a thread wait on that is woken for a client which it has served already', () => {
+    const cache = ThreadCache.create(-1);
+    let wakes = 0;
+    const wake = vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+      if (++wakes === 2) cache.give(client(1), never);
+      return 'ok';
+    });
+    try {
+      expect(cache.take(cache.takePlace(), false)).toMatchObject(client(1));
+    } finally {
+      wake.mockRestore();
+    }
+    expect(wakes).toBe(2);
   });
 
   it('gives the places of threads that have ended to others', () => {

@@ -207,7 +207,7 @@ export class ThreadCache {
     if (Atomics.load(words, IS_FULL) === 1) Atomics.notify(words, BUSY);
     if (taken !== 'wait') return taken;
     const timeout = words[MOST_IDLE] === AS_NEEDED ? LONGEST_IDLE_MS : Number.POSITIVE_INFINITY;
-    Atomics.wait(words, GIVEN_AT + place, NOTHING, timeout);
+    this.#sleep(GIVEN_AT + place, timeout);
     return locked(words, LOCK, () => {
       if (words[GIVEN_AT + place] === CLIENT) {
         return { ...readPlace(words, placeAt(place)), hasWaited: false };
@@ -215,6 +215,17 @@ export class ThreadCache {
       this.#leaveStack(place);
       return undefined;
     });
+  }
+
+  /** Sleeps until something is given at this word, for `timeout` ms at most. */
+  #sleep(given: number, timeout: number): void {
+    const words = this.#words;
+    const end = performance.now() + timeout;
+    for (let left = timeout; left > 0; left = end - performance.now()) {
+      Atomics.wait(words, given, NOTHING, left);
+      // The acceptor notifies after it has given. By then this thread may have served that client and wait again.
+      if (Atomics.load(words, given) !== NOTHING) return;
+    }
   }
 
   #unqueue(): Waited {
