@@ -1,4 +1,4 @@
-/** `mondo compare` as it is used: real servers, real load, tiny rounds; what it prints, writes and leaves behind. */
+/** `mondo compare` with real servers, a real load and tiny rounds: its output, its files, and what remains after it. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const write = (name: string, value: unknown) => {
   return fileNamed(name);
 };
 
-/** Many short measurements: on a machine that does other things, too, each takes its time. */
+/** Many short measurements; on a busy machine each takes longer. */
 async function runCompare(...args: string[]): Promise<Ended> {
   await using process = spawnMondo('compare', ...args);
   return await process.ended(120_000);
@@ -44,7 +44,7 @@ describe('two architectures, with and without a silent client', async () => {
   );
   const found = read(json);
 
-  test('are measured as often as was asked, and each measurement is told', () => {
+  test('are measured in the requested number of rounds, and each measurement is reported', () => {
     expect(code).toBe(0);
     expect(found).toMatchObject({ schema: 'mondo-compare-1', end: 'done', planned: 12 });
     expect(found.cells.map(({ state }) => state)).toEqual(Array(12).fill('good'));
@@ -58,7 +58,7 @@ describe('two architectures, with and without a silent client', async () => {
     );
   });
 
-  test('differ as they are built: one silent client silences one of them', () => {
+  test('differ by architecture: one silent client blocks one of them', () => {
     const rowOf = (architecture: string, silent: number) =>
       found.findings.rows.find(
         ({ variant }) => variant.architecture === architecture && variant.silent === silent,
@@ -74,10 +74,10 @@ describe('two architectures, with and without a silent client', async () => {
     expect(found.recommendation.choice).toBe('epoll');
   });
 
-  test('are printed as tables, with what to choose at the end', () => {
+  test('are printed as tables, with the recommendation at the end', () => {
     expect(stdout).toMatch(/^2 connections\narchitecture +answers\/s +times epoll +unanswered /m);
     expect(stdout).toMatch(/^2 connections, 1 silent client\n/m);
-    expect(stdout).toMatch(/^single +0 +answers nobody +2 of 2 /m);
+    expect(stdout).toMatch(/^single +0 +no answers +2 of 2 /m);
     expect(stdout).toMatch(
       /^2 connections, 1 silent client: times the same load without silent clients\n/m,
     );
@@ -89,17 +89,17 @@ describe('two architectures, with and without a silent client', async () => {
     );
   });
 
-  test('are a page that needs nothing else', () => {
+  test('make a self-contained page', () => {
     const page = readFileSync(html, 'utf8');
     expect(page.match(/<svg /g)!.length).toBeGreaterThanOrEqual(5);
-    // A page is too long to be printed where it is not as it should be.
+    // Compares booleans, because a failure would print the whole page.
     expect(/<script|<link|<img|src=|url\((?!#)/.exec(page)).toBeNull();
     expect(page.includes('at most 1 client at once, no silent client')).toBe(true);
-    expect(page.includes('answers nobody')).toBe(true);
+    expect(page.includes('no answers')).toBe(true);
   });
 
   test('are compared with a stored run: no regression, or one, or nothing to compare', async () => {
-    // What was measured a moment ago may have been slower by what else goes on here: not a thousand times.
+    // Other work on this machine may have slowed the stored run, but not a thousand times.
     const scaled = (name: string, by: number) => {
       const stored = read(json);
       for (const cell of stored.cells) {
@@ -116,7 +116,7 @@ describe('two architectures, with and without a silent client', async () => {
     expect(regressed.stderr).toMatch(/\nmondo: \d+ regressions against the stored run\n$/);
     expect(regressed.code).toBe(3);
     expect(regressed.stdout).toMatch(/^(single|epoll) +2 connections.* 0\.00 .* REGRESSION$/m);
-    // Without options it has the stored run's plan.
+    // Without options, it uses the plan of the stored run.
     expect(read(other).plan).toEqual(found.plan);
     expect((read(other) as Comparison & { against: Against }).against.changes.length).toBe(12);
 
@@ -128,7 +128,7 @@ describe('two architectures, with and without a silent client', async () => {
     expect(readFileSync(page, 'utf8').includes('No regression')).toBe(true);
   });
 
-  test('are not compared with a run of another plan, or with what is none', async () => {
+  test('are not compared with a run of another plan, or with a file that is not a run', async () => {
     const ended = await Promise.all([
       runMondo('compare', '--against', json, '--seconds', '0.3'),
       runMondo('compare', '--against', write('half.json', '{"schema":')),
@@ -138,7 +138,7 @@ describe('two architectures, with and without a silent client', async () => {
     expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 1]);
     expect(ended.map(({ stderr }) => stderr.trimEnd().split('\n').length)).toEqual([1, 1, 1, 1]);
     expect(ended[0]!.stderr).toMatch(/: measured time in s: 0\.3 now, 0\.2 then; /);
-    expect(ended[1]!.stderr).toMatch(/^mondo: Cannot compare with ".*half\.json": it is no JSON/);
+    expect(ended[1]!.stderr).toMatch(/^mondo: Cannot compare with ".*half\.json": it is not JSON/);
     expect(ended[2]!.stderr).toContain('it is a "mondo-load-1"');
     expect(ended[3]!.stderr).toMatch(/^mondo: Cannot read ".*none\.json": ENOENT; /);
   });
@@ -151,7 +151,7 @@ describe("the user's own service", async () => {
     runCompare('callback', '--connections', '2', '--silent', '0', ...tiny, ...more);
   const own = ['--service', service, '--questions', questions, '--rounds', '1'];
 
-  test('is asked its own questions', async () => {
+  test('gets its own questions', async () => {
     const { code, stdout } = await compared(...own, '--json', '-');
     const { cells, plan } = JSON.parse(stdout) as Comparison;
     expect(code).toBe(0);
@@ -160,11 +160,11 @@ describe("the user's own service", async () => {
     expect(plan.service).toMatch(/^file:.*echo\.ts$/);
   });
 
-  test('that gives other answers than expected is no measurement', async () => {
+  test('that gives unexpected answers makes no measurement', async () => {
     const wrong = write('wrong.txt', 'Who?\tNobody.\n');
     const { code, stderr } = await compared(...own.with(3, wrong));
     expect(stderr).toMatch(
-      /\nmondo: This run is not to be trusted: callback, .*: \d+ answers were not what they should have been/,
+      /\nmondo: This run is not to be trusted: callback, .*: \d+ answers were not as expected/,
     );
     expect(code).toBe(4);
   });
@@ -177,18 +177,18 @@ describe("the user's own service", async () => {
 });
 
 test.skipIf(!hasProgram('script', 'bsdutils'))(
-  'in a terminal, how it goes is told in one line that is written over',
+  'in a terminal, one line shows the progress and is overwritten',
   () => {
     const words = `${process.execPath} ${mondo} compare epoll --connections 2 --silent 0 --rounds 2 ${tiny.join(' ')}`;
     const output = execFileSync('script', ['-qec', `stty cols 80; ${words}`, '/dev/null'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    // Each writes over the one before it, and the first table over the last of them.
+    // Each line overwrites the one before it, and the first table overwrites the last line.
     const [, first, second, table] = output.split('\r\x1b[K');
     expect(first).toMatch(/^round 1, 1 of 2, \d+ s left: epoll, 2 connections$/);
     expect(second).toMatch(/^round 2, 2 of 2, \d+ s left: epoll, 2 connections$/);
-    // 80 characters are too few for all figures beside each other.
+    // 80 columns are too few for all figures in one row.
     expect(table).toMatch(
       /^2 connections\r\narchitecture +answers\/s +times epoll +unanswered +fairness\r\nepoll /,
     );
@@ -196,7 +196,7 @@ test.skipIf(!hasProgram('script', 'bsdutils'))(
   },
 );
 
-test('Ctrl-C ends it with what there is, and that is never a pass', async () => {
+test('Ctrl-C ends it with the measurements so far, and that is never a pass', async () => {
   const json = fileNamed('stopped.json');
   await using process = spawnMondo(
     ...['compare', 'epoll', '--connections', '2', '--silent', '0', '--rounds', '100', ...tiny],
@@ -210,10 +210,10 @@ test('Ctrl-C ends it with what there is, and that is never a pass', async () => 
   expect(stdout).toMatch(/^2 connections\narchitecture/m);
   expect(stderr).toMatch(/mondo: Interrupted after \d+ of 100 measurements: .*\n$/);
   expect(read(json).end).toBe('interrupted');
-  await until('all that it started to end', () => !started.some(isAlive));
+  await until('its processes to end', () => !started.some(isAlive));
 });
 
-test('what makes no sense is told before anything starts', async () => {
+test('wrong arguments are reported before anything starts', async () => {
   const ended = await Promise.all([
     runMondo('compare', 'apache'),
     runMondo('compare', '--connections', '0'),

@@ -1,4 +1,4 @@
-/** Runs of a comparison that nobody has measured: figures are said, and come out as if. */
+/** Invented runs of a comparison: a test gives the figures. */
 
 import type { Comparison } from '../../src/instruments/compare/compare.ts';
 import { findingsOf } from '../../src/instruments/compare/findings.ts';
@@ -55,13 +55,13 @@ const ordinary: Figures = {
   loadCpu: 0.7,
 };
 
-/** What differs from the ordinary in a variant's figures, or why a cell of it is not good. */
+/** Differences from the usual figures of a variant, or why a cell is not good. */
 export type Said = (
   variant: Variant,
   round: number,
 ) => Partial<Figures> | Pick<Cell, 'state' | 'reasons' | 'figures'>;
 
-/** @param noise how much figures differ from round to round: 0.02 is about 2 % */
+/** @param noise variation of the figures between rounds: 0.02 is about 2 % */
 export function madeUp(
   given: Partial<ComparePlan>,
   said: Said = () => ({}),
@@ -118,7 +118,7 @@ export function madeUp(
   };
 }
 
-/** A small world: one that serves one, a pool of four, two loops. As `--quick` has it. */
+/** Four architectures as in `--quick`: one client at a time, a pool of four, and two loops. */
 export const aWorld: Said = ({ architecture, connections, silent }) => {
   const served = { single: 1, threaded: 4 }[architecture];
   const scale = connections === 1 ? 0.2 : 1;

@@ -21,7 +21,7 @@ describe('Answers', () => {
     expect(answers.unfinished).toBe('b\r\n');
   });
 
-  test('finds the same answers however the text is cut', () => {
+  test('finds the same answers in pieces of any size', () => {
     const texts = fc.array(fc.string({ unit: fc.constantFrom('a', 'b', '-', '>'), maxLength: 8 }));
     fc.assert(
       fc.property(texts, fc.constantFrom('>', '->', '-->'), (pieces, delimiter) => {

@@ -1,15 +1,17 @@
-/** Finds the answers in what comes from a server, however it is cut, in time linear in its length. */
+/**
+ * Splits the text from a server into answers, whatever the pieces, in time linear in its length.
+ */
 export class Answers {
   readonly #delimiter: string;
   #pieces: string[] = [];
-  /** The end of the unfinished answer that may be the front of a delimiter. */
+  /** The end of the unfinished answer, which may be the start of a delimiter. */
   #tail = '';
 
   constructor(delimiter: string) {
     this.#delimiter = delimiter;
   }
 
-  /** The answers that `text` completes, each up to and including its delimiter. */
+  /** Returns the answers that `text` completes, each with its delimiter. */
   push(text: string): string[] {
     const answers: string[] = [];
     let rest = text;
@@ -29,7 +31,7 @@ export class Answers {
     return answers;
   }
 
-  /** What has come of an answer that is not complete. */
+  /** The received part of an answer that is not complete. */
   get unfinished(): string {
     if (this.#pieces.length > 1) this.#pieces = [this.#pieces.join('')];
     return this.#pieces[0] ?? '';

@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** A server that does `serve` with each connection; gives its port. */
+/** Starts a server that calls `serve` for each connection, and returns its port. */
 async function listening(serve: (socket: Socket) => void, path?: string): Promise<number> {
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
@@ -80,7 +80,7 @@ describe('ask', () => {
     expect(await client.ask('3.5\r\n')).toBe('3.5\r\n');
   });
 
-  test('gives what the server says first as the first answer', async () => {
+  test('takes text that the server sends first as the first answer', async () => {
     const client = await connected((socket) => {
       socket.write('Welcome. ');
       echo(socket);
@@ -89,7 +89,7 @@ describe('ask', () => {
     expect(await client.ask('b.')).toBe(' a.');
   });
 
-  test('throws "closed" with what came, if the server closes inside an answer', async () => {
+  test('throws "closed" with the received text, if the server closes inside an answer', async () => {
     const client = await connected((socket) => socket.once('data', () => socket.end('Comp')));
     const error = await failure(client.ask('Simple is better than?'));
     expect(error.kind).toBe('closed');
@@ -113,7 +113,7 @@ describe('ask', () => {
     expect(error.cause).toMatchObject({ code: 'ECONNRESET' });
   });
 
-  test('throws "timeout" with what came, for this question and for those that wait', async () => {
+  test('throws "timeout" with the received text, for this question and for the waiting ones', async () => {
     const client = await connected((socket) => socket.write('Comp'), { answerTimeout: 50 });
     const [first, second] = [failure(client.ask('one?')), failure(client.ask('two?'))];
     expect((await first).kind).toBe('timeout');
@@ -151,7 +151,7 @@ describe('ask', () => {
 });
 
 describe('close', () => {
-  test('lets out what was sent, and no question after it', async () => {
+  test('sends what was written before, and no question after it', async () => {
     const { promise: heard, resolve } = Promise.withResolvers<string>();
     const port = await listening((socket) => {
       let text = '';
@@ -166,7 +166,7 @@ describe('close', () => {
     expect(() => client.send('one')).toThrow(ClientError);
   });
 
-  test('gives up the questions that wait', async () => {
+  test('fails the open questions', async () => {
     const client = await connected(() => {});
     const waiting = failure(client.ask('one?'));
     await client.close();
@@ -182,7 +182,7 @@ describe('close', () => {
 });
 
 describe('connect', () => {
-  test('reaches a unix socket, and says "refused" where there is none', async () => {
+  test('reaches a unix socket, and throws "refused" if there is none', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mondo-client-'));
     cleanUps.push(() => rm(folder, { recursive: true }));
     const path = join(folder, 'socket');
@@ -197,7 +197,7 @@ describe('connect', () => {
     expect(error.message).toContain('there is no such socket file');
   });
 
-  test('throws "refused" where nobody listens, for an address and for a name', async () => {
+  test('throws "refused" for a free port, for an address and for a name', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as { port: number };

@@ -1,6 +1,6 @@
 /**
- * The other end of the wire: asks questions over one connection and waits for their answers. It is
- * made of Node's own sockets, so it runs anywhere, and may talk to a server that is not Mondo's.
+ * The client: asks questions over one connection and waits for their answers. It uses Node's own
+ * sockets, so it runs anywhere. It may talk to a server that is not Mondo's.
  */
 import { connect as open, type Socket } from 'node:net';
 import { unknownOption } from '../../host/known-options.ts';
@@ -11,11 +11,11 @@ import { Answers } from './answers.ts';
 import { ClientError, type Reason, reasonOf } from './errors.ts';
 
 export interface ConnectOptions {
-  /** How long to wait for the connection, in ms. Default 5,000. */
+  /** Timeout for the connection, in ms. Default 5,000. */
   readonly connectTimeout?: number;
-  /** How long to wait for each answer, in ms from its question on. Default 5,000. */
+  /** Timeout for each answer after its question, in ms. Default 5,000. */
   readonly answerTimeout?: number;
-  /** What ends an answer. Default `.` */
+  /** The text that ends an answer. Default `.` */
   readonly delimiter?: string;
 }
 
@@ -26,11 +26,11 @@ const optionNames = Object.keys({
 } satisfies Record<keyof ConnectOptions, true>);
 
 const DEFAULT_TIMEOUT = 5000;
-/** `setTimeout` takes more than this for 1 ms. */
+/** A longer `setTimeout` would fire after 1 ms. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
-/** A server that never ends an answer must not fill the memory: so many characters are too many. */
+/** Longest answer, in characters, so that a server that never ends one cannot fill the memory. */
 const TOO_LONG = 2 ** 24;
-/** What is quoted in an error is cut to this many characters. */
+/** Longest text that an error quotes, in characters. */
 const QUOTED = 80;
 
 /**
@@ -41,9 +41,9 @@ const QUOTED = 80;
  * console.log(await client.ask('Simple is better than?'));
  * ```
  *
- * @param host a name, an IPv4 or IPv6 address, or `unix:PATH`, where there is no port
- * @throws ClientError if nobody is there, or not in time
- * @throws RangeError if an option or the form of the address makes no sense
+ * @param host a name, an IPv4 or IPv6 address, or `unix:PATH`, which has no port
+ * @throws ClientError if no server accepts the connection in time
+ * @throws RangeError if an option or the address is not valid
  */
 export async function connect(
   host: string,
@@ -108,13 +108,13 @@ export class Client implements AsyncDisposable {
   readonly #delimiter: string;
   readonly #answers: Answers;
   #hasAnswer = false;
-  /** Questions that wait; answers come in the order of their questions. */
+  /** Questions without an answer. Answers come in the order of their questions. */
   readonly #asked: Asked[] = [];
-  /** Answers that came before anybody asked. */
+  /** Answers that came before their question. */
   readonly #early: string[] = [];
-  /** Characters since the last whole answer. */
+  /** Characters since the last complete answer. */
   #length = 0;
-  /** Why nothing more can be asked. */
+  /** Why no further question is possible; undefined while the connection works. */
   #over: Reason | undefined;
 
   constructor(socket: Socket, where: string, timeout: number, delimiter: string) {
@@ -123,7 +123,7 @@ export class Client implements AsyncDisposable {
     this.#timeout = timeout;
     this.#delimiter = delimiter;
     this.#answers = new Answers(delimiter);
-    // Decoded by the stream, which keeps the first bytes of a character until the others come.
+    // The stream decodes, because it keeps the first bytes of a character until the rest arrives.
     socket.setEncoding('utf8');
     socket.on('data', (text: string) => this.#receive(text));
     socket.on('end', () => this.#fail(this.#closed()));
@@ -132,10 +132,11 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Asks a question, which is sent as it is. Several may be asked before the first is answered.
+   * Asks a question, which is sent unchanged. A client may ask several before the first answer
+   * comes.
    *
-   * @returns the answer up to and including its delimiter
-   * @throws ClientError if it does not come in time, complete, or at all
+   * @returns the answer, with its delimiter
+   * @throws ClientError if the answer is late, incomplete, or does not come
    */
   ask(question: string): Promise<string> {
     if (this.#over !== undefined) return Promise.reject(this.#error(question, this.#over));
@@ -144,25 +145,25 @@ export class Client implements AsyncDisposable {
     if (early !== undefined) return Promise.resolve(early);
     this.#socket.resume();
     return new Promise((resolve, reject) => {
-      // One late answer ends it all: it could not be told from the answer to the next question.
+      // One late answer ends the connection: it would be taken for the answer to the next question.
       const timer = setTimeout(() => this.#fail(this.#late()), this.#timeout);
       this.#asked.push({ question, timer, resolve, reject });
     });
   }
 
-  /** Sends something to which no answer is awaited, such as part of a question. */
+  /** Sends text without waiting for an answer, such as a part of a question. */
   send(text: string): void {
     if (this.#over !== undefined) throw this.#error(text, this.#over);
     this.#socket.write(text);
   }
 
-  /** Leaves. What was sent still goes out; answers that have not come are given up. */
+  /** Closes the connection. Text already written is still sent; open questions fail. */
   close(): Promise<void> {
     const socket = this.#socket;
     this.#giveUp({ kind: 'ended', state: 'this end has closed the connection; connect again' });
     if (socket.closed) return Promise.resolve();
     return new Promise((resolve) => {
-      // A server that reads nothing must not keep its client for ever.
+      // A server that does not read must not hold its client for ever.
       const timer = setTimeout(() => socket.destroy(), this.#timeout);
       socket.once('close', () => {
         clearTimeout(timer);
@@ -187,7 +188,8 @@ export class Client implements AsyncDisposable {
       if (asked === undefined) this.#early.push(answer);
       else asked.resolve(answer);
     }
-    // Whoever talks without being asked is left to wait in the kernel's buffers.
+    // Stops reading from a server that sends without a question. Its data then waits in the
+    // kernel's buffers.
     if (this.#early.length > 0) this.#socket.pause();
     if (this.#length > TOO_LONG) {
       const state = `${this.#length} characters came and no end of the answer; see what listens there`;
@@ -221,7 +223,7 @@ export class Client implements AsyncDisposable {
       return { kind: 'timeout', state: `${came}, and no ${end} to end the answer; ${fix}` };
     }
     const late = `the server has not answered for ${time}`;
-    // A server that has answered this client serves it: it may only be slow.
+    // A server that answered this client before is serving it, and may only be slow.
     const state = this.#hasAnswer
       ? `${late}; ${fix}`
       : `connected, but ${late}: it may be serving someone else; wait until it is free, ${fix}`;

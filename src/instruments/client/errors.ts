@@ -1,24 +1,24 @@
-/** Why a conversation could not be had. */
+/** Why a question or a connection failed. */
 export type ClientErrorKind =
-  /** Nobody listens there. */
+  /** No server listens there. */
   | 'refused'
   /** The host's name does not resolve. */
   | 'unknown host'
-  /** The network does not lead there. */
+  /** There is no network route to it. */
   | 'unreachable'
-  /** The server, or something on the way, broke the connection off. */
+  /** The server, or the network, reset the connection. */
   | 'reset'
-  /** What was waited for did not come in time. */
+  /** The connection or the answer did not come in time. */
   | 'timeout'
-  /** The server closed before its answer was complete. */
+  /** The server closed the connection before the answer was complete. */
   | 'closed'
-  /** More came than any answer has, and no end of it. */
+  /** An answer exceeded the limit without an end. */
   | 'too long'
-  /** The caller itself has closed the connection. */
+  /** The caller has closed the connection. */
   | 'ended'
   | 'failed';
 
-/** The message says which action failed, with what, why, and what to do about it. */
+/** The message says which action failed, on what, why, and how to fix it. */
 export class ClientError extends Error {
   override name = 'ClientError';
   readonly kind: ClientErrorKind;
@@ -29,10 +29,10 @@ export class ClientError extends Error {
   }
 }
 
-/** Why something failed, without what: several questions may fail for the one reason. */
+/** Why an action failed, without the action: one reason may fail several questions. */
 export interface Reason {
   readonly kind: ClientErrorKind;
-  /** The state of things and the way out of it. */
+  /** The state, and how to fix it. */
   readonly state: string;
   readonly cause?: unknown;
 }
@@ -56,9 +56,9 @@ const reasons: Readonly<Record<string, readonly [ClientErrorKind, string]>> = {
   EPIPE: ['reset', 'the server has closed the connection; see its log, or ask again'],
 };
 
-/** The reason in an error of Node's sockets. */
+/** Returns the reason of an error of Node's sockets. */
 export function reasonOf(error: unknown): Reason {
-  // A name with several addresses fails with an error for each; the code is that of the first.
+  // A host name with several addresses fails with one error each. The code is that of the first.
   const { code = '', message } = error as NodeJS.ErrnoException;
   const [kind, state] = reasons[code] ?? (['failed', code === '' ? message : code] as const);
   return { kind, state, cause: error };

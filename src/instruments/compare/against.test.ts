@@ -11,7 +11,7 @@ const onlyUring =
     architecture === 'uring' ? said : {};
 
 describe('againstOf', () => {
-  it('finds no regression where nothing has changed', () => {
+  it('finds no regression between equal runs', () => {
     const against = compared(() => ({}));
     expect(regressionsOf(against)).toBe(0);
     expect(against.changes).toHaveLength(6);
@@ -39,12 +39,12 @@ describe('againstOf', () => {
     });
   });
 
-  it('takes no improvement, and nothing small, for a regression', () => {
+  it('takes neither an improvement nor a small change for a regression', () => {
     expect(regressionsOf(compared(() => ({ rate: 150_000, cpu: 4, p99: 0.4 })))).toBe(0);
     expect(regressionsOf(compared(() => ({ rate: 95_000, cpu: 7.4, p99: 1.15 })))).toBe(0);
   });
 
-  it('finds none in two rounds', () => {
+  it('finds no regression in two rounds', () => {
     const against = againstOf(
       madeUp({ rounds: 2 }, () => ({ rate: 10 })),
       madeUp({}),
@@ -53,7 +53,7 @@ describe('againstOf', () => {
     expect(against.changes.every(({ verdict }) => verdict === 'none')).toBe(true);
   });
 
-  it('notes another machine, what has no counterpart, and a change of everything together', () => {
+  it('notes another machine, variants without a counterpart, and a change of all variants together', () => {
     const then = madeUp({ conditions: calm(1, 64, 100) });
     const now = madeUp({ conditions: calm(1, 64) }, () => ({ rate: 80_000 }));
     const against = againstOf(
@@ -62,26 +62,24 @@ describe('againstOf', () => {
     );
     expect(against.unmatched).toBe(2);
     expect(against.notes).toEqual([
-      'It was measured elsewhere or with something else: cores 8, then 2; kernel 7.0, then 6.18.0',
+      'The machine or the versions differ: cores 8, then 2; kernel 7.0, then 6.18.0',
       expect.stringMatching(/^Over all variants the rate is 0\.8\d? times what it was: /),
     ]);
   });
 });
 
 describe('whyUnlike', () => {
-  it('lets rounds, order and the rest of the matrix differ, and nothing else', () => {
+  it('allows different rounds, order and matrix, and no other difference', () => {
     const plan = planWith({});
     expect(whyUnlike(plan, planWith({ rounds: 9, seed: 5, conditions: calm(1) }))).toBeUndefined();
     expect(whyUnlike(plan, planWith({ seconds: 2 }))).toBe('measured time in s: 1 now, 2 then');
     expect(whyUnlike(plan, planWith({ threads: 8 }))).toBe('threads: by default now, 8 then');
-    expect(whyUnlike(plan, planWith({ pinned: false }))).toBe(
-      'cores: of their own now, unpinned then',
-    );
+    expect(whyUnlike(plan, planWith({ pinned: false }))).toBe('cores: pinned now, not pinned then');
     expect(whyUnlike(plan, planWith({ service: 'file:///a/b/mine.ts' }))).toBe(
       'service: the Zen questions now, mine.ts then',
     );
     expect(whyUnlike(plan, planWith({ exchanges: [{ question: 'Why?' }] }))).toBe(
-      'the questions are others now',
+      'the questions differ',
     );
     const elsewhere = (folder: string) => planWith({ service: `file:///${folder}/mine.ts` });
     expect(whyUnlike(elsewhere('a'), elsewhere('b'))).toBeUndefined();
@@ -89,10 +87,10 @@ describe('whyUnlike', () => {
 });
 
 describe('storedRunOf', () => {
-  it('reads what was written, and says what it is otherwise', () => {
+  it('reads a stored run, and says what any other text is', () => {
     const stored = madeUp({});
     expect(storedRunOf(JSON.stringify(stored)).cells).toEqual(stored.cells);
-    expect(() => storedRunOf('half')).toThrow(/^it is no JSON \(/);
+    expect(() => storedRunOf('half')).toThrow(/^it is not JSON \(/);
     expect(() => storedRunOf('[]')).toThrow(/^it has no "schema"; name a file that mondo compare/);
     expect(() => storedRunOf('null')).toThrow(/^it has no "schema"/);
     expect(() => storedRunOf('{"schema":"mondo-load-1"}')).toThrow(/^it is a "mondo-load-1"; /);

@@ -1,4 +1,4 @@
-/** This run beside a stored one: is the same variant slower, or costlier, than it was? */
+/** Compares this run with a stored one: is any variant slower, or costlier, than before? */
 import { basename } from 'node:path';
 import { type FigureName, findingsOf, starves } from './findings.ts';
 import { type ComparePlan, type Variant, variantKey, variantsOf } from './plan.ts';
@@ -6,40 +6,43 @@ import type { Cell, Run } from './result.ts';
 import { type Interval, mean, unpairedRatio } from './statistics.ts';
 import { CLAIM, type Verdict, verdictOf } from './verdict.ts';
 
-/** One figure of a variant, now over then. */
+/** One figure of a variant: its ratio now to then. */
 interface Change {
   readonly variant: Variant;
   readonly figure: FigureName;
   readonly interval: Interval | null;
   readonly verdict: Verdict;
-  /** Whether it makes `mondo compare --against` end with exit code 3. */
+  /** True if it makes `mondo compare --against` exit with code 3. */
   readonly isRegression: boolean;
 }
 
 export interface Against {
-  /** When the stored run began, in ms since 1970. */
+  /** Start of the stored run, in ms since 1970. */
   readonly storedAt: number;
   readonly changes: readonly Change[];
-  /** Variants that now leave connections unanswered and did not then; regressions as well. */
+  /** Variants that leave connections unanswered now and did not then. They are regressions too. */
   readonly starving: readonly Variant[];
   /** Variants that only one of the two runs has. */
   readonly unmatched: number;
-  /** What a reader should know: another machine, all variants changed alike. */
+  /** Hints for the reader: another machine, or all variants changed alike. */
   readonly notes: readonly string[];
 }
 
 const FIGURES = ['rate', 'p99', 'cpu'] as const;
 /**
- * A regression, by the rule of all verdicts: fewer answers per second, or more processor time for an answer, by
- * 10 % or more, the whole interval on that side of 1. The slowest hundredth moves more by itself: from 25 % on.
+ * From which ratio a change is a regression. The rule is that of all verdicts: 10 % or more, with
+ * the whole interval on one side of 1. The p99 varies more by itself, so its change counts from 25
+ * %.
  */
 const CLAIMS: Readonly<Record<(typeof FIGURES)[number], number>> = {
   rate: CLAIM,
   cpu: CLAIM,
   p99: 1.25,
 };
-/** Where it is to be seen that all variants moved together, in ratios. */
-const TOGETHER = 1.1;
+/**
+ * If the mean of all ratios differs from 1 by more than this factor, all variants changed together.
+ */
+const COMMON_CHANGE = 1.1;
 
 export function againstOf(
   now: Pick<Run, 'plan' | 'cells' | 'environment'>,
@@ -84,7 +87,7 @@ function changeOf(
   return { variant, figure, interval: interval ?? null, verdict, isRegression: verdict === worse };
 }
 
-/** Answered somebody then, and nobody now. */
+/** A ratio of 0 if there were answers then and none now; otherwise undefined. */
 function silenced(now: readonly number[], then: readonly number[]): Interval | undefined {
   const isSilenced = now.length > 0 && now.every((a) => a === 0) && then.some((b) => b > 0);
   return isSilenced
@@ -106,8 +109,8 @@ const leavesOut = (cells: readonly Cell[]): boolean => {
 };
 
 /**
- * Why the two cannot be compared: everything that is set and has an influence is to be the same. Rounds and
- * their order may differ, and so may what else was measured.
+ * Why two runs cannot be compared. Every setting that influences the figures must be the same. The
+ * rounds, their order, and the set of variants may differ.
  */
 export function whyUnlike(now: ComparePlan, then: ComparePlan): string | undefined {
   const service = ({ service: url }: ComparePlan) =>
@@ -118,13 +121,13 @@ export function whyUnlike(now: ComparePlan, then: ComparePlan): string | undefin
     ['threads', (plan) => plan.threads ?? 'by default'],
     ['processes', (plan) => plan.processes ?? 'by default'],
     ['service', service],
-    ['cores', (plan) => (plan.pinned ? 'of their own' : 'unpinned')],
+    ['cores', (plan) => (plan.pinned ? 'pinned' : 'not pinned')],
   ];
   for (const [what, of] of settings) {
     if (of(now) !== of(then)) return `${what}: ${of(now)} now, ${of(then)} then`;
   }
   const questions = ({ framing, exchanges }: ComparePlan) => JSON.stringify([framing, exchanges]);
-  if (questions(now) !== questions(then)) return 'the questions are others now';
+  if (questions(now) !== questions(then)) return 'the questions differ';
   return undefined;
 }
 
@@ -138,29 +141,29 @@ function environmentNotes(
     .filter((name) => now[name] !== then[name])
     .map((name) => `${name} ${now[name]}, then ${then[name]}`);
   if (different.length === 0) return [];
-  return [`It was measured elsewhere or with something else: ${different.join('; ')}`];
+  return [`The machine or the versions differ: ${different.join('; ')}`];
 }
 
 function togetherNote(logs: readonly number[]): string[] {
   if (logs.length < 3) return [];
   const all = Math.exp(mean(logs));
-  if (all < TOGETHER && all > 1 / TOGETHER) return [];
+  if (all < COMMON_CHANGE && all > 1 / COMMON_CHANGE) return [];
   return [
-    `Over all variants the rate is ${all.toFixed(2)} times what it was: where all change together, the machine may be the reason`,
+    `Over all variants the rate is ${all.toFixed(2)} times what it was: if all variants change together, the machine may be the reason`,
   ];
 }
 
 /**
- * The stored run in the text of a file.
+ * Reads a stored run from the text of a file.
  *
- * @throws Error that says what it is instead
+ * @throws Error that says what the text is instead
  */
 export function storedRunOf(text: string): Run {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Error(`it is no JSON (${(error as Error).message})`);
+    throw new Error(`it is not JSON (${(error as Error).message})`);
   }
   const { schema, cells, plan } = (value ?? {}) as Partial<Run & { schema: string }>;
   if (schema !== 'mondo-compare-1' || !Array.isArray(cells) || plan === undefined) {

@@ -1,4 +1,4 @@
-/** The order of things in a comparison: real servers, and a load that only says that it was there. */
+/** The sequence of a comparison, with real servers and a load that only records its calls. */
 import { describe, expect, it } from 'vitest';
 import { calm, planWith } from '../../../test/support/comparison.ts';
 import { runOf } from '../../../test/support/load-runs.ts';
@@ -28,7 +28,7 @@ const plan: ComparePlan = planWith({
 });
 
 describe('compare', () => {
-  it('measures every variant in every round, in that order, each on a server of its own, and leaves nothing behind', async () => {
+  it('measures every variant in every round, in order, each on a new server, and leaves nothing behind', async () => {
     const before = descendantsOf(process.pid);
     const cores = coresOf();
     const ports: number[] = [];
@@ -60,7 +60,7 @@ describe('compare', () => {
     await until('its processes to end', () => descendantsOf(process.pid).length <= before.length);
   });
 
-  it('leaves cores to the kernel where it is asked to', async () => {
+  it('pins no process without `pinned`', async () => {
     const cores = coresOf();
     const found = await compare(
       { ...plan, pinned: false, rounds: 1 },
@@ -74,7 +74,7 @@ describe('compare', () => {
     expect(found.cores).toBeNull();
   });
 
-  it('tries twice what fails, and goes on with the rest', async () => {
+  it('tries a failing variant twice, and goes on with the others', async () => {
     const found = await compare(
       { ...plan, rounds: 3 },
       {
@@ -86,12 +86,12 @@ describe('compare', () => {
     );
     const failed = found.cells.filter(({ state }) => state === 'failed');
     expect(failed).toHaveLength(4);
-    expect(failed[0]!.reasons).toEqual(['It could not be measured: no luck']);
+    expect(failed[0]!.reasons).toEqual(['The measurement failed: no luck']);
     expect(found.cells.filter(({ state }) => state === 'good')).toHaveLength(6);
     expect(found.findings.doubts).toHaveLength(2);
   });
 
-  it('says of a server that cannot be started why, as of any cell', async () => {
+  it('makes a cell with the reason for a server that cannot start', async () => {
     const service = 'file:///no/such/service.ts';
     const found = await compare({ ...plan, service, rounds: 1 }, { run: answered });
     expect(found.cells.every(({ state }) => state === 'failed')).toBe(true);
@@ -99,7 +99,7 @@ describe('compare', () => {
     expect(found.environment).toBeNull();
   });
 
-  it('ends at once where it is told to, without the cell that was cut short', async () => {
+  it('ends at once when aborted, without the cell that was cut short', async () => {
     const stopping = new AbortController();
     let runs = 0;
     const found = await compare(plan, {
@@ -113,7 +113,7 @@ describe('compare', () => {
     expect(found.cells).toHaveLength(2);
   });
 
-  it('begins no round that would take it too long', async () => {
+  it('begins no round that would exceed the time limit', async () => {
     const found = await compare({ ...plan, rounds: 100, longest: 1.5 }, { run: answered });
     expect(found.end).toBe('out of time');
     expect(found.cells.length).toBeGreaterThan(0);
@@ -121,7 +121,7 @@ describe('compare', () => {
     expect(found.seconds).toBeLessThan(60);
   });
 
-  it('leaves out, with the reason, what a machine is not asked to do', async () => {
+  it('leaves out variants that do not fit the machine, with the reason', async () => {
     const found = await compare(
       { ...plan, architectures: ['inetd', 'epoll'], conditions: calm(1, 64), rounds: 1 },
       { run: answered },
@@ -129,7 +129,7 @@ describe('compare', () => {
     expect(found.left).toEqual([
       {
         variant: expect.objectContaining({ architecture: 'inetd', connections: 64 }),
-        why: 'more than the 16 connections that are asked of it: each is a process of its own',
+        why: 'more than the 16 connections that it is measured with: each is a separate process',
       },
     ]);
     expect(found.planned).toBe(3);

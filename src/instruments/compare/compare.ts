@@ -1,4 +1,4 @@
-/** A whole comparison: every variant, round after round, and what that comes to. */
+/** Runs a whole comparison: every variant, round after round, and the findings. */
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
@@ -24,7 +24,7 @@ import { type Recommendation, recommendationOf } from './recommend.ts';
 import type { Cell, Run } from './result.ts';
 import { Servers } from './servers.ts';
 
-/** All that was measured, and what it comes to. */
+/** All measurements, and the findings from them. */
 export interface Comparison extends Run {
   readonly schema: 'mondo-compare-1';
   readonly findings: Findings;
@@ -33,26 +33,26 @@ export interface Comparison extends Run {
 
 export interface Progress {
   readonly round: number;
-  /** Cells that are over, and how many there are to be. */
+  /** Cells that have ended, and planned cells. */
   readonly done: number;
   readonly planned: number;
-  /** The one that is measured now; nothing once all are over. */
+  /** The variant that is measured now; undefined after the last. */
   readonly now: Variant | undefined;
-  /** The one that has just ended. */
+  /** The cell that has just ended. */
   readonly last: Cell | undefined;
-  /** Expected time to the end, in s. */
+  /** Expected remaining time, in s. */
   readonly left: number;
 }
 
 export interface CompareOptions {
-  /** Ends the comparison with what there is. */
+  /** Ends the comparison; the result then has the cells so far. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
-  /** What drives the load; for tests. */
+  /** Drives the load; tests replace it. */
   readonly run?: RunLoad;
 }
 
-/** How often a variant may fail before it is not tried again. */
+/** Failures after which a variant is not tried again. */
 const MOST_FAILURES = 2;
 
 export async function compare(
@@ -86,7 +86,7 @@ export async function compare(
   await using servers = new Servers(cores?.server ?? []);
   let lastRound = 0;
   try {
-    // Threads inherit it from the one that starts them: the load's is started by this one.
+    // A thread inherits the cores of the thread that starts it, and this thread starts the load's.
     if (cores !== null) keepTo(cores.load);
     rounds: for (let round = 1; round <= plan.rounds; round++) {
       const from = elapsed();
@@ -104,7 +104,7 @@ export async function compare(
         tell(round, variant, undefined);
         const context = { plan, servers, optionsOf, run, signal };
         const { cell, result }: Measured = await measure({ variant, round }, context);
-        // What was cut short is no measurement.
+        // A load that was cut short is not a measurement.
         if (signal.aborted) {
           end = 'interrupted';
           break rounds;
@@ -136,7 +136,7 @@ export async function compare(
   return { schema: 'mondo-compare-1', ...found, findings, recommendation };
 }
 
-/** What will be run, what will not and why, and how long it will take, in s. */
+/** Which variants will run, which will not and why, and the expected duration, in s. */
 export async function outlineOf(plan: ComparePlan) {
   const { variants, left } = await prepared(plan);
   return { variants, left, seconds: estimatedSeconds(plan, variants.length) };
@@ -163,7 +163,7 @@ async function prepared(plan: ComparePlan) {
     return {
       architecture: variant.architecture,
       port: 0,
-      // The kernel makes it as much as it allows.
+      // The kernel lowers it to its maximum.
       backlog: 65_535,
       limits,
       think: variant.think,
@@ -173,7 +173,7 @@ async function prepared(plan: ComparePlan) {
       ...(plan.processes !== null && processes.adjustable && { processes: plan.processes }),
     };
   };
-  // What no server can be, such as 5,000 threads, is told now and not once for each cell.
+  // Checks options that no server allows, such as 5,000 threads, once before the first cell.
   for (const variant of variants) planOf(traits.get(variant.architecture)!, optionsOf(variant));
   return { variants, left, optionsOf };
 }

@@ -23,7 +23,7 @@ describe('findingsOf', () => {
     expect(uring!.interval!.rounds).toBe(5);
   });
 
-  it('compares each with itself without silent clients; who answers nobody then has a ratio of 0', () => {
+  it('compares each variant with itself without silent clients; without any answer, the ratio is 0', () => {
     const { findings } = madeUp({ architectures: ['single', 'epoll'], conditions: both }, aWorld);
     const rates = findings.silence.filter(({ figure }) => figure === 'rate');
     expect(rates).toMatchObject([
@@ -31,12 +31,12 @@ describe('findingsOf', () => {
       { of: { architecture: 'epoll' }, verdict: 'alike' },
     ]);
     expect(rates[0]!.interval).toEqual({ ratio: 0, low: 0, high: 0, rounds: 5 });
-    // Nobody's latency is nobody's, not a fast one.
+    // Without answers there is no latency, not a low one.
     const p99 = findings.silence.find(({ figure }) => figure === 'p99')!;
     expect(p99).toMatchObject({ interval: null, verdict: 'none' });
   });
 
-  it('pairs rounds in which both are good, and no others', () => {
+  it('pairs only rounds in which both are good', () => {
     const { findings } = madeUp({ rounds: 6 }, ({ architecture }, round) => {
       const isBad = round === (architecture === 'epoll' ? 1 : 2);
       return isBad
@@ -53,20 +53,20 @@ describe('findingsOf', () => {
     expect(findings.doubts).toEqual([]);
   });
 
-  it('does not trust a variant with fewer than three good rounds, unless no more were wanted', () => {
+  it('does not trust a variant with fewer than three good rounds, unless the plan has fewer', () => {
     const wrong = { state: 'wrong' as const, reasons: ['3 answers were not right'], figures: null };
     const bad = (rounds: number) =>
       madeUp({ rounds }, ({ architecture }, round) =>
         architecture === 'uring' && round > 2 ? wrong : {},
       ).findings;
     expect(bad(5).doubts).toEqual([
-      'uring, 64 connections, think 0 ms block, 0 silent: 2 of 5 rounds are to be trusted: 3 answers were not right',
+      'uring, 64 connections, think 0 ms block, 0 silent: 2 of 5 rounds can be trusted: 3 answers were not right',
     ]);
     expect(bad(2).doubts).toEqual([]);
     expect(bad(2).differences.every(({ verdict }) => verdict === 'none')).toBe(true);
   });
 
-  it('tells who is left out from who had no turn yet, because the time was short', () => {
+  it('tells starved connections from connections that had no turn yet in a short run', () => {
     const rowOf = (figures: object) =>
       madeUp({ architectures: ['epoll'] }, () => figures).findings.rows[0]!;
     expect(rowOf({ neverAnswered: 4, mostAnswers: 2 }).starves).toBe(false);
@@ -75,7 +75,7 @@ describe('findingsOf', () => {
     expect(rowOf({ neverAnswered: 0 }).starves).toBe(false);
   });
 
-  it('says where the load was at its limit, and adds up what went wrong', () => {
+  it('says where the load was saturated, and adds up the failures', () => {
     const { rows } = madeUp({}, ({ architecture }) =>
       architecture === 'uring' ? { loadCpu: 0.98, troubles: { resetBefore: 2 } } : { troubles: {} },
     ).findings;

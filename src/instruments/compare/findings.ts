@@ -1,30 +1,36 @@
-/** What the cells of a run come to: figures of each variant, and differences with their intervals and verdicts. */
+/**
+ * Computes the findings of a run: the figures of each variant, and differences with intervals and
+ * verdicts.
+ */
 import { type Condition, conditionKey, type Variant, variantKey } from './plan.ts';
 import type { Cell, Figures, Run } from './result.ts';
 import { type Interval, type Level, levelOf, pairedRatio } from './statistics.ts';
 import { MIN_ROUNDS, type Verdict, verdictOf } from './verdict.ts';
 
-/** What variants are compared by. */
+/** The figures by which variants are compared. */
 const figureNames = ['rate', 'p50', 'p99', 'cpu', 'switches', 'memory'] as const;
 export type FigureName = (typeof figureNames)[number];
 
 /** One variant over its good rounds. */
 export interface Row {
   readonly variant: Variant;
-  /** How many rounds were measured, and how many of these were good. */
+  /** Rounds that were measured, and good ones among them. */
   readonly measured: number;
   readonly rounds: number;
   readonly levels: Readonly<Record<FigureName, Level | null>>;
-  /** Connections that got no answer. */
+  /** Connections without an answer. */
   readonly neverAnswered: Level | null;
-  /** True if in most rounds connections were left out while others were answered, or if nobody was. */
+  /**
+   * True if in most rounds some connections starved while others were answered, or if there were no
+   * answers.
+   */
   readonly starves: boolean;
   readonly fairness: Level | null;
-  /** True if the load was at its limit in most rounds: the server may be faster than its rate says. */
+  /** True if the load was saturated in most rounds: the server may be faster than its rate says. */
   readonly loadBound: boolean;
-  /** How often questions and connections ended otherwise, over all rounds. */
+  /** Questions and connections without an answer in time, by outcome, over all rounds. */
   readonly troubles: Readonly<Record<string, number>>;
-  /** Why rounds were not good. */
+  /** Why some rounds were not good. */
   readonly doubts: readonly string[];
 }
 
@@ -32,30 +38,38 @@ export interface Difference {
   readonly figure: FigureName;
   readonly of: Variant;
   readonly to: Variant;
-  /** Null where there is nothing to compare: too few rounds, or nobody was answered. */
+  /** Null if there is nothing to compare: too few rounds, or no answers. */
   readonly interval: Interval | null;
   readonly verdict: Verdict;
 }
 
 export interface Findings {
   readonly rows: readonly Row[];
-  /** Every architecture against the reference, under the same condition. */
+  /** Every architecture compared with the reference, under the same condition. */
   readonly differences: readonly Difference[];
-  /** Every architecture with silent clients against itself without them. */
+  /** Every architecture with silent clients compared with itself without them. */
   readonly silence: readonly Difference[];
-  /** Variants of which too few rounds can be trusted, a sentence each: the run is not to be trusted either. */
+  /**
+   * Variants with too few trusted rounds, one sentence each. Then the run is not trusted either.
+   */
   readonly doubts: readonly string[];
 }
 
-/** From this share of its core on the load counts as at its limit. */
+/** Share of its core from which the load counts as saturated. */
 const AT_LIMIT = 0.95;
 
-/** Who was answered so often had its turn again and again; a connection with no answer meanwhile is left out, and not just late. */
-const AGAIN = 5;
+/**
+ * If one connection got this many answers, each connection had time for one. A connection without
+ * an answer then starved, and was not only late.
+ */
+const MANY_ANSWERS = 5;
 
-/** Connections without an answer, though there was time for one: where the time is short, some are just not yet served. */
+/**
+ * True if some connections got no answer although there was time for one. In a short run, some
+ * connections are only late.
+ */
 export const starves = ({ neverAnswered, mostAnswers, answers }: Figures): boolean =>
-  neverAnswered > 0 && (mostAnswers >= AGAIN || answers === 0);
+  neverAnswered > 0 && (mostAnswers >= MANY_ANSWERS || answers === 0);
 
 export function findingsOf(run: Pick<Run, 'plan' | 'cells'>): Findings {
   const cells = new Map(
@@ -87,14 +101,14 @@ export function findingsOf(run: Pick<Run, 'plan' | 'cells'>): Findings {
       ...rows.flatMap((row) => doubtOf(row, run.plan.rounds)),
       ...(rows.length > 0 && rows.every(({ levels }) => (levels.rate?.most ?? 0) === 0)
         ? [
-            'Nobody was answered by any of them: see whether the questions are those of this service',
+            'No architecture gave a right answer: check that the questions are those of this service',
           ]
         : []),
     ],
   };
 }
 
-/** One figure of two variants, from the rounds in which both are good. */
+/** Compares one figure of two variants, over the rounds in which both are good. */
 export function differenceOf(
   figure: FigureName,
   of: Variant,
@@ -111,7 +125,9 @@ export function differenceOf(
   return { figure, of, to, interval: interval ?? null, verdict: verdictOf(interval) };
 }
 
-/** Nothing against something is a ratio of 0, and no interval could say more; it has no logarithm. */
+/**
+ * If one side had no answers in any round, the ratio is 0. It has no logarithm, and so no interval.
+ */
 function intervalOf(pairs: readonly (readonly [number, number])[]): Interval | undefined {
   const isNothing = pairs.length > 0 && pairs.every(([a, b]) => a === 0 && b > 0);
   return isNothing ? { ratio: 0, low: 0, high: 0, rounds: pairs.length } : pairedRatio(pairs);
@@ -154,17 +170,17 @@ function rowOf(variant: Variant, cells: readonly Cell[]): Row {
   };
 }
 
-/** A run that was to have fewer rounds than a verdict takes is measured by what it was to have. */
+/** A run that was planned with fewer rounds than a verdict needs only has to reach its plan. */
 function doubtOf(row: Row, planned: number): string[] {
   const needed = Math.min(MIN_ROUNDS, planned, row.measured);
   if (row.rounds >= needed) return [];
   const why = row.doubts.length > 0 ? `: ${row.doubts[0]}` : '';
   return [
-    `${variantKey(row.variant)}: ${row.rounds} of ${row.measured} rounds are to be trusted${why}`,
+    `${variantKey(row.variant)}: ${row.rounds} of ${row.measured} rounds can be trusted${why}`,
   ];
 }
 
-/** Conditions in the order of the plan, architectures within them. */
+/** Sorts by condition in the order of the plan, and by architecture within each. */
 function byPlan({ conditions, architectures }: Run['plan']) {
   const places = new Map(conditions.map((condition, i) => [conditionKey(condition), i]));
   const placeOf = (condition: Condition) => places.get(conditionKey(condition)) ?? 0;

@@ -1,27 +1,30 @@
-/** Which variants a machine can run: what an architecture costs for each connection decides, and how many descriptors there are. */
+/**
+ * Decides which variants a machine can run, by what an architecture costs per connection and by the
+ * number of descriptors.
+ */
 import type { Traits } from '../../worker/contract.ts';
 import type { Condition } from './plan.ts';
 
 /**
- * Each connection has a thread or a process of its own, started for it. With more of them than this it is
- * the machine's memory that is measured: a thread takes about 10 MB, a process 40 MB.
+ * Limits for architectures that start a thread or a process for each connection. With more, the
+ * machine's memory would be measured: a thread takes about 10 MB, a process 40 MB.
  */
 const MOST_THREADS = 128;
 const MOST_PROCESSES = 16;
-/** What select(2) can watch, less what a worker has open besides. */
+/** Connections that select(2) can watch, without the other descriptors of a worker. */
 const MOST_SELECTED = 990;
-/** Descriptors that a process has open besides its connections. */
-const BESIDES = 100;
+/** Other descriptors that a process has open. */
+const OTHER_DESCRIPTORS = 100;
 
-/** What a machine gives to a server. */
+/** The resources of a machine for a server. */
 export interface Machine {
-  /** Descriptors of a process; undefined: nobody tells, or there is no limit. */
+  /** Limit for descriptors of a process; undefined if unknown or unlimited. */
   readonly descriptors: number | undefined;
-  /** Connections that wait to be accepted on a listener at the most: net.core.somaxconn. */
+  /** Longest accept queue of a listener: net.core.somaxconn. */
   readonly queue: number;
 }
 
-/** @returns why it is not run, or nothing */
+/** @returns why the variant does not run, or undefined */
 export function whyNot(
   traits: Traits,
   { connections, silent }: Condition,
@@ -30,13 +33,13 @@ export function whyNot(
   const all = connections + silent;
   const most = mostOf(traits);
   if (all > most.connections) {
-    return `more than the ${most.connections} connections that are asked of it: ${most.why}`;
+    return `more than the ${most.connections} connections that it is measured with: ${most.why}`;
   }
   if (traits.capacity !== 'unbounded' && all > queue) {
-    return `more connections than the ${queue} that may wait until it has time for them (net.core.somaxconn); who is not even connected cannot ask`;
+    return `more connections than the ${queue} that its accept queue can hold (net.core.somaxconn); the others could not connect, and so could not ask`;
   }
-  if (descriptors !== undefined && all > descriptors - BESIDES) {
-    return `more connections than there are descriptors for; raise the limit with ulimit -n ${all + BESIDES}`;
+  if (descriptors !== undefined && all > descriptors - OTHER_DESCRIPTORS) {
+    return `more connections than there are descriptors for; raise the limit with ulimit -n ${all + OTHER_DESCRIPTORS}`;
   }
   return undefined;
 }
@@ -44,9 +47,9 @@ export function whyNot(
 function mostOf({ name }: Traits): { readonly connections: number; readonly why: string } {
   switch (name) {
     case 'inetd':
-      return { connections: MOST_PROCESSES, why: 'each is a process of its own' };
+      return { connections: MOST_PROCESSES, why: 'each is a separate process' };
     case 'socketserver':
-      return { connections: MOST_THREADS, why: 'each is a thread of its own' };
+      return { connections: MOST_THREADS, why: 'each is a separate thread' };
     case 'select':
       return { connections: MOST_SELECTED, why: 'select(2) ends at descriptor 1,023' };
     default:

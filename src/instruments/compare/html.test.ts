@@ -20,7 +20,7 @@ const both = conditionsOf({
   thinkHow: ['block'],
   silent: [0, 4],
 });
-/** Without those of verdicts, which begin with a mark. */
+/** Without the headings of verdicts, which begin with a mark. */
 const headings = (page: string) =>
   headingsIn(page).filter((text) => !/^[✓✗!] |compared: /.test(text));
 
@@ -40,7 +40,7 @@ describe('htmlPage', () => {
     expectSound(page);
     const charts = chartsIn(page);
     expect(charts.map(({ title }) => title)).toEqual(headings(page).slice(0, 5));
-    // Each architecture has its line, and the words for those who do not see it.
+    // Each architecture has its line, and a text for readers who cannot see it.
     for (const { texts, description } of charts.slice(0, 4)) {
       for (const name of architectures) {
         expect(texts.some((text) => text.endsWith(` ${name}`))).toBe(true);
@@ -49,7 +49,7 @@ describe('htmlPage', () => {
     }
   });
 
-  it('has the figures that were found, one table for each condition and chart', async () => {
+  it('has the measured figures, one table for each condition and chart', async () => {
     const found = madeUp({ architectures, conditions: both }, aWorld);
     const page = await htmlPage(found);
     for (const { caption, head, rows } of [...tablesOf(found), ...silenceTables(found)]) {
@@ -73,7 +73,7 @@ describe('htmlPage', () => {
     );
   });
 
-  it('ends with what to choose, a row for each reason and for each that may be chosen otherwise', async () => {
+  it('ends with the recommendation, with a row for each reason and for each conditional choice', async () => {
     const found = madeUp({ architectures, conditions: both }, aWorld);
     const [, end] = (await htmlPage(found)).split('<h2>Recommendation</h2>');
     const { headline, because, unless } = found.recommendation;
@@ -89,14 +89,14 @@ describe('htmlPage', () => {
     expect(unless.map(({ architecture }) => architecture)).toEqual(['single', 'threaded']);
   });
 
-  it('has bars where there is one number of connections', async () => {
+  it('has bars if there is only one number of connections', async () => {
     const page = await htmlPage(madeUp({ conditions: calm(64) }));
     expect(headings(page)).toContain('Throughput');
     expect(page).not.toContain('over connections</h2>');
     expect(page).not.toContain('What silent clients do');
   });
 
-  it('has charts of their own for each way of thinking', async () => {
+  it('has separate charts for each think time', async () => {
     const conditions = conditionsOf({
       connections: [1, 64],
       think: [0, 10],
@@ -111,7 +111,7 @@ describe('htmlPage', () => {
     ]);
   });
 
-  it('says first what the whole is to be taken for', async () => {
+  it('says first whether the run can be trusted', async () => {
     const first = (page: string) =>
       /<section class="verdict (\w+)"><h2>.*?<\/span> (.*?)<\/h2>/.exec(page);
     const good = madeUp({ architectures, conditions: both }, aWorld);
@@ -132,7 +132,7 @@ describe('htmlPage', () => {
     expect(page).not.toContain('<b>');
   });
 
-  it('has what changed since a stored run', async () => {
+  it('has the changes since a stored run', async () => {
     const then = madeUp({});
     const now = madeUp({}, () => ({ rate: 50_000 }));
     const page = await htmlPage(now, againstOf(now, then));

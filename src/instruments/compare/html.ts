@@ -1,6 +1,7 @@
 /**
- * The report: one page that needs nothing else. Figures over connections, one chart for each that matters; what
- * silent clients do; all of it in tables with intervals and verdicts; and at the end what to choose.
+ * The report as one self-contained page. It has a chart over connections for each important figure,
+ * the effect of silent clients, all figures in tables with intervals and verdicts, and the
+ * recommendation.
  */
 import { barChart, type Line, lineChart, lookOf, type Panel, short } from '../report/charts.ts';
 import { minutes, several } from '../report/figures.ts';
@@ -64,7 +65,7 @@ function introduction({ plan, cells, seconds }: Comparison): string {
   return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in ${several(roundsOf(cells), 'round')}: ${several(cells.length, 'measurement')} in ${minutes(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; lines and bars their middle.`;
 }
 
-/** What is read first. */
+/** The first paragraph: the state of the run. */
 function standing(
   { plan, end, findings, recommendation, cells, planned }: Comparison,
   against: Against | undefined,
@@ -94,7 +95,10 @@ function standing(
   ];
 }
 
-/** Conditions that differ in connections alone, without silent clients: one set of charts. */
+/**
+ * Groups of conditions that differ only in their number of connections, without silent clients.
+ * Each has its own charts.
+ */
 function groupsOf({ plan }: Comparison): Condition[][] {
   const calm = plan.conditions.filter(({ silent }) => silent === 0);
   const shown = calm.length > 0 ? calm : plan.conditions;
@@ -210,7 +214,7 @@ async function overConnections(
       main,
       panel(
         'connections never answered, %',
-        // Names of all that lie at nothing would lie there, too.
+        // Lines of zeros are omitted, because their labels would overlap.
         linesOf(unansweredShare).filter(({ points }) => points.some(({ y }) => (y ?? 0) > 0)),
         { max: 100, min: 0 },
         110,
@@ -257,7 +261,7 @@ function unansweredShare({ neverAnswered, variant: { connections } }: Row): Leve
   };
 }
 
-/** Without a second number of connections there is no line to draw. */
+/** A bar chart, for a single number of connections: a line would need two. */
 function atOnePlace(
   _: Comparison,
   rows: readonly Row[],
@@ -280,7 +284,7 @@ const barOf = (level: Level | null, scale = 1) =>
     ? null
     : { value: level.median / scale, low: level.least / scale, high: level.most / scale };
 
-/** For those who do not see it: the ends of each line. */
+/** The ends of each line as text, for readers who cannot see the chart. */
 function sentence(
   rows: readonly Row[],
   { figure: name, axis }: Pick<Chart, 'figure' | 'axis'>,
@@ -296,7 +300,10 @@ function sentence(
   return `${axis}, by number of connections: ${parts.join('; ')}.`;
 }
 
-/** The figures of one chart: a row for each architecture, a column for each number of connections. */
+/**
+ * The figures of one chart, with a row for each architecture and a column for each number of
+ * connections.
+ */
 function levelsTable(
   { plan }: Comparison,
   rows: readonly Row[],
@@ -320,7 +327,10 @@ function levelsTable(
   };
 }
 
-/** Bars without and with silent clients, at the most connections at which most architectures were measured. */
+/**
+ * Bars without and with silent clients, at the largest number of connections at which most
+ * architectures were measured.
+ */
 async function silenceSection(found: Comparison): Promise<Markup | undefined> {
   const { plan, findings } = found;
   const tables = silenceTables(found);
@@ -350,7 +360,7 @@ async function silenceSection(found: Comparison): Promise<Markup | undefined> {
   const silenced = measured.filter((name) => rowAt(most, name)?.levels.rate?.median === 0);
   const caption = `A silent client has connected and says nothing. ${
     silenced.length > 0
-      ? `With ${several(most.silent, 'of them', 'of them')}, ${listed(silenced)} answered nobody.`
+      ? `With ${several(most.silent, 'of them', 'of them')}, ${listed(silenced)} answered no client.`
       : 'None of these was silenced.'
   }`;
   const svg = await barChart({

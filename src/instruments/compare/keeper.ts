@@ -1,4 +1,7 @@
-/** The process in which servers are started, one after the other: their supervisor, apart from the load. Started by servers.ts. */
+/**
+ * The process that starts the servers, one after the other. It is their supervisor, separate from
+ * the load. servers.ts starts it.
+ */
 import type { ServeOptions } from '../../host/plan.ts';
 import { startServer } from '../../host/serve.ts';
 import type { Server } from '../../host/server.ts';
@@ -30,7 +33,7 @@ const reply = (message: Reply) => void process.send?.(message);
 process.on('message', (order: Order) => {
   obey(order).then(reply, (error: Error) => reply({ reply: 'failed', error: error.message }));
 });
-// Whoever started it is gone, and its workers go with it; Ctrl-C in a terminal is that one's to act on.
+// If the parent process has ended, this one ends with its workers. Only the parent handles Ctrl-C.
 process.on('disconnect', () => process.exit());
 process.on('SIGINT', () => {}).on('SIGUSR2', () => {});
 const cores = JSON.parse(process.argv[2]!) as number[];

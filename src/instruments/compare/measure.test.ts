@@ -20,7 +20,7 @@ const cell = (made: Made, held = 2, samples = answers) =>
   cellOf(variant, 1, runOf(samples, made).result, held);
 
 describe('loadPlanOf', () => {
-  it('is a closed loop on the server that was started, as long as the comparison wants it', () => {
+  it('is a closed loop on the started server, for the time of the comparison', () => {
     const plan = loadPlanOf(variant, planWith({ seconds: 2, warmUp: 0.5 }), 4711, 99);
     expect(plan).toMatchObject({ loop: 'closed', port: 4711, pid: 99, connections: 8, think: 0 });
     expect([warmUpSeconds(plan), measuredSeconds(plan)]).toEqual([0.5, 2]);
@@ -29,30 +29,30 @@ describe('loadPlanOf', () => {
 });
 
 describe('cellOf', () => {
-  it('takes over what the load has found', () => {
+  it('copies the figures of the load', () => {
     const { state, reasons, figures } = cell({});
     expect([state, reasons]).toEqual(['good', []]);
     expect(figures).toMatchObject({ answers: 2, connections: 8 });
     expect(figures!.rate).toBeCloseTo(2 / 3, 5);
   });
 
-  it('is doubtful where the load doubts itself, or where silent clients have left', () => {
+  it('is doubtful if the load is not trusted, or if silent clients left', () => {
     const late = { trusted: false, reasons: ['Late'] };
     expect(cell({ validity: late })).toMatchObject({ state: 'doubtful', reasons: ['Late'] });
     expect(cell({}, 1)).toMatchObject({
       state: 'doubtful',
-      reasons: ['Only 1 of 2 silent clients were there to the end'],
+      reasons: ['Only 1 of 2 silent clients stayed connected to the end'],
     });
   });
 
-  it('is wrong where answers were', () => {
+  it('is wrong if answers were wrong', () => {
     expect(cell({ outcomes: { wrong: 2, extraBytes: 1 } })).toMatchObject({
       state: 'wrong',
-      reasons: ['3 answers were not what they should have been'],
+      reasons: ['3 answers were not as expected'],
     });
   });
 
-  it('is good where nobody was answered who had connected and asked', () => {
+  it('is good if connections asked and got no answer', () => {
     const none = { trusted: false, reasons: ['There was not one right answer'] };
     const silenced = cell({ outcomes: { neverServed: 8 }, validity: none }, 2, []);
     expect(silenced.state).toBe('good');

@@ -1,4 +1,4 @@
-/** One cell: a server that has just been started, silent clients, and the load. */
+/** Measures one cell: a new server, silent clients, and the load. */
 import type { ServeOptions } from '../../host/plan.ts';
 import type { LoadPlan } from '../load/plan.ts';
 import type { LoadResult, Outcomes, RunOptions } from '../load/result.ts';
@@ -13,16 +13,17 @@ export type RunLoad = (plan: LoadPlan, options?: RunOptions) => Promise<LoadRun>
 
 export interface Measured {
   readonly cell: Cell;
-  /** Of the load; nothing where there was none. */
+  /** Result of the load; undefined if no load ran. */
   readonly result?: LoadResult;
 }
 
-/** What each architecture is given of `plan`, by what can be adjusted in it. */
+/** The options of each architecture's server under `plan`; only adjustable ones are set. */
 export type OptionsOf = (variant: Variant) => ServeOptions;
 
 /**
- * A server is started for each cell: none inherits the memory, the threads or the compiled code that another
- * one left, which would depend on the order; and one that a cell has ruined is not the next one's.
+ * Starts a new server for each cell. A shared server would keep memory, threads and compiled code
+ * of earlier cells, so results would depend on the order. And one cell could ruin the server of the
+ * next.
  */
 export async function measure(
   { variant, round }: Pick<Cell, 'variant' | 'round'>,
@@ -49,17 +50,20 @@ export async function measure(
     });
     return { cell: cellOf(variant, round, result, silent.held), result };
   } catch (error) {
-    const reasons = [`It could not be measured: ${(error as Error).message}`];
+    const reasons = [`The measurement failed: ${(error as Error).message}`];
     return { cell: { variant, round, state: 'failed', reasons, figures: null } };
   } finally {
     await servers.stop();
   }
 }
 
-/** How long connecting and the last answers may take, in ms: then the load is cut short, and says so. */
+/**
+ * Timeout for connecting and for the last answers, in ms. After it, the load is cut short and says
+ * so.
+ */
 const PATIENCE = 30_000;
 
-/** Idle clients are part of the comparison: no limit ends them meanwhile. */
+/** Idle clients are part of the comparison, so no idle limit may close them. */
 export const limits = { idle: 0 } as const;
 
 export function loadPlanOf(
@@ -77,12 +81,13 @@ export function loadPlanOf(
       ...(warmUp > 0 ? [{ kind: 'warm-up' as const, seconds: warmUp }] : []),
       { kind: 'steady', seconds },
     ],
-    // Of those that wait behind all others; who is served at all has had that time.
+    // Grace for the connections that wait behind all others: a served connection needs no longer.
     grace: Math.min(2000, 100 + think * connections),
     framing,
     exchanges,
     seed,
-    // Rounds take turns, so that a busy machine keeps all from asking alike: intervals tell of that. A second is too much.
+    // Delays of a busy machine affect all variants alike, because rounds alternate, and the
+    // intervals show them. A lag of more than a second is too much.
     maxLag: 1000,
   });
 }
@@ -96,15 +101,20 @@ export function cellOf(
   const { wrong, extraBytes } = result.outcomes;
   const doubts = isSilenced(result) ? [] : [...result.validity.reasons];
   if (silentHeld < variant.silent) {
-    doubts.push(`Only ${silentHeld} of ${variant.silent} silent clients were there to the end`);
+    doubts.push(
+      `Only ${silentHeld} of ${variant.silent} silent clients stayed connected to the end`,
+    );
   }
   const faults = wrong + extraBytes;
-  if (faults > 0) doubts.unshift(`${faults} answers were not what they should have been`);
+  if (faults > 0) doubts.unshift(`${faults} answers were not as expected`);
   const state = faults > 0 ? 'wrong' : doubts.length > 0 ? 'doubtful' : 'good';
   return { variant, round, state, reasons: doubts, figures: figuresOf(result) };
 }
 
-/** Connected, asked, and heard nothing to the end: a load with no answer doubts itself, but here that is a finding. */
+/**
+ * True if connections asked and got no answer to the end. The load itself distrusts such a run, but
+ * here it is a finding.
+ */
 function isSilenced({ totals, outcomes, validity }: LoadResult): boolean {
   const { neverServed, timedOut, connectTimeout, noPorts, noDescriptors } = outcomes;
   const isOurs = validity.interrupted || noPorts + noDescriptors > 0;

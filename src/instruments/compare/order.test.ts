@@ -25,7 +25,7 @@ describe('orderOf', () => {
     );
   });
 
-  it('goes back the way it came, so that over two rounds all have had their turn equally late', () => {
+  it('reverses every second round, so that over two rounds all variants have the same mean position', () => {
     fc.assert(
       fc.property(rounds, seeds, (pair, seed) => {
         const there = orderOf(variants, 2 * pair - 1, seed);
@@ -36,7 +36,7 @@ describe('orderOf', () => {
     );
   });
 
-  it('keeps together what is compared: architectures of a condition, and conditions with and without silent clients', () => {
+  it('keeps compared variants together: the architectures of a condition, and conditions with and without silent clients', () => {
     fc.assert(
       fc.property(rounds, seeds, (round, seed) => {
         const order = orderOf(variants, round, seed);
@@ -50,7 +50,7 @@ describe('orderOf', () => {
     );
   });
 
-  it('is the same for a seed, and another for the next rounds', () => {
+  it('is the same for the same seed, and differs in later rounds', () => {
     expect(orderOf(variants, 3, 7)).toEqual(orderOf(variants, 3, 7));
     expect(orderOf(variants, 3, 7)).not.toEqual(orderOf(variants, 1, 7));
     expect(orderOf(variants, 3, 7)).not.toEqual(orderOf(variants, 3, 8));

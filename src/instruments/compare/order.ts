@@ -1,13 +1,17 @@
 /**
- * In which order variants are visited. What is compared stands close together in time: first the conditions are
- * shuffled, then those that differ in silent clients alone, then the architectures within each. Every second
- * round goes back the way that the one before it came, so that over the two of them all have had their turn
- * equally late: whatever drifts evenly while they run (heat, others on the machine) favours nobody.
+ * The order in which variants are measured. Variants that are compared run close together in time.
+ * First the conditions are shuffled, then those that differ only in silent clients, then the
+ * architectures within each. Every second round reverses the previous one. So over two rounds each
+ * variant has the same mean position, and a steady drift (heat, other programs) favours none.
  */
 import { randomOf } from '../load/random.ts';
 import type { Variant } from './plan.ts';
 
-/** The same seed gives the same order. @param round from 1 */
+/**
+ * Returns the order of a round. The same seed gives the same order.
+ *
+ * @param round from 1
+ */
 export function orderOf<T extends Variant>(
   variants: readonly T[],
   round: number,
@@ -27,7 +31,7 @@ function groups<T>(all: readonly T[], keyOf: (one: T) => string, random: () => n
   return shuffled([...Map.groupBy(all, keyOf).values()], random);
 }
 
-/** Fisher and Yates. */
+/** The Fisher-Yates shuffle. */
 function shuffled<T>(all: readonly T[], random: () => number): T[] {
   const order = [...all];
   for (let i = order.length - 1; i > 0; i--) {

@@ -6,7 +6,7 @@ import { whyNot } from './fit.ts';
 import { axesOf, conditionsOf, defaultAxes, estimatedSeconds, quick, variantsOf } from './plan.ts';
 
 describe('conditionsOf', () => {
-  it('has every combination once; how nothing is thought makes no difference', () => {
+  it('has every combination once, with one `thinkHow` if `think` is 0', () => {
     const conditions = conditionsOf({
       connections: [64, 1, 64],
       think: [0, 5],
@@ -19,7 +19,7 @@ describe('conditionsOf', () => {
     expect(conditionsOf(axesOf(conditions))).toEqual(conditions);
   });
 
-  it('comes out the same through its axes', () => {
+  it('is the same after a way through its axes', () => {
     expect(axesOf(conditionsOf(defaultAxes))).toEqual({
       ...defaultAxes,
       thinkHow: ['block'],
@@ -28,7 +28,7 @@ describe('conditionsOf', () => {
 });
 
 describe('estimatedSeconds', () => {
-  it('is that of all cells, and no more than it may take', () => {
+  it('is the sum over all cells, up to the limit', () => {
     const plan = planWith({ rounds: 4, seconds: 1, warmUp: 0.5 });
     const all = estimatedSeconds(plan, variantsOf(plan).length);
     expect(all).toBeGreaterThan(2 * 4 * 1.5);
@@ -36,11 +36,11 @@ describe('estimatedSeconds', () => {
     expect(estimatedSeconds({ ...plan, longest: 3 }, 2)).toBe(3);
   });
 
-  it('leaves of a minute what starting and the report take, with --quick', () => {
+  it('leaves time for start and report within a minute, with --quick', () => {
     expect(quick.longest).toBeLessThan(60);
     const plan = planWith({ ...quick });
     const oneRound = estimatedSeconds({ ...plan, rounds: 1, longest: 0 }, variantsOf(plan).length);
-    // Verdicts take three rounds, also where everything is slower by a quarter.
+    // Verdicts need three rounds, also if everything is slower by a quarter.
     expect(oneRound * 3 * 1.25).toBeLessThan(quick.longest);
   });
 });
@@ -53,7 +53,7 @@ describe('whyNot', () => {
     thinkHow: 'block' as const,
   });
 
-  it('bounds what costs a thread or a process for each connection, and what select cannot watch', async () => {
+  it('limits connections that cost a thread or a process each, or that select cannot watch', async () => {
     const refused = async (connections: number) => {
       const all: Traits[] = await Promise.all(architectureNames.map(loadArchitecture));
       return all
@@ -70,14 +70,14 @@ describe('whyNot', () => {
     ]);
     const single = await loadArchitecture('single');
     expect(whyNot(single, at(5000), { descriptors: 100_000, queue: 4096 })).toMatch(
-      /^more connections than the 4096 that may wait until it has time for them /,
+      /^more connections than the 4096 that its accept queue can hold /,
     );
   });
 
   it('counts silent clients, and descriptors', async () => {
     const inetd = await loadArchitecture('inetd');
     expect(whyNot(inetd, at(14, 4), { descriptors: 4096, queue: 4096 })).toBe(
-      'more than the 16 connections that are asked of it: each is a process of its own',
+      'more than the 16 connections that it is measured with: each is a separate process',
     );
     const epoll = await loadArchitecture('epoll');
     expect(whyNot(epoll, at(1000), { descriptors: 1024, queue: 4096 })).toBe(

@@ -1,50 +1,55 @@
-/** What a comparison is to do, as data: which architectures, under which conditions, how often. */
+/**
+ * What a comparison measures, as data: which architectures, under which conditions, how many times.
+ */
 import type { Exchange, Framing } from '../load/plan.ts';
 import { planOf } from '../load/schema.ts';
 
-/** What all architectures are measured under in turn. */
+/** A condition under which all architectures are measured. */
 export interface Condition {
-  /** Connections that ask, each its next question after its answer. */
+  /** Connections that ask. Each asks its next question after its answer. */
   readonly connections: number;
-  /** What each answer costs the server, in ms. */
+  /** Time that the server takes for each answer, in ms. */
   readonly think: number;
-  /** Whether that holds the thread, or is left to the loop's timers. Always `block` where `think` is 0. */
+  /**
+   * `block`: an answer holds the thread; `defer`: the loop's timer waits. Always `block` if `think`
+   * is 0.
+   */
   readonly thinkHow: 'block' | 'defer';
-  /** Clients that have connected before and say nothing. */
+  /** Clients that connect before the load and say nothing. */
   readonly silent: number;
 }
 
-/** One architecture under one condition: what is measured once in every round. */
+/** One architecture under one condition. Each round measures it once. */
 export interface Variant extends Condition {
   readonly architecture: string;
 }
 
 export interface ComparePlan {
   readonly architectures: readonly string[];
-  /** The one that the others are compared with. */
+  /** The architecture that the others are compared with. */
   readonly reference: string;
   readonly conditions: readonly Condition[];
-  /** How often every variant is measured. */
+  /** How many times each variant is measured. */
   readonly rounds: number;
-  /** Measured time of each, in s, and time before it that is not counted. */
+  /** Measured time per cell, and warm-up before it, in s. */
   readonly seconds: number;
   readonly warmUp: number;
-  /** Of architectures whose number is adjustable; null: what each has by default. */
+  /** For architectures with an adjustable number; null: the default of each. */
   readonly threads: number | null;
   readonly processes: number | null;
   /** URL of the service's module; null: the Zen questions. */
   readonly service: string | null;
   readonly framing: Framing;
   readonly exchanges: readonly Exchange[];
-  /** Of the order in which variants are visited. */
+  /** Seed of the order of the variants. */
   readonly seed: number;
-  /** Server and load on cores of their own, where there are two. */
+  /** True to run server and load on separate cores, if there are at least two. */
   readonly pinned: boolean;
-  /** No round begins that would not be over after so many s; 0: no such limit. */
+  /** Limit for the duration, in s. A round begins only if it can end in time. 0: no limit. */
   readonly longest: number;
 }
 
-/** What a user may choose conditions by: every combination is one. */
+/** The values from which a user makes conditions. Every combination is one condition. */
 export interface Axes {
   readonly connections: readonly number[];
   readonly think: readonly number[];
@@ -52,7 +57,7 @@ export interface Axes {
   readonly silent: readonly number[];
 }
 
-/** All combinations, each once: without thinking, how it is done makes no difference. */
+/** All combinations, each once. If `think` is 0, `thinkHow` makes no difference. */
 export function conditionsOf({ connections, think, thinkHow, silent }: Axes): Condition[] {
   const all = unique(think).flatMap((ms) =>
     (ms === 0 ? (['block'] as const) : unique(thinkHow)).flatMap((how) =>
@@ -75,7 +80,7 @@ export function conditionsOf({ connections, think, thinkHow, silent }: Axes): Co
   );
 }
 
-/** The values that are in some conditions. */
+/** The values that occur in some conditions. */
 export const axesOf = (conditions: readonly Condition[]): Axes => ({
   connections: unique(conditions.map(({ connections }) => connections)),
   think: unique(conditions.map(({ think }) => think)),
@@ -90,14 +95,14 @@ export const defaultAxes: Axes = {
   silent: [0, 4],
 };
 
-/** Those whose difference is a lesson; no more than can be told apart in one picture. */
+/** Architectures whose differences teach something, and few enough for one chart. */
 const defaultArchitectures = [
   ...['single', 'threaded', 'prefork', 'poll', 'epoll', 'uring', 'callback', 'coroutine'],
 ] as const;
 
 const { framing, exchanges } = planOf({});
 
-/** What is compared where nothing is said: a quarter of an hour. */
+/** The default comparison, which takes a quarter of an hour. */
 export const defaultPlan: ComparePlan = {
   architectures: defaultArchitectures,
   reference: 'epoll',
@@ -115,22 +120,27 @@ export const defaultPlan: ComparePlan = {
   longest: 0,
 };
 
-/** What `--quick` changes: the matrix that shows most in a minute, and as many rounds of it as there is time for. */
+/**
+ * The changes of `--quick`: the most informative matrix for one minute, with as many rounds as fit.
+ */
 export const quick = {
   architectures: ['single', 'threaded', 'epoll', 'uring', 'callback'],
   conditions: [
     ...conditionsOf({ connections: [1, 64], think: [0], thinkHow: ['block'], silent: [0] }),
-    // Silent clients where there is most to lose.
+    // Silent clients at the condition where they harm most.
     ...conditionsOf({ connections: [64], think: [0], thinkHow: ['block'], silent: [4] }),
   ],
   rounds: 6,
   seconds: 0.3,
   warmUp: 0.1,
-  // What is left of a minute is for starting and for the report.
+  // The rest of the minute is for starting and for the report.
   longest: 56,
 } as const;
 
-/** How long a cell takes besides its measured time and warm-up, in s: a server starts, clients connect, all end. */
+/**
+ * Time of a cell besides its measured time and warm-up, in s: start of a server, connecting, and
+ * the end.
+ */
 const OVERHEAD = 0.4;
 const PER_CONNECTION = 0.0003;
 
@@ -139,19 +149,19 @@ export const variantsOf = ({ architectures, conditions }: ComparePlan): Variant[
     architectures.map((architecture) => ({ architecture, ...condition })),
   );
 
-/** Of one measurement, on average, in s. */
+/** Average duration of a cell, in s. */
 export function cellSeconds({ seconds, warmUp, conditions }: ComparePlan): number {
   const connections = conditions.reduce((sum, one) => sum + one.connections + one.silent, 0);
   return seconds + warmUp + OVERHEAD + (PER_CONNECTION * connections) / conditions.length;
 }
 
-/** Of the whole plan, in s. */
+/** Expected duration of the whole plan, in s. */
 export function estimatedSeconds(plan: ComparePlan, variants: number): number {
   const all = variants * plan.rounds * cellSeconds(plan);
   return plan.longest > 0 ? Math.min(all, plan.longest) : all;
 }
 
-/** Names a condition on files and in maps. */
+/** Names a condition in files and maps. */
 export const conditionKey = ({ connections, think, thinkHow, silent }: Condition): string =>
   `${connections} connections, think ${think} ms ${thinkHow}, ${silent} silent`;
 

@@ -11,7 +11,7 @@ const conditions = [
 describe('recommendationOf', () => {
   const { recommendation } = madeUp({ architectures, conditions }, aWorld);
 
-  it('chooses by who is answered at all, then by rate, and gives the figures', () => {
+  it('chooses first by unanswered connections, then by rate, and gives the figures', () => {
     expect(recommendation.choice).toBe('uring');
     expect(recommendation.headline).toBe(
       'Take uring: of those that left no connection unanswered it was among the fastest under 4 of 4 conditions',
@@ -49,7 +49,7 @@ describe('recommendationOf', () => {
     ]);
   });
 
-  it('says when those may be chosen that left connections unanswered, and how many they left', () => {
+  it('says when an architecture that left connections unanswered may be chosen, and how many it left', () => {
     expect(recommendation.unless).toEqual([
       {
         architecture: 'single',
@@ -66,7 +66,7 @@ describe('recommendationOf', () => {
     ]);
   });
 
-  it('says where such a one was faster all the same', () => {
+  it('says where such an architecture was faster', () => {
     const { unless } = madeUp(
       { architectures: ['threaded', 'uring'], conditions: calm(1, 64) },
       (variant, round) =>
@@ -84,14 +84,14 @@ describe('recommendationOf', () => {
     ]);
   });
 
-  it('does not choose the highest rate where that leaves connections unanswered', () => {
+  it('does not choose the highest rate if it leaves connections unanswered', () => {
     const { choice } = madeUp({ architectures: ['threaded', 'epoll'] }, ({ architecture }) =>
       architecture === 'threaded' ? { rate: 500_000, neverAnswered: 60 } : {},
     ).recommendation;
     expect(choice).toBe('epoll');
   });
 
-  it('chooses by cost among those that are not told apart, and says that they are not', () => {
+  it('chooses by cost among architectures without a difference in rate, and says so', () => {
     const { choice, headline, because } = madeUp({}, ({ architecture }) =>
       architecture === 'uring' ? { cpu: 9 } : { cpu: 5 },
     ).recommendation;
@@ -102,14 +102,14 @@ describe('recommendationOf', () => {
     expect(because[0]!.others).toMatch(/^\w+ [^;]* no difference$/);
   });
 
-  it('names all that it cannot tell apart', () => {
+  it('names all architectures that it cannot tell apart', () => {
     const { headline } = madeUp({}).recommendation;
     expect(headline).toBe(
       'Take epoll or uring: this run does not tell them apart; each was among the fastest under 1 of 1 condition',
     );
   });
 
-  it('says where the load was at its limit', () => {
+  it('says where the load was saturated', () => {
     const { because } = madeUp({}, () => ({ loadCpu: 0.99 })).recommendation;
     // The sign is explained below the tables.
     expect(because[0]!.value).toMatch(/^[\d,]+\+$/);
@@ -121,14 +121,14 @@ describe('recommendationOf', () => {
     ).not.toContain('+');
   });
 
-  it('recommends nothing under three rounds', () => {
+  it('recommends nothing for fewer than three rounds', () => {
     const { choice, headline, because } = madeUp({ rounds: 2 }).recommendation;
     expect(choice).toBeNull();
-    expect(headline).toMatch(/^No recommendation: that takes 3 good rounds/);
+    expect(headline).toMatch(/^No recommendation: it needs 3 good rounds/);
     expect(because).toEqual([]);
   });
 
-  it('recommends none of those that all leave connections unanswered', () => {
+  it('recommends nothing if all leave connections unanswered', () => {
     const { choice, headline, unless } = madeUp(
       { architectures: ['single', 'threaded'], reference: 'single' },
       aWorld,
@@ -138,19 +138,17 @@ describe('recommendationOf', () => {
     expect(unless).toHaveLength(2);
   });
 
-  it('does not build on cells that are not to be trusted, and says that there are some', () => {
+  it('does not use cells that cannot be trusted, and says that there are some', () => {
     const { recommendation } = madeUp({ architectures, conditions }, (variant, round) =>
       variant.architecture === 'uring'
         ? { state: 'doubtful', reasons: ['The load was late'], figures: null }
         : aWorld(variant, round),
     );
     expect(recommendation.choice).toBe('epoll');
-    expect(recommendation.headline).toMatch(
-      /; parts of this run are not to be trusted, see there$/,
-    );
+    expect(recommendation.headline).toMatch(/; parts of this run cannot be trusted$/);
   });
 
-  it('speaks of thinking as of a condition of its own', () => {
+  it('takes think time as a separate condition', () => {
     const thinking = conditionsOf({
       connections: [1, 64],
       think: [0, 10],

@@ -1,7 +1,8 @@
 /**
- * What to choose: a headline, and a table row for each figure that led to it. Nothing is said that was not measured in this
- * run. First who is answered at all, then how fast, then at what cost: a server that answers a few connections
- * quickly and the others never has a high rate, too.
+ * Recommends an architecture: a headline, and a table row for each figure that led to it. It uses
+ * only measurements of this run. The first criterion is whether all connections are answered, then
+ * speed, then cost. A server that answers a few connections fast and starves the others has a high
+ * rate, too.
  */
 import { several } from '../report/figures.ts';
 import { differenceOf, type FigureName, type Findings, type Row } from './findings.ts';
@@ -20,31 +21,31 @@ import {
 } from './words.ts';
 
 export interface Recommendation {
-  /** Null where nothing can be recommended. */
+  /** Null if there is nothing to recommend. */
   readonly choice: string | null;
   readonly headline: string;
-  /** The figures that led to it. */
+  /** The figures that led to the choice. */
   readonly because: readonly Because[];
-  /** Those that left connections unanswered, and when they may be chosen all the same. */
+  /** Architectures that left connections unanswered, and when one may choose them anyway. */
   readonly unless: readonly Unless[];
 }
 
-/** Which architecture did best in one figure under one condition, in words. */
+/** The best architecture for one figure under one condition, in words. */
 interface Because {
   readonly condition: string;
   readonly figure: string;
   readonly best: string;
   readonly value: string;
-  /** The next ones, each with the ratio to the best and its verdict. */
+  /** The next ones, each with its ratio to the best and its verdict. */
   readonly others: string;
 }
 
 interface Unless {
   readonly architecture: string;
-  /** How many clients at a time it answers, and whether silent ones may be among them. */
+  /** How many clients at once it answers, and whether silent ones may be among them. */
   readonly onlyIf: string;
   readonly unanswered: string;
-  /** Where it answered everybody, and more than the choice; '' if nowhere. */
+  /** Where it answered every connection, and faster than the choice; '' if nowhere. */
   readonly faster: string;
 }
 
@@ -54,7 +55,7 @@ export function recommendationOf(
 ): Recommendation {
   const usable = rows.filter((row) => row.rounds >= MIN_ROUNDS);
   if (usable.length === 0) {
-    const headline = `No recommendation: that takes ${MIN_ROUNDS} good rounds of a variant, and none has so many`;
+    const headline = `No recommendation: it needs ${MIN_ROUNDS} good rounds of a variant, and none has that many`;
     return { choice: null, headline, because: [], unless: [] };
   }
   const facts = new Facts(run, usable);
@@ -77,7 +78,7 @@ export function recommendationOf(
   const heaviest = calmEnds(conditions).at(-1)!;
   const costOf = (name: string) =>
     facts.at(heaviest, name)?.levels.cpu?.median ?? Number.POSITIVE_INFINITY;
-  /** Not shown to cost more than the choice. */
+  /** True if it does not provably cost more than the choice. */
   const isLevel = (name: string) => {
     const [own, other] = [facts.at(heaviest, name), facts.at(heaviest, choice!)];
     if (own === undefined || other === undefined || own === other) return own === other;
@@ -88,17 +89,17 @@ export function recommendationOf(
   const dearer = safe.filter((name) => times(name) === times(choice!) && !isLevel(name));
   const names = listed(peers, 'or');
   const apart = peers.length > 1 ? 'this run does not tell them apart; ' : '';
-  const whom = unsafe.length > 0 ? 'of those that left no connection unanswered ' : '';
+  const ofSafe = unsafe.length > 0 ? 'of those that left no connection unanswered ' : '';
   const which = peers.length > 1 ? 'each' : 'it';
   const among = `was among the fastest under ${times(choice!)} of ${several(conditions.length, 'condition')}`;
   const cost =
     dearer.length > 0
       ? `, and an answer costs ${peers.length > 1 ? 'them' : 'it'} less than ${listed(dearer, 'or')}`
       : '';
-  const trust = doubts.length > 0 ? '; parts of this run are not to be trusted, see there' : '';
+  const trust = doubts.length > 0 ? '; parts of this run cannot be trusted' : '';
   return {
     choice: choice!,
-    headline: `Take ${names}: ${apart}${whom}${which} ${among}${cost}${trust}`,
+    headline: `Take ${names}: ${apart}${ofSafe}${which} ${among}${cost}${trust}`,
     because: [
       ...calmEnds(conditions).flatMap((one) => becauseOf('rate', one, safe, facts)),
       ...becauseOf('cpu', heaviest, safe, facts),
@@ -108,7 +109,7 @@ export function recommendationOf(
   };
 }
 
-/** The rows of a run, by architecture and by condition, and what lies between two of them. */
+/** The rows of a run, by architecture and condition, and the differences between them. */
 class Facts {
   readonly #rows: readonly Row[];
   readonly #cells: ReadonlyMap<string, Run['cells']>;
@@ -138,8 +139,8 @@ class Facts {
   }
 
   /**
-   * By a figure, the least first; only those that have it. By its geometric mean, whose ratios are those that
-   * are told with them: medians may stand in another order.
+   * Sorts the architectures that have the figure, smallest first. It sorts by geometric mean,
+   * because the displayed ratios are ratios of geometric means. Medians may have another order.
    */
   sorted(condition: Condition, names: readonly string[], figure: FigureName): Row[] {
     const centreOf = ({ variant }: Row) =>
@@ -156,7 +157,7 @@ class Facts {
       .sort((a, b) => centreOf(a) - centreOf(b));
   }
 
-  /** The one that answered most, and all that are not shown to be slower. */
+  /** The architecture with the highest rate, and all that are not provably slower. */
   fastest(condition: Condition, names: readonly string[]): string[] {
     const best = this.sorted(condition, names, 'rate').at(-1);
     if (best === undefined) return [];
@@ -168,7 +169,10 @@ class Facts {
   }
 }
 
-/** Without silent clients: the fewest and the most connections of each way of thinking. */
+/**
+ * Conditions without silent clients: for each think time, those with the fewest and the most
+ * connections.
+ */
 function calmEnds(conditions: readonly Condition[]): Condition[] {
   const calm = conditions.filter(({ silent }) => silent === 0);
   const ways = Map.groupBy(calm.length > 0 ? calm : conditions, thinkText);
@@ -178,10 +182,10 @@ function calmEnds(conditions: readonly Condition[]): Condition[] {
   });
 }
 
-/** How many others are named beside the best. */
-const NAMED = 3;
+/** Number of others that a row names besides the best. */
+const MOST_NAMED = 3;
 
-/** What is named of a figure. The highest rate is the best; of costs the lowest. */
+/** Names of the figures in the table. The highest rate is best; of the costs, the lowest. */
 const FIGURES = { rate: 'answers/s', cpu: 'CPU µs per answer', memory: 'MiB' } as const;
 
 function becauseOf(
@@ -193,7 +197,7 @@ function becauseOf(
   const sorted = facts.sorted(condition, names, figure);
   const [best, ...others] = figure === 'rate' ? sorted.toReversed() : sorted;
   if (best === undefined) return [];
-  const compared = others.slice(0, NAMED).map(({ variant }) => {
+  const compared = others.slice(0, MOST_NAMED).map(({ variant }) => {
     const difference = facts.difference(figure, variant, best.variant);
     return `${variant.architecture} ${intervalText(difference.interval)} ${verdictText(difference)}`;
   });
@@ -209,7 +213,9 @@ function becauseOf(
   ];
 }
 
-/** For one that left connections unanswered: where it did, and how it does where it does not. */
+/**
+ * For an architecture that left connections unanswered: where it did, and how it does elsewhere.
+ */
 function unlessOf(name: string, facts: Facts, choice?: string): Unless {
   const bad = facts.of(name).filter(({ starves }) => starves);
   const calm = bad
@@ -237,7 +243,7 @@ function unlessOf(name: string, facts: Facts, choice?: string): Unless {
   };
 }
 
-/** Where it was faster than the choice and left nobody out. */
+/** A condition under which it was provably faster than the choice and answered every connection. */
 function fasterText(name: string, choice: string, facts: Facts): string {
   for (const row of facts.of(name).filter(({ starves }) => !starves)) {
     const other = facts.at(row.variant, choice);

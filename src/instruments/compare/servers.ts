@@ -1,4 +1,4 @@
-/** Starts servers in a process of their own, so that the load's costs are none of theirs. */
+/** Starts servers in a separate process, so that their costs do not include those of the load. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { NO_DEBUGGER } from '../../host/no-debugger.ts';
@@ -7,7 +7,7 @@ import { killWithAll } from '../../os/processes.ts';
 import type { Order, Reply } from './keeper.ts';
 
 const extension = import.meta.filename.slice(-3);
-/** How long it has for each order, in ms. */
+/** Timeout for each order, in ms. */
 const PATIENCE = 20_000;
 
 export interface Running {
@@ -20,12 +20,16 @@ export class Servers implements AsyncDisposable {
   readonly #cores: readonly number[];
   #child: ChildProcess | undefined;
 
-  /** @param cores which the servers are kept to; none: wherever the kernel puts them */
+  /** @param cores cores for the servers; empty: the kernel chooses */
   constructor(cores: readonly number[]) {
     this.#cores = cores;
   }
 
-  /** Starts a server; resolves once it serves. @throws Error that says why it does not */
+  /**
+   * Starts a server. Resolves when it serves.
+   *
+   * @throws Error that says why it does not serve
+   */
   async start(options: ServeOptions): Promise<Running> {
     const child = this.#child ?? (await this.#fork());
     const reply = await ask(child, { order: 'start', options });
@@ -35,7 +39,7 @@ export class Servers implements AsyncDisposable {
     return { port: reply.port, pid: child.pid! };
   }
 
-  /** Ends the server that was started last; one that does not end by itself is killed. */
+  /** Stops the server that was started last. If it does not end by itself, it is killed. */
   async stop(): Promise<void> {
     if (this.#child === undefined) return;
     try {
@@ -46,7 +50,7 @@ export class Servers implements AsyncDisposable {
     }
   }
 
-  /** Ends the process, and with it whatever it has started. */
+  /** Kills the process and all its descendants. */
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
@@ -70,18 +74,18 @@ export class Servers implements AsyncDisposable {
 
 async function ask(child: ChildProcess, order: Order): Promise<Reply> {
   const reply = nextReply(child);
-  // Where the process has gone the reply says so, in better words.
+  // If the process has ended, `nextReply` throws an error with a better message.
   child.send(order, () => {});
   return reply;
 }
 
-/** @throws Error if the process ends first, or says nothing for too long */
+/** @throws Error if the process ends first, or does not reply in time */
 async function nextReply(child: ChildProcess): Promise<Reply> {
   const heard = new AbortController();
   const { signal } = heard;
   const gone = async (): Promise<never> => {
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit', { signal });
-    throw new Error('the process that keeps it has ended');
+    throw new Error('its supervisor process has ended');
   };
   const late = async (): Promise<never> => {
     await once(AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]), 'abort');

@@ -1,14 +1,16 @@
-/** Clients that connect and say nothing: to many an architecture the most expensive ones there are. */
+/**
+ * Clients that connect and say nothing. For many architectures they are the most expensive ones.
+ */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-/** How long one has to connect, in ms. */
+/** Timeout for connecting one client, in ms. */
 const PATIENCE = 5000;
 
 export class SilentClients implements Disposable {
   readonly #sockets: readonly Socket[];
 
-  /** Resolves once all of them are connected, and so stand in the queue before whoever comes later. */
+  /** Resolves when all are connected, and so are in the accept queue before later clients. */
   static async connect(port: number, count: number): Promise<SilentClients> {
     const sockets: Socket[] = [];
     const clients = new SilentClients(sockets);
@@ -17,7 +19,7 @@ export class SilentClients implements Disposable {
         const socket = connect({ host: '127.0.0.1', port });
         sockets.push(socket);
         await once(socket, 'connect', { signal: AbortSignal.timeout(PATIENCE) });
-        // One that is ended is no longer held, and that is all there is to say of it.
+        // A client that the server closes is no longer counted; its error needs no report.
         socket.on('error', () => {}).resume();
       }
       return clients;
@@ -33,7 +35,7 @@ export class SilentClients implements Disposable {
     this.#sockets = sockets;
   }
 
-  /** How many are still connected. */
+  /** Number of clients that are still connected. */
   get held(): number {
     return this.#sockets.filter((socket) => socket.readyState === 'open').length;
   }

@@ -8,7 +8,7 @@ const pair = fc.tuple(figure, figure);
 const pairs = fc.array(pair, { minLength: 2, maxLength: 40 });
 
 describe('pairedRatio', () => {
-  it('is the ratio and nothing else where it is the same in all rounds', () => {
+  it('has no width if the ratio is the same in every round', () => {
     const bases = fc.array(figure, { minLength: 2, maxLength: 40 });
     fc.assert(
       fc.property(bases, fc.double({ min: 0.01, max: 100, noNaN: true }), (values, ratio) => {
@@ -20,7 +20,7 @@ describe('pairedRatio', () => {
     );
   });
 
-  it('is the inverse, turned around, where the two are swapped', () => {
+  it('is the inverse if the two sides are swapped', () => {
     fc.assert(
       fc.property(pairs, (all) => {
         const there = pairedRatio(all)!;
@@ -32,7 +32,7 @@ describe('pairedRatio', () => {
     );
   });
 
-  it('holds its ratio, and does not depend on the unit or on the order of rounds', () => {
+  it('contains its ratio, and does not depend on the unit or on the order of rounds', () => {
     fc.assert(
       fc.property(pairs, figure, (all, unit) => {
         const { ratio, low, high, rounds } = pairedRatio(all)!;
@@ -46,7 +46,7 @@ describe('pairedRatio', () => {
     );
   });
 
-  it('is known for a case done by hand', () => {
+  it('agrees with a case calculated by hand', () => {
     // Logarithms of the ratios 1, 2, 4 are 0, l, 2l: mean l, deviation l, and t is 4.303 with two degrees of freedom.
     const l = Math.log(2);
     const interval = pairedRatio([
@@ -58,7 +58,7 @@ describe('pairedRatio', () => {
     expect(Math.log(interval.high)).toBeCloseTo(l + (4.303 * l) / Math.sqrt(3), 12);
   });
 
-  it('is nothing for one round, or for what has no ratio', () => {
+  it('is undefined for one round, or without a ratio', () => {
     expect(pairedRatio([[2, 1]])).toBeUndefined();
     expect(
       pairedRatio([
@@ -74,7 +74,7 @@ describe('pairedRatio', () => {
     ).toBeUndefined();
   });
 
-  it('holds the true ratio in 95 % of runs of five rounds, where a bootstrap of the rounds holds it in far fewer', () => {
+  it('contains the true ratio in 95 % of runs of five rounds, and a bootstrap of the rounds in far fewer', () => {
     const random = randomOf(1);
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const runs = 2000;
@@ -99,7 +99,7 @@ describe('pairedRatio', () => {
 describe('unpairedRatio', () => {
   const figures = fc.array(figure, { minLength: 2, maxLength: 20 });
 
-  it('is the inverse, turned around, where the two are swapped, and holds its ratio', () => {
+  it('is the inverse if the two sides are swapped, and contains its ratio', () => {
     fc.assert(
       fc.property(figures, figures, (a, b) => {
         const there = unpairedRatio(a, b)!;
@@ -111,14 +111,14 @@ describe('unpairedRatio', () => {
     );
   });
 
-  it('is the ratio and nothing else where no run varies', () => {
+  it('has no width if neither run varies', () => {
     const { ratio, low, high, rounds } = unpairedRatio([6, 6, 6], [3, 3, 3])!;
     expect(ratio).toBeCloseTo(2, 12);
     expect(high - low).toBeCloseTo(0, 12);
     expect(rounds).toBe(3);
   });
 
-  it('holds the true ratio in 95 % of runs, whichever varies more', () => {
+  it('contains the true ratio in 95 % of runs, whichever run varies more', () => {
     const random = randomOf(2);
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const sample = (count: number, spread: number) =>
@@ -135,7 +135,7 @@ describe('unpairedRatio', () => {
 });
 
 describe('levelOf', () => {
-  it('is the middle and the ends', () => {
+  it('is the median, the minimum and the maximum', () => {
     expect(levelOf([3, 1, 2])).toEqual({ median: 2, least: 1, most: 3 });
     expect(levelOf([4, 1, 2, 3])).toEqual({ median: 2.5, least: 1, most: 4 });
     expect(levelOf([])).toBeUndefined();

@@ -1,30 +1,30 @@
 /**
- * How much more, and how sure that is. Figures of this kind are compared as ratios, so all is calculated with
- * their logarithms: a ratio and its inverse then weigh the same, and swapping the two sides turns the interval
- * around and changes nothing else.
+ * Ratios between measurements, with confidence intervals. All calculations use the logarithms of
+ * the ratios. A ratio and its inverse then weigh the same, and swapping the two sides only inverts
+ * the interval.
  *
- * The interval is Student's, over the logarithms of the ratios, one for each round. Not a bootstrap: resampling
- * three to six rounds can never give back what they did not happen to show, and its "95 %" interval of five
- * rounds holds the true ratio in about 83 % of cases (statistics.test.ts counts it). Student's, made for few
- * samples, holds it in 95 % where noise is symmetric, and an outlier widens it: noise costs a verdict rather
- * than making one.
+ * The interval is Student's, over the logarithms of the ratios, one for each round. It is not a
+ * bootstrap: resampling three to six rounds cannot show values that did not occur. A bootstrap's
+ * "95 %" interval of five rounds holds the true ratio in about 83 % of cases (statistics.test.ts
+ * counts it). Student's interval is made for few samples and holds it in 95 % if noise is
+ * symmetric. An outlier widens it, so noise costs a verdict and does not make one.
  */
 
-/** A ratio and where the true one lies in 95 % of such runs. */
+/** A ratio, and the interval that contains the true ratio in 95 % of such runs. */
 export interface Interval {
   /** The geometric mean. */
   readonly ratio: number;
   readonly low: number;
   readonly high: number;
-  /** From how many rounds. */
+  /** Number of rounds. */
   readonly rounds: number;
 }
 
 /**
- * The first of each pair over the second. Each pair is from one round, so that what disturbs a whole round
- * disturbs both and cancels.
+ * The ratio of the first to the second value of each pair. Each pair is from one round, so a
+ * disturbance of the round affects both values and cancels.
  *
- * @returns nothing for fewer than two pairs, or where a figure is not above 0
+ * @returns undefined for fewer than two pairs, or if a value is not above 0
  */
 export function pairedRatio(pairs: readonly (readonly [number, number])[]): Interval | undefined {
   if (pairs.length < 2 || pairs.some(([a, b]) => !(a > 0 && b > 0))) return undefined;
@@ -34,7 +34,7 @@ export function pairedRatio(pairs: readonly (readonly [number, number])[]): Inte
   return intervalOf(mean(logs), studentT(rounds - 1) * error, rounds);
 }
 
-/** The same of two runs whose rounds have nothing to do with each other: Welch's interval. */
+/** The same for two runs whose rounds are independent: Welch's interval. */
 export function unpairedRatio(a: readonly number[], b: readonly number[]): Interval | undefined {
   const fewest = Math.min(a.length, b.length);
   if (fewest < 2 || [...a, ...b].some((value) => !(value > 0))) return undefined;
@@ -52,7 +52,7 @@ const intervalOf = (centre: number, half: number, rounds: number): Interval => (
   rounds,
 });
 
-/** The middle of all rounds, and what they lie between. */
+/** Median, minimum and maximum over the rounds. */
 export interface Level {
   readonly median: number;
   readonly least: number;
@@ -75,7 +75,10 @@ function variance(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1);
 }
 
-/** 97.5 % points of Student's distribution, by degrees of freedom (NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2). */
+/**
+ * 97.5 % points of Student's distribution, by degrees of freedom (NIST/SEMATECH e-Handbook of
+ * Statistical Methods, 1.3.6.7.2).
+ */
 const T: readonly (readonly [freedom: number, t: number])[] = [
   ...[
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16,
@@ -88,7 +91,7 @@ const T: readonly (readonly [freedom: number, t: number])[] = [
   [Number.POSITIVE_INFINITY, 1.96],
 ];
 
-/** Between two entries by 1/freedom, in which the distribution is nearly even. */
+/** Interpolates between two entries in 1/freedom, where the distribution is nearly linear. */
 function studentT(freedom: number): number {
   const above = T.findIndex(([known]) => known >= freedom);
   const [high, low] = [T[above]!, T[Math.max(0, above - 1)]!];

@@ -30,7 +30,7 @@ describe('tablesOf', () => {
     expect(uring![8]).toMatch(/^0\.[78]\d \[.*\] cheaper$/);
   });
 
-  it('marks what is not all there: rounds left out, a load at its limit, a time too short', () => {
+  it('marks omitted rounds, a saturated load, and a time that is too short', () => {
     const found = madeUp(
       { architectures: ['epoll', 'uring', 'poll'] },
       ({ architecture }, round) => {
@@ -52,7 +52,7 @@ describe('tablesOf', () => {
     expect(plain).not.toMatch(/^[+!?]/m);
   });
 
-  it('tells how connections ended otherwise, and what was not run', () => {
+  it('reports failed connections, and variants that did not run', () => {
     const found = madeUp({}, ({ architecture }) =>
       architecture === 'uring' ? { troubles: { resetBefore: 2, neverServed: 64 } } : {},
     );
@@ -66,7 +66,7 @@ describe('tablesOf', () => {
 });
 
 describe('silenceTables', () => {
-  it('has what silent clients did to each, and nothing where there are none', () => {
+  it('has the effect of silent clients, and no table without them', () => {
     const conditions = conditionsOf({
       connections: [64],
       think: [0],
@@ -77,14 +77,14 @@ describe('silenceTables', () => {
       madeUp({ architectures: ['single', 'epoll'], conditions }, aWorld),
     );
     expect(table!.caption).toMatch(/^64 connections, 4 silent clients: /);
-    expect(table!.rows[0]).toEqual(['single', '64 of 64', 'answers nobody', '–', '–']);
+    expect(table!.rows[0]).toEqual(['single', '64 of 64', 'no answers', '–', '–']);
     expect(table!.rows[1]![2]).toMatch(/^\d\.\d\d \[.*\] no difference$/);
     expect(silenceTables(madeUp({}))).toEqual([]);
   });
 });
 
 describe('againstTable', () => {
-  it('has a row for each variant, and says which got worse', () => {
+  it('has a row for each variant, and marks regressions', () => {
     const against = againstOf(
       madeUp({ conditions: calm(1, 64) }, ({ architecture }) =>
         architecture === 'uring' ? { rate: 50_000, neverAnswered: 1 } : {},

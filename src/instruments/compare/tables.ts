@@ -1,4 +1,4 @@
-/** What was found as tables: one for each condition, the same on the terminal and in the report. */
+/** The findings as tables, one for each condition, for the terminal and the report. */
 
 import { outcomeWords } from '../load/words.ts';
 import { several } from '../report/figures.ts';
@@ -83,10 +83,13 @@ function differenceText(difference: Difference | undefined): string {
   return `${intervalText(interval)} ${verdictText(difference)}`.trimEnd();
 }
 
-/** Whether some of its rounds are not in its figures. */
+/** Marks a variant if its figures leave out some rounds. */
 const markOf = ({ rounds, measured }: Row): string => (rounds < measured ? '!' : '');
 
-/** Why the recommendation is what it is, and when another architecture may be chosen: tables that have rows. */
+/**
+ * Tables for the recommendation: the reasons, and when one may choose another architecture. Empty
+ * ones are omitted.
+ */
 export function recommendationTables({ because, unless }: Recommendation): Table[] {
   return [
     {
@@ -108,7 +111,10 @@ export function recommendationTables({ because, unless }: Recommendation): Table
   ].filter(({ rows }) => rows.length > 0);
 }
 
-/** What silent clients did to each, against the same without them: one table for each condition that has some. */
+/**
+ * The effect of silent clients on each architecture, one table for each condition with silent
+ * clients.
+ */
 export function silenceTables({ plan, findings }: Found): Table[] {
   return plan.conditions.flatMap((condition) => {
     const key = conditionKey(condition);
@@ -135,7 +141,7 @@ export function silenceTables({ plan, findings }: Found): Table[] {
   });
 }
 
-/** What the signs in the tables mean, where they are in them, and what was not run. */
+/** Notes on the signs that occur in the tables, and on variants that did not run. */
 export function notesOf(found: Found): string[] {
   const { findings, left, cells } = found;
   const has = (test: (row: Row) => boolean) => findings.rows.some(test);
@@ -169,7 +175,10 @@ export function notesOf(found: Found): string[] {
   ];
 }
 
-/** In a closed loop the last questions are cut off by the end of the run, and who is late is answered. */
+/**
+ * Outcomes that are normal in a closed loop: the end of the run cuts off the last questions, and a
+ * late answer is an answer.
+ */
 const ORDINARY = ['neverServed', 'late'];
 
 function troubleText({ rows }: Findings): string[] {
@@ -184,11 +193,11 @@ function troubleText({ rows }: Findings): string[] {
 const variantText = (variant: Condition & { readonly architecture: string }) =>
   `${variant.architecture} at ${conditionText(variant)}`;
 
-/** How many were begun. */
+/** Number of rounds that were begun. */
 export const roundsOf = (cells: Run['cells']): number =>
   cells.reduce((most, { round }) => Math.max(most, round), 0);
 
-/** Each reason once, with the architectures that it is about, and where it begins. */
+/** Each reason once, with its architectures and the first condition. */
 function leftText(left: Run['left']): string[] {
   const groups = Map.groupBy(left, ({ why }) => why);
   return [...groups].map(([why, own]) => {
@@ -202,7 +211,7 @@ function leftText(left: Run['left']): string[] {
   });
 }
 
-/** What is to be said of the comparison with a stored run besides its table. */
+/** Notes on the comparison with a stored run, besides its table. */
 export const againstNotes = ({ changes, starving, notes, unmatched }: Against): string[] => [
   ...starving.map(
     (variant) => `REGRESSION: ${variantText(variant)} now leaves connections unanswered`,
@@ -216,7 +225,7 @@ export const againstNotes = ({ changes, starving, notes, unmatched }: Against): 
   ...notes,
 ];
 
-/** That nothing was found is not that there is nothing. */
+/** Says that an unclear figure may hide a change. */
 function unclearNote(changes: Against['changes']): string[] {
   const open = changes.filter(
     ({ verdict, interval }) => verdict === 'unclear' && interval !== null,
@@ -227,7 +236,7 @@ function unclearNote(changes: Against['changes']): string[] {
   ];
 }
 
-/** This run over a stored one. */
+/** The ratios of this run to a stored one. */
 export function againstTable({ changes, storedAt }: Against): Table {
   return {
     caption: `Now over then (${new Date(storedAt).toISOString().slice(0, 16).replace('T', ' ')} UTC): ratios`,

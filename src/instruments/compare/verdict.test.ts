@@ -8,7 +8,7 @@ const of = (low: number, ratio: number, high: number, rounds = 5) =>
   verdictOf({ low, ratio, high, rounds });
 
 describe('verdictOf', () => {
-  it('claims a difference of 10 % or more whose whole interval keeps clear of 1', () => {
+  it('claims a difference of 10 % or more whose whole interval stays away from 1', () => {
     expect(of(1.05, 1.2, 1.37)).toBe('more');
     expect(of(0.7, 0.8, 0.91)).toBe('less');
     expect(of(0, 0, 0)).toBe('less');
@@ -16,31 +16,31 @@ describe('verdictOf', () => {
     expect(of(0.7, 0.8, 0.96)).toBe('unclear');
   });
 
-  it('claims none below 10 %, however sure it is', () => {
+  it('claims no difference below 10 %, however narrow the interval', () => {
     expect(of(1.08, 1.09, 1.099)).toBe('alike');
     expect(of(1.02, 1.09, 1.17)).toBe('unclear');
     expect(of(0.92, 0.93, 0.94)).toBe('alike');
   });
 
-  it('says that it cannot tell rather than that there is none', () => {
+  it('is unclear, not alike, if the interval is wide', () => {
     expect(of(0.97, 1.0, 1.03)).toBe('alike');
     expect(of(0.7, 1.0, 1.4)).toBe('unclear');
     expect(of(0.95, 1.5, 2.4)).toBe('unclear');
   });
 
-  it('is none under three rounds, or without an interval', () => {
+  it('is none for fewer than three rounds, or without an interval', () => {
     expect(of(2, 2, 2, 2)).toBe('none');
     expect(of(2, 2, 2, 3)).toBe('more');
     expect(verdictOf(undefined)).toBe('none');
   });
 
-  it('takes the claim that is asked for', () => {
+  it('uses the given claim', () => {
     const interval = { low: 1.1, ratio: 1.2, high: 1.3, rounds: 5 };
     expect(verdictOf(interval, 1.25)).toBe('unclear');
     expect(verdictOf(interval, 1.2)).toBe('more');
   });
 
-  it('seldom claims what is chance: 3 times in 100 where there is a difference of 5 % or none', () => {
+  it('makes 3 false claims in 100, if the difference is at most 5 %', () => {
     const random = randomOf(5);
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const claimed = (truth: number, noise: number, rounds: number) => {
@@ -66,7 +66,7 @@ describe('verdictOf', () => {
     expect(claimed(1.25, 0.03, 3)).toBeGreaterThan(0.95);
   });
 
-  it('says the opposite where the two are swapped', () => {
+  it('is the opposite if the two sides are swapped', () => {
     const opposite: Record<Verdict, Verdict> = {
       more: 'less',
       less: 'more',

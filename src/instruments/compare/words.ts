@@ -1,4 +1,6 @@
-/** Figures, conditions and verdicts in words: the same on the terminal, in the report and in the recommendation. */
+/**
+ * Texts for figures, conditions and verdicts, for the terminal, the report and the recommendation.
+ */
 import { count as counted, several } from '../report/figures.ts';
 import type { Difference, FigureName, Row } from './findings.ts';
 import type { Condition } from './plan.ts';
@@ -6,11 +8,11 @@ import type { Interval, Level } from './statistics.ts';
 import { MIN_ROUNDS, type Verdict } from './verdict.ts';
 
 interface Figure {
-  /** As a heading. */
+  /** Title of a table column. */
   readonly title: string;
   readonly unit: string;
   readonly text: (value: number) => string;
-  /** What it is called where it is more, or less, than the other's. */
+  /** Verdict if the figure is larger, or smaller, than the other's. */
   readonly more: string;
   readonly less: string;
 }
@@ -29,7 +31,7 @@ function count(value: number): string {
   return digits.toLocaleString('en-US');
 }
 
-/** With as many decimals as leave three digits, so that a column is aligned. */
+/** Keeps three digits, so that a column is aligned. */
 function threeDigits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
@@ -46,7 +48,7 @@ function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(0);
 }
 
-/** `1.31 [1.22, 1.40]`, or that there is nothing to tell. */
+/** `1.31 [1.22, 1.40]`, or a dash without an interval. */
 export function intervalText(interval: Interval | null): string {
   if (interval === null) return '–';
   const { ratio, low, high } = interval;
@@ -57,7 +59,7 @@ export function intervalText(interval: Interval | null): string {
 export function verdictText({ figure, verdict, interval }: Difference): string {
   const words: Record<Verdict, string> = {
     more: figureWords[figure].more,
-    less: interval?.ratio === 0 && figure === 'rate' ? 'answers nobody' : figureWords[figure].less,
+    less: interval?.ratio === 0 && figure === 'rate' ? 'no answers' : figureWords[figure].less,
     alike: 'no difference',
     unclear: 'unclear',
     none: interval !== null && interval.rounds < MIN_ROUNDS ? 'too few rounds' : '',
@@ -65,7 +67,7 @@ export function verdictText({ figure, verdict, interval }: Difference): string {
   return words[verdict];
 }
 
-/** The middle of all rounds, with what they lie between. */
+/** The median over all rounds, with minimum and maximum. */
 export function levelText(figure: FigureName, level: Level | null): string {
   if (level === null) return '–';
   const { text } = figureWords[figure];
@@ -75,7 +77,7 @@ export function levelText(figure: FigureName, level: Level | null): string {
 export const medianText = (figure: FigureName, level: Level | null): string =>
   level === null ? '–' : figureWords[figure].text(level.median);
 
-/** `64 connections, 4 silent clients, answers that take 10 ms and hold the thread` */
+/** For example `64 connections, 4 silent clients, answers that take 10 ms and hold the thread`. */
 export function conditionText({ connections, silent, think, thinkHow }: Condition): string {
   return [
     several(connections, 'connection'),
@@ -89,7 +91,10 @@ export const thinkText = ({ think, thinkHow }: Pick<Condition, 'think' | 'thinkH
     ? 'answers that take no time'
     : `answers that take ${think} ms${thinkHow === 'block' ? ' and hold the thread' : ' by a timer'}`;
 
-/** Connections without an answer, as `60 of 64`; with a question mark where the time was too short for all. */
+/**
+ * Connections without an answer, as `60 of 64`. A question mark means that the time was too short
+ * for all.
+ */
 export function unansweredText({ neverAnswered, starves, variant }: Row): string {
   if (neverAnswered === null) return '–';
   const doubt = neverAnswered.median > 0 && !starves ? '?' : '';
