@@ -116,6 +116,24 @@ const wanted: Readonly<Record<Kind, string>> = {
   networks: 'networks such as 10.0.0.0/8 or 2001:db8::/32',
 };
 
+/** A limit as the command writes it: `30s`, `64KiB`. */
+function valueText(name: keyof Limits): string {
+  const value = defaultLimits[name];
+  if (typeof value !== 'number' || value === 0) return 'off';
+  const kind = kinds[name];
+  if (kind === 'duration') return `${value / 1000}s`;
+  if (kind !== 'size') return String(value);
+  return value % 2 ** 20 === 0 ? `${value / 2 ** 20}MiB` : `${value / 2 ** 10}KiB`;
+}
+
+/** All limits: the name, the command's word for it, and its default as the command writes it. */
+export const limitDefaults = (): (readonly [keyof Limits, word: string, value: string])[] =>
+  names.map((name) => [
+    name,
+    kebab(name),
+    name === 'connections' ? 'as many as descriptors allow' : valueText(name),
+  ]);
+
 type Setting = { readonly name: keyof Limits; readonly value: number | readonly string[] };
 
 /** Parses one limit as the command takes it: `idle=30s`. @throws LimitError */

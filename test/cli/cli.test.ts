@@ -9,6 +9,9 @@ import { parse } from 'acorn';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { connect } from '../../src/index.ts';
+import { planOptions } from '../../src/instruments/load/schema.ts';
+import { outcomeWords } from '../../src/instruments/load/words.ts';
+import { limitDefaults } from '../../src/limits/limits.ts';
 import { aphorisms } from '../../src/protocol/zen.ts';
 import {
   descendantsOf,
@@ -70,18 +73,59 @@ describe('mondo', () => {
   });
 
   test.each([
-    'serve',
-    'client',
-    'architectures',
-    'trace',
-    'siege',
-    'this',
-  ])('%s --help has one example and fits 80 columns', async (command) => {
-    const { code, stdout } = await runMondo(command, '--help');
-    expect(stdout.match(/^ {2}\$ mondo /gm)).toHaveLength(1);
-    expect(stdout).toContain(`Example:\n  $ mondo ${command}`);
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    ['serve', 5],
+    ['client', 0],
+    ['architectures', 0],
+    ['trace', 6],
+    ['siege', 0],
+    ['load', 7],
+    ['load merge', 1],
+    ['compare', 5],
+    ['this', 0],
+  ])('%s --help fits 80 columns, with an example for each of its %i groups', async (name, groups) => {
+    const { code, stdout } = await runMondo(...name.split(' '), '--help');
     expect(code).toBe(0);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    if (groups === 0) {
+      expect(stdout.match(/^Example:\n {2}\$ mondo .*/gm)).toEqual([
+        expect.stringContaining(`$ mondo ${name}`),
+      ]);
+      return;
+    }
+    const parts = stdout.split('\n\n').filter((part) => /^[A-Z].*:\n {2}-+\w/.test(part));
+    const examples = parts
+      .filter((part) => !part.startsWith('Help:'))
+      .map((part) => {
+        const [example, ...more] = part.match(/^ {2}Example: .*/gm) ?? [];
+        expect(more).toEqual([]);
+        return example;
+      });
+    expect(examples).toHaveLength(groups);
+    for (const example of examples) expect(example).toMatch(`Example: mondo ${name} `);
+  });
+
+  test('the help of serve and load begins with four options, and has every default, limit and outcome', async () => {
+    const optionsOf = (help: string) =>
+      help
+        .split(/\n(?= {2}-)/)
+        .slice(1)
+        .map((text) => text.split(/\n {2}Example:|\n\n/)[0]!);
+    const serve = (await runMondo('serve', '--help')).stdout;
+    const load = (await runMondo('load', '--help')).stdout;
+    const names = (help: string) =>
+      optionsOf(help.split('Start with these:')[1]!.split('\n\n')[0]!.replace(/^/, '\n')).map(
+        (text) => /--[a-z]+/.exec(text)![0],
+      );
+    expect(names(serve)).toEqual(['--port', '--threads', '--think', '--service']);
+    expect(names(load)).toEqual(['--port', '--connections', '--rate', '--duration']);
+    // These do something, and nothing is done without them.
+    const plain = /--(help|find-knee|stage|fail-if|json|csv|hlog|html|quiet|plan|save-plan) /;
+    for (const option of [...optionsOf(serve), ...optionsOf(load)]) {
+      if (!plain.test(option)) expect(option.replaceAll(/\s+/g, ' ')).toMatch(/\(default: .+\)/);
+    }
+    for (const [, word] of limitDefaults()) expect(serve).toMatch(new RegExp(`^  ${word} .*`, 'm'));
+    for (const [, word] of outcomeWords) expect(load).toMatch(new RegExp(`^  ${word} .*`, 'm'));
+    for (const { flags } of planOptions) expect(load).toContain(`  ${flags}`);
   });
 
   test('says in one line that there is no such command or option', async () => {

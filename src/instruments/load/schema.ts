@@ -61,8 +61,7 @@ const asIs = (words: string): unknown => words;
 
 const milliseconds = (least: number) => numberFrom(least, LONGEST_MS, false);
 
-const withUsual = (help: string, usual: string, isNone = false): string =>
-  isNone ? help : `${help}; default: ${usual}`;
+const withUsual = (help: string, usual: string): string => `${help} (default: ${usual})`;
 
 /** A time in ms, from `least` to one day, with its option. */
 const timed = (usual: number, least: number, flags: string, help: string): Part<number> => ({
@@ -70,7 +69,10 @@ const timed = (usual: number, least: number, flags: string, help: string): Part<
   check: milliseconds(least),
   option: {
     flags,
-    help: withUsual(help, usual % 1000 === 0 ? `${usual / 1000}s` : `${usual}ms`, usual === 0),
+    help: withUsual(
+      help,
+      usual === 0 ? '0' : usual % 1000 === 0 ? `${usual / 1000}s` : `${usual}ms`,
+    ),
     parse: (words, where) => parseTime(words, where, 'ms', least),
   },
 });
@@ -87,16 +89,17 @@ const chosen = <T extends string>(
   option: { flags, help: withUsual(help, usual), choices: all, parse: asIs },
 });
 
-/** A whole number, with its option. */
+/** A whole number, with its option. @param none what 0 means, if that is the default */
 const counted = (
   usual: number,
   [least, most]: readonly [number, number],
   flags: string,
   help: string,
+  none = '0',
 ): Part<number> => ({
   usual,
   check: numberFrom(least, most),
-  option: { flags, help: withUsual(help, String(usual), usual === 0), parse: whole },
+  option: { flags, help: withUsual(help, usual === 0 ? none : String(usual)), parse: whole },
 });
 
 /** The Zen questions. Three of the eight ask the first aphorism; one is unknown to the server. */
@@ -117,8 +120,13 @@ const zen: readonly Exchange[] = [
  */
 const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
   host: { usual: '127.0.0.1', check: anyText },
-  port: counted(1060, [0, 65_535], '-p, --port <port>', 'TCP port'),
-  connections: counted(64, [1, MOST_CONNECTIONS], '-c, --connections <n>', 'connections at once'),
+  port: counted(1060, [0, 65_535], '-p, --port <port>', 'TCP port of the server'),
+  connections: counted(
+    64,
+    [1, MOST_CONNECTIONS],
+    '-c, --connections <n>',
+    'connections that ask at the same time',
+  ),
   loop: { usual: 'closed', check: oneOf('closed', 'open') },
   stages: {
     usual: [
@@ -132,48 +140,69 @@ const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
     check: oneOf('even', 'poisson'),
     option: {
       flags: '--poisson',
-      help: 'open loop: at random times with that rate, and not evenly',
+      help: 'open loop: ask at random times with that mean rate, as independent users do (default: at even intervals)',
       parse: () => 'poisson',
     },
   },
-  pipeline: counted(1, [1, 65_536], '--pipeline <n>', 'questions in flight on each connection'),
+  pipeline: counted(
+    1,
+    [1, 65_536],
+    '--pipeline <n>',
+    'questions that a connection may have sent before the first of them is answered',
+  ),
   questionsPerConnection: counted(
     0,
     [0, Number.MAX_SAFE_INTEGER],
     '--questions-per-connection <n>',
-    'then it is closed and opened again; 1: connect for each question',
+    'close a connection after this many answers and open it again; 1: a new connection for each question',
+    'never',
   ),
   think: timed(
     0,
     0,
     '--think <time>',
-    'closed loop: from an answer to the next question, such as 5ms',
+    'closed loop: pause of a connection after each answer, such as 5ms',
   ),
   thinkHow: chosen(
     'constant',
     ['constant', 'exponential'],
     '--think-how <how>',
-    'constant think time, or exponential with that mean',
+    'constant: all pauses are equally long; exponential: random, with --think as the mean',
   ),
   connectRate: {
     usual: 0,
     check: rate,
     option: {
       flags: '--connect-rate <n>',
-      help: 'connections opened per second at most',
+      help: 'open at most this many connections per second (default: no limit)',
       parse: parseRate,
     },
   },
-  timeout: timed(10_000, 1, '--timeout <time>', 'after that a question is given up'),
-  connectTimeout: timed(5000, 1, '--connect-timeout <time>', 'after that a connection is given up'),
-  deadline: timed(10_000, 0.001, '--deadline <time>', 'an answer that comes later counts as late'),
-  grace: timed(2000, 0, '--grace <time>', 'how long answers are waited for at the end'),
+  timeout: timed(
+    10_000,
+    1,
+    '--timeout <time>',
+    'give up a question that has no answer after this time',
+  ),
+  connectTimeout: timed(
+    5000,
+    1,
+    '--connect-timeout <time>',
+    'give up an attempt to connect after this time',
+  ),
+  deadline: timed(
+    10_000,
+    0.001,
+    '--deadline <time>',
+    'count a right answer as late after this time',
+  ),
+  grace: timed(2000, 0, '--grace <time>', 'at the end, wait this long for missing answers'),
   exchanges: {
     usual: zen,
     check: exchanges,
     option: {
       flags: '--questions <file>',
-      help: 'what to ask and what must come back; default: the Zen questions',
+      help: 'questions to ask and answers to expect, see below (default: the Zen questions)',
       parse: (file, _where, { read }) => parseQuestions(read(file), file),
     },
   },
@@ -182,17 +211,17 @@ const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
     check: framing,
     option: {
       flags: '--framing <form>',
-      help: 'delimiter:END, line, length:1, length:2 or length:4',
+      help: 'how an answer ends. delimiter:END: with this text, such as delimiter:!; line: with a line end, as each question does; length:1, length:2, length:4: after a length of so many bytes, which each question has as well (default: delimiter:.)',
       parse: parseFraming,
     },
   },
-  seed: counted(1, [0, 2 ** 32 - 1], '--seed <n>', 'random seed'),
+  seed: counted(1, [0, 2 ** 32 - 1], '--seed <n>', 'seed of all that is random'),
   shard: {
     usual: { index: 1, of: 1 },
     check: shard,
     option: {
       flags: '--shard <i/n>',
-      help: 'be the i-th of n parts of this load, each on a machine of its own',
+      help: 'ask only shard i of n of this load: the others run on other machines (default: 1/1)',
       parse: parseShard,
     },
   },
@@ -201,7 +230,7 @@ const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
     check: numberFrom(0, Number.MAX_SAFE_INTEGER, false),
     option: {
       flags: '--start-at <time>',
-      help: 'when to begin: 2030-01-31T12:00:00Z, s since 1970, or +10s',
+      help: 'when to begin: 2030-01-31T12:00:00Z, seconds since 1970, or +10s (default: at once)',
       parse: (words, _where, { now }) => parseStartAt(words, now),
     },
   },
@@ -209,10 +238,21 @@ const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
     0,
     [0, 2 ** 31 - 1],
     '--pid <pid>',
-    "the server's process here, to see what it costs",
+    'process ID of a server on this machine: also measure its CPU, memory and context switches',
+    'none',
   ),
-  engine: chosen('auto', ['auto', 'uring', 'epoll'], '--engine <engine>', 'which loop asks'),
-  maxLag: timed(10, 0.001, '--max-lag <time>', 'our own lag (p99) from which a run is not trusted'),
+  engine: chosen(
+    'auto',
+    ['auto', 'uring', 'epoll'],
+    '--engine <engine>',
+    'how the load itself waits: uring, epoll, or auto: uring if this machine has io_uring',
+  ),
+  maxLag: timed(
+    10,
+    0.001,
+    '--max-lag <time>',
+    'do not trust a run whose own questions leave later than this after they were due (p99)',
+  ),
 };
 
 type Checks = { readonly [K in keyof LoadPlan]-?: Check<NonNullable<LoadPlan[K]>> };

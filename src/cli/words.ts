@@ -1,0 +1,27 @@
+/** Words of the command line, read and refused for commander. */
+import { InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_PORT } from '../host/plan.ts';
+
+export function whole(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('give a whole number.');
+}
+
+/** For an option that may be repeated. */
+export const collect = (value: string, earlier: readonly string[] = []): string[] => [
+  ...earlier,
+  value,
+];
+
+/** An option that may be given several times. @param usual what the help says if it is not given */
+export const repeated = (flags: string, help: string, usual: string): Option =>
+  new Option(flags, `${help}; may be repeated`).argParser(collect).default([], usual);
+
+function port(text: string): number {
+  const number = whole(text);
+  if (number <= 65_535) return number;
+  throw new InvalidArgumentError('give a port from 0 to 65535.');
+}
+
+export const portOption = (help: string): Option =>
+  new Option('-p, --port <port>', help).argParser(port).default(DEFAULT_PORT);
