@@ -1,6 +1,6 @@
 /**
- * System calls as text, in the manner of strace(1): names instead of numbers, bytes instead of
- * addresses. Pure but for `memory`, through which it looks at what a call was given.
+ * System calls as text, in the style of strace(1): names instead of numbers, bytes instead of
+ * addresses. Pure except for `memory`, which reads what an address points to.
  */
 
 import { addressText, decodeAddress } from '../../os/address.ts';
@@ -8,19 +8,22 @@ import { errnoName } from '../../os/libc.ts';
 import { quoted as quotedText } from '../../protocol/shown.ts';
 import { cut } from './records.ts';
 
-/** So many of the bytes that were sent or received are shown. */
+/** Limit for the bytes of a send or receive that are shown. */
 export const SHOWN = 48;
-/** So many descriptors of a set. */
+/** Limit for the descriptors of a set that are shown. */
 const LISTED = 8;
-/** So many characters of all of it: there are two texts in a record, and what is to be escaped is escaped already. */
+/**
+ * Limit for the characters of a text. A record holds two texts, which are already escaped, and must
+ * fit into one write.
+ */
 const LONGEST = 400;
 
 type Argument = number | string | Uint8Array | null;
 
 export interface Surroundings {
-  /** The bytes `[address, address + length)` of this process. */
+  /** Returns the bytes `[address, address + length)` of this process. */
   memory(address: number, length: number): Uint8Array;
-  /** What is known of a descriptor: its peer, or `listener`. */
+  /** Returns what is known of a descriptor: its peer, or `listener`. */
   nameOf(fd: number): string | undefined;
 }
 
@@ -107,12 +110,12 @@ const enterFlags = bits({
   IORING_ENTER_REGISTERED_RING: 16,
 });
 
-/** @param length how many there are */
+/** @param length number of bytes, of which `bytes` may be only the beginning */
 export const quoted = (bytes: Uint8Array, length: number) =>
   quotedText(Buffer.from(bytes).toString('latin1')) + (length > bytes.length ? '…' : '');
 
 const words = (bytes: Uint8Array): Int32Array => {
-  // A copy: what lies at an address need not be aligned.
+  // A copy, because the bytes at an address may not be aligned.
   const copy = Uint8Array.from(bytes);
   return new Int32Array(copy.buffer, 0, copy.length >> 2);
 };
@@ -125,13 +128,13 @@ const fd = (value: Argument, { nameOf }: Surroundings) => {
 const list = (items: readonly string[], all: number) =>
   `[${items.join(', ')}${all > items.length ? `, … ${all - items.length} more` : ''}]`;
 
-/** Of `recv` and `send`. */
+/** The data of `recv` or `send`. */
 export function bytesAt(address: Argument, count: number, around: Surroundings): string {
   if (count <= 0) return '""';
   return quoted(around.memory(address as number, Math.min(count, SHOWN)), count);
 }
 
-/** What is asked of each descriptor. */
+/** The events that a program waits for, by descriptor. */
 function pollSet(address: number, count: number, around: Surroundings): string {
   const set = words(around.memory(address, Math.min(count, LISTED) * 8));
   const items: string[] = [];
@@ -141,7 +144,7 @@ function pollSet(address: number, count: number, around: Surroundings): string {
   return list(items, count);
 }
 
-/** What was found of those that are ready. */
+/** The events of the ready descriptors. */
 function readyInPollSet(address: number, count: number, around: Surroundings): string {
   const set = words(around.memory(address, count * 8));
   const items: string[] = [];
@@ -154,7 +157,7 @@ function readyInPollSet(address: number, count: number, around: Surroundings): s
   return list(items, all);
 }
 
-/** `struct epoll_event` is packed to 12 bytes on x64 and nowhere else. */
+/** `struct epoll_event` is packed to 12 bytes on x64 only. */
 const EPOLL_FIELDS = process.arch === 'x64' ? 3 : 4;
 
 function epollSet(address: number, count: number, around: Surroundings): string {
@@ -183,11 +186,11 @@ const timeOf = ([seconds, , microseconds]: Int32Array) => `{${seconds} s, ${micr
 const timeval = (address: number, around: Surroundings) =>
   address === 0 ? 'NULL' : timeOf(words(around.memory(address, 16)));
 
-/** `SO_RCVTIMEO` and `SO_SNDTIMEO` are a `struct timeval`, the others mostly an int. */
+/** `SO_RCVTIMEO` and `SO_SNDTIMEO` are a `struct timeval`; most others are an int. */
 function optionValue(of: Argument, name: Argument, value: Uint8Array): string {
   const all = words(value);
   if (of === 1 && (name === 20 || name === 21) && all.length === 4) return timeOf(all);
-  // TCP_INFO is long.
+  // TCP_INFO is long, so only its first four bytes are shown.
   return list([...all.subarray(0, 4)].map(String), all.length);
 }
 
@@ -199,7 +202,7 @@ const place = (address: Argument, nothing = 'NULL') =>
 
 const UNFINISHED = Number.NaN;
 
-/** What a call got, where it is known by now: `result` is NaN while it goes on. */
+/** The arguments of each call, as far as known. `result` is NaN while the call runs. */
 const describe: Readonly<Record<string, Describe>> = {
   accept4: ([listener, address, length, flags], result, around) => {
     let peer = '…';
@@ -270,7 +273,7 @@ const describe: Readonly<Record<string, Describe>> = {
     `${ring}, to_submit=${submit}, min_complete=${wait}, ${enterFlags(flags as number)}`,
 };
 
-/** Those that may put their thread to sleep. */
+/** Calls in which the thread may sleep. */
 export const mayWait: ReadonlySet<string> = new Set([
   'accept4',
   'connect',
@@ -282,7 +285,7 @@ export const mayWait: ReadonlySet<string> = new Set([
   'io_uring_enter',
 ]);
 
-/** The arguments of a call, as far as they are known before it is over. */
+/** The arguments of a call before it returns. */
 export const argumentsBefore = (name: string, args: readonly Argument[], around: Surroundings) =>
   argumentsAfter(name, args, UNFINISHED, around);
 
@@ -299,7 +302,7 @@ export function argumentsAfter(
   );
 }
 
-/** Those that put what they have found where they were told what to look for. */
+/** Calls that overwrite their arguments with their results. */
 export const areOverwritten: ReadonlySet<string> = new Set(['select', 'poll']);
 
 export function resultText(

@@ -1,13 +1,14 @@
 /**
- * A timeline in the Trace Event Format ("Chrome trace"), as Perfetto and Chrome's own viewer open it: a
- * track for each thread with its calls and questions as slices, an asynchronous track for each
- * connection, and counters. Slices of a track lie side by side or inside each other, never across.
+ * A timeline in the Trace Event Format ("Chrome trace"), which Perfetto and Chrome's own viewer
+ * open. Each thread is a track with its calls and questions as slices. Each connection is an
+ * asynchronous track. There are also counters. Slices of a track are disjoint or nested; they never
+ * overlap in part.
  */
 import { roleOf } from './role.ts';
 import type { Lane, Timeline } from './timeline.ts';
 import { LOOP, reasonOf } from './waits.ts';
 
-/** Times in µs, as the format has them, with the ns behind the point. */
+/** Times in µs, as in the format, with the ns as decimals. */
 export interface TraceEvent {
   readonly name: string;
   readonly ph: 'X' | 'M' | 'C' | 'b' | 'e' | 'n';
@@ -67,14 +68,14 @@ function slicesOf(lane: Lane): Slice[] {
   return slices;
 }
 
-/** In the order of their beginnings, and each ended no later than the one that it lies in. */
+/** Sorts slices by start, and cuts each one that ends after the slice around it. */
 function nested(slices: Slice[]): Slice[] {
   slices.sort((a, b) => a.from - b.from || b.to - a.to);
   const open: Slice[] = [];
   return slices.map((slice) => {
     while (open.length > 0 && open.at(-1)!.to <= slice.from) open.pop();
     const outer = open.at(-1);
-    // Node's sleep is known by its length alone, and may seem to begin a little early or late.
+    // Only the length of a sleep of Node's loop is known, so its start may be slightly wrong.
     const fitting = outer !== undefined && slice.to > outer.to ? { ...slice, to: outer.to } : slice;
     open.push(fitting);
     return fitting;

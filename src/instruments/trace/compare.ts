@@ -1,6 +1,6 @@
 /**
- * The same scripted clients against one architecture after the other, the threads of each under those of
- * the one before, on one time axis: who waits for whom is to be seen at a glance.
+ * Runs the same scripted clients against one architecture after the other. One picture shows the
+ * threads of all architectures on the same time axis, so that one can see who waits for whom.
  */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,15 +11,18 @@ import { Summary } from './summary.ts';
 import { Timeline } from './timeline.ts';
 import { startTrace } from './tracer.ts';
 
-/** One client. Times in ms: from the beginning until it connects, and from each answer on. */
+/** A client of the script. Times in ms. */
 interface Client {
   readonly name: string;
   readonly connectsAt: number;
-  /** How long it is silent before each of its questions. */
+  /** Silence before each of its questions. */
   readonly silences: readonly number[];
 }
 
-/** The first keeps silent in the middle of its conversation; three others come meanwhile. */
+/**
+ * The first client is silent in the middle of its conversation. Three others connect during that
+ * time.
+ */
 const script: readonly Client[] = [
   { name: 'client 1', connectsAt: 0, silences: [0, 600] },
   { name: 'client 2', connectsAt: 100, silences: [0, 0, 0] },
@@ -34,23 +37,26 @@ const questions = [
   'Simple is better than?',
 ];
 
-/** A client gives up, in ms. */
+/** Timeout of a client, in ms. */
 const PATIENCE = 10_000;
-/** The script begins when nothing was heard for so long, in ms: then all threads are there, and asleep … */
+/**
+ * The script begins when no thread has reported for this time, in ms: then all threads have started
+ * and sleep.
+ */
 const CALM = 100;
-/** … or after so long, if it is never calm. */
+/** The script begins after this time, in ms, even if threads still report. */
 const LONGEST_START = 5000;
 
 export interface Compared {
   readonly architecture: string;
-  /** What it did with its time. */
+  /** How the server spent its time. */
   readonly sentence: string;
   readonly clients: readonly {
     readonly name: string;
-    /** How long it waited for all its answers together, and for the one that took longest, in ns. */
+    /** Total time that the client waited for answers, and its longest wait, in ns. */
     readonly waited: number;
     readonly longest: number;
-    /** How it came to its end: with all answers, or without. */
+    /** Whether the client got all its answers. */
     readonly ending: Ending;
   }[];
 }
@@ -58,8 +64,9 @@ export interface Compared {
 type Ending = 'answered' | 'ended by the server' | 'gave up';
 
 /**
- * @param told is called before each architecture begins
- * @param signal ends it early, and no server is left: the result has the architectures that were whole
+ * @param told called before each architecture begins
+ * @param signal ends the comparison early and stops the server; the result has the complete
+ *   architectures
  */
 export async function compareTraces(
   architectures: readonly string[],
@@ -79,7 +86,7 @@ export async function compareTraces(
     told(architecture);
     const serving = { ...options, architecture, port: 0, host: '127.0.0.1' };
     const run = await traceOne(serving, signal).catch((error) => {
-      // Half a conversation compares with nothing.
+      // An incomplete conversation cannot be compared.
       if (!signal.aborted) throw error;
     });
     if (run === undefined) break;
@@ -143,7 +150,7 @@ async function traceOne(options: ServeOptions, signal: AbortSignal) {
   };
 }
 
-/** What lies between begin and end, counted from there. */
+/** Keeps what lies between begin and end, with times relative to begin. */
 function moved(row: Row, begin: number, end: number): Row {
   const bars = row.bars
     .filter(({ from, to }) => to > begin && from < end)
@@ -205,7 +212,7 @@ async function play(
   };
 }
 
-/** What a server sends on one connection, as answers: each ends with a full stop. */
+/** Splits what a server sends on one connection into answers: each ends with a full stop. */
 class Answers {
   #received = '';
   #isOver = false;
@@ -217,7 +224,7 @@ class Answers {
       this.#received += text;
       this.#look();
     });
-    // Whatever ends it, no answer comes any more.
+    // After an error, no more answers come; `close` follows.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#isOver = true;

@@ -1,13 +1,14 @@
 /**
- * Puts calls of a recorder into source text without moving a line: before each statement of a function,
- * at its beginning and end, around each condition of a loop, and around each `yield` and `await`. What
- * runs is the program itself, at its own lines; what it costs is the call.
+ * Inserts calls of a recorder into source text without moving a line. The calls stand before each
+ * statement of a function, at its start and end, around each loop condition, and around each
+ * `yield` and `await`. The original program runs, at its own lines. The cost is one call at each of
+ * these places.
  */
 import { parse } from 'acorn';
 
-/** The name of the global object that is a `Recorder` … */
+/** Name of the global object that is a `Recorder`. */
 export const RECORDER = '__mondoTrace';
-/** … and of the variable that each function keeps its frame in. */
+/** Name of the variable in which each function keeps its frame. */
 const FRAME = '__mondoFrame';
 
 interface Node {
@@ -21,11 +22,14 @@ interface Node {
 interface Insertion {
   readonly at: number;
   readonly text: string;
-  /** Of what opens at one place the outermost stands first; of what closes, the innermost. */
+  /**
+   * Order of insertions at the same place: the outermost opening first, the innermost closing
+   * first.
+   */
   readonly order: number;
 }
 
-/** They execute nothing by themselves, or their parts are instrumented one by one. */
+/** Statements without a call before them: they execute nothing, or their parts have calls. */
 const SILENT = new Set([
   'BlockStatement',
   'ClassDeclaration',
@@ -39,8 +43,8 @@ const SILENT = new Set([
 const FUNCTIONS = new Set(['ArrowFunctionExpression', 'FunctionDeclaration', 'FunctionExpression']);
 
 /**
- * @param source JavaScript of a module, types already blanked out
- * @param module a number by which the recorder knows it
+ * @param source JavaScript of a module, with types replaced by blanks
+ * @param module number of the module for the recorder
  */
 export function instrument(source: string, module: number): string {
   const program = parse(source, {
@@ -70,7 +74,10 @@ class Walk {
   readonly #module: number;
   readonly #insertions: Insertion[];
   #depth = 0;
-  /** Whether the function that is walked has a frame: all have, but those that are one expression. */
+  /**
+   * True if the current function has a frame. All have one, except arrow functions that are an
+   * expression.
+   */
   #hasFrame = false;
 
   constructor(module: number, insertions: Insertion[]) {
@@ -78,7 +85,7 @@ class Walk {
     this.#insertions = insertions;
   }
 
-  /** Code that is no statement of a function: only the functions in it are of interest, and waits. */
+  /** Walks code outside the statements of a function. Only functions and waits in it get calls. */
   outside(node: Node, name: string): void {
     this.#depth++;
     if (FUNCTIONS.has(node.type)) {
@@ -117,7 +124,7 @@ class Walk {
     for (const statement of statements.slice(directives)) this.#statement(statement);
   }
 
-  /** A statement that stands where another may be put before it. */
+  /** A statement that may have another statement before it. */
   #statement(node: Node): void {
     if (!SILENT.has(node.type) && !isLoopUnderLabel(node)) {
       this.#insert(node.start, `${this.#line(node)};`);
@@ -184,7 +191,7 @@ class Walk {
     }
   }
 
-  /** Of a loop, which is executed again with each turn. */
+  /** A loop condition, which runs again in each turn. */
   #condition(test: Node): void {
     this.#around(test, `(${this.#line(test)}&&(`, '))');
     this.outside(test, '');
@@ -202,7 +209,7 @@ class Walk {
     this.#alternate(alternate);
   }
 
-  /** What stands under a loop or a condition; in braces where it has none and stands on a line of its own. */
+  /** The body of a loop or a condition. If it has no braces and its own line, it gets braces. */
   #body(body: Node, head: Node, first = ''): void {
     if (body.type === 'BlockStatement') {
       if (first !== '') this.#insert(body.start + 1, first, -1);
@@ -217,7 +224,10 @@ class Walk {
     this.#depth--;
   }
 
-  /** The function gives up the thread, when what it gives away is computed, and goes on. */
+  /**
+   * A `yield` or `await`: the function gives up the thread after its operand is computed, and
+   * resumes later.
+   */
   #wait(node: Node): void {
     const frame = this.#hasFrame ? FRAME : 'undefined';
     const hold = `${RECORDER}.hold(${frame},${this.#module},${lineOf(node)})`;
@@ -239,7 +249,7 @@ class Walk {
 
   #around(node: Node, before: string, after: string, depth = this.#depth): void {
     this.#insert(node.start, before, depth);
-    // What ends at one place ends from the inside out, and before anything that begins there.
+    // Text that ends here stands from the inside out, and before any text that begins here.
     this.#insertions.push({ at: node.end, text: after, order: -1000 - depth });
   }
 
@@ -250,7 +260,7 @@ class Walk {
 
 const lineOf = (node: Node) => node.loc.start.line;
 
-/** `label: for (…)`: the label must stay beside its loop, and the loop tells of itself. */
+/** In `label: for (…)`, the label must stay before its loop, which has calls itself. */
 const isLoopUnderLabel = ({ type, body }: Node) =>
   type === 'LabeledStatement' && SILENT.has((body as Node).type);
 
@@ -265,7 +275,7 @@ function* childrenOf(node: Node): Generator<[key: string, child: Node]> {
 const isNode = (value: unknown): value is Node =>
   typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 
-/** What a function is called by whoever reads the code. */
+/** The name of a function as it appears in the code. */
 function nameFor(node: Node, key: string, outer: string): string {
   if (key === 'value' && (node.type === 'MethodDefinition' || node.type === 'PropertyDefinition')) {
     return nameOfKey(node.key as Node);

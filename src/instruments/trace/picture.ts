@@ -1,11 +1,11 @@
-/** What a picture of a run is made of: rows of bars on one time axis. Drawing them is the next file's business. */
+/** The content of a picture of a run: rows of bars on one time axis. svg.ts draws it. */
 
 import { nanoseconds } from '../report/figures.ts';
 import { roleOf } from './role.ts';
 import type { Connection, Lane, Timeline } from './timeline.ts';
 import { LOOP, reasonOf, waitName } from './waits.ts';
 
-/** What a bar stands for; each has a hatching of its own. */
+/** The meaning of a bar. Each kind has its own hatching. */
 export type Kind =
   | 'working'
   | 'waiting for anyone'
@@ -25,31 +25,34 @@ export interface Bar {
 export interface Row {
   readonly label: string;
   readonly bars: readonly Bar[];
-  /** Moments, with what happened. */
+  /** Points in time, with a description. */
   readonly marks: readonly { readonly at: number; readonly title: string }[];
   readonly isThin?: boolean;
 }
 
 export interface Group {
   readonly title: string;
-  /** What is to be said of it, beside its title. */
+  /** A remark beside the title. */
   readonly note?: string;
   readonly rows: readonly Row[];
 }
 
 export interface Picture {
   readonly title: string;
-  /** Sentences that stand above it. */
+  /** Sentences above the picture. */
   readonly notes: readonly string[];
   readonly from: number;
   readonly to: number;
   readonly groups: readonly Group[];
 }
 
-/** More rows than that nobody counts. */
+/** At most this many rows are drawn. */
 const MOST_ROWS = 40;
 
-/** For anyone: whoever comes next is served. For one client: everybody else waits as well. */
+/**
+ * While a thread waits for anyone, it serves the next client that needs it. While it waits for one
+ * client, all its other clients wait too.
+ */
 const kinds: Readonly<Record<string, Kind>> = {
   recv: 'waiting for one client',
   send: 'waiting for one client',
@@ -58,14 +61,14 @@ const kinds: Readonly<Record<string, Kind>> = {
 
 type Naming = (lane: Lane, index: number, all: readonly Lane[]) => string;
 
-/** As the lines that are printed have them. */
+/** Names as in the printed lines. */
 const tagged: Naming = (lane, _index, all) => {
   const isOneWorker = all.every(({ worker }) => worker === lane.worker);
   const name = roleOf(lane.tid, lane);
   return isOneWorker || lane.role === 'main' ? name : `worker ${lane.worker}, ${name}`;
 };
 
-/** For whoever does not care which numbers they have. */
+/** Short names, without thread and process numbers. */
 export const numbered: Naming = ({ tid, pid, role }, index, all) => {
   if (all.length === 1) return 'one thread';
   return role === 'main' || tid === pid ? `process ${index + 1}` : `thread ${index + 1}`;
@@ -119,10 +122,12 @@ function limited(rows: Row[]): Row[] {
   return [...rows.slice(0, MOST_ROWS), { label: `… and ${rest} more`, bars: [], marks: [] }];
 }
 
-/** What is shown before the first client came and after the last one left, as a part of the time between. */
+/**
+ * Time shown before the first connection and after the last one, as a share of the time between.
+ */
 const MARGIN = 0.06;
 
-/** The picture of one run: of the time in which there were clients, if there were any. */
+/** The picture of one run. If there were connections, it shows only their time. */
 export function pictureOf(timeline: Timeline, title: string, sentence: string): Picture {
   const { lanes, connections, end } = timeline;
   const launch = Math.min(end, ...lanes.map((lane) => lane.from));

@@ -1,16 +1,19 @@
-/** Lines and calls as text, as they go: in the order of their times, whichever thread was heard first. */
+/**
+ * Prints lines and calls during the run, in the order of their times, even if a thread reports
+ * late.
+ */
 import { eventText, type ServerEvent } from '../../host/server-event.ts';
 import type { TraceRecord } from './records.ts';
 import { roleOf } from './role.ts';
 import { fileName, shortPath, sourceLine } from './source-text.ts';
 
-/** What is heard is kept for so long, in ms: what another thread did before it may come later. */
+/** Delay of the output, in ms. Records of another thread with an earlier time may still arrive. */
 const SETTLING = 60;
 
 export interface PrinterOptions {
   readonly lines: boolean;
   readonly calls: boolean;
-  /** Whether to say which thread it was. */
+  /** True to print the thread of each line. */
   readonly tagged: boolean;
   readonly write: (text: string) => void;
   /** ns since the launch. */
@@ -23,9 +26,9 @@ type Begin = Extract<TraceRecord, { kind: 'begin' }>;
 export class Printer {
   readonly #options: PrinterOptions;
   readonly #modules = new Map<string, string>();
-  /** What is to be printed, with the time that it is printed at. */
+  /** Texts to print, with their times. */
   #settling: { readonly t: number; readonly text: string }[] = [];
-  /** By thread: the call that it is in. */
+  /** By thread: its current call. */
   readonly #begun = new Map<number, { readonly begin: Begin; isPrinted: boolean }>();
   readonly #timer = setInterval(() => this.#print(false), SETTLING);
 
@@ -93,7 +96,7 @@ export class Printer {
     this.#settling.push({ t, text: `${stamp(t)} ${eventText(event)}` });
   }
 
-  /** Prints what is left. */
+  /** Prints the rest. */
   close(): void {
     clearInterval(this.#timer);
     this.#print(true);
@@ -119,7 +122,7 @@ export class Printer {
     const whole = `${call.name}(${call.args}) = ${call.result}  ${times}`;
     if (begun?.isPrinted !== true) this.#add(call.t, tid, whole);
     else {
-      // Those of poll(2) are long, and were printed.
+      // The arguments of poll(2) are long, and were printed before.
       const isSame = begun.begin.args === call.args;
       const text = isSame ? `${call.name}(…) = ${call.result}  ${times}` : whole;
       this.#add(call.end, tid, `<… resumed> ${text}`);
@@ -138,12 +141,12 @@ export class Printer {
     const ready = this.#settling.filter(({ t }) => t <= due);
     if (ready.length === 0) return;
     this.#settling = this.#settling.filter(({ t }) => t > due);
-    // Stable: what one thread did at one time stays in its order.
+    // The sort is stable: records of one thread with equal times keep their order.
     ready.sort((a, b) => a.t - b.t);
     this.#options.write(ready.map(({ text }) => `${text}\n`).join(''));
   }
 
-  /** Calls that are not over by the time that it is their turn. */
+  /** Prints each call that is still running when its start is due. */
   #tellSleeping(due: number): void {
     for (const [tid, begun] of this.#begun) {
       const { begin, isPrinted } = begun;
@@ -154,7 +157,7 @@ export class Printer {
   }
 }
 
-/** ns as s. */
+/** Converts ns to s. */
 export const seconds = (ns: number): string => (ns / 1e9).toFixed(6);
 
 const stamp = (t: number) => seconds(Math.max(0, t)).padStart(10);

@@ -1,4 +1,4 @@
-/** The probe's part that tells of system calls, of what is handed to io_uring, and of questions. */
+/** The part of the probe that reports system calls, operations of io_uring, and questions. */
 import { isMainThread, workerData } from 'node:worker_threads';
 import { SocketQueue } from '../../drivers/blocking/socket-queue.ts';
 import { addressText, decodeAddress } from '../../os/address.ts';
@@ -32,9 +32,9 @@ type Call = (...args: never[]) => number;
 
 const LISTENER = 'listener';
 
-/** By descriptor: who is at its other end, or that it is a listener. */
+/** By descriptor: the peer, or `listener`. */
 const names = new Map<number, string>();
-/** Whose bytes were received last. */
+/** The peer of the bytes that were received last. */
 let current = '';
 
 const around: Surroundings = {
@@ -46,7 +46,7 @@ export function knowListener(fd: number): void {
   names.set(fd, LISTENER);
 }
 
-/** Node's own loop tells whose bytes are worked on. */
+/** Called for Node's own loop, before it works on the bytes of a peer. */
 export function nowServing(peer: string): void {
   current = peer;
 }
@@ -54,7 +54,7 @@ export function nowServing(peer: string): void {
 export function tellCalls(teller: Teller): void {
   const calls = libc as unknown as Record<string, Call>;
   for (const name of Object.keys(calls)) {
-    // Not a system call, but a look at this process's own symbols.
+    // `dlsym` is not a system call: it only reads the symbols of this process.
     if (name !== 'dlsym') calls[name] = told(teller, name, calls[name]!);
   }
   tellFutex(teller);
@@ -81,12 +81,12 @@ function told(teller: Teller, name: string, call: Call): Call {
       const sleep = waits ? sleepSince() : awake;
       const t = teller.now();
       const result = call(...args);
-      // Before anything else is called: whoever made this call is to find it as it was.
+      // Read errno before any other call: the caller must find it unchanged.
       const failure = result < 0 ? errno() : 0;
       const end = teller.now();
       const blocked = sleep(end - t);
       note(teller, name, args, result);
-      // Of what was asked, the answer may lie in its place.
+      // `select` and `poll` overwrite their arguments with results.
       const asked = before !== '' && areOverwritten.has(name);
       teller.tell({
         kind: 'call',
@@ -107,17 +107,20 @@ function told(teller: Teller, name: string, call: Call): Call {
   };
 }
 
-/** Begins to watch the thread; then, of so many ns since, tells how many it slept. */
+/**
+ * Starts to watch the thread. The returned function takes the ns that have passed since, and
+ * returns how many of them it slept.
+ */
 function sleepSince(): (passed: number) => number {
   const before = timesSlept();
   const worked = threadTime();
-  // Off the processor it is, too, while others have their turn: then it is not asleep.
+  // The thread is also off the processor while others run; that is not sleep.
   return (passed) => (timesSlept() === before ? 0 : Math.max(0, passed - (threadTime() - worked)));
 }
 
 const awake = () => 0;
 
-/** Keeps what a call tells about descriptors. */
+/** Records what a call reveals about descriptors. */
 function note(teller: Teller, name: string, args: readonly never[], result: number): void {
   const [fd, address, length] = args as readonly unknown[] as [number, number, number];
   if (name === 'recv' && result > 0) current = names.get(fd) ?? '';
@@ -130,7 +133,7 @@ function note(teller: Teller, name: string, args: readonly never[], result: numb
   }
 }
 
-/** A peer has this descriptor from now on. */
+/** Records that a descriptor belongs to a new peer. */
 function meet(teller: Teller, fd: number, address: Buffer, size: number): void {
   const peer = addressText(decodeAddress(address, size));
   names.set(fd, peer);
@@ -144,10 +147,10 @@ function forget(teller: Teller, fd: number): void {
   names.delete(fd);
 }
 
-/** As futex(2) would put it. */
+/** Results in the terms of futex(2). */
 const futexResults = { ok: '0', 'not-equal': '-1 EAGAIN', 'timed-out': '-1 ETIMEDOUT' };
 
-/** Threads that wait for each other, or for time to pass, sleep in futex(2). */
+/** Threads sleep in futex(2) until another thread wakes them, or until a time has passed. */
 function tellFutex(teller: Teller): void {
   const { wait } = Atomics;
   const traced = (array: Int32Array, index: number, value: number, timeout?: number) => {
@@ -260,7 +263,7 @@ function tellRing(teller: Teller): void {
   };
 }
 
-/** io_uring gives a descriptor and no address. */
+/** io_uring returns a descriptor without the address of its peer. */
 function name(teller: Teller, fd: number): void {
   const bytes = Buffer.alloc(128);
   const length = Buffer.alloc(4);

@@ -1,6 +1,6 @@
 /**
- * The probe's part for Node's own loop, which makes its system calls out of sight: the phases of its
- * turns, as the callbacks that run in them; how long it slept between them; and what happened to sockets.
+ * The part of the probe for Node's own loop, whose system calls cannot be intercepted. It reports
+ * the callbacks of each phase, how long the loop slept between them, and the events of sockets.
  */
 import { createHook, executionAsyncId } from 'node:async_hooks';
 import { Server, Socket } from 'node:net';
@@ -10,13 +10,13 @@ import { nowServing } from './probe-calls.ts';
 import { cut } from './records.ts';
 import type { Teller } from './teller.ts';
 
-/** They run inside the callbacks of the others, or behind them. */
+/** These run inside or right after other callbacks. */
 const WITHIN = new Set(['PROMISE', 'TickObject', 'Microtask', 'RANDOMBYTESREQUEST']);
 
-/** What runs in which phase; all others run in `poll`. */
+/** The phase of each kind of callback; all others run in `poll`. */
 const phases: Readonly<Record<string, string>> = { Timeout: 'timers', Immediate: 'check' };
 
-/** By Node's name for what calls back. */
+/** Texts for Node's names of callbacks. */
 const meanings: Readonly<Record<string, string>> = {
   main: 'the start',
   Timeout: 'a timer is due',
@@ -29,7 +29,7 @@ const meanings: Readonly<Record<string, string>> = {
   WRITEWRAP: 'a write is done',
 };
 
-/** Set where a socket has told in this callback that it is closed: libuv has a phase for these. */
+/** True if a socket emitted `close` in this callback: libuv has a separate phase for that. */
 let isClosing = false;
 
 export function tellLoop(teller: Teller): void {
@@ -51,7 +51,7 @@ function tellPhases(teller: Teller): void {
       if (type === undefined) return;
       const t = teller.now();
       if (begun.length === 0) {
-        // What the loop has slept since the last callback, in ms, it has slept just now.
+        // The loop has just slept the idle time since the last callback, in ms.
         const idle = performance.nodeTiming.idleTime;
         const since = Math.round((idle - slept) * 1e6);
         slept = idle;
@@ -70,11 +70,12 @@ function tellPhases(teller: Teller): void {
     },
     destroy: (id) => void types.delete(id),
   }).enable();
-  // The hook sees what begins from now on; what runs now is the start of all.
+  // The hook sees only callbacks that begin later. The code that runs now is the start of the
+  // program.
   types.set(executionAsyncId(), 'main');
 }
 
-/** Those that a client is at the other end of. */
+/** Accepted sockets, with their peers. */
 const peers = new WeakMap<Socket, string>();
 
 function tellSockets(teller: Teller): void {

@@ -1,8 +1,8 @@
 /**
- * Loaded into each traced process and thread before anything else (`node --import`). It puts recorders
- * around the narrow places that everything passes through: the text of modules as they are loaded,
- * the functions of `libc`, `Atomics.wait`, the conversation, the ring, and Node's own loop. Where nobody
- * traces, none of this is there.
+ * Loaded into each traced process and thread before everything else (`node --import`). It puts
+ * recorders at the points that all work passes through: the text of loaded modules, the functions
+ * of `libc`, `Atomics.wait`, the conversation, the ring, and Node's own loop. Without tracing, none
+ * of this is loaded.
  */
 import { openSync, realpathSync } from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
@@ -22,7 +22,7 @@ if (given !== undefined && place !== undefined) await probe(JSON.parse(given), p
 
 type Place = Pick<Extract<TraceRecord, { kind: 'thread' }>, 'worker' | 'role'>;
 
-/** Where in the server this thread is; nowhere if a service has started it for itself. */
+/** The place of this thread in the server; undefined if a service has started it. */
 function placeOf(): Place | undefined {
   if (!isMainThread) {
     const index = workerData?.config?.index;
@@ -37,7 +37,7 @@ function placeOf(): Place | undefined {
 async function probe(config: ProbeConfig, place: Place): Promise<void> {
   const teller = new Teller(config.launch);
   if (config.lines) tellLines(teller, config);
-  // Only now: what these bring along is traced as well.
+  // Imported only now, so that these modules are traced too.
   const { libc } = await import('../../os/libc.ts');
   const { knowListener, tellCalls } = await import('./probe-calls.ts');
   const { tellLoop } = await import('./probe-loop.ts');
@@ -45,7 +45,8 @@ async function probe(config: ProbeConfig, place: Place): Promise<void> {
   teller.writeInto(openSync(config.pipe, 'w'), libc.gettid());
   process.on('exit', () => teller.flush());
   tellCalls(teller);
-  // Read-only to all other code, and one object in each thread: what it is called with is the beginning.
+  // Read-only for all other code. Each thread has its own object, and its first call marks the
+  // start of serving.
   const architecture = (await loadArchitecture(architectureName())) as Changeable;
   const { serve, assist, arrangement } = architecture;
   const begin = ({ journal, listener }: Surroundings) => {
@@ -65,10 +66,10 @@ async function probe(config: ProbeConfig, place: Place): Promise<void> {
   };
 }
 
-/** What the probe reads of a worker, whatever its kind. */
+/** The fields of a worker that the probe reads, for all kinds of workers. */
 type Surroundings = Pick<Worker, 'journal' | 'listener'>;
 
-/** An architecture as the probe changes it. */
+/** An architecture whose methods the probe replaces. */
 interface Changeable {
   readonly arrangement: Architecture['arrangement'];
   serve(worker: Surroundings): void | Promise<void>;
@@ -101,7 +102,7 @@ function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
       const { format, source } = loaded;
       if (!url.startsWith('file:')) return loaded;
       const path = fileURLToPath(url);
-      // The same as the URL's, but with --preserve-symlinks.
+      // Equal to the path of the URL, except with --preserve-symlinks.
       if (!isTraced(realpathSync(path), include, ignore)) return loaded;
       if (format === 'commonjs' || format === 'commonjs-typescript') {
         const text = `Cannot tell lines of ${path}: it is CommonJS; as a module (.mjs, .mts) it is told`;
@@ -126,7 +127,7 @@ function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
   });
 }
 
-/** Source that Node knows how to read and the parser does not is left as it is. */
+/** Returns undefined for source that Node can read and the parser cannot: it stays unchanged. */
 function instrumentedOr(
   source: string,
   module: number,

@@ -1,20 +1,23 @@
-/** What instrumented code calls: tells lines, and keeps which line of which function has the thread. */
+/**
+ * The functions that instrumented code calls. They report lines, and track which line of which
+ * function runs.
+ */
 import type { TraceRecord } from './records.ts';
 
 /** A function that was entered and has not returned. */
 interface Frame {
   module: number;
-  /** The line of it that was reached last. */
+  /** Its line that was reached last. */
   line: number;
-  /** It runs another generator as a part of itself (`yield*`), and is suspended with it. */
+  /** True while it runs another generator with `yield*`, and is suspended with it. */
   delegates: boolean;
-  /** Those that were suspended with it, the outermost first, … */
+  /** The frames that were suspended with it, outermost first. */
   outer: readonly Frame[];
-  /** … and when, in ns since the launch. */
+  /** When it was suspended, in ns since the launch. */
   since: number;
 }
 
-/** A `yield` or `await`: where, and of which function; `undefined` for one that has no frame. */
+/** A `yield` or `await` and its place. `frame` is undefined in a function without a frame. */
 interface Suspension {
   readonly frame: Frame | undefined;
   readonly module: number;
@@ -22,23 +25,23 @@ interface Suspension {
   readonly since: number;
 }
 
-/** The methods of the global object that instrumented code knows. */
+/** The methods of the global object that instrumented code calls. */
 export interface Recorder {
-  /** A line is about to be executed. Always true, so that it can stand in a condition. */
+  /** A line is about to run. Always returns true, so that it can stand in a condition. */
   line(module: number, line: number): true;
-  /** A function was entered; no name, no heading. */
+  /** A function was entered. Without a name, no heading is reported. */
   enter(module: number, line: number, name: string): Frame;
-  /** It is left for good, whichever way. */
+  /** The function has returned or thrown. */
   exit(frame: Frame): void;
-  /** A `yield` or `await` begins; what it is to give away is computed after this … */
+  /** A `yield` or `await` begins. Its operand is computed after this call. */
   hold(frame: Frame | undefined, module: number, line: number): Suspension;
-  /** … and now the function gives up the thread, with that … */
+  /** The function gives up the thread with `value`. */
   leave<T>(frame: Frame, value?: T): T;
-  /** … and goes on with what it waited for. */
+  /** The function resumes with `value`. */
   goOn<T>(suspension: Suspension, value: T): T;
-  /** `yield*` begins … */
+  /** `yield*` begins. */
   delegate(frame: Frame): Frame;
-  /** … and has its result. */
+  /** `yield*` has its result. */
   join<T>(frame: Frame, value: T): T;
 }
 
@@ -46,18 +49,18 @@ interface Told {
   tell(record: TraceRecord): void;
   /** ns since the launch. */
   now(): number;
-  /** While it is, nothing is told, and functions come and go all the same. */
+  /** If true, nothing is reported, but entered and left functions are still tracked. */
   readonly isBusy: boolean;
 }
 
-/** No line has the thread. */
+/** Module number in a `back` record if no line runs. */
 export const NOBODY = -1;
 
-/** One for a thread. */
+/** Makes the recorder of a thread. */
 export function recorderInto(told: Told): Recorder {
   const stack: Frame[] = [];
 
-  /** Whose line has the thread again. */
+  /** Reports which line runs now, after a function was left. */
   function tellBack(): void {
     if (told.isBusy) return;
     const { module, line } = stack.at(-1) ?? { module: NOBODY, line: 0 };
@@ -84,7 +87,7 @@ export function recorderInto(told: Told): Recorder {
     },
     exit(frame) {
       const at = stack.lastIndexOf(frame);
-      // A generator that is ended where it was suspended is not there.
+      // A generator that was closed while it was suspended is not on the stack.
       if (at < 0) return;
       stack.length = at;
       tellBack();

@@ -1,23 +1,23 @@
 /**
- * What a traced thread tells whoever watches it, and how: records as lines of JSON, many in one write
- * that is no longer than a pipe takes in one piece, so that threads and processes can share one.
+ * The records that a traced thread reports, and their format: lines of JSON, many in one write. A
+ * write is never longer than a pipe takes atomically. So threads and processes can share one pipe.
  */
 import { writeSync } from 'node:fs';
 import type { WorkerEvent } from '../../worker/contract.ts';
 
-/** All times are ns since the launch, by the clock that all processes of a machine share. */
+/** All times are in ns since the launch, from a clock that all processes of a machine share. */
 export type TraceRecord =
-  /** The first of each thread. */
+  /** The first record of each thread. */
   | {
       readonly kind: 'thread';
       readonly t: number;
       readonly pid: number;
-      /** Which worker process, from 0. */
+      /** Index of the worker process, from 0. */
       readonly worker: number;
-      /** What it does there: its main thread, one of several, or started for one task. */
+      /** Role of the thread: the main thread, one of several, or started for one task. */
       readonly role: 'main' | 'thread' | 'assistant';
     }
-  /** A module was loaded whose lines will be told, by this number. */
+  /** A module with traced lines was loaded. Later records use this number. */
   | { readonly kind: 'module'; readonly module: number; readonly path: string }
   | { readonly kind: 'line'; readonly t: number; readonly module: number; readonly line: number }
   | {
@@ -27,7 +27,7 @@ export type TraceRecord =
       readonly line: number;
       readonly name: string;
     }
-  /** A `yield` or `await` of this line goes on that was left at `since`. */
+  /** A `yield` or `await` on this line resumes. It was left at `since`. */
   | {
       readonly kind: 'goOn';
       readonly t: number;
@@ -35,11 +35,14 @@ export type TraceRecord =
       readonly module: number;
       readonly line: number;
     }
-  /** A function is over, or gave up the thread: this line, which had called it, has the thread again; or none (-1). */
+  /**
+   * A function returned or gave up the thread. Its caller runs again at this line; module -1: none
+   * does.
+   */
   | { readonly kind: 'back'; readonly t: number; readonly module: number; readonly line: number }
-  /** A system call that may sleep begins. */
+  /** A system call begins in which the thread may sleep. */
   | { readonly kind: 'begin'; readonly t: number; readonly name: string; readonly args: string }
-  /** A system call is over: from `t` to `end`, of which it slept `blocked` ns. */
+  /** A system call took from `t` to `end`, and the thread slept for `blocked` ns of it. */
   | {
       readonly kind: 'call';
       readonly t: number;
@@ -48,14 +51,14 @@ export type TraceRecord =
       readonly name: string;
       readonly args: string;
       readonly result: string;
-      /** Whether it had a `begin`. */
+      /** True if a `begin` came before. */
       readonly begun: boolean;
     }
-  /** io_uring: an operation that was handed over, or that is done; it belongs to the call before. */
+  /** An operation of io_uring was submitted or completed. It belongs to the previous call. */
   | { readonly kind: 'operation'; readonly t: number; readonly text: string }
-  /** A peer was accepted, or its socket closed. */
+  /** A peer was accepted, or its socket was closed. */
   | { readonly kind: 'opened' | 'closed'; readonly t: number; readonly peer: string }
-  /** Bytes of a peer were worked on: from `t` to `end`. */
+  /** The conversation worked on bytes of a peer from `t` to `end`. */
   | {
       readonly kind: 'question';
       readonly t: number;
@@ -64,7 +67,7 @@ export type TraceRecord =
       readonly question: string;
       readonly answer: string;
     }
-  /** Node's own loop: a callback ran from `t` to `end`, in that phase. */
+  /** A callback of Node's own loop ran from `t` to `end`, in that phase. */
   | {
       readonly kind: 'phase';
       readonly t: number;
@@ -72,33 +75,38 @@ export type TraceRecord =
       readonly phase: string;
       readonly text: string;
     }
-  /** … what happened to a socket in it … */
+  /** An event of a socket in that callback. */
   | { readonly kind: 'socket'; readonly t: number; readonly text: string }
-  /** … and it slept. */
+  /** Node's own loop slept. */
   | { readonly kind: 'idle'; readonly t: number; readonly end: number }
-  /** What the thread put into its journal: the server's own account is a ms or two late. */
+  /**
+   * An event that the thread wrote to its journal. The server's own report comes 1 or 2 ms later.
+   */
   | { readonly kind: 'event'; readonly t: number; readonly event: WorkerEvent }
-  /** Something about the trace itself. */
+  /** A remark about the trace itself. */
   | { readonly kind: 'note'; readonly t: number; readonly text: string }
-  /** So many accepted sockets wait for a worker. */
+  /** Number of accepted sockets that wait for a worker. */
   | { readonly kind: 'queue'; readonly t: number; readonly depth: number };
 
-/** PIPE_BUF: what write(2) puts into a pipe in one piece, whoever else writes. pipe(7) */
+/** PIPE_BUF: the size up to which a write(2) to a pipe is atomic. pipe(7) */
 const ATOMIC = 4096;
-/** Text of peers and services is cut to so many characters: any record fits, however it is escaped. */
+/**
+ * Limit for the characters of peers' and services' text, so that any record fits, whatever its
+ * escapes.
+ */
 const LONGEST_TEXT = 160;
 
-/** What a traced thread is told, in its environment. */
+/** Configuration of a traced thread, in its environment. */
 export interface ProbeConfig {
-  /** The pipe. */
+  /** Path of the pipe. */
   readonly pipe: string;
   /** `process.hrtime.bigint()` at the launch. */
   readonly launch: string;
-  /** Whether lines are told, and not only calls. */
+  /** True to report lines too, not only calls. */
   readonly lines: boolean;
-  /** Paths (files or folders, absolute) whose lines are told … */
+  /** Absolute paths of files and folders whose lines are reported. */
   readonly include: readonly string[];
-  /** … unless they are in one of these, and not in a longer one of those. */
+  /** Paths to exclude. The longest path that contains a file decides. */
   readonly ignore: readonly string[];
 }
 
@@ -108,7 +116,10 @@ export function cut(text: string, longest = LONGEST_TEXT): string {
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
-/** Collects records and writes them: to be flushed before the thread sleeps, for it has no later. */
+/**
+ * Collects and writes records. Call `flush` before the thread sleeps: it may never get another
+ * chance.
+ */
 export class RecordWriter {
   readonly #fd: number;
   readonly #head: string;
@@ -120,11 +131,12 @@ export class RecordWriter {
     this.#head = `${tid}\n`;
   }
 
-  /** True where it is the first since the last flush. */
+  /** Returns true for the first record since the last flush. */
   add(record: TraceRecord): boolean {
     const line = `${JSON.stringify(record)}\n`;
     const size = this.#head.length + this.#text.length + line.length;
-    // Text is Latin-1 but for the ellipsis; three bytes for each character would be the worst.
+    // The limit is half of PIPE_BUF, because the ellipsis takes three bytes. All other text is
+    // Latin-1.
     if (size > ATOMIC / 2) this.flush();
     const isFirst = this.#text === '';
     this.#text += line;
@@ -138,14 +150,14 @@ export class RecordWriter {
     try {
       writeSync(this.#fd, bytes);
     } catch (error) {
-      // Nobody watches any more; the server is to serve on.
+      // The tracing process has ended, but the server must go on.
       if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
       this.#isBroken = true;
     }
   }
 }
 
-/** Splits what comes out of the pipe into records again, each with the thread that told it. */
+/** Splits the output of the pipe into records, each with its thread. */
 export function recordReader(deliver: (tid: number, record: TraceRecord) => void) {
   let rest = '';
   let tid = 0;

@@ -1,7 +1,7 @@
-/** What a thread is to a server, in words. */
+/** The role of a thread in a server, in words. */
 import type { TraceRecord } from './records.ts';
 
-/** A thread by its number; one that is a process's only one, by that. */
+/** Names a thread by its number. The only thread of a process is named by the process number. */
 export const roleOf = (
   tid: number,
   { pid, role }: Pick<Extract<TraceRecord, { kind: 'thread' }>, 'pid' | 'role'>,

@@ -1,12 +1,12 @@
-/** The text of lines, and short names of the files that they stand in. */
+/** The text of source lines, and short names of their files. */
 import { readFileSync } from 'node:fs';
 import { basename, join, relative } from 'node:path';
 
-/** A checkout, or the package. */
+/** The root of the checkout or of the package. */
 const home = join(import.meta.dirname, '..', '..', '..');
 const texts = new Map<string, readonly string[]>();
 
-/** A line with its indentation, or nothing where the file is not there any more. */
+/** Returns a line with its indentation, or '' if the file no longer exists. */
 export function sourceLine(path: string, line: number): string {
   let text = texts.get(path);
   if (text === undefined) {
@@ -26,7 +26,7 @@ function read(path: string): readonly string[] {
 
 export const fileName = (path: string): string => basename(path);
 
-/** As one would open it: from Mondo's own folder, or from where one is. */
+/** The path relative to Mondo's root, or for other files to the current folder. */
 export function shortPath(path: string): string {
   const own = relative(home, path);
   const isOwn = !own.startsWith('..') && path.startsWith(join(home, '/'));

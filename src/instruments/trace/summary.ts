@@ -1,7 +1,7 @@
 /**
- * How often each line was executed and where the time went: of each moment of each thread, the line
- * has it that is being executed, without what it calls that has lines itself; as waiting where the
- * thread slept in a call, as working else.
+ * Counts how many times each line ran, and where the time went. At each moment, the time of a
+ * thread goes to its running line. If that line calls a function with traced lines, the time goes
+ * to those. It counts as waiting while the thread sleeps in a call, and otherwise as working.
  */
 import { NOBODY } from './recorder.ts';
 import type { TraceRecord } from './records.ts';
@@ -12,10 +12,13 @@ export interface LineSum {
   readonly path: string;
   readonly line: number;
   times: number;
-  /** The thread slept in a call that this line made. */
+  /** Time that threads slept in calls of this line. */
   waiting: number;
   working: number;
-  /** A `yield` or `await` of this line gave the thread to others; several may do so at once. */
+  /**
+   * Time that a `yield` or `await` of this line was suspended. Several may be suspended at the same
+   * time.
+   */
   suspended: number;
 }
 
@@ -25,14 +28,14 @@ interface Thread {
   /** When its last line was reached. */
   last: number;
   current: LineSum | undefined;
-  /** Slept since then. */
+  /** Time slept since then. */
   slept: number;
   heard: number;
 }
 
 export class Summary {
   readonly #threads = new Map<number, Thread>();
-  /** Modules are loaded before a thread serves. */
+  /** Kept separately, because modules are loaded before the thread's first record. */
   readonly #modules = new Map<number, Map<number, string>>();
   readonly #lines = new Map<string, LineSum>();
   readonly #waits = new Map<string, number>();
@@ -77,14 +80,14 @@ export class Summary {
         break;
       case 'idle':
         this.#sleep(thread, LOOP, record.end - record.t);
-        // Nobody's line: the loop sleeps between callbacks.
+        // The loop sleeps between callbacks, so this time belongs to no line.
         thread.last += record.end - record.t;
         thread.slept -= record.end - record.t;
         break;
     }
   }
 
-  /** Those that were executed: who waited longest first, then who worked longest. */
+  /** All lines that ran, sorted by waiting time, then by working time, longest first. */
   lines(): readonly LineSum[] {
     for (const thread of this.#threads.values()) this.#charge(thread, thread.heard);
     return [...this.#lines.values()]
@@ -92,19 +95,19 @@ export class Summary {
       .sort((a, b) => b.waiting - a.waiting || b.working - a.working);
   }
 
-  /** Time of all threads that serve, in ns. */
+  /** Total time of all serving threads, in ns. */
   get total(): number {
     let total = 0;
     for (const { from, heard } of this.#threads.values()) total += heard - from;
     return total;
   }
 
-  /** How long threads slept, by call; longest first. */
+  /** Time that threads slept, by call, longest first. */
   get waits(): readonly (readonly [call: string, ns: number])[] {
     return [...this.#waits].sort(([, a], [, b]) => b - a);
   }
 
-  /** What the server did with its time, in one sentence. */
+  /** How the server spent its time, in one sentence. */
   sentence(): string {
     const { total } = this;
     if (total === 0) return 'No thread served.';

@@ -1,4 +1,7 @@
-/** Draws a picture as SVG that needs nothing else: hatchings say what colours repeat, in light and dark. */
+/**
+ * Draws a picture as a self-contained SVG, in light and dark. Hatchings repeat what the colours
+ * say.
+ */
 
 import { nanoseconds } from '../report/figures.ts';
 import { html, joined, type Markup, trusted } from '../report/markup.ts';
@@ -12,9 +15,9 @@ const THIN = 17;
 const TITLE = 30;
 const GROUP = 24;
 const AXIS = 34;
-/** A bar narrower than that, in pixels, joins the one before it. */
+/** A narrower bar, in pixels, joins the bar before it. */
 const NARROW = 0.6;
-/** … but this narrow is the shortest work. */
+/** Minimum width of a working bar, in pixels. */
 const MOMENT = 1;
 
 const legend: readonly (readonly [kind: Kind, text: string])[] = [
@@ -84,7 +87,7 @@ function drawRow(
   const [top, tall] = isThin === true ? [y + 3, height - 6] : [y + 4, height - 8];
   const text = html`<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${label}</text>`;
   const seen = bars.filter((bar) => bar.to >= from && bar.from <= to);
-  // Work is drawn upon what it interrupts, so that a moment of it can be seen beside seconds of waiting.
+  // Work is drawn over waiting, so that a short piece of work is visible beside seconds of waiting.
   const drawn = [
     ...merged(
       seen.filter(({ kind }) => kind !== 'working'),
@@ -115,7 +118,7 @@ function drawRow(
   return joined([text, rects, ticks]);
 }
 
-/** Bars too narrow to be seen become part of their neighbour. */
+/** Merges bars that are too narrow to see into their neighbour. */
 function merged(bars: readonly Bar[], x: (t: number) => number): Bar[] {
   const wide: Bar[] = [];
   for (const bar of bars) {
@@ -146,7 +149,7 @@ function axis(
   return joined(lines);
 }
 
-/** 1, 2 or 5 times a power of ten. */
+/** The next value of 1, 2 or 5 times a power of ten. */
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
   for (const times of [1, 2, 5]) if (times * power >= least) return times * power;
@@ -185,7 +188,7 @@ function drawLegend(out: Markup[], y: number, used: ReadonlySet<Kind>, hasMarks:
   return line + 26;
 }
 
-/** Questions and answers may have line ends; a tooltip shows them as one line. */
+/** A tooltip shows a question or an answer in one line. */
 const oneLine = (text: string) => text.replace(/[\t\n\r]/g, '·');
 
 const px = (value: number) => Number(value.toFixed(2));

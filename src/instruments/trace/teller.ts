@@ -1,7 +1,7 @@
-/** What each part of the probe tells through: one for a thread. */
+/** Sends the records of a thread: every part of the probe uses it. */
 import { RecordWriter, type TraceRecord } from './records.ts';
 
-/** A thread that computes for longer than that tells meanwhile what it did so far, in ns. */
+/** Longest time between two writes of a thread that computes, in ns. */
 const LONGEST_SILENCE = 50e6;
 
 export class Teller {
@@ -9,12 +9,15 @@ export class Teller {
   #writer: RecordWriter | undefined;
   readonly #early: TraceRecord[] = [];
   #flushed = 0;
-  /** Set while the probe itself is at work: what it calls, it does not tell. */
+  /** True while the probe itself works: then its own calls are not reported. */
   isBusy = true;
-  /** Node's own loop tells no one that it is about to sleep; behind each of its callbacks come the microtasks. */
+  /**
+   * True on Node's own loop. It gives no sign before it sleeps, but it runs microtasks after each
+   * callback.
+   */
   hasMicrotasks = false;
 
-  /** @param launch `process.hrtime.bigint()` of that moment, as text */
+  /** @param launch `process.hrtime.bigint()` at the launch, as text */
   constructor(launch: string) {
     this.#launched = BigInt(launch);
   }
@@ -23,7 +26,7 @@ export class Teller {
     return Number(process.hrtime.bigint() - this.#launched);
   }
 
-  /** From here on what is told is written. */
+  /** Starts to write. Earlier records are kept until this call. */
   writeInto(fd: number, tid: number): void {
     this.#writer = new RecordWriter(fd, tid);
     for (const record of this.#early.splice(0)) this.tell(record);
@@ -39,7 +42,7 @@ export class Teller {
     else if (this.now() - this.#flushed > LONGEST_SILENCE) this.flush();
   }
 
-  /** To be called before the thread may sleep. */
+  /** Call it before the thread may sleep. */
   flush(): void {
     this.#flushed = this.now();
     this.#writer?.flush();

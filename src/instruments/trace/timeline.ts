@@ -1,8 +1,8 @@
-/** All that was heard of a run, in order and by thread: what pictures and summaries are made of. */
+/** All records of a run, by thread and connection. Pictures and summaries are made from it. */
 import { eventText, type ServerEvent } from '../../host/server-event.ts';
 import type { TraceRecord } from './records.ts';
 
-/** Times are ns since the launch. */
+/** Times are in ns since the launch. */
 interface Span {
   readonly from: number;
   readonly to: number;
@@ -16,16 +16,16 @@ type Phase = Extract<TraceRecord, { kind: 'phase' }>;
 export interface Lane {
   readonly tid: number;
   readonly pid: number;
-  /** Which worker process, from 0. */
+  /** Index of the worker process, from 0. */
   readonly worker: number;
   readonly role: 'main' | 'thread' | 'assistant';
   readonly from: number;
   readonly calls: CallSpan[];
-  /** Sleep of Node's own loop. */
+  /** Sleeps of Node's own loop. */
   readonly idle: Span[];
   readonly questions: Question[];
   readonly phases: Phase[];
-  /** When it was last heard. */
+  /** Time of its last record. */
   to: number;
 }
 
@@ -35,23 +35,23 @@ export interface Connection {
   readonly from: number;
   /** Undefined while it is open. */
   to: number | undefined;
-  /** How it ended, by the server's own account. */
+  /** How it ended, as the server reported it. */
   how: string | undefined;
-  /** When its bytes were worked on. */
+  /** When the server worked on its bytes. */
   readonly questions: Question[];
 }
 
-/** So many are kept; pictures of more say nothing. */
+/** Limit for the records that are kept. A picture of more would not be readable. */
 const MOST = 500_000;
 
 export class Timeline {
   readonly lanes: Lane[] = [];
   readonly connections: Connection[] = [];
-  /** How many accepted sockets waited for a worker, and since when. */
+  /** Number of accepted sockets that wait for a worker, with the time of each change. */
   readonly queue: { readonly t: number; readonly depth: number }[] = [];
   /** When the server had stopped. */
   end = 0;
-  /** How many records were left out, as there were too many. */
+  /** Number of records beyond the limit, which are missing. */
   dropped = 0;
   #kept = 0;
   readonly #byTid = new Map<number, Lane>();
@@ -74,7 +74,7 @@ export class Timeline {
     this.end = Math.max(this.end, t);
     if (!('peer' in event) || event.type === 'accepted') return;
     const [first] = this.#open.get(event.peer) ?? [];
-    // The account may come before its socket is closed, and after.
+    // The event may come before or after the socket is closed.
     const connection = first ?? this.connections.findLast(({ peer }) => peer === event.peer);
     if (connection !== undefined) connection.how ??= eventText(event);
     if (first !== undefined) first.to ??= Math.max(first.from, t);

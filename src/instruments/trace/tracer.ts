@@ -1,4 +1,4 @@
-/** Starts a server whose workers tell what they do, and hears them. */
+/** Starts a server whose workers report what they do, and receives the reports. */
 import {
   chmodSync,
   chownSync,
@@ -28,20 +28,20 @@ import { makeFifo } from '../../os/fifo.ts';
 import { PROBE, type ProbeConfig, recordReader, type TraceRecord } from './records.ts';
 
 export interface TraceOptions {
-  /** Whether to tell each line, and not only calls, questions and connections. Default true. */
+  /** True to report lines too, besides calls, questions and connections. Default true. */
   readonly lines?: boolean;
-  /** Files and folders whose lines are told, besides the pages and the service. */
+  /** Files and folders whose lines are reported, in addition to the pages and the service. */
   readonly include?: readonly string[];
-  /** Whether to tell the lines of all layers below the pages too. Default false. */
+  /** True to report the lines of all layers below the pages too. Default false. */
   readonly all?: boolean;
-  /** Files and folders of which nothing is told. */
+  /** Files and folders whose lines are not reported. */
   readonly ignore?: readonly string[];
 }
 
-/** Whoever watches. Times are ns since the launch. */
+/** Receives the records and events. Times are in ns since the launch. */
 export interface Watcher {
   record(tid: number, record: TraceRecord): void;
-  /** What the server tells of its conversations and of itself. */
+  /** An event of the server or of a conversation. */
   event(t: number, event: ServerEvent): void;
 }
 
@@ -49,7 +49,7 @@ export interface Tracer {
   readonly server: Server;
   /** ns since the launch. */
   now(): number;
-  /** Stops the server; resolves when all that its workers told was heard. */
+  /** Stops the server. Resolves when all reports of its workers have arrived. */
   close(): Promise<void>;
 }
 
@@ -57,21 +57,22 @@ const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 const probeUrl = new URL(`./probe${extension}`, import.meta.url).href;
 const source = join(import.meta.dirname, '..', '..');
 
-/** What is told: the pages … */
+/** Folders that are traced: the pages. */
 const PAGES = ['architectures'];
-/** … and with `all` the layers below them as well. */
+/** With `all`, also the layers below them. */
 const ALL = [...PAGES, 'drivers', 'lifecycle', 'protocol', 'limits', 'worker'];
 
-/** How the folder is called that holds the pipe of a tracing process. */
+/** Name prefix of the folder with the pipe of a tracing process. */
 export const pipePrefix = (pid: number): string => `mondo-trace-${pid}-`;
 
-/** What the reader takes for the end: no thread has that number. */
+/** Thread number that marks the end of the reports. No thread has it. */
 const LAST = 0;
 
 /**
- * One at a time in a process: workers are told of it through their environment.
+ * Traces one server. A process can trace only one at a time, because workers read the configuration
+ * from their environment.
  *
- * @throws ServeError where it cannot serve, or not trace
+ * @throws ServeError if it cannot serve or cannot trace
  */
 export async function startTrace(
   options: ServeOptions,
@@ -92,7 +93,7 @@ export async function startTrace(
   const service = folderOf(options.service);
   const { folder, pipe } = makePipe(identityOf(options.user, options.group));
   const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
-  // As long as somebody has it open to write, there is no end of it.
+  // The pipe has no end while a process has it open for writing.
   const writing = openSync(pipe, 'w');
   const launch = process.hrtime.bigint();
   const launchedAt = performance.timeOrigin + performance.now();
@@ -100,7 +101,7 @@ export async function startTrace(
     pipe,
     launch: String(launch),
     lines,
-    // Node names a module by its real path, whatever links led there.
+    // Node names a module by its real path, without links.
     include: [
       ...(all ? ALL : PAGES).map((name) => join(source, name)),
       ...service,
@@ -111,12 +112,12 @@ export async function startTrace(
   const before = { [PROBE]: process.env[PROBE], NODE_OPTIONS: process.env.NODE_OPTIONS };
   const loadAsBefore = loadModuleByModule();
   process.env[PROBE] = JSON.stringify(config);
-  // Blanking out types is an experiment to Node, which says so in each thread.
+  // Node warns in each thread that stripping types is experimental.
   const importing = `--import ${probeUrl} --disable-warning=ExperimentalWarning`;
   process.env.NODE_OPTIONS = `${before.NODE_OPTIONS ?? ''} ${importing}`.trim();
 
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-  /** Whose part of the account comes through the pipe, at its very moment. */
+  /** Threads whose journal events arrive through the pipe, at the exact time. */
   const telling = new Map<number, { readonly pid: number; readonly worker: number }>();
   const heard = recordReader((tid, record) => {
     if (tid === LAST) {
@@ -167,7 +168,7 @@ export async function startTrace(
   };
 }
 
-/** @throws ServeError where the temporary folder has no room for it */
+/** @throws ServeError if it cannot make a pipe in the temporary folder */
 function makePipe(identity: Identity | undefined): {
   readonly folder: string;
   readonly pipe: string;
@@ -177,7 +178,8 @@ function makePipe(identity: Identity | undefined): {
     folder = mkdtempSync(join(tmpdir(), pipePrefix(process.pid)));
     const pipe = join(folder, 'pipe');
     makeFifo(pipe, 0o600);
-    // Whoever writes there is believed: only the user of the workers may, and may not read.
+    // Records are trusted, so only the user of the workers may write to the pipe. That user may not
+    // read it.
     if (identity !== undefined) {
       chmodSync(pipe, 0o200);
       chownSync(pipe, identity.uid, identity.gid);
@@ -195,7 +197,7 @@ function makePipe(identity: Identity | undefined): {
   }
 }
 
-/** The service's own folder, since the service may have several modules; its real path. */
+/** The real path of the service's folder, because the service may consist of several modules. */
 function folderOf(service: ServeOptions['service']): string[] {
   if (typeof service !== 'string' && !(service instanceof URL)) return [];
   const url = serviceUrl(service);

@@ -1,4 +1,4 @@
-/** What a thread waits for that sleeps in a call, in words. */
+/** What a thread waits for when it sleeps in a call, in words. */
 
 const reasons: Readonly<Record<string, string>> = {
   accept4: 'waiting for a client to connect',
@@ -13,10 +13,10 @@ const reasons: Readonly<Record<string, string>> = {
   loop: 'waiting for any of its sockets',
 };
 
-/** The sleep of Node's own loop, which makes its calls out of sight. */
+/** Stands for the sleep of Node's own loop, whose calls cannot be intercepted. */
 export const LOOP = 'loop';
 
 export const reasonOf = (call: string): string => reasons[call] ?? 'waiting';
 
-/** The name of a wait as a sentence has it. */
+/** The name of a wait in a sentence. */
 export const waitName = (call: string): string => (call === LOOP ? "Node's loop" : call);

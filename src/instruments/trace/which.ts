@@ -1,12 +1,12 @@
-/** Which modules' lines are told. */
+/** Decides which modules have their lines reported. */
 import { sep } from 'node:path';
 
 /**
- * The longest path that holds the file decides; of what lies under it in `node_modules` nothing is
- * told, as it is nobody's own code.
+ * The longest path that contains the file decides. Files in a `node_modules` folder below it are
+ * not traced.
  *
- * @param include paths of files and folders, absolute
- * @param ignore likewise
+ * @param include absolute paths of files and folders
+ * @param ignore the same
  */
 export function isTraced(
   path: string,
@@ -18,7 +18,7 @@ export function isTraced(
   return !path.slice(included).includes(`${sep}node_modules${sep}`);
 }
 
-/** How long the longest of `paths` is that is `path` or a folder above it; -1 if none is. */
+/** Length of the longest of `paths` that is `path` or a folder above it; -1 if there is none. */
 function longest(path: string, paths: readonly string[]): number {
   let length = -1;
   for (const one of paths) {
