@@ -96,11 +96,11 @@ async function bundle(
 rmSync(output, { recursive: true, force: true });
 // What loads more of Node is loaded by those that need it.
 await bundle(
-  ['host/worker/worker', 'host/worker/thread', 'host/worker/settler'],
-  /src\/(protocol|limits|lifecycle|worker|host(?!\/worker\/(worker|thread|settler)\.)|os|drivers(?!\/node)|architectures(?!\/(callback|coroutine)))[./]/,
+  ['host/worker/worker', 'host/worker/thread', 'host/worker/answer-thread'],
+  /src\/(protocol|limits|lifecycle|worker|host(?!\/worker\/(worker|thread|answer-thread)\.)|os|drivers(?!\/node)|architectures(?!\/(callback|coroutine)))[./]/,
   [atHand],
 );
 await bundle(
   ['cli/main', 'index'],
-  /src\/(protocol|limits|lifecycle|worker|host(?!\/(in-process|worker\/(context|settle|standard)))|os(?!\/(uring|epoll|select)))[./]|src\/architectures\/catalogue/,
+  /src\/(protocol|limits|lifecycle|worker|host(?!\/(in-process|worker\/(context|answer-|standard)))|os(?!\/(uring|epoll|select)))[./]|src\/architectures\/catalogue/,
 );

@@ -26,7 +26,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const why = 'there are as many connections as there may be';
+const why = 'the server is full';
 const first = (ports: readonly number[]) =>
   ports.map((port) => `Refused 127.0.0.1:${port}: ${why}`);
 
@@ -40,8 +40,8 @@ it('writes the first of a storm, and every 5 s how many more there were, until i
   expect(lines).toEqual([
     ...first([1, 2, 3, 4, 5]),
     'Accepted connection from 127.0.0.1:2',
-    `… and 100 more in 5 s refused, as ${why}`,
-    `… and 1 more in 5 s refused, as ${why}`,
+    `… and 100 more in 5 s refused: ${why}`,
+    `… and 1 more in 5 s refused: ${why}`,
     ...first([8]),
   ]);
 });
@@ -57,7 +57,7 @@ it('says how many more there were before the last line, and nothing after it', (
   vi.advanceTimersByTime(60_000);
   expect(lines).toEqual([
     ...first([1, 2, 3, 4, 5]),
-    `… and 1 more refused, as ${why}`,
+    `… and 1 more refused: ${why}`,
     'Stopped: answered 2,000 questions on 1 connection; drained 0, cut 0',
   ]);
 });

@@ -68,7 +68,7 @@ export function summingUp(
       clearTimeout(timer);
       repeats.rest(now).forEach(sumUp);
     }
-    if (repeats.tells(event, now)) write(event);
+    if (repeats.isReportedAlone(event, now)) write(event);
     wait();
   };
 }

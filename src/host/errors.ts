@@ -1,9 +1,9 @@
-/** A server that cannot be started as asked: the message says which action failed, the value, and the way out. */
+/** The server cannot start as requested. The message names the failed action, the value, and the fix. */
 export class ServeError extends Error {
   override name = 'ServeError';
-  /** `usage`: what was asked for makes no sense; `failed`: it does, and could not be done. */
+  /** `usage`: the request is invalid; `failed`: it is valid, and could not be done. */
   readonly kind: 'usage' | 'failed';
-  /** What the workers cannot have on this machine, or as their user. */
+  /** A feature that the workers lack on this machine, or as their user. */
   readonly lacks: 'io_uring' | undefined;
 
   constructor(

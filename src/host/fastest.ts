@@ -1,11 +1,11 @@
-/** Which architecture to serve with when none is named. The order is measured: see docs/performance.md. */
+/** Chooses the architecture if the user names none. The order is measured: see docs/performance.md. */
 import type { ArchitectureName } from '../architectures/catalogue.ts';
 import { whyNoSystemCalls } from '../os/libc.ts';
 import { whyNoUring } from '../os/uring.ts';
 
 export interface Choice {
   readonly name: ArchitectureName;
-  /** As the rest of a sentence that begins with the name. */
+  /** The reason, as the rest of a sentence that starts with the name. */
   readonly why: string;
 }
 
@@ -20,8 +20,8 @@ export function fastestArchitecture(): Choice {
     : withoutUring(whyNot);
 }
 
-/** The choice where the workers cannot have their rings, as some find out only when they start. */
+/** The choice if the workers cannot have their rings. Some find that out only when they start. */
 export const withoutUring = (why: string): Choice => ({
   name: 'epoll',
-  why: `the fastest but for uring, and as to io_uring, ${why}`,
+  why: `the fastest except uring, and for io_uring, ${why}`,
 });

@@ -1,4 +1,4 @@
-/** As whom the workers serve: root opens the port, and somebody who may do less talks to the world. */
+/** The user of the workers: root opens the port, and a user with fewer rights talks to the clients. */
 import { execFileSync } from 'node:child_process';
 import { ServeError } from './errors.ts';
 
@@ -8,14 +8,14 @@ export interface Identity {
 }
 
 export const AS_ROOT =
-  'Serving as root: give a user (--user nobody), and the workers are somebody who may do less';
+  'Serving as root: the workers have all its rights; give them a user with fewer (--user nobody)';
 
-/** Whether what talks to the world may do everything, and nobody asked for that. */
+/** True if the processes that talk to clients run as root, and the user did not ask for that. */
 export const isRootUnasked = ({ user }: { readonly user?: string }): boolean =>
   user === undefined && process.geteuid?.() === 0;
 
 /**
- * The numbers of a user and a group that are given by name or number; nothing if neither is.
+ * The numbers of a user and a group, given by name or number; undefined if neither is given.
  *
  * @param group default: the user's own
  * @throws ServeError if there is no such user or group, or if only root could do it
@@ -32,7 +32,7 @@ export function identityOf(
   if (euid !== 0 && (uid !== euid || gid !== egid)) {
     throw new ServeError(
       'failed',
-      `Cannot serve as user "${user ?? euid}" and group "${group ?? gid}": only root may become somebody else; start it with sudo`,
+      `Cannot serve as user "${user ?? euid}" and group "${group ?? gid}": only root may change to another user; start it with sudo`,
     );
   }
   return { uid, gid };
@@ -40,7 +40,7 @@ export function identityOf(
 
 const isNumber = (text: string) => /^\d{1,9}$/.test(text);
 
-/** By id(1), which asks wherever this system keeps its users. */
+/** Looks the user up with id(1), which knows where this system keeps its users. */
 function userId(user: string, which: '-u' | '-g'): number {
   if (which === '-u' && isNumber(user)) return Number(user);
   const found = ask('id', [which, '--', user]);

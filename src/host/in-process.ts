@@ -1,7 +1,7 @@
 /**
- * Serving in the caller's own process, on Node's own loop: for a service that is an object and not a
- * module, and for systems where Mondo makes no system calls of its own. Where it can make them, it listens
- * by the same code as a supervisor.
+ * Serves in the caller's own process, on Node's own loop. It is for a service that is an object and not a module,
+ * and for systems on which Mondo makes no system calls of its own. If it can make them, it opens the listener with
+ * the same code as a supervisor.
  */
 import type { AddressInfo, Server as NodeServer } from 'node:net';
 import { loadArchitecture } from '../architectures/catalogue.ts';
@@ -29,7 +29,10 @@ import { beatFor } from './supervisor/stuck.ts';
 import { conversationFactory } from './worker/conversation-factory.ts';
 import { doorOf, ownAdmission } from './worker/door.ts';
 
-/** Node accepts whoever comes. So many are kept until there is room for them, and of the descriptors at most a quarter. */
+/**
+ * Number of clients to keep until there is room, because Node accepts every client. At most a quarter of the
+ * descriptors.
+ */
 const MOST_WAITING = 1024;
 
 export async function serveInProcess(
@@ -46,7 +49,7 @@ export async function serveInProcess(
   if (plan.user !== undefined || plan.group !== undefined) {
     throw new ServeError(
       'usage',
-      `Cannot serve in this process as ${plan.user === undefined ? `group "${plan.group}"` : `user "${plan.user}"`}: it has no workers to be somebody else; name the service's module by path or URL, on Linux`,
+      `Cannot serve in this process as ${plan.user === undefined ? `group "${plan.group}"` : `user "${plan.user}"`}: it has no workers that could run as another user; name the service's module by path or URL, on Linux`,
     );
   }
   const loaded = typeof service === 'string' ? await loadService(service) : service;
@@ -125,7 +128,7 @@ export async function serveInProcess(
       listens(opened.address);
     },
     ready() {},
-    // Its port would be free for others meanwhile.
+    // Without a listener, another process could take its port.
     canPause: false,
     mostWaiting: waiting,
     beat: beatFor(plan.stuck),

@@ -65,7 +65,7 @@ describe('resolveAddress', () => {
     });
   });
 
-  it('says of a name that does not resolve which it is', async () => {
+  it('quotes a name that does not resolve', async () => {
     // RFC 6761: no resolver knows a name under "invalid".
     await expect(resolveAddress('no-such.invalid', 7)).rejects.toThrow(
       'Cannot find host "no-such.invalid"',
@@ -74,7 +74,7 @@ describe('resolveAddress', () => {
 });
 
 describe('openListeners', () => {
-  it('gives the port that 0 became', () => {
+  it('returns the port that the kernel chose for 0', () => {
     const { listeners, address } = openListeners(loopback, options);
     expect(portOf(address)).toBeGreaterThan(0);
     expect(localAddress(listeners[0]!)).toEqual(address);
@@ -94,19 +94,19 @@ describe('openListeners', () => {
     }
   });
 
-  it('refuses a port that another server shares, and leaves that one alone', () => {
+  it('refuses a port that another server shares, and does not disturb that server', () => {
     const sharing = { ...options, reuseport: true, count: 2 };
     const first = openListeners(loopback, sharing);
     expect(() => openListeners(first.address, sharing)).toThrow('is in use');
     close(connect(first.address));
     for (const listener of first.listeners) close(listener);
-    // A restart at the same port, though a connection of the one before has just been closed.
+    // A restart at the same port, although a connection of the earlier server was closed a moment ago.
     const again = openListeners(first.address, sharing);
     expect(again.address).toEqual(first.address);
     for (const listener of again.listeners) close(listener);
   });
 
-  it('gives one of several claims at the same moment, whichever has bound first', () => {
+  it('grants one of several claims at the same moment: the first that has bound', () => {
     const { listeners, address } = openListeners(loopback, options);
     close(listeners[0]!);
     const claim = claimPort(address);
@@ -114,7 +114,7 @@ describe('openListeners', () => {
     close(claim);
   });
 
-  it('says that the port is in use, and what to do', () => {
+  it('reports that the port is in use, and the fix', () => {
     const { listeners, address } = openListeners(loopback, options);
     const { kind, message } = refusal(address);
     expect(kind).toBe('failed');
@@ -124,13 +124,13 @@ describe('openListeners', () => {
     close(listeners[0]!);
   });
 
-  it('says that no interface has the address', () => {
+  it('reports that no interface has the address', () => {
     // RFC 5737: no machine has an address of the documentation networks.
     const { message } = refusal({ family: 'IPv4', host: '192.0.2.1', port: 0 });
     expect(message).toContain('no interface of this machine has that address');
   });
 
-  it('takes IPv4 and IPv6 peers on all interfaces', async () => {
+  it('accepts IPv4 and IPv6 peers on all interfaces', async () => {
     const { listeners, address } = openListeners(await resolveAddress('', 0), options);
     const port = portOf(address);
     for (const [family, host, peer] of [
@@ -155,7 +155,7 @@ describe('openListeners at a unix path', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
   const at = (name: string) => ({ family: 'unix', path: join(folder, name) }) as const;
 
-  it('makes the socket file, which removeSocketFile takes away', () => {
+  it('creates the socket file, and removeSocketFile removes it', () => {
     const address = at('new');
     const { listeners, file } = openListeners(address, options);
     close(connect(address));
@@ -166,7 +166,7 @@ describe('openListeners at a unix path', () => {
     close(listeners[0]!);
   });
 
-  it('makes a file that removeSocketFile leaves to another server which has taken the path', () => {
+  it('does not remove the socket file of another server that has taken the path', () => {
     const address = at('taken');
     const first = openListeners(address, options);
     unlinkSync(address.path);
@@ -179,7 +179,7 @@ describe('openListeners at a unix path', () => {
     expect(existsSync(address.path)).toBe(false);
   });
 
-  it('refuses at once where the queue of the server is full', () => {
+  it('refuses at once if the queue of the server is full', () => {
     const address = at('full');
     const live = openListener(address, { backlog: 0 });
     const waiting = dial(address);
@@ -189,7 +189,7 @@ describe('openListeners at a unix path', () => {
     close(live);
   });
 
-  it('waits for its turn in the folder, and says so in one line where that never comes', () => {
+  it('waits for the lock on the folder, and reports in one line if it never gets it', () => {
     const address = at('locked');
     const holder = openSync(folder, 'r');
     expect(tryLock(holder)).toBe(true);
@@ -200,7 +200,7 @@ describe('openListeners at a unix path', () => {
     close(listeners[0]!);
   });
 
-  it('replaces a file that a dead server left behind', () => {
+  it('replaces the file of a dead server', () => {
     const address = at('stale');
     close(openListener(address, { backlog: 1 }));
     const { listeners } = openListeners(address, options);
@@ -208,7 +208,7 @@ describe('openListeners at a unix path', () => {
     close(listeners[0]!);
   });
 
-  it('refuses where a server is listening, and leaves that one alone', () => {
+  it('refuses if a server is listening, and does not disturb it', () => {
     const address = at('live');
     const live = openListener(address, { backlog: 8 });
     expect(refusal(address).message).toBe(
@@ -218,14 +218,14 @@ describe('openListeners at a unix path', () => {
     close(live);
   });
 
-  it('refuses a file that is no socket, and leaves it alone', () => {
+  it('refuses a file that is not a socket, and leaves it unchanged', () => {
     const address = at('file');
     writeFileSync(address.path, 'precious');
     expect(refusal(address).message).toContain('there is a file that is no socket');
     expect(existsSync(address.path)).toBe(true);
   });
 
-  it('refuses a folder that is not there, and a path that is too long', () => {
+  it('refuses a folder that does not exist, and a path that is too long', () => {
     expect(refusal(at('no/such')).message).toContain('there is no such folder');
     expect(refusal(at('a'.repeat(120))).message).toContain('the kernel takes 107');
   });

@@ -1,4 +1,7 @@
-/** Opening the listener, which belongs to the supervisor: what cannot be opened is told before anything starts. */
+/**
+ * Opens the listener, which belongs to the supervisor: if it cannot be opened, the user learns so before anything
+ * starts.
+ */
 import { lookup } from 'node:dns/promises';
 import { closeSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -11,42 +14,42 @@ import { ServeError } from './errors.ts';
 export interface ListenOptions {
   readonly backlog: number;
   readonly reuseport: boolean;
-  /** How many listeners on the one address; more than one only with `reuseport`. */
+  /** Number of listeners on the one address; more than one only with `reuseport`. */
   readonly count: number;
 }
 
-/** A socket file that this process has made, by what tells it from another at the same path. */
+/** A socket file that this process has made, with what distinguishes it from another file at the same path. */
 export interface SocketFile {
   readonly path: string;
   readonly dev: number;
   readonly ino: number;
 }
 
-/** Listeners that are open. */
+/** The open listeners. */
 export interface Opened {
   readonly listeners: number[];
-  /** Where they are bound. */
+  /** The address that they are bound to. */
   readonly address: SocketAddress;
-  /** At a unix path: to be removed before the listeners are closed. */
+  /** The socket file of a unix path. Remove it before the listeners are closed. */
   readonly file: SocketFile | undefined;
 }
 
 /**
- * Where `host` and `port` are.
+ * Resolves `host` and `port` to an address.
  *
  * @param host a name, an IPv4 or IPv6 address, `''` for all interfaces, or `unix:PATH`
- * @throws ServeError if the name is not known, or no address can be like that
+ * @throws ServeError if the name is unknown, or no such address can exist
  */
 export async function resolveAddress(host: string, port: number): Promise<SocketAddress> {
   return (await resolveAddresses(host, port))[0]!;
 }
 
-/** All addresses of a host, IPv4 first, so that "localhost" is where 127.0.0.1 is. @throws ServeError */
+/** All addresses of a host, IPv4 first, so that "localhost" is 127.0.0.1. @throws ServeError */
 export async function resolveAddresses(
   host: string,
   port: number,
 ): Promise<readonly SocketAddress[]> {
-  // The unspecified IPv6 address takes IPv4 peers as well: IPV6_V6ONLY is off.
+  // The unspecified IPv6 address accepts IPv4 peers, too: IPV6_V6ONLY is off.
   if (host === '') return [{ family: 'IPv6', host: '::', port }];
   const literal = literalOf(host, port);
   if (literal !== undefined) return [literal];
@@ -77,8 +80,9 @@ function literalOf(host: string, port: number): SocketAddress | undefined {
 }
 
 /**
- * Opens the listeners. A port that another server has is refused, also where both share ports: only what listens
- * with SO_REUSEPORT later, and is no Mondo, can join. At a unix path a file is replaced if no server listens there.
+ * Opens the listeners. It refuses a port that another server uses, even if both share ports. Only a program that is
+ * not Mondo, and listens with SO_REUSEPORT later, can join. At a unix path it replaces a file if no server listens
+ * there.
  *
  * @throws ServeError
  */
@@ -92,13 +96,13 @@ export function openListeners(wanted: SocketAddress, options: ListenOptions): Op
     for (let i = 0; i < options.count; i++) {
       const listener = open(address, (one) => openListener(one, options));
       listeners.push(listener);
-      // Port 0 is decided by the first; the others share what it got.
+      // The first listener gets the port for 0; the others share it.
       address = localAddress(listener);
     }
     return { listeners, address, file: undefined };
   } catch (error) {
     for (const listener of listeners) close(listener);
-    // A path that the kernel has no room for.
+    // The kernel has no room for this path.
     if (error instanceof RangeError) throw new ServeError('usage', error.message, { cause: error });
     throw error instanceof SystemError ? listenError(wanted, error) : error;
   } finally {
@@ -118,14 +122,14 @@ function open(address: SocketAddress, opening: (address: SocketAddress) => numbe
 
 type UnixAddress = SocketAddress & { readonly family: 'unix' };
 
-/** How long a start waits for another in the same folder, in ms. */
-const LOCK_TIME = 2000;
+/** Time that a start waits for another one in the same folder, in ms. */
+const LOCK_TIMEOUT_MS = 2000;
 const LOCK_INTERVAL = 5;
 
 /**
- * One start at a time looks whether a file is stale, replaces it, and listens: else two could find the same file
- * stale, and the second would remove what the first has just made. The lock is on the folder: it leaves no file
- * behind, and the kernel releases it with the process.
+ * Only one start at a time checks whether a file is stale, replaces it, and listens. Otherwise two could find the
+ * same file stale, and the second would remove the new file of the first. The lock is on the folder: it leaves no
+ * file behind, and the kernel releases it with the process.
  */
 function openUnix(address: UnixAddress, options: ListenOptions): Opened {
   const folder = lockFolder(address);
@@ -144,16 +148,17 @@ function lockFolder(address: UnixAddress): number | undefined {
   try {
     folder = openSync(dirname(resolve(address.path)), 'r');
   } catch {
-    // It is not there, which bind will say; or it may be written to and not be read, and then there is no lock.
+    // The folder does not exist, and bind will report that. Or it is writable and not readable; then there is no
+    // lock.
     return undefined;
   }
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let waited = 0; !tryLock(folder); waited += LOCK_INTERVAL) {
-    if (waited >= LOCK_TIME) {
+    if (waited >= LOCK_TIMEOUT_MS) {
       closeSync(folder);
       throw new ServeError(
         'failed',
-        `Cannot listen at ${addressText(address)}: another process has locked the folder for ${LOCK_TIME} ms; try again, or choose a path in another folder`,
+        `Cannot listen at ${addressText(address)}: another process has locked the folder for ${LOCK_TIMEOUT_MS} ms; try again, or choose a path in another folder`,
       );
     }
     Atomics.wait(pause, 0, 0, LOCK_INTERVAL);
@@ -168,17 +173,17 @@ function openUnixLocked(address: UnixAddress, options: ListenOptions): number {
     if (!(error instanceof SystemError) || error.code !== 'EADDRINUSE' || !isStale(address)) {
       throw error;
     }
-    // Left behind by a server that was killed: nothing listens there.
+    // A server that was killed left this file: nothing listens there.
     unlinkSync(address.path);
     return openListener(address, options);
   }
 }
 
 function isStale(address: UnixAddress): boolean {
-  // The kernel refuses to connect to any file that is no socket, and that may be somebody's work.
+  // The kernel refuses to connect to any file that is not a socket, and such a file may be valuable.
   if (!isSocket(address.path)) return false;
   try {
-    // Without waiting: where the queue of a server is full, a connect that blocks would take for ever.
+    // Do not wait: if the queue of a server is full, a blocking connect would take for ever.
     close(dial(address));
     return false;
   } catch (error) {
@@ -219,8 +224,8 @@ export function listenError(address: SocketAddress, error: SystemError | Error):
 }
 
 /**
- * Removes a socket file that this process has made, if it is still that file: another server may have its own there.
- * To be called before the listener is closed: the kernel gives a file's number to another once nothing has it.
+ * Removes a socket file that this process has made, if it is still that file: another server may have its own
+ * there. Call it before the listener is closed, because the kernel may reuse the file's number after that.
  */
 export function removeSocketFile(file: SocketFile | undefined): void {
   if (file === undefined) return;
@@ -228,6 +233,6 @@ export function removeSocketFile(file: SocketFile | undefined): void {
     const { dev, ino } = lstatSync(file.path);
     if (dev === file.dev && ino === file.ino) unlinkSync(file.path);
   } catch {
-    // It is removed already.
+    // The file is already removed.
   }
 }

@@ -10,7 +10,7 @@ import { loadService, serviceUrl, zenUrl } from './load-service.ts';
 describe('serviceUrl', () => {
   const path = join(import.meta.dirname, '../protocol/zen.ts');
 
-  it('takes a path, relative to the working folder, and a URL', () => {
+  it('accepts a path, relative to the working folder, and a URL', () => {
     expect(serviceUrl(path)).toBe(zenUrl);
     expect(serviceUrl(pathToFileURL(path))).toBe(zenUrl);
     expect(serviceUrl(zenUrl)).toBe(zenUrl);
@@ -19,12 +19,12 @@ describe('serviceUrl', () => {
     );
   });
 
-  it('leaves a data URL as it is', () => {
+  it('leaves a data URL unchanged', () => {
     const url = 'data:text/javascript,export default {}';
     expect(serviceUrl(url)).toBe(url);
   });
 
-  it('refuses a file that is not there, quoting it as it was given', () => {
+  it('refuses a file that does not exist, and quotes it as given', () => {
     for (const service of ['./no-such.ts', 'file:///no/such.ts']) {
       expect(() => serviceUrl(service)).toThrow(ServeError);
       expect(() => serviceUrl(service)).toThrow(`Cannot load service "${service}"`);
@@ -36,7 +36,7 @@ describe('a path with a backslash', () => {
   const folder = mkdtempSync(join(tmpdir(), 'mondo-service-'));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('is refused in one line, as Node loads no such module', () => {
+  it('is refused in one line, because Node loads no such module', () => {
     const path = join(folder, 'back\\slash.mjs');
     writeFileSync(path, 'export default {}');
     expect(() => serviceUrl(path)).toThrow(
@@ -46,16 +46,16 @@ describe('a path with a backslash', () => {
 });
 
 describe('loadService', () => {
-  it('gives the default export', async () => {
+  it('returns the default export', async () => {
     expect(await loadService(zenUrl)).toEqual(zen);
   });
 
-  it('says of a module that cannot be loaded which it is, and why', async () => {
+  it('names a module that cannot be loaded, and the reason', async () => {
     const broken = 'data:text/javascript,throw new Error("broken inside")';
     await expect(loadService(broken)).rejects.toThrow(/Cannot load service "data:.*broken inside/);
   });
 
-  it('says of a module that is no service what it lacks', async () => {
+  it('reports what a module lacks that is not a service', async () => {
     await expect(loadService('data:text/javascript,export default {}')).rejects.toThrow(
       '"delimiter"',
     );

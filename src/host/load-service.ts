@@ -1,4 +1,4 @@
-/** Loading a service module, in whichever process or thread is to run it. */
+/** Loads a service module, in the process or thread that runs it. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -9,7 +9,7 @@ const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
 export const zenUrl = new URL(`../protocol/zen${extension}`, import.meta.url).href;
 
-/** A path, relative to the working folder, or a URL. */
+/** Converts a path, relative to the working folder, or a URL. */
 export function serviceUrl(service: string | URL): string {
   const text = String(service);
   if (text === zenUrl) return text;
@@ -29,18 +29,18 @@ export function serviceUrl(service: string | URL): string {
 export async function loadService(url: string): Promise<Service | Protocol> {
   let module: { default?: unknown };
   try {
-    // With the rest of this package, where that is bundled.
+    // The Zen service comes with the rest of this package, also in a bundle.
     module = url === zenUrl ? await import('../protocol/zen.ts') : await import(url);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const isCommonJs = /Unexpected token 'export'|Cannot use import statement/.test(message);
-    const hint = '; name it .mjs or .mts, or have "type": "module" in its package.json';
+    const hint = '; name it .mjs or .mts, or set "type": "module" in its package.json';
     const reason = isCommonJs ? message + hint : message;
     throw new ServiceError(`Cannot load service "${nameOf(url)}": ${reason}`, { cause: error });
   }
   return checkService(module.default, nameOf(url));
 }
 
-/** The service as its user knows it: a path; of a module that is given as text, its beginning. */
+/** The user's name for the service: its path; for a module given as text, the beginning. */
 export const nameOf = (url: string): string =>
   url.startsWith('file:') ? fileURLToPath(url) : url.slice(0, 80);

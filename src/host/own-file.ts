@@ -1,4 +1,4 @@
-/** Files of Mondo's that processes and threads are started with. */
+/** Mondo's own files that processes and threads are started with. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ServeError } from './errors.ts';
@@ -7,7 +7,7 @@ import { ServeError } from './errors.ts';
  * The path of a file beside a module.
  *
  * @param action what cannot be done without it
- * @throws ServeError where it is not there, as in a program that was bundled with this module into one file
+ * @throws ServeError if the file does not exist, as in a program that was bundled with this module into one file
  */
 export function ownFile(relative: string, module: string, action: string): string {
   const path = fileURLToPath(new URL(relative, module));

@@ -52,7 +52,7 @@ describe('planOf', () => {
     });
   });
 
-  it.each(all)("takes $name's own numbers of threads and processes for its default", (traits) => {
+  it.each(all)("uses $name's own numbers of threads and processes by default", (traits) => {
     expect(planOf(traits, {})).toMatchObject({
       threads: traits.threads.default,
       processes: traits.processes.default,
@@ -80,7 +80,7 @@ describe('planOf', () => {
     expect(message).toMatch(/from \d+ to \d+/);
   });
 
-  it('refuses an option that it does not know, and names those that it does', () => {
+  it('refuses an unknown option, and lists the known ones', () => {
     const porrt = { porrt: 0 } as ServeOptions;
     expect(refusal(porrt).message).toMatch(
       /^serve has no option "porrt"; there are architecture, host, port, .*inetd$/,
@@ -94,30 +94,30 @@ describe('planOf', () => {
     expect(deadlineOf(undefined, 10)).toBe(10);
   });
 
-  it('refuses a word it does not know, and says which there are', () => {
+  it('refuses an unknown word, and lists the known ones', () => {
     const thinkHow = 'hard' as 'block';
     expect(refusal({ thinkHow }).message).toMatch(/"hard".*block or defer/);
     expect(refusal({ mixin: 'x' as 'forking' }).message).toMatch(/"x".*threading or forking/);
     expect(refusal({ inetd: 'x' as 'wait' }).message).toMatch(/"x".*nowait or wait/);
   });
 
-  it('refuses what only another architecture knows', () => {
+  it('refuses an option of another architecture', () => {
     expect(refusal({ queue: 3 }).message).toBe('Cannot use queue with threaded: it is for queued');
     expect(planOf(queued, { queue: 3, exclusive: false }).page.queue).toBe(3);
   });
 
-  it('refuses another number of threads where the architecture is that number', () => {
+  it('refuses another number of threads if the architecture defines the number', () => {
     expect(refusal({ threads: 2 }, single).message).toMatch(/single with 2 threads/);
     expect(planOf(single, { threads: 1 }).threads).toBe(1);
   });
 
-  it('refuses reuseport where there is no port, or one thread accepts', () => {
+  it('refuses reuseport if there is no port, or if one thread accepts', () => {
     expect(refusal({ reuseport: true, host: 'unix:/tmp/s' }).message).toContain('unix:/tmp/s');
     expect(refusal({ reuseport: true }, queued).message).toContain('queued');
   });
 });
 
-it('the door counts for as many processes as there may be, in all generations', () => {
+it('the admission counts for the largest number of processes, over all generations', () => {
   const memory = new Int32Array(new SharedArrayBuffer(ADMISSION_WORDS * 4));
   const rules: AdmissionRules = {
     ...{ limits: { ...defaultLimits, connections: 2 }, whenFull: { policy: 'busy' } },
@@ -135,7 +135,7 @@ it('the door counts for as many processes as there may be, in all generations', 
 });
 
 describe('architectureNamed', () => {
-  it('knows every name of the catalogue and lists them for any other', () => {
+  it('knows every name of the catalogue, and lists them for an unknown name', () => {
     for (const name of architectureNames) expect(architectureNamed(name)).toBe(name);
     expect(() => architectureNamed('fork')).toThrow(`there are ${architectureNames.join(', ')}`);
     expect(() => architectureNamed('toString')).toThrow(ServeError);

@@ -1,4 +1,4 @@
-/** What a server is asked to be: the options of `serve`, checked, with nothing left out. */
+/** The options of `serve`, checked, with defaults for the rest. */
 
 import {
   type ArchitectureName,
@@ -14,46 +14,46 @@ import { ServeError } from './errors.ts';
 import { unknownOption } from './known-options.ts';
 
 export interface ServeOptions {
-  /** Which architecture serves; see `mondo architectures`. Default: the fastest that this machine supports. */
+  /** The architecture; see `mondo architectures`. Default: the fastest that this machine supports. */
   readonly architecture?: ArchitectureName | (string & {});
   /** A name, an IPv4 or IPv6 address, `''` for all interfaces, or `unix:PATH`. Default `127.0.0.1`. */
   readonly host?: string;
-  /** 0 for any free one. Default 1060. */
+  /** TCP port; 0: any free one. Default 1060. */
   readonly port?: number;
   /**
-   * The service: path or URL of a module whose default export is one (default: the Zen questions).
-   * `callback` and `coroutine` also take the object itself, and then serve in this very process.
+   * The service: path or URL of a module whose default export is one (default: the Zen questions). `callback` and
+   * `coroutine` also accept the object itself, and then serve in this process.
    */
   readonly service?: string | URL | Service | Protocol;
   readonly threads?: number;
   readonly processes?: number;
   /** A listener for each thread and process, with SO_REUSEPORT, instead of one that they share. Default false. */
   readonly reuseport?: boolean;
-  /** How many connections the kernel keeps until they are accepted. Default 1,024. */
+  /** Number of connections that the kernel keeps until they are accepted. Default 1,024. */
   readonly backlog?: number;
-  /** What each answer costs, in ms. Default 0. */
+  /** Delay of each answer, in ms. Default 0. */
   readonly think?: number;
-  /** Whether a thinking conversation holds its thread, or is put off with the loop's timers. Default `block`. */
+  /** How an answer is delayed: `block` blocks its thread, `defer` uses the loop's timers. Default `block`. */
   readonly thinkHow?: 'block' | 'defer';
-  /** What a server puts up with; those not named have their defaults, 0 switches one off. See `Limits`. */
+  /** The limits of the server. Limits that are not given have their defaults; 0 switches one off. See `Limits`. */
   readonly limits?: Partial<Limits>;
-  /** Count what limits would do, and end nobody. Default false. */
+  /** Count what the limits would refuse or close, and do neither. Default false. */
   readonly dryRun?: boolean;
-  /** How long those have who are owed an answer when their worker leaves, in ms. Default 10,000. */
+  /** Time that a leaving worker still has for connections that wait for an answer, in ms. Default 10,000. */
   readonly drain?: number;
-  /** After how many ms without a turn a worker that has work is told of as stuck; 0: never. Default 5,000. */
+  /** Time without a turn after which a worker that has work is reported as stuck, in ms; 0: never. Default 5,000. */
   readonly stuck?: number;
-  /** The user as whom the workers serve, by name or number: for a supervisor that root has started. */
+  /** The user of the workers, by name or number. Needs a supervisor that root has started. */
   readonly user?: string;
-  /** The group, likewise. Default: the user's own. */
+  /** The group of the workers, by name or number. Default: the user's own. */
   readonly group?: string;
-  /** `queued`: how many accepted sockets may wait for a worker. Default 64. */
+  /** `queued`: how many accepted sockets may wait for a worker thread. Default 64. */
   readonly queue?: number;
-  /** `socketserver`: the most threads (or processes) at once; 0 for no cap. Default 0. */
+  /** `socketserver`: the most threads (or processes) at once; 0: no cap. Default 0. */
   readonly maxThreads?: number;
   /**
-   * `socketserver`: how many threads (or processes) that have finished wait for the next client at most; 0 starts one
-   * for each. Default: as many as were needed at once in the last minute.
+   * `socketserver`: how many finished threads (or processes) may wait for the next client; 0: each client gets a
+   * new one. Default: as many as were needed at once in the last minute.
    */
   readonly threadCache?: number;
   /** `socketserver`: which mixin. Default `threading`. */
@@ -61,16 +61,16 @@ export interface ServeOptions {
   /** `epoll`: EPOLLEXCLUSIVE on the shared listener. Default false. */
   readonly exclusive?: boolean;
   /**
-   * `inetd`: how many processes that have finished wait for the next client at most; 0 starts one for each.
-   * Default: as many as were needed at once in the last minute, and one that is ready before a client comes.
+   * `inetd`: how many finished processes may wait for the next client; 0: each client gets a new one. Default: as
+   * many as were needed at once in the last minute, and one that is ready before a client comes.
    */
   readonly processCache?: number;
   /** `inetd`: a process per connection, or one that accepts until no client has come for 8 s. Default `nowait`. */
   readonly inetd?: 'nowait' | 'wait';
   /**
-   * What becomes of those who come when there are as many connections as there may be: `wait` in the
-   * kernel's queue (the default), `busy` (one line, then close), `reset`, or `random` (some are dropped
-   * before it comes to that; `random:START:RATE:FULL` as OpenSSH's MaxStartups).
+   * What happens to new clients when the server has as many connections as it may: `wait` in the kernel's queue
+   * (the default), `busy` (one line, then close), `reset`, or `random` (drop some before the server is full;
+   * `random:START:RATE:FULL` like OpenSSH's MaxStartups).
    */
   readonly whenFull?:
     | 'wait'
@@ -100,9 +100,9 @@ export interface Plan {
   readonly page: PageOptions;
 }
 
-/** How many processes may serve. */
+/** The most worker processes. */
 export const MOST_PROCESSES = 256;
-/** How many generations of them there are at once: the one that serves, and those that are leaving. */
+/** The most generations of workers at once: the one that serves, and those that are leaving. */
 export const MOST_GENERATIONS = 5;
 
 export const DEFAULT_PORT = 1060;
@@ -117,7 +117,7 @@ export function architectureNamed(name: string): ArchitectureName {
   );
 }
 
-/** A whole number in a range. @throws ServeError that quotes the value and says the range */
+/** Checks a whole number in a range. @throws ServeError that quotes the value and gives the range */
 function wholeNumber(what: string, value: number, least: number, most: number): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new ServeError(
@@ -126,11 +126,11 @@ function wholeNumber(what: string, value: number, least: number, most: number): 
   );
 }
 
-/** @returns -1 for as many as are needed */
+/** @returns -1: as many as are needed */
 const cacheSize = (what: string, value: number | undefined): number =>
   value === undefined ? -1 : wholeNumber(what, value, 0, 4096);
 
-/** How long those have who are owed an answer, in ms. @throws ServeError */
+/** Checks a drain time, in ms. @throws ServeError */
 export const checkedDrain = (what: string, ms: number): number =>
   wholeNumber(what, ms, 0, 3_600_000);
 
@@ -146,7 +146,7 @@ function oneOf<T extends string>(what: string, value: T, all: readonly T[]): T {
   throw new ServeError('usage', `Cannot use "${value}" as ${what}: give ${all.join(' or ')}`);
 }
 
-/** Limits are checked below the host, which tells all that is wrong in one way. @throws ServeError */
+/** Runs a check of limits, and turns its LimitError into a ServeError. @throws ServeError */
 export function checkedLimits<T>(check: () => T): T {
   try {
     return check();
@@ -156,7 +156,7 @@ export function checkedLimits<T>(check: () => T): T {
   }
 }
 
-/** Options that only one architecture knows. */
+/** Options of only one architecture. */
 const ofOne = {
   queue: 'queued',
   maxThreads: 'socketserver',
@@ -167,7 +167,7 @@ const ofOne = {
   processCache: 'inetd',
 } as const satisfies Partial<Record<keyof ServeOptions, ArchitectureName>>;
 
-/** Given to another they would do nothing, without a word. @throws ServeError */
+/** Refuses options of another architecture: they would silently do nothing. @throws ServeError */
 function checkOwner({ name }: Traits, options: ServeOptions): void {
   for (const [option, owner] of Object.entries(ofOne)) {
     const value = options[option as keyof typeof ofOne];
@@ -210,7 +210,7 @@ export function checkOptionNames(options: ServeOptions): void {
   if (fault !== undefined) throw new ServeError('usage', fault);
 }
 
-/** Checks the options against what the architecture is. @throws ServeError */
+/** Checks the options against the traits of the architecture. @throws ServeError */
 export function planOf(traits: Traits, options: ServeOptions): Plan {
   checkOptionNames(options);
   const many = (what: 'threads' | 'processes', most: number) => {

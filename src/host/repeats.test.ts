@@ -11,38 +11,38 @@ beforeEach(() => {
   repeats = new Repeats();
 });
 
-/** How many of so many are told by themselves. */
-const told = (event: ServerEvent, count: number, now: number) =>
-  Array.from({ length: count }, () => repeats.tells(event, now)).filter(Boolean).length;
+/** How many of `count` events are reported one by one. */
+const reported = (event: ServerEvent, count: number, now: number) =>
+  Array.from({ length: count }, () => repeats.isReportedAlone(event, now)).filter(Boolean).length;
 const due = (now: number) => repeats.due(now).map(summaryText);
 
-it('tells the first five of a kind, and every 5 s how many more there were', () => {
-  expect(told(refused, 1239, 100)).toBe(5);
+it('reports the first five of a kind, and every 5 s how many more there were', () => {
+  expect(reported(refused, 1239, 100)).toBe(5);
   expect(repeats.next).toBe(5100);
   expect(due(5099)).toEqual([]);
-  const why = 'refused, as there are as many connections as there may be';
+  const why = 'refused: the server is full';
   expect(due(5100)).toEqual([`… and 1,234 more in 5 s ${why}`]);
-  expect(told(refused, 1, 6000)).toBe(0);
+  expect(reported(refused, 1, 6000)).toBe(0);
   expect(due(10_100)).toEqual([`… and 1 more in 5 s ${why}`]);
-  // It is over once nobody came for 5 s; the next are the first again.
+  // The series ends when no event came for 5 s; the next events are the first again.
   expect(due(15_100)).toEqual([]);
   expect(repeats.next).toBeUndefined();
-  expect(told(refused, 6, 15_200)).toBe(5);
+  expect(reported(refused, 6, 15_200)).toBe(5);
 });
 
 it('keeps the last of them', () => {
-  told(refused, 6, 0);
+  reported(refused, 6, 0);
   const last = { ...refused, peer: '127.0.0.1:6' };
-  told(last, 1, 1);
+  reported(last, 1, 1);
   expect(repeats.due(5000)).toEqual([expect.objectContaining({ more: 2, like: last })]);
 });
 
-it('gives what is left, with the time that it took', () => {
-  told(refused, 6, 0);
-  told({ ...refused, reason: 'deny' }, 7, 0);
+it('returns the remaining counts, with the time that they took', () => {
+  reported(refused, 6, 0);
+  reported({ ...refused, reason: 'deny' }, 7, 0);
   expect(repeats.rest(2100).map(summaryText)).toEqual([
-    '… and 1 more in 2 s refused, as there are as many connections as there may be',
-    '… and 2 more in 2 s refused, as its network is denied',
+    '… and 1 more in 2 s refused: the server is full',
+    '… and 2 more in 2 s refused: its network is denied',
   ]);
 });
 
@@ -51,15 +51,15 @@ describe('of', () => {
     [{ type: 'hungUp', peer, received: 'a' }, { received: 'b' }, 'closed inside a question'],
     [{ type: 'unsent', peer, unsent: 'a' }, { unsent: 'b' }, 'closed before we sent an answer'],
     [{ type: 'failed', peer, error: 'recv: ECONNRESET' }, {}, 'failed: recv: ECONNRESET'],
-    // A peer may have a part in that text: each would be another kind.
-    [{ type: 'threw', peer, error: 'a' }, { error: 'b' }, 'for whom the service failed'],
-    [{ type: 'limited', peer, limit: 'idle' }, {}, 'ended, for limit idle'],
-    [{ type: 'cut', peer, why: 'stop' }, { inside: 'answer' }, 'ended, as the server is stopping'],
-    [{ type: 'cut', peer, why: 'restart' }, {}, 'ended, as its worker is replaced'],
+    // Such a text may contain a part from the peer: each would be another kind.
+    [{ type: 'threw', peer, error: 'a' }, { error: 'b' }, 'with a failure of the service'],
+    [{ type: 'limited', peer, limit: 'idle' }, {}, 'ended: limit idle'],
+    [{ type: 'cut', peer, why: 'stop' }, { inside: 'answer' }, 'ended: the server is stopping'],
+    [{ type: 'cut', peer, why: 'restart' }, {}, 'ended: its worker is replaced'],
   ] as const)('%j there are more', (event, other, kind) => {
     const first = { ...event, ...stamp } as ServerEvent;
-    expect(told(first, 6, 0)).toBe(5);
-    expect(told({ ...first, ...other, peer: '127.0.0.1:6' } as ServerEvent, 1, 0)).toBe(0);
+    expect(reported(first, 6, 0)).toBe(5);
+    expect(reported({ ...first, ...other, peer: '127.0.0.1:6' } as ServerEvent, 1, 0)).toBe(0);
     expect(due(5000)).toEqual([`… and 2 more in 5 s ${kind}`]);
   });
 
@@ -67,8 +67,8 @@ describe('of', () => {
     { type: 'accepted', peer, ...stamp },
     { type: 'closed', peer, ...stamp },
     { type: 'warning', text: 'so', ...stamp },
-  ] as const)('$type each is told', (event) => {
-    expect(told(event, 1000, 0)).toBe(1000);
+  ] as const)('$type each is reported', (event) => {
+    expect(reported(event, 1000, 0)).toBe(1000);
     expect(repeats.next).toBeUndefined();
   });
 });

@@ -1,43 +1,46 @@
-/** What happens again and again to one connection after another, summed up: so that no storm of clients is one of log lines. */
+/**
+ * Sums up events that repeat for one connection after another, so that a storm of clients is not a storm of log
+ * lines.
+ */
 import { repeated, type ServerEvent } from './server-event.ts';
 
-/** So many of a kind are told one by one … */
-const FEW = 5;
-/** … and once in so many ms how many more there were. It is over when there was none in that time. */
-const INTERVAL = 5000;
+/** The first events of a kind, reported one by one … */
+const REPORTED_EACH = 5;
+/** … and the interval, in ms, at which the number of further ones is reported. Without any, the series ends. */
+const INTERVAL_MS = 5000;
 
 export interface Summary {
   /** As in "… and 7 more in 5 s KIND". */
   readonly kind: string;
   readonly more: number;
-  /** In how many ms. */
+  /** The period, in ms. */
   readonly ms: number;
-  /** The last of them. */
+  /** The last of these events. */
   readonly like: ServerEvent;
 }
 
 interface Storm {
   since: number;
-  told: number;
+  reported: number;
   more: number;
   like: ServerEvent;
 }
 
-/** Times are ms of any clock that does not go back. */
+/** Times are in ms, of any clock that does not go back. */
 export class Repeats {
   readonly #storms = new Map<string, Storm>();
 
-  /** Whether to tell of an event by itself; if not, it is counted. */
-  tells(event: ServerEvent, now: number): boolean {
+  /** True if an event must be reported by itself; otherwise it is counted. */
+  isReportedAlone(event: ServerEvent, now: number): boolean {
     const kind = repeated(event);
     if (kind === undefined) return true;
     let storm = this.#storms.get(kind);
     if (storm === undefined) {
-      storm = { since: now, told: 0, more: 0, like: event };
+      storm = { since: now, reported: 0, more: 0, like: event };
       this.#storms.set(kind, storm);
     }
-    if (storm.told < FEW) {
-      storm.told++;
+    if (storm.reported < REPORTED_EACH) {
+      storm.reported++;
       return true;
     }
     storm.more++;
@@ -45,18 +48,18 @@ export class Repeats {
     return false;
   }
 
-  /** When to ask next what is due; undefined: not before another event. */
+  /** The time of the next call of `due`; undefined: not before another event. */
   get next(): number | undefined {
     if (this.#storms.size === 0) return undefined;
-    return Math.min(...[...this.#storms.values()].map(({ since }) => since)) + INTERVAL;
+    return Math.min(...[...this.#storms.values()].map(({ since }) => since)) + INTERVAL_MS;
   }
 
-  /** The sums of all whose time is over. */
+  /** The sums of all series whose interval is over. */
   due(now: number): Summary[] {
-    return this.#sums(now, INTERVAL);
+    return this.#sums(now, INTERVAL_MS);
   }
 
-  /** All sums, whether or not their time is over. */
+  /** The sums of all series, even if their interval is not over. */
   rest(now: number): Summary[] {
     return this.#sums(now, 0);
   }

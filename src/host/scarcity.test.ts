@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { SystemError } from '../os/libc.ts';
 import { scarcityOf } from './scarcity.ts';
 
-it('what is used up is known by code, text or words, and nothing else is', () => {
+it('scarcity is recognised by code, text or words, and nothing else counts', () => {
   expect(scarcityOf(Object.assign(new Error('spawn node EAGAIN'), { code: 'EAGAIN' }))).toBe(
     'EAGAIN',
   );

@@ -1,6 +1,6 @@
-/** What is used up and will be there again: nothing is wrong with the service or with us. */
+/** Errors of used-up resources, which will be there again: neither the service nor Mondo is at fault. */
 
-/** The way out where a process or a thread cannot be started for want of something. */
+/** The fix if a process or a thread cannot be started because a resource is used up. */
 const remedies: Readonly<Record<string, string>> = {
   EMFILE:
     'this process has no descriptor left: allow it more (ulimit -n), or start fewer processes',
@@ -10,14 +10,14 @@ const remedies: Readonly<Record<string, string>> = {
   ENOMEM: 'there is no memory left: start fewer processes and threads',
 };
 
-/** What went wrong in one line, with the way out if something is used up. */
+/** The error in one line, with the fix if a resource is used up. */
 export function explained(what: string, error: Error): string {
   const remedy = remedies[scarcityOf(error) ?? ''];
   const text = `${what}: ${error.message.split('\n', 1)[0]}`;
   return remedy === undefined ? text : `${text}; ${remedy}`;
 }
 
-/** The errno's name, if that is why; Node says it by a code, in a text, or in words. */
+/** The errno's name of the used-up resource. Node reports it as a code, in a text, or in words. */
 export function scarcityOf(error: unknown): string | undefined {
   const { code, message } = error as NodeJS.ErrnoException;
   const [name] = /\b(EMFILE|ENFILE|ENOMEM|EAGAIN|ENOBUFS)\b/.exec(`${code} ${message}`) ?? [];

@@ -20,8 +20,8 @@ import type { Supervisor } from './supervisor/supervisor.ts';
 import { requireSystemCalls } from './system-calls.ts';
 
 /**
- * Starts a server and resolves once it serves. Where root starts it and gives no `user`, that is a `warning` to
- * `onEvent`; without one it is Node's, with code MONDO_ROOT, once in a process.
+ * Starts a server and resolves once it serves. If root starts it and gives no `user`, `onEvent` gets a `warning`.
+ * Without `onEvent` Node prints the warning, with code MONDO_ROOT, once per process.
  *
  * ```ts
  * const server = await serve({ architecture: 'epoll', port: 0, service: './my-service.ts' });
@@ -29,8 +29,8 @@ import { requireSystemCalls } from './system-calls.ts';
  * await server.close();
  * ```
  *
- * @param onEvent is told what happens; without it no worker makes events, which is faster
- * @throws ServeError (`kind` `usage` or `failed`) where it cannot: port in use, unknown host, …
+ * @param onEvent called for each event; without it the workers make no events, which is faster
+ * @throws ServeError (`kind` `usage` or `failed`) if it cannot start: port in use, unknown host, …
  */
 export async function serve(
   options: ServeOptions = {},
@@ -44,7 +44,7 @@ export async function serve(
   return server;
 }
 
-/** The warning to whoever has root serve, as an event of the supervisor's. */
+/** The warning that root serves, as an event of the supervisor's. */
 export const rootWarning = (): ServerEvent => {
   const { pid } = process;
   return { type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 };
@@ -57,7 +57,7 @@ function warnOfRoot(): void {
   process.emitWarning(AS_ROOT, { code: 'MONDO_ROOT' });
 }
 
-/** The same without a word to root, for whoever says it another way or not at all. */
+/** Like `serve` without the warning about root, for callers that give it in another way or not at all. */
 export async function startServer(
   options: ServeOptions,
   onEvent?: (event: ServerEvent) => void,
@@ -86,7 +86,7 @@ export async function startServer(
     return serverOf(plan, await Supervisor.start(plan, service, deliver));
   } catch (error) {
     if (!(error instanceof ServeError) || error.lacks !== 'io_uring') throw error;
-    // Only the workers find out: they may be another user's, and there are more rings than one.
+    // Only the workers can find out: they may run as another user, and there may be several rings.
     if (why === undefined) throw cannotUseUring(error.message);
     const { withoutUring } = await import('./fastest.ts');
     const next = withoutUring(error.message);
@@ -96,7 +96,7 @@ export async function startServer(
   }
 }
 
-/** Says which architecture was chosen once it is sure: right before the server says that it listens. */
+/** Reports the chosen architecture once it is certain: directly before the `listening` event. */
 function announcing(
   { name, why }: { readonly name: ArchitectureName; readonly why?: string },
   onEvent: (event: ServerEvent) => void,

@@ -5,15 +5,15 @@ it.each([
   [0, 0, 'with 0 connections; starting another'],
   [1, 0, 'with 1 connection; starting another'],
   [2, 100, 'with 2 connections; starting another in 100 ms'],
-])('tells of a worker that died with %i connections, after %i ms', (lost, delay, says) => {
+])('reports a worker that died with %i connections, after %i ms', (lost, delay, says) => {
   const died = { type: 'died', worker: 3, pid: 17, how: 'SIGKILL', lost, delay, at: 0 } as const;
   expect(eventText(died)).toBe(`Worker 3 (pid 17) died: SIGKILL, ${says}`);
 });
 
-it('tells of one that died as it left, for which no other is started', () => {
+it('reports a worker that died while it was leaving, and was not replaced', () => {
   const died = { type: 'died', worker: 3, pid: 17, how: 'SIGKILL', lost: 2, at: 0 } as const;
   expect(eventText({ ...died, delay: undefined })).toBe(
-    'Worker 3 (pid 17) died as it left: SIGKILL, with 2 connections',
+    'Worker 3 (pid 17) died while it was leaving: SIGKILL, with 2 connections',
   );
 });
 
@@ -25,7 +25,7 @@ it.each([
   { type: 'hungUp', peer: 'unix', received: '\n\x1b[2J\x9bJ' },
   { type: 'unsent', peer: 'unix', unsent: '\n\x1b[2J\x9bJ' },
   { type: 'stuck', since: 1, doing: '\n\x1b[2J' },
-] as const)('tells in one line, of which a terminal obeys nothing, of $type', (event) => {
+] as const)('reports $type in one line, without characters that a terminal obeys', (event) => {
   const text = eventText({ at: 0, pid: 1, tid: 1, worker: 0, ...event } as ServerEvent);
   expect(text).toMatch(/(\\x1b|\\u001b)\[2J/);
   expect(text).not.toMatch(/\p{Cc}/u);

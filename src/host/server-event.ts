@@ -1,4 +1,4 @@
-/** What a server tells whoever listens: the account of its conversations, and of itself. */
+/** The events of a server for its listener: the account of its conversations, and of itself. */
 
 import { printable, quoted } from '../protocol/shown.ts';
 import type { WorkerEvent } from '../worker/contract.ts';
@@ -9,10 +9,10 @@ export type ServerEvent =
       readonly at: number;
       readonly pid: number;
       readonly tid: number;
-      /** Which worker process, from 0. */
+      /** Index of the worker process, from 0. */
       readonly worker: number;
     })
-  /** No architecture was asked for: which it is, and why. */
+  /** The user named no architecture: the chosen one, and the reason. */
   | {
       readonly type: 'chose';
       readonly architecture: string;
@@ -26,8 +26,8 @@ export type ServerEvent =
       readonly at: number;
     }
   /**
-   * A worker process is gone that was not told to go, with so many connections; another takes its place after
-   * `delay` ms. Or it was leaving and did not end by itself: others are in its place by then, and there is no delay.
+   * A worker process has ended without an order, with `lost` connections; another takes its place after `delay` ms.
+   * Or it was leaving and did not end by itself. Then it is already replaced, and there is no delay.
    */
   | {
       readonly type: 'died';
@@ -38,16 +38,16 @@ export type ServerEvent =
       readonly delay: number | undefined;
       readonly at: number;
     }
-  /** Why it is gone, if it could still say so. */
+  /** Why it has ended, if it could still report it. */
   | { readonly type: 'crashed'; readonly pid: number; readonly error: string; readonly at: number }
-  /** New workers serve in place of the old ones. */
+  /** New workers serve instead of the old ones. */
   | { readonly type: 'restarted'; readonly generation: number; readonly at: number }
   /** A worker has work and has made no turn for a while. */
   | {
       readonly type: 'stuck';
       readonly pid: number;
       readonly tid: number;
-      /** Since when, in ms. */
+      /** Time without a turn, in ms. */
       readonly since: number;
       /** What it was doing, by its own account and the kernel's. */
       readonly doing: string;
@@ -70,14 +70,14 @@ export type ServerEvent =
       readonly at: number;
     };
 
-/** Why somebody was turned away, after "Refused …:". */
+/** Why a client was refused, after "Refused …:". */
 const refusals: Readonly<Record<string, string>> = {
   deny: 'its network is denied',
-  allow: 'its network is not one of those allowed',
+  allow: 'its network is not allowed',
   'accepts-per-second': 'its address connects too often',
-  'connections-per-address': 'its address has as many connections as it may',
-  connections: 'there are as many connections as there may be',
-  early: 'there are nearly as many connections as there may be',
+  'connections-per-address': 'its address has its most connections',
+  connections: 'the server is full',
+  early: 'the server is nearly full',
   descriptor: 'its descriptor is past 1023, the last that select has room for',
 };
 
@@ -87,7 +87,7 @@ const whyRefused = (reason: string): string =>
 const whyCut = (why: 'stop' | 'restart'): string =>
   why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
 
-/** For lines of which a storm would say nothing more: what repeats in them, never in the words of a peer. */
+/** The text of a repeated event, for events of which a storm would tell no more. It contains no text from a peer. */
 export function repeated(event: ServerEvent): string | undefined {
   switch (event.type) {
     case 'hungUp':
@@ -97,13 +97,13 @@ export function repeated(event: ServerEvent): string | undefined {
     case 'failed':
       return `failed: ${printable(event.error)}`;
     case 'threw':
-      return 'for whom the service failed';
+      return 'with a failure of the service';
     case 'limited':
-      return `ended, for limit ${event.limit}`;
+      return `ended: limit ${event.limit}`;
     case 'refused':
-      return `refused, as ${whyRefused(event.reason)}`;
+      return `refused: ${whyRefused(event.reason)}`;
     case 'cut':
-      return `ended, as ${whyCut(event.why)}`;
+      return `ended: ${whyCut(event.why)}`;
     default:
       return undefined;
   }
@@ -114,10 +114,10 @@ const grouped = (count: number): string => count.toLocaleString('en');
 const several = (count: number, what: string): string =>
   `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 
-/** An event as one line of text, of which a terminal obeys nothing, whatever peers have put into it. */
+/** An event as one line of text, without characters that a terminal obeys, even if peers have sent some. */
 export const eventText = (event: ServerEvent): string => printable(textOf(event));
 
-/** One place for the wording of the whole account. */
+/** The one place for the wording of all events. */
 function textOf(event: ServerEvent): string {
   switch (event.type) {
     case 'chose':
@@ -152,7 +152,7 @@ function textOf(event: ServerEvent): string {
       return event.text;
     case 'died': {
       const { how, lost, delay } = event;
-      const when = delay === undefined ? ' as it left' : '';
+      const when = delay === undefined ? ' while it was leaving' : '';
       const next =
         delay === undefined ? '' : `; starting another${delay > 0 ? ` in ${delay} ms` : ''}`;
       return `Worker ${event.worker} (pid ${event.pid}) died${when}: ${how}, with ${several(lost, 'connection')}${next}`;

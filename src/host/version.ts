@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-/** Mondo's own version; `unknown` where its package.json is not there, as in a program that was bundled with it. */
+/** Mondo's own version; `unknown` if its package.json is missing, as in a program that was bundled with it. */
 export function version(): string {
   try {
     const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

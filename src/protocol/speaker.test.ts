@@ -94,8 +94,8 @@ describe('answer of a service', () => {
 
   it('waits for the only form there is if the architecture cannot serve others', () => {
     const later = { delimiter: '?', answerAsync: async () => 'later' };
-    const settle = (question: string | Uint8Array) => `settled ${question}`;
-    expect(speakersOf(later, false, settle)().answer(bytes, at, end)).toBe('settled é?');
+    const answerElsewhere = (question: string | Uint8Array) => `settled ${question}`;
+    expect(speakersOf(later, false, answerElsewhere)().answer(bytes, at, end)).toBe('settled é?');
     expect(() => speakersOf(later, false)).toThrow(/answer/);
   });
 });

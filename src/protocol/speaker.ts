@@ -23,7 +23,7 @@ export interface Speaker {
 }
 
 /** Runs the asynchronous form in another thread, and blocks this thread until it settles. */
-export type Settle = (question: string | Uint8Array) => Answer | undefined;
+export type AnswerElsewhere = (question: string | Uint8Array) => Answer | undefined;
 
 /**
  * Returns a function that makes the speaker of each new connection. A service has no state, so one speaker serves
@@ -31,12 +31,12 @@ export type Settle = (question: string | Uint8Array) => Answer | undefined;
  *
  * @param asynchronous true if the architecture can continue while a promise is pending; then the asynchronous form
  *   of a service is preferred
- * @param settle for an architecture that cannot continue, if the service has only that form
+ * @param answerElsewhere for an architecture that cannot continue, if the service has only that form
  */
 export function speakersOf(
   service: Service | Protocol,
   asynchronous: boolean,
-  settle?: Settle,
+  answerElsewhere?: AnswerElsewhere,
 ): () => Speaker {
   if (isProtocol(service)) {
     return () => {
@@ -47,7 +47,7 @@ export function speakersOf(
       }
     };
   }
-  const speaker = speakerOfService(service, asynchronous, settle);
+  const speaker = speakerOfService(service, asynchronous, answerElsewhere);
   return () => speaker;
 }
 
@@ -68,20 +68,24 @@ function answering<Q extends string | Uint8Array, A>(
     answerAsync?(question: Q): Promise<A>;
   },
   asynchronous: boolean,
-  settle: ((question: Q) => A) | undefined,
+  answerElsewhere: ((question: Q) => A) | undefined,
 ): (question: Q) => A | Promise<A> {
   if (service.answerAsync !== undefined && (asynchronous || service.answer === undefined)) {
     if (asynchronous) return (question) => service.answerAsync!(question);
-    if (settle !== undefined) return settle;
+    if (answerElsewhere !== undefined) return answerElsewhere;
     throw new Error('Cannot wait for answerAsync here: give the service answer(question) as well');
   }
   return (question) => service.answer!(question);
 }
 
-function speakerOfService(service: Service, asynchronous: boolean, settle?: Settle): Speaker {
+function speakerOfService(
+  service: Service,
+  asynchronous: boolean,
+  answerElsewhere?: AnswerElsewhere,
+): Speaker {
   const delimiter = Buffer.from(service.delimiter);
   const encoding = service.encoding ?? 'utf8';
-  const answer = answering(service, asynchronous, settle as (question: string) => Answer);
+  const answer = answering(service, asynchronous, answerElsewhere as (question: string) => Answer);
   const frame = delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter);
   const isQuestion = (bytes: Buffer) => frame(bytes, 0, bytes.length, 0) === bytes.length;
   const table = new AnswerTable(service.answers ?? {}, isQuestion, encoding);

@@ -81,7 +81,7 @@ describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with li
       expect(JSON.parse(stdout)).toMatchObject({ environment: { engine: 'epoll' } });
     });
 
-    it('a restart for which there is not enough fails, and the old workers serve on', async () => {
+    it('a restart for which there is not enough fails, and the old workers continue to serve', async () => {
       await using server = limited(
         'ulimit -l 1536',
         'serve',
@@ -93,7 +93,7 @@ describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with li
       );
       const address = await addressOf(server);
       server.child.kill('SIGHUP');
-      await server.printed(/Cannot restart, the old workers serve on: .*\(ulimit -l\)/);
+      await server.printed(/Cannot restart, the old workers continue to serve: .*\(ulimit -l\)/);
       await expectAnswer(address);
       expect(server.stdout).not.toContain('Restarted');
       server.child.kill('SIGTERM');

@@ -64,7 +64,9 @@ describe.runIf(hasProgram('prlimit', 'util-linux'))(
       const address = await listeningAt(server);
       const allowMore = await exhaust(server);
       server.child.kill('SIGHUP');
-      await server.printed(/Cannot restart, the old workers serve on: .*EMFILE.*\(ulimit -n\)/);
+      await server.printed(
+        /Cannot restart, the old workers continue to serve: .*EMFILE.*\(ulimit -n\)/,
+      );
       await expectAnswer(address);
       allowMore();
       server.child.kill('SIGHUP');
@@ -136,7 +138,7 @@ describe('a service that is not loaded', () => {
 
   // Those that wait, side by side.
   describe.concurrent('that others do not wait for', () => {
-    it('is waited for only so long at a restart, and the old workers serve on', async () => {
+    it('is waited for only so long at a restart, and the old workers continue to serve', async () => {
       const { supervisor, events, change, answer } = await begin('slow', answering('one.'), 8000);
       const { pids } = supervisor;
       change(waiting());

@@ -98,7 +98,7 @@ export class ReadyProcesses {
     const mayStart = this.#isBid === 0 && this.#mayStart() && !this.#hasStartedForAll;
     this.#watch(hasRoom && (mayBid || mayStart));
     this.#worker.row.state = 'waiting';
-    if (this.#poll.wait(this.#patience(hasRoom)) <= 0) return false;
+    if (this.#poll.wait(this.#timeout(hasRoom)) <= 0) return false;
     let isReadable = false;
     for (let fd = this.#poll.next(); fd >= 0; fd = this.#poll.next()) {
       if (fd === this.#listener) isReadable = true;
@@ -138,7 +138,7 @@ export class ReadyProcesses {
     else this.#poll.unregister(this.#listener);
   }
 
-  #patience(hasRoom: boolean): number {
+  #timeout(hasRoom: boolean): number {
     // Other workers may make room, and give no notice.
     if (!hasRoom) return ROOM_INTERVAL_MS;
     const now = this.#now;

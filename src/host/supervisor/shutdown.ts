@@ -1,4 +1,7 @@
-/** How a supervisor has its worker processes leave: they are told, woken until they have left, and killed in the end. */
+/**
+ * How a supervisor makes its worker processes leave: it gives the order, wakes them until they have left, and kills
+ * late ones.
+ */
 
 import { isRunning } from '../../os/processes.ts';
 import { interrupt, signalGroup } from '../../os/signal.ts';
@@ -6,10 +9,10 @@ import type { Scoreboard } from '../../worker/scoreboard.ts';
 import type { Plan } from '../plan.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** A worker asleep in the kernel is woken again after that many ms until it has ended. */
-const WAKE_AGAIN = 10;
-/** How long the workers have to end by themselves after their drain, in ms, before they are killed. */
-const GRACE = 700;
+/** Interval at which a worker that sleeps in the kernel is woken until it has ended, in ms. */
+const WAKE_INTERVAL_MS = 10;
+/** Time that the workers have to end by themselves after their drain, in ms. Then the supervisor kills them. */
+const GRACE_MS = 700;
 
 export class Farewell {
   readonly #workers: ReadonlySet<WorkerProcess>;
@@ -18,7 +21,7 @@ export class Farewell {
   readonly #servesOnMain: boolean;
   #waking: NodeJS.Timeout | undefined;
 
-  /** @param workers all that there are, whether they leave or not */
+  /** @param workers all workers, leaving or not */
   constructor(
     workers: ReadonlySet<WorkerProcess>,
     scoreboard: Scoreboard,
@@ -30,13 +33,13 @@ export class Farewell {
     this.#servesOnMain = traits.arrangement === 'alone' && threads === 1;
   }
 
-  /** Tells a worker to leave, or one that was told that it has less time. @param drain in ms from now */
+  /** Orders a worker to leave, or shortens its time. @param drain in ms from now */
   tell(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
     const { child, pid: leader, killing, isGone } = worker;
     const now = performance.now();
     worker.toldAt = Math.min(worker.toldAt, now);
     worker.leavesBy = Math.min(worker.leavesBy, now + drain);
-    // Whose process has ended meanwhile was lost then, and not cut off now.
+    // If its process has already ended, its connections were lost then, and are not cut off now.
     if (isGone && killing === undefined) {
       this.#scoreboard.freeRows(({ family, pid }) => family === leader && !isRunning(pid));
     }
@@ -46,7 +49,7 @@ export class Farewell {
     this.wake();
   }
 
-  /** Whoever does not serve yet has nobody, and needs no more time than to notice: to be called again once it serves. */
+  /** A worker that does not serve yet has no clients and needs almost no time. Call this again once it serves. */
   giveTime(worker: WorkerProcess): void {
     clearTimeout(worker.killing);
     const end = worker.isServing ? worker.leavesBy : worker.toldAt;
@@ -55,11 +58,14 @@ export class Farewell {
         worker.child.kill('SIGKILL');
         if (this.#isCrew) signalGroup(worker.pid, 'SIGKILL');
       },
-      Math.max(0, end + GRACE - performance.now()),
+      Math.max(0, end + GRACE_MS - performance.now()),
     );
   }
 
-  /** Who sleeps in the kernel is woken until it has left; where others serve, their worker does that as long as it lives. */
+  /**
+   * Wakes workers that sleep in the kernel until they have left. If other threads serve, their living worker wakes
+   * them.
+   */
   wake(): void {
     const wake = () => {
       const asleep = [...this.#workers].filter(
@@ -73,7 +79,7 @@ export class Farewell {
       clearInterval(this.#waking);
       this.#waking = undefined;
     };
-    this.#waking ??= setInterval(wake, WAKE_AGAIN);
+    this.#waking ??= setInterval(wake, WAKE_INTERVAL_MS);
     wake();
   }
 }

@@ -6,7 +6,7 @@ import { until } from '../../../test/support/until.ts';
 import type { RowReading } from '../../worker/scoreboard.ts';
 import { beatFor, StuckWatch } from './stuck.ts';
 
-/** Looks only when it is told to. */
+/** Looks only when the test calls it. */
 function watch(isNode: boolean): StuckWatch {
   const created = new StuckWatch(
     1000,
@@ -24,7 +24,7 @@ const row = (changes: Partial<RowReading>): RowReading => ({
   ...changes,
 });
 
-it('tells of a worker that has work and makes no turn, once until it makes one', () => {
+it('reports a worker that has work and makes no turn, once until it makes one', () => {
   const stuck = watch(false);
   const busy = row({ state: 'answering' });
   expect(stuck.look([busy], 0)).toEqual([]);
@@ -36,7 +36,7 @@ it('tells of a worker that has work and makes no turn, once until it makes one',
   expect(stuck.look([turned], 3500)).toMatchObject([{ since: 1000 }]);
 });
 
-it('tells of nobody who waits, except in Node of those that have a client', () => {
+it('reports no waiting worker, except on Node a worker that has a client', () => {
   const [waiting, alone] = [row({}), row({ open: 0 })];
   const [own, node] = [watch(false), watch(true)];
   for (const now of [0, 1000, 2000]) {
@@ -47,7 +47,7 @@ it('tells of nobody who waits, except in Node of those that have a client', () =
   expect(node.look([waiting], 3000)).toHaveLength(1);
 });
 
-it('tells of a worker that was stopped, whatever it was doing, from when it was seen so', async () => {
+it('reports a worker that a signal has stopped, from the moment that this was seen', async () => {
   const child = spawn('sleep', ['60'], { stdio: 'ignore' });
   await once(child, 'spawn');
   try {
@@ -55,24 +55,24 @@ it('tells of a worker that was stopped, whatever it was doing, from when it was 
     const state = () => readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)![0];
     const asleep = row({ pid, tid: pid, open: 0 });
     const stuck = watch(false);
-    await until('it to sleep', () => state() === 'S');
+    await until('the worker to sleep', () => state() === 'S');
     expect(stuck.look([asleep], 0)).toEqual([]);
     expect(stuck.look([asleep], 5000)).toEqual([]);
     child.kill('SIGSTOP');
-    await until('it to be stopped', () => state() === 'T');
+    await until('the worker to be stopped', () => state() === 'T');
     expect(stuck.look([asleep], 5500)).toEqual([]);
     const [told] = stuck.look([asleep], 6000);
     expect(told).toMatchObject({ pid, since: 1000 });
     expect(told!.doing).toMatch(/it says: waiting.*stopped by a signal/);
     child.kill('SIGCONT');
-    await until('it to sleep', () => state() === 'S');
+    await until('the worker to sleep', () => state() === 'S');
     expect(stuck.look([asleep], 9000)).toEqual([]);
   } finally {
     child.kill('SIGKILL');
   }
 });
 
-it('has the loop that nobody sees say several times in that time that it turns', () => {
+it('makes a loop whose turns are invisible report several times in that time', () => {
   expect(beatFor(5000)).toBe(500);
   expect(beatFor(400)).toBe(80);
   expect(beatFor(1)).toBe(1);

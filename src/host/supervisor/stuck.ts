@@ -5,20 +5,23 @@ import type { RowReading } from '../../worker/scoreboard.ts';
 export interface Stuck {
   readonly pid: number;
   readonly tid: number;
-  /** How long it has made no turn, in ms. */
+  /** Time without a turn, in ms. */
   readonly since: number;
   /** What it was doing, by its own account and the kernel's. */
   readonly doing: string;
 }
 
-/** How often in the time that makes a worker stuck it is looked at, and Node's loop says that it turns. */
+/** Number of looks at a worker in the time that makes it stuck. Node's loop reports its turns as often. */
 const LOOKS = 5;
-/** How often that loop says so at least, in ms. */
-const BEAT = 500;
+/** Longest interval of these reports, in ms. */
+const LONGEST_BEAT_MS = 500;
 
-/** How often a loop that nobody sees turn is to say that it does, in ms. @param stuck as the option, in ms; 0 for never */
+/**
+ * Interval at which a loop whose turns are invisible must report them, in ms. @param stuck as the option, in ms; 0:
+ * never
+ */
 export const beatFor = (stuck: number): number =>
-  stuck === 0 ? BEAT : Math.max(1, Math.min(BEAT, Math.floor(stuck / LOOKS)));
+  stuck === 0 ? LONGEST_BEAT_MS : Math.max(1, Math.min(LONGEST_BEAT_MS, Math.floor(stuck / LOOKS)));
 
 export class StuckWatch {
   readonly #seen = new Map<number, { turns: number; since: number; isTold: boolean }>();
@@ -27,8 +30,9 @@ export class StuckWatch {
   readonly #timer: NodeJS.Timeout;
 
   /**
-   * @param ms without a turn that make a worker stuck
-   * @param isNode whether it is Node's loop that turns: it cannot say when it has work, so who has a client has
+   * @param ms time without a turn that makes a worker stuck
+   * @param isNode true for Node's loop. It cannot report when it has work, so a worker with a client counts as
+   *   having work
    */
   constructor(
     ms: number,
@@ -48,7 +52,7 @@ export class StuckWatch {
     clearInterval(this.#timer);
   }
 
-  /** Those who are stuck and were not told of yet. */
+  /** The workers that are stuck and not reported yet. */
   look(rows: readonly RowReading[], now: number): Stuck[] {
     const stuck: Stuck[] = [];
     for (const row of rows) {
@@ -69,7 +73,7 @@ export class StuckWatch {
     return stuck;
   }
 
-  /** Whoever waits for a client, in whatever call, is not stuck, unless it was stopped there. */
+  /** A worker that waits for a client, in any call, is not stuck, unless a signal stopped it there. */
   #hasWork({ state, open }: RowReading): boolean {
     return state === 'answering' || (this.#isNode && open > 0);
   }
@@ -77,10 +81,10 @@ export class StuckWatch {
 
 const taskOf = ({ pid, tid }: RowReading) => `/proc/${pid}/task/${tid}`;
 
-/** What the kernel says of the thread, in a letter; nothing if it is gone. proc(5) */
+/** The kernel's state of the thread, as a letter; empty if it is gone. proc(5) */
 function stateOf(row: RowReading): string {
   try {
-    // After the name, which is in brackets and may hold anything.
+    // Start after the name, which is in brackets and may contain anything.
     return readFileSync(`${taskOf(row)}/stat`, 'latin1')
       .split(') ')
       .at(-1)!
@@ -91,8 +95,8 @@ function stateOf(row: RowReading): string {
 }
 
 /**
- * By a signal, or by whoever traces it: then it cannot say that somebody waits for it, and somebody may. Costs a
- * read of a file for each that rests, at each look.
+ * True if a signal or a tracer has stopped the thread. Then it cannot report waiting clients, and there may be
+ * some. Costs a read of a file for each idle thread, at each look.
  */
 const isStopped = (row: RowReading): boolean => /[Tt]/.test(stateOf(row));
 

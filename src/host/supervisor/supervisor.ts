@@ -1,6 +1,6 @@
 /**
- * The supervisor: owns the listeners, starts the worker processes, replaces those that die and all of them
- * when it is asked to, and stops them. It never serves: a process whose thread sleeps in a system call can do nothing else.
+ * The supervisor owns the listeners, starts the worker processes, and stops them. It replaces workers that die, and
+ * all of them at a restart. It never serves: a process whose thread sleeps in a system call can do nothing else.
  */
 
 import { dropHolder, dropHoldersOf, prepareAdmission } from '../../limits/admission.ts';
@@ -27,17 +27,20 @@ import {
   type WorkerProcess,
 } from './worker-process.ts';
 
-/** The same warning is told once in so many ms: of many workers each finds out for itself. */
-const QUIET = 5000;
-/** A worker that lived shorter than this, in ms, is replaced only after a while, longer each time. */
-const SHORT_LIFE = 1000;
+/** Interval in which the same warning is reported once, in ms: each worker may find the same fault by itself. */
+const WARNING_INTERVAL_MS = 5000;
+/** A worker that lived for less than this, in ms, is replaced only after a delay, which grows each time. */
+const SHORT_LIFE_MS = 1000;
 const LONGEST_WAIT = 5000;
-/** How long a worker may take to serve, in ms, and how much longer for each that starts beside it: they share processors. */
+/**
+ * Time that a worker may take until it serves, in ms, and further time for each that starts beside it: they share
+ * processors.
+ */
 const START_TIME = 30_000;
 const START_SHARE = 500;
-/** How many processes in one place may be killed from outside while they start, before the start fails. */
+/** How many processes in one place may be killed from outside while they start. After more, the start fails. */
 const MOST_KILLED = 5;
-/** Signals by which a process ends for a fault of its own. */
+/** Signals that end a process for a fault of its own. */
 const OWN_FAULTS: ReadonlySet<string> = new Set([
   ...['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP', 'SIGXCPU'],
 ]);
@@ -49,9 +52,9 @@ export class Supervisor {
   readonly #scoreboardFd = createSharedMemory('mondo-scoreboard', SCOREBOARD_SIZE);
   readonly #scoreboard = new Scoreboard(mapSharedMemory(this.#scoreboardFd, SCOREBOARD_SIZE));
   readonly #workers = new Set<WorkerProcess>();
-  /** Each with who waits for it, if it is to be among the first of its generation. */
+  /** Timers of replacements. Each has the waiting caller if the worker is one of the first of its generation. */
   readonly #replacements = new Map<NodeJS.Timeout, Starting | undefined>();
-  /** How often in a row each worker died young. */
+  /** By worker: number of deaths in a row after a short life. */
   readonly #deaths: number[] = [];
   readonly address: SocketAddress;
   readonly #file: SocketFile | undefined;
@@ -61,24 +64,24 @@ export class Supervisor {
   readonly #farewell: Farewell;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
-  /** Whose workers are replaced when they die: the generation that serves, and one that is starting. */
+  /** Generations whose workers are replaced when they die: the one that serves, and one that is starting. */
   readonly #living = new Set([1]);
   #restarting: Promise<void> | undefined;
   /** The restart that waits for its turn. */
   #nextRestart: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** When nobody has any time left as it stops, by `performance.now`. */
+  /** When the drain of a stop ends, by `performance.now`. */
   #endsAt = Number.POSITIVE_INFINITY;
-  /** What workers told before all of them served: `listening` is to be the first. */
+  /** Events of workers from before all of them served: `listening` must be the first event. */
   readonly #early: ServerEvent[] = [];
   #isListening = false;
   readonly #lastWarned = new Map<string, number>();
   #onEnded: () => void = () => {};
 
   /**
-   * Opens the listeners and starts the workers; resolves when all of them serve.
+   * Opens the listeners and starts the workers. Resolves when all of them serve.
    *
-   * @param startTime how long a worker may take to serve, in ms
+   * @param startTime time that a worker may take until it serves, in ms
    */
   static async start(
     plan: Plan,
@@ -160,12 +163,15 @@ export class Supervisor {
     return this.#scoreboard.queued;
   }
 
-  /** Process ids of the workers, of those that are leaving too. */
+  /** Process ids of the workers, including those that are leaving. */
   get pids(): number[] {
     return [...this.#workers].filter(({ isGone }) => !isGone).map(({ pid }) => pid);
   }
 
-  /** Puts new workers in place of all; resolves when they serve, rejects if they cannot and the old ones serve on. */
+  /**
+   * Replaces all workers. Resolves when the new ones serve. Rejects if they cannot start; the old ones then
+   * continue.
+   */
   restart(): Promise<void> {
     if (this.#restarting === undefined) {
       this.#restarting = this.#replaceAll().finally(() => {
@@ -173,7 +179,7 @@ export class Supervisor {
       });
       return this.#restarting;
     }
-    // What has changed since that one began is to be picked up as well: but once is enough.
+    // A waiting restart also takes up later changes of the service, so one is enough.
     this.#nextRestart ??= this.#restarting
       .catch(() => {})
       .then(() => {
@@ -193,7 +199,8 @@ export class Supervisor {
 
   async #replaceAll(): Promise<void> {
     if (this.#closing !== undefined) throw stopping();
-    // Only in so far as clients stay: without it they could have the machine full of old workers.
+    // Old workers stay only while they have clients. Without this limit, clients could fill the machine with old
+    // workers.
     while (this.#generationsLeaving() >= MOST_GENERATIONS - 1) await this.#nextEnd();
     if (this.#closing !== undefined) throw stopping();
     const generation = ++this.#generation;
@@ -204,7 +211,7 @@ export class Supervisor {
       this.#fallBack(generation, error as Error);
       throw this.#closing === undefined ? error : stopping();
     }
-    // All have been told to stop meanwhile: whoever is told to serve again would do so on a closed listener.
+    // All workers have received the order to stop. An order to serve would make them serve on a closed listener.
     if (this.#closing !== undefined) throw stopping();
     for (const living of this.#living) if (living !== generation) this.#living.delete(living);
     this.#scoreboard.replace(generation, this.#plan.drain);
@@ -216,18 +223,18 @@ export class Supervisor {
     this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
   }
 
-  /** The new workers could not all be started: without them the old ones serve on. */
+  /** The new workers could not all start: the old ones continue to serve. */
   #fallBack(generation: number, error: Error): void {
     this.#living.delete(generation);
     if (this.#closing !== undefined) return;
     this.#scoreboard.withdraw(generation, this.#plan.drain);
     for (const worker of this.#workers) {
       if (worker.generation !== generation) continue;
-      // Those that serve have clients by now.
+      // The new workers that serve already have clients.
       if (worker.isServing) this.#farewell.tell(worker, this.#plan.drain);
       else this.#farewell.tell(worker, 0, 'SIGKILL');
     }
-    this.#warn(`Cannot restart, the old workers serve on: ${error.message}`);
+    this.#warn(`Cannot restart, the old workers continue to serve: ${error.message}`);
   }
 
   #warn(text: string): void {
@@ -272,7 +279,7 @@ export class Supervisor {
     await Promise.all(starting);
   }
 
-  /** @param starting who waits for it; without one it is in the place of a worker that died */
+  /** @param starting the caller that waits for it; undefined: it replaces a worker that died */
   #startWorker(index: number, generation: number, starting?: Starting): void {
     const { threads, reuseport } = this.#plan;
     const [service, journal] = [this.#service, this.#deliver !== undefined];
@@ -308,11 +315,11 @@ export class Supervisor {
       (text) =>
         this.#receive(worker, { type: 'warning', text, at: Date.now(), ...own, pid: worker.pid }),
     );
-    // 'close' and not 'exit': the journal has been read to its end by then. But whoever a crew has started
-    // holds the journal too, and until it has ended nobody would accept.
+    // Not 'close', although the journal has then been read to its end. The processes of a crew hold the journal
+    // too, and until they have ended the server would not accept.
     child.on('exit', (code, signal) => {
       if (!this.#isCrew || worker.unready > 0) return;
-      // Not at once: what a listener of ours throws would keep 'close' from coming.
+      // Not at once: an error that our listener throws would prevent 'close'.
       setImmediate(() => {
         if (!worker.isGone) this.#ended(worker, code, signal);
       });
@@ -326,7 +333,7 @@ export class Supervisor {
     });
   }
 
-  /** Whatever it waits for, nobody is to wait with it. */
+  /** A start that takes too long fails, so that the caller does not wait for it. */
   #isLate(worker: WorkerProcess): void {
     const { starting, killing, child } = worker;
     if (killing !== undefined) return;
@@ -351,7 +358,7 @@ export class Supervisor {
       worker.starting = undefined;
     } else if (event.type === 'fatal') {
       worker.hasFailed = true;
-      // Whoever waits for it is told by the rejection.
+      // The caller that waits for it learns the reason from the rejection.
       if (worker.starting !== undefined) {
         worker.starting.failed(new ServeError('failed', event.text, { lacks: event.lacks }));
       } else if (this.#isListening) {
@@ -363,7 +370,7 @@ export class Supervisor {
     }
   }
 
-  /** Events that come before `listening` are kept until it has been told. */
+  /** Keeps events that come before `listening` until that is reported. */
   #tell(event: ServerEvent): void {
     if (this.#isListening) this.#deliver?.(event);
     else this.#early.push(event);
@@ -371,9 +378,9 @@ export class Supervisor {
 
   #wasWarned(text: string, at: number): boolean {
     const last = this.#lastWarned.get(text);
-    if (last !== undefined && at - last < QUIET) return true;
+    if (last !== undefined && at - last < WARNING_INTERVAL_MS) return true;
     for (const [told, when] of this.#lastWarned) {
-      if (at - when >= QUIET) this.#lastWarned.delete(told);
+      if (at - when >= WARNING_INTERVAL_MS) this.#lastWarned.delete(told);
     }
     this.#lastWarned.set(text, at);
     return false;
@@ -384,7 +391,7 @@ export class Supervisor {
     clearTimeout(worker.late);
     const { pid, index, generation } = worker;
     const lost = this.#freeRows((row) => row.pid === pid);
-    // Whoever is served on by a process of its own is not counted any more: nobody would see it leave.
+    // Clients that are served by their own processes are not counted any more: no process would see them leave.
     dropHolder(this.#scoreboard.admission, pid);
     if (this.#isCrew && worker.killing !== undefined) this.#farewell.wake();
     const how = signal === null ? `exit code ${code}` : signal;
@@ -396,20 +403,20 @@ export class Supervisor {
       return;
     }
     if (!mayReplace) return;
-    const isYoung = Date.now() - worker.startedAt < SHORT_LIFE;
+    const isYoung = Date.now() - worker.startedAt < SHORT_LIFE_MS;
     const delay = this.#replace(index, generation, isYoung, starting);
-    // Last: a listener may close the server, or throw.
+    // Report it last: a listener may close the server, or throw.
     this.#tell({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
   }
 
-  /** Whoever was to leave in peace did not. As the server stops they are counted among those that were cut off. */
+  /** A leaving worker did not end by itself. During a stop, its connections are counted among those cut off. */
   #tellLost({ index, pid }: WorkerProcess, how: string, lost: number): void {
     if (lost === 0 || this.#closing !== undefined) return;
     const delay = undefined;
     this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
   }
 
-  /** Starts another in the place of a worker; returns after how many ms. */
+  /** Starts another worker in the place of a dead one. Returns the delay, in ms. */
   #replace(index: number, generation: number, diedYoung: boolean, starting?: Starting): number {
     const deaths = diedYoung ? (this.#deaths[index] ?? 0) + 1 : 0;
     this.#deaths[index] = deaths;
@@ -428,18 +435,18 @@ export class Supervisor {
     if (!this.#wasWarned(error.message, Date.now())) this.#warn(`${error.message}; trying again`);
   }
 
-  /** Nothing is left of a worker, nor of what it had started. */
+  /** A worker, and everything that it had started, has ended. */
   #familyEnded(worker: WorkerProcess): void {
     this.#workers.delete(worker);
     clearTimeout(worker.killing);
     const lost = this.#freeRows((row) => row.family === worker.pid);
     dropHoldersOf(this.#scoreboard.admission, worker.pid);
     this.#onEnded();
-    // Who could not free their rows were killed.
+    // Threads that could not free their rows were killed.
     if (worker.killing !== undefined) this.#tellLost(worker, 'SIGKILL', lost);
   }
 
-  /** @returns how many connections were lost with those rows */
+  /** @returns the number of connections lost with those rows */
   #freeRows(isGone: (row: RowReading) => boolean): number {
     const lost = openOf(this.#scoreboard.freeRows(isGone));
     if (this.#closing !== undefined) this.#scoreboard.addCut(lost);
@@ -453,11 +460,11 @@ export class Supervisor {
     }
     this.#replacements.clear();
     const before = this.#scoreboard.departed;
-    // Before the listeners are closed: whoever finds them so looks why.
+    // Do it before the listeners close: a worker that finds a closed listener looks for the reason.
     this.#scoreboard.stop(drain);
     removeSocketFile(this.#file);
     for (const listener of this.#listeners) {
-      // The kernel turns away whoever comes from now on, though workers that have yet to end hold it too.
+      // The kernel refuses new clients after this, although workers that have not ended yet hold the listener too.
       shutdown(listener);
       close(listener);
     }
@@ -476,7 +483,7 @@ export class Supervisor {
     }
   }
 
-  /** Nobody is to stay longer than that, in ms from now; nor than was said before. */
+  /** Shortens the drain to `drain` ms from now; a longer time than before has no effect. */
   #hasten(drain: number): void {
     this.#endsAt = Math.min(this.#endsAt, performance.now() + drain);
     const left = this.#endsAt - performance.now();
@@ -484,7 +491,7 @@ export class Supervisor {
     for (const worker of this.#workers) this.#farewell.tell(worker, left);
   }
 
-  /** How many threads of a worker say that they serve. */
+  /** Number of threads of a worker that report that they serve. */
   get #threadsThatSay(): number {
     const { traits, threads } = this.#plan;
     if (!this.#isCrew) return threads;
@@ -503,7 +510,7 @@ export class Supervisor {
   }
 }
 
-/** True if another process has killed a worker that was starting, and not too many in its place before it. */
+/** True if another process has killed a starting worker, and not too many in its place before it. */
 function wasKilledFromOutside(worker: WorkerProcess, signal: string | null): boolean {
   if (signal === null || OWN_FAULTS.has(signal) || worker.hasFailed) return false;
   return ++worker.starting!.killed <= MOST_KILLED;

@@ -1,4 +1,4 @@
-/** A worker process as its supervisor has it: how it is started, and what is known of it. */
+/** A worker process from the supervisor's side: how it is started, and what is known of it. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -15,12 +15,12 @@ import type { WorkerConfig } from '../worker/worker-config.ts';
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 const modules = `../worker/worker${extension}`;
-/** The same in few files, which is quicker to load. In a checkout there is none. */
+/** The same code in few files, which loads faster. A checkout has no bundle. */
 const bundle = '../../bundled/worker.js';
 const hasBundle = existsSync(new URL(bundle, import.meta.url));
 let isWatched = false;
 
-/** Makes workers load module by module, for an observer that knows them by their modules. @returns undoes that */
+/** Makes workers load module by module, for an observer that identifies them by module. @returns undoes that */
 export function loadModuleByModule(): () => void {
   isWatched = true;
   return () => {
@@ -31,51 +31,51 @@ export function loadModuleByModule(): () => void {
 const workerFile = (): string =>
   ownFile(hasBundle && !isWatched ? bundle : modules, import.meta.url, 'start a worker');
 
-/** Without types to blank out and code to compile, a worker of a checkout starts in a third of the time. */
+/** With a compile cache, a worker of a checkout starts in a third of the time. */
 const compileCache = compileCacheFolder();
 
-/** What is kept of compiled code is executed, so no user writes what another one reads. */
+/** The compile cache is executed, so each user has its own: one user must not read what another one wrote. */
 function environmentFor(identity: Identity | undefined): NodeJS.ProcessEnv {
   const isOther = identity !== undefined && identity.uid !== process.geteuid?.();
   if (isOther) return { ...process.env, NODE_COMPILE_CACHE: undefined };
   return { NODE_COMPILE_CACHE: compileCache, ...process.env };
 }
 
-/** A worker process, and what it has started: of a crew those may be there when it is gone. */
+/** A worker process, and its assistants: those of a crew may live longer than the process. */
 export interface WorkerProcess {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly index: number;
   readonly generation: number;
   readonly startedAt: number;
-  /** How many of its threads have yet to say that they serve. */
+  /** Number of its threads that do not serve yet. */
   unready: number;
-  /** Whether it has said that it serves, with one of its threads at least. */
+  /** True if at least one of its threads serves. */
   isServing: boolean;
-  /** True once it has said why it cannot go on. */
+  /** True once it has reported why it cannot continue. */
   hasFailed: boolean;
-  /** True if it has ended itself, and only others are left of it. */
+  /** True if it has ended itself, and only its assistants are left. */
   isGone: boolean;
-  /** Whoever waits for it to serve, until it does. */
+  /** The caller that waits for it to serve, until it does. */
   starting: Starting | undefined;
-  /** Runs until it serves: then it is too late. */
+  /** Timer of the start: when it fires, the start has taken too long. */
   readonly late: NodeJS.Timeout;
-  /** When it was first told to leave, and when those have no time left whom it serves, by `performance.now`. */
+  /** Time of the first order to leave, and end of the drain, by `performance.now`. */
   toldAt: number;
   leavesBy: number;
-  /** Set once it was told to leave: when it is killed if it has not. */
+  /** Set with the order to leave: the timer that kills the worker if it has not ended. */
   killing: NodeJS.Timeout | undefined;
 }
 
-/** Who waits for a worker to serve. */
+/** A caller that waits for a worker to serve. */
 export interface Starting {
-  /** How many processes in this place were killed from outside before they served. */
+  /** Number of processes in this place that were killed from outside before they served. */
   killed: number;
   readonly ready: () => void;
   readonly failed: (error: ServeError) => void;
 }
 
-/** What a worker is told on its command line. */
+/** The configuration that a worker gets on its command line. */
 export function configOf(
   plan: Plan,
   own: Pick<WorkerConfig, 'service' | 'journal' | 'index' | 'generation'>,
@@ -100,9 +100,9 @@ export function configOf(
 }
 
 /**
- * Starts a worker process; undefined where it cannot be started, and then `failed` is called a moment later.
+ * Starts a worker process. Undefined if it cannot start; then `failed` is called a moment later.
  *
- * @param inherited descriptors that it has behind its journal: the scoreboard, and its listeners
+ * @param inherited its descriptors after the journal: the scoreboard, and its listeners
  */
 export function spawnWorker(
   config: WorkerConfig,
@@ -117,9 +117,9 @@ export function spawnWorker(
       env: environmentFor(identity),
       ...identity,
     });
-    // Of most failures Node tells with an event, and then there may be no journal: child.stdio is undefined.
+    // Node reports most failures as an event, and then there may be no journal: child.stdio is undefined.
     if (child.pid === undefined) child.once('error', (error) => failed(startError(error)));
-    // Of what comes later, such as a signal that could not be sent, 'close' is soon to tell.
+    // Later errors, such as a signal that could not be sent, are soon followed by 'close'.
     child.on('error', () => {});
     return child.pid === undefined ? undefined : child;
   } catch (error) {
@@ -131,7 +131,7 @@ export function spawnWorker(
 const startError = (error: Error) =>
   new ServeError('failed', explained('Cannot start a worker', error), { cause: error });
 
-/** Has each event of a worker's journal told. */
+/** Passes on each event of a worker's journal. */
 export function readJournal(
   child: ChildProcess,
   receive: (event: Stamped<WorkerEvent | StartEvent>) => void,

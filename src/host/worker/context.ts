@@ -1,4 +1,4 @@
-/** The surroundings of a worker on system calls: one for each thread that serves. */
+/** The surroundings of a worker on system calls, one for each serving thread. */
 
 import type { Server } from 'node:net';
 import { Clients } from '../../lifecycle/clients.ts';
@@ -22,21 +22,21 @@ import type {
 import { type Reason, type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { loadService } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
+import { createAnswerThread } from './answer-elsewhere.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
 import { journalInto, writeEvent } from './journal.ts';
-import { createSettler } from './settle.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
-/** What a crew's process does for the thread that serves: it starts others, and waits for them. */
+/** What a crew's process does for the serving thread: it starts assistants, and waits for them. */
 export interface Starter {
   startThread(task: Task): void;
   startProcess(task: Task): void;
-  /** @param stopping is asked again and again whether to wait no longer */
+  /** @param stopping called again and again; the wait ends when it returns true */
   waitForAssistants(count: number, stopping: () => boolean): void;
 }
 
-/** What all kinds of workers are made of. */
+/** The parts that all kinds of workers have. */
 interface Parts {
   readonly listener: number;
   readonly hasOwnListener: boolean;
@@ -92,7 +92,7 @@ class ServingAssistant extends ServingWorker implements Assistant {
   }
 }
 
-/** For a process that has no crew: that of one client, or one that a real inetd runs. */
+/** For a process without a crew: one that serves one client, or one that a real inetd runs. */
 export const assistantOf = (parts: Parts): Assistant => new ServingAssistant(parts, undefined);
 
 class ServingCrew extends ServingAssistant implements Crew {
@@ -133,10 +133,10 @@ class ServingHost extends ServingWorker implements NodeHost {
   listen(server: Server): Promise<void> {
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      // Node closes what it was given as its server is closed, and another may come after that one.
-      // The backlog stands apart: with a descriptor Node ignores the one among the options, and takes 511.
+      // Node closes the descriptor with its server, and another server may follow, so pass a copy. The backlog is a
+      // separate argument: with a descriptor Node ignores the one in the options, and uses 511.
       server.listen({ fd: dup(this.listener) }, this.#backlog, () => {
-        // To listen once more undoes the shutdown of a stop that came meanwhile.
+        // Listening again undoes the shutdown of a stop that came during this call.
         if (this.#orders.order === 'stop') shutdown(this.listener);
         resolve();
       });
@@ -144,7 +144,7 @@ class ServingHost extends ServingWorker implements NodeHost {
   }
 }
 
-/** What a thread serves with, once its service is loaded. */
+/** What a thread needs to serve, once its service is loaded. */
 export interface Context {
   /**
    * Runs the architecture's `serve`; returns when the worker has left.
@@ -153,7 +153,7 @@ export interface Context {
    * @param stopped for an architecture on Node's loop: resolves when the worker must leave
    */
   serve(starter: Starter | undefined, stopped: Promise<void>): void | Promise<void>;
-  /** Runs its `assist`. @param starter in a thread */
+  /** Runs the architecture's `assist`. @param starter in a thread */
   assist(task: Task, starter: Starter | undefined): void;
   dispose(): void;
 }
@@ -174,9 +174,9 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid, family, place);
   const orders = scoreboard.orders(config.generation);
   const isOnNode = architecture.arrangement === 'node';
-  const settler = createSettler(config.service, true);
+  const answerThread = createAnswerThread(config.service, true);
   const service = await loadService(config.service);
-  const speakers = speakersOf(service, isOnNode, settler.settle);
+  const speakers = speakersOf(service, isOnNode, answerThread.answerElsewhere);
   const count = (reason: Reason) => scoreboard.count(reason);
   const { conversation, exceeded } = conversationFactory(
     config,
@@ -196,7 +196,7 @@ export async function createContext(
     unsentOfAll: () => scoreboard.unsent(),
     release: (holds) => (isOnNode ? admission.exit(holds) : admission.leave(holds)),
   });
-  // Assistants serve a server that has started, except those of a pool: see thread.ts.
+  // Assistants serve in a server that has already started, except those of a pool: see thread.ts.
   let isReady = isAssistant;
   const parts: Parts = {
     listener,
@@ -230,9 +230,9 @@ export async function createContext(
       architecture.assist(new ServingAssistant(parts, starter), task);
     },
     dispose() {
-      settler.close();
+      answerThread.close();
       row.free();
-      // A thread that only assisted leaves its process behind; the others take the mapping with them.
+      // A thread that only assisted ends before its process. The others end with the mapping.
       if (isAssistant) scoreboard.unmap();
     },
   };

@@ -1,4 +1,7 @@
-/** Makes a worker's conversations: the user's service, with thinking time and the limits that a conversation keeps itself. */
+/**
+ * Makes a worker's conversations: the user's service, with `--think` and the limits that a conversation checks
+ * itself.
+ */
 
 import type { Limits } from '../../limits/limits.ts';
 import { pause } from '../../os/pause.ts';
@@ -11,14 +14,14 @@ import type { Reason } from '../../worker/scoreboard.ts';
 interface FactoryConfig {
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };
   readonly limits: Limits;
-  /** Count what limits would do, and do nothing. */
+  /** Count what the limits would do, and do nothing. */
   readonly dryRun: boolean;
 }
 
 export interface ConversationFactory {
   /** Counts a limit that was reached; true if the connection must end for it, false with `dryRun`. */
   exceeded(limit: Reason): boolean;
-  /** A fresh conversation. */
+  /** Makes a new conversation. */
   conversation(): Conversation;
 }
 

@@ -1,10 +1,13 @@
-/** The end of a worker process that cannot go on: whoever runs it is told why, and starts another. */
+/** Ends a worker process that cannot continue: it reports why to its supervisor, which starts another. */
 import { threadId } from '../../os/signal.ts';
 import { explained, scarcityOf } from '../scarcity.ts';
 import { writeEvent } from './journal.ts';
 import { JOURNAL_FD } from './worker-config.ts';
 
-/** Our own bug, or a service that cannot be loaded or throws where nobody waits: the supervisor is told, and this process ends. */
+/**
+ * For our own bug, and for a service that cannot be loaded or throws outside of a call: reports it, and ends this
+ * process.
+ */
 export function crash(error: unknown): void {
   const lacksUring = error instanceof Error && error.name === 'UringUnavailable';
   writeEvent(JOURNAL_FD, {
@@ -18,14 +21,17 @@ export function crash(error: unknown): void {
   end();
 }
 
-/** Not process.exit: it would wait for threads that sleep in the kernel, and in a thread end nothing but that. */
+/**
+ * Not process.exit: it would wait for threads that sleep in the kernel, and in a thread it would end only that
+ * thread.
+ */
 export const end = (): void => void process.kill(process.pid, 'SIGKILL');
 
 /**
- * Has the whole process end with this thread, where that fails or ends before its time: in a thread, a
- * service's `process.exit()` ends nothing else, and whoever needs the thread would wait for ever.
+ * Ends the whole process if this thread fails or ends too early. Otherwise a service's `process.exit()` would end
+ * only its thread, and those that need the thread would wait for ever.
  *
- * @returns to be called once the thread may end
+ * @returns call it once the thread may end
  */
 export function crashWithThread(failed: (error: unknown) => void = crash): () => void {
   const exited = (code: number) =>
@@ -34,7 +40,7 @@ export function crashWithThread(failed: (error: unknown) => void = crash): () =>
   return () => void process.off('exit', exited);
 }
 
-/** One line for what the user can mend; everything there is about a bug. */
+/** One line for errors that the user can fix; all details for a bug. */
 function textOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === 'ServiceError' || error.name === 'UringUnavailable') return error.message;

@@ -1,4 +1,4 @@
-/** The door of a worker process: what its threads share of it, and each thread's view. */
+/** The admission of a worker process: what its threads share, and each thread's view. */
 
 import {
   ADMISSION_WORDS,
@@ -11,27 +11,27 @@ import { type Limits, noLimits, UNBOUNDED } from '../../limits/limits.ts';
 import { descriptorLimit, openDescriptors } from '../../os/descriptors.ts';
 import type { Traits } from '../../worker/contract.ts';
 
-/** What a thread of Node's costs in descriptors: its loop, and what others wake it with. Counted. */
+/** Descriptors that a thread of Node costs: for its loop, and to wake it. Counted. */
 const PER_THREAD = 5;
-/** For selectors, rings, pipes to assistants, and files that are opened for a moment. */
+/** Descriptors for selectors, rings, pipes to assistants, and files that are open for a moment. */
 const SPARE = 16;
-/** One table entry for each descriptor, where there are not more than this. */
+/** The most entries of the table of tickets, which has one entry for each descriptor. */
 const MOST_TICKETS = 2 ** 20;
 
-/** The same for all threads of a process. */
+/** Shared by all threads of a process. */
 export interface Door {
-  /** How many connections there are descriptors for. */
+  /** Number of connections that there are descriptors for. */
   readonly descriptors: number;
-  /** By descriptor, what each connection holds; undefined where nothing is counted by address. */
+  /** By descriptor, the ticket of each connection; undefined if nothing is counted by address. */
   readonly tickets: Int32Array<SharedArrayBuffer> | undefined;
 }
 
 type Rules = Pick<AdmissionRules, 'limits' | 'whenFull' | 'dryRun' | 'processes'>;
-/** With whose family a process counts its clients: of an assistant that is its worker, dead or alive. */
+/** The family in which a process counts its clients: for an assistant, its worker, dead or alive. */
 type SharedRules = Rules & { readonly parent: number };
 
 /**
- * @param threads how many threads this process is going to start
+ * @param threads number of threads that this process will start
  * @param traits of the architecture that it serves with
  */
 export function doorOf(
@@ -40,7 +40,7 @@ export function doorOf(
   { arrangement, capacity }: Pick<Traits, 'arrangement' | 'capacity'>,
 ): Door {
   const limit = descriptorLimit();
-  // A thread for each connection takes descriptors of its own.
+  // A thread for each connection needs descriptors of its own.
   const each = arrangement === 'crew' && capacity === 'unbounded' ? 1 + PER_THREAD : 1;
   const left = (limit ?? UNBOUNDED) - SPARE - threads * PER_THREAD;
   const open = limit === undefined ? 0 : openDescriptors();
@@ -62,7 +62,7 @@ function clock(): number {
 
 const parts = { clock, random: Math.random } as const;
 
-/** A thread's view of the door that is in the scoreboard's memory. */
+/** A thread's view of the admission in the scoreboard's memory. */
 export const sharedAdmission = (
   rules: SharedRules,
   memory: Int32Array,
@@ -74,7 +74,7 @@ export const sharedAdmission = (
     { ...parts, memory, tickets, count, pid: process.pid, parent: rules.parent },
   );
 
-/** The door of a server that is this process alone. @param seed of the hashes of addresses */
+/** The admission of a server that is only this process. @param seed of the hashes of addresses */
 export function ownAdmission(
   rules: Omit<Rules, 'processes'>,
   count: (refusal: Refusal) => void,
@@ -89,13 +89,13 @@ export function ownAdmission(
   );
 }
 
-/** For a process that was given its one client: whoever accepted it has counted it, and sees it leave. */
+/** For a process that got its one client: the process that accepted the client has counted it, and sees it leave. */
 export const noAdmission = (): Admission =>
   ownAdmission(
     { limits: noLimits, whenFull: { policy: 'wait' }, dryRun: false },
     () => {},
     NO_DOOR,
-    // Nothing is counted by address. A random one would load all of node:crypto, a third of a start.
+    // Nothing is counted by address. A random seed would load all of node:crypto, a third of a start.
     [0, 0],
   );
 const NO_DOOR: Door = { descriptors: UNBOUNDED, tickets: undefined };

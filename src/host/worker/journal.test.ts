@@ -14,7 +14,7 @@ const complain = (text: string) => {
 const stamps = '"at":1,"pid":2,"tid":3';
 
 describe('eventReader', () => {
-  it('gives back the events however the pipe cuts them', () => {
+  it('returns the events for any chunks from the pipe', () => {
     const text = fc.string({ unit: 'binary', maxLength: 12 });
     fc.assert(
       fc.property(
@@ -42,7 +42,7 @@ describe('eventReader', () => {
     );
   });
 
-  it('keeps an event that is not whole until it is', () => {
+  it('keeps an incomplete event until it is complete', () => {
     const delivered: unknown[] = [];
     const read = eventReader((event) => delivered.push(event.type), complain);
     read(`{${stamps},"type":"rea`);
@@ -51,7 +51,7 @@ describe('eventReader', () => {
     expect(delivered).toEqual(['ready']);
   });
 
-  it('leaves out what is no event, and says so once', () => {
+  it('leaves out lines that are not events, and reports it once', () => {
     const delivered: unknown[] = [];
     const complaints: string[] = [];
     const read = eventReader(
@@ -67,8 +67,8 @@ describe('eventReader', () => {
   });
 });
 
-it('a line of any text is within what the kernel takes as one piece', () => {
-  // JSON makes six bytes of each of these.
+it('a line with any text is short enough for the kernel to take in one piece', () => {
+  // JSON makes six bytes of each of these characters.
   const text = '\u0001'.repeat(100_000);
   const line = lineOf({ type: 'fatal', text, at: 0, pid: 1, tid: 2 });
   expect(line.length).toBeLessThan(32_768);
@@ -76,7 +76,7 @@ it('a line of any text is within what the kernel takes as one piece', () => {
 });
 
 it.runIf(process.platform === 'linux')(
-  'drops what a reader that has stopped does not take, and says how much once it reads on',
+  'drops events if the reader has stopped, and reports how many once it reads again',
   () => {
     const folder = mkdtempSync(join(tmpdir(), 'mondo-journal-'));
     const path = join(folder, 'socket');

@@ -1,6 +1,6 @@
 /**
- * Run by a real inetd, or by systemd with `StandardInput=socket`: standard input is the socket, and
- * standard output usually is as well, so nothing may be printed there. No supervisor, no journal.
+ * For a process that a real inetd runs, or systemd with `StandardInput=socket`. Standard input is the socket, and
+ * standard output usually is as well, so this process prints nothing. There is no supervisor and no journal.
  */
 
 import { inetd } from '../../architectures/inetd.ts';
@@ -13,24 +13,24 @@ import type { Journal } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
 import { loadService, serviceUrl, zenUrl } from '../load-service.ts';
 import { planOf, type ServeOptions } from '../plan.ts';
+import { createAnswerThread } from './answer-elsewhere.ts';
 import { assistantOf } from './context.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { noAdmission } from './door.ts';
-import { createSettler } from './settle.ts';
 
 const STDIN = 0;
 
-/** True where an inetd has started this process. */
+/** True if an inetd has started this process. */
 export const isStartedByInetd = (): boolean =>
   whyNoSystemCalls() === undefined && socketKind(STDIN) !== undefined;
 
-/** Serves the one client, or the listener, that is standard input; returns when it is done. */
+/** Serves the one client, or the listener, that is standard input. Returns when it is done. */
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
-  const settler = createSettler(url, false);
+  const answerThread = createAnswerThread(url, false);
   const service = await loadService(url);
-  const speakers = speakersOf(service, false, settler.settle);
+  const speakers = speakersOf(service, false, answerThread.answerElsewhere);
   const row = unreadRow();
   const admission = noAdmission();
   const journal: Journal = { on: false, record() {} };
@@ -66,5 +66,5 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   blockOnStandardInput();
   const task = { socket: STDIN, peer: peerOf(STDIN) };
   inetd.assist(worker, task);
-  settler.close();
+  answerThread.close();
 }

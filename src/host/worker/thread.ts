@@ -1,4 +1,4 @@
-/** What runs in each thread of a worker process: one worker, which may sleep in the kernel for good. */
+/** The body of each thread of a worker process: one worker, which may sleep in the kernel for any time. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
 import { threadId } from '../../os/signal.ts';
@@ -14,7 +14,10 @@ const { config, listener, door, task, counters, number } = workerData as ThreadD
 const port = parentPort!;
 const tell = (message: FromThread) => port.postMessage(message);
 
-/** Interval at which a thread that waits for its assistants looks whether it must leave, in ms: no signal ends that wait. */
+/**
+ * Interval at which a thread that waits for its assistants checks whether it must leave, in ms: no signal ends that
+ * wait.
+ */
 const LOOK_INTERVAL_MS = 100;
 
 const architecture = await loadArchitecture(config.architecture);

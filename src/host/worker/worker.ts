@@ -1,7 +1,6 @@
 /**
- * What runs in each worker process. A worker with one thread serves on the main thread, which then
- * runs no JavaScript while it sleeps in the kernel; with several, the main thread only starts and
- * stops the others.
+ * The body of each worker process. A worker with one thread serves on the main thread, which runs no JavaScript
+ * while it sleeps in the kernel. With several threads, the main thread only starts and stops the others.
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Worker } from 'node:worker_threads';
@@ -38,15 +37,18 @@ import {
   type WorkerConfig,
 } from './worker-config.ts';
 
-/** Neither module is loaded before it is used: each costs a start a tenth of what Node itself takes. */
+/** These modules load on first use: each costs a start a tenth of what Node itself takes. */
 const threading = () => process.getBuiltinModule('node:worker_threads');
 const forking = () => process.getBuiltinModule('node:child_process');
 
-/** A sleeping thread is woken again after that many ms until it has ended: the first signal may come a moment too early. */
-const WAKE_AGAIN = 10;
+/**
+ * Interval at which a sleeping thread is woken until it has ended, in ms: the first signal may come a moment too
+ * early.
+ */
+const WAKE_INTERVAL_MS = 10;
 
-/** How long to wait when a process cannot be started for want of something, in ms. */
-const BACK_OFF = 100;
+/** Pause before the next attempt when a process cannot start because a resource is used up, in ms. */
+const RETRY_INTERVAL_MS = 100;
 
 const STDIN = 0;
 
@@ -57,7 +59,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   const isGivenListener = assistant !== undefined && assistant.bids === undefined;
   const socket = isGivenListener ? STDIN : LISTENER_FD;
   const stopped = new Promise<void>((resolve) => {
-    // A handler makes the signal wait for JavaScript, which a thread asleep in the kernel never runs.
+    // A handler makes the signal wait for JavaScript, and a thread that sleeps in the kernel never runs it.
     if (architecture.arrangement === 'node') whenToldToLeave(config, resolve);
   });
   const isAssistant = assistant !== undefined;
@@ -74,7 +76,8 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     await context.serve(undefined, stopped);
   } else {
     if (isGivenListener) blockOnStandardInput();
-    // Whatever is standard input later: a service that asks for it has this, and does not make a client's socket non-blocking.
+    // Fix `process.stdin` now. Later standard input may be a client, and a service that asks for it would make that
+    // socket non-blocking.
     else void process.stdin;
     const { bids } = assistant;
     const given = bids && { bids: { ...bids, bid: BID_FD, report: REPORT_FD } };
@@ -83,7 +86,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   context.dispose();
 }
 
-/** The main thread of a process with several: starts them, wakes them up to stop, and counts them. */
+/** The main thread of a process with several threads: starts them, wakes them to stop, and counts them. */
 function serveTogether(config: WorkerConfig, architecture: Architecture, listeners: number): void {
   const isCrew = architecture.arrangement === 'crew';
   const servers = isCrew ? 1 : config.threads;
@@ -119,7 +122,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
         name: `${config.architecture}${task ? ' assistant' : ''}`,
       });
     } catch (error) {
-      // Without room for one more thread Node throws, and emits no event.
+      // If there is no room for one more thread, Node throws and emits no event.
       failed(error as Error);
       if (task !== undefined) assistantEnded();
       return;
@@ -147,7 +150,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   function startProcess({ socket, bids }: Task): void {
     if (!isLeading) lead();
     isLeading = true;
-    // It has to be said here as well: the signal waits behind all that were asked for before.
+    // Check it here as well, because the signal waits behind all earlier requests.
     if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
     const assistantConfig: WorkerConfig = {
       ...config,
@@ -170,8 +173,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     child.on('error', (error) => {
       if (child.pid !== undefined || scarcityOf(error) === undefined) crash(error);
       warn(`Cannot start a process for now: ${scarcityOf(error)}; trying again`);
-      // Of a process that never was there is no 'exit'. Not at once: whoever had it started may try again.
-      setTimeout(left, BACK_OFF);
+      // A process that never started has no 'exit' event. Do not report at once: the caller may try again.
+      setTimeout(left, RETRY_INTERVAL_MS);
     });
     child.on('exit', () => {
       const lost = openOf(scoreboard().freeRows(({ pid }) => pid === child.pid));
@@ -181,26 +184,26 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     });
   }
 
-  /** The clients that wait are kept: for a thread that finishes, or for one that can be started later. */
+  /** The waiting clients are kept, for a thread that finishes or one that can be started later. */
   function cannotStart(listener: number, cache: SharedArrayBuffer, error: Error): void {
     const waiting = new ThreadCache(cache);
     waiting.started();
     const why = scarcityOf(error) ?? error.message.split('\n', 1)[0];
     warn(
-      `Cannot start a thread for a client, which waits: ${why}; trying again every ${BACK_OFF} ms`,
+      `Cannot start a thread for a client, which waits: ${why}; trying again every ${RETRY_INTERVAL_MS} ms`,
     );
     setTimeout(() => {
       if (!waiting.claimStart()) return;
       Atomics.add(counters, RUNNING, 1);
       startThread(listener, { cache });
-    }, BACK_OFF);
+    }, RETRY_INTERVAL_MS);
   }
 
   const wake = () => {
     for (const [, tid] of threads) if (tid > 0) interrupt(process.pid, tid);
     for (const { pid } of processes) if (pid !== undefined) interrupt(pid, pid);
   };
-  /** A process that has no row yet has no client either, and would only be waited for. */
+  /** A process without a row has no client yet, and there is no need to wait for it. */
   const killUnready = () => {
     if (processes.size === 0) return;
     const ready = new Set(
@@ -217,19 +220,19 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     for (const [thread] of threads) thread.postMessage('stop');
     killUnready();
     wake();
-    waking = setInterval(wake, WAKE_AGAIN);
+    waking = setInterval(wake, WAKE_INTERVAL_MS);
     ended();
   });
 }
 
 /**
- * Processes that are started do not end with this one: whoever has one is served to the end, whatever becomes
- * of the super-server. So killed by the kernel it could not take them along when its supervisor dies.
+ * Leads a process group. The processes it has started serve their clients to the end, and may live longer than this
+ * one. So if the kernel killed this process when its supervisor dies, it could not end them.
  */
 function lead(): void {
   leadGroup();
   process.on('SIGUSR2', () => {
-    // Only the kernel's word counts: any other sender has the supervisor in mind.
+    // Act only on the kernel's signal: any other sender means the supervisor.
     if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
   });
   signalWithParent('SIGUSR2');
@@ -239,13 +242,13 @@ let mapped: Scoreboard | undefined;
 const stamp = () => ({ at: Date.now(), pid: process.pid, tid: threadId() });
 const warn = (text: string) => writeEvent(JOURNAL_FD, { type: 'warning', text, ...stamp() });
 
-/** The main thread's, where others serve. */
+/** The main thread's view, if other threads serve. */
 function scoreboard(): Scoreboard {
   mapped ??= new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
   return mapped;
 }
 
-/** Calls back once the scoreboard says so; SIGTERM bids look, but anybody may send that. */
+/** Calls back once the scoreboard has the order. SIGTERM only starts a look, because any process may send it. */
 function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void {
   const orders = scoreboard().orders(generation);
   let isTold = false;
@@ -254,18 +257,18 @@ function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void 
     isTold = true;
     leave();
   };
-  // Never taken back: without a handler the next one would end this process.
+  // Never remove the handler: without one the next signal would end this process.
   process.on('SIGTERM', look);
   look();
 }
 
-/** Whether the supervisor is gone. */
+/** True if the supervisor is gone. */
 function isOutlived(): boolean {
   return process.ppid !== config.parent;
 }
 
 const config: WorkerConfig = JSON.parse(process.argv[2]!);
-// Before it has a name by which signals may be sent to it.
+// Do this before the process has a name, by which others may send it signals.
 leaveSignalsToSupervisor();
 interruptible();
 process.title = `mondo ${config.architecture} ${config.assistant ? 'assistant' : `worker ${config.index}`}`;

@@ -51,7 +51,7 @@ function hear(event: ServerEvent): void {
   if (event.type === 'accepted') accepted++;
   if (event.type === 'died') deaths++;
   if (event.type === 'stopped') stopped = event;
-  if (repeats.tells(event, performance.now())) lines++;
+  if (repeats.isReportedAlone(event, performance.now())) lines++;
 }
 
 async function defend(): Promise<void> {
