@@ -223,7 +223,7 @@ export class ThreadCache {
     const end = performance.now() + timeout;
     for (let left = timeout; left > 0; left = end - performance.now()) {
       Atomics.wait(words, given, NOTHING, left);
-      // The acceptor notifies after it has given. By then this thread may have served that client and wait again.
+      // The acceptor notifies after it has given. Before that, this thread may have served that client and wait again.
       if (Atomics.load(words, given) !== NOTHING) return;
     }
   }
