@@ -57,6 +57,7 @@ export async function traceCommand(
     svg,
     html,
     compare,
+    seconds: longest,
     ...rest
   } = options;
   const serving: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
@@ -115,9 +116,7 @@ export async function traceCommand(
   try {
     now = tracer.now;
     server = tracer.server;
-    if (options.seconds !== undefined) {
-      timer = setTimeout(interruption.interrupt, options.seconds * 1000);
-    }
+    if (longest !== undefined) timer = setTimeout(interruption.interrupt, longest * 1000);
     await interruption.interrupted;
   } finally {
     // Also where something throws: a server that runs on would keep this process from ending.
