@@ -1,8 +1,26 @@
+import { join } from 'node:path';
+import type { Plugin } from 'vite';
 import { defaultExclude, defineConfig } from 'vitest/config';
+import { built } from './test/support/built.ts';
 import { MS, PATIENCE } from './test/support/until.ts';
 
+/** Tests outside `src` get the library as it is built. */
+const library = join(built, 'dist', 'bundled', 'index.js');
+const useBuilt: Plugin = {
+  name: 'use-built',
+  enforce: 'pre',
+  resolveId(source, importer = '') {
+    const isTest = /\/(test|examples|bench)\//.test(importer.slice(import.meta.dirname.length));
+    const isLibrary = /\/src\/(index|host\/serve)\.ts$/.test(source);
+    return isTest && isLibrary ? { id: library, external: true } : undefined;
+  },
+};
+
 export default defineConfig({
+  plugins: [useBuilt],
   test: {
+    globalSetup: 'test/support/built.ts',
+    env: { MONDO_TEST_BUILT: built },
     // Processes and not threads: tests look into /proc/self, and some block in system calls.
     pool: 'forks',
     // More than two cores' worth: many tests wait most of their time.

@@ -7,12 +7,13 @@
  * modules of `host/worker` find each other in the bundle.
  */
 import { rmSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Plugin, rolldown } from 'rolldown';
 
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'src');
-const output = join(root, 'dist', 'bundled');
+/** `node tools/bundle.ts [FOLDER]`: where tsc has written the modules; `dist` by default. */
+const output = resolve(root, process.argv[2] ?? 'dist', 'bundled');
 
 const sourceOf = (name: string): [string, string] => [basename(name), join(source, `${name}.ts`)];
 

@@ -15,7 +15,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { mondo, Process } from '../support/processes.ts';
+import { checkout, Process } from '../support/processes.ts';
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65_534;
@@ -115,11 +115,11 @@ describe.concurrent('workers take compiled code', () => {
   async function where(environment: readonly string[], ...options: string[]): Promise<string> {
     const clean = ['-u', 'NODE_COMPILE_CACHE', '-u', 'NODE_DISABLE_COMPILE_CACHE'];
     const words = ['serve', 'epoll', '127.0.0.1', '-p', '0', '--service', service, ...options];
-    const all = [...clean, ...environment, process.execPath, mondo, ...words];
+    const all = [...clean, ...environment, process.execPath, checkout, ...words];
     await using server = new Process('env', all);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const asking = ['client', '127.0.0.1', '-p', port!, '--ask', 'Where?'];
-    await using client = new Process(process.execPath, [mondo, ...asking]);
+    await using client = new Process(process.execPath, [checkout, ...asking]);
     const [, answer] = /Where\? (.*)\.\n/.exec((await client.ended()).stdout) ?? [];
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);

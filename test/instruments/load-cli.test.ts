@@ -301,7 +301,8 @@ describe.concurrent('the exit code', () => {
     const { code, stdout } = await process.ended();
     const { totals, outcomes, seconds, validity, connections } = JSON.parse(stdout) as LoadResult;
     expect(code).toBe(4);
-    expect([seconds, totals.questions]).toEqual([1, 10_000_000]);
+    expect(seconds).toBeCloseTo(1);
+    expect(totals.questions).toBe(10_000_000);
     expect(totals.answers + totals.errors).toBe(10_000_000);
     // A machine that gave the load no time has no answers to show.
     const wasStarved = /kept from asking/.test(validity.reasons.join());

@@ -9,7 +9,11 @@ import { PATIENCE, until, within } from './until.ts';
 
 export { descendantsOf } from './kernel.ts';
 
-export const mondo = join(import.meta.dirname, '..', '..', 'bin', 'mondo');
+/** The command as it is built for the tests; `built.ts`. */
+export const mondo = join(process.env.MONDO_TEST_BUILT!, 'bin', 'mondo');
+
+/** The command that runs the source as it is. */
+export const checkout = join(import.meta.dirname, '..', '..', 'bin', 'mondo');
 
 /** The beginning of a folder's name with what is special in a URL, a shell, NODE_OPTIONS, and outside ASCII. */
 export const ODD_NAME = `mondo odd %41#x?y&é'"\n$-`;
@@ -70,8 +74,9 @@ export class Process implements AsyncDisposable {
   }
 }
 
-/** Starts `mondo` with these arguments. */
-export const spawnMondo = (...args: string[]) => new Process(process.execPath, [mondo, ...args]);
+/** Starts `mondo` with these arguments; `mondo trace`, which shows the source, from the checkout. */
+export const spawnMondo = (...args: string[]) =>
+  new Process(process.execPath, [args[0] === 'trace' ? checkout : mondo, ...args]);
 
 /** Runs `mondo` with these arguments to its end. */
 export async function runMondo(...args: string[]): Promise<Ended> {
