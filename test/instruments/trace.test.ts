@@ -1,4 +1,4 @@
-/** `mondo trace` on real runs: the shape of what each architecture does is told, whatever its times. */
+/** `mondo trace` on real runs: it reports the sequence of calls of each architecture, whatever the times. */
 import {
   mkdirSync,
   mkdtempSync,
@@ -50,7 +50,7 @@ interface Told {
   readonly record: TraceRecord;
 }
 
-/** Serves one client that asks, waits for its answer, so many `times`, and leaves. */
+/** Serves one client that asks and waits for its answer, `times` times, and leaves. */
 async function traced(
   architecture: string,
   {
@@ -86,14 +86,14 @@ async function traced(
   let peer: string;
   const pids: number[] = [];
   try {
-    // Each thread that serves has said so: before that, another would have to take the client.
+    // Waits for all serving threads, because any of them may take the client.
     await until('the threads to serve', () => timeline.lanes.length > 0);
     const client = await NetClient.connect(tracer.server.address);
     peer = client.peer;
     for (let i = 0; i < times; i++)
       expect(await ask(client, asked, expected.length)).toBe(expected);
     await client.close();
-    await until('the client to be seen off', () => isClosed);
+    await until('the close of the client', () => isClosed);
     pids.push(...tracer.server.pids);
   } finally {
     await tracer.close();
@@ -104,7 +104,7 @@ async function traced(
   return { told, timeline, summary, events, peer };
 }
 
-/** Folders of pipes that this process has left. */
+/** Pipe folders of this process that still exist. */
 const pipes = () =>
   readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(process.pid)));
 
@@ -115,7 +115,7 @@ const ofKind = <K extends Kind>(told: readonly Told[], kind: K) =>
     { kind: K }
   >[];
 
-/** Source text of the lines that were reached, in order. */
+/** Source text of the reached lines, in order. */
 function linesOf(told: readonly Told[], kind: 'line' | 'goOn' = 'line'): string[] {
   const paths = new Map<string, string>();
   for (const { tid, record } of told) {
@@ -128,7 +128,7 @@ function linesOf(told: readonly Told[], kind: 'line' | 'goOn' = 'line'): string[
   );
 }
 
-/** Calls of whoever served the peer, each once however often it stands in a row. */
+/** Calls of the thread that served the peer. Consecutive equal calls appear once. */
 function callsOf(told: readonly Told[], names: readonly string[]): string[] {
   const all = ofKind(told, 'call')
     .map(({ name }) => name)
@@ -152,7 +152,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   expect(received!.result).toBe(String(question.length));
   expect(ofKind(told, 'question')).toMatchObject([{ peer, question, answer }]);
   expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
-  // The line that waited longest is one that waits by what it is.
+  // The line that waited longest is a blocking call.
   expect(summary.lines()[0]!.path).toMatch(/(accept|blocking)\.ts$/);
   expect(summary.sentence()).toMatch(/% in accept4, waiting for a client to connect/);
 });
@@ -176,25 +176,25 @@ test('poll: one wait for all before each accept, receive and close', async () =>
   const text = calls.join(' ');
   expect(text).toMatch(/^poll accept4 poll recv send poll recv close poll/);
   const waits = ofKind(told, 'call').filter(({ name }) => name === 'poll');
-  // Asked for: the listener, and then the client as well. Found: the one, and then the other.
+  // Requested: the listener, and later the client too. Found: first the listener, then the client.
   expect(waits[0]!.args).toMatch(/^\[\{fd=\d+<listener>, events=POLLIN\}\], 1, -1$/);
   expect(waits[0]!.result).toMatch(/^1 \(\[\{fd=\d+<listener>, revents=POLLIN\}\]\)$/);
   expect(waits[1]!.args).toContain(`<listener>, events=POLLIN}, {fd=`);
   expect(waits[1]!.args).toContain(`<${peer}>, events=POLLIN}], 2, `);
   expect(waits[1]!.result).toContain(`<${peer}>, revents=POLLIN}])`);
-  // What the calls wait for is the line's that makes them, whatever was called for its arguments.
+  // The wait of a call belongs to the line of the call, even if that line also calls functions for its arguments.
   const [longest] = summary.lines();
   expect(sourceLine(longest!.path, longest!.line).trim()).toMatch(
     /this\.#sockets\.wait\(this\.#poll\)/,
   );
   expect(longest!.waiting).toBe(Object.fromEntries(summary.waits).poll);
-  // Those that do not block do not sleep.
+  // Non-blocking calls do not sleep.
   for (const call of ofKind(told, 'call')) {
     if (/^(recv|send|accept4)$/.test(call.name)) expect(call.blocked).toBe(0);
   }
 });
 
-test('generator: routines give way where those of single would sleep, and go on there', async () => {
+test('generator: routines yield where those of single would sleep, and resume there', async () => {
   const { told, summary } = await traced('generator');
   const goneOn = linesOf(told, 'goOn');
   expect(goneOn).toContain('yield listener.wanted;');
@@ -203,7 +203,7 @@ test('generator: routines give way where those of single would sleep, and go on 
   expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('handleRequest');
 });
 
-test("coroutine: Node's own loop sleeps, and async functions go on where they awaited", async () => {
+test("coroutine: Node's own loop sleeps, and async functions resume after their await", async () => {
   const { told, timeline, peer } = await traced('coroutine');
   expect(linesOf(told, 'goOn')).toContain(
     "const data = await client.read(); // gives the thread back to Node's loop",
@@ -216,7 +216,7 @@ test("coroutine: Node's own loop sleeps, and async functions go on where they aw
   expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
 });
 
-test('uring: operations are handed over and done, and one call does both', async () => {
+test('uring: operations are submitted and completed, and one call does both', async () => {
   const { told } = await traced('uring', { lines: false });
   const operations = ofKind(told, 'operation').map(({ text }) => text.replace(/ \d.*/, ''));
   expect(operations.slice(0, 6)).toEqual([
@@ -226,16 +226,16 @@ test('uring: operations are handed over and done, and one call does both', async
   expect(ofKind(told, 'line')).toEqual([]);
 });
 
-test('queued: assistants asleep on the queue, whose depth is counted', async () => {
+test('queued: assistants sleep on the queue, whose depth is counted', async () => {
   const { told, timeline, peer } = await traced('queued', { lines: false });
   expect(timeline.lanes.length).toBe(5);
   expect(callsOf(told, ['futex']).length).toBe(1);
-  // By the time it is counted, the one client may have been taken already.
+  // A worker may take the one client before the depth is counted.
   expect(timeline.queue.length).toBeGreaterThan(0);
   expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
 });
 
-test('prefork: four processes, each asleep in accept4; whoever is woken serves the client', async () => {
+test('prefork: four processes, each asleep in accept4; the one that wakes serves the client', async () => {
   const { told, timeline, peer } = await traced('prefork');
   expect(new Set(timeline.lanes.map(({ pid }) => pid)).size).toBe(4);
   expect(timeline.lanes.every(({ tid, pid }) => tid === pid)).toBe(true);
@@ -251,7 +251,7 @@ test.each([
   ['socketserver', { mixin: 'forking' }],
   ['inetd', { inetd: 'nowait' }],
   ['inetd', { inetd: 'wait' }],
-] as const)('%s %j: a process that was started for the client tells what it does', async (architecture, serving) => {
+] as const)('%s %j: a process that was started for the client reports its calls', async (architecture, serving) => {
   const { told, timeline, peer } = await traced(architecture, { serving });
   const assistant = timeline.lanes.find(({ role }) => role === 'assistant')!;
   expect(assistant.tid).toBe(assistant.pid);
@@ -259,7 +259,7 @@ test.each([
   expect(asked).toMatchObject({ tid: assistant.tid, record: { peer, question, answer } });
 });
 
-test("the account is told at its very moment: after the call that it follows from, by the thread's own clock", async () => {
+test("an event is reported at its exact time: after the call that caused it, by the thread's own clock", async () => {
   const { told, events, peer } = await traced('single', { lines: false });
   expect(events.map(({ type }) => type)).toEqual(['listening', 'accepted', 'closed', 'stopped']);
   const shape = told.flatMap(({ record }) => {
@@ -275,7 +275,7 @@ test("the account is told at its very moment: after the call that it follows fro
   expect(events[1]).toMatchObject({ peer, worker: 0 });
 });
 
-test('only the user of the workers may write into the pipe that they tell through', async () => {
+test('only the user of the workers may write to the pipe of the reports', async () => {
   const users = process.getuid?.() === 0 ? [undefined, 'nobody'] : [undefined];
   for (const user of users) {
     const serving = { architecture: 'single', port: 0, ...(user === undefined ? {} : { user }) };
@@ -286,7 +286,7 @@ test('only the user of the workers may write into the pipe that they tell throug
       { record: (tid, { kind }) => void (kind === 'thread' && threads.push(tid)), event() {} },
     );
     try {
-      await until('the worker to tell', () => threads.length > 0);
+      await until('the first report of the worker', () => threads.length > 0);
       const [name] = pipes();
       const { uid, mode } = statSync(join(tmpdir(), name!, 'pipe'));
       const allowed = (mode & 0o777).toString(8);
@@ -302,7 +302,7 @@ test('only the user of the workers may write into the pipe that they tell throug
   }
 });
 
-test("a service's own lines are told, from its own file", async () => {
+test('the lines of a service are reported, from its own file', async () => {
   const { told } = await traced('threaded', {
     serving: { service: 'examples/lines.ts' },
     asked: '2 3 +\n',
@@ -314,7 +314,7 @@ test("a service's own lines are told, from its own file", async () => {
   expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('calculate');
 });
 
-test('lines are told and ignored through symbolic links as by the real path', async () => {
+test('`include` and `ignore` work through symbolic links as with the real path', async () => {
   mkdirSync(join(folder, 'real'));
   symlinkSync('real', join(folder, 'link'));
   writeFileSync(
@@ -337,13 +337,13 @@ test('lines are told and ignored through symbolic links as by the real path', as
   expect(paths.some((path) => path.includes('/src/os/'))).toBe(true);
 });
 
-test('a service that is CommonJS is served, and it is said that its lines are not told', async () => {
+test('a CommonJS service is served, and a note says that its lines are not traced', async () => {
   const service = join(folder, 'service.cjs');
   writeFileSync(service, "module.exports = { delimiter: '?', answer: () => 'Yes.' };\n");
   const { told } = await traced('poll', { serving: { service }, expected: 'Yes.' });
   expect(ofKind(told, 'note')).toMatchObject([
     {
-      text: `Cannot tell lines of ${service}: it is CommonJS; as a module (.mjs, .mts) it is told`,
+      text: `Cannot trace the lines of ${service}: it is CommonJS; make it a module (.mjs, .mts)`,
     },
   ]);
 });
@@ -382,7 +382,7 @@ test.each([
   expect(lines.length).toBeLessThanOrEqual(most);
 });
 
-test('with all, the lines of the layers below the pages are told', async () => {
+test('with all, the lines of the layers below the pages are reported', async () => {
   const { summary } = await traced('single', { all: true });
   const folders = summary.lines().map(({ path }) => relative(source, path).split('/')[0]);
   expect([...new Set(folders)].sort()).toEqual(
@@ -390,7 +390,7 @@ test('with all, the lines of the layers below the pages are told', async () => {
   );
 });
 
-test('what is included is told, and what is ignored is not', async () => {
+test('included files are reported, and ignored ones are not', async () => {
   const { told } = await traced('single', { include: ['src/os'] });
   const files = ofKind(told, 'module').map(({ path }) => path);
   expect(files.some((path) => path.endsWith('/src/os/socket.ts'))).toBe(true);
@@ -405,24 +405,24 @@ test('the same clients wait for the silent one under single, and not under poll'
   expect(compared.flatMap(({ clients }) => clients.map(({ ending }) => ending))).toEqual(
     Array(8).fill('answered'),
   );
-  // When the first answer of each of the others came, as against the end of the first one's silence.
+  // The time of each other client's first answer, compared with the end of the first client's silence.
   const [single, poll] = picture.groups.map(({ rows }) => {
     const [first, ...others] = rows.filter(({ label }) => label.startsWith('client'));
     const silence = first!.bars.findLast(({ kind }) => kind === 'open');
     return others.map(({ bars }) => {
       const answered = bars.find(({ kind }) => kind === 'asking')!.to;
-      return answered > silence!.to ? 'later' : 'meanwhile';
+      return answered > silence!.to ? 'later' : 'during';
     });
   });
   expect(single).toEqual(['later', 'later', 'later']);
-  expect(poll).toEqual(['meanwhile', 'meanwhile', 'meanwhile']);
+  expect(poll).toEqual(['during', 'during', 'during']);
   expect(picture.groups.map(({ title }) => title)).toEqual(['single', 'poll']);
   const svg = svgOf(picture).text;
   expect(svg).toContain('class="waiting-for-one-client"');
   expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
 });
 
-test('a client that a limit ends is told of, and ends no comparison', async () => {
+test('a comparison reports a client that a limit closed, and goes on', async () => {
   const serving = { limits: { idle: 100 } };
   const { compared, picture } = await compareTraces(['poll'], serving, () => {});
   expect(compared[0]!.clients.map(({ ending }) => ending)).toEqual([
@@ -431,7 +431,7 @@ test('a client that a limit ends is told of, and ends no comparison', async () =
   expect(picture.groups[0]!.note).toMatch(/client 1 .*, and ended by the server/);
 });
 
-test('a comparison that is interrupted leaves nothing', async () => {
+test('an interrupted comparison leaves no process and no file', async () => {
   const stopping = new AbortController();
   const begun: string[] = [];
   const comparing = compareTraces(
@@ -450,7 +450,7 @@ test('a comparison that is interrupted leaves nothing', async () => {
 });
 
 describe('the command', () => {
-  test('prints lines with their numbers and text, the account, and where the time went', async () => {
+  test('prints lines with their numbers and text, the events, and where the time went', async () => {
     const out = join(folder, 'trace.json');
     const html = join(folder, 'trace.html');
     await using trace = spawnMondo(
@@ -476,7 +476,7 @@ describe('the command', () => {
     const { traceEvents } = JSON.parse(readFileSync(out, 'utf8')) as { traceEvents: TraceEvent[] };
     expectValid(traceEvents);
     expect(readFileSync(html, 'utf8')).toContain('<caption>Connections</caption>');
-    // The pipe's folder goes with it.
+    // The folder of the pipe is removed too.
     const left = readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(trace.pid)));
     expect(left).toEqual([]);
   });
@@ -499,7 +499,7 @@ describe('the command', () => {
   });
 });
 
-test('each line has the number of its thread, and each thread says at first what it is', async () => {
+test('each line has the number of its thread, and each thread first reports its role', async () => {
   await using trace = spawnMondo('trace', 'threaded', '-p', '0', '--threads', '2', '--calls');
   const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
   await trace.printed(/(accept4[\s\S]*){2}/);
@@ -516,7 +516,7 @@ test('each line has the number of its thread, and each thread says at first what
   for (const line of calls) expect(line).toMatch(/^ +\d+\.\d{6} \[\d+\] /);
 });
 
-test('Ctrl-C stops it, a second one without waiting for answers; what a file held stays until the end', async () => {
+test('Ctrl-C stops it, a second one without waiting for answers; an existing file is kept until the end', async () => {
   const out = join(folder, 'kept.json');
   writeFileSync(out, 'before');
   await using trace = spawnMondo(
@@ -555,13 +555,13 @@ describe.skipIf(!hasProgram('strace', 'strace'))('beside strace', () => {
     const { code } = await runMondo('client', '127.0.0.1', '-p', port!);
     expect(code).toBe(0);
     await trace.printed(/closed normally/);
-    // Not to the group: a call that an ignored signal interrupts is begun again under strace.
+    // Only to the process, not to its group: under strace, an ignored signal restarts the interrupted call.
     const [command] = descendantsOf(trace.pid);
     process.kill(command!, 'SIGINT');
     const { stdout } = await trace.ended();
     const ours = ourCalls(stdout).filter(([call]) => set.includes(call!));
     const theirs = straceCalls(readFileSync(file, 'utf8'));
-    // Theirs begin with what Node does to start, and end with what it does to stop.
+    // strace also shows the calls of Node's own start and stop.
     const first = (calls: string[][]) => calls.findIndex(([call]) => call === 'accept4');
     const from = first(theirs) - first(ours);
     const same = theirs.slice(from, from + ours.length);
@@ -576,7 +576,7 @@ const theirName: Readonly<Record<string, string>> = {
   select: 'pselect6',
 };
 
-/** Calls as they were printed: name, descriptor and result. */
+/** The printed calls: name, descriptor and result. */
 function ourCalls(text: string): string[][] {
   const begun = new Map<string, string>();
   const calls: string[][] = [];
@@ -592,7 +592,7 @@ function ourCalls(text: string): string[][] {
   return calls;
 }
 
-/** Calls of the thread that accepted: name, descriptor and result; `-1` for all that failed. */
+/** Calls of the thread that accepted: name, descriptor and result; `-1` for every failed call. */
 function straceCalls(text: string): string[][] {
   const begun = new Map<string, string>();
   const calls: { tid: string; call: string[] }[] = [];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { argumentsAfter, argumentsBefore, resultText, type Surroundings } from './call-text.ts';
 
-/** Memory as a table of what lies at which address. */
+/** Stands for memory: a table from addresses to bytes. */
 const around = (memory: Readonly<Record<number, Uint8Array>> = {}): Surroundings => ({
   memory: (address, length) => memory[address]!.subarray(0, length),
   nameOf: (fd) => ({ 5: 'listener', 24: '127.0.0.1:9' })[fd],
@@ -41,7 +41,7 @@ test.each([
   expect(`${name}(${told}) = ${resultText(name, args, result, 0, around())}`).toBe(text);
 });
 
-test('poll is told by what was asked and what was found', () => {
+test('poll shows the requested events and the found ones', () => {
   const POLLIN = 1;
   const asked = around({ 64: ints(5, POLLIN, 24, POLLIN) });
   expect(argumentsBefore('poll', [64, 2, 999], asked)).toBe(
@@ -53,14 +53,14 @@ test('poll is told by what was asked and what was found', () => {
   );
 });
 
-test('select likewise, whose sets are bits', () => {
+test('select shows them too, from its bit sets', () => {
   const sets = around({ 64: ints(1 << 24), 128: ints(0) });
   const args = [25, 64, 128, 0, 0];
   expect(argumentsBefore('select', args, sets)).toBe('25, [24<127.0.0.1:9>], [], NULL, NULL');
   expect(resultText('select', args, 1, 0, sets)).toBe('1 ([24<127.0.0.1:9>], [])');
 });
 
-test('a failure has the name of its errno, and bytes of a peer nothing that a terminal would obey', () => {
+test('a failure has the name of its errno, and bytes of a peer contain no terminal control', () => {
   expect(resultText('recv', [24], -1, 11, around())).toBe('-1 EAGAIN');
   const bytes = Buffer.from('\u001b[2J\u009b2J', 'latin1');
   expect(argumentsAfter('recv', [24, 64, 100, 0x40], bytes.length, around({ 64: bytes }))).toBe(
@@ -68,7 +68,7 @@ test('a failure has the name of its errno, and bytes of a peer nothing that a te
   );
 });
 
-test('many descriptors are cut short', () => {
+test('a long list of descriptors is shortened', () => {
   const set = around({ 64: ints(...Array.from({ length: 20 }, (_, i) => [i + 100, 1]).flat()) });
   expect(argumentsBefore('poll', [64, 20, -1], set)).toMatch(
     /^\[\{fd=100, events=POLLIN\}, .*, … 12 more\], 20, -1$/,

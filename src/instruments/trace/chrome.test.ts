@@ -8,7 +8,7 @@ const span = fc
   .tuple(fc.integer({ min: 0, max: 1_000_000 }), fc.integer({ min: 0, max: 300_000 }))
   .map(([t, length]) => ({ t, end: t + length }));
 
-test('slices of a track lie side by side or inside each other, whatever was heard', () => {
+test('slices of a track are disjoint or nested, whatever the records', () => {
   fc.assert(
     fc.property(fc.array(span), fc.array(span), fc.array(span), (calls, questions, idle) => {
       const timeline = new Timeline();
@@ -30,7 +30,7 @@ test('slices of a track lie side by side or inside each other, whatever was hear
   );
 });
 
-test('a connection is one asynchronous track, from accepted to closed, and counted while it is open', () => {
+test('a connection is one asynchronous track, from accept to close, and is counted while open', () => {
   const timeline = new Timeline();
   timeline.record(7, { kind: 'thread', t: 0, pid: 5, worker: 0, role: 'main' });
   timeline.record(7, { kind: 'opened', t: 1000, peer: '127.0.0.1:5' });

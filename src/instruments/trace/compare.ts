@@ -64,14 +64,14 @@ export interface Compared {
 type Ending = 'answered' | 'ended by the server' | 'gave up';
 
 /**
- * @param told called before each architecture begins
+ * @param onBegin called before each architecture begins
  * @param signal ends the comparison early and stops the server; the result has the complete
  *   architectures
  */
 export async function compareTraces(
   architectures: readonly string[],
   options: ServeOptions,
-  told: (architecture: string) => void,
+  onBegin: (architecture: string) => void,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<{
   readonly picture: Picture;
@@ -83,7 +83,7 @@ export async function compareTraces(
   let to = 0;
   for (const architecture of architectures) {
     if (signal.aborted) break;
-    told(architecture);
+    onBegin(architecture);
     const serving = { ...options, architecture, port: 0, host: '127.0.0.1' };
     const run = await traceOne(serving, signal).catch((error) => {
       // An incomplete conversation cannot be compared.

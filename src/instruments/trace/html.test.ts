@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { chartsIn, expectSound, tablesIn } from '../../../test/support/pages.ts';
 import { htmlOf } from './html.ts';
 
-it('a page of a trace has the picture, its legend and the tables, and leaves what peers wrote as text', () => {
+it('a page of a trace has the picture, its legend and the tables, and shows bytes of peers as text', () => {
   const hostile = '</svg><script>alert("1")</script>';
   const tables = [{ caption: 'Lines', head: ['times', 'line'], rows: [['3', hostile]] }];
   const page = htmlOf(

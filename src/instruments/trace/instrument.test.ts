@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { parse } from 'acorn';
 import { expect, test } from 'vitest';
 import { instrument, RECORDER } from './instrument.ts';
-import { NOBODY, recorderInto } from './recorder.ts';
+import { NO_LINE, recorderInto } from './recorder.ts';
 import type { TraceRecord } from './records.ts';
 
-/** Runs a function's body, instrumented, and gives what was told of it, and what came of it. */
+/** Runs an instrumented function body. Returns its result and the records of it. */
 function run<T>(body: string) {
   const told: TraceRecord[] = [];
   let t = 0;
   const recorder = recorderInto({
-    tell: (record) => void told.push(record),
+    report: (record) => void told.push(record),
     now: () => t++,
     isBusy: false,
   });
@@ -21,23 +21,23 @@ function run<T>(body: string) {
   const result = make(recorder) as T;
   return {
     result,
-    /** Lines that were reached; with a minus where a `yield` or `await` of it went on. */
+    /** Lines that were reached; negative where a `yield` or `await` resumed. */
     get lines() {
       return told.flatMap((record) =>
         record.kind === 'line' ? [record.line] : record.kind === 'goOn' ? [-record.line] : [],
       );
     },
     names: told.flatMap((record) => (record.kind === 'enter' ? [record.name] : [])),
-    /** Whose line has the thread again, after each function that returned or gave way. */
+    /** The line that runs after each function that returned or gave up the thread. */
     get back() {
       return told.flatMap((record) =>
-        record.kind === 'back' ? [record.module === NOBODY ? 'nobody' : record.line] : [],
+        record.kind === 'back' ? [record.module === NO_LINE ? 'none' : record.line] : [],
       );
     },
   };
 }
 
-test('each statement is told before it is executed', () => {
+test('each statement is reported before it runs', () => {
   const { lines, names, result } = run<number>(`
     const a = 1;
     const b = double(a);
@@ -50,7 +50,7 @@ test('each statement is told before it is executed', () => {
   expect(names).toEqual(['main', 'double']);
 });
 
-test('a loop is told with each of its turns', () => {
+test('a loop is reported in each turn', () => {
   const { lines, result } = run<number>(`
     let sum = 0;
     for (let i = 0; i < 2; i++) {
@@ -72,7 +72,7 @@ test('a loop is told with each of its turns', () => {
   expect(lines).toEqual([2, ...for3, ...while6, 8, 9, 8, 9, 11, 11, 12, 11, 12, 14, 14, 15]);
 });
 
-test('conditions, switches, labels and exceptions take the ways that they took', () => {
+test('conditions, switches, labels and exceptions work as before', () => {
   const { lines, result } = run<string>(`
     let text = '';
     outer: for (const x of [1, 2, 3]) {
@@ -101,11 +101,11 @@ test('conditions, switches, labels and exceptions take the ways that they took',
   const one = [3, 4, 10, 12, 13];
   const two = [3, 4, 5, 6];
   const three = [3, 4, 5, 8, 10, 14];
-  // Reached once, and again with each turn.
+  // Reached once, and again in each turn.
   expect(lines).toEqual([2, 3, ...one, ...two, ...three, 17, 18, 20, 22, 24]);
 });
 
-test('a generator tells where it gives way and where it goes on', () => {
+test('a generator reports where it gives up the thread and where it resumes', () => {
   const { lines, result } = run<number[]>(`
     function* count() {
       const got = yield 1;
@@ -117,7 +117,7 @@ test('a generator tells where it gives way and where it goes on', () => {
   expect(lines).toEqual([6, 7, 3, -3, 4, -4]);
 });
 
-test('when a function is over, the line that called it has the thread again', () => {
+test('after a function, the line that called it runs again', () => {
   const { back } = run(`
     const twice = (x) => {
       return 2 * x;
@@ -132,10 +132,10 @@ test('when a function is over, the line that called it has the thread again', ()
     } catch {
       twice(3);
     }`);
-  expect(back).toEqual([8, 8, 11, 13, 'nobody']);
+  expect(back).toEqual([8, 8, 11, 13, 'none']);
 });
 
-test('a generator that gives way gives it back to whoever asked, with all that it is a part of', () => {
+test('a generator that yields gives the thread back to its caller, together with its outer generators', () => {
   const { back, result } = run<number[]>(`
     function* inner() {
       yield 1;
@@ -153,11 +153,11 @@ test('a generator that gives way gives it back to whoever asked, with all that i
     left.return();
     return values;`);
   expect(result).toEqual([1, 2]);
-  // The inner one is over, on line 7 of the outer one; the others gave way to their loop, or were ended.
-  expect(back).toEqual([11, 7, 12, 12, 14, 'nobody']);
+  // The inner generator ended, called on line 7 of the outer one. The others yielded to their loop, or were closed.
+  expect(back).toEqual([11, 7, 12, 12, 14, 'none']);
 });
 
-test('coroutines that are suspended at one time keep their lines apart', async () => {
+test('coroutines that are suspended at the same time keep their lines separate', async () => {
   const told = run<Promise<string>>(`
     const tick = () => new Promise((resolve) => setImmediate(resolve));
     const count = () => {
@@ -175,8 +175,8 @@ test('coroutines that are suspended at one time keep their lines apart', async (
     }
     return Promise.all([first(), second()]).then(([, text]) => text);`);
   expect(await told.result).toBe('done');
-  // Both begin under line 16. Then count() is over in each of them, and each gives the thread to nobody.
-  expect(told.back).toEqual([16, 16, 'nobody', 8, 'nobody', 12, 'nobody', 'nobody']);
+  // Both begin under line 16. Then count() returns in each, and after each no line runs.
+  expect(told.back).toEqual([16, 16, 'none', 8, 'none', 12, 'none', 'none']);
 });
 
 test('an await keeps its value and its place in an expression', async () => {
@@ -190,7 +190,7 @@ test('an await keeps its value and its place in an expression', async () => {
   expect(told.lines).toEqual([2, 3, 4, -4, -4, 5]);
 });
 
-test('methods, getters and functions have their names', () => {
+test('methods, getters and functions are reported with their names', () => {
   const { names, lines, result } = run<number>(`
     class Box {
       #value = 0;
@@ -212,7 +212,7 @@ test('methods, getters and functions have their names', () => {
   expect(lines).toContain(6);
 });
 
-test("all of Mondo's own modules stay what they are, line by line", () => {
+test("instrumenting keeps every line of Mondo's own modules in its place", () => {
   const source = join(import.meta.dirname, '..', '..');
   const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((name) =>
     /(?<!\.test)\.ts$/.test(name),
@@ -224,7 +224,7 @@ test("all of Mondo's own modules stay what they are, line by line", () => {
     parse(text, { ecmaVersion: 'latest', sourceType: 'module' });
     const after = text.split('\n');
     expect(after.length, file).toBe(plain.split('\n').length);
-    // What is told of a line stands on it, or, of a loop's head, at the beginning of its body below.
+    // The call for a line stands on that line. For the head of a loop, it stands at the start of the body below.
     for (const [index, line] of after.entries()) {
       for (const [, told] of line.matchAll(/\.line\(1,(\d+)\)/g)) {
         const below = index + 1 - Number(told);

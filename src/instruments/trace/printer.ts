@@ -137,7 +137,7 @@ export class Printer {
   #print(all: boolean): void {
     const now = this.#options.now();
     const due = all ? Number.POSITIVE_INFINITY : now - SETTLING * 1e6;
-    if (this.#options.calls) this.#tellSleeping(due);
+    if (this.#options.calls) this.#printSleeping(due);
     const ready = this.#settling.filter(({ t }) => t <= due);
     if (ready.length === 0) return;
     this.#settling = this.#settling.filter(({ t }) => t > due);
@@ -147,7 +147,7 @@ export class Printer {
   }
 
   /** Prints each call that is still running when its start is due. */
-  #tellSleeping(due: number): void {
+  #printSleeping(due: number): void {
     for (const [tid, begun] of this.#begun) {
       const { begin, isPrinted } = begun;
       if (isPrinted || begin.t > due) continue;

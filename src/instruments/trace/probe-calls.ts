@@ -26,7 +26,7 @@ import {
   type Surroundings,
 } from './call-text.ts';
 import { cut } from './records.ts';
-import type { Teller } from './teller.ts';
+import type { Reporter } from './reporter.ts';
 
 type Call = (...args: never[]) => number;
 
@@ -51,44 +51,44 @@ export function nowServing(peer: string): void {
   current = peer;
 }
 
-export function tellCalls(teller: Teller): void {
+export function reportCalls(reporter: Reporter): void {
   const calls = libc as unknown as Record<string, Call>;
   for (const name of Object.keys(calls)) {
     // `dlsym` is not a system call: it only reads the symbols of this process.
-    if (name !== 'dlsym') calls[name] = told(teller, name, calls[name]!);
+    if (name !== 'dlsym') calls[name] = traced(reporter, name, calls[name]!);
   }
-  tellFutex(teller);
-  tellQuestions(teller);
-  tellRing(teller);
-  tellQueue(teller);
+  reportFutex(reporter);
+  reportQuestions(reporter);
+  reportRing(reporter);
+  reportQueue(reporter);
   const task = isMainThread ? undefined : workerData.task;
   if (typeof task?.socket === 'number') names.set(task.socket, task.peer || 'peer');
   const assistant = isMainThread ? JSON.parse(process.argv[2]!).assistant : undefined;
   if (assistant !== undefined) names.set(0, assistant.accepts ? LISTENER : assistant.peer);
 }
 
-function told(teller: Teller, name: string, call: Call): Call {
+function traced(reporter: Reporter, name: string, call: Call): Call {
   const waits = mayWait.has(name);
   return (...args) => {
-    if (teller.isBusy) return call(...args);
-    teller.isBusy = true;
+    if (reporter.isBusy) return call(...args);
+    reporter.isBusy = true;
     try {
       const before = waits ? argumentsBefore(name, args, around) : '';
       if (waits) {
-        teller.tell({ kind: 'begin', t: teller.now(), name, args: before });
-        teller.flush();
+        reporter.report({ kind: 'begin', t: reporter.now(), name, args: before });
+        reporter.flush();
       }
       const sleep = waits ? sleepSince() : awake;
-      const t = teller.now();
+      const t = reporter.now();
       const result = call(...args);
       // Read errno before any other call: the caller must find it unchanged.
       const failure = result < 0 ? errno() : 0;
-      const end = teller.now();
+      const end = reporter.now();
       const blocked = sleep(end - t);
-      note(teller, name, args, result);
+      note(reporter, name, args, result);
       // `select` and `poll` overwrite their arguments with results.
       const asked = before !== '' && areOverwritten.has(name);
-      teller.tell({
+      reporter.report({
         kind: 'call',
         t,
         end,
@@ -98,11 +98,11 @@ function told(teller: Teller, name: string, call: Call): Call {
         result: resultText(name, args, result, failure, around),
         begun: waits,
       });
-      if (name === 'close') forget(teller, args[0]!);
+      if (name === 'close') forget(reporter, args[0]!);
       if (result < 0) setErrno(failure);
       return result;
     } finally {
-      teller.isBusy = false;
+      reporter.isBusy = false;
     }
   };
 }
@@ -121,12 +121,12 @@ function sleepSince(): (passed: number) => number {
 const awake = () => 0;
 
 /** Records what a call reveals about descriptors. */
-function note(teller: Teller, name: string, args: readonly never[], result: number): void {
+function note(reporter: Reporter, name: string, args: readonly never[], result: number): void {
   const [fd, address, length] = args as readonly unknown[] as [number, number, number];
   if (name === 'recv' && result > 0) current = names.get(fd) ?? '';
   else if (name === 'accept4' && result >= 0 && address !== 0) {
     const size = Buffer.from(around.memory(length, 4)).readInt32LE(0);
-    meet(teller, result, Buffer.from(around.memory(address, 128)), size);
+    addPeer(reporter, result, Buffer.from(around.memory(address, 128)), size);
   } else if (name === 'getpeername' && result === 0) {
     const [, bytes, size] = args as readonly unknown[] as [number, Buffer, Buffer];
     names.set(fd, addressText(decodeAddress(bytes, size.readInt32LE(0))));
@@ -134,16 +134,16 @@ function note(teller: Teller, name: string, args: readonly never[], result: numb
 }
 
 /** Records that a descriptor belongs to a new peer. */
-function meet(teller: Teller, fd: number, address: Buffer, size: number): void {
+function addPeer(reporter: Reporter, fd: number, address: Buffer, size: number): void {
   const peer = addressText(decodeAddress(address, size));
   names.set(fd, peer);
-  teller.tell({ kind: 'opened', t: teller.now(), peer });
+  reporter.report({ kind: 'opened', t: reporter.now(), peer });
 }
 
-function forget(teller: Teller, fd: number): void {
+function forget(reporter: Reporter, fd: number): void {
   const peer = names.get(fd);
   if (peer !== undefined && peer !== LISTENER)
-    teller.tell({ kind: 'closed', t: teller.now(), peer });
+    reporter.report({ kind: 'closed', t: reporter.now(), peer });
   names.delete(fd);
 }
 
@@ -151,29 +151,38 @@ function forget(teller: Teller, fd: number): void {
 const futexResults = { ok: '0', 'not-equal': '-1 EAGAIN', 'timed-out': '-1 ETIMEDOUT' };
 
 /** Threads sleep in futex(2) until another thread wakes them, or until a time has passed. */
-function tellFutex(teller: Teller): void {
+function reportFutex(reporter: Reporter): void {
   const { wait } = Atomics;
   const traced = (array: Int32Array, index: number, value: number, timeout?: number) => {
-    if (teller.isBusy) return wait(array, index, value, timeout);
-    teller.isBusy = true;
+    if (reporter.isBusy) return wait(array, index, value, timeout);
+    reporter.isBusy = true;
     const name = 'futex';
     const time = timeout === undefined ? 'NULL' : `${timeout} ms`;
     const args = `FUTEX_WAIT, ${value}, ${time}`;
-    teller.tell({ kind: 'begin', t: teller.now(), name, args });
-    teller.flush();
+    reporter.report({ kind: 'begin', t: reporter.now(), name, args });
+    reporter.flush();
     const sleep = sleepSince();
-    const t = teller.now();
+    const t = reporter.now();
     const outcome = wait(array, index, value, timeout);
-    const end = teller.now();
+    const end = reporter.now();
     const result = futexResults[outcome];
-    teller.tell({ kind: 'call', t, end, blocked: sleep(end - t), name, args, result, begun: true });
-    teller.isBusy = false;
+    reporter.report({
+      kind: 'call',
+      t,
+      end,
+      blocked: sleep(end - t),
+      name,
+      args,
+      result,
+      begun: true,
+    });
+    reporter.isBusy = false;
     return outcome;
   };
   Atomics.wait = traced as typeof Atomics.wait;
 }
 
-function tellQuestions(teller: Teller): void {
+function reportQuestions(reporter: Reporter): void {
   const { receive, resume } = Conversation.prototype;
   const written = (out: Outbox, from: number) =>
     cut(out.buffer.subarray(Math.min(from, out.length), out.length).toString('latin1'));
@@ -181,19 +190,19 @@ function tellQuestions(teller: Teller): void {
     const peer = current;
     const question = cut(bytes.subarray(start, end).toString('latin1'));
     const before = out.length;
-    const t = teller.now();
+    const t = reporter.now();
     const turn = receive.call(this, bytes, start, end, out);
     const answer = written(out, before);
-    teller.tell({ kind: 'question', t, end: teller.now(), peer, question, answer });
+    reporter.report({ kind: 'question', t, end: reporter.now(), peer, question, answer });
     return turn;
   };
   Conversation.prototype.resume = function (out) {
     const before = out.length;
-    const t = teller.now();
+    const t = reporter.now();
     const turn = resume.call(this, out);
     if (out.length > before) {
       const answer = written(out, before);
-      teller.tell({ kind: 'question', t, end: teller.now(), peer: '', question: '', answer });
+      reporter.report({ kind: 'question', t, end: reporter.now(), peer: '', question: '', answer });
     }
     return turn;
   };
@@ -209,11 +218,11 @@ const purposes: Readonly<Record<number, string>> = {
   [CLOSED]: 'close',
 };
 
-function tellRing(teller: Teller): void {
+function reportRing(reporter: Reporter): void {
   const ring = Uring.prototype;
   const fdText = (fd: number) => (names.has(fd) ? `${fd}<${names.get(fd)}>` : String(fd));
   const submitted = (text: string) =>
-    teller.tell({ kind: 'operation', t: teller.now(), text: `submit ${text}` });
+    reporter.report({ kind: 'operation', t: reporter.now(), text: `submit ${text}` });
   const { accept, acceptReady, watch, recv, sendNow, send, closeSocket, cancel, next } = ring;
   ring.accept = function (listener) {
     submitted(`accept ${fdText(listener)}, multishot`);
@@ -242,7 +251,7 @@ function tellRing(teller: Teller): void {
   };
   ring.closeSocket = function (fd) {
     submitted(`close ${fdText(fd)}`);
-    forget(teller, fd);
+    forget(reporter, fd);
     closeSocket.call(this, fd);
   };
   ring.cancel = function (purpose, fd, generation) {
@@ -252,33 +261,33 @@ function tellRing(teller: Teller): void {
   ring.next = function () {
     const isThere = next.call(this);
     if (isThere) {
-      if (this.purpose === ACCEPTED && this.result >= 0) name(teller, this.result);
+      if (this.purpose === ACCEPTED && this.result >= 0) name(reporter, this.result);
       if (this.purpose === RECEIVED && this.result > 0) current = names.get(this.fd) ?? '';
       const result = this.result < 0 ? errnoName(-this.result) : String(this.result);
       const what = purposes[this.purpose] ?? `operation ${this.purpose}`;
       const text = `done ${what} ${fdText(this.fd)} = ${result}`;
-      teller.tell({ kind: 'operation', t: teller.now(), text });
+      reporter.report({ kind: 'operation', t: reporter.now(), text });
     }
     return isThere;
   };
 }
 
 /** io_uring returns a descriptor without the address of its peer. */
-function name(teller: Teller, fd: number): void {
+function name(reporter: Reporter, fd: number): void {
   const bytes = Buffer.alloc(128);
   const length = Buffer.alloc(4);
   length.writeInt32LE(bytes.length, 0);
-  teller.isBusy = true;
+  reporter.isBusy = true;
   const result = libc.getpeername(fd, bytes, length);
-  teller.isBusy = false;
-  if (result === 0) meet(teller, fd, bytes, length.readInt32LE(0));
+  reporter.isBusy = false;
+  if (result === 0) addPeer(reporter, fd, bytes, length.readInt32LE(0));
 }
 
-function tellQueue(teller: Teller): void {
+function reportQueue(reporter: Reporter): void {
   const queue = SocketQueue.prototype;
   const { put, take } = queue;
   const depth = (of: SocketQueue) =>
-    teller.tell({ kind: 'queue', t: teller.now(), depth: of.length });
+    reporter.report({ kind: 'queue', t: reporter.now(), depth: of.length });
   queue.put = function (accepted, stopping) {
     const isPut = put.call(this, accepted, stopping);
     depth(this);

@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 import { quoted, SHOWN } from './call-text.ts';
 import { nowServing } from './probe-calls.ts';
 import { cut } from './records.ts';
-import type { Teller } from './teller.ts';
+import type { Reporter } from './reporter.ts';
 
 /** These run inside or right after other callbacks. */
 const WITHIN = new Set(['PROMISE', 'TickObject', 'Microtask', 'RANDOMBYTESREQUEST']);
@@ -32,13 +32,13 @@ const meanings: Readonly<Record<string, string>> = {
 /** True if a socket emitted `close` in this callback: libuv has a separate phase for that. */
 let isClosing = false;
 
-export function tellLoop(teller: Teller): void {
-  teller.hasMicrotasks = true;
-  tellPhases(teller);
-  tellSockets(teller);
+export function reportLoop(reporter: Reporter): void {
+  reporter.hasMicrotasks = true;
+  reportPhases(reporter);
+  reportSockets(reporter);
 }
 
-function tellPhases(teller: Teller): void {
+function reportPhases(reporter: Reporter): void {
   const types = new Map<number, string>();
   const begun: { readonly id: number; readonly t: number; readonly type: string }[] = [];
   let slept = performance.nodeTiming.idleTime;
@@ -49,13 +49,13 @@ function tellPhases(teller: Teller): void {
     before(id) {
       const type = types.get(id);
       if (type === undefined) return;
-      const t = teller.now();
+      const t = reporter.now();
       if (begun.length === 0) {
         // The loop has just slept the idle time since the last callback, in ms.
         const idle = performance.nodeTiming.idleTime;
         const since = Math.round((idle - slept) * 1e6);
         slept = idle;
-        if (since > 1000) teller.tell({ kind: 'idle', t: t - since, end: t });
+        if (since > 1000) reporter.report({ kind: 'idle', t: t - since, end: t });
       }
       begun.push({ id, t, type });
       if (begun.length === 1) isClosing = false;
@@ -66,7 +66,7 @@ function tellPhases(teller: Teller): void {
       if (begun.length > 0) return;
       const phase = isClosing ? 'close' : (phases[type] ?? 'poll');
       const text = isClosing ? 'a socket is closed' : (meanings[type] ?? type);
-      teller.tell({ kind: 'phase', t, end: teller.now(), phase, text });
+      reporter.report({ kind: 'phase', t, end: reporter.now(), phase, text });
     },
     destroy: (id) => void types.delete(id),
   }).enable();
@@ -78,8 +78,9 @@ function tellPhases(teller: Teller): void {
 /** Accepted sockets, with their peers. */
 const peers = new WeakMap<Socket, string>();
 
-function tellSockets(teller: Teller): void {
-  const say = (text: string) => teller.tell({ kind: 'socket', t: teller.now(), text: cut(text) });
+function reportSockets(reporter: Reporter): void {
+  const say = (text: string) =>
+    reporter.report({ kind: 'socket', t: reporter.now(), text: cut(text) });
   const emitOf = Server.prototype.emit;
   Server.prototype.emit = function (this: Server, event: string, ...args: unknown[]) {
     if (event === 'connection') {
@@ -87,7 +88,7 @@ function tellSockets(teller: Teller): void {
       const peer = peerText(socket);
       peers.set(socket, peer);
       say(`accept = ${peer}`);
-      teller.tell({ kind: 'opened', t: teller.now(), peer });
+      reporter.report({ kind: 'opened', t: reporter.now(), peer });
     }
     return emitOf.call(this, event, ...args);
   } as typeof emitOf;
@@ -106,7 +107,7 @@ function tellSockets(teller: Teller): void {
     }
     if (event === 'close' && peer !== undefined) {
       isClosing = true;
-      teller.tell({ kind: 'closed', t: teller.now(), peer });
+      reporter.report({ kind: 'closed', t: reporter.now(), peer });
     }
     return emit.call(this, event, ...args);
   } as typeof emit;

@@ -13,7 +13,7 @@ import type { Architecture, Journal, Task, Worker } from '../../worker/contract.
 import { instrument, RECORDER } from './instrument.ts';
 import { recorderInto } from './recorder.ts';
 import { cut, PROBE, type ProbeConfig, type TraceRecord } from './records.ts';
-import { Teller } from './teller.ts';
+import { Reporter } from './reporter.ts';
 import { isTraced } from './which.ts';
 
 const given = process.env[PROBE];
@@ -35,25 +35,25 @@ function placeOf(): Place | undefined {
 }
 
 async function probe(config: ProbeConfig, place: Place): Promise<void> {
-  const teller = new Teller(config.launch);
-  if (config.lines) tellLines(teller, config);
+  const reporter = new Reporter(config.launch);
+  if (config.lines) reportLines(reporter, config);
   // Imported only now, so that these modules are traced too.
   const { libc } = await import('../../os/libc.ts');
-  const { knowListener, tellCalls } = await import('./probe-calls.ts');
-  const { tellLoop } = await import('./probe-loop.ts');
+  const { knowListener, reportCalls } = await import('./probe-calls.ts');
+  const { reportLoop } = await import('./probe-loop.ts');
   const { loadArchitecture } = await import('../../architectures/catalogue.ts');
-  teller.writeInto(openSync(config.pipe, 'w'), libc.gettid());
-  process.on('exit', () => teller.flush());
-  tellCalls(teller);
+  reporter.writeInto(openSync(config.pipe, 'w'), libc.gettid());
+  process.on('exit', () => reporter.flush());
+  reportCalls(reporter);
   // Read-only for all other code. Each thread has its own object, and its first call marks the
   // start of serving.
   const architecture = (await loadArchitecture(architectureName())) as Changeable;
   const { serve, assist, arrangement } = architecture;
   const begin = ({ journal, listener }: Surroundings) => {
-    teller.tell({ kind: 'thread', t: teller.now(), pid: process.pid, ...place });
-    if (arrangement === 'node') tellLoop(teller);
-    teller.isBusy = false;
-    tellJournal(teller, journal);
+    reporter.report({ kind: 'thread', t: reporter.now(), pid: process.pid, ...place });
+    if (arrangement === 'node') reportLoop(reporter);
+    reporter.isBusy = false;
+    reportJournal(reporter, journal);
     return listener;
   };
   architecture.serve = (worker) => {
@@ -81,20 +81,20 @@ function architectureName(): ArchitectureName {
   return architecture;
 }
 
-function tellJournal(teller: Teller, journal: Journal): void {
+function reportJournal(reporter: Reporter, journal: Journal): void {
   const { record } = journal;
   journal.record = (event) => {
     const short = Object.entries(event).map(([name, value]) => [
       name,
       typeof value === 'string' ? cut(value) : value,
     ]);
-    teller.tell({ kind: 'event', t: teller.now(), event: Object.fromEntries(short) });
+    reporter.report({ kind: 'event', t: reporter.now(), event: Object.fromEntries(short) });
     record.call(journal, event);
   };
 }
 
-function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
-  (globalThis as Record<string, unknown>)[RECORDER] = recorderInto(teller);
+function reportLines(reporter: Reporter, { include, ignore }: ProbeConfig): void {
+  (globalThis as Record<string, unknown>)[RECORDER] = recorderInto(reporter);
   let modules = 0;
   registerHooks({
     load(url, context, next) {
@@ -105,8 +105,8 @@ function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
       // Equal to the path of the URL, except with --preserve-symlinks.
       if (!isTraced(realpathSync(path), include, ignore)) return loaded;
       if (format === 'commonjs' || format === 'commonjs-typescript') {
-        const text = `Cannot tell lines of ${path}: it is CommonJS; as a module (.mjs, .mts) it is told`;
-        teller.tell({ kind: 'note', t: teller.now(), text });
+        const text = `Cannot trace the lines of ${path}: it is CommonJS; make it a module (.mjs, .mts)`;
+        reporter.report({ kind: 'note', t: reporter.now(), text });
         return loaded;
       }
       if (format !== 'module' && format !== 'module-typescript') return loaded;
@@ -114,14 +114,14 @@ function tellLines(teller: Teller, { include, ignore }: ProbeConfig): void {
       const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
       const plain = format === 'module' ? text : stripTypeScriptTypes(text);
       const instrumented = instrumentedOr(plain, modules, (why) =>
-        teller.tell({
+        reporter.report({
           kind: 'note',
-          t: teller.now(),
-          text: `Cannot tell lines of ${path}: ${why}`,
+          t: reporter.now(),
+          text: `Cannot trace the lines of ${path}: ${why}`,
         }),
       );
       if (instrumented === undefined) return loaded;
-      teller.tell({ kind: 'module', module: modules++, path });
+      reporter.report({ kind: 'module', module: modules++, path });
       return { format: 'module', source: instrumented, shortCircuit: true };
     },
   });

@@ -45,8 +45,8 @@ export interface Recorder {
   join<T>(frame: Frame, value: T): T;
 }
 
-interface Told {
-  tell(record: TraceRecord): void;
+interface Sink {
+  report(record: TraceRecord): void;
   /** ns since the launch. */
   now(): number;
   /** If true, nothing is reported, but entered and left functions are still tracked. */
@@ -54,17 +54,17 @@ interface Told {
 }
 
 /** Module number in a `back` record if no line runs. */
-export const NOBODY = -1;
+export const NO_LINE = -1;
 
 /** Makes the recorder of a thread. */
-export function recorderInto(told: Told): Recorder {
+export function recorderInto(sink: Sink): Recorder {
   const stack: Frame[] = [];
 
   /** Reports which line runs now, after a function was left. */
-  function tellBack(): void {
-    if (told.isBusy) return;
-    const { module, line } = stack.at(-1) ?? { module: NOBODY, line: 0 };
-    told.tell({ kind: 'back', t: told.now(), module, line });
+  function reportBack(): void {
+    if (sink.isBusy) return;
+    const { module, line } = stack.at(-1) ?? { module: NO_LINE, line: 0 };
+    sink.report({ kind: 'back', t: sink.now(), module, line });
   }
 
   return {
@@ -74,14 +74,14 @@ export function recorderInto(told: Told): Recorder {
         top.module = module;
         top.line = line;
       }
-      if (!told.isBusy) told.tell({ kind: 'line', t: told.now(), module, line });
+      if (!sink.isBusy) sink.report({ kind: 'line', t: sink.now(), module, line });
       return true;
     },
     enter(module, line, name) {
       const frame: Frame = { module, line, delegates: false, outer: [], since: 0 };
       stack.push(frame);
-      if (name !== '' && !told.isBusy) {
-        told.tell({ kind: 'enter', t: told.now(), module, line, name });
+      if (name !== '' && !sink.isBusy) {
+        sink.report({ kind: 'enter', t: sink.now(), module, line, name });
       }
       return frame;
     },
@@ -90,18 +90,18 @@ export function recorderInto(told: Told): Recorder {
       // A generator that was closed while it was suspended is not on the stack.
       if (at < 0) return;
       stack.length = at;
-      tellBack();
+      reportBack();
     },
-    hold: (frame, module, line) => ({ frame, module, line, since: told.now() }),
+    hold: (frame, module, line) => ({ frame, module, line, since: sink.now() }),
     leave(frame, value) {
       const at = stack.lastIndexOf(frame);
       if (at >= 0) {
         let from = at;
         while (stack[from - 1]?.delegates === true) from--;
         frame.outer = stack.slice(from, at);
-        frame.since = told.now();
+        frame.since = sink.now();
         stack.length = from;
-        tellBack();
+        reportBack();
       }
       return value!;
     },
@@ -112,8 +112,8 @@ export function recorderInto(told: Told): Recorder {
         frame.module = module;
         frame.line = line;
       }
-      if (!told.isBusy) {
-        told.tell({ kind: 'goOn', t: told.now(), since: frame?.since ?? since, module, line });
+      if (!sink.isBusy) {
+        sink.report({ kind: 'goOn', t: sink.now(), since: frame?.since ?? since, module, line });
       }
       return value;
     },

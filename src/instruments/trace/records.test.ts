@@ -20,7 +20,7 @@ const read = (text: string, sizes: readonly number[]): [number, TraceRecord][] =
   return found;
 };
 
-test('what threads write comes out whole, whatever the pieces in which it is read', () => {
+test('records of several threads are read correctly, whatever the pieces', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.string(), fc.boolean()), {
@@ -51,10 +51,10 @@ test('what threads write comes out whole, whatever the pieces in which it is rea
   );
 });
 
-test('one write is never longer than a pipe takes in one piece', () => {
+test('one write is never longer than a pipe takes atomically', () => {
   const file = join(folder, 'long');
   const writer = new RecordWriter(openSync(file, 'w'), 4_194_304);
-  // What is longest when it is quoted: each becomes six characters.
+  // The longest escapes: each of these becomes six characters.
   const text = cut('\u0001'.repeat(10_000));
   for (let i = 0; i < 50; i++) {
     const long = cut('\\"é'.repeat(1000), 400);

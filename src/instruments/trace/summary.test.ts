@@ -16,7 +16,7 @@ function heard(): Summary {
   return summary;
 }
 
-test('a line has the time until the next one, as waiting where the thread slept', () => {
+test('a line has the time until the next one, as waiting while the thread slept', () => {
   const [first, second] = heard().lines();
   expect(first).toEqual({
     path: '/single.ts',
@@ -29,13 +29,13 @@ test('a line has the time until the next one, as waiting where the thread slept'
   expect(second).toMatchObject({ line: 11, times: 1, waiting: 0, working: 2 * ms });
 });
 
-test('one sentence says what the server did with its time', () => {
+test('one sentence says how the server spent its time', () => {
   expect(heard().sentence()).toBe(
     '0.100 s: 85.0 % in recv, waiting for the client; 15.0 % working.',
   );
 });
 
-test('the sleep of Node’s own loop is no line’s', () => {
+test('the sleep of Node’s own loop belongs to no line', () => {
   const summary = new Summary();
   summary.record(1, { kind: 'module', module: 0, path: '/coroutine.ts' });
   summary.record(1, { kind: 'thread', t: 0, pid: 1, worker: 0, role: 'main' });
@@ -47,7 +47,7 @@ test('the sleep of Node’s own loop is no line’s', () => {
   expect(summary.sentence()).toContain("80.0 % in Node's loop");
 });
 
-test('each thread counts by itself', () => {
+test('each thread is counted separately', () => {
   const summary = heard();
   summary.record(2, { kind: 'thread', t: 0, pid: 1, worker: 0, role: 'thread' });
   summary.record(2, {

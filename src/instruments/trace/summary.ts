@@ -3,7 +3,7 @@
  * thread goes to its running line. If that line calls a function with traced lines, the time goes
  * to those. It counts as waiting while the thread sleeps in a call, and otherwise as working.
  */
-import { NOBODY } from './recorder.ts';
+import { NO_LINE } from './recorder.ts';
 import type { TraceRecord } from './records.ts';
 import { LOOP, reasonOf, waitName } from './waits.ts';
 
@@ -66,7 +66,7 @@ export class Summary {
           record.kind === 'line' ? 1 : 0;
         break;
       case 'back':
-        if (record.module === NOBODY) {
+        if (record.module === NO_LINE) {
           this.#charge(thread, record.t);
           thread.current = undefined;
         } else this.#reach(thread, record.t, record.module, record.line);

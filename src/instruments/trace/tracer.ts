@@ -87,7 +87,7 @@ export async function startTrace(
     if (existsSync(path)) continue;
     throw new ServeError(
       'usage',
-      `Cannot tell lines by "${path}": there is no such file; name a file or folder, seen from where you are`,
+      `Cannot trace the lines of "${path}": there is no such file; give a file or a folder, relative to the current one`,
     );
   }
   const service = folderOf(options.service);
@@ -118,25 +118,25 @@ export async function startTrace(
 
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   /** Threads whose journal events arrive through the pipe, at the exact time. */
-  const telling = new Map<number, { readonly pid: number; readonly worker: number }>();
-  const heard = recordReader((tid, record) => {
+  const reporting = new Map<number, { readonly pid: number; readonly worker: number }>();
+  const read = recordReader((tid, record) => {
     if (tid === LAST) {
       end();
       return;
     }
-    if (record.kind === 'thread') telling.set(tid, record);
+    if (record.kind === 'thread') reporting.set(tid, record);
     watcher.record(tid, record);
     if (record.kind !== 'event') return;
-    const { pid, worker } = telling.get(tid)!;
+    const { pid, worker } = reporting.get(tid)!;
     const at = Math.round(launchedAt + record.t / 1e6);
     watcher.event(record.t, { ...record.event, at, pid, tid, worker });
   });
-  const told = (event: ServerEvent) => {
+  const onEvent = (event: ServerEvent) => {
     if ('tid' in event && 'worker' in event) return;
     watcher.event((event.at - launchedAt) * 1e6, event);
   };
   const socket = new Socket({ fd: reading, readable: true, writable: false });
-  socket.setEncoding('utf8').on('data', heard);
+  socket.setEncoding('utf8').on('data', read);
 
   function tidyUp(): void {
     loadAsBefore();
@@ -151,7 +151,7 @@ export async function startTrace(
 
   let server: Server;
   try {
-    server = await serve(options, told);
+    server = await serve(options, onEvent);
   } catch (error) {
     tidyUp();
     throw error;

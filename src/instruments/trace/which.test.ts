@@ -14,14 +14,14 @@ test.each([
   expect(isTraced(path, included, [])).toBe(expected);
 });
 
-test('the longest path decides, and of two that are alike the one that ignores', () => {
+test('the longest path decides, and if two are equal, `ignore` wins', () => {
   const path = '/home/me/service/deep/index.ts';
   expect(isTraced(path, included, ['/home/me/service/deep'])).toBe(false);
   expect(isTraced(path, included, ['/home/me'])).toBe(true);
   expect(isTraced(path, included, ['/home/me/service'])).toBe(false);
 });
 
-test('a package that was asked for is told, and those that it brings are not', () => {
+test('an included package is traced, and its dependencies are not', () => {
   const own = ['/app/node_modules/mondo/dist'];
   expect(isTraced('/app/node_modules/mondo/dist/os/poll.js', own, [])).toBe(true);
   expect(isTraced('/app/node_modules/mondo/dist/node_modules/x/y.js', own, [])).toBe(false);

@@ -4,7 +4,7 @@ import { RecordWriter, type TraceRecord } from './records.ts';
 /** Longest time between two writes of a thread that computes, in ns. */
 const LONGEST_SILENCE = 50e6;
 
-export class Teller {
+export class Reporter {
   readonly #launched: bigint;
   #writer: RecordWriter | undefined;
   readonly #early: TraceRecord[] = [];
@@ -29,10 +29,10 @@ export class Teller {
   /** Starts to write. Earlier records are kept until this call. */
   writeInto(fd: number, tid: number): void {
     this.#writer = new RecordWriter(fd, tid);
-    for (const record of this.#early.splice(0)) this.tell(record);
+    for (const record of this.#early.splice(0)) this.report(record);
   }
 
-  tell(record: TraceRecord): void {
+  report(record: TraceRecord): void {
     if (this.#writer === undefined) {
       this.#early.push(record);
       return;
