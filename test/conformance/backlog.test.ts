@@ -1,4 +1,4 @@
-/** The length of the listener's queue is the one that was asked for, whichever loop listens. */
+/** The length of the listener's queue is the configured one, for each kind of loop. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
@@ -6,7 +6,7 @@ import { hasProgram } from '../support/programs.ts';
 import { architectures, Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
-/** As the kernel has it: `Send-Q` of a listener. ss(8) */
+/** The kernel's value: `Send-Q` of a listener. ss(8) */
 const backlogAt = (port: number): string | undefined =>
   execFileSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'latin1' })
     .trim()
@@ -15,11 +15,11 @@ const backlogAt = (port: number): string | undefined =>
 describe.runIf(hasProgram('ss', 'iproute2'))('the backlog', () => {
   it.concurrent.each(
     architectures.filter(({ traits }) => traits.arrangement === 'node' || traits.name === 'epoll'),
-  )('of $title is what was given, also once it listens again', async ({ options }) => {
+  )('of $title is the configured one, also once it listens again', async ({ options }) => {
     const whole = { ...options, backlog: 10, limits: { connections: 1 } };
     const served = await Serving.start({ ...whole, whenFull: 'wait' });
     expect(backlogAt(served.server.port)).toBe('10');
-    // The second one waits for room: on Node's own loop the listener is closed until there is some.
+    // The second client waits for room: on Node's own loop the listener is closed until there is some.
     const clients = [await NetClient.connect(served.address)];
     await served.expectAccepted(clients[0]!.peer);
     clients.push(await NetClient.connect(served.address));

@@ -29,7 +29,7 @@ interface Case {
   readonly title: string;
   readonly families?: readonly ClientFamily[];
   run(client: Client): Promise<void>;
-  /** What the server tells of this client after it was accepted. */
+  /** The server's events for this client, after `accepted`. */
   readonly account: readonly string[];
 }
 
@@ -53,7 +53,7 @@ const zenCases: Case[] = [
     account: ['closed'],
   },
   {
-    // The answer to the question before the cut shows that the server has what stands before the cut.
+    // The answer to the first question shows that the server has received the first part of the second.
     title: 'answers a question cut at every byte',
     async run(client) {
       let rest = '';
@@ -107,19 +107,19 @@ const zenCases: Case[] = [
     account: ['closed'],
   },
   {
-    title: 'tells of a client that says nothing and leaves',
+    title: 'reports a client that leaves without a question',
     async run() {},
     account: ['closed'],
   },
   {
-    title: 'tells of a client that leaves mid-question',
+    title: 'reports a client that leaves mid-question',
     async run(client) {
       await expectAnswer(client, `${beautiful}Simple is`, 'Ugly.');
     },
     account: ['hungUp Simple is'],
   },
   {
-    title: 'tells of a client that resets between questions',
+    title: 'reports a client that resets between questions',
     async run(client) {
       await expectAnswer(client, beautiful, 'Ugly.');
       await client.reset();
@@ -127,7 +127,7 @@ const zenCases: Case[] = [
     account: ['failed ECONNRESET'],
   },
   {
-    title: 'tells of a client that resets mid-question',
+    title: 'reports a client that resets mid-question',
     async run(client) {
       await expectAnswer(client, `${beautiful}Simple is`, 'Ugly.');
       await client.reset();
@@ -144,7 +144,7 @@ const zenCases: Case[] = [
     account: ['closed'],
   },
   {
-    title: 'answers a client that half-closes mid-question, and tells of it',
+    title: 'answers a client that half-closes mid-question, and reports it',
     async run(client) {
       await client.send(`${beautiful}Simple is`);
       await client.end();
@@ -153,10 +153,10 @@ const zenCases: Case[] = [
     account: ['hungUp Simple is'],
   },
   {
-    title: 'answers 20,000 questions of a client that reads none of it until it has asked',
+    title: 'answers 20,000 questions of a client that reads nothing until it has asked all of them',
     families: ['net'],
     async run(client) {
-      // A client of Node's keeps what the kernel does not take; one that blocks could not go on asking.
+      // A client of Node's buffers bytes that the kernel does not take; a blocking client could not continue to ask.
       const sent = client.send('What?'.repeat(20_000));
       await until('the pipe to be full or all to be sent', () =>
         staysPending(sent, 50).then(() => true),
@@ -170,15 +170,15 @@ const zenCases: Case[] = [
   },
 ];
 
-// One of Node's own clients, because one that blocks would be asleep in `send` for good.
+// A client of Node's, because a blocking client would sleep in `send` for ever.
 zenCases.push({
   title: 'stops reading from a client that asks without end and reads nothing',
   families: ['net'],
   async run(client) {
-    // Far more than the kernel's buffers take on their way.
+    // Far more than all buffers of the kernel on the way take.
     const [count, questions] = [640, Buffer.alloc(65_535, 'What?')];
     let sent = 0;
-    // One after the other: what is written together is called back for together.
+    // Write one after the other: Node calls back together for bytes that are written together.
     const sending = (async () => {
       while (sent < count) {
         await client.send(questions);
@@ -217,7 +217,7 @@ const talkerCases: readonly Case[] = [
     account: ['threw Error: no such question'],
   },
   {
-    title: 'hangs up when the dialogue is finished',
+    title: 'closes when the dialogue is finished',
     async run(client) {
       await client.send('count?bye?count?');
       expect(await client.rest()).toBe(`${GREETING}1.Bye.`);
@@ -225,7 +225,7 @@ const talkerCases: readonly Case[] = [
     account: ['closed'],
   },
   {
-    title: 'waits for a client that reads none of 6 MB until it has asked for all of it',
+    title: 'waits for a client that reads nothing of 6 MB until it has asked all its questions',
     async run(client) {
       const count = 100;
       await client.send('big?'.repeat(count));
@@ -237,7 +237,7 @@ const talkerCases: readonly Case[] = [
     account: ['closed'],
   },
   {
-    title: 'tells of a client that resets before it has taken its answers',
+    title: 'reports a client that resets before it has taken its answers',
     async run(client) {
       await client.send('big?'.repeat(200));
       await client.receive(GREETING.length + 1);
@@ -247,7 +247,7 @@ const talkerCases: readonly Case[] = [
   },
 ];
 
-/** Runs the cases on one server, with each family of client, side by side. */
+/** Runs the cases on one server, concurrently, with each family of client. */
 function runCases(cases: readonly Case[], serving: () => Serving): void {
   for (const { title, families, run, account } of cases) {
     for (const family of families ?? (['net', 'blocking'] as const)) {
@@ -257,7 +257,7 @@ function runCases(cases: readonly Case[], serving: () => Serving): void {
           await run(client);
         } catch (error) {
           const told = serving().accountOf(client.peer).join(', ');
-          throw new Error(`${(error as Error).message}; the server told of it: ${told}`, {
+          throw new Error(`${(error as Error).message}; the server's events: ${told}`, {
             cause: error,
           });
         } finally {
@@ -269,7 +269,7 @@ function runCases(cases: readonly Case[], serving: () => Serving): void {
   }
 }
 
-// Their pipes are not to be taken for something that a server has left behind.
+// Start their pipes first: they must not count as something that a server has left behind.
 beforeAll(() => startBlockingThreads(8));
 afterAll(endBlockingThreads);
 
@@ -284,7 +284,7 @@ describe.each(variants)('$title', (variant) => {
       if (!stopped) await serving.server.close();
     });
 
-    it('listens where it says', () => {
+    it('listens at the address that it reports', () => {
       expect(serving.address).toMatchObject({ family: 'IPv4', host: '127.0.0.1' });
       expect(serving.server.where).toMatch(/^127\.0\.0\.1:\d+$/);
       expect(serving.events[0]).toMatchObject({
@@ -311,14 +311,14 @@ describe.each(variants)('$title', (variant) => {
         }
       });
     } else {
-      it(`has client ${variant.capacity + 1} wait until one of the first has left`, async () => {
+      it(`makes client ${variant.capacity + 1} wait until one of the first has left`, async () => {
         const held: Client[] = [];
         let next: Client | undefined;
         try {
           for (let i = 0; i < variant.capacity; i++) {
             const client = await NetClient.connect(serving.address);
             held.push(client);
-            // Its answer shows that somebody has it, and is now blocked on it.
+            // Its answer shows that a thread or process has it, and is now blocked on it.
             await expectAnswer(client, beautiful, 'Ugly.');
           }
           next = await NetClient.connect(serving.address);
@@ -353,7 +353,7 @@ describe.each(variants)('$title', (variant) => {
   });
 });
 
-// How many threads and processes there are, and with which listeners, makes no difference to what is said.
+// The number of threads, processes and listeners does not change the bytes of a conversation.
 const talking = variants.filter(
   ({ options: { threads, processes } }) => threads === undefined && processes === undefined,
 );
@@ -374,24 +374,24 @@ describe.each(architectures)('$title on ::1', (variant) => {
   });
   afterAll(() => serving.stop());
 
-  it('listens where it says', () => {
+  it('listens at the address that it reports', () => {
     expect(serving.server.where).toMatch(/^\[::1\]:\d+$/);
   });
 
-  // How a client is named and taken leave of; what it is answered does not depend on its address.
+  // Only how a client is named and closed depends on its address; its answers do not.
   runCases(
     zenCases.filter(({ title }) => /three questions|resets mid-question/.test(title)),
     () => serving,
   );
 });
 
-/** Each way to wait once: who is asked in which form, and how, depends on nothing else. */
+/** One variant for each way to wait: which form of the service is called, and how, depends on nothing else. */
 const ways = architectures.filter(
   ({ traits: { name } }) => !['threaded', 'prefork', 'select', 'poll'].includes(name),
 );
 
 describe('A service with both forms', () => {
-  it.concurrent.each(ways)('is asked in the one that suits $title', async (variant) => {
+  it.concurrent.each(ways)('is called in the form that suits $title', async (variant) => {
     const serving = await Serving.start({ ...variant.options, service: service('now-and-later') });
     const client = await NetClient.connect(serving.address);
     try {
@@ -432,18 +432,18 @@ describe('A service with the asynchronous form alone', () => {
 describe('--think', () => {
   const askers = 4;
 
-  /** How many clients this one thinks for at once. */
+  /** Number of clients whose answers this variant delays at the same time. */
   function thinkersOf({ traits, capacity }: Variant, how: 'block' | 'defer'): number {
     const isLoop = capacity === Number.POSITIVE_INFINITY && traits.ioModel !== 'blocking calls';
     return isLoop && how === 'block' ? 1 : Math.min(askers, capacity);
   }
 
-  /** Rounds of thinking that all askers together took, and how many it takes one after the other. */
+  /** Rounds of thinking that all clients took together, and how many they take one after the other. */
   async function roundsOf(serving: Serving, variant: Variant, think: number): Promise<number> {
     const clients: Client[] = [];
     try {
       for (let i = 0; i < askers; i++) clients.push(await NetClient.connect(serving.address));
-      // Whoever is to serve them has them: what follows measures the thinking alone.
+      // Wait until the serving threads have the clients: the following measures only the thinking.
       const held = () => serving.server.workers().reduce((sum, { open }) => sum + open, 0);
       const holdable = Math.min(askers, variant.capacity);
       await until('workers to have the clients', () => held() >= holdable);
@@ -463,14 +463,15 @@ describe('--think', () => {
   describe.concurrent.each(['block', 'defer'] as const)('%s', (thinkHow) => {
     for (const variant of architectures) {
       const together = thinkersOf(variant, thinkHow);
-      // Where they wait for each other no round takes less; where not, far less than all rounds shows it.
+      // Clients that wait for each other cannot take less than all rounds. Otherwise far less shows that they do
+      // not wait.
       const think = (together > 1 ? 1500 : thinkHow === 'block' ? 100 : 400) * MS;
       describe(variant.title, () => {
         let serving: Serving;
         let rounds: number;
         beforeAll(async () => {
           serving = await Serving.start({ ...variant.options, think, thinkHow });
-          // Before the other tests, which go on side by side.
+          // Measure it before the other tests, which run concurrently.
           rounds = await roundsOf(serving, variant, think);
         });
         afterAll(() => serving.server.close());
@@ -482,7 +483,7 @@ describe('--think', () => {
 
         if (thinkHow === 'block') return;
 
-        it('tells of a client that resets before its answer is due', () =>
+        it('reports a client that resets before its answer is due', () =>
           inTime(think, async (beat) => {
             const client = await NetClient.connect(serving.address);
             await serving.expectAccepted(client.peer);
@@ -510,7 +511,7 @@ describe('--think', () => {
 describe.each(
   architectures.filter(({ traits }) => traits.capacity === 'processes'),
 )('$title, one worker killed with SIGKILL', (variant) => {
-  it('is replaced, and the others are unharmed', async () => {
+  it('is replaced, and the others are not affected', async () => {
     const serving = await Serving.start(variant.options);
     const clients: Client[] = [];
     try {
@@ -549,7 +550,7 @@ it.concurrent.each(
   variants.filter(
     ({ options: { architecture, mixin } }) => architecture === 'inetd' || mixin === 'forking',
   ),
-)('$title has its client as standard input, and a service that has Node look there may do so', async ({
+)('$title has its client as standard input, and a service may make Node look at it', async ({
   options,
 }) => {
   const serving = await Serving.start({ ...options, service: service('reads-process') });

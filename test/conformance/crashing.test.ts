@@ -1,11 +1,11 @@
-/** What a service does to its process, and not to one conversation: the process ends, and another serves. */
+/** Faults of a service that end its process, and not only one conversation: another process serves after that. */
 import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
-/** Where promises are made in a thread of their own, beside the main thread and beside others; and where not. */
+/** Variants with the promises in a thread of their own, beside one or several serving threads; and without. */
 const variants: readonly ServeOptions[] = [
   { architecture: 'single' },
   { architecture: 'threaded' },
@@ -19,8 +19,8 @@ const variants: readonly ServeOptions[] = [
 ];
 
 const faults = [
-  { what: 'throws where nobody waits', question: 'throw?', told: /thrown/ },
-  { what: 'leaves a rejection to nobody', question: 'reject?', told: /rejected/ },
+  { what: 'throws outside of a call', question: 'throw?', told: /thrown/ },
+  { what: 'leaves a rejection unhandled', question: 'reject?', told: /rejected/ },
   { what: 'calls process.exit', question: 'exit?', told: /process\.exit\(3\)|exit code 3/ },
 ];
 
@@ -31,14 +31,14 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, 'Well?', 5)).toBe('Well?');
     await client.send(fault.question);
-    await until('the reason to be told', () =>
+    await until('the reason to be reported', () =>
       serving.events.some(
         (event) =>
           (event.type === 'crashed' && fault.told.test(event.error)) ||
           (event.type === 'died' && fault.told.test(event.how)),
       ),
     );
-    // Of inetd's processes nobody is told that they died: each is started for one client.
+    // The death of inetd's processes is not reported: each is started for one client.
     if (options.architecture !== 'inetd') {
       await until('the death', () => serving.events.some(({ type }) => type === 'died'));
     }

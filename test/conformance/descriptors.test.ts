@@ -1,4 +1,4 @@
-/** What the programs get that a service starts: nothing of the server's. */
+/** Programs that a service starts inherit nothing of the server's. */
 import { describe, expect, it } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
 import { inheritedHere } from '../support/services/starts-program.ts';
@@ -7,7 +7,7 @@ import { Serving, variants } from '../support/serving.ts';
 const service = new URL('../support/services/starts-program.ts', import.meta.url);
 
 describe.concurrent('a program that a service starts', () => {
-  // What has started this very process may have left it a descriptor that all of its children inherit.
+  // The program that started this process may have left it a descriptor that all of its children inherit.
   const expected = `${inheritedHere()}.`;
 
   it.each(variants)('inherits no descriptor of $title', async ({ options }) => {

@@ -1,4 +1,4 @@
-/** Real counterparts: clients that are not ours, and that behave as such programs do. */
+/** Real counterparts: clients that are not Mondo's, with the behaviour of such programs. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -80,7 +80,7 @@ describe.each(architectures)('$title', ({ options }) => {
     const { code, output } = await run('nc', ['-N', '127.0.0.1', port], input);
     expect(output).toBe('Complex.Ugly.Error: unknown aphorism.');
     expect(code).toBe(0);
-    // What a terminal adds after the last question is the beginning of another.
+    // The line end that a terminal adds after the last question is the beginning of another question.
     await until('the account of nc', () =>
       serving.events.some((event) => event.type === 'hungUp' && event.received === '\n'),
     );
@@ -99,7 +99,7 @@ describe.each(architectures)('$title', ({ options }) => {
     await serving.expectAccount(lines[3]!, ['accepted', 'closed']);
   });
 
-  it.skipIf(!hasPython)("tells of the chapter's client that leaves mid-question", async () => {
+  it.skipIf(!hasPython)("reports the chapter's client that leaves mid-question", async () => {
     const { code, output } = await run('python3', ['-c', PYTHON, '127.0.0.1', port, 'e']);
     expect(code).toBe(0);
     const peer = output.trim();

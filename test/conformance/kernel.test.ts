@@ -1,4 +1,4 @@
-/** Each architecture is what it says it is, by what the kernel says: /proc, and strace where there is one. */
+/** Each architecture does what it declares, as the kernel sees it: /proc, and strace if it is installed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ async function start(options: ServeOptions): Promise<Serving> {
   return serving;
 }
 
-/** A client that was answered, and is silent from now on. */
+/** A client that was answered, and is silent after that. */
 async function silentClient({ address }: Serving): Promise<Client> {
   const client = await NetClient.connect(address);
   clients.push(client);
@@ -38,7 +38,7 @@ async function silentClient({ address }: Serving): Promise<Client> {
   return client;
 }
 
-/** Waits until exactly so many threads of the server sleep in that call. */
+/** Waits until exactly `count` threads of the server sleep in that call. */
 async function expectAsleep(count: number, call: string, { processes }: Serving): Promise<void> {
   await until(`${count} threads in ${call}`, () => countIn(call, processes) === count).catch(
     () => {},
@@ -53,7 +53,7 @@ describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('
   capacity,
   traits,
 }) => {
-  it(`sleeps in accept4 with ${capacity} threads in all, and in recvfrom with one for each silent client`, async () => {
+  it(`sleeps in accept4 with ${capacity} threads in total, and in recvfrom with one for each silent client`, async () => {
     const server = await start(options);
     const processes = options.processes ?? traits.processes.default;
     expect(server.server.pids).toHaveLength(processes);
@@ -70,7 +70,7 @@ describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('
   });
 });
 
-/** What an idle server of one process sleeps in, and how many of its threads serve. */
+/** The call in which an idle server of one process sleeps. */
 const loops: Partial<Record<ArchitectureName, string>> = {
   select: 'select',
   poll: 'poll',
@@ -114,7 +114,7 @@ describe.each(
 });
 
 describe('queued', () => {
-  it('sleeps in accept4 with one thread, whoever comes, and in recvfrom with one for each silent client', async () => {
+  it('sleeps in accept4 with one thread at all times, and in recvfrom with one for each silent client', async () => {
     const server = await start({ architecture: 'queued', threads: 2 });
     expect(server.processes).toHaveLength(1);
     await expectAsleep(1, 'accept4', server);
@@ -168,7 +168,7 @@ describe('socketserver', () => {
 });
 
 describe('inetd', () => {
-  it('nowait: has the client as standard input of a process of its own', async () => {
+  it('nowait: gives the client to a process of its own, as standard input', async () => {
     const server = await start({ architecture: 'inetd', inetd: 'nowait', processCache: 0 });
     expect(server.processes).toHaveLength(1);
     await silentClient(server);
@@ -179,7 +179,7 @@ describe('inetd', () => {
     await until('the process to end', () => server.processes.length === 1);
   });
 
-  it('nowait: has one process ready before a client comes, which serves the next as well', async () => {
+  it('nowait: keeps one process ready before a client comes, and uses it for the next one too', async () => {
     const server = await start({ architecture: 'inetd' });
     const programs = () => descendantsOf(server.server.pids[0]!);
     const [first] = await until('a process', () => programs().length === 1 && programs());
@@ -189,12 +189,12 @@ describe('inetd', () => {
     await clients.pop()!.close();
     await silentClient(server);
     await silentClient(server);
-    // Two for the clients, of which one is the first, and one that is ready.
+    // Two processes for the clients, one of them the first process, and one that is ready.
     await until('three processes', () => programs().length === 3);
     expect(programs()).toContain(first);
   });
 
-  it('wait: has the listener as standard input of one process, started when a client comes', async () => {
+  it('wait: gives the listener to one process, as standard input, and starts it when a client comes', async () => {
     const server = await start({ architecture: 'inetd', inetd: 'wait' });
     expect(server.processes).toHaveLength(1);
     await silentClient(server);
@@ -227,7 +227,7 @@ describe('prefork', () => {
 describe('epoll', () => {
   const EPOLLEXCLUSIVE = 1 << 28;
 
-  /** What the kernel is to tell of the listener, by its own list: proc_pid_fdinfo(5). */
+  /** The events that the kernel watches for on the listener, by its own list: proc_pid_fdinfo(5). */
   function eventsOfListener(pid: number): number | undefined {
     const selectors = [...descriptorsOf(pid)].filter(([, what]) => what.includes('eventpoll'));
     for (const [fd] of selectors) {
@@ -241,10 +241,10 @@ describe('epoll', () => {
   it.each([
     true,
     false,
-  ])('has the kernel wake one worker, or all: exclusive %s', async (exclusive) => {
+  ])('makes the kernel wake one worker, or all: exclusive %s', async (exclusive) => {
     const server = await start({ architecture: 'epoll', processes: 2, exclusive });
     for (const pid of server.server.pids) {
-      const events = await until('the listener on its list', () => eventsOfListener(pid));
+      const events = await until('the listener to be on its list', () => eventsOfListener(pid));
       expect((events & EPOLLEXCLUSIVE) !== 0).toBe(exclusive);
     }
   });
@@ -278,7 +278,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
   ): Promise<Map<string, number>> {
     const server = await start(options);
     const pids = server.processes.flatMap((pid) => ['-p', String(pid)]);
-    // A name that this machine's architecture does not have is skipped with a question mark.
+    // strace skips a name with a question mark that this machine's architecture does not have.
     const set = `trace=${calls.map((call) => `?${call}`).join(',')}`;
     const strace = spawn('strace', ['-f', '-e', set, ...pids], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -299,7 +299,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
       await client.close();
       await server.expectAccount(client.peer, ['accepted', 'closed']);
       // Its last call is the one in which it waits for the next client.
-      await steady('what strace says', () => text.length);
+      await steady('the output of strace', () => text.length);
     } finally {
       strace.kill('SIGINT');
       await exit;
@@ -323,7 +323,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
     callback: /^epoll_p?wait$/,
     coroutine: /^epoll_p?wait$/,
   };
-  // Whatever its threads that do not serve wait in, Node's own loop waits in epoll.
+  // Threads that do not serve may wait in any call: Node's own loop waits in epoll.
   const mayBeNode = /^epoll_p?wait$/;
 
   it.each(Object.entries(expected))('shows %s waiting in %s', async (architecture, wait) => {
@@ -332,7 +332,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
     const waited = used.filter((call) => wait.test(call));
     expect(waited.length, `${[...calls.keys()]}`).toBeGreaterThan(0);
     const isLoop = !wait.test('accept4');
-    // Accepting is not waiting where something else has said that there is somebody.
+    // An accept is not a wait if another call has reported that a client waits.
     const strange = used.filter(
       (call) => !wait.test(call) && !mayBeNode.test(call) && !(isLoop && call === 'accept4'),
     );

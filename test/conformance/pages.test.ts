@@ -6,7 +6,7 @@ import { mondo, Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { staysPending, until } from '../support/until.ts';
 
-/** A server with its events, and clients that connect to it and say nothing. */
+/** A server with its events, and silent clients that connect to it. */
 async function started(options: ServeOptions) {
   const events: ServerEvent[] = [];
   const server = await serve({ ...options, port: 0 }, (event) => events.push(event));
@@ -31,7 +31,7 @@ async function started(options: ServeOptions) {
         socket.on('data', (data) => {
           answer += data;
         });
-        // Turned away with the question unread is a reset, and no answer.
+        // A refusal with an unread question is a reset, and not an answer.
         socket.on('error', () => {});
         socket.on('close', () => resolve(answer));
         socket.end(question);
@@ -55,10 +55,10 @@ describe('queued', () => {
 
     await served.connectSilent(3);
     await until('three in the queue', () => served.server.queued === 3);
-    await until('five to be told', () => served.count('accepted') === 5);
+    await until('five to be accepted', () => served.count('accepted') === 5);
     expect(served.events.at(-1)).toMatchObject({ type: 'accepted', queued: 3 });
 
-    // One more is accepted and held by the acceptor, which then sleeps; the others stay in the kernel.
+    // The acceptor accepts one more, holds it, and then sleeps; the others stay in the kernel.
     await served.connectSilent(3);
     await until('the acceptor to hold one', () => served.count('accepted') === 6);
     const seventh = until('a seventh', () => served.count('accepted') > 6);
@@ -92,14 +92,14 @@ describe('socketserver', () => {
     expect(await third).toBe('Ugly.');
   });
 
-  it('says the danger at start-up where there is no cap', async () => {
+  it('warns at the start if there is no cap', async () => {
     await using served = await started({ architecture: 'socketserver' });
     await until('a warning', () => served.events.some(isOfNoCap));
   });
 });
 
 describe('select', () => {
-  it('refuses whoever comes past descriptor 1023, and serves the others on', async () => {
+  it('refuses clients past descriptor 1023, and continues to serve the others', async () => {
     await using served = await started({ architecture: 'select' });
     await served.connectSilent(1020);
     await until('a refusal', () => served.count('refused') > 0);
@@ -109,19 +109,19 @@ describe('select', () => {
     expect(served.server.counts()).toEqual({ descriptor: expect.any(Number) });
     expect(await served.ask('Simple is better than?')).toBe('');
     const all = 1020 + 1;
-    await until('all to be told', () => served.count('accepted') === all);
+    await until('all to be accepted', () => served.count('accepted') === all);
 
     const [first] = served.silent;
     const answer = new Promise((resolve) => first!.once('data', (data) => resolve(String(data))));
     first!.write('Simple is better than?');
     expect(await answer).toBe('Complex.');
     for (const socket of served.silent.splice(0, 100)) socket.destroy();
-    await until('the closed to be noticed', () => served.count('closed') >= 100);
+    await until('the server to notice that they closed', () => served.count('closed') >= 100);
     expect(await served.ask('Explicit is better than?')).toBe('Implicit.');
   });
 });
 
-describe.runIf(hasProgram('strace', 'strace'))('where io_uring is switched off', () => {
+describe.runIf(hasProgram('strace', 'strace'))('with io_uring switched off', () => {
   const withoutUring = (...words: string[]) =>
     new Process('strace', [
       ...['-f', '-qq', '-o', '/dev/null', '-e', 'inject=io_uring_setup:error=EPERM'],
@@ -137,7 +137,7 @@ describe.runIf(hasProgram('strace', 'strace'))('where io_uring is switched off',
 
   it('serve without a name takes epoll, and says why', async () => {
     await using server = withoutUring();
-    // Port 1060 may be taken: the choice is told before it is tried.
+    // Port 1060 may be in use: the choice is reported before the server tries it.
     const [, name] = await server.printed(/Serving with (\w+): .*switched off/);
     expect(name).toBe('epoll');
     server.signalGroup('SIGTERM');
@@ -146,7 +146,7 @@ describe.runIf(hasProgram('strace', 'strace'))('where io_uring is switched off',
 });
 
 describe('serve without a name', () => {
-  it('takes uring where the kernel has it, and says why', async () => {
+  it('takes uring if the kernel has it, and says why', async () => {
     await using served = await started({});
     expect(served.server.architecture).toBe('uring');
     expect(served.events[0]).toMatchObject({ type: 'chose', architecture: 'uring' });

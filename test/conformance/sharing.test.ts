@@ -1,4 +1,4 @@
-/** One peer asks thousands of slow questions in one write: others are answered meanwhile, and a stop finds its moment. */
+/** One client asks thousands of slow questions in one write. Others still get answers, and a stop takes effect. */
 import { describe, expect, it } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
 import { BULK } from '../support/services/bulky.ts';
@@ -8,7 +8,7 @@ import { FOREVER, MS, PATIENCE, staysPending } from '../support/until.ts';
 
 const service = new URL('../support/services/slow.ts', import.meta.url);
 const bulky = new URL('../support/services/bulky.ts', import.meta.url);
-/** To answer all of them takes longer than a test's clients wait for anything. */
+/** Answering all of them takes longer than a test's clients wait for anything. */
 const MANY = 'x?'.repeat(Math.ceil((2 * PATIENCE * MS) / SLOW));
 
 describe.each(architectures)('$title', ({ options, traits }) => {
@@ -32,13 +32,13 @@ describe.each(architectures)('$title', ({ options, traits }) => {
     await other.close();
   });
 
-  it('cuts off who has thousands of questions when its time is over', async () => {
+  it('cuts off a client with thousands of questions when its time is over', async () => {
     const serving = await Serving.start({ ...options, service });
     const many = await NetClient.connect(serving.address);
     await many.send(MANY);
     expect(await many.receive(3)).toBe('ok.');
     await serving.server.close({ deadline: 100 * MS });
-    // Who is killed tells nothing.
+    // A killed process reports nothing.
     expect(serving.accountOf(many.peer)).toEqual(['accepted', 'cut']);
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 1 });
     const answers = await many.rest().catch(() => '');
@@ -49,7 +49,7 @@ describe.each(architectures)('$title', ({ options, traits }) => {
 
 it.concurrent.each(
   architectures,
-)('$title gives all its answers at a stop to one who takes them late', async ({ options }) => {
+)('$title sends all answers at a stop to a client that takes them late', async ({ options }) => {
   const serving = await Serving.start({ ...options, service: bulky });
   const client = await NetClient.connect(serving.address);
   await client.send('x?'.repeat(20_000));

@@ -1,4 +1,7 @@
-/** What is started for clients, and what is not: threads and processes that serve one client after the other. */
+/**
+ * When the server starts threads and processes for clients, and when one serves several clients one after the
+ * other.
+ */
 import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
@@ -8,7 +11,7 @@ import { until } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 
-/** One client after the other: each asks and leaves. Which threads closed them. */
+/** Clients one after the other: each asks and leaves. Returns the threads that closed them. */
 async function closersOf(options: ServeOptions, clients: number): Promise<Set<number>> {
   const serving = await Serving.start(options);
   for (let i = 0; i < clients; i++) {
@@ -24,7 +27,7 @@ async function closersOf(options: ServeOptions, clients: number): Promise<Set<nu
 
 describe('socketserver', () => {
   it('gives the next client to a thread that has finished', async () => {
-    // The second may come while the first thread closes the first client.
+    // The second client may come while the first thread still closes the first client.
     expect((await closersOf({ architecture: 'socketserver' }, 12)).size).toBeLessThanOrEqual(3);
   });
 
@@ -58,7 +61,7 @@ describe.each([
     expect((await closersOf({ ...options, ...none }, 3)).size).toBe(3);
   });
 
-  it('serves hundreds of clients with each process, and none of them breaks', async () => {
+  it('serves hundreds of clients with each process, without a failure', async () => {
     const serving = await Serving.start(options);
     const clients = crowd(serving.server.port, 4);
     await until('hundreds to be served', () => clients.served > 1500, 60_000);
@@ -67,7 +70,7 @@ describe.each([
     await serving.close();
   });
 
-  it('has the next client wait, and not be lost, where all that wait are killed', async () => {
+  it('makes the next client wait, and does not lose it, if all waiting processes are killed', async () => {
     const serving = await Serving.start(options);
     for (let i = 0; i < 3; i++) {
       const [worker] = serving.server.pids;
@@ -93,7 +96,7 @@ describe.each([
   it('starts nothing for clients that are gone', async () => {
     const serving = await Serving.start(options);
     const [worker] = serving.server.pids;
-    // Those that come while it is stopped are gone when it looks at them.
+    // Clients that come while the worker is stopped are gone when it looks at them.
     process.kill(worker!, 'SIGSTOP');
     const reset = await Promise.all(
       Array.from({ length: 60 }, () => NetClient.connect(serving.address)),
@@ -106,7 +109,7 @@ describe.each([
     await halfClosed.send(BEAUTIFUL);
     await halfClosed.end();
     process.kill(worker!, 'SIGCONT');
-    // A client that has asked and only ended its own direction waits for its answer.
+    // A client that has asked, and only closed its own direction, waits for its answer.
     expect(await halfClosed.rest()).toBe('Ugly.');
     for (const client of reset) {
       await serving.expectAccount(client.peer, ['accepted', 'failed ECONNRESET']);
@@ -115,7 +118,7 @@ describe.each([
     await serving.expectAccount(halfClosed.peer, ['accepted', 'closed']);
     const tellers = (type: string) =>
       serving.events.flatMap((event) => (event.type === type && 'tid' in event ? [event.tid] : []));
-    // One thread accepts, and sees them off; of processes there is one that does, and one that is ready beside it.
+    // With threads, the accepting one closes them. With processes, one accepts, and one is ready beside it.
     expect(new Set(tellers('failed')).size).toBeLessThanOrEqual(title === 'socketserver' ? 1 : 2);
     const rows = serving.server.workers();
     expect(rows.length).toBeLessThanOrEqual(title === 'socketserver' ? 2 : 4);
@@ -125,7 +128,7 @@ describe.each([
   });
 });
 
-it('socketserver, with all its threads busy, answers next the client that is still there after a storm', async () => {
+it('socketserver, with all threads busy, next answers the client that is still there after a storm', async () => {
   const serving = await Serving.start({ architecture: 'socketserver', maxThreads: 2 });
   const busy = [await NetClient.connect(serving.address), await NetClient.connect(serving.address)];
   for (const client of busy) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
@@ -142,7 +145,7 @@ it('socketserver, with all its threads busy, answers next the client that is sti
     event.type === 'failed' && 'tid' in event ? [event.tid] : [],
   );
   expect(ended).toHaveLength(200);
-  // One thread has seen off all of them: the one that accepts.
+  // One thread has closed all of them: the one that accepts.
   expect(new Set(ended).size).toBe(1);
   expect(serving.server.workers()).toHaveLength(3);
   await Promise.all([honest.close(), busy[1]!.close()]);

@@ -1,4 +1,4 @@
-/** Closing a server more than once, with deadlines of every kind: the end only ever comes nearer. */
+/** Closing a server more than once, with all kinds of deadlines: the end can only come nearer. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
@@ -28,7 +28,7 @@ const kinds: readonly (readonly [string, ServeOptions])[] = [
 ];
 
 describe.concurrent.each(kinds)('%s', (_, options) => {
-  /** With a client that is owed an answer which never comes. */
+  /** A server with a client that waits for an answer which never comes. */
   async function owing() {
     const serving = await Serving.start(options);
     const client = await NetClient.connect(serving.address);
@@ -39,9 +39,9 @@ describe.concurrent.each(kinds)('%s', (_, options) => {
   }
 
   it.each([
-    ['the same as ever', undefined],
+    ['the default', undefined],
     ['later', FOREVER],
-  ])('is closed again with a deadline that is %s, and ends no later for that', async (_which, deadline) => {
+  ])('is closed again with a deadline that is %s, and does not end later', async (_which, deadline) => {
     const { serving, client } = await owing();
     const closed = serving.server.close({ deadline: 300 * MS });
     const again = serving.server.close(deadline === undefined ? {} : { deadline });
@@ -52,7 +52,7 @@ describe.concurrent.each(kinds)('%s', (_, options) => {
     await client.close();
   });
 
-  it('is closed again with a deadline that is nearer, and ends by then', async () => {
+  it('is closed again with a nearer deadline, and keeps it', async () => {
     const { serving, client } = await owing();
     const closed = serving.server.close({ deadline: FOREVER });
     void serving.server.close({ deadline: 300 * MS });
@@ -62,8 +62,8 @@ describe.concurrent.each(kinds)('%s', (_, options) => {
   });
 });
 
-describe.concurrent('whoever is cut off is counted once', () => {
-  /** So many clients that are owed an answer which never comes. */
+describe.concurrent('a client that is cut off is counted once', () => {
+  /** A server with `count` clients that wait for an answer which never comes. */
   async function owing(options: ServeOptions, count: number, beat = () => {}) {
     const serving = await Serving.start({ ...never, ...options });
     const clients: NetClient[] = [];
@@ -79,7 +79,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
   const opened = (serving: Serving) =>
     serving.server.workers().reduce((sum, { open }) => sum + open, 0);
 
-  it.each(variants)('as $title stops, and is told a second time with a nearer end', async ({
+  it.each(variants)('when $title stops, and gets a second order with a nearer end', async ({
     options,
     capacity,
   }) => {
@@ -99,20 +99,17 @@ describe.concurrent('whoever is cut off is counted once', () => {
   it.each([
     'callback',
     'coroutine',
-  ])('and whoever has left before its answer came is not, with %s', async (architecture) => {
+  ])('but not if it has left before its answer came, with %s', async (architecture) => {
     const { serving, clients } = await owing({ architecture }, 4);
     await clients[0]!.reset();
     await clients[1]!.reset();
-    await until('them to be gone', () => opened(serving) === 2);
+    await until('them to have left', () => opened(serving) === 2);
     await within(PATIENCE, 'the end of the server', serving.server.close({ deadline: 300 * MS }));
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', drained: 0, cut: 2 });
     for (const client of clients.slice(2)) await client.close();
   });
 
-  it.each([
-    'epoll',
-    'threaded',
-  ])('as a worker of %s is killed that is leaving', async (architecture) => {
+  it.each(['epoll', 'threaded'])('when a leaving worker of %s is killed', async (architecture) => {
     const { serving, clients } = await owing({ architecture }, 2);
     const closed = serving.server.close({ deadline: FOREVER });
     process.kill(serving.server.pids[0]!, 'SIGKILL');
@@ -124,7 +121,7 @@ describe.concurrent('whoever is cut off is counted once', () => {
   it.each([
     { architecture: 'inetd' },
     { architecture: 'socketserver', mixin: 'forking' },
-  ] as const)('as one of the processes of $architecture is killed that is leaving', (options) =>
+  ] as const)('when a leaving process of $architecture is killed', (options) =>
     inTime(THINK, async (beat) => {
       const { serving, clients } = await owing({ ...options, think: THINK }, 2, beat);
       const closed = serving.server.close({ deadline: FOREVER });
@@ -139,12 +136,12 @@ describe.concurrent('whoever is cut off is counted once', () => {
   it.each([
     'epoll',
     'threaded',
-  ])('as a worker of %s is killed that others have replaced: its death is told', async (architecture) => {
+  ])('when a replaced worker of %s is killed: its death is reported', async (architecture) => {
     const { serving, clients } = await owing({ architecture, drain: FOREVER }, 2);
     const [old] = serving.server.pids;
     await serving.server.restart();
     process.kill(old!, 'SIGKILL');
-    const died = await until('its death to be told', () =>
+    const died = await until('its death to be reported', () =>
       serving.events.find(({ type }) => type === 'died'),
     );
     expect(died).toMatchObject({ pid: old, lost: 2, delay: undefined });
@@ -161,7 +158,7 @@ describe.concurrent.each([
     { architecture: 'coroutine', service: { delimiter: '?', answer: () => 'Ugly.' } },
   ],
 ] as const)('%s', (_, options) => {
-  it('refuses a deadline that is none, and serves on', async () => {
+  it('refuses an invalid deadline, and continues to serve', async () => {
     const serving = await Serving.start(options);
     const client = await NetClient.connect(serving.address);
     for (const deadline of [Number.POSITIVE_INFINITY, 2 ** 31, FOREVER + 1, Number.NaN, -5, 1.5]) {

@@ -1,4 +1,4 @@
-/** Workers that are killed, that die again and again, and that are stuck: what is told, and what is served on. */
+/** Workers that are killed, that die again and again, and that are stuck: what is reported, and what still serves. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,12 +26,12 @@ const stoppedOf = (serving: Serving) => {
   return last?.type === 'stopped' ? { answered: last.drained, cut: last.cut } : undefined;
 };
 
-/** Of an answer that has not come: undefined if it is late, and what became of it if it is lost. */
+/** The result of an answer that has not come: undefined if it is late, the reason if it is lost. */
 const lateOrLost = (error: Error) =>
   error.message.startsWith('Waited') ? undefined : error.message;
 
 describe.concurrent('a worker', () => {
-  it('that is killed is told of with what it held, and replaced', async () => {
+  it('that is killed is reported with its connections, and replaced', async () => {
     const serving = await Serving.start({ architecture: 'epoll', processes: 2 });
     const clients = await Promise.all(
       Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
@@ -40,7 +40,7 @@ describe.concurrent('a worker', () => {
     const open = serving.server.workers().map(({ pid, open }) => ({ pid, open }));
     const [victim] = open;
     process.kill(victim!.pid, 'SIGKILL');
-    const died = await until('its death to be told', () =>
+    const died = await until('its death to be reported', () =>
       serving.events.find(({ type }) => type === 'died'),
     );
     expect(died).toMatchObject({ pid: victim!.pid, lost: victim!.open });
@@ -54,7 +54,7 @@ describe.concurrent('a worker', () => {
     { title: 'inetd', architecture: 'inetd' },
     { title: 'inetd wait', architecture: 'inetd', inetd: 'wait' },
   ] as const)('that starts processes, $title,', ({ title, ...options }) => {
-    /** A client whose process is there, and the worker that had started it. */
+    /** A client with its process, and the worker that started the process. */
     const engaged = async (more: ServeOptions = {}) => {
       const serving = await Serving.start({ ...options, ...more });
       const client = await NetClient.connect(serving.address);
@@ -65,13 +65,13 @@ describe.concurrent('a worker', () => {
     };
     const killed = async (serving: Serving, worker: number) => {
       process.kill(worker, 'SIGKILL');
-      const died = await until('its death to be told', () =>
+      const died = await until('its death to be reported', () =>
         serving.events.find((event) => event.type === 'died' && event.pid === worker),
       );
       expect(died).toMatchObject({ lost: 0 });
     };
 
-    /** The same, with the worker killed and its client owed an answer. */
+    /** The same, with the worker killed while its client waits for an answer. */
     const owing = async (think: number) => {
       const all = await engaged({ think });
       await killed(all.serving, all.worker);
@@ -80,7 +80,7 @@ describe.concurrent('a worker', () => {
       return all;
     };
 
-    it('may be killed, and they serve on', async () => {
+    it('may be killed, and they continue to serve', async () => {
       const { serving, client, worker, assistant } = await engaged();
       await killed(serving, worker);
       await until('another in its place', () => serving.server.pids.length === 1);
@@ -102,13 +102,13 @@ describe.concurrent('a worker', () => {
     });
 
     it.skipIf(title === 'inetd wait')(
-      'may be killed among a crowd, and loses no client',
+      'may be killed during a crowd, and loses no client',
       async () => {
         const serving = await Serving.start(options);
         const clients = await Promise.all(
           Array.from({ length: 8 }, () => NetClient.connect(serving.address)),
         );
-        // However long the machine takes to start a process for each: only the end of a stream is a loss.
+        // A process for each may take long to start on this machine: only the end of a stream is a loss.
         const answers = clients.map(async (client) => {
           await client.send(BEAUTIFUL);
           return until('an answer', () => client.receive(5).catch(lateOrLost));
@@ -149,7 +149,7 @@ describe.concurrent('a worker', () => {
       expect(stoppedOf(serving)).toEqual({ answered: 1, cut: 0 });
     });
 
-    it('may be killed, and whoever is left at the deadline is cut', async () => {
+    it('may be killed, and clients that are left at the deadline are cut off', async () => {
       const { serving, client, assistant } = await owing(4000 * MS);
       await serving.server.close({ deadline: 100 * MS });
       await until('its process to end', () => !isRunning(assistant));
@@ -157,7 +157,7 @@ describe.concurrent('a worker', () => {
       await client.close();
     });
 
-    it('may be killed, and then one of them: it is no longer there for anybody who asks', async () => {
+    it('may be killed, and then one of them: the scoreboard does not show it any more', async () => {
       const { serving, client, worker, assistant } = await engaged();
       await killed(serving, worker);
       process.kill(assistant, 'SIGKILL');
@@ -179,7 +179,7 @@ describe.concurrent('a worker', () => {
       await serving.close();
     });
 
-    it('takes them along when its supervisor is killed', async () => {
+    it('ends them when its supervisor is killed', async () => {
       await using server = spawnMondo('serve', ...flagsOf(options), '--port', '0');
       const client = await NetClient.connect(await listeningAt(server));
       expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
@@ -192,7 +192,7 @@ describe.concurrent('a worker', () => {
     });
   });
 
-  it('that dies may be told of to one who closes the server at once', async () => {
+  it('that dies may be reported to a listener that closes the server at once', async () => {
     const events: string[] = [];
     const server = await serve({ architecture: 'epoll', port: 0 }, (event) => {
       events.push(event.type);
@@ -205,7 +205,7 @@ describe.concurrent('a worker', () => {
     expect(events.at(-1)).toBe('stopped');
   });
 
-  it('that dies again and again is replaced after longer and longer', async () => {
+  it('that dies again and again is replaced after longer and longer delays', async () => {
     let last = performance.now();
     const serving = await Serving.start({ architecture: 'epoll' });
     const deaths = () =>
@@ -218,10 +218,10 @@ describe.concurrent('a worker', () => {
       );
       process.kill(pid!, 'SIGKILL');
       const delay = await until(
-        'its death to be told',
+        'its death to be reported',
         () => deaths()[i] !== undefined && deaths(),
       );
-      // One that has lived for a second, on a slow machine, is replaced at once.
+      // A worker that has lived for a second, on a slow machine, is replaced at once.
       if (delay[i] === 0) expect(performance.now() - last).toBeGreaterThanOrEqual(1000);
       else expect(delay[i]).toBe(before === 0 ? 100 : 2 * before);
       before = delay[i]!;
@@ -238,13 +238,13 @@ describe.concurrent('a worker', () => {
     'epoll',
     'callback',
     'single',
-  ])('of %s that is stuck is told of', async (architecture) => {
+  ])('of %s that is stuck is reported', async (architecture) => {
     const service = join(folder, `burning-${architecture}.mjs`);
     writeFileSync(service, `export default { delimiter: '?', answer() { for (;;); }, };`);
     const serving = await Serving.start({ architecture, service, stuck: 300 * MS });
     const client = await NetClient.connect(serving.address);
     await client.send('How long?');
-    const stuck = await until('it to be told', () =>
+    const stuck = await until('it to be reported', () =>
       serving.events.find((event) => event.type === 'stuck'),
     );
     expect(stuck).toMatchObject({ pid: serving.server.pids[0] });
@@ -257,13 +257,13 @@ describe.concurrent('a worker', () => {
     'epoll',
     'callback',
     'threaded',
-  ])('of %s that was stopped by a signal is told of', async (architecture) => {
+  ])('of %s that a signal has stopped is reported', async (architecture) => {
     const serving = await Serving.start({ architecture, stuck: 400 * MS });
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
     const [worker] = serving.server.pids;
     process.kill(worker!, 'SIGSTOP');
-    const stuck = await until('it to be told', () =>
+    const stuck = await until('it to be reported', () =>
       serving.events.find((event) => event.type === 'stuck'),
     );
     expect(stuck).toMatchObject({
@@ -281,11 +281,11 @@ describe.concurrent('a worker', () => {
     'callback',
     'coroutine',
     'threaded',
-  ])('of %s that has a client at rest is not stuck, however short the time', async (architecture) => {
+  ])('of %s with an idle client is not stuck, for any limit', async (architecture) => {
     const serving = await Serving.start({ architecture, stuck: 2000 * MS });
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
-    const told = until('it to be told', () =>
+    const told = until('it to be reported', () =>
       serving.events.some((event) => event.type === 'stuck'),
     );
     expect(await staysPending(told, 5000)).toBe(true);

@@ -1,4 +1,4 @@
-/** Restarts that come under load, while others go on, and one upon the other. */
+/** Restarts under load, several at a time, and one after the other. */
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../s
 vi.setConfig({ maxConcurrency: 6 });
 
 const BEAUTIFUL = 'Beautiful is better than?';
-/** How many restarts each architecture has to stand here; in test/long/restart.test.ts a hundred. */
+/** Number of restarts for each architecture here; test/long/restart.test.ts makes a hundred. */
 const RESTARTS = 3;
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-restart-'));
@@ -40,9 +40,9 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     await serving.close();
   });
 
-  it('of uring, though the kernel wakes the one worker for a client that takes its request back', async () => {
+  it('of uring, although the kernel may wake a worker that cancels its request', async () => {
     const serving = await Serving.start({ architecture: 'uring', drain: 10_000 * MS });
-    // Behind a single client none comes that would wake the other worker.
+    // After a single client no other comes that would wake the other worker.
     const client = crowd(serving.server.port, 1);
     for (let i = 0; i < 40; i++) {
       await serving.server.restart();
@@ -54,7 +54,7 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     await serving.close();
   });
 
-  it('with SIGHUP upon SIGHUP', async () => {
+  it('with one SIGHUP after the other', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const clients = crowd(Number(port), 2);
@@ -95,7 +95,7 @@ describe.concurrent('a restart of workers', () => {
     await serving.close();
   });
 
-  it("serves those in the queue of the old worker, and the one in its acceptor's hand", async () => {
+  it('serves the clients in the queue of the old worker, and the one that its acceptor holds', async () => {
     const pool = { architecture: 'queued', threads: 1, queue: 1, drain: FOREVER } as const;
     const serving = await Serving.start(pool);
     const served = await NetClient.connect(serving.address);
@@ -111,7 +111,7 @@ describe.concurrent('a restart of workers', () => {
     await serving.server.restart();
     expect(serving.server.pids).toHaveLength(2);
     const answers = waiting.map((client) => client.receive(5));
-    // Long enough for the acceptor to have noticed that it is to leave.
+    // Long enough for the acceptor to notice that it must leave.
     expect(await staysPending(Promise.any(answers), 300)).toBe(true);
     await served.close();
     for (const [i, client] of waiting.entries()) {
@@ -122,7 +122,7 @@ describe.concurrent('a restart of workers', () => {
     await serving.close();
   });
 
-  it.each(architectures)('of $title loses nobody who waits for room', async ({ options }) => {
+  it.each(architectures)('of $title loses no client that waits for room', async ({ options }) => {
     const limits = { connections: 1 };
     const serving = await Serving.start({ ...options, limits, drain: 300 * MS });
     const first = await NetClient.connect(serving.address);
@@ -135,22 +135,22 @@ describe.concurrent('a restart of workers', () => {
       await client.close();
       return answer;
     });
-    // Time for a worker to accept whom it should not.
+    // Time for a worker to accept a client by mistake.
     expect(await staysPending(Promise.any(answers))).toBe(true);
     await serving.server.restart();
-    // The old worker ends the one that it has.
+    // The old worker closes the client that it has.
     expect(await first.rest()).toBe('');
     expect(await Promise.all(answers)).toEqual(others.map(() => 'Ugly.'));
     await first.close();
     await serving.close();
   });
 
-  it('serves the one whom Node has accepted before there was room', async () => {
+  it('serves the client that Node has accepted before there was room', async () => {
     const serving = await Serving.start({
       ...{ architecture: 'callback', processes: 2, reuseport: true, drain: 300 * MS },
       limits: { connections: 1 },
     });
-    // One that finds no room before it listens would accept nobody.
+    // A worker that finds no room before it listens would accept no client.
     await until('both to listen', () =>
       serving.server.workers().every(({ state }) => state === 'waiting'),
     );
@@ -158,7 +158,7 @@ describe.concurrent('a restart of workers', () => {
     const before = sockets();
     const first = await NetClient.connect(serving.address);
     expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
-    // Of so many some are with the worker that has nobody else.
+    // Of this number, some are with the worker that has no other client.
     const others = await Promise.all(
       Array.from({ length: 12 }, () => NetClient.connect(serving.address)),
     );
@@ -175,7 +175,7 @@ describe.concurrent('a restart of workers', () => {
     await serving.close();
   });
 
-  it('picks up a changed service, and none that cannot be loaded', async () => {
+  it('loads a changed service, and keeps the old one if the new one cannot be loaded', async () => {
     const service = join(folder, 'changing.mjs');
     const write = (answer: string) =>
       writeFileSync(service, `export default { delimiter: '?', answer: () => ${answer} };`);
@@ -203,7 +203,7 @@ describe.concurrent('a restart of workers', () => {
     await serving.close();
   });
 
-  it('that failed leaves a server whose workers are replaced as ever', async () => {
+  it('that failed leaves a server whose workers are replaced as usual', async () => {
     const service = join(folder, 'slip.mjs');
     const good = `export default { delimiter: '?', answer: () => 'one.' };`;
     writeFileSync(service, good);
@@ -215,7 +215,9 @@ describe.concurrent('a restart of workers', () => {
     expect(serving.server.pids).toEqual([worker]);
     writeFileSync(service, good);
     process.kill(worker!, 'SIGKILL');
-    await until('its death to be told', () => serving.events.some(({ type }) => type === 'died'));
+    await until('its death to be reported', () =>
+      serving.events.some(({ type }) => type === 'died'),
+    );
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, 'Which?', 4)).toBe('one.');
     await client.close();
@@ -232,7 +234,7 @@ describe.concurrent('a restart of workers', () => {
     writeFileSync(service, `await new Promise((load) => setTimeout(load, ${400 * MS})); ${good}`);
     const restarted = serving.server.restart().catch((error: Error) => error.message);
     await until('the new worker to start', () => serving.server.pids.length === 2);
-    // The stop itself, and whoever starts: not the hour that a restart leaves to old workers.
+    // The stop itself, and the end of starting workers: not the hour that a restart gives to old workers.
     await within(PATIENCE, 'the end of the server', serving.server.close());
     expect(await restarted).toMatch(/the server is stopping/);
     expect(await client.rest()).toBe('');
@@ -240,7 +242,7 @@ describe.concurrent('a restart of workers', () => {
     expect(serving.events.map(({ type }) => type)).not.toContain('restarted');
   });
 
-  it('is asked for with SIGHUP, and the command says so', async () => {
+  it('follows a SIGHUP, and the command reports it', async () => {
     await using server = spawnMondo('serve', 'threaded', '-p', '0', '--drain', '1s');
     await server.printed(/Listening/);
     for (let generation = 2; generation < 5; generation++) {
@@ -256,11 +258,11 @@ describe.concurrent('a restart', () => {
   const answering = (answer: string) =>
     `export default { delimiter: '?', answer: () => '${answer}' };`;
 
-  /** A service that may be changed, and one that is loaded no sooner than `go` is called. */
+  /** A service that the test can change, or hold so that it is loaded only after `go`. */
   function changing(name: string) {
     const service = join(folder, `${name}.mjs`);
     const [gate, awaited] = [join(folder, `${name}.go`), join(folder, `${name}.awaited`)];
-    // In one step: some worker may be reading it.
+    // Replace it in one step: a worker may be reading it.
     const change = (code: string) => {
       writeFileSync(`${service}.new`, code);
       renameSync(`${service}.new`, service);
@@ -269,11 +271,11 @@ describe.concurrent('a restart', () => {
     return {
       service,
       change,
-      /** @param whom a condition for those that are held; all of them without one */
-      hold: (then: string, whom = 'true') =>
+      /** @param which a condition for the workers to hold; by default all of them */
+      hold: (then: string, which = 'true') =>
         change(`
           import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-          if (${whom}) {
+          if (${which}) {
             writeFileSync(${JSON.stringify(awaited)}, '');
             while (!existsSync(${JSON.stringify(gate)})) await new Promise((go) => setTimeout(go, 10));
           }
@@ -285,7 +287,7 @@ describe.concurrent('a restart', () => {
   const serveCommand = (service: string, ...words: string[]) =>
     spawnMondo('serve', 'epoll', '-p', '0', '--service', service, ...words);
 
-  it('by SIGHUP as the server starts comes once it serves; SIGUSR2 does no harm meanwhile', async () => {
+  it('by SIGHUP during the start comes once the server serves; SIGUSR2 does no harm before that', async () => {
     const { service, hold, go, awaited } = changing('early');
     hold(answering('one.'));
     await using server = serveCommand(service);
@@ -301,13 +303,13 @@ describe.concurrent('a restart', () => {
     expect(stdout.match(/Restarted: /g)).toHaveLength(1);
   });
 
-  it.each(['text', 'none'])('that fails is told of once, with --log %s', async (log) => {
+  it.each(['text', 'none'])('that fails is reported once, with --log %s', async (log) => {
     const { service, change } = changing(`told-${log}`);
     await using server = serveCommand(service, '--log', log);
     await server.printed(/Listening at/);
     change(`throw new Error('a slip');`);
     server.child.kill('SIGHUP');
-    await until('it to be told', () => /a slip/.test(server.stdout + server.stderr));
+    await until('it to be reported', () => /a slip/.test(server.stdout + server.stderr));
     server.child.kill('SIGTERM');
     const { code, stdout, stderr } = await server.ended();
     expect(code).toBe(0);
@@ -322,7 +324,7 @@ describe.concurrent('a restart', () => {
     await client.close();
     return text;
   }
-  /** A client that the newest worker serves: one that is leaving may accept until it notices. */
+  /** A client that the newest worker serves: a leaving worker may accept until it notices. */
   const withNewest = (serving: Serving) =>
     until('a client of the newest worker', async () => {
       const client = await NetClient.connect(serving.address);
@@ -332,7 +334,7 @@ describe.concurrent('a restart', () => {
       await client.close();
       return undefined;
     });
-  /** As many generations as may leave, each with a client. */
+  /** The most generations that may leave at once, each with a client. */
   async function withFourLeaving() {
     const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
     const clients: NetClient[] = [];
@@ -345,7 +347,7 @@ describe.concurrent('a restart', () => {
   const count = (serving: Serving, what: string) =>
     serving.events.filter(({ type }) => type === what).length;
 
-  it('that is asked for while another goes on comes after it, once, and picks up what has changed', async () => {
+  it('that is requested during another one comes after it, once, and loads the changed service', async () => {
     const { service, change, hold, go, awaited } = changing('upon');
     const serving = await Serving.start({ architecture: 'epoll', service });
     hold(answering('two.'));
@@ -362,7 +364,7 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
-  it('whose workers come to serve as the server stops does not undo that', async () => {
+  it('whose workers begin to serve during a stop does not undo the stop', async () => {
     const { service, hold, go, awaited } = changing('stopping');
     const thinking = { think: FOREVER, thinkHow: 'defer' } as const;
     const serving = await Serving.start({ architecture: 'epoll', service, ...thinking });
@@ -382,7 +384,7 @@ describe.concurrent('a restart', () => {
     await client.close();
   });
 
-  it('that fails leaves the next one its turn', async () => {
+  it('that fails does not prevent the next one', async () => {
     const { service, change, hold, go, awaited } = changing('slip');
     const serving = await Serving.start({ architecture: 'epoll', service });
     hold(`throw new Error('a slip');`);
@@ -398,7 +400,7 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
-  it('that fails leaves as many workers as there were, though one of them died meanwhile', async () => {
+  it('that fails leaves the same number of workers, even if one of them died during it', async () => {
     const { service, change, hold, go, awaited } = changing('missing');
     const serving = await Serving.start({ architecture: 'epoll', processes: 2, service });
     const [one, other] = serving.server.pids;
@@ -407,7 +409,7 @@ describe.concurrent('a restart', () => {
     await awaited();
     change(answering('six.'));
     process.kill(one!, 'SIGKILL');
-    await until('its death to be told', () => count(serving, 'died') === 1);
+    await until('its death to be reported', () => count(serving, 'died') === 1);
     go();
     expect(await restarted).toMatch(/a slip/);
     await until('two to be there', () => serving.server.workers().length === 2);
@@ -419,12 +421,12 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
-  it('that fails cuts off nobody whom one of the new workers serves by then', async () => {
+  it('that fails cuts off no client that a new worker already serves', async () => {
     const { service, hold, go, awaited } = changing('half');
     const taken = JSON.stringify(join(folder, 'half.taken'));
     const serving = await Serving.start({ architecture: 'epoll', processes: 2, service });
     const old = serving.server.pids;
-    // Of the two the first may make the folder, and serves; the other is held, and then fails.
+    // The first of the two workers makes the folder, and serves; the other one is held, and then fails.
     hold(
       `if (isHeld) throw new Error('a slip'); ${answering('two.')}`,
       `(globalThis.isHeld = mkdirSync(${taken}, { recursive: true }) === undefined)`,
@@ -455,7 +457,7 @@ describe.concurrent('a restart', () => {
     const restarted = serving.server.restart();
     expect(await staysPending(restarted, 500)).toBe(true);
     expect(serving.server.pids).toHaveLength(5);
-    // All of them serve on.
+    // All of them continue to serve.
     for (const client of clients) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
     await clients.shift()!.close();
     await restarted;
@@ -467,7 +469,7 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
-  it('that waits for its turn is none any more as the server stops', async () => {
+  it('that waits for its turn is dropped when the server stops', async () => {
     const { serving, clients } = await withFourLeaving();
     const restarted = serving.server.restart().catch((error: Error) => error.message);
     await serving.close();
@@ -475,7 +477,7 @@ describe.concurrent('a restart', () => {
     for (const client of clients) await client.close();
   });
 
-  it('has no worker started in the place of one that dies as it leaves', async () => {
+  it('starts no worker in the place of one that dies while it is leaving', async () => {
     const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
@@ -484,7 +486,7 @@ describe.concurrent('a restart', () => {
     process.kill(old!, 'SIGKILL');
     await until('it to be gone', () => !isAlive(old!));
     expect(await steady('the number of workers', () => serving.server.pids.length)).toBe(1);
-    // The new one is replaced as ever, and what takes its place is of its generation: it serves on.
+    // The new worker is replaced as usual. Its replacement belongs to the new generation, and continues to serve.
     process.kill(serving.server.pids[0]!, 'SIGKILL');
     const other = await NetClient.connect(serving.address);
     expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
@@ -493,23 +495,23 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
-  it('takes the place of a worker too that was to be replaced in a while', async () => {
+  it('also replaces a worker that had died and was waiting for its replacement', async () => {
     const serving = await Serving.start({ architecture: 'epoll' });
     let deaths = 0;
-    // One that lived for long enough, on a slow machine, is replaced at once.
-    const last = await until('one to be replaced in a while', async () => {
+    // A worker that lived for long enough, on a slow machine, is replaced at once.
+    const last = await until('one to be replaced after a delay', async () => {
       const [pid] = await until(
         'a worker',
         () => serving.server.pids.length > 0 && serving.server.pids,
       );
       process.kill(pid!, 'SIGKILL');
       deaths++;
-      await until('its death to be told', () => count(serving, 'died') === deaths);
+      await until('its death to be reported', () => count(serving, 'died') === deaths);
       const died = serving.events.findLast(({ type }) => type === 'died') as { delay: number };
       return died.delay >= 400 && died;
     });
     await serving.server.restart();
-    // One of the old generation may have been started meanwhile, and leaves.
+    // A worker of the old generation may have been started in between, and leaves.
     const known = serving.server.pids;
     const another = until('another worker', () =>
       serving.server.pids.some((pid) => !known.includes(pid)),

@@ -15,7 +15,7 @@ const THINK = 2000 * MS;
 describe.concurrent('mondo serve', () => {
   it.each(
     variants.filter(({ options }) => options.reuseport !== true),
-  )('$title drains where SIGTERM goes to every process of it, as systemd sends it', ({ options }) =>
+  )('$title drains if SIGTERM goes to each of its processes, as systemd sends it', ({ options }) =>
     inTime(THINK, async (beat) => {
       const think = ['--think', `${THINK}`, '--think-how', 'defer', '--drain', '60m'];
       await using server = spawnMondo('serve', ...flagsOf(options), '-p', '0', ...think);
@@ -37,7 +37,7 @@ describe.concurrent('mondo serve', () => {
       beat();
     }));
 
-  it('ends at once after a second signal, and says who was cut off', async () => {
+  it('ends at once after a second signal, and reports how many were cut off', async () => {
     const options = ['--think', String(FOREVER), '--think-how', 'defer', '--drain', '60m'];
     await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
@@ -45,7 +45,7 @@ describe.concurrent('mondo serve', () => {
     socket.write(BEAUTIFUL);
     await server.printed(/Accepted/);
     server.child.kill('SIGTERM');
-    // The same signal once more in the same moment is what npm makes of one Ctrl-C.
+    // The same signal again at the same moment: npm makes this of one Ctrl-C.
     server.child.kill('SIGTERM');
     await until('the listener to be closed', () => isRefused(Number(port)));
     await until('the second signal to be another', () => {

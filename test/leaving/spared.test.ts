@@ -18,7 +18,7 @@ const UGLY = 'Ugly.';
 
 const familyOf = (pid: number) => [pid, ...descendantsOf(pid)];
 
-/** The processes among these that a signal's handler, or its being ignored, keeps from ending. */
+/** True if a handler, or ignoring the signal, keeps this process from ending. */
 function disposes(pid: number, signal: number): boolean {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');
   return ['SigIgn', 'SigCgt', 'SigBlk'].some((set) => {
@@ -43,12 +43,12 @@ describe.concurrent('SIGUSR1 and SIGUSR2 to every process', () => {
       clients.push(client);
     }
     // A process that is just starting has no client yet.
-    await until('all to handle it', () =>
+    await until('all processes to handle it', () =>
       familyOf(server.pid).every((pid) => disposes(pid, SIGUSR2)),
     );
     const family = familyOf(server.pid);
     for (const signal of ['SIGUSR2', 'SIGUSR1'] as const) {
-      // A process that was kept ready may have ended, since there are more of them than clients.
+      // A process that was kept ready may have ended, because there are more of them than clients.
       for (const pid of family.filter(isAlive)) process.kill(pid, signal);
     }
     for (const client of clients) {
@@ -97,7 +97,7 @@ describe.concurrent('a server that is starting', () => {
     await client.close();
   });
 
-  it('gives up where the same one is killed again and again', async () => {
+  it('gives up if the same worker is killed again and again', async () => {
     const service = fileURLToPath(new URL('../support/services/slow-to-load.ts', import.meta.url));
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', service);
     await until('the end', () => {
@@ -112,7 +112,7 @@ describe.concurrent('a server that is starting', () => {
   });
 });
 
-/** Starts the command on a terminal of its own, prints what it prints, and closes the terminal at the end of input. */
+/** Starts the command on a terminal of its own, prints its output, and closes the terminal at the end of input. */
 const TERMINAL = `
 import os, pty, sys
 how, *words = sys.argv[1:]
@@ -158,7 +158,7 @@ describe.runIf(hasProgram('python3', 'python3'))('a server whose terminal goes a
         return;
       }
       await until('the terminal to be gone', () => python.exitCode !== null);
-      // Each client makes lines in the log, which nobody can read any more.
+      // Each client makes lines in the log, which no process can read any more.
       for (let i = 0; i < 3; i++) {
         const another = await NetClient.connect(address);
         expect(await ask(another, BEAUTIFUL, UGLY.length)).toBe(UGLY);

@@ -1,4 +1,4 @@
-/** The last line of the log: how many of those that had asked were answered to the end, and how many cut off. */
+/** The last line of the log: how many connections were answered before they closed, and how many were cut off. */
 import { expect, it, vi } from 'vitest';
 import { connect, type ServerEvent } from '../../src/index.ts';
 import { NetClient } from '../support/clients.ts';
@@ -11,35 +11,34 @@ import { FOREVER, inTime, MS, until } from '../support/until.ts';
 vi.setConfig({ maxConcurrency: 14 });
 
 const QUESTION = 'Beautiful is better than?';
-/** Time to tell a server to stop before its answer is due. */
+/** Time to send a server the order to stop before its answer is due. */
 const THINK = 2000 * MS;
 const portOf = (client: NetClient) => Number(client.peer.split(':').at(-1));
 
-/** Tells such a server to stop as one client waits for its answer, and another has asked nothing. */
+/** Stops such a server while one client waits for its answer, and another one is idle. */
 async function stopped(words: readonly string[], capacity: number, beat = () => {}) {
   await using server = spawnMondo('serve', '-p', '0', '--think-how', 'defer', ...words);
   const address = await listeningAt(server);
   const asking = await NetClient.connect(address);
   beat();
   await asking.send(QUESTION);
-  await until('it to be received', () => isReceived(address.port, portOf(asking)));
+  await until('the question to be received', () => isReceived(address.port, portOf(asking)));
   const resting = capacity > 1 ? await NetClient.connect(address) : undefined;
   server.child.kill('SIGTERM');
   await until('the listener to be closed', () => isRefused(address.port));
   beat();
   const { code, stdout, stderr } = await server.ended();
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  // By then the kernel has all that it ever said.
+  // At this point the kernel has everything that the server has sent.
   const answer = await asking.rest();
   expect((await resting?.rest()) ?? '').toBe('');
   for (const client of [asking, resting]) await client?.close();
   return { answer, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
-it.concurrent.each(architectures)('$title told by SIGTERM tells who was answered first', ({
-  options,
-  capacity,
-}) =>
+it.concurrent.each(
+  architectures,
+)('$title reports after SIGTERM how many clients were answered first', ({ options, capacity }) =>
   inTime(THINK, async (beat) => {
     const words = [options.architecture!, '--think', String(THINK), '--drain', '60m'];
     const { answer, last } = await stopped(words, capacity, beat);
@@ -51,7 +50,7 @@ it.concurrent.each(architectures)('$title told by SIGTERM tells who was answered
 
 it.concurrent.each(
   architectures,
-)('$title told by SIGTERM tells who was cut off when the time was over', async ({
+)('$title reports after SIGTERM how many clients were cut off when the time was over', async ({
   options,
   capacity,
 }) => {
@@ -65,13 +64,13 @@ it.concurrent.each(
   );
 });
 
-it.concurrent.each(architectures)('$title counts what all generations have done', async ({
+it.concurrent.each(architectures)('$title counts the work of all generations', async ({
   options,
 }) => {
   const serving = await Serving.start(options);
   const askThrice = async () => {
     await using client = await connect('127.0.0.1', serving.server.port);
-    // One in a piece of its own, and two that arrive together.
+    // One question in a piece of its own, and two that arrive together.
     expect(await client.ask(QUESTION)).toBe('Ugly.');
     await Promise.all([client.ask(QUESTION), client.ask('Why?')]);
   };

@@ -1,4 +1,4 @@
-/** How servers stop: what was asked is answered, and who is at rest is waited for by nobody. */
+/** How servers stop: they answer received questions, and do not wait for idle clients. */
 import { describe, expect, it, vi } from 'vitest';
 import type { ServerEvent } from '../../src/host/server-event.ts';
 import { serve } from '../../src/index.ts';
@@ -18,7 +18,7 @@ const stoppedOf = (serving: Serving) => {
 };
 
 describe.concurrent.each(architectures)('$title stops', ({ options, traits }) => {
-  it('and answers first what was asked', async () => {
+  it('and first answers the received questions', async () => {
     const serving = await Serving.start({ ...options, think: 1000 * MS, thinkHow: 'defer' });
     const client = await NetClient.connect(serving.address);
     await client.send(BEAUTIFUL);
@@ -30,14 +30,14 @@ describe.concurrent.each(architectures)('$title stops', ({ options, traits }) =>
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
   });
 
-  it('and answers all of many questions, some of which it has not received', async () => {
+  it('and answers many questions, including some that it has not read', async () => {
     const serving = await Serving.start(options);
     const client = await NetClient.connect(serving.address);
     await client.send(BEAUTIFUL.repeat(2000));
     expect(await client.receive(5)).toBe('Ugly.');
     const closed = serving.server.close();
     const rest = await client.rest();
-    // What had come by then was asked; more cannot be promised to a client that goes on.
+    // All questions in the kernel's buffer were asked. More cannot be promised to a client that continues to ask.
     expect(rest).toBe('Ugly.'.repeat(rest.length / 5));
     await client.close();
     await closed;
@@ -45,13 +45,13 @@ describe.concurrent.each(architectures)('$title stops', ({ options, traits }) =>
   });
 
   it.skipIf(traits.capacity === 'one')(
-    'and answers what was asked while it computed another answer',
+    'and answers questions that came while it computed another answer',
     async () => {
       const serving = await Serving.start({ ...options, service: gated });
       const { question, open } = gate();
       const one = await NetClient.connect(serving.address);
       const other = await NetClient.connect(serving.address);
-      // Both have been answered, and are at rest as far as the server knows.
+      // Both clients have been answered: for the server they are idle.
       await Promise.all([ask(one, 'Well?', OPEN.length), ask(other, 'Well?', OPEN.length)]);
       await one.send(question);
       await serving.expectReceived(one.peer);
@@ -66,14 +66,14 @@ describe.concurrent.each(architectures)('$title stops', ({ options, traits }) =>
     },
   );
 
-  it('and waits for nobody who is at rest', async () => {
+  it('and does not wait for idle clients', async () => {
     const serving = await Serving.start(options);
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
     await serving.close();
     expect(await client.rest()).toBe('');
     expect(serving.accountOf(client.peer)).toEqual(['accepted', 'cut']);
-    // The answer that it had a moment ago may count: a thread is told to leave while it still sends.
+    // The last answer may count: a thread may get the order to leave while it still sends.
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
     await client.close();
   });
@@ -88,7 +88,7 @@ it('a server in this process drains as well', async () => {
   );
   const client = await NetClient.connect(server.address);
   await client.send('Now?');
-  await until('the client to be there', () => events.some(({ type }) => type === 'accepted'));
+  await until('the client to be accepted', () => events.some(({ type }) => type === 'accepted'));
   const closed = server.close();
   await until('the listener to be closed', () => isRefused(server.port));
   resolve('Then.');

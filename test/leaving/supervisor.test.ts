@@ -1,4 +1,4 @@
-/** The supervisor where a worker cannot be started, or never comes to serve, and what it does meanwhile. */
+/** The supervisor if a worker cannot start, or never serves, and what it does while it waits. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../s
 
 const BEAUTIFUL = 'Beautiful is better than?';
 
-/** Where `mondo serve` has said that it listens. */
+/** The address that `mondo serve` has reported. */
 async function listeningAt(server: Process) {
   const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
   return { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
@@ -35,7 +35,7 @@ describe.runIf(hasProgram('prlimit', 'util-linux'))(
     const allow = (pid: number, descriptors: number) =>
       execFileSync('prlimit', ['--pid', String(pid), `--nofile=${descriptors}:`]);
 
-    /** Has it at its limit; returns how it is given room again. */
+    /** Uses up its descriptors; returns a function that gives it room again. */
     async function exhaust(server: Process): Promise<() => void> {
       await steady('its descriptors', () => descriptorsOf(server.pid).size);
       const open = descriptorsOf(server.pid);
@@ -59,7 +59,7 @@ describe.runIf(hasProgram('prlimit', 'util-linux'))(
       expect(stdout.match(/trying again/g)!.length).toBeLessThan(4);
     });
 
-    it('cannot restart, and its workers serve on', async () => {
+    it('cannot restart, and its workers continue to serve', async () => {
       await using server = spawnMondo('serve', 'epoll', '-p', '0');
       const address = await listeningAt(server);
       const allowMore = await exhaust(server);
@@ -78,7 +78,7 @@ describe.runIf(hasProgram('prlimit', 'util-linux'))(
   },
 );
 
-it('a server for whose workers there are not enough descriptors is not started', async () => {
+it('a server without enough descriptors for its workers does not start', async () => {
   const command = ['-c', 'ulimit -n 40; exec "$0" "$@"', process.execPath, mondo];
   const options = ['--processes', '30', '--log', 'none'];
   await using server = new Process('/bin/sh', [
@@ -100,14 +100,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('a service that is not loaded', () => {
   const answering = (answer: string) =>
     `export default { delimiter: '?', answer: () => '${answer}' };`;
-  /** Is never loaded, or not before that file is there; another beside it says that it waits. */
+  /** Is loaded only once that file exists, or never. Another file beside it shows that it waits. */
   const waiting = (file = join(folder, 'never')) => `
     import { existsSync, writeFileSync } from 'node:fs';
     writeFileSync(${JSON.stringify(`${file}.awaited`)}, '');
     while (!existsSync(${JSON.stringify(file)})) await new Promise((go) => setTimeout(go, 10));
     ${answering('two.')}`;
 
-  /** Supervisors that have less patience than usual, with a service that may be changed. */
+  /** Supervisors with a shorter start time than usual, and a service that the test can change. */
   async function begin(name: string, code: string, startTime: number) {
     const file = join(folder, `${name}.mjs`);
     const change = (to: string) => writeFileSync(file, to);
@@ -130,15 +130,15 @@ describe('a service that is not loaded', () => {
   }
   const LATE = /does not serve after .*(slow|never|stuck)\.mjs/;
 
-  it('is waited for only so long at the start', async () => {
+  it('is waited for only for a limited time at the start', async () => {
     const before = descendantsOf(process.pid);
     await expect(begin('never', waiting(), 500)).rejects.toThrow(LATE);
     expect(descendantsOf(process.pid)).toEqual(before);
   });
 
-  // Those that wait, side by side.
-  describe.concurrent('that others do not wait for', () => {
-    it('is waited for only so long at a restart, and the old workers continue to serve', async () => {
+  // These tests wait, so they run concurrently.
+  describe.concurrent('that does not delay others', () => {
+    it('is waited for only for a limited time at a restart, and the old workers continue to serve', async () => {
       const { supervisor, events, change, answer } = await begin('slow', answering('one.'), 8000);
       const { pids } = supervisor;
       change(waiting());
@@ -154,11 +154,11 @@ describe('a service that is not loaded', () => {
       await supervisor.close();
     });
 
-    it('is waited for only so long in the place of a worker that died', async () => {
+    it('is waited for only for a limited time in the place of a worker that died', async () => {
       const { supervisor, events, change, answer } = await begin('stuck', answering('one.'), 8000);
       change(waiting());
       process.kill(supervisor.pids[0]!, 'SIGKILL');
-      await until('it to be too late', () =>
+      await until('the start to fail', () =>
         events.some((event) => event.type === 'warning' && LATE.test(event.text)),
       );
       change(answering('two.'));
@@ -167,7 +167,7 @@ describe('a service that is not loaded', () => {
       await supervisor.close();
     });
 
-    it('leaves old workers that die meanwhile to be replaced, and the restart sees those off', async () => {
+    it('does not prevent the replacement of old workers, and the restart replaces those too', async () => {
       const go = join(folder, 'go');
       const { supervisor, events, change, answer } = await begin(
         'gate',
@@ -193,17 +193,17 @@ describe('a service that is not loaded', () => {
       await supervisor.close();
     });
 
-    it('delays no stop: who does not serve needs none of its time', async () => {
+    it('delays no stop: a worker that does not serve needs no time', async () => {
       const { supervisor, change } = await begin('long', answering('one.'), FOREVER);
       change(waiting());
       const restarted = supervisor.restart().catch((error: Error) => error.message);
       await until('the new worker to start', () => supervisor.pids.length === 2);
-      // It has an hour.
+      // The stop has an hour.
       await within(PATIENCE, 'the end', supervisor.close());
       expect(await restarted).toMatch(/the server is stopping/);
     });
 
-    it('delays no second stop either, which ends at once who is owed an answer', async () => {
+    it('does not delay a second stop, which closes at once a client that waits for an answer', async () => {
       const file = join(folder, 'signals.mjs');
       const never = join(folder, 'signals');
       writeFileSync(file, answering('one.'));
@@ -228,7 +228,7 @@ describe('a service that is not loaded', () => {
       server.child.kill('SIGHUP');
       await until('the new worker to load it', () => existsSync(`${never}.awaited`));
       server.child.kill('SIGTERM');
-      // For a while it would be the same signal, come twice.
+      // For a short time it would count as the same signal, received twice.
       await until('the second signal to be another', () => {
         if (server.isRunning) server.child.kill('SIGTERM');
         return !server.isRunning;
@@ -239,7 +239,7 @@ describe('a service that is not loaded', () => {
       await client.close();
     });
 
-    it('does not keep from ending who is told so twice', async () => {
+    it('does not prevent the end after a second order', async () => {
       const file = join(folder, 'first.mjs');
       const never = join(folder, 'first');
       writeFileSync(file, waiting(never));

@@ -15,7 +15,7 @@ const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
 const BUSY = 'Error: server is busy.\n';
 
-/** Where each has room for some conversations at once, so that it is the door that decides; each way to accept first. */
+/** Each variant has room for some conversations at once, so that the admission decides; first, each way to accept. */
 const ways: readonly ServeOptions[] = [
   { architecture: 'threaded', threads: 3, processes: 2 },
   { architecture: 'queued', threads: 6 },
@@ -64,7 +64,7 @@ class Guest {
     });
   }
 
-  /** Whether it is served: its question is answered. False if its connection ends instead. */
+  /** True if its question is answered. False if its connection ends instead. */
   async isServed(): Promise<boolean> {
     const before = this.received.length;
     this.socket.write(QUESTION);
@@ -99,7 +99,7 @@ async function started(options: ServeOptions) {
   return {
     server,
     guest,
-    /** So many who are in. */
+    /** `count` admitted clients. */
     async crowd(count: number, from?: string): Promise<Guest[]> {
       const all: Guest[] = [];
       for (let i = 0; i < count; i++) {
@@ -117,17 +117,19 @@ async function started(options: ServeOptions) {
       events.flatMap((event) =>
         event.type === 'refused' ? [`${event.peer.replace(/:\d+$/, '')} ${event.reason}`] : [],
       ),
-    /** Until somebody is let in: those who have left are noticed a moment later. */
+    /** Waits until a client is admitted: the server notices a moment later that others have left. */
     async letIn(from?: string): Promise<Guest> {
-      return until('to be let in', async () => {
+      return until('a client to be admitted', async () => {
         const one = guest(from);
         return (await one.isServed()) && one;
       });
     },
-    /** All leave, and what they have been told is forgotten. */
+    /** All clients leave, and their output is forgotten. */
     async clear(): Promise<void> {
       await Promise.all(guests.splice(0).map((one) => one.leave()));
-      await until('all to have left', () => server.workers().every(({ open }) => open === 0));
+      await until('all clients to have left', () =>
+        server.workers().every(({ open }) => open === 0),
+      );
       events.length = 0;
     },
     async [Symbol.asyncDispose](): Promise<void> {
@@ -137,13 +139,13 @@ async function started(options: ServeOptions) {
   };
 }
 
-/** How many a full server has. */
+/** Number of connections of a full server. */
 const FULL = 3;
 
 describe.concurrent.each(
   variants.map((options) => [titleOf(options), options] as const),
 )('%s', (_, options) => {
-  /** One test after the other on one server, each with nobody there. */
+  /** One test after the other on one server; each starts without clients. */
   const serverWith = (limits: ServeOptions['limits']) => {
     const turn = shared(() => started({ ...options, limits: limits! }), true);
     return (test: (served: Awaited<ReturnType<typeof started>>) => Promise<void>) =>
@@ -159,7 +161,7 @@ describe.concurrent.each(
   });
   const rated = serverWith({ acceptsPerSecond: 2 });
 
-  it('lets in as many as the limit, over all its threads and processes', async () => {
+  it('admits as many clients as the limit, over all its threads and processes', async () => {
     const limits = { connections: 3 };
     await using served = await started({ ...options, limits, whenFull: 'busy' });
     const [first] = await served.crowd(3);
@@ -179,7 +181,7 @@ describe.concurrent.each(
     expect(tooLate.received).toBe(BUSY);
   });
 
-  it('has who comes then wait, and serves them when there is room', () =>
+  it('makes further clients wait, and serves them when there is room', () =>
     full(async (served) => {
       const [first, second, third] = await served.crowd(3);
       const waiting = [served.guest(), served.guest('127.0.0.2')];
@@ -190,7 +192,7 @@ describe.concurrent.each(
           () => count++,
           () => {},
         );
-      // As long as those who are in need for three questions each, nobody else is served.
+      // While the admitted clients stay for three questions each, no other client is served.
       for (let i = 0; i < 3; i++) {
         expect(await first!.isServed()).toBe(true);
         expect(await second!.isServed()).toBe(true);
@@ -204,10 +206,10 @@ describe.concurrent.each(
       expect(served.refusals()).toEqual([]);
     }));
 
-  it('never has more than the limit, whatever burst comes to the threads and processes of it', () =>
+  it('never has more than the limit, for any burst of clients to its threads and processes', () =>
     full(async (served) => {
       const { pids, port } = served.server;
-      // All of them are in the queue before anybody is accepted.
+      // All of them are in the queue before any is accepted.
       for (const pid of pids) process.kill(pid, 'SIGSTOP');
       const burst = Array.from({ length: 40 }, () => served.guest());
       await Promise.all(burst.map(({ socket }) => once(socket, 'connect')));
@@ -223,10 +225,10 @@ describe.concurrent.each(
         await guest.leave();
       });
       const all = Promise.all(visits);
-      // What failed first is told, and not what that ends.
+      // Report what failed first, and not its consequences.
       all.catch(() => {});
-      await until('as many as may to be served', () => answered === FULL);
-      expect(await steady('the number of those accepted', () => acceptedAt(port).length)).toBe(
+      await until('as many clients as the limit to be served', () => answered === FULL);
+      expect(await steady('the number of accepted clients', () => acceptedAt(port).length)).toBe(
         FULL,
       );
       leave();
@@ -235,7 +237,7 @@ describe.concurrent.each(
       expect(served.refusals()).toEqual([]);
     }));
 
-  it('limits the connections of an address, and nobody else', () =>
+  it('limits the connections of an address, and no other address', () =>
     known(async (served) => {
       const [first] = await served.crowd(2);
       for (let i = 0; i < 3; i++) {
@@ -269,7 +271,7 @@ describe.concurrent.each(
       await served.letIn();
     }));
 
-  it('limits how often those come who reset before they are taken', () =>
+  it('limits how often clients connect that reset before they are accepted', () =>
     rated(async (served) => {
       const address = { family: 'IPv4', host: '127.0.0.1', port: served.server.port } as const;
       const since = performance.now();
@@ -280,7 +282,7 @@ describe.concurrent.each(
       expect(others.length).toBeLessThanOrEqual(2 + seconds * 2 + 1);
     }));
 
-  it('lets in who is allowed and not denied', () =>
+  it('admits clients that are allowed and not denied', () =>
     known(async (served) => {
       const outcome = async (from: string) => {
         const guest = served.guest(from);
@@ -288,7 +290,7 @@ describe.concurrent.each(
         if (!isServed) expect(guest.received).toBe('');
         return isServed;
       };
-      // Nobody of that address was here before.
+      // No client of that address has connected before.
       expect(await outcome('127.0.0.4')).toBe(true);
       expect(await outcome('127.0.0.2')).toBe(false);
       expect(await outcome('127.0.0.7')).toBe(true);
@@ -302,7 +304,7 @@ describe.concurrent.each(
 describe.concurrent.each(
   ways.map((options) => [titleOf(options), options] as const),
 )('%s', (_, options) => {
-  it('resets who comes then, if told so', async () => {
+  it('resets further clients, with the policy reset', async () => {
     await using served = await started({
       ...options,
       limits: { connections: 1 },
@@ -315,7 +317,7 @@ describe.concurrent.each(
     expect(late.received).toBe('');
   });
 
-  it('drops some by lot, and all from a point on', async () => {
+  it('drops some at random, and all of them when it is full', async () => {
     const limits = { connections: 100 };
     await using served = await started({ ...options, limits, whenFull: 'random:1:100:2' });
     await served.crowd(1);
@@ -324,7 +326,7 @@ describe.concurrent.each(
     expect(served.refusals()).toEqual(['127.0.0.1 early']);
   });
 
-  it('counts and refuses nobody with dryRun', async () => {
+  it('counts and refuses no client with dryRun', async () => {
     const limits = {
       connections: 2,
       connectionsPerAddress: 1,
@@ -355,7 +357,7 @@ describe.concurrent('with a listener for each', () => {
       { architecture: 'callback', processes: 4 },
       { architecture: 'coroutine', threads: 4 },
     ].map((options) => [titleOf(options), options] as const),
-  )('nobody waits where there is room: %s', async (_title, options) => {
+  )('no client waits while there is room: %s', async (_title, options) => {
     const limits = { connections: 1 };
     await using served = await started({ ...options, limits, reuseport: true });
     for (let i = 0; i < 12; i++) {
@@ -363,7 +365,7 @@ describe.concurrent('with a listener for each', () => {
       expect(await guest.isServed()).toBe(true);
       await guest.leave();
     }
-    // Who waits in one queue comes in as somebody of another leaves.
+    // A client that waits in one queue is admitted when a client of another queue leaves.
     const all = Array.from({ length: 12 }, async () => {
       const guest = served.guest();
       expect(await guest.isServed()).toBe(true);
@@ -374,7 +376,7 @@ describe.concurrent('with a listener for each', () => {
 });
 
 describe.concurrent('a server in this process', () => {
-  it.each(['callback', 'coroutine'])('has who comes wait: %s', async (architecture) => {
+  it.each(['callback', 'coroutine'])('makes further clients wait: %s', async (architecture) => {
     const service = { delimiter: '?', answer: () => ANSWER };
     const limits = { connections: 1 };
     await using served = await started({ architecture, service, limits });
@@ -399,7 +401,7 @@ describe.concurrent('a worker that is killed', () => {
       { architecture: 'callback', processes: 2 },
       { architecture: 'socketserver' },
     ].map((options) => [titleOf(options), options] as const),
-  )('holds no place any more: %s', async (_title, options) => {
+  )('holds no more places: %s', async (_title, options) => {
     const limits = { connections: 3, connectionsPerAddress: 2 };
     await using served = await started({ ...options, limits, whenFull: 'busy' });
     await served.crowd(2);
@@ -429,7 +431,7 @@ it.each(
   [{ architecture: 'socketserver', mixin: 'forking' } as const, { architecture: 'inetd' }].map(
     (options) => [titleOf(options), options] as const,
   ),
-)('%s: those whose super-server is killed are served on, and counted until they leave', async (_title, options) => {
+)('%s: clients whose super-server is killed are still served, and counted until they leave', async (_title, options) => {
   await using served = await started({ ...options, limits: { connections: 2 }, whenFull: 'busy' });
   const [one, other] = await served.crowd(2);
   const [worker] = served.server.pids;
@@ -489,7 +491,7 @@ describe.concurrent('on other addresses', () => {
     'uring',
     'callback',
     'threaded',
-  ])('lets in whoever comes by a unix socket, but for their number: %s', async (architecture) => {
+  ])('admits all clients of a unix socket, up to their number: %s', async (architecture) => {
     const folder = mkdtempSync(join(tmpdir(), 'mondo-admission-'));
     const path = join(folder, 'socket');
     const limits = { allow: ['10.0.0.0/8'], connectionsPerAddress: 1, connections: 2 };
@@ -503,7 +505,7 @@ describe.concurrent('on other addresses', () => {
         .on('data', (data) => {
           received += data;
         });
-      // Whoever writes to a unix socket that is closed already is told of that, and nothing else.
+      // A client that writes to a closed unix socket gets an error, and no answer.
       if (i < 2) socket.write(QUESTION);
       await until('an answer', () => received === ANSWER || received === BUSY);
       ends.push(received);

@@ -10,14 +10,14 @@ import { architectures } from '../support/serving.ts';
 import { DESCRIPTORS, expectOwnAnswers } from '../support/short-connections.ts';
 import { MS, staysPending, until } from '../support/until.ts';
 
-/** Ten times as many: test/long/connections.test.ts. */
+/** test/long/connections.test.ts makes ten times as many. */
 const CONNECTIONS = 2000;
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';
 
 describe(`${CONNECTIONS} short connections through ${DESCRIPTORS} descriptors`, () => {
-  it.each(['uring', 'epoll', 'generator'])('reach their own client each: %s', (architecture) =>
+  it.each(['uring', 'epoll', 'generator'])('each reach their own client: %s', (architecture) =>
     expectOwnAnswers(architecture, CONNECTIONS));
 });
 
@@ -26,7 +26,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))(
   { concurrent: true },
   () => {
     const FAILURES = 5;
-    /** Each of its threads finds that error so many times before it accepts anybody. */
+    /** Each of its threads gets that error a fixed number of times before it accepts a client. */
     const failing = (architecture: string, error: string) =>
       new Process('strace', [
         // -D: the server is the child, and strace its grandchild.
@@ -47,14 +47,14 @@ describe.skipIf(!hasProgram('strace', 'strace'))(
       ['epoll', 'ENFILE', 1],
       ['generator', 'ENOMEM', 1],
       ['asyncore', 'ENOBUFS', 1],
-      // libuv tries again by itself, and tells nobody.
+      // libuv tries again by itself, and reports nothing.
       ['callback', 'ENOMEM', 0],
       ['coroutine', 'ENOBUFS', 0],
-      // It is the peer's fault and not the server's: no word of it.
+      // It is the peer's fault and not the server's: the log says nothing.
       ['threaded', 'ECONNABORTED', 0],
       ['epoll', 'EPROTO', 0],
       ['callback', 'ECONNABORTED', 0],
-    ])('neither ends %s nor fills its log: %s', async (architecture, error, lines) => {
+    ])('does not end %s, and does not fill its log: %s', async (architecture, error, lines) => {
       await using server = failing(architecture, error);
       const address = await listeningAt(server);
       for (let i = 0; i < 2; i++) {
@@ -75,7 +75,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
   'no descriptor at all',
   { concurrent: true },
   () => {
-    /** As many as these processes may have from now on; none of those they have is taken. */
+    /** Limits the number of these processes' descriptors; the ones they have stay open. */
     const allow = (pids: readonly number[], count: number) => {
       for (const pid of pids) execFileSync('prlimit', ['--pid', `${pid}`, `--nofile=${count}:`]);
     };
@@ -83,25 +83,23 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
     const NONE = 5;
     const ENOUGH = 1000;
     const portOf = (client: NetClient) => Number(client.peer.split(':')[1]);
-    // Node keeps a descriptor for that day itself: see below.
+    // Node keeps a descriptor in reserve for this: see below.
     const ours = architectures.filter(({ traits }) => traits.arrangement !== 'node');
 
-    it.each(
-      ours,
-    )('has $title leave the listener alone, and accept again when there are some', async ({
+    it.each(ours)('makes $title ignore its listener, and accept again when there are some', async ({
       options,
       traits,
       capacity,
     }) => {
       await using server = spawnMondo(
         ...['serve', options.architecture!, '-p', '0'],
-        // Far from the limit io_uring goes by the number that was allowed when it was asked to accept.
+        // Far from the limit, io_uring uses the number of descriptors from the time of the accept request.
         ...['--limit', 'connections=100'],
-        // A process that waits has descriptor 0 for its next client.
+        // A waiting process has descriptor 0 free for its next client.
         ...(options.architecture === 'inetd' ? ['--process-cache', '0'] : []),
       );
       const address = await listeningAt(server);
-      // All threads of a pool are there once they have a client each.
+      // All threads of a pool run once each of them has a client.
       const all = Number.isFinite(capacity) ? capacity : 1;
       const served = await Promise.all(
         Array.from({ length: all }, () => NetClient.connect(address)),
@@ -111,8 +109,8 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
       for (const client of traits.capacity === 'one' ? served : others) await client.close();
       const pids = descendantsOf(server.pid);
       allow(pids, NONE);
-      // A thread that was asleep in accept(2) has the descriptor for one more already.
-      const [late, answer] = await until('nobody to be accepted any more', async () => {
+      // A thread that sleeps in accept(2) already has the descriptor for one more client.
+      const [late, answer] = await until('the worker to stop accepting', async () => {
         const client = await NetClient.connect(address);
         const reply = ask(client, QUESTION, ANSWER.length);
         const isPending = await staysPending(reply, 300);
@@ -122,13 +120,13 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
         await client.close();
         return undefined;
       });
-      // The super-server of inetd never accepts: it cannot start a process that does.
+      // The super-server of inetd never accepts: it fails to start a process that does.
       await server.printed(
         /Cannot (accept|start a process) for now: (accept4?|socketpair): EMFILE/,
       );
       const before = look(server.pid).cpu;
       expect(await staysPending(answer, 1000)).toBe(true);
-      // To try without a pause would take all of that time, of each thread.
+      // Attempts without a pause would use all of that time, in each thread.
       expect(look(server.pid).cpu - before).toBeLessThan(500 * MS);
       if (traits.capacity !== 'one')
         expect(await ask(first!, QUESTION, ANSWER.length)).toBe(ANSWER);
@@ -146,10 +144,10 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
     it.each([
       'callback',
       'coroutine',
-    ])('has %s leave its listener alone where it cannot listen again, and do so when there are some', async (architecture) => {
+    ])('makes %s ignore its listener if it cannot listen again, and listen when there are some', async (architecture) => {
       await using server = spawnMondo('serve', architecture, '-p', '0', '--limit', 'connections=1');
       const address = await listeningAt(server);
-      // With it the server is full, and does not listen.
+      // This client makes the server full, so that it does not listen.
       const only = await NetClient.connect(address);
       expect(await ask(only, QUESTION, ANSWER.length)).toBe(ANSWER);
       const pids = descendantsOf(server.pid);
@@ -160,7 +158,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
       const answer = ask(late, QUESTION, ANSWER.length);
       const before = look(server.pid).cpu;
       expect(await staysPending(answer, 1000)).toBe(true);
-      // To try without a pause would take all of that time.
+      // Attempts without a pause would use all of that time.
       expect(look(server.pid).cpu - before).toBeLessThan(500 * MS);
       allow(pids, ENOUGH);
       expect(await answer).toBe(ANSWER);
@@ -175,7 +173,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
 );
 
 describe.concurrent('out of descriptors', () => {
-  // Each connection of the server takes one descriptor, and of those there are few.
+  // Each connection of the server takes one descriptor, and there are few.
   const limited = (architecture: string, descriptors = 48, ...options: string[]) =>
     new Process('/bin/sh', [
       '-c',
@@ -186,7 +184,7 @@ describe.concurrent('out of descriptors', () => {
     ]);
   const UNBOUNDED = ['--limit', 'connections=off'];
 
-  /** It takes less than half of a processor while a client that is in has nothing to say: no loop spins. */
+  /** It uses less than half of a processor while an admitted client is silent: no loop spins. */
   async function expectCalm(server: Process, client: NetClient): Promise<void> {
     const nothing = client.receive(1);
     nothing.catch(() => {});
@@ -203,9 +201,9 @@ describe.concurrent('out of descriptors', () => {
     ['generator', 64, 64],
     ['callback', 64, 64],
     ['coroutine', 64, 64],
-    // Each thread takes descriptors of its own.
+    // Each thread needs descriptors of its own.
     ['socketserver', 128, 20],
-  ])('%s never is with the limit that is the default: who comes then waits', async (architecture, descriptors, crowd) => {
+  ])('%s never occurs with the default limit: further clients wait', async (architecture, descriptors, crowd) => {
     await using server = limited(architecture, descriptors);
     const address = await listeningAt(server);
     const clients: NetClient[] = [];
@@ -228,7 +226,7 @@ describe.concurrent('out of descriptors', () => {
     ).toBe(true);
     const [first] = answered;
     expect(await ask(first!, QUESTION, ANSWER.length)).toBe(ANSWER);
-    // Those who wait come in as others leave.
+    // Waiting clients are admitted when others leave.
     const waiting = () => clients.filter((client) => !answered.includes(client));
     while (waiting().length > 0) {
       const { length } = answered;
@@ -251,13 +249,13 @@ describe.concurrent('out of descriptors', () => {
     ['select', 48],
     ['generator', 48],
     ['asyncore', 48],
-    // Of the others on system calls none accepts more clients than it serves.
+    // Every other architecture on system calls accepts no more clients than it serves.
     ['queued', 64, '--threads', '1'],
   ] as [
     string,
     number,
     ...string[],
-  ][])('%s serves those it has, turns the next away, and recovers', async (architecture, descriptors, ...options) => {
+  ][])('%s serves its clients, refuses the next one, and recovers', async (architecture, descriptors, ...options) => {
     await using server = limited(architecture, descriptors, ...UNBOUNDED, ...options);
     const address = await listeningAt(server);
     const first = await NetClient.connect(address);
@@ -265,7 +263,7 @@ describe.concurrent('out of descriptors', () => {
     const more = await Promise.all(Array.from({ length: 60 }, () => NetClient.connect(address)));
     await server.printed(/Cannot accept for now: .*EMFILE/);
     await server.printed(/Refused .*as many connections/);
-    // Whoever is in is served all the while.
+    // Admitted clients are served at all times.
     await expectCalm(server, first);
     expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
     for (const client of [first, ...more]) await client.close();
@@ -298,7 +296,7 @@ describe.concurrent('out of descriptors', () => {
         const answer = await ask(client, QUESTION, ANSWER.length).catch((error: Error) => error);
         await client.close();
         if (answer === ANSWER) return 'answered';
-        // A refused client is closed, or reset where its question was not read.
+        // A refused client is closed, or reset if its question was not read.
         return String(answer).startsWith('Error: Waited') ? 'lost' : 'refused';
       }),
     );
@@ -312,7 +310,7 @@ describe.concurrent('out of descriptors', () => {
     expect(stdout).not.toMatch(/ died| failed/);
   });
 
-  it('socketserver keeps those for whom no thread can be started, until others have finished', async () => {
+  it('socketserver keeps clients for which no thread can be started, until others have finished', async () => {
     await using server = limited('socketserver', 96, ...UNBOUNDED);
     const address = await listeningAt(server);
     const first = await NetClient.connect(address);
@@ -321,13 +319,13 @@ describe.concurrent('out of descriptors', () => {
     const missing = server.printed(/Cannot start a thread for a client, which waits: EMFILE/);
     const answers = more.map(async (client) => {
       const answer = await ask(client, QUESTION, ANSWER.length).catch(() => 'refused');
-      // Those who have a thread keep it, until one was missing.
+      // Clients with a thread keep it until a thread is missing.
       await missing;
       await client.close();
       return answer;
     });
     const refused = (await Promise.all(answers)).filter((answer) => answer !== ANSWER);
-    // Where not even a descriptor is left to accept with, the next is turned away, and told of.
+    // If no descriptor is left to accept with, the next client is refused, and the log says so.
     expect(server.stdout.match(/Refused/g) ?? []).toHaveLength(refused.length);
     expect(refused.length).toBeLessThan(more.length / 2);
     expect(await ask(first, QUESTION, ANSWER.length)).toBe(ANSWER);
@@ -342,7 +340,7 @@ describe.concurrent('out of descriptors', () => {
   it.each([
     'callback',
     'coroutine',
-  ])('%s says so, and serves those it has while Node turns the next away', async (architecture) => {
+  ])('%s reports it, and serves its clients while Node refuses the next ones', async (architecture) => {
     await using server = limited(architecture, 48, ...UNBOUNDED);
     const address = await listeningAt(server);
     const first = await NetClient.connect(address);

@@ -7,10 +7,10 @@ import { BIG, GREETING } from '../support/services/talker.ts';
 import { shared } from '../support/shared.ts';
 import { inTime, MS, steady, until } from '../support/until.ts';
 
-// They wait most of their time.
+// These tests wait most of their time.
 vi.setConfig({ maxConcurrency: 12 });
 
-/** Each I/O model enforces limits by its own means. */
+/** Each I/O model enforces limits in its own way. */
 const variants: readonly ServeOptions[] = [
   { architecture: 'single' },
   { architecture: 'threaded', threads: 4 },
@@ -28,14 +28,14 @@ const variants: readonly ServeOptions[] = [
   { architecture: 'coroutine' },
 ];
 
-/** In ms. Far enough apart that one cannot be taken for another. */
+/** In ms. The limits differ enough that none can be taken for another. */
 const IDLE = 600 * MS;
 const QUESTION_TIME = 1200 * MS;
 const ANSWER_TIME = 300 * MS;
 
 const AGE = 600 * MS;
 
-/** Of limits that are only counted. */
+/** For limits that are only counted. */
 const SHORT = 100 * MS;
 
 const talker = new URL('../support/services/talker.ts', import.meta.url);
@@ -49,7 +49,7 @@ async function started(options: ServeOptions) {
     server,
     limited: () => endings().map(({ limit }) => limit),
     endings,
-    /** The limit that ends this client; what else ends it is an error. */
+    /** The limit that ended this client; any other end is an error. */
     async limitOf(socket: Socket): Promise<string> {
       if (socket.connecting) await once(socket, 'connect');
       const peer = `127.0.0.1:${socket.localPort}`;
@@ -77,7 +77,7 @@ async function started(options: ServeOptions) {
 type Served = Awaited<ReturnType<typeof started>>;
 
 /**
- * A server for several tests, which has at its end all in its counts that its journal has. They come one after the
+ * A server for several tests. At its end, the counts and the journal must be the same. The tests run one after the
  * other if it serves one client at a time.
  */
 function sharedServer(options: ServeOptions, isOne: boolean) {
@@ -114,19 +114,19 @@ function sharedServer(options: ServeOptions, isOne: boolean) {
     });
 }
 
-/** Resolves when so many ms have gone by: for what is not to happen meanwhile. */
+/** Resolves after that time in ms: to show that something does not happen during it. */
 function passed(ms: number): Promise<true> {
   const due = performance.now() + ms;
   return until('time to pass', () => performance.now() >= due);
 }
 
-/** Waits for the connection. It may be there, for the server, from this beat on. */
+/** Waits for the connection. The server may have it from this beat on. */
 async function arrival(client: Socket, beat: () => void): Promise<void> {
   beat();
   await once(client, 'connect');
 }
 
-/** Waits for an answer, and no longer than the connection is there. */
+/** Waits for an answer, but only while the connection exists. */
 const answered = (client: Socket, isThere: () => boolean) =>
   until('an answer', () => {
     if (client.closed && !isThere()) throw new Error('The server closed before it answered');
@@ -135,7 +135,7 @@ const answered = (client: Socket, isThere: () => boolean) =>
 
 const closed = (socket: Socket) => until('the end', () => socket.closed);
 
-/** Those who serve several at once, in threads and processes too where those are not what they are made of. */
+/** Variants that serve several clients at once; also with threads and processes if they are not built on them. */
 const several: readonly ServeOptions[] = [
   ...variants.slice(1),
   { architecture: 'socketserver', mixin: 'forking' },
@@ -144,11 +144,11 @@ const several: readonly ServeOptions[] = [
   { architecture: 'callback', threads: 2 },
 ];
 
-describe.concurrent('what is unsent in all', () => {
+describe.concurrent('the total of unsent bytes', () => {
   const service = new URL('../support/services/large.ts', import.meta.url);
   const limits = { unsentTotal: LARGE + 2 ** 20, answerTime: 0 };
 
-  /** A client with the beginning of its large answer, of which it reads no more unless it is told to. */
+  /** A client with the beginning of its large answer. It reads no more until the test calls `readsAll`. */
   async function unreading(served: Awaited<ReturnType<typeof started>>) {
     let size = 0;
     let isReading = false;
@@ -160,7 +160,7 @@ describe.concurrent('what is unsent in all', () => {
     await until('the beginning of an answer, or the end', () => size > 0 || socket.closed);
     return {
       socket,
-      /** False if the server ended it before it had all. */
+      /** False if the server closed the connection before the client had all. */
       async readsAll() {
         isReading = true;
         socket.resume();
@@ -176,14 +176,14 @@ describe.concurrent('what is unsent in all', () => {
     await using served = await started({ ...options, service, limits });
     const first = await unreading(served);
     expect(served.server.counts()).toEqual({});
-    // Each has less unsent than there may be in all, and both together have more.
+    // Each client has fewer unsent bytes than the limit, and both together have more.
     await unreading(served);
     await until('the limit', () => served.limited().length === 1);
     expect(served.limited()).toEqual(['unsent-total']);
     expect(await first.readsAll()).toBe(true);
-    // A worker counts what the kernel took a moment later, and the client may have it by then. A third client is ended
-    // in that moment.
-    await until('a third to have all', async () => (await unreading(served)).readsAll());
+    // A worker counts a moment later what the kernel took, and the client may have it already. A third client is
+    // closed in that moment.
+    await until('a third client to have all', async () => (await unreading(served)).readsAll());
     const counts = served.server.counts();
     expect(Object.keys(counts)).toEqual(['unsent-total']);
     await until('the accounts', () => served.limited().length === counts['unsent-total']);
@@ -208,7 +208,7 @@ describe.concurrent('what is unsent in all', () => {
   });
 });
 
-/** Time limits of which some run out, some are kept by clients that are in time. */
+/** Time limits: some clients exceed one, others stay within them. */
 const times = { idle: IDLE, questionTime: QUESTION_TIME, questionSize: 1000 };
 
 describe.concurrent.each(variants)('$architecture', (options) => {
@@ -224,13 +224,13 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     isOne,
   );
 
-  it('ends who is silent, and serves whoever waited for it', () =>
+  it('closes a silent client, and serves the next one that waited', () =>
     timed(async (served) => {
       const since = performance.now();
       const silent = served.connect();
       const limit = served.limitOf(silent);
       await closed(silent);
-      // Not early; how late depends on the machine.
+      // It is not early; how late depends on the machine.
       expect(performance.now() - since).toBeGreaterThanOrEqual(IDLE * 0.98);
       expect(await limit).toBe('idle');
 
@@ -247,7 +247,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       });
     }));
 
-  it('keeps who asks again in time', () =>
+  it('keeps a client that asks again in time', () =>
     timed((served) =>
       inTime(IDLE, async (beat) => {
         let answers = '';
@@ -266,7 +266,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       }),
     ));
 
-  it('ends who drips a question, though it is never idle', () =>
+  it('closes a client that sends a question byte by byte, although it is never idle', () =>
     timed((served) =>
       inTime(IDLE, async (beat) => {
         const since = performance.now();
@@ -285,7 +285,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       }),
     ));
 
-  it('keeps who ends each question in time, and begins the next in the same piece', () =>
+  it('keeps a client that ends each question in time, and starts the next in the same piece', () =>
     timed((served) =>
       inTime(IDLE, async (beat) => {
         const [end, beginning] = ['an?', 'Simple is better th'];
@@ -304,13 +304,13 @@ describe.concurrent.each(variants)('$architecture', (options) => {
           client.write(end + beginning);
           await answered(client, () => answers.length === i * 'Complex.'.length);
         }
-        // The last one has no end.
+        // The last question has no end.
         await closed(client);
         expect(await limit).toBe('question-time');
       }),
     ));
 
-  it('ends a question without an end', () =>
+  it('closes a client whose question never ends', () =>
     timed((served) =>
       inTime(IDLE, async (beat) => {
         const client = served.connect();
@@ -326,7 +326,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       }),
     ));
 
-  it('ends who does not take its answers', () =>
+  it('closes a client that does not take its answers', () =>
     takes(async (served) => {
       const client = served.connect();
       const limit = served.limitOf(client);
@@ -335,7 +335,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       expect(await limit).toBe('answer-time');
     }));
 
-  it('closes after so many questions', () =>
+  it('closes after the limit of questions', () =>
     takes(async (served) => {
       let answers = '';
       const client = served.connect((data) => {
@@ -349,7 +349,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       expect(await limit).toBe('questions');
     }));
 
-  it('ends who is old, though it asks on and on', () =>
+  it('closes an old client, although it asks without a pause', () =>
     aged((served) =>
       inTime(AGE / 3, async (beat) => {
         let answers = '';
@@ -371,7 +371,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       }),
     ));
 
-  it('ends who is old and never between two questions', () =>
+  it('closes an old client that is never between two questions', () =>
     aged(async (served) => {
       const client: Socket = served.connect(() => client.write('nt?cou'));
       const limit = served.limitOf(client);
@@ -380,7 +380,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       expect(await limit).toBe('age');
     }));
 
-  it('ends who is old and never reads, where nothing else limits that', () =>
+  it('closes an old client that never reads, if no other limit applies', () =>
     aged(async (served) => {
       const client = served.connect();
       const limit = served.limitOf(client);
@@ -391,8 +391,8 @@ describe.concurrent.each(variants)('$architecture', (options) => {
 });
 
 /**
- * One architecture for each way to wait: the rules are those of terms.ts, and what is left is that each driver
- * tells them what a connection is doing.
+ * One architecture for each way to wait: the rules are those of terms.ts, and these tests show that each driver
+ * reports to them what a connection is doing.
  */
 const ways = variants.filter(({ architecture }) =>
   ['threaded', 'inetd', 'epoll', 'generator', 'uring', 'callback', 'coroutine'].includes(
@@ -406,7 +406,7 @@ describe.concurrent.each(ways)('$architecture', (options) => {
   const slower = { think: 20 * MS, thinkHow: 'defer' } as const;
   const wordy = new URL('../support/services/wordy.ts', import.meta.url);
 
-  it('does not count for a question how long the answers before it took', async () => {
+  it('does not count the time of earlier answers for a question', async () => {
     await using served = await started({
       ...options,
       ...thinking,
@@ -429,7 +429,7 @@ describe.concurrent.each(ways)('$architecture', (options) => {
     });
   });
 
-  it('makes no answers that come later, either, for who takes none', async () => {
+  it('makes no later answers either for a client that takes none', async () => {
     const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
     await using served = await started({ ...options, ...quick, service: talker, limits });
     const client = served.connect();
@@ -439,14 +439,14 @@ describe.concurrent.each(ways)('$architecture', (options) => {
     expect(served.limited()).toEqual(['answer-time']);
   });
 
-  it('has not more unsent than it may, receives no more then, and ends who takes nothing', async () => {
-    // With a rest as large as by default it would be too much in all.
+  it('keeps the limit on unsent bytes, then receives no more, and closes a client that takes nothing', async () => {
+    // With the default size, the rest would exceed the total.
     const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
     await using served = await started({ ...options, service: wordy, limits });
     const client = served.connect();
     client.pause();
     let isTaken = false;
-    // More than the kernel takes from who is not received from.
+    // More than the kernel takes from a client that the server does not read.
     client.write('x?'.repeat(2 ** 24), (error) => {
       isTaken = error === undefined || error === null;
     });
@@ -455,13 +455,13 @@ describe.concurrent.each(ways)('$architecture', (options) => {
     expect(isTaken).toBe(false);
   });
 
-  it('ends who is old and always waits for an answer, with that answer', async () => {
+  it('closes an old client that always waits for an answer, after that answer', async () => {
     await using served = await started({ ...options, ...slower, limits: { age: AGE } });
     let answers = '';
     const client = served.connect((data) => {
       answers += data;
     });
-    // To answer all of them would take a quarter of an hour.
+    // Answering all of them would take a quarter of an hour.
     client.write('Simple is better than?'.repeat(50_000));
     await closed(client);
     await until('the account', () => served.limited().length === 1);
@@ -470,7 +470,7 @@ describe.concurrent.each(ways)('$architecture', (options) => {
     expect(answers).toBe('Complex.'.repeat(answers.length / 8));
   });
 
-  it('ends who leaves more answers unsent than there may be in all', async () => {
+  it('closes a client that leaves more bytes unsent than the total limit', async () => {
     const limits = { unsentTotal: 1000 };
     await using served = await started({ ...options, service: talker, limits });
     const client = served.connect();
@@ -481,7 +481,7 @@ describe.concurrent.each(ways)('$architecture', (options) => {
     expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
   });
 
-  it('counts with dryRun each silence and question once, and ends nobody', async () => {
+  it('counts with dryRun each silence and question once, and closes no client', async () => {
     const times = { idle: SHORT, questionTime: SHORT, age: 4 * SHORT };
     const sizes = { questionSize: 10, questions: 2 };
     await using served = await started({
@@ -507,13 +507,13 @@ describe.concurrent.each(ways)('$architecture', (options) => {
       await until('an answer', () => answers === 'Error: unknown aphorism.'.repeat(i));
     }
     const counts = { 'question-time': 3, 'question-size': 3, questions: 1, age: 1 };
-    // There may be a silence after the last answer by now.
+    // There may already be a silence after the last answer.
     expect(server.counts()).toMatchObject(counts);
     expect(Object.keys(server.counts()).sort()).toEqual(['idle', ...Object.keys(counts)].sort());
     expect(served.limited()).toEqual([]);
   });
 
-  it('counts with dryRun who does not take its answers, who has them all when it does', async () => {
+  it('counts with dryRun a client that does not take its answers, and sends all of them later', async () => {
     const limits = { answerTime: SHORT, unsentTotal: 1000 };
     await using served = await started({ ...options, service: talker, limits, dryRun: true });
     const { server } = served;

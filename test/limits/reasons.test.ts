@@ -1,4 +1,4 @@
-/** Every refusal has a reason with a name: in the journal and in the counts alike, everywhere. */
+/** Every refusal has a named reason: the same in the journal and in the counts, for every architecture. */
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
@@ -21,7 +21,7 @@ async function started(options: ServeOptions) {
       sockets.push(socket.setEncoding('latin1').on('error', () => {}));
       return socket;
     },
-    /** The journal and the counts have all of these, and nothing else. */
+    /** Checks that the journal and the counts have all of these, and no others. */
     async expectReasons(expected: Readonly<Record<string, number>>): Promise<void> {
       const sum = Object.values(expected).reduce((all, one) => all + one, 0);
       await until('the journal', () => told().length >= sum).catch(() => {});
@@ -37,7 +37,7 @@ async function started(options: ServeOptions) {
   };
 }
 
-/** Whether a client's question is answered; false if its connection ends instead. */
+/** True if a client's question is answered; false if its connection ends instead. */
 async function isServed(socket: Socket): Promise<boolean> {
   let received = '';
   socket.on('data', (data) => {
@@ -50,7 +50,7 @@ async function isServed(socket: Socket): Promise<boolean> {
 
 // Reasons to end a conversation: see limits.test.ts.
 describe.concurrent.each(architectures)('$title', ({ options, traits }) => {
-  it('tells and counts each reason at the door', async () => {
+  it('reports and counts each reason for a refusal', async () => {
     const limits = {
       ...{ deny: ['127.0.0.2'], allow: ['127.0.0.0/29'] },
       ...{ acceptsPerSecond: 2, connectionsPerAddress: 1, connections: 100 },
@@ -63,17 +63,17 @@ describe.concurrent.each(architectures)('$title', ({ options, traits }) => {
     const expected: Record<string, number> = { deny: 1, allow: 1 };
     expect((await come('127.0.0.2'))[1]).toBe(false);
     expect((await come('127.0.0.9'))[1]).toBe(false);
-    await until('one to come too often', async () => {
+    await until('a client to come too often', async () => {
       const [socket] = await come('127.0.0.7');
       socket.destroy();
       return (served.server.counts()['accepts-per-second'] ?? 0) > 0;
     });
     expected['accepts-per-second'] = served.server.counts()['accepts-per-second']!;
-    // It may still have a place when it comes again.
+    // When it comes again, it may still hold a place.
     const greedy = served.server.counts()['connections-per-address'];
     if (greedy !== undefined) expected['connections-per-address'] = greedy;
     if (traits.capacity !== 'one') {
-      await until('all to have left', () =>
+      await until('all clients to have left', () =>
         served.server.workers().every(({ open }) => open === 0),
       );
       expect((await come('127.0.0.3'))[1]).toBe(true);
@@ -92,7 +92,7 @@ it.concurrent.each([
   'busy',
   'reset',
   'random',
-] as const)('single is never full for whoever comes, for it accepts nobody meanwhile: %s', async (whenFull) => {
+] as const)('single never refuses for being full, because it accepts one client after the other: %s', async (whenFull) => {
   const limits = { connections: 1 };
   await using served = await started({ architecture: 'single', limits, whenFull });
   const first = served.connect();

@@ -1,4 +1,4 @@
-// Loaded into a worker before anything else (`node --import`): counts its calls, and samples its heap between two counts.
+// Loaded into a worker before anything else (`node --import`): counts calls, and samples the heap between two counts.
 import { renameSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 
@@ -9,7 +9,7 @@ if (/host[\\/]worker[\\/]worker\.ts$/.test(process.argv[1] ?? '')) {
   const session = new Session();
   session.connect();
   let calls = 0;
-  // The first call declares the function, and puts it here; this one fails, and asks for nothing.
+  // The first call of a function declares it, and stores it here; this call fails without an effect.
   if (call === 'recv') libc.recv(-1, 0, 0, 0);
   else libc.io_uring_enter(426, -1, 0, 0, 0, 0, 0);
   const made = libc[call];
@@ -34,7 +34,7 @@ if (/host[\\/]worker[\\/]worker\.ts$/.test(process.argv[1] ?? '')) {
     isDone = true;
     session.post('HeapProfiler.stopSampling', (error, result) => {
       writeFileSync(`${file}.part`, JSON.stringify(error ?? result.profile));
-      // Whole, or not there.
+      // Write the file in one step: a reader finds all of it or none.
       renameSync(`${file}.part`, file);
     });
   }

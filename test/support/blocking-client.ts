@@ -1,4 +1,4 @@
-/** The thread of a blocking client: it does what it is told, one call after the other, asleep in the kernel meanwhile. */
+/** The thread of a blocking client. It runs one command after the other, and sleeps in the kernel during each. */
 import { parentPort } from 'node:worker_threads';
 import { addressText, type SocketAddress } from '../../src/os/address.ts';
 import { addressOf, check, libc } from '../../src/os/libc.ts';
@@ -47,7 +47,7 @@ function run(command: Command): string {
   switch (command.call) {
     case 'connect':
       fd = connect(command.address);
-      // Without it a server that does not answer would hold this thread, and the test, for ever.
+      // Without a time-out, a server that does not answer would block this thread, and the test, for ever.
       setReceiveTimeout(fd, command.patience);
       return addressText(localAddress(fd));
     case 'send': {

@@ -1,6 +1,6 @@
 /**
- * Clients for tests, in two families with one interface: one on Node's own loop, and one that blocks
- * in the same system calls as the servers, in a thread of its own.
+ * Clients for tests, in two families with one interface. One family runs on Node's own loop. The other blocks in
+ * the same system calls as the servers, in a thread of its own.
  */
 import { once } from 'node:events';
 import { Socket } from 'node:net';
@@ -13,15 +13,15 @@ export interface Client {
   /** How a server names this client. */
   readonly peer: string;
   send(bytes: string | Uint8Array): Promise<void>;
-  /** Exactly so many bytes, as latin1. Rejects at the end of the stream. */
+  /** Receives exactly `count` bytes, as latin1. Rejects at the end of the stream. */
   receive(count: number): Promise<string>;
-  /** All there is until the end of the stream. */
+  /** Receives everything until the end of the stream. */
   rest(): Promise<string>;
-  /** Ends its own direction and goes on listening. */
+  /** Ends its own direction, and can still receive. */
   end(): Promise<void>;
-  /** Goes away with RST. */
+  /** Closes with RST. */
   reset(): Promise<void>;
-  /** Closes without a word, as the chapter's client does. */
+  /** Closes without a last message, like the chapter's client. */
   close(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ export type ClientFamily = 'net' | 'blocking';
 export const connectClient = (family: ClientFamily, address: SocketAddress): Promise<Client> =>
   family === 'net' ? NetClient.connect(address) : BlockingClient.connect(address);
 
-/** Asks and gives back as many bytes as the answer should have. */
+/** Asks, and returns as many bytes as the answer should have. */
 export async function ask(client: Client, question: string, length: number): Promise<string> {
   await client.send(question);
   return client.receive(length);
@@ -63,7 +63,7 @@ export class NetClient implements Client {
     if (localAddress === undefined) this.peer = 'unix';
     else if (localAddress.includes(':')) this.peer = `[${localAddress}]:${localPort}`;
     else this.peer = `${localAddress}:${localPort}`;
-    // Nothing is read until somebody asks for it: beyond one buffer, what is sent stays in the kernel.
+    // Nothing is read before `receive` or `rest`: after one buffer, the bytes stay in the kernel.
     socket.on('end', () => this.#finish());
     socket.on('close', () => this.#finish());
     socket.on('error', (error) => this.#finish(error));
@@ -147,7 +147,7 @@ export class NetClient implements Client {
   }
 }
 
-/** Threads that block for one client at a time; used again, because a thread is slow to start. */
+/** Threads that block for one client at a time. They are reused, because a thread is slow to start. */
 class BlockingThread {
   static readonly #idle: BlockingThread[] = [];
   static readonly #all = new Set<BlockingThread>();
@@ -199,7 +199,7 @@ class BlockingThread {
   }
 }
 
-/** Has so many threads ready, which otherwise are started when they are needed. */
+/** Starts this number of threads; without it they start when they are needed. */
 export const startBlockingThreads = (count: number): Promise<void> => BlockingThread.start(count);
 
 /** Ends the threads of the blocking clients. */

@@ -1,4 +1,4 @@
-/** Invented runs of a comparison: a test gives the figures. */
+/** Invented runs of a comparison, with figures from the test. */
 
 import type { Comparison } from '../../src/instruments/compare/compare.ts';
 import { findingsOf } from '../../src/instruments/compare/findings.ts';

@@ -1,10 +1,10 @@
-/** Honest clients that come and go all the while, and what went wrong with them. */
+/** Honest clients that come and go all the time, and their failures. */
 import { connect } from 'node:net';
 import { aphorisms } from '../../src/protocol/zen.ts';
 
 const questions = Object.entries(aphorisms);
 
-/** Clients that come, ask all questions, and leave, several at a time, until they are told to stop. */
+/** Clients that come, ask all questions, and leave, several at a time, until the test stops them. */
 export function crowd(port: number, size: number) {
   const faults: string[] = [];
   let served = 0;

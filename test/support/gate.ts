@@ -1,4 +1,4 @@
-/** Answers that come when a test says so, and not after a time in which it hopes to have done something. */
+/** Answers that come when a test allows it, and not after a fixed time. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { afterAll } from 'vitest';
 /** The service that answers a gate's question once it is open, and any other at once. */
 export const gated = new URL('./services/gated.ts', import.meta.url);
 
-/** What it answers. */
+/** Its answer. */
 export const OPEN = 'Open.';
 
 let folder: string | undefined;
@@ -16,7 +16,7 @@ afterAll(() => {
   if (folder !== undefined) rmSync(folder, { recursive: true });
 });
 
-/** A question, and how to have it answered. */
+/** A question, and a function that lets the service answer it. */
 export function gate() {
   folder ??= mkdtempSync(join(tmpdir(), 'mondo-gate-'));
   const file = join(folder, String(count++));

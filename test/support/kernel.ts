@@ -1,4 +1,7 @@
-/** What the kernel says of processes and threads, in /proc: where they sleep, what they hold, who started them. */
+/**
+ * The kernel's data on processes and threads, from /proc: where they sleep, what they hold, which process started
+ * them.
+ */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tcpSocket, tcpSocketsAt } from './tcp-sockets.ts';
 
@@ -33,7 +36,7 @@ const calls: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   },
 };
 
-/** The same call under its older or newer name: which one it is depends on the machine's architecture. */
+/** The same call under its older or newer name: which one is used depends on the machine's architecture. */
 const sameCall: Readonly<Record<string, string>> = {
   ppoll: 'poll',
   pselect6: 'select',
@@ -67,18 +70,18 @@ export function syscallOf(pid: number, tid: number): string | undefined {
 
 export const threadsOf = (pid: number): number[] => list(`/proc/${pid}/task`).map(Number);
 
-/** How many threads of these processes sleep in that call. */
+/** Number of threads of these processes that sleep in that call. */
 export const countIn = (call: string, pids: readonly number[]): number =>
   pids.flatMap((pid) => threadsOf(pid).filter((tid) => syscallOf(pid, tid) === call)).length;
 
-/** The processes that this one started and that are not reaped. */
+/** The processes that this one started and that it has not waited for yet. */
 const childrenOf = (pid: number): number[] =>
   threadsOf(pid)
     .flatMap((tid) => (read(`/proc/${pid}/task/${tid}/children`) ?? '').split(' '))
     .filter((text) => text !== '')
     .map(Number);
 
-/** The process's children, theirs, and so on. */
+/** The child processes of a process, their children, and so on. */
 export function descendantsOf(pid: number): number[] {
   const children = childrenOf(pid);
   return [...children, ...children.flatMap(descendantsOf)];
@@ -86,22 +89,22 @@ export function descendantsOf(pid: number): number[] {
 
 export const isAlive = (pid: number): boolean => read(`/proc/${pid}/stat`) !== undefined;
 
-/** What each descriptor of the process is, such as `socket:[inode]`. */
+/** The file behind each descriptor of the process, such as `socket:[inode]`. */
 export function descriptorsOf(pid: number | 'self'): Map<number, string> {
   const found = new Map<number, string>();
   for (const fd of list(`/proc/${pid}/fd`)) {
     try {
       found.set(Number(fd), readlinkSync(`/proc/${pid}/fd/${fd}`));
     } catch {
-      // Closed since; the listing's own descriptor always is.
+      // Closed in the meantime; this is always so for the descriptor of the listing itself.
     }
   }
   return found;
 }
 
 /**
- * True once the server's process has received all that this client sent: nothing of it waits in the kernel
- * to be acknowledged, on the client's side, or to be read, on the server's.
+ * True once the server's process has received all that this client sent: no byte waits in the kernel for an
+ * acknowledgement, on the client's side, or for a read, on the server's.
  *
  * @param server and `client`: their ports on 127.0.0.1
  */
@@ -109,13 +112,13 @@ export const isReceived = (server: number, client: number): boolean =>
   tcpSocket(client, server)?.unacknowledged === 0 && tcpSocket(server, client)?.unread === 0;
 
 /**
- * The ports of those clients that a worker has accepted: before that they wait in the listener's queue, and
- * their sockets have no inode. IPv4 only.
+ * The ports of the clients that a worker has accepted. Before that they wait in the listener's queue, and their
+ * sockets have no inode. IPv4 only.
  */
 export const acceptedAt = (server: number): number[] =>
   tcpSocketsAt(server).flatMap(({ inode, peer }) => (inode === 0 ? [] : [peer]));
 
-/** The sockets, pipes and shared memory that this process holds: what a server could leave behind. */
+/** The sockets, pipes and shared memory of this process: what a server could leave behind. */
 export const holdings = (): string[] =>
   [...descriptorsOf('self').values()]
     .filter((what) => /^(socket:|pipe:|\/memfd:)/.test(what))

@@ -1,4 +1,4 @@
-/** Runs of load made from a list of answers, without a socket: the whole of one, and its parts. */
+/** Load runs made from a list of answers, without a socket: a complete run, and its parts. */
 import type { Histogram } from 'hdr-histogram-js';
 import { OUTCOMES } from '../../src/instruments/load/batch.ts';
 import { encode, newHistogram } from '../../src/instruments/load/histograms.ts';
@@ -15,7 +15,7 @@ import {
 import { stepOf } from '../../src/instruments/load/steps.ts';
 import { rateRatioOf } from '../../src/instruments/load/validity.ts';
 
-/** An answer: on which connection, in which second it arrived, and its times in ms. */
+/** An answer: its connection, the second in which it arrived, and its times in ms. */
 export interface Sample {
   readonly connection: number;
   readonly second: number;
@@ -126,7 +126,7 @@ function connectionsOf(samples: readonly Sample[], mine: readonly number[]): Con
   };
 }
 
-/** A server's side, a sample for each second. */
+/** The server's figures, a sample for each second. */
 export const serverSide = (seconds: number): ServerSide => ({
   pid: 4711,
   totals: {

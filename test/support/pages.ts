@@ -1,4 +1,4 @@
-/** Report pages as a reader sees them: their headings, tables and charts, and whether the page is sound. */
+/** Report pages as a reader sees them: their headings, tables and charts, and whether the page is valid. */
 import { expect } from 'vitest';
 
 const texts: Readonly<Record<string, string>> = {
@@ -40,7 +40,7 @@ export function tableIn(page: string, caption: string): SeenTable {
 export const headingsIn = (page: string): string[] =>
   [...page.matchAll(/<h[12]>(.*?)<\/h[12]>/gs)].map(([, text]) => readable(text!));
 
-/** The large numbers, by their names. */
+/** The large numbers, by name. */
 export const tilesIn = (page: string): Record<string, string> =>
   Object.fromEntries(
     [...page.matchAll(/<dt>(.*?)<\/dt><dd>(.*?)<\/dd>/gs)].map(([, name, value]) => [
@@ -53,7 +53,7 @@ export interface SeenChart {
   readonly title: string;
   readonly description: string;
   readonly svg: string;
-  /** All texts of it: axes, names of lines, values. */
+  /** All texts of the chart: axes, names of lines, values. */
   readonly texts: readonly string[];
 }
 
@@ -65,7 +65,7 @@ export const chartsIn = (page: string): SeenChart[] =>
     texts: [...svg.matchAll(/<text[^>]*>(.*?)<\/text>/gs)].map(([, text]) => readable(text!)),
   }));
 
-/** What a browser would mend in silence: tags that are not closed, ids that are there twice, references to nothing. */
+/** Checks for faults that a browser repairs silently: unclosed tags, duplicate ids, references to nothing. */
 export function expectSound(page: string): void {
   expect(page).not.toMatch(/<script|<link|<img|@import|javascript:|\son\w+=/i);
   const urls = [...page.matchAll(/\b(?:https?:)?\/\/[^\s"'<)]+/g)].map(([url]) => url);
@@ -80,7 +80,7 @@ export function expectSound(page: string): void {
   );
   expect([...used, ...labels].filter((id) => !ids.includes(id))).toEqual([]);
   expect(page).not.toMatch(/NaN|Infinity|undefined|\[object/);
-  // Every colour that is used is one that the page has.
+  // Every colour that is used is defined in the page.
   const colours = [...page.matchAll(/var\((--[\w-]+)\)/g)].map(([, name]) => name!);
   expect([...new Set(colours)].filter((name) => !page.includes(`${name}: `))).toEqual([]);
   const single = new Set(['meta', '!doctype']);
@@ -94,7 +94,7 @@ export function expectSound(page: string): void {
     else expect(stack.pop()).toBe(name);
   }
   expect(stack).toEqual([]);
-  // A table has as many cells in each row as it has headings.
+  // In a table, each row has as many cells as there are headings.
   for (const { head, rows } of tablesIn(page)) {
     expect(rows.filter((row) => row.length !== head.length)).toEqual([]);
   }

@@ -1,4 +1,4 @@
-/** The command as its users run it: a process, its output line by line, its end, and what it leaves behind. */
+/** The command as users run it: a process, its output line by line, its end, and what it leaves behind. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -15,7 +15,9 @@ export const mondo = join(process.env.MONDO_TEST_BUILT!, 'bin', 'mondo');
 /** The command that runs the source as it is. */
 export const checkout = join(import.meta.dirname, '..', '..', 'bin', 'mondo');
 
-/** The beginning of a folder's name with what is special in a URL, a shell, NODE_OPTIONS, and outside ASCII. */
+/**
+ * The beginning of a folder's name, with characters that are special in a URL, a shell, NODE_OPTIONS, or not ASCII.
+ */
 export const ODD_NAME = `mondo odd %41#x?y&é'"\n$-`;
 
 export interface Ended {
@@ -31,7 +33,7 @@ export class Process implements AsyncDisposable {
   readonly #closed: Promise<unknown>;
 
   constructor(file: string, args: readonly string[]) {
-    // A group of its own: a signal to the group is what a terminal's Ctrl-C is.
+    // A group of its own: a signal to the group has the effect of Ctrl-C in a terminal.
     this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
@@ -42,7 +44,7 @@ export class Process implements AsyncDisposable {
     return this.child.pid!;
   }
 
-  /** The first match of `pattern` in what it has printed, or prints yet. */
+  /** The first match of `pattern` in its output so far, or in later output. */
   printed(pattern: RegExp): Promise<RegExpExecArray> {
     return until(`${pattern} in "${this.stdout}${this.stderr}"`, () => {
       const match = pattern.exec(this.stdout);
@@ -56,18 +58,18 @@ export class Process implements AsyncDisposable {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Its end, by itself or after a signal. */
+  /** Waits for its end, by itself or after a signal. */
   async ended(deadline = PATIENCE): Promise<Ended> {
     await within(deadline, `the end of process ${this.pid}`, this.#closed);
     return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
   }
 
-  /** Sends a signal to the process and all that it has started, as a terminal does. */
+  /** Sends a signal to the process and all its children, as a terminal does. */
   signalGroup(signal: NodeJS.Signals): void {
     process.kill(-this.pid, signal);
   }
 
-  /** Ends it if it still runs, and all that it has started: what strace follows outlives strace. */
+  /** Ends it if it still runs, and all its children: a process that strace follows outlives strace. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.isRunning) this.signalGroup('SIGKILL');
     await this.#closed;
@@ -84,13 +86,13 @@ export async function runMondo(...args: string[]): Promise<Ended> {
   return await process.ended();
 }
 
-/** Resolves when the command takes a signal no longer for the one that was sent before this call. */
+/** Resolves when the command no longer treats a signal as a repetition of the one sent before this call. */
 export function untilAnotherSignal(): Promise<unknown> {
   const sentAt = performance.now();
   return until('a signal to be another one', () => performance.now() - sentAt > 1.1 * SAME_SIGNAL);
 }
 
-/** True if the process exists and is not a zombie, which only waits for its parent to take note. */
+/** True if the process exists and is not a zombie, which only waits for its parent. */
 export function isAlive(pid: number): boolean {
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -1,13 +1,16 @@
-/** Programs that a test needs and a machine may not have: skipped with a line that says how to get them, never in CI. */
+/**
+ * Programs that a test needs and a machine may not have. Such a test is skipped with a line that says how to
+ * install them; never in CI.
+ */
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 
 const told = new Set<string>();
 
 /**
- * True if the program is there.
+ * True if the program is installed.
  *
- * @throws Error in CI (`CI=true`) where it is not: nothing is skipped there
+ * @throws Error in CI (`CI=true`) if it is not: CI skips no test
  */
 export function hasProgram(name: string, install: string): boolean {
   if (pathOf(name) !== undefined) return true;
@@ -24,7 +27,7 @@ function pathOf(name: string): string | undefined {
       accessSync(path, constants.X_OK);
       return path;
     } catch {
-      // Not in this folder.
+      // It is not in this folder.
     }
   }
   return undefined;

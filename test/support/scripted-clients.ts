@@ -1,4 +1,4 @@
-/** The clients of a worker without a server: what they count and record is kept for the test. */
+/** The clients of a worker without a server. The test sees what they count and record. */
 import { Clients, type ClientsParts } from '../../src/lifecycle/clients.ts';
 import type { Orders } from '../../src/lifecycle/drain.ts';
 import { defaultLimits, type Limits } from '../../src/limits/limits.ts';

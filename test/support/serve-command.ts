@@ -1,16 +1,16 @@
-/** `mondo serve` in tests: its words, where it listens, and whether it still does. */
+/** `mondo serve` in tests: its arguments, its address, and whether it still listens. */
 import { connect } from 'node:net';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import type { Process } from './processes.ts';
 
-/** The command's words for such options. */
+/** The command's arguments for these options. */
 export const flagsOf = (options: ServeOptions): string[] =>
   Object.entries(options).flatMap(([name, value]) => {
     if (name === 'architecture') return [String(value)];
     return value === true ? [`--${name}`] : [`--${name}`, String(value)];
   });
 
-/** Where `mondo serve` has said that it listens. */
+/** The address that `mondo serve` has reported. */
 export async function listeningAt(server: Process) {
   const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
   return { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;

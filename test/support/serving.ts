@@ -1,4 +1,4 @@
-/** Servers under test: each is started with its account kept, and stopped with a look at what it leaves behind. */
+/** Servers under test: each starts with its events recorded, and stops with a check of what it leaves behind. */
 import { expect } from 'vitest';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
@@ -13,13 +13,13 @@ export interface Variant {
   readonly title: string;
   readonly options: ServeOptions;
   readonly traits: Traits;
-  /** How many conversations go on at once, by what is declared. */
+  /** Number of simultaneous conversations, by its declaration. */
   readonly capacity: number;
-  /** How many silent clients make a crowd: modest where each costs a thread or a process. */
+  /** Number of silent clients in a crowd: small if each costs a thread or a process. */
   readonly crowd: number;
 }
 
-/** Besides each architecture as it comes: the other mixin, the other mode, and points of the grid. */
+/** Besides each architecture with its defaults: the other mixin, the other mode, and some combinations of options. */
 const others: readonly ServeOptions[] = [
   { architecture: 'socketserver', mixin: 'forking' },
   { architecture: 'inetd', inetd: 'wait' },
@@ -58,12 +58,12 @@ async function variantOf(options: ServeOptions): Promise<Variant> {
   };
 }
 
-/** Each architecture of the catalogue, as it comes. */
+/** Each architecture of the catalogue, with its defaults. */
 export const architectures: readonly Variant[] = await Promise.all(
   architectureNames.map((architecture) => variantOf({ architecture })),
 );
 
-/** Those and the other points of the grid. */
+/** Those, and the other combinations. */
 export const variants: readonly Variant[] = [
   ...architectures,
   ...(await Promise.all(
@@ -73,7 +73,10 @@ export const variants: readonly Variant[] = [
   )),
 ];
 
-/** An event in words that do not depend on who tells it: which system call failed may differ, why may not. */
+/**
+ * An event in words that do not depend on the architecture: the system call that failed may differ, but not the
+ * reason.
+ */
 function normalized(event: ServerEvent): string {
   switch (event.type) {
     case 'hungUp':
@@ -97,9 +100,9 @@ export class Serving {
     const held = holdings();
     const threads = threadsOf(process.pid).length;
     const events: ServerEvent[] = [];
-    // Long questions and slow readers are part of it: that there are limits is another suite's business.
+    // These tests send long questions and read slowly: other tests cover the limits.
     const limits = { questionSize: 0, answerTime: 0 };
-    // A stop that waits for its drain, where it should not, is one that never ends.
+    // A stop that wrongly waits for its drain never ends.
     const drain = FOREVER;
     const whole = { port: 0, limits, drain, ...options };
     const server = await serve(whole, (event) => events.push(event));
@@ -122,7 +125,7 @@ export class Serving {
     return this.server.address;
   }
 
-  /** All that was told of one client, in order. */
+  /** All events of one client, in order. */
   accountOf(peer: string): string[] {
     return this.events.filter((e) => 'peer' in e && e.peer === peer).map(normalized);
   }
@@ -140,7 +143,7 @@ export class Serving {
     await until(`${peer} to be accepted`, () => this.accountOf(peer).includes('accepted'));
   }
 
-  /** Waits until the server's process has all that this client sent; IPv4 only. */
+  /** Waits until the server's process has received all that this client sent; IPv4 only. */
   async expectReceived(peer: string): Promise<void> {
     await this.expectAccepted(peer);
     await until(`all of ${peer} to be received`, () =>
@@ -148,18 +151,18 @@ export class Serving {
     );
   }
 
-  /** The server's processes: its workers and theirs. */
+  /** The server's processes: its workers and their children. */
   get processes(): number[] {
     return this.server.pids.flatMap((pid) => [pid, ...descendantsOf(pid)]);
   }
 
-  /** Closes the server, with none of its processes left and no descriptor. */
+  /** Closes the server, and checks that no process and no descriptor is left. */
   async stop(): Promise<void> {
     await this.close();
     await this.expectNothingLeft();
   }
 
-  /** Closes the server, which waits for no drain, with none of its processes left. */
+  /** Closes the server without a drain, and checks that no process is left. */
   async close(): Promise<void> {
     const processes = this.processes;
     await within(PATIENCE, 'the end of the server', this.server.close());
@@ -167,9 +170,9 @@ export class Serving {
     expect(processes.filter(isAlive)).toEqual([]);
   }
 
-  /** Compares what this process holds with what it held before the server was started. */
+  /** Compares what this process holds with what it held before the server started. */
   async expectNothingLeft(): Promise<void> {
-    // Node reaps and closes a moment after it has told of it.
+    // Node waits for the child and closes its descriptors a moment after the event.
     const left = () => {
       const now = holdings();
       return now.filter((what) => !this.#holdings.includes(what));

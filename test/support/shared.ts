@@ -1,11 +1,11 @@
-/** One server for several tests: to start it is most of what a test costs. */
+/** One server for several tests: its start is most of the cost of a test. */
 import { afterAll } from 'vitest';
 
 /**
- * For tests that stand in one `describe`: what `start` gives is started for the first of them and disposed of
- * after the last.
+ * For tests in one `describe`: the result of `start` is created for the first of them and disposed of after the
+ * last.
  *
- * @param isSerial one test after the other, though they are concurrent
+ * @param isSerial runs one test after the other, although they are concurrent
  */
 export function shared<Started extends AsyncDisposable>(
   start: () => Promise<Started>,

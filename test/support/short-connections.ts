@@ -1,16 +1,16 @@
-/** Many short connections through few descriptors: a number that is used again must not mix up two clients. */
+/** Many short connections through few descriptors: reusing a number must not mix up two clients. */
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { mondo, Process } from './processes.ts';
 
 const AT_ONCE = 40;
-/** How many descriptors each process of the server may have. */
+/** Number of descriptors that each process of the server may have. */
 export const DESCRIPTORS = 100;
 
 const echo = join(import.meta.dirname, 'services', 'echo.ts');
 
-/** Asks one question of its own on a connection of its own; resolves with what came back. */
+/** Asks its own question on its own connection. Resolves with the bytes that came back. */
 function askOnce(port: number, question: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = '';

@@ -1,6 +1,6 @@
 /**
- * What the kernel says of connections on 127.0.0.1, asked by sock_diag(7): the one that is meant, and not all
- * there are, as /proc/net/tcp lists them. After some ten thousand short ones that takes 100 ms each time.
+ * The kernel's data on connections on 127.0.0.1, from sock_diag(7). It returns only the wanted one, while
+ * /proc/net/tcp lists all of them: after some ten thousand short connections that takes 100 ms each time.
  */
 import { addressOf, check, libc } from '../../src/os/libc.ts';
 import { close } from '../../src/os/socket.ts';
@@ -25,11 +25,11 @@ const REQUEST = HEADER + 56;
 export interface TcpSocket {
   /** The port of the other side. */
   readonly peer: number;
-  /** Bytes that nobody has read yet. */
+  /** Bytes received and not read yet. */
   readonly unread: number;
   /** Bytes that the other side has not acknowledged. */
   readonly unacknowledged: number;
-  /** 0 until somebody has accepted it. */
+  /** 0 until a process has accepted it. */
   readonly inode: number;
 }
 
@@ -79,11 +79,11 @@ function ask(request: Buffer): TcpSocket[] {
   }
 }
 
-/** The socket at that port of 127.0.0.1 that is connected with that other port, if there is one. */
+/** The connected socket with this local and this remote port of 127.0.0.1, if there is one. */
 export const tcpSocket = (local: number, remote: number): TcpSocket | undefined =>
-  // Where there is none, the kernel answers with the listener.
+  // If there is none, the kernel returns the listener.
   ask(requestOf(local, remote, -1 >>> 0, 0)).find(({ peer }) => peer === remote);
 
-/** All sockets at that port of 127.0.0.1 that are connected. */
+/** All connected sockets at that port of 127.0.0.1. */
 export const tcpSocketsAt = (local: number): TcpSocket[] =>
   ask(requestOf(local, 0, 1 << TCP_ESTABLISHED, NLM_F_DUMP));

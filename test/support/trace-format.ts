@@ -1,4 +1,4 @@
-/** Whether a Chrome trace is one: the rules of the Trace Event Format that viewers rely on. */
+/** Checks a Chrome trace by the rules of the Trace Event Format that viewers rely on. */
 import { expect } from 'vitest';
 import type { TraceEvent } from '../../src/instruments/trace/chrome.ts';
 

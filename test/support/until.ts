@@ -1,23 +1,22 @@
-/** Waiting in tests: for a condition, with a deadline; never for a length of time in the hope that it will do. */
+/** Waits in tests for a condition, with a deadline; never for a fixed time that is hoped to be enough. */
 
 /**
- * The one factor for machines slower than two busy cores, from MONDO_TEST_SLOW (default: 1). Every length of
- * time in a test is multiplied by it: limits and drains of servers, how long a service thinks, and the patience
- * of the test itself.
+ * The one factor for machines slower than two busy cores, from MONDO_TEST_SLOW (default: 1). It multiplies every
+ * length of time in a test: limits and drains of servers, thinking times of services, and the test's own deadlines.
  */
 export const MS = Number(process.env.MONDO_TEST_SLOW ?? 1);
 
 /**
- * How long a test waits for what must happen, in ms. Only a failure takes that long, so it is far more than a
- * busy machine needs. A test that wants to see that something does not wait for a limit, a drain or an answer
- * makes that an hour, and not this a second.
+ * How long a test waits for an event that must happen, in ms. Only a failure takes that long, so it is far more
+ * than a busy machine needs. A test that shows that something does not wait for a limit, a drain or an answer makes
+ * that an hour, and does not shorten this.
  */
 export const PATIENCE = 60_000;
 
 /** An hour, in ms: a limit, a drain or a thinking service that no test waits for. */
 export const FOREVER = 3_600_000;
 
-/** How often a condition is looked at. */
+/** Interval between looks at a condition, in ms. */
 const INTERVAL = 5;
 
 /** Resolves with the first thing `look` finds; rejects, saying `what`, when the deadline has passed. */
@@ -35,7 +34,7 @@ export async function until<T>(
   }
 }
 
-/** Resolves with what `read` gives once that has not changed for `ms`. */
+/** Resolves with the result of `read` once it has not changed for `ms`. */
 export async function steady<T>(what: string, read: () => T, ms = 150): Promise<T> {
   let last = read();
   let since = performance.now();
@@ -63,8 +62,8 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
 }
 
 /**
- * True if the promise is still pending after `ms`: the only proof there is that something does not
- * happen, so it can miss a fault on a slow machine and never invents one.
+ * True if the promise is still pending after `ms`. This is the only evidence that something does not happen. On a
+ * slow machine it may miss a fault, and it never reports a false one.
  */
 export async function staysPending(promise: Promise<unknown>, ms = 100): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
@@ -81,8 +80,8 @@ export async function staysPending(promise: Promise<unknown>, ms = 100): Promise
 }
 
 /**
- * Runs an attempt in which each `beat` has to come less than `limit` ms after the one before. One that failed and
- * was too slow for that itself, as this machine had other things to do, shows nothing: another is made.
+ * Runs an attempt in which each `beat` must come less than `limit` ms after the one before. If the attempt fails,
+ * and this machine itself was too slow, it proves nothing, and is repeated.
  */
 export async function inTime(
   limit: number,

@@ -1,10 +1,10 @@
 /**
- * A service whose answers are as long as is fair: a peer has had its turn, of so many questions, just before the
- * answers are too many to be kept.
+ * A service with answers of the largest fair length: a peer reaches its most questions per turn just before the
+ * outbox is full.
  */
 import type { Service } from '../../../src/protocol/service.ts';
 
-/** How long an answer is, in bytes. */
+/** Length of an answer, in bytes. */
 export const BULK = 900;
 
 const answer = Buffer.alloc(BULK, 'x');

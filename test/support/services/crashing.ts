@@ -1,4 +1,4 @@
-/** A service that harms its process when it is asked to, and else answers; it has only the asynchronous form. */
+/** A service that harms its process for some questions, and answers the others. It has only the asynchronous form. */
 import type { Service } from '../../../src/protocol/service.ts';
 
 const crashing: Service = {

@@ -1,4 +1,4 @@
-/** Answers with the question itself, so that an answer that reaches another client is seen. */
+/** Answers with the question itself: an answer that reaches the wrong client is noticed. */
 import type { Service } from '../../../src/index.ts';
 
 const echo: Service = { delimiter: '?', answer: (question) => `${question}!` };

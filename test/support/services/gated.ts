@@ -1,6 +1,6 @@
 /**
- * A service that answers a question once the file is there that it names, and computes until then: its thread
- * does nothing else. See gate.ts.
+ * A service whose question names a file. It answers once the file exists, and computes until then: its thread does
+ * nothing else. See gate.ts.
  */
 import { existsSync } from 'node:fs';
 import type { Service } from '../../../src/protocol/service.ts';

@@ -1,4 +1,4 @@
-/** A service with both forms, which says which of them was used. */
+/** A service with both forms; its answer names the form. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../../src/protocol/service.ts';
 

@@ -1,4 +1,4 @@
-/** A service with nothing but the asynchronous form. */
+/** A service with only the asynchronous form. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../../src/protocol/service.ts';
 

@@ -1,4 +1,4 @@
-/** A service that has Node make `process.stdin`, and no sooner than with its second question. */
+/** A service that makes Node create `process.stdin`, with its second question and not before. */
 let asked = 0;
 
 export default {

@@ -1,4 +1,4 @@
-/** A service whose module takes a moment to load, so that its workers are seen while they start. */
+/** A service whose module takes a moment to load, so that a test can see its workers start. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../../src/protocol/service.ts';
 

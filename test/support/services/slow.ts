@@ -1,7 +1,7 @@
 /** A service that computes for a few milliseconds before each answer. */
 import type { Service } from '../../../src/protocol/service.ts';
 
-/** How long, in ms. */
+/** Time per answer, in ms. */
 export const SLOW = 3;
 
 const slow: Service = {

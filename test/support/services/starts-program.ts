@@ -2,10 +2,10 @@
 import { execFileSync } from 'node:child_process';
 import type { Service } from '../../../src/protocol/service.ts';
 
-/** The shell lists the folder through a descriptor that it has closed when it looks at each. */
+/** The shell lists the folder through a descriptor, and has closed it when it checks each entry. */
 const LIST = 'for fd in /proc/$$/fd/*; do if [ -e "$fd" ]; then echo "$fd"; fi; done';
 
-/** The descriptors that a program has which this process starts, such as `0 1 2`. */
+/** The descriptors that a program inherits from this process, such as `0 1 2`. */
 export const inheritedHere = (): string =>
   execFileSync('sh', ['-c', LIST], { encoding: 'latin1' })
     .trim()

@@ -1,4 +1,4 @@
-/** A protocol that does all that protocols may: greets, keeps count, says much, says nothing, throws and hangs up. */
+/** A protocol that uses every feature: it greets, counts, sends long answers or none, throws and closes. */
 import type { Protocol } from '../../../src/protocol/service.ts';
 
 export const GREETING = 'Hello.';

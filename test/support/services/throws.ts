@@ -1,4 +1,4 @@
-/** A service that always fails, and says what it was asked, as careless ones do. */
+/** A service that always fails, and quotes the question in its error, as careless services do. */
 import type { Service } from '../../../src/protocol/service.ts';
 
 /** More than a socket takes in one piece. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Service } from '../../../src/protocol/service.ts';
 import { aphorisms } from '../../../src/protocol/zen.ts';
 
-/** How many answers come at once, from the query of this module's URL: `tired.ts?quick=24`. */
+/** Number of quick answers, from the query of this module's URL: `tired.ts?quick=24`. */
 let quick = Number(new URL(import.meta.url).searchParams.get('quick'));
 
 const tired: Service = {

@@ -1,4 +1,4 @@
-/** A service that says much more than it is asked. */
+/** A service with answers that are much longer than the questions. */
 import type { Service } from '../../../src/protocol/service.ts';
 
 const answer = 'wordy'.repeat(100);
