@@ -1,4 +1,4 @@
-/** `mondo load` as its users run it: what it prints where, its files, its exit codes, Ctrl-C, and shards that add up. */
+/** `mondo load` as users run it: its output, files and exit codes, Ctrl-C, and the addition of shards. */
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -18,7 +18,7 @@ const fileOf = (name: string) => join(folder, name);
 const textOf = (name: string) => readFileSync(fileOf(name), 'utf8');
 
 let server: Server;
-/** Who asks, of whom, for how long; whatever this machine does beside it, the run is to be believed. */
+/** Options of a short run. The large --max-lag keeps the run trusted on a busy machine. */
 let short: string[];
 beforeAll(async () => {
   server = await serve({ architecture: 'epoll', port: 0 });
@@ -32,7 +32,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** The most memory that a process has had, in bytes; 0 once it has ended. */
+/** Peak memory of a process, in bytes; 0 after its end. */
 function mostMemoryOf(pid: number): number {
   try {
     const [, kilobytes] =
@@ -46,7 +46,7 @@ function mostMemoryOf(pid: number): number {
 const load = (...words: string[]) => runMondo('load', ...words);
 const rated = () => [...short, '--rate', '200'];
 
-test('out of descriptors, a run says so and is not to be trusted', async () => {
+test('a run without free descriptors says so and is not trusted', async () => {
   const words = [mondo, 'load', ...short, '--connections', '100', '--json'];
   await using run = new Process('sh', [
     '-c',
@@ -65,7 +65,7 @@ test('out of descriptors, a run says so and is not to be trusted', async () => {
 });
 
 describe.concurrent('a run', () => {
-  test('prints a summary, and how it goes on standard error, in plain lines', async () => {
+  test('prints a summary, and its progress on standard error, in plain lines', async () => {
     const { code, stdout, stderr } = await load(...rated(), '--duration', '2500ms');
     expect(code).toBe(0);
     expect(stdout).toContain(
@@ -96,7 +96,7 @@ describe.concurrent('a run', () => {
       expect(drawn.length).toBeGreaterThan(3);
       for (const text of drawn) expect(text.length).toBeLessThan(60 + '\x1b[K'.length);
       expect(drawn.some((text) => /^measuring {2}\d+\/s of 200 {2}p50 /.test(text))).toBe(true);
-      // The line is taken away before the summary.
+      // The progress line is erased before the summary.
       expect(stdout).toContain(`\r\x1b[K127.0.0.1:${server.port} for 1 s`);
     },
   );
@@ -121,7 +121,7 @@ describe.concurrent('a run', () => {
     expect(JSON.parse(again.stdout)).toEqual(result);
   });
 
-  test('counts a question that is due right before its end, when the loop may still be asleep', async () => {
+  test('counts a question that is due just before the end, while the loop may still sleep', async () => {
     const { stdout } = await load(
       ...[
         ...short,
@@ -139,7 +139,7 @@ describe.concurrent('a run', () => {
     expect((JSON.parse(stdout) as LoadResult).totals).toMatchObject({ questions: 2, answers: 2 });
   });
 
-  test('asks what a file says, with answers checked byte for byte', async () => {
+  test('asks the questions of a file, and checks answers byte for byte', async () => {
     writeFileSync(
       fileOf('q.txt'),
       'Simple is better than?\tComplex.\nExplicit is better than?\tWrong.\n',
@@ -157,14 +157,14 @@ describe.concurrent('a run', () => {
     );
     const { outcomes } = JSON.parse(stdout) as LoadResult;
     expect(outcomes.answered).toBeGreaterThan(0);
-    // A wrong answer ends its connection, and the next one begins where it would have gone on.
+    // A wrong answer closes its connection, and the next connection continues with the next question.
     expect(outcomes.wrong).toBeGreaterThan(50);
     expect(code).toBe(3);
   });
 });
 
 describe.concurrent('a plan', () => {
-  test('is saved without a question, and gives the same plan again, with options over it', async () => {
+  test('is saved without a run, and gives the same plan again, with options over it', async () => {
     const plan = fileOf('plan.json');
     const words = [
       '--stage',
@@ -234,7 +234,7 @@ describe.concurrent('a plan', () => {
 });
 
 describe.concurrent('the exit code', () => {
-  test('is 3 where a condition of --fail-if is true, and each is told with what was measured', async () => {
+  test('is 3 if a condition of --fail-if is true, and each is printed with its measured value', async () => {
     const conditions = ['p99>1us', 'errors>0', 'rate<100000', 'fairness<0.1'];
     const { code, stderr, stdout } = await load(
       ...rated(),
@@ -247,11 +247,11 @@ describe.concurrent('the exit code', () => {
     expect(stdout).toContain('This run can be trusted');
   });
 
-  test('is 4 where nobody is there, and says why', async () => {
-    const nobody = createServer();
-    await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
-    const { port } = nobody.address() as { port: number };
-    await new Promise((resolve) => nobody.close(resolve));
+  test('is 4 if no server is there, and the output says why', async () => {
+    const closed = createServer();
+    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
+    const { port } = closed.address() as { port: number };
+    await new Promise((resolve) => closed.close(resolve));
     const { code, stdout, stderr } = await load(
       ...short,
       '-p',
@@ -265,7 +265,7 @@ describe.concurrent('the exit code', () => {
     expect(stderr).toMatch(/^mondo: This run is not to be trusted, for the reasons above$/m);
   });
 
-  test('is 4 where our own side was too slow for its plan', async () => {
+  test('is 4 if our own side was too slow for its plan', async () => {
     const { code, stdout, stderr } = await load(
       ...[...rated(), '--rate', '2k', '--max-lag', '0.001ms', '--json', '--quiet'],
     );
@@ -274,11 +274,11 @@ describe.concurrent('the exit code', () => {
     expect(stderr).toMatch(/^mondo: This run is not to be trusted: .*schedule lagged/);
   });
 
-  test('is 4 where a closed loop was stopped for a while: the pause was not the server’s', async () => {
+  test('is 4 if a closed loop was stopped for some time: the server did not cause the pause', async () => {
     await using process = spawnMondo(
       ...['load', ...short, '--warm-up', '0', '--duration', '4s', '--max-lag', '500ms'],
     );
-    await until('it to measure', () => /^measuring/m.test(process.stderr));
+    await until('the measured time', () => /^measuring/m.test(process.stderr));
     const { stderr } = process;
     process.child.kill('SIGSTOP');
     await sleep(2000);
@@ -289,7 +289,7 @@ describe.concurrent('the exit code', () => {
     expect(stderr).not.toContain('mondo:');
   });
 
-  test('is 4 where the rate is out of reach: as much as can be is asked, in bounded memory', async () => {
+  test('is 4 if the rate is out of reach: it asks as much as possible, in bounded memory', async () => {
     await using process = spawnMondo(
       ...['load', ...short, '-c', '1000', '--rate', '10M', '--grace', '100ms', '--json', '--quiet'],
     );
@@ -304,7 +304,7 @@ describe.concurrent('the exit code', () => {
     expect(seconds).toBeCloseTo(1);
     expect(totals.questions).toBe(10_000_000);
     expect(totals.answers + totals.errors).toBe(10_000_000);
-    // A machine that gave the load no time has no answers to show.
+    // If the machine gave the load no time, there are no answers.
     const wasStarved = /kept from asking/.test(validity.reasons.join());
     expect(totals.answers > 0 || wasStarved).toBe(true);
     expect(outcomes.neverServed).toBeGreaterThan(5_000_000);
@@ -317,7 +317,7 @@ describe.concurrent('the exit code', () => {
     expect(most).toBeLessThan(2 ** 29);
   });
 
-  test('is 130 after Ctrl-C, with what was measured until then, whatever --fail-if says', async () => {
+  test('is 130 after Ctrl-C, with the measurements so far, whatever --fail-if says', async () => {
     const html = fileOf('interrupted.html');
     await using process = spawnMondo(
       ...['load', ...rated(), '--duration', '100s', '--fail-if', 'errors>0', '--html', html],
@@ -335,7 +335,7 @@ describe.concurrent('the exit code', () => {
 });
 
 describe('the knee', () => {
-  test('is looked for with its steps told, and is none where the target is kept at no rate', async () => {
+  test('is searched with a report of each step, and is null if the server keeps no rate', async () => {
     const html = fileOf('knee.html');
     const { code, stdout, stderr } = await load(
       ...[...short.slice(0, 3), '--duration', '1s', '--max-lag', '1m', '--grace', '100ms'],
@@ -356,7 +356,7 @@ describe('the knee', () => {
   });
 });
 
-describe('four processes with a part of one plan each', () => {
+describe('four processes with one shard each of a plan', () => {
   const parts = [1, 2, 3, 4];
   const logs = parts.map((part) => fileOf(`${part}.hlog`));
   const results: LoadResult[] = [];
@@ -372,7 +372,7 @@ describe('four processes with a part of one plan each', () => {
     for (const { stdout } of await Promise.all(runs)) results.push(JSON.parse(stdout));
   });
 
-  test('ask what one would have asked, at the same time', () => {
+  test('ask the same questions as a single process, at the same time', () => {
     expect(results.map(({ connections }) => connections.count)).toEqual([3, 3, 2, 2]);
     const questions = results.reduce((sum, { totals }) => sum + totals.questions, 0);
     expect(questions).toBe(200);
@@ -397,14 +397,14 @@ describe('four processes with a part of one plan each', () => {
     expect(whole.plan.shard).toEqual({ index: 1, of: 1 });
     expect(whole.validity.notes.join()).toContain('Added from 4 shards');
 
-    // What was added is a log again.
+    // The sum can be written as a log again.
     const again = await runMondo('load', 'merge', hlog, '--json');
     expect(JSON.parse(again.stdout).response).toEqual(whole.response);
     const text = await runMondo('load', 'merge', ...logs);
     expect(text.stdout).toMatch(/^answers .*; 200 answers to 200 questions$/m);
   });
 
-  test('are no pass where one is missing, and refused where one is there twice', async () => {
+  test('are not a pass if one is missing, and are refused if one appears twice', async () => {
     const missing = await runMondo('load', 'merge', ...logs.slice(1));
     expect(missing.code).toBe(4);
     expect(missing.stdout).toContain('- Shard 1 of 4 is missing');

@@ -1,4 +1,4 @@
-/** `runLoad` against real servers, good and bad ones, over both of its loops: each outcome is told as what it was. */
+/** `runLoad` against real servers, good and bad ones, over both of its loops: it recognizes each outcome. */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
@@ -26,7 +26,7 @@ async function served(options: ServeOptions): Promise<Server> {
   return server;
 }
 
-/** A server that does to each connection what it is told, which no server of ours would. */
+/** A server that calls `onConnection` for each client, for faults that no Mondo server has. */
 async function scripted(onConnection: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>();
   const server: NetServer = createServer({ noDelay: true }, (socket) => {
@@ -52,12 +52,12 @@ const short: Partial<LoadPlan> = {
 const load = async (plan: Partial<LoadPlan>, options?: RunOptions): Promise<LoadResult> =>
   (await runLoad(planOf({ ...short, ...plan }), options)).result;
 
-/** Those that were counted at all. */
+/** The outcomes that occurred. */
 const counted = ({ outcomes }: LoadResult) =>
   Object.fromEntries(Object.entries(outcomes).filter(([, count]) => count > 0));
 
 describe.each(engines)('%s', (engine) => {
-  test('a server that takes 50 ms, asked 10 times a second, is seen to take 50 ms, once for each answer', async () => {
+  test('a server that takes 50 ms per answer, asked 10 times a second, is measured with 50 ms for each answer', async () => {
     const { port } = await served({ architecture: 'epoll', think: 50, thinkHow: 'defer' });
     const { service, response, totals, outcomes, validity } = await load({
       port,
@@ -68,7 +68,7 @@ describe.each(engines)('%s', (engine) => {
     });
     expect([totals.questions, totals.answers]).toEqual([15, 15]);
     expect([service.count, response.count, outcomes.answered]).toEqual([15, 15, 15]);
-    // Never less; and in 15 answers the machine had time for some of them.
+    // Never less. And the machine is fast enough for some of 15 answers.
     for (const { min } of [service, response]) {
       expect(min).toBeGreaterThanOrEqual(49.9);
       expect(min).toBeLessThan(2 * 50);
@@ -77,7 +77,7 @@ describe.each(engines)('%s', (engine) => {
     expect(validity.rateRatio).toBeGreaterThan(0.8);
   });
 
-  test('a closed loop asks on and on, checks every answer, and warm-up is not counted', async () => {
+  test('a closed loop asks continuously, checks every answer, and does not count warm-up', async () => {
     const server = await served({ architecture: 'epoll' });
     const result = await load({
       port: server.port,
@@ -102,7 +102,7 @@ describe.each(engines)('%s', (engine) => {
     expect(result.server!.samples.at(-1)).toMatchObject({ processes: 1, acceptQueue: 0 });
   });
 
-  test('connections that a server has no time for are starved, and said to be', async () => {
+  test('connections that a server does not serve are reported as starved', async () => {
     const { port } = await served({ architecture: 'single', limits: { idle: 0 } });
     const result = await load({
       port,
@@ -122,9 +122,9 @@ describe.each(engines)('%s', (engine) => {
     expect(result.series.at(-1)!.starved).toBe(7);
   });
 
-  test('in an open loop each connection has its share, and what waits for its turn waits in the response time', async () => {
+  test('in an open loop each connection has its share, and the response time includes the wait for its turn', async () => {
     const { port } = await served({ architecture: 'epoll', think: 20 });
-    // Two connections of a server that thinks for 20 ms, each: it can do 50, and 100 are wanted.
+    // Each answer takes 20 ms, so a connection can do 50 a second, and 100 are wanted.
     const stages = [{ kind: 'steady', seconds: 0.5, from: 100 }] as const;
     const result = await load({
       ...{ port, engine, loop: 'open', connections: 2, grace: 10_000 },
@@ -136,7 +136,7 @@ describe.each(engines)('%s', (engine) => {
     expect(result.connections.answers).toMatchObject({ least: 25, most: 25 });
   });
 
-  test('shards of a plan ask what the whole asks, and no more', async () => {
+  test('shards of a plan together ask exactly the questions of the whole', async () => {
     const { port } = await served({ architecture: 'epoll' });
     const parts = await Promise.all(
       [1, 2, 3].map((index) =>
@@ -164,7 +164,7 @@ describe.each(engines)('%s', (engine) => {
     expect(sum).toBe(whole.totals.answers);
   });
 
-  test('connections are opened again after as many questions as the plan says', async () => {
+  test('connections are opened again after the planned number of questions', async () => {
     const { port } = await served({ architecture: 'epoll' });
     const result = await load({ port, engine, questionsPerConnection: 3 });
     expect(Object.keys(counted(result))).toEqual(['answered']);
@@ -172,7 +172,7 @@ describe.each(engines)('%s', (engine) => {
     expect(result.connections.opened).toBeLessThan(result.totals.answers / 3 + 50);
   });
 
-  test('thinking leaves time between an answer and the next question', async () => {
+  test('think time separates an answer from the next question', async () => {
     const { port } = await served({ architecture: 'epoll' });
     const stages = [{ kind: 'steady', seconds: 0.5, from: 100 }] as const;
     const { totals } = await load({ port, engine, connections: 2, think: 100, stages });
@@ -215,7 +215,7 @@ describe.each(engines)('%s', (engine) => {
     expect(result.connections).toMatchObject({ neverAnswered: 4, fairness: null });
   });
 
-  test('bytes that nobody has asked for', async () => {
+  test('bytes without a question', async () => {
     const port = await scripted((socket) => socket.write('Ugly.'));
     const result = await load({
       port,
@@ -238,7 +238,7 @@ describe.each(engines)('%s', (engine) => {
     expect((await load({ port: before, engine })).outcomes.resetBefore).toBeGreaterThan(3);
     const inside = await scripted((socket) =>
       socket.on('data', () => {
-        // Reset only when the load has what was sent: a reset throws away what has not been read.
+        // Resets only after the load has read the bytes, because a reset discards unread ones.
         socket.write('Ug');
         setTimeout(() => socket.resetAndDestroy(), 50);
       }),
@@ -264,8 +264,8 @@ describe.each(engines)('%s', (engine) => {
     expect(refused.validity).toMatchObject({ trusted: false });
   });
 
-  test('connections that nobody takes are given up', async () => {
-    // A full queue: of those who come then, the kernel hears nothing.
+  test('connections that the server does not accept time out', async () => {
+    // With a full accept queue, the kernel ignores new handshakes.
     const listener = openListener({ family: 'IPv4', host: '127.0.0.1', port: 0 }, { backlog: 1 });
     closing.push(async () => close(listener));
     const { port } = localAddress(listener) as { port: number };
@@ -274,7 +274,7 @@ describe.each(engines)('%s', (engine) => {
     expect(result.outcomes.neverServed).toBe(12);
   });
 
-  test('stopped, it says what it has, and that it was stopped; and leaves nothing behind', async () => {
+  test('after a stop, the result has the measurements so far, and nothing is left behind', async () => {
     const { port } = await served({ architecture: 'epoll' });
     await load({ port, engine });
     const before = holdings();
@@ -291,15 +291,15 @@ describe.each(engines)('%s', (engine) => {
     expect(result.validity).toMatchObject({ interrupted: true, trusted: false });
     expect(result.totals.answers).toBeGreaterThan(50);
     expect(result.seconds).toBeLessThan(500);
-    await until('all descriptors to be given back', () => holdings().length <= before.length);
+    await until('the close of all descriptors', () => holdings().length <= before.length);
   });
 
-  test('waits for the time it is to begin at', async () => {
+  test('waits for its start time', async () => {
     const { port } = await served({ architecture: 'epoll' });
     const startAt = Date.now() + 2000 * MS;
     const { startedAt, validity } = await load({ port, engine, startAt });
     expect(startedAt).toBeGreaterThanOrEqual(startAt - 1);
-    // Where this machine was so busy that it began more than a second late, it has to say so.
+    // If a busy machine made it start more than a second late, the result must say so.
     expect(validity.trusted).toBe(startedAt - startAt <= 1000);
   });
 });

@@ -1,4 +1,4 @@
-/** What a question costs in objects, over a million of them, where the loop is ours: nothing. */
+/** Over a million questions, a loop of Mondo's own allocates no object per question. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -9,9 +9,9 @@ import { whyNoUring } from '../../src/os/uring.ts';
 import { until } from '../support/until.ts';
 
 const QUESTIONS = 1_000_000;
-/** Before the first that counts: until then functions are compiled. */
+/** Questions before the first that counts, while functions are compiled. */
 const WARM_UP = 200_000;
-/** The smallest object takes 12 bytes, so this is one object in twelve questions: those of turns, and of samples. */
+/** Allowed bytes per question: one smallest object (12 bytes) in twelve questions, for turns and samples. */
 const MOST_BYTES = 1;
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-allocations-'));
@@ -26,7 +26,7 @@ interface ProfileNode {
   readonly children: readonly ProfileNode[];
 }
 
-/** Bytes per question of each function of ours, the most first. */
+/** Bytes per question of each of Mondo's functions, largest first. */
 function allocatedBy(node: ProfileNode, into = new Map<string, number>()): Map<string, number> {
   const { functionName, url } = node.callFrame;
   if (node.selfSize > 0 && url.startsWith('file:')) {

@@ -1,4 +1,4 @@
-/** Very many connections, at once and one after the other. */
+/** Very many connections, at the same time and one after the other. */
 import { describe, expect, it } from 'vitest';
 import { serve } from '../../src/index.ts';
 import { ask, NetClient } from '../support/clients.ts';
@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 describe('ten thousand connections on one thread', () => {
   const CROWD = 10_000;
   it.each(['epoll', 'uring'])('%s serves one among them', async (architecture) => {
-    // The clients take as many descriptors again, in a process of their own.
+    // The clients need the same number of descriptors, so they have a separate process.
     const hold = `const { connect } = require('node:net');
         let n = 0;
         const next = () => {
@@ -38,6 +38,6 @@ describe('ten thousand connections on one thread', () => {
 
 const SHORT = 20_000;
 describe(`${SHORT} short connections through ${DESCRIPTORS} descriptors`, () => {
-  it.each(['uring', 'epoll', 'generator'])('reach their own client each: %s', (architecture) =>
+  it.each(['uring', 'epoll', 'generator'])('reach the right client each: %s', (architecture) =>
     expectOwnAnswers(architecture, SHORT));
 });

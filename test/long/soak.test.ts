@@ -4,7 +4,7 @@ import { soak } from '../../tools/soak.ts';
 
 const ARCHITECTURES = ['uring', 'epoll', 'threaded', 'callback', 'prefork'];
 
-it('leaves nothing behind, and every honest client has its answers', {
+it('leaves nothing behind, and every honest client gets its answers', {
   timeout: 240_000,
 }, async () => {
   const results = await soak(ARCHITECTURES, 60_000);

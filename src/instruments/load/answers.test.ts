@@ -4,7 +4,7 @@ import { Answers, MORE, WRONG } from './answers.ts';
 import type { Exchange, Framing } from './plan.ts';
 import { Script } from './script.ts';
 
-/** Reads `bytes` in pieces that end at `cuts`; how many answers ended, or WRONG. */
+/** Reads `bytes` in pieces that end at `cuts`. Returns the number of complete answers, or WRONG. */
 function read(exchanges: readonly Exchange[], framing: Framing, bytes: Buffer, cuts: number[]) {
   const answers = new Answers(new Script(exchanges, framing), framing, 1);
   const ends = [...new Set(cuts.map((cut) => cut % (bytes.length + 1))), bytes.length].sort(
@@ -31,18 +31,18 @@ const zen: Exchange[] = [
 ];
 const cutting = fc.array(fc.nat({ max: 200 }), { maxLength: 20 });
 
-describe('answers that are expected', () => {
-  test('are found however they are cut', () => {
+describe('expected answers', () => {
+  test('are found in pieces of any size', () => {
     const bytes = Buffer.from('Ugly.Implicit.Ugly.Implicit.Ugly.');
     fc.assert(fc.property(cutting, (cuts) => read(zen, delimiter, bytes, cuts) === 5));
   });
 
-  test('are wrong with one wrong byte, however they are cut', () => {
+  test('are wrong with one wrong byte, in pieces of any size', () => {
     const bytes = Buffer.from('Ugly.Implicid.');
     fc.assert(fc.property(cutting, (cuts) => read(zen, delimiter, bytes, cuts) === WRONG));
   });
 
-  test('are wrong in another order, and unfinished while a byte is missing', () => {
+  test('are wrong in another order, and incomplete while a byte is missing', () => {
     expect(read(zen, delimiter, Buffer.from('Implicit.'), [])).toBe(WRONG);
     expect(read(zen, delimiter, Buffer.from('Ugly.Implici'), [])).toBe(1.5);
   });
@@ -70,8 +70,8 @@ describe('any answers', () => {
     ],
   ];
 
-  test.each(framings)('end as %j says, however they are cut', (framing, bytesOf) => {
-    // Letters of the delimiters, too, but never a whole one by chance.
+  test.each(framings)('end as %j says, in pieces of any size', (framing, bytesOf) => {
+    // Includes letters of the delimiters, but never a complete delimiter by chance.
     const text = fc
       .string({ unit: fc.constantFrom('a', 'b', '-'), maxLength: 300 })
       .filter((text) => framing.kind === 'length' || !text.includes('.'));
@@ -82,14 +82,14 @@ describe('any answers', () => {
     );
   });
 
-  test('a delimiter is found behind what began like it', () => {
+  test('a delimiter is found after text that begins like it', () => {
     expect(
       read(any, { kind: 'delimiter', answerEnd: '..-' }, Buffer.from('a...-b....-'), [3, 9]),
     ).toBe(2);
   });
 });
 
-test('questions are framed, repeated, and a run of them stands in one piece', () => {
+test('questions are framed and repeated, and a run of them is contiguous', () => {
   const script = new Script([{ question: 'ab' }, { question: 'AAEC', base64: true }], {
     kind: 'length',
     bytes: 1,

@@ -11,7 +11,7 @@ const plan = planOf({
   ],
 });
 
-/** The seconds that are told of when the loop looks at these moments, in ms since the schedule began. */
+/** The reported seconds, if the loop looks at these times, in ms since the schedule began. */
 function secondsOf(looks: readonly number[], end: number): (readonly [number, number])[] {
   const told: Batch[] = [];
   const books = new Books(plan, 100, (batch) => told.push(batch));
@@ -33,19 +33,19 @@ const whole = [
   [3, 500],
 ];
 
-test('every second of the measured time is told of, as long as it is', () => {
+test('every second of the measured time is reported, with its length', () => {
   const looks = Array.from({ length: 450 }, (_, i) => 10 * i);
   expect(secondsOf(looks, 4500)).toEqual(whole);
   expect(secondsOf([1001, 1999, 2003, 2500, 3004, 4002], 4503)).toEqual(whole);
 });
 
-test('also where the loop stood still for seconds, or until after the end', () => {
+test('every second is reported if the loop stood still for seconds, or until after the end', () => {
   expect(secondsOf([1000, 1500, 3600], 4500)).toEqual(whole);
   expect(secondsOf([1000, 1500], 9000)).toEqual(whole);
   expect(secondsOf([1000, 1900], 2000)).toEqual([[0, 1000]]);
 });
 
-test('what was interrupted is as long as it was', () => {
+test('an interrupted run ends with a shorter second', () => {
   expect(secondsOf([1000, 1500, 2100], 2400)).toEqual([
     [0, 1000],
     [1, 400],

@@ -10,7 +10,7 @@ import {
 } from './conditions.ts';
 import { planOf } from './schema.ts';
 
-/** 1 to 1000 ms of response, and a tenth of it of service. */
+/** Response times from 1 to 1000 ms, and service times of a tenth of that. */
 const samples = Array.from({ length: 1000 }, (_, i) => ({
   connection: i % 4,
   second: i % 2,
@@ -52,7 +52,7 @@ describe('a condition', () => {
     expect(value(text)! / expected || 0).toBeCloseTo(expected === 0 ? 0 : 1, 2);
   });
 
-  it('counts in the unit that it was given', () => {
+  it('uses the given unit', () => {
     expect(parseCondition('p99>5ms')).toMatchObject({ limit: 5, kind: 'time', comparison: '>' });
     expect(parseCondition('p99 >= 500us').limit).toBe(0.5);
     expect(parseCondition('p99<=1.5s').limit).toBe(1500);
@@ -74,7 +74,7 @@ describe('a condition', () => {
     expect(broken(conditions, result)).toHaveLength(isTrue ? 0 : 1);
   });
 
-  it('of which nothing was measured neither passes nor is kept', () => {
+  it('without a measurement is neither passed nor kept', () => {
     for (const text of ['p99>5ms', 'p99<5ms', 'max>1s', 'fairness<0.1', 'first-answer>1s']) {
       const conditions = [parseCondition(text)];
       expect(failures(conditions, empty)).toHaveLength(1);
@@ -84,7 +84,7 @@ describe('a condition', () => {
     expect(value('errors>5%', empty)).toBe(1);
   });
 
-  it('is told with what was measured', () => {
+  it('is printed with the measured value', () => {
     expect(failures([parseCondition('p99>5ms')], result).map(checkedText)).toEqual([
       'p99>5ms: p99 is 990 ms',
     ]);
@@ -114,7 +114,7 @@ describe('a condition', () => {
     expect(() => parseCondition(text)).toThrow(/^[^\n]+$/);
   });
 
-  it('on the wanted rate needs a plan that wants one', () => {
+  it('on the rate ratio needs a plan with a rate', () => {
     const conditions = [parseCondition('rate-ratio<0.9')];
     expect(() => checkConditions(conditions, planOf({}))).toThrow(/a closed loop wants no rate/);
     checkConditions(conditions, planOf({ loop: 'open' }));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Flights } from './flights.ts';
 
-test('any sequence: questions leave in the order in which they were due, and none is lost', () => {
+test('any sequence: questions leave in the order of their due times, and none is lost', () => {
   const step = fc.record({
     what: fc.constantFrom('queue', 'want', 'launch', 'take', 'drop'),
     count: fc.integer({ min: 1, max: 4 }),
@@ -27,7 +27,7 @@ test('any sequence: questions leave in the order in which they were due, and non
           const can = Math.min(count, 4 - flying.length, waiting.length + wanted);
           flights.launch(1, can, now);
           for (let i = 0; i < can; i++) {
-            // Those with a time of their own go first; the others are due when they leave.
+            // Questions with a due time go first; the others are due when they leave.
             if (waiting.length === 0) wanted--;
             flying.push(waiting.shift() ?? now);
           }
@@ -49,7 +49,7 @@ test('any sequence: questions leave in the order in which they were due, and non
   );
 });
 
-test('what leaves with the next turn is stamped when it leaves; what had a time keeps it', () => {
+test('a question of the next turn gets its sent time when it leaves, and keeps its due time', () => {
   const flights = new Flights(1, 2);
   flights.queue(0, 10);
   flights.want(0);

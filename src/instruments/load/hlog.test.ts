@@ -13,11 +13,11 @@ const run = runOf(samples, { server: serverSide(3), outcomes: { refused: 3 } });
 const log = hlogOf(run);
 
 describe('a histogram log', () => {
-  it('is read as it was written', () => {
+  it('is the same after writing and reading', () => {
     expect(parseHlog(log, 'x')).toEqual(run);
   });
 
-  it('has the form that other readers know', () => {
+  it('has the format of other readers', () => {
     const lines = log.trimEnd().split('\n');
     expect(lines).toContain('#[Histogram log format version 1.3]');
     expect(lines.find((line) => line.startsWith('#[StartTime: '))).toMatch(

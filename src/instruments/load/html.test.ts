@@ -31,12 +31,12 @@ describe('the page of a run', () => {
     page = await loadPage(result);
   });
 
-  it('needs nothing else and is whole', () => {
+  it('is self-contained and complete', () => {
     expectSound(page);
     expect(page).toContain('color-scheme: light dark');
   });
 
-  it('goes from the verdict to the details, in one order', () => {
+  it('has its sections in order, from the verdict to the details', () => {
     expect(headingsIn(page)).toEqual([
       'Load on 127.0.0.1:1060',
       '✓ This run can be trusted',
@@ -61,7 +61,7 @@ describe('the page of a run', () => {
     });
   });
 
-  it('has each second as it was measured, beside what the server used in it', () => {
+  it('has each measured second, with the costs of the server', () => {
     const { head, rows } = tableIn(page, 'Each second');
     expect(rows).toHaveLength(30);
     const column = (name: string) => rows.map((row) => row[head.indexOf(name)]);
@@ -72,7 +72,7 @@ describe('the page of a run', () => {
     expect(column('threads')).toEqual(own.map(({ threads }) => count(threads)));
   });
 
-  it('has percentiles, outcomes and connections that are those of the run', () => {
+  it('has the percentiles, outcomes and connections of the run', () => {
     const latency = tableIn(page, 'Response time: from').rows;
     expect(latency.map(([name]) => name)).toEqual(['response', 'service']);
     expect(latency[0]!.at(-1)).toBe(time(result.response.max));
@@ -88,14 +88,14 @@ describe('the page of a run', () => {
     );
   });
 
-  it('has a plot for percentiles, for each second and for connections, in words too', () => {
+  it('has a plot for percentiles, for each second and for connections, and describes each in words', () => {
     const [curves, seconds, connections, ...more] = chartsIn(page);
     expect(more).toEqual([]);
     expect(curves!.title).toBe('Latency by percentile');
     expect(curves!.description).toContain(`p99 ${time(result.response.p99)}`);
     expect(curves!.texts).toEqual(expect.arrayContaining(['● response', '□ service', '99 %']));
     expect(seconds!.title).toBe('Each second of the run');
-    // The server stands on the time line of the load.
+    // The server's samples use the time axis of the load.
     expect(seconds!.texts.filter((text) => text.startsWith('server: '))).toEqual([
       'server: processors in use',
       'server: context switches per second',
@@ -112,7 +112,7 @@ describe('the page of a run', () => {
     expect(await loadPage(again.result)).toBe(page);
   });
 
-  it('says first that a run is not to be trusted', async () => {
+  it('begins with the verdict of a run that is not trusted', async () => {
     const { result } = runOf(samples, {
       validity: { reasons: ['Too slow; wait.'], trusted: false },
     });
@@ -123,13 +123,13 @@ describe('the page of a run', () => {
     expect(bad.indexOf('not to be trusted')).toBeLessThan(bad.indexOf('<svg'));
   });
 
-  it('is whole without answers, in a closed loop, and after a second only', async () => {
+  it('is complete without answers, in a closed loop, and after only one second', async () => {
     expectSound(await loadPage(runOf([]).result));
     expectSound(await loadPage(runOf([], { seconds: 0 }).result));
     expectSound(await loadPage(runOf(samples.slice(0, 1), { seconds: 1 }).result));
   });
 
-  it('leaves what others wrote as text', async () => {
+  it('shows foreign text escaped', async () => {
     const { result } = runOf(samples, {
       plan: {
         host: '<script>alert(1)</script>',

@@ -4,7 +4,7 @@ import { parseCondition } from './conditions.ts';
 import { findKnee, type KneeOptions } from './knee.ts';
 import type { LoadResult } from './result.ts';
 
-/** A server with one queue: its times grow as it nears what it can do, and beyond that it does no more. */
+/** A server with one queue: its times grow as the load nears its capacity, and its rate never exceeds that. */
 function model(
   capacity: number,
   spoil: (rate: number, call: number) => Partial<LoadResult['validity']> = () => ({}),
@@ -35,7 +35,7 @@ const search = (run: ReturnType<typeof model>, options: Partial<KneeOptions> = {
   findKnee(run, { target, start: 1000, ...options });
 
 describe('the knee', () => {
-  // 1 / (1 - load) is 10 ms at 0.9 of what it can do.
+  // 1 / (1 - load) is 10 ms at 0.9 of the capacity.
   it.each([
     100, 1000, 5000, 123_456,
   ])('of a server that can do %i per second is found', async (capacity) => {
@@ -48,7 +48,7 @@ describe('the knee', () => {
     expect(knee.steps.length).toBeLessThan(30);
   });
 
-  it('is doubled to and then closed in on, and no rate is run that is already known to be missed', async () => {
+  it('is found by doubling and then narrowing, without a step at a rate that is known to be missed', async () => {
     const knee = await search(model(5000));
     const rates = knee.steps.map(({ rate }) => rate);
     expect(rates.slice(0, 5)).toEqual([1000, 2000, 4000, 8000, 8000]);
@@ -64,7 +64,7 @@ describe('the knee', () => {
     expect(knee.steps[3]!.reasons).toEqual(['p99 was 5 s', 'only 62.5 % of the rate was reached']);
   });
 
-  it('is not moved by one bad run, as what is missed is tried again', async () => {
+  it('does not move because of one bad run, because a missed rate is tried again', async () => {
     const knee = await search(model(5000, (_, call) => (call === 1 ? { rateRatio: 0.5 } : {})));
     expect(knee.steps.slice(1, 3).map(({ rate, verdict }) => [rate, verdict])).toEqual([
       [2000, 'missed'],
@@ -73,7 +73,7 @@ describe('the knee', () => {
     expect(knee.rate).toBeGreaterThan(4200);
   });
 
-  it('counts no step as kept that is not to be trusted, and says that the limit is ours', async () => {
+  it('does not count an untrusted step as kept, and says that the limit is our own side', async () => {
     const bad = { trusted: false, reasons: ['Our own loop was busy; take a second machine'] };
     const knee = await search(model(1e6, (rate) => (rate > 20_000 ? bad : {})));
     expect(knee.rate).toBeLessThanOrEqual(20_000);
@@ -84,7 +84,7 @@ describe('the knee', () => {
     expect(voided[0]!.reasons).toEqual(bad.reasons);
   });
 
-  it('is none where no rate is kept', async () => {
+  it('is null if no rate is kept', async () => {
     const never = [parseCondition('p99<0.1ms')];
     const knee = await findKnee(model(5000), { target: never, start: 100 });
     expect(knee.rate).toBeNull();
@@ -92,7 +92,7 @@ describe('the knee', () => {
     expect(knee.steps.at(-1)!.rate).toBeLessThan(2);
   });
 
-  it('is the most that is tried where all is kept, and steps are bounded', async () => {
+  it('is the highest rate if all are kept, and the number of steps is bounded', async () => {
     const knee = await search(model(1e9), { most: 10_000 });
     expect(knee).toMatchObject({ rate: 10_000, beyond: null, limit: 'none' });
     const bounded = await search(model(1e9), { steps: 3 });
@@ -100,7 +100,7 @@ describe('the knee', () => {
     expect(bounded.rate).toBe(4000);
   });
 
-  it('ends when it is interrupted, with the steps that were whole', async () => {
+  it('ends when interrupted, with the complete steps', async () => {
     const knee = await search(model(1e6, (_, call) => ({ interrupted: call === 2 })));
     expect(knee).toMatchObject({ interrupted: true, rate: 2000 });
     expect(knee.steps).toHaveLength(2);

@@ -15,7 +15,7 @@ const open: Partial<LoadPlan> = {
   stages: [{ kind: 'steady', seconds: SECONDS, from: 10, to: 10 }],
 };
 
-/** From 1 µs to 100 s, in whole ns as a histogram has them. */
+/** From 1 µs to 100 s, in whole ns as in a histogram. */
 const milliseconds = fc.integer({ min: 1000, max: 100_000_000_000 }).map((ns) => ns / 1e6);
 const sample: fc.Arbitrary<Sample> = fc.record({
   connection: fc.integer({ min: 0, max: CONNECTIONS - 1 }),
@@ -36,7 +36,7 @@ const shards = (samples: readonly Sample[], of: number): Part[] =>
     return { name, run: parseHlog(hlogOf(run), name) };
   });
 
-/** What adding cannot change but in the last digit of a sum. */
+/** The parts of a result that adding may change only in the last digit of a sum. */
 function expectSame(actual: Run, expected: Run): void {
   const { validity, ...result } = actual.result;
   const { validity: _, ...whole } = expected.result;
@@ -66,7 +66,7 @@ const rounded = (value: unknown): unknown =>
     JSON.stringify(value, (_, one) => (typeof one === 'number' ? Number(one.toPrecision(9)) : one)),
   );
 
-/** Gauges of the shards add up to that of the whole. */
+/** The gauges of the shards add up to those of the whole. */
 const withGauges = (run: Run, of: number): Run => ({
   ...run,
   result: {
@@ -94,7 +94,7 @@ describe('the shards of a plan', () => {
       ),
       {
         numRuns: 30,
-        // Two connections that are equally bad, on different shards.
+        // Two equally bad connections, on different shards.
         examples: [
           [
             [1, 5].map((connection) => ({ connection, second: 0, service: 1, response: 99_992 })),
@@ -106,7 +106,7 @@ describe('the shards of a plan', () => {
   });
 
   it('have the figures of the whole for more connections than a result lists', () => {
-    // Whichever connections a list left out, it would have another median: few of many are quick, or well served.
+    // A list of some connections would have another median, because only a few of many are fast or well served.
     const connections = 2503;
     const samples = Array.from({ length: connections }, (_, connection) =>
       Array.from({ length: 1 + (connection % 3 === 0 ? 0 : (connection * 7) % 5) }, (_one, i) => ({
@@ -129,7 +129,7 @@ describe('the shards of a plan', () => {
     const { connections: added } = merged(parts).result;
     expect(added).toEqual(whole);
 
-    // And those are the figures of all connections.
+    // These are the figures of all connections.
     const answers = Map.groupBy(samples, ({ connection }) => connection);
     const counts = [...answers.values()].map(({ length }) => length).sort((a, b) => a - b);
     const firsts = [...answers.values()].map(([one]) => one!.response).sort((a, b) => a - b);
@@ -156,7 +156,7 @@ describe('the shards of a plan', () => {
     expect(other.result.series).toEqual(one.result.series);
   });
 
-  it('are put together by when they began', () => {
+  it('are aligned by their start times', () => {
     const samples = [{ connection: 1, second: 0, service: 1, response: 1 }];
     const part = (index: number, startedAt: number): Part => ({
       name: `${index}`,
@@ -174,7 +174,7 @@ describe('the shards of a plan', () => {
     expect(far.result.validity.reasons.join()).toContain('Shards began 2.0 s apart');
   });
 
-  it('make the whole not trusted where one is not, or is missing, or was interrupted', () => {
+  it('make the whole untrusted if one is untrusted, missing or interrupted', () => {
     const part = (index: number, validity = {}): Part => ({
       name: `${index}`,
       run: runOf([], { plan: { ...open, shard: { index, of: 2 } }, validity }),
@@ -194,7 +194,7 @@ describe('the shards of a plan', () => {
     );
   });
 
-  it('are refused where they are none of one plan', () => {
+  it('are refused if they do not belong to one plan', () => {
     const part = (name: string, plan: Partial<LoadPlan>): Part => ({
       name,
       run: runOf([], { plan }),
@@ -220,7 +220,7 @@ describe('the shards of a plan', () => {
     expect(message()).toContain('name one or more');
   });
 
-  it('tell of the server once, however many have watched it', () => {
+  it('report the server once, however many shards watched it', () => {
     const samples = [{ connection: 1, second: 0, service: 1, response: 1 }];
     const part = (index: number, server = serverSide(3)): Part => ({
       name: `${index}`,

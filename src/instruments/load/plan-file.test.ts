@@ -14,7 +14,7 @@ import {
 import { planOf } from './schema.ts';
 
 describe('a plan file', () => {
-  it('comes out as it went in', () => {
+  it('is the same after writing and reading', () => {
     const plan = planOf({
       stages: [{ kind: 'ramp', seconds: 3, from: 1, to: 2.5 }],
       loop: 'open',
@@ -85,7 +85,7 @@ describe('a plan file', () => {
       { framing: { kind: 'length', bytes: 1 }, exchanges: [{ question: 'x'.repeat(256) }] },
       /has 256 bytes, more than a length of 1 bytes can say/,
     ],
-    [{ exchanges: [{ question: 'not base64!', base64: true }] }, /is to be base64 and is not/],
+    [{ exchanges: [{ question: 'not base64!', base64: true }] }, /is not valid base64/],
     [{ exchanges: [{ question: 'a', answer: '' }] }, /answer 1 is empty/],
   ] as const)('%j makes no sense', (given, message) => {
     expect(() => wholePlan(given as object)).toThrow(message);
@@ -102,7 +102,7 @@ describe('questions', () => {
     ]);
   });
 
-  it('are JSON where the name says so', () => {
+  it('are JSON if the file name says so', () => {
     expect(parseQuestions('[{"question": "a?", "answer": "b."}]', 'q.json')).toEqual([
       { question: 'a?', answer: 'b.' },
     ]);
@@ -145,7 +145,7 @@ describe('words of the command line', () => {
     expect(parseShard('2/4')).toEqual({ index: 2, of: 4 });
   });
 
-  it('say when to start', () => {
+  it('set the start time', () => {
     const now = Date.UTC(2030, 0, 31, 12);
     expect(parseStartAt('2030-01-31T12:00:30Z', now)).toBe(now + 30_000);
     expect(parseStartAt('2030-01-31T14:00:30+02:00', now)).toBe(now + 30_000);
@@ -199,7 +199,7 @@ describe('the schedule', () => {
   const stages = (words: ScheduleWords, file: Parameters<typeof stagesOf>[1] = {}) =>
     stagesOf(words, file);
 
-  it('is the default where nothing is said, and that of the file where it says something', () => {
+  it('is the default, or that of the plan file', () => {
     expect(stages({})).toEqual({});
     const file = [{ kind: 'spike', seconds: 1, from: 5 }] as const;
     expect(stages({}, { stages: file })).toEqual({ loop: 'open', stages: file });
@@ -219,7 +219,7 @@ describe('the schedule', () => {
     });
   });
 
-  it('is changed piece by piece over that of the file', () => {
+  it('changes single parts of the schedule in the plan file', () => {
     const file = {
       stages: [
         { kind: 'warm-up', seconds: 1, from: 9 },
@@ -244,7 +244,7 @@ describe('the schedule', () => {
     });
   });
 
-  it('is refused where two words of it do not fit', () => {
+  it('is refused if two options contradict each other', () => {
     expect(() => stages({ stage: ['steady:1s'], rate: '5' })).toThrow('--rate and --stage');
     const file = { stages: [{ kind: 'ramp', seconds: 1, from: 1, to: 2 }] } as const;
     expect(() => stages({ rate: '5' }, file)).toThrow('say it all with --stage');

@@ -64,7 +64,7 @@ function exchangeFault({ framing: frame, exchanges: all }: LoadPlan): string | u
     for (const one of answer === undefined ? [question] : [question, answer]) {
       const which = `${one === question ? 'question' : 'answer'} ${i + 1}`;
       if (base64 === true && !/^(?:[\w+/]{4})*(?:[\w+/]{2}==|[\w+/]{3}=)?$/.test(one)) {
-        return `${which} is to be base64 and is not`;
+        return `${which} is not valid base64`;
       }
       const bytes = Buffer.from(one, base64 === true ? 'base64' : 'utf8');
       if (bytes.length === 0 && frame.kind === 'delimiter') return `${which} is empty`;

@@ -14,26 +14,26 @@ function all(stages: readonly Stage[], arrivals: 'even' | 'poisson' = 'even', se
 
 const steady = (seconds: number, from: number): Stage => ({ kind: 'steady', seconds, from });
 
-describe('evenly', () => {
-  test('questions stand one gap apart, the first at once', () => {
+describe('even arrivals', () => {
+  test('questions are one gap apart, and the first is due at once', () => {
     expect(all([steady(1, 10)])).toEqual([0, 100, 200, 300, 400, 500, 600, 700, 800, 900]);
   });
 
-  test('a ramp has as many as the area under it, ever closer together', () => {
+  test('a ramp has as many questions as the area under it, ever closer together', () => {
     const dues = all([{ kind: 'ramp', seconds: 10, from: 0, to: 100 }]);
     expect(dues.length).toBe(500);
     const gaps = dues.slice(1).map((due, i) => due - dues[i]!);
     expect(gaps.every((gap, i) => i === 0 || gap <= gaps[i - 1]! + 1e-9)).toBe(true);
   });
 
-  test('there is no jump and no gap where one stage follows another', () => {
+  test('there is no jump and no gap between two stages', () => {
     const dues = all([steady(1, 100), { kind: 'spike', seconds: 1, from: 200 }, steady(1, 100)]);
     const gaps = dues.slice(1).map((due, i) => due - dues[i]!);
     expect(Math.max(...gaps)).toBeLessThan(10.0001);
     expect(dues.length).toBe(400);
   });
 
-  test('nothing is due in a stage that asks for nothing', () => {
+  test('no question is due in a stage with rate 0', () => {
     expect(all([steady(1, 2), steady(5, 0), steady(1, 2)])).toEqual([0, 500, 6000, 6500]);
   });
 });
@@ -45,7 +45,7 @@ const stage = fc.record({
   to: fc.integer({ min: 0, max: 300 }),
 });
 
-test('any stages: in order, inside the schedule, and as many as wanted, whatever the part of it', () => {
+test('any stages: questions are in order, inside the schedule, and as many as planned in any part', () => {
   fc.assert(
     fc.property(fc.array(stage, { minLength: 1, maxLength: 4 }), fc.nat(), (stages, cut) => {
       const dues = all(stages);
@@ -59,13 +59,13 @@ test('any stages: in order, inside the schedule, and as many as wanted, whatever
   );
 });
 
-describe('as a Poisson process', () => {
-  test('the same seed gives the same schedule, another one another', () => {
+describe('a Poisson process', () => {
+  test('the same seed gives the same schedule, and another seed another one', () => {
     expect(all([steady(5, 50)], 'poisson', 7)).toEqual(all([steady(5, 50)], 'poisson', 7));
     expect(all([steady(5, 50)], 'poisson', 8)).not.toEqual(all([steady(5, 50)], 'poisson', 7));
   });
 
-  test('gaps are as exponential numbers are: mean and deviation alike, the rate as wanted', () => {
+  test('gaps have an exponential distribution: mean and deviation are equal, and the rate is as planned', () => {
     const dues = all([steady(100, 100)], 'poisson');
     const gaps = dues.slice(1).map((due, i) => due - dues[i]!);
     const mean = gaps.reduce((a, b) => a + b) / gaps.length;
@@ -79,7 +79,7 @@ describe('as a Poisson process', () => {
   });
 });
 
-describe('questions that are passed over', () => {
+describe('skipped questions', () => {
   const stages = [
     steady(2, 1000),
     { kind: 'ramp', seconds: 3, from: 1000, to: 5000 },
@@ -87,7 +87,7 @@ describe('questions that are passed over', () => {
     steady(2, 10),
   ] as const;
 
-  test('are those that were due before, so that the rest is as it would have been', () => {
+  test('are those that were due before, and the rest does not change', () => {
     const dues = all(stages);
     for (const at of [0, 1, 500.5, 1000, 2500, 5500, 6000, 7999, 8000]) {
       const schedule = new Schedule({ stages, arrivals: 'even', seed: 1 });
@@ -99,7 +99,7 @@ describe('questions that are passed over', () => {
     }
   });
 
-  test('are about as many as are wanted, in a Poisson process, and what follows comes after them', () => {
+  test('are about as many as planned, in a Poisson process, and the next ones come later', () => {
     const schedule = new Schedule({ stages, arrivals: 'poisson', seed: 7 });
     schedule.next();
     expect(Math.abs(schedule.skipTo(2000) - 2000)).toBeLessThan(50);

@@ -4,7 +4,7 @@ import { checks, planGiven, planOf, planOptions } from './schema.ts';
 
 const reading = { now: 1_800_000_000_000, read: () => 'How?\tSo.\n' };
 
-test('every default is what it may be', () => {
+test('every default passes its check', () => {
   const plan = planOf({});
   for (const [name, check] of Object.entries(checks)) {
     const usual = plan[name as keyof typeof plan];
@@ -17,7 +17,7 @@ test('every default is what it may be', () => {
   );
 });
 
-test('options that are given become parts of a plan', () => {
+test('given options become fields of a plan', () => {
   const words: Record<string, string> = {
     '--connections': '5',
     '--poisson': 'true',
@@ -47,7 +47,7 @@ test('options that are given become parts of a plan', () => {
 
 test.each(
   planOptions.filter(({ flags }) => flags.includes('<') && !/host|question/.test(flags)),
-)('$flags is refused by its name where it makes no sense', (option) => {
+)('$flags is refused with its name if its value is wrong', (option) => {
   const [name = ''] = /--[\w-]+/.exec(option.flags) ?? [];
   const nonsense = () => planGiven((one) => (one === option ? '?' : undefined), reading);
   expect(nonsense).toThrow(`${name} is "?"; give `);
@@ -62,7 +62,7 @@ test('the help has a default for each option', () => {
   for (const text of help.values()) expect(text).toMatch(/ \(default: [^()]+\)$/);
 });
 
-test('a part that no plan has is refused, by planOf and by runLoad', async () => {
+test('an unknown field of a plan is refused, by planOf and by runLoad', async () => {
   const odd = { conections: 5 } as object;
   expect(() => planOf(odd)).toThrow('A load plan has no option "conections"; there are host, port');
   await expect(runLoad({ ...planOf({}), ...odd })).rejects.toThrow(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Stalls } from './stalls.ts';
 
-/** Turns of a thread, each as: ms of work, asleep as it may, waiting for a processor, stopped. */
+/** Turns of a thread, each in ms: working, asleep as allowed, waiting for a processor, stopped. */
 function keptOf(turns: readonly (readonly [number, number, number, number])[], limit = 10) {
   let [now, cpu, waited] = [0, 0, 0];
   const stalls = new Stalls(
@@ -29,7 +29,7 @@ test('work and sleep are no stalls, however long', () => {
   ).toEqual([0, 0, 0, 0]);
 });
 
-test('a thread that is stopped is kept for as long as it neither works nor sleeps', () => {
+test('a stopped thread is stalled for the time in which it neither works nor sleeps', () => {
   expect(
     keptOf([
       [1, 0, 0, 0],
@@ -38,7 +38,7 @@ test('a thread that is stopped is kept for as long as it neither works nor sleep
   ).toEqual([0, 3000]);
 });
 
-test('a thread without a processor is kept, even within the time that it may sleep', () => {
+test('a thread without a processor is stalled, even within the time in which it may sleep', () => {
   const quota = keptOf([
     [1, 0, 0, 0],
     [20, 0, 80, 0],
@@ -56,7 +56,7 @@ test('a thread without a processor is kept, even within the time that it may sle
   expect(stalls.turn(1, now, 50)).toBe(40);
 });
 
-test('what is within the limit is none', () => {
+test('a stall within the limit does not count', () => {
   expect(
     keptOf([
       [1, 0, 0, 0],

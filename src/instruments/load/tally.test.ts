@@ -76,7 +76,7 @@ const at = (connection: number, response: number, service = response): Sample =>
 });
 
 describe('tally', () => {
-  test('warm-up is in no figure, and what came after the end is in no second', () => {
+  test('no figure contains warm-up, and no second contains answers after the end', () => {
     const { totals, series, seconds, response } = figures(
       batch(-1, [at(0, 500)]),
       batch(0, [at(0, 1)]),
@@ -92,14 +92,14 @@ describe('tally', () => {
     expect(response.count).toBe(3);
   });
 
-  test('who was served, and who never', () => {
+  test('counts answers by connection, and connections without one', () => {
     const { connections } = figures(
       batch(0, [at(0, 1), at(0, 1), at(0, 1), at(1, 100)]),
       batch(1, []),
     );
     expect(connections).toMatchObject({
       count: 4,
-      // Connection 3 was not asked, so nobody has kept it waiting.
+      // Connection 3 never asked, so the server did not starve it.
       neverAnswered: 1,
       answers: { least: 0, median: 1, most: 3 },
       firstAnswer: { median: 2, max: 4 },
@@ -153,7 +153,7 @@ describe('tally', () => {
     );
   });
 
-  test('errors are all that is no answer', () => {
+  test('every outcome except an answer is an error', () => {
     const outcomes = new Int32Array(OUTCOMES.length);
     const set = (outcome: Outcome, count: number) => {
       outcomes[numberOf(outcome)] = count;
@@ -163,7 +163,7 @@ describe('tally', () => {
     set('wrong', 2);
     set('refused', 3);
     const { totals } = figures(batch(0, [], { outcomes }));
-    // Nobody asked a question of a server that refused to be connected to.
+    // A refused connection asked no question.
     expect(totals).toMatchObject({ answers: 6, questions: 8, errors: 5 });
   });
 });

@@ -28,7 +28,7 @@ describe('the summary', () => {
   const lines = summaryLines(result);
   const all = lines.join('\n');
 
-  it('says what was done, where, and for how long', () => {
+  it('says what ran, where, and for how long', () => {
     expect(lines[0]).toBe(
       '127.0.0.1:1060 for 3 s after 2 s of warm-up: open loop at 200 per second, 8 connections (uring)',
     );
@@ -42,7 +42,7 @@ describe('the summary', () => {
     expect(new Set([head!.length, response!.length, service!.length]).size).toBe(1);
   });
 
-  it('says what came of it and who was starved', () => {
+  it('says the outcomes, and which connections starved', () => {
     expect(all).toContain(
       'answers         100 per second, of 200 wanted (50 %); 300 answers to 312 questions',
     );
@@ -59,14 +59,14 @@ describe('the summary', () => {
     expect(all).toContain('This run can be trusted');
   });
 
-  it('says that there were no errors, and what nobody has measured', () => {
+  it('says that there were no errors, and which figures were not measured', () => {
     const calm = summaryLines(runOf([]).result).join('\n');
     expect(calm).toMatch(/^errors {10}none$/m);
     expect(calm).toMatch(/^response +–/m);
     expect(calm).not.toMatch(/NaN|Infinity|undefined|null/);
   });
 
-  it('says whether to believe it, and why not', () => {
+  it('says whether the run is trusted, and why not', () => {
     const { result: bad } = runOf(samples, {
       validity: {
         trusted: false,
@@ -109,7 +109,7 @@ describe('figures', () => {
     ]);
   });
 
-  it('name where and when', () => {
+  it('name place and time', () => {
     expect(targetOf({ host: '::1', port: 7 })).toBe('[::1]:7');
     expect(targetOf({ host: 'unix:/x', port: 7 })).toBe('unix:/x');
     expect(stageText({ kind: 'ramp', seconds: 2, from: 1, to: 5 })).toBe('ramp:2s:1..5');
@@ -136,7 +136,7 @@ describe('the CSV', () => {
     expect(Number(first.response_p99_ms)).toBeGreaterThan(Number(first.response_p50_ms));
   });
 
-  it('leaves empty what is not known', () => {
+  it('leaves unknown values empty', () => {
     const [, row] = csvOf(runOf([], { seconds: 1 }).result).split('\r\n');
     expect(row).toBe(`0,1,0,,,,,,,0,1,2,8,0,0.1,0.5${','.repeat(7)}`);
   });

@@ -34,7 +34,7 @@ function judged(
   return judge(planOf({ loop: 'open', ...plan }), figures, figures, { ...ended, ...end });
 }
 
-test('a run that did what it was to do is trusted, without a word', () => {
+test('a run that followed its plan is trusted, without a note', () => {
   expect(judged()).toMatchObject({ trusted: true, reasons: [], notes: [], rateRatio: 1 });
 });
 
@@ -53,18 +53,18 @@ describe('is not trusted, and says why,', () => {
     expect(reasons).toEqual([expect.stringMatching(reason)]);
   });
 
-  test('where it was interrupted', () => {
+  test('if it was interrupted', () => {
     const { trusted, reasons } = judged({}, {}, { interrupted: true });
     expect([trusted, reasons.length]).toEqual([false, 1]);
   });
 
-  test('where a closed loop was kept from asking, which no lag shows', () => {
+  test('if a closed loop was stalled, which no lag shows', () => {
     const change = { lag: null, stalls: { share: 0.5, longest: 3000 } };
     const { trusted, reasons } = judged(change, { loop: 'closed' });
     expect([trusted, reasons]).toEqual([false, [expect.stringMatching(/for 50 % of the time/)]]);
   });
 
-  test('where the rate was out of reach, whatever else it has to say', () => {
+  test('if the rate was out of reach, and that is the only reason', () => {
     const change = { totals: { questions: 5e7, answers: 1e6, rate: 2e5, wantedRate: 1e7 } };
     const { trusted, reasons } = judged(change, {}, { unreached: 4e7 });
     expect([trusted, reasons]).toEqual([
@@ -73,13 +73,13 @@ describe('is not trusted, and says why,', () => {
     ]);
   });
 
-  test('where it began after the other shards', () => {
+  test('if it began after the other shards', () => {
     expect(judged({}, {}, { startedLate: 5000 }).reasons[0]).toMatch(/began 5000 ms after/);
   });
 });
 
 describe('is trusted, with a note,', () => {
-  test('where the server did not keep up: that is what was to be found out', () => {
+  test('if the server did not keep up: that is a finding', () => {
     const { trusted, notes } = judged({ totals: { answers: 500, rate: 50, wantedRate: 100 } });
     expect([trusted, notes]).toEqual([
       true,
@@ -87,7 +87,7 @@ describe('is trusted, with a note,', () => {
     ]);
   });
 
-  test('where a closed loop was as busy as it can be: the server is no slower than it looks', () => {
+  test('if a closed loop was saturated: the server may be faster', () => {
     const { trusted, notes } = judged({ cpu: 0.99 }, { loop: 'closed' });
     expect([trusted, notes]).toEqual([true, [expect.stringMatching(/may be faster/)]]);
   });

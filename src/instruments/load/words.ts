@@ -23,7 +23,7 @@ export const outcomeWords: readonly (readonly [keyof Outcomes, string, string])[
     'no-descriptors',
     'attempts to connect without a free descriptor in this process',
   ],
-  ['extraBytes', 'extra-bytes', 'connections with bytes that nobody had asked for'],
+  ['extraBytes', 'extra-bytes', 'connections with bytes without a question'],
 ];
 
 /** Host and port as one word. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { chartsIn } from '../../../test/support/pages.ts';
 import { barChart, type Line, lineChart } from './charts.ts';
 
-/** Each line as the points of its path, by its colour. */
+/** The points of each line's path, by its colour. */
 const pathsOf = (svg: string) =>
   Object.fromEntries(
     [
@@ -15,7 +15,7 @@ const pathsOf = (svg: string) =>
     ]),
   );
 
-/** Bars as `[left, width]`, by their colour. */
+/** The bars as `[left, width]`, by their colour. */
 const barsOf = (svg: string, look: string) =>
   [
     ...svg.matchAll(
@@ -26,7 +26,9 @@ const barsOf = (svg: string, look: string) =>
     ),
   ].map(([, left, width]) => [Number(left), Number(width)]);
 
-/** Colours come from the page, and nothing is left of how ECharts writes: its classes, metadata and own colours. */
+/**
+ * Checks that colours come from the page, and that ECharts' classes, metadata and colours are gone.
+ */
 function expectThemed(svg: string, id: string): void {
   expect(svg).not.toMatch(
     /#fe01|fill="#(?!000")|stroke="#|rgb|class=|ecmeta|pointer-events|<style/,
@@ -49,7 +51,7 @@ const chartOf = async (lines: readonly Line[], log = false) => {
 };
 
 describe('a line chart', () => {
-  it('has its points where their values are, and a whisker from low to high', async () => {
+  it('places points by their values, and a whisker from low to high', async () => {
     const { svg, title, description, texts } = await chartOf([
       {
         name: 'one',
@@ -77,7 +79,7 @@ describe('a line chart', () => {
     expect(texts).toEqual(expect.arrayContaining(['x', 'y', '0', '10', '100', '● one']));
   });
 
-  it('has equal steps for equal ratios on log axes, a gap for what is not known, and nothing for 0', async () => {
+  it('has equal steps for equal ratios on log axes, a gap for an unknown value, and no point for 0', async () => {
     const { svg } = await chartOf(
       [
         { name: 'one', points: [1, 10, 100].map((x) => ({ x, y: x * 5 })) },
@@ -94,11 +96,11 @@ describe('a line chart', () => {
     );
     const [a, b, c] = pathsOf(svg)['--look-1']!;
     for (const axis of [0, 1]) expect(b![axis]! - a![axis]!).toBeCloseTo(c![axis]! - b![axis]!, 0);
-    // One point has no other to be joined with.
+    // A single point has no line to another.
     expect(pathsOf(svg)['--look-2']).toHaveLength(1);
   });
 
-  it('tells lines apart without colour: by dashes, symbols and names', async () => {
+  it('distinguishes lines without colour: by dashes, symbols and names', async () => {
     const points = [0, 10].map((x) => ({ x, y: x }));
     const names = ['one', 'two', 'three', 'four'];
     const { svg, texts } = await chartOf(names.map((name) => ({ name, points })));
@@ -124,7 +126,7 @@ describe('a line chart', () => {
     expect(corner).toEqual([last![0], first![1]]);
   });
 
-  it('draws a heat map: a place for each count that is not 0, darker for more', async () => {
+  it('draws a heat map: a rectangle for each count above 0, darker for more', async () => {
     const { text } = await lineChart({
       id: 'heat',
       title: 'heat',
@@ -155,7 +157,7 @@ describe('a line chart', () => {
     const places = [
       ...text.matchAll(/<path d="M([\d.]+) ([\d.]+)l[^"]*" fill="var\((--heat-\d)\)"><\/path>/g),
     ];
-    // The key has its own, which are moved into place and no part of the plot.
+    // The key has places too, which are translated and not part of the plot.
     expect(places.map(([, , , heat]) => heat)).toEqual(['--heat-1', '--heat-6', '--heat-1']);
     const [one, many] = places.map(([, left]) => Number(left));
     expect(many).toBeGreaterThan(one!);
@@ -174,7 +176,7 @@ describe('a line chart', () => {
   });
 });
 
-it('a bar chart has bars as long as their values, patterns, and the values in words', async () => {
+it('a bar chart has bars in proportion to their values, patterns, and the values as text', async () => {
   const { text } = await barChart({
     id: 'bars',
     title: 'bars',
@@ -191,7 +193,8 @@ it('a bar chart has bars as long as their values, patterns, and the values in wo
   expect([left, whole! / half!]).toEqual([same, 2]);
   const [[, longest], ...none] = barsOf(text, '--look-2') as [number[]];
   expect(longest! / half!).toBeCloseTo(3, 2);
-  // A group without a value has no bar, and all of the second one have a pattern over their colour.
+  // A group without a value has no bar. All bars of the second group have a pattern over their
+  // colour.
   expect(none).toEqual([]);
   expect(text.match(/<pattern /g)).toHaveLength(1);
   const { texts } = chartsIn(text)[0]!;

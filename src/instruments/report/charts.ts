@@ -1,31 +1,32 @@
 /**
- * Charts as SVG text, drawn without a browser: for pages that need no script and no second file. Each line and bar
- * has a colour, a dash or a pattern, and its name beside it, so that nothing is said by colour alone. Colours are CSS
- * variables of the page (page.ts), and so change with light and dark.
+ * Charts as SVG text, drawn without a browser, for pages without a script or a second file. Each
+ * line and bar has a colour, a dash or a pattern, and its name beside it. So colour never carries
+ * information alone. Colours are CSS variables of the page (page.ts), and so change with light and
+ * dark.
  */
 import type { CustomSeriesOption } from 'echarts/charts';
 import type { EChartsCoreOption } from 'echarts/core';
 import { html, type Markup, trusted } from './markup.ts';
 
-/** What is said of a chart to those who do not see it. */
+/** The texts of a chart for readers who cannot see it. */
 interface ChartWords {
   /** Unique on its page; letters, digits, hyphens. */
   readonly id: string;
   readonly title: string;
-  /** What it shows and what is to be seen in it, in a sentence or two. */
+  /** What the chart shows and its main result, in one or two sentences. */
   readonly description: string;
 }
 
 interface Axis {
   readonly name: string;
-  /** Default false. Values that are not positive are left out of a log axis. */
+  /** Default false. A log axis omits values that are not positive. */
   readonly log?: boolean;
-  /** Default: from what is drawn; a linear axis begins at 0. */
+  /** Default: from the data; a linear axis begins at 0. */
   readonly min?: number;
   readonly max?: number;
-  /** Whether only whole values are marked, as of things that are counted. Default false. */
+  /** True for counts: only whole values are marked. Default false. */
   readonly whole?: boolean;
-  /** A value as text; default: with units of a thousand (1.5k, 2M). */
+  /** Formats a value; default: with units of a thousand (1.5k, 2M). */
   readonly text?: (value: number) => string;
 }
 
@@ -33,7 +34,7 @@ export interface Point {
   readonly x: number;
   /** Null leaves a gap. */
   readonly y: number | null;
-  /** An interval of confidence around `y`, drawn as a whisker. */
+  /** A confidence interval around `y`, drawn as a whisker. */
   readonly low?: number;
   readonly high?: number;
 }
@@ -41,24 +42,27 @@ export interface Point {
 export interface Line {
   readonly name: string;
   readonly points: readonly Point[];
-  /** Which of the looks; default: its place among the lines of its panel. The same thing has one look on all charts. */
+  /**
+   * Number of the look; default: the index of the line in its panel. The same quantity has the same
+   * look on all charts.
+   */
   readonly look?: number;
-  /** Goes across and then up, as a value that holds until the next. Default false. */
+  /** Draws steps, for a value that holds until the next point. Default false. */
   readonly steps?: boolean;
 }
 
-/** One of the charts that stand below each other on a common x axis. */
+/** One of several plots below each other, with a common x axis. */
 export interface Panel {
   readonly y: Axis;
   readonly lines: readonly Line[];
   /** Counts of a histogram over time, below the lines. */
   readonly heat?: Heat;
-  /** Of its plot, in px; default 180. */
+  /** Height of the plot, in px; default 180. */
   readonly height?: number;
 }
 
 export interface Heat {
-  /** Beginning of each column, and its end. */
+  /** Start and end of each column. */
   readonly columns: readonly { readonly from: number; readonly to: number }[];
   readonly rows: readonly { readonly from: number; readonly to: number }[];
   /** `counts[column][row]` */
@@ -72,9 +76,9 @@ export interface LineChart extends ChartWords {
 
 export interface BarChart extends ChartWords {
   readonly value: Axis;
-  /** One row each, from top to bottom. */
+  /** One row for each, from top to bottom. */
   readonly categories: readonly string[];
-  /** One bar each in every row; a null has none. */
+  /** One bar for each in every row; null draws no bar. */
   readonly groups: readonly {
     readonly name: string;
     readonly values: readonly ({
@@ -86,14 +90,19 @@ export interface BarChart extends ChartWords {
   }[];
 }
 
-/** Plots of all charts begin and end at the same place, so that what stands below each other has one time line. */
+/**
+ * All plots begin and end at the same x position, so that plots below each other share a time axis.
+ */
 const WIDTH = 1000;
 const LEFT = 72;
 const RIGHT = 168;
 const PANEL = 180;
 const GAP = 44;
 
-/** Colours are drawn as these and become the page's variables at the end: ECharts wants to calculate with some. */
+/**
+ * Placeholder colours, replaced by the page's variables at the end, because ECharts calculates with
+ * some colours.
+ */
 const VARIABLES = [
   ...['--text', '--soft', '--line', '--back'],
   ...Array.from({ length: 8 }, (_, i) => `--look-${i + 1}`),
@@ -125,7 +134,7 @@ const DASHES: readonly ('solid' | number[])[] = [
   [4, 2, 4, 7],
   [1, 5],
 ];
-/** Of bars: empty, strokes, dots, … by their spacing and turn. */
+/** Patterns of bars: empty, strokes, dots and others, by spacing and rotation. */
 const DECALS = [
   undefined,
   { symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
@@ -135,14 +144,14 @@ const DECALS = [
   { symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: Math.PI / 2 },
 ];
 
-/** How the n-th thing looks, everywhere. `glyph` is for words beside the chart. */
+/** The look of the n-th quantity. `glyph` is for texts beside the chart. */
 export function lookOf(n: number) {
   const [symbol, glyph] = SYMBOLS[n % SYMBOLS.length]!;
   const colour = (n % 8) + 1;
   return { variable: `--look-${colour}`, symbol, glyph, dash: DASHES[n % DASHES.length]! };
 }
 
-/** As many significant digits as one reads, and k, M, G for thousands. */
+/** Formats a value with three significant digits, and k, M, G for thousands. */
 export function short(value: number): string {
   const size = Math.abs(value);
   const units = [
@@ -156,7 +165,7 @@ export function short(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-/** Lines over a common x axis, in one or more panels. */
+/** Draws lines over a common x axis, in one or more panels. */
 export function lineChart(chart: LineChart): Promise<Markup> {
   const grids: object[] = [];
   const xAxes: object[] = [];
@@ -220,10 +229,10 @@ export function lineChart(chart: LineChart): Promise<Markup> {
   });
 }
 
-/** A log axis has no place for nothing. */
+/** A log axis cannot show 0. */
 const floorOf = (low: number, isLog: boolean) => (isLog ? Math.max(low, 1e-9) : low);
 
-/** Bars that lie, a row for each category and its name before it. */
+/** Draws horizontal bars, with a row for each category. */
 export function barChart(chart: BarChart): Promise<Markup> {
   const { categories, groups, value } = chart;
   const bar = groups.length > 2 ? 13 : 16;
@@ -260,7 +269,7 @@ export function barChart(chart: BarChart): Promise<Markup> {
         'across',
         offset,
       ),
-      // Beyond the whisker, where there is one.
+      // To the right of the whisker, if there is one.
       textSeries(
         known.map((one) => [one.i, one.high ?? one.value]),
         known.map((one) => words(one.value)),
@@ -277,7 +286,7 @@ export function barChart(chart: BarChart): Promise<Markup> {
         top: 6,
         left,
         itemWidth: 26,
-        // Words come out wider than ECharts reckons without a browser.
+        // ECharts underestimates the width of words without a browser.
         itemGap: 28,
         itemHeight: 13,
         selectedMode: false,
@@ -315,7 +324,7 @@ function axisOf({ log, text: words, min, max, whole }: Axis): object {
   };
 }
 
-/** All panels have the same x, whatever each has to show. */
+/** The common x range of all panels. */
 function spreadOf({ x, panels }: LineChart): { min: number; max: number } | undefined {
   const all = panels.flatMap(({ lines, heat }) => [
     ...lines.flatMap(({ points }) => points.map((point) => point.x)),
@@ -337,7 +346,7 @@ function rangeOf(axis: Axis, spread: { min: number; max: number } | undefined): 
   return { min, max: axis.max ?? (spread.max > min ? spread.max : min + 1) };
 }
 
-/** About so many points of a line have its symbol. */
+/** About how many points of a line have a symbol. */
 const MARKED = 10;
 
 function lineSeries(line: Line, place: number, isLogY: boolean, isLogX: boolean): object {
@@ -372,7 +381,7 @@ function lineSeries(line: Line, place: number, isLogY: boolean, isLogX: boolean)
   };
 }
 
-/** The ground below a line that crosses shades. */
+/** A broad line in the background colour, below a line that crosses a heat map. */
 const haloOf = (line: object): object => ({
   ...line,
   lineStyle: { color: ink('--back'), width: 5 },
@@ -381,7 +390,7 @@ const haloOf = (line: object): object => ({
   z: 2,
 });
 
-/** From low to high at each place, with a bar at both ends. */
+/** Whiskers from low to high, with a bar at both ends. */
 function whiskerSeries(
   data: readonly (readonly number[])[],
   colour: string,
@@ -411,7 +420,7 @@ function whiskerSeries(
       ];
       return {
         type: 'group',
-        // Over a bar it needs a ground to be seen.
+        // Over a bar, a whisker needs an outline to be visible.
         children: [
           { stroke: ink('--back'), lineWidth: 3.5 },
           { stroke: colour, lineWidth: 1.3 },
@@ -429,7 +438,7 @@ function whiskerSeries(
   };
 }
 
-/** Words to the right of places on a chart of bars. */
+/** Texts to the right of places in a bar chart. */
 function textSeries(
   data: readonly (readonly number[])[],
   words: readonly string[],
@@ -460,7 +469,10 @@ function textSeries(
 
 const HEAT_STEPS = 6;
 
-/** Steps of equal ratio, from 1 to the largest count: a single slow answer is to be seen beside thousands. */
+/**
+ * Steps of equal ratio, from 1 to the largest count, so that a single slow answer is visible beside
+ * thousands.
+ */
 function heatSteps({ counts }: Heat): number[] {
   let most = 1;
   for (const column of counts) for (const count of column) most = Math.max(most, count);
@@ -495,7 +507,7 @@ function heatSeries(heat: Heat): object {
       const [right, top] = api.coord([Number(api.value(1)), Number(api.value(3))]);
       return {
         type: 'rect',
-        // A little over the next one: no seam of the background between them.
+        // Slightly larger, so that no background shows between neighbours.
         shape: { x: left!, y: top!, width: right! - left! + 0.4, height: bottom! - top! + 0.4 },
         style: { fill: heatColour(steps, Number(api.value(4))) },
       };
@@ -504,7 +516,7 @@ function heatSeries(heat: Heat): object {
   return series;
 }
 
-/** What the shades mean, above the plot at its right. */
+/** The key of the shades, above the plot on the right. */
 function heatKey(heat: Heat, top: number): object[] {
   const steps = heatSteps(heat);
   const y = top - 25;
@@ -527,7 +539,7 @@ function heatKey(heat: Heat, top: number): object[] {
   return [...drawn, words('answers, from', left - 90)];
 }
 
-/** ECharts is large: nobody loads it who asked for no page. */
+/** ECharts is large, so it is loaded only when a page needs a chart. */
 let library: Promise<typeof import('echarts/core')> | undefined;
 
 async function load(): Promise<typeof import('echarts/core')> {
@@ -563,13 +575,16 @@ async function draw(words: ChartWords, height: number, option: EChartsCoreOption
   }
 }
 
-/** Adds the words for readers who do not see the chart, maps the colours to the page's, and removes what a still drawing does not need. */
+/**
+ * Adds the texts for readers who cannot see the chart, inserts the page's colours, and removes what
+ * a static drawing does not need.
+ */
 function finished(svg: string, { id, title, description }: ChartWords): Markup {
   const drawn = svg
     .replace(/<style >.*?<\/style>\n?/s, '')
     .replace(/ (?:class="zr\d+-cls-\d+"|ecmeta_\w+="[^"]*"|pointer-events="\w+")/g, '')
     .replaceAll(/="[^"]*"/g, (attribute) => attribute.replaceAll(/(\d\.\d\d)\d+/g, '$1'))
-    // ECharts fills empty symbols with white, whatever is around them.
+    // ECharts fills empty symbols with white, whatever the background.
     .replaceAll('fill="#fff"', 'fill="var(--back)"')
     .replaceAll(/\bzr\d+-/g, `${id}-`)
     .replaceAll(/#fe01([0-9a-f]{2})/g, (whole, hex: string) => {

@@ -1,29 +1,32 @@
-/** Numbers as people read them: times, counts, shares, sizes. One spelling for all instruments. */
+/** Times, counts, shares and sizes as text. All instruments use the same format. */
 
-/** A duration given in ms, with three significant digits and the unit that fits: 64 µs, 5.23 ms, 12.3 s, 1234 s. */
+/**
+ * Formats a duration given in ms, with three significant digits and a suitable unit: 64 µs, 5.23
+ * ms, 12.3 s, 1234 s.
+ */
 export const time = (ms: number): string => rounded(ms, 3);
 
-/** The same of ns. */
+/** Formats a duration given in ns in the same way. */
 export const nanoseconds = (ns: number, digits = 3): string => rounded(ns / 1e6, digits);
 
 function rounded(ms: number, digits: number): string {
   if (ms === 0) return '0 ms';
   const text = (value: number) =>
     String(value >= 10 ** digits ? Math.round(value) : Number(value.toPrecision(digits)));
-  // What would be rounded to 1000 has the next unit.
+  // A value that would be rounded to 1000 gets the next unit.
   const most = 1000 - 10 ** (3 - digits) / 2;
   if (ms * 1000 < most) return `${text(ms * 1000)} µs`;
   return ms < most ? `${text(ms)} ms` : `${text(ms / 1000)} s`;
 }
 
-/** A duration given in ms, or a dash if there is none. */
+/** Formats a duration given in ms, or gives a dash for null. */
 export const timeOr = (ms: number | null): string => (ms === null ? '–' : time(ms));
 
-/** 1234567 as 1,234,567; with decimals below 100, where they say something. */
+/** Formats 1234567 as 1,234,567. Values below 100 keep significant decimals. */
 export const count = (value: number): string =>
   value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 2 : 0 });
 
-/** A share from 0 to 1. Never 100 % for what is not all, nor 0 % for what is not nothing. */
+/** Formats a share from 0 to 1. Only exactly 1 is 100 %, and only exactly 0 is 0 %. */
 export function percent(share: number): string {
   const value = share * 100;
   if (value > 99.9 && value < 100) return `${Math.floor(value * 1000) / 1000} %`;
@@ -31,7 +34,7 @@ export function percent(share: number): string {
   return `${Number(value.toFixed(value < 10 ? 2 : 1))} %`;
 }
 
-/** With three significant digits: 1.25 MiB, 86 MiB, 1,234 MiB. */
+/** Formats bytes with three significant digits: 1.25 MiB, 86 MiB, 1,234 MiB. */
 export const mebibytes = (bytes: number): string => {
   const size = bytes / 2 ** 20;
   return `${count(size < 1000 ? Number(size.toPrecision(3)) : size)} MiB`;

@@ -1,4 +1,6 @@
-/** HTML and SVG as values: text becomes markup only through the `html` template, which escapes it. */
+/**
+ * HTML and SVG as values. Text becomes markup only through the `html` template, which escapes it.
+ */
 
 /** Text that is already HTML or SVG. Only `html` and `trusted` make it. */
 export class Markup {
@@ -8,23 +10,26 @@ export class Markup {
     this.text = text;
   }
 
-  /** For a template that is not `html`, and for writing to a file. */
+  /** For other templates, and for writing to a file. */
   toString(): string {
     return this.text;
   }
 }
 
-/** What may stand in a template: markup as it is, text and numbers escaped, lists one after the other, nothing for `undefined`. */
+/**
+ * What a template may contain: markup unchanged, text and numbers escaped, the parts of a list in
+ * order, and nothing for `undefined`.
+ */
 export type Part = string | number | Markup | undefined | readonly Part[];
 
-/** `html`<p>${text}</p>`` escapes what is inserted, unless it is markup itself. For SVG as well. */
+/** `html`<p>${text}</p>`` escapes each inserted value that is not markup. It also makes SVG. */
 export const html = (strings: TemplateStringsArray, ...parts: readonly Part[]): Markup =>
   new Markup(strings.map((literal, i) => literal + textOf(parts[i])).join(''));
 
-/** Takes text as markup without escaping it: for what a library drew, and for styles. */
+/** Takes text as markup without escaping, for output of a library and for styles. */
 export const trusted = (text: string): Markup => new Markup(text);
 
-/** Parts one after the other, with `between` between them. */
+/** Joins parts, with `between` between them. */
 export const joined = (parts: readonly Part[], between = ''): Markup =>
   new Markup(parts.map(textOf).join(between));
 
@@ -43,9 +48,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text as HTML and SVG write it, in elements and in quoted attributes. */
+/** Escapes text for HTML and SVG, in elements and in quoted attributes. */
 const escaped = (text: string): string =>
   text
     .replace(/[&<>"']/g, (character) => ENTITIES[character]!)
-    // XML has no way to write control characters other than tab and line ends.
+    // XML cannot contain control characters other than tab and line ends.
     .replace(/(?![\t\n\r])\p{Cc}/gu, '·');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { html } from './markup.ts';
 import { pageOf, tableOf, verdict } from './page.ts';
 
-it('a page has its own style after the one that all pages share', () => {
+it('a page has its own style after the common style', () => {
   const page = pageOf({ title: 'a < b', body: html`<h1>x</h1>`, style: 'h1 { color: red }' });
   expect(page).toMatch(/^<!doctype html>\n<html lang="en">\n/);
   expect(page).toContain('<title>a &lt; b</title>');
@@ -13,14 +13,14 @@ it('a page has its own style after the one that all pages share', () => {
 
 describe('the HTML layout of a table', () => {
   const table = { caption: 'c', head: ['who', 'n', 'why'], rows: [['epoll', '3', '<fast>']] };
-  /** Each row as `tag:class:text`. */
+  /** Each cell as `tag:class:text`. */
   const cells = (text: string) =>
     [...text.matchAll(/<(th|td)\b([^>]*)>(.*?)<\/\1>/g)].map(
       ([, tag, attributes, inner]) =>
         `${tag}${attributes!.includes('class="number"') ? ':r' : ':l'}:${inner}`,
     );
 
-  it('has the heading, the sides of `align`, and a heading for each row', () => {
+  it('has the heading, the alignment of `align`, and a heading for each row', () => {
     expect(cells(tableOf({ ...table, align: 'lrl' }).text)).toEqual([
       ...['th:l:who', 'th:r:n', 'th:l:why'],
       ...['th:l:epoll', 'td:r:3', 'td:l:&lt;fast&gt;'],
@@ -30,12 +30,12 @@ describe('the HTML layout of a table', () => {
     expect(tableOf(table).text).toContain('<caption>c</caption>');
   });
 
-  it('names rows for links to them', () => {
+  it('gives rows their ids, for links to them', () => {
     expect(tableOf(table, ['here']).text).toContain('<tr id="here"><th scope="row">epoll</th>');
   });
 });
 
-it('a verdict says in words what its mark repeats, and has a list only if there are reasons', () => {
+it('the words of a verdict say what its mark repeats, and a list follows only if there are reasons', () => {
   expect(verdict('bad', 'No', ['one', '<two>']).text).toBe(
     '<section class="verdict bad"><h2><span aria-hidden="true">✗</span> No</h2><ul><li>one</li><li>&lt;two&gt;</li></ul></section>',
   );

@@ -1,11 +1,14 @@
-/** The frame of every report page: one HTML file without script, font or picture from elsewhere, in light and dark. */
+/**
+ * The frame of every report page: one HTML file in light and dark, without script and without
+ * external fonts or pictures.
+ */
 import { html, joined, type Markup, type Part, trusted } from './markup.ts';
 import { isNumber, type Table } from './table.ts';
 
 export interface Page {
   readonly title: string;
   readonly body: Part;
-  /** CSS of this kind of page, after the style that all pages share. */
+  /** CSS of this kind of page, after the common style. */
   readonly style?: string;
 }
 
@@ -24,7 +27,7 @@ ${body}
 </html>
 `}`;
 
-/** A chart, a caption, and the numbers of the chart behind a click. */
+/** A chart with its caption. A click shows the numbers of the chart. */
 export const figure = (svg: Markup, caption: string, figures?: Table): Markup =>
   html`<figure><div class="wide">${svg}</div><figcaption>${caption}</figcaption>${figures && details('The figures', tableOf(figures))}</figure>`;
 
@@ -33,7 +36,8 @@ export const details = (summary: string, body: Part): Markup =>
 
 /**
  * The HTML layout of a table. The first cell of each row is its heading.
- * @param ids of the rows, for links to them
+ *
+ * @param ids ids of the rows, for links to them
  */
 export function tableOf(table: Table, ids: readonly string[] = []): Markup {
   const { caption, head, rows } = table;
@@ -56,7 +60,7 @@ ${joined(rows.map(row), '\n')}
 export const listOf = (items: readonly Part[]): Markup =>
   html`<ul>${items.map((item) => html`<li>${item}</li>`)}</ul>`;
 
-/** The most important numbers, large. */
+/** The most important numbers, in large type. */
 export const tiles = (all: readonly (readonly [name: string, value: string, note?: string])[]) =>
   html`<dl class="tiles">${all.map(
     ([name, value, note]) =>
@@ -65,7 +69,9 @@ export const tiles = (all: readonly (readonly [name: string, value: string, note
 
 const MARKS = { good: '✓', bad: '✗', open: '!' } as const;
 
-/** The verdict on the whole, in a box. The mark and the edge of `kind` only repeat the words. */
+/**
+ * The verdict on the whole run, in a box. The mark and the edge of `kind` only repeat the words.
+ */
 export const verdict = (kind: keyof typeof MARKS, title: string, lines: readonly string[]) =>
   html`<section class="verdict ${kind}"><h2><span aria-hidden="true">${MARKS[kind]}</span> ${title}</h2>${lines.length > 0 ? listOf(lines) : undefined}</section>`;
 

@@ -4,7 +4,7 @@ import { tableLines } from './table.ts';
 const table = { head: ['name', 'what defeats it'], rows: [['single', 'one silent client']] };
 
 describe('tableLines', () => {
-  test('aligns the columns, a line for each row, where there is no width', () => {
+  test('aligns the columns, with one line for each row, if there is no width', () => {
     expect(tableLines(table)).toEqual([['name    what defeats it'], ['single  one silent client']]);
   });
 
@@ -15,7 +15,7 @@ describe('tableLines', () => {
     ]);
   });
 
-  test('puts numbers at the right edge of their column, and the last letter of `align` stands for all that follow', () => {
+  test('aligns numbers to the right, and uses the last letter of `align` for all later columns', () => {
     const numbers = { head: ['', 'p50', 'p99'], rows: [['response', '64 µs', '5.23 ms']] };
     expect(tableLines({ ...numbers, align: 'lr' }).flat()).toEqual([
       '            p50      p99',
@@ -36,7 +36,7 @@ describe('tableLines', () => {
     ]);
   });
 
-  test('puts the columns closer, and then breaks words, rather than exceed the width', () => {
+  test('reduces the gap of the columns, and then breaks words, to keep the width', () => {
     expect(tableLines(table, { width: 14 })).toEqual([
       ['name   what', '       defeats', '       it'],
       ['single one', '       silent', '       client'],

@@ -1,28 +1,35 @@
-/** The one table of all reports, and its text layout; page.ts has the HTML layout. */
+/** The table of all reports, and its text layout. page.ts has the HTML layout. */
 
 export interface Table {
   readonly caption: string;
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
-  /** A letter for each column, `l` for words or `r` for numbers; the last letter stands for all columns after it. Default `l`. */
+  /**
+   * A letter for each column: `l` for words, `r` for numbers. The last letter stands for all later
+   * columns. Default `l`.
+   */
   readonly align?: string;
 }
 
-/** Whether a column has numbers, which stand at its right edge. */
+/** True if a column has numbers, which are aligned to the right. */
 export const isNumber = ({ align = 'l' }: Pick<Table, 'align'>, column: number): boolean =>
   align[Math.min(column, align.length - 1)] === 'r';
 
 export interface TextLayout {
-  /** Characters that a line may have; default: unlimited. Cells wrap at words. */
+  /** Limit for the characters of a line; default: unlimited. Cells wrap at words. */
   readonly width?: number | undefined;
-  /** Characters that the first column has at least. */
+  /** Minimum width of the first column, in characters. */
   readonly first?: number;
 }
 
 /** Spaces between two columns; one if the words do not fit otherwise. */
 const GAP = 2;
 
-/** The text layout of a table without its caption. @returns for the heading and for each row its lines */
+/**
+ * Lays out a table as text, without its caption.
+ *
+ * @returns the lines of the heading and of each row
+ */
 export function tableLines(
   table: Omit<Table, 'caption'>,
   { width = Number.POSITIVE_INFINITY, first = 0 }: TextLayout = {},
@@ -44,7 +51,7 @@ export function tableLines(
   });
 }
 
-/** Each column's natural width; where there is not room for that, the widest give way first. */
+/** The natural width of each column. If they do not fit, the widest columns shrink first. */
 function layout(rows: readonly (readonly string[])[], width: number) {
   const columns = (rows[0] ?? []).map((_, i) => rows.map((row) => row[i]!));
   const widest = (lengthOf: (cell: string) => number) =>
@@ -53,7 +60,7 @@ function layout(rows: readonly (readonly string[])[], width: number) {
   const words = widest((cell) => Math.max(...pieces(cell).map((piece) => piece.trimEnd().length)));
   const gap = sum(words) + GAP * (words.length - 1) <= width ? GAP : 1;
   const room = Math.max(words.length, width - gap * (words.length - 1));
-  // Narrower than its longest words, a column has to break them.
+  // Now columns are narrower than their longest words, so words break.
   narrow(widths, words, room);
   narrow(widths, [], room);
   return { widths, gap };
@@ -70,7 +77,10 @@ function narrow(widths: number[], least: readonly number[], room: number): void 
 
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 
-/** Where a line may end: after a space, which then is not printed, or after the hyphen of a compound. */
+/**
+ * Splits a text where a line may end: after a space, which is then not printed, or after the hyphen
+ * of a compound.
+ */
 const pieces = (text: string): string[] => text.split(/(?<= )|(?<=(?:^| )\w+-)/);
 
 function wrap(text: string, width: number): string[] {

@@ -1,6 +1,6 @@
 /**
  * Runs the same scripted clients against one architecture after the other. One picture shows the
- * threads of all architectures on the same time axis, so that one can see who waits for whom.
+ * threads of all architectures on the same time axis, so that one can see which client waits for which.
  */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -30,7 +30,7 @@ const script: readonly Client[] = [
   { name: 'client 4', connectsAt: 300, silences: [0, 0, 0] },
 ];
 const story =
-  'Client 1 asks, is silent for 600 ms, and asks again. The others come meanwhile, and ask three times each.';
+  'Client 1 asks, is silent for 600 ms, and asks again. The others connect during that silence, and ask three times each.';
 const questions = [
   'Beautiful is better than?',
   'Explicit is better than?',
