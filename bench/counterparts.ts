@@ -1,5 +1,5 @@
-// Each architecture beside the Python program that it stands for in the chapter: the same load, one
-// right after the other, round after round. Run it with `node bench/counterparts.ts --help`.
+// Each architecture beside its Python counterpart in the chapter: the same load, one directly after the other,
+// round after round. Run it with `node bench/counterparts.ts --help`.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ interface Pair {
   readonly name: string;
   readonly ours: Contestant;
   readonly theirs: Contestant;
-  /** Connections that stay, where not all of 64 are served at once. */
+  /** Number of lasting connections, if it cannot serve all 64 at once. */
   readonly most?: number;
 }
 
@@ -74,7 +74,7 @@ const coming = (connections: number): Scenario => ({
 
 const QUESTIONS = 3;
 
-/** The middle one; NaN of none. */
+/** The median; NaN without values. */
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[sorted.length >> 1] ?? Number.NaN;
@@ -91,7 +91,7 @@ const help = `Usage: node bench/counterparts.ts [options]
 Architectures: ${pairs.map(({ name }) => name).join(', ')}
 `;
 
-/** Questions or sessions a second, and the time on a processor that each took, in µs. */
+/** Questions or sessions per second, and the processor time of each, in µs. */
 interface Figures {
   readonly rate: number;
   readonly cpu: number;
@@ -108,7 +108,7 @@ async function figuresOf(
     return { rate: rate / each, cpu: cpu * each };
   } catch (error) {
     if (!(error instanceof ContestantError)) throw error;
-    // Such as not one answer, or clients that were not served in time.
+    // For example no answer, or clients that were not served in time.
     console.error(`${contestant.name}, ${scenario.title}: ${error.message}`);
     return { rate: 0, cpu: Number.POSITIVE_INFINITY };
   }

@@ -1,6 +1,6 @@
-// What the start of a thread or a process costs a client: from connecting to the first answer, with
-// one started for each client and with those that have finished serving the next; beside what a start
-// costs in C. Run it with `node bench/first-answer.ts [CLIENTS]`.
+// The cost of a thread's or a process's start for a client: from connecting to the first answer. Once with a
+// new one for each client, and once with finished ones that serve the next client; beside the cost of a start
+// in C. Run it with `node bench/first-answer.ts [CLIENTS]`.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { type Client, connect, serve } from '../src/index.ts';
 
 const clients = Math.min(1000, Number(process.argv[2] ?? 40));
 
-/** Milliseconds from connecting to the first answer, the middle of all, one client after the other. */
+/** Median time from connecting to the first answer, in ms, with one client after the other. */
 async function firstAnswer(options: Parameters<typeof serve>[0]): Promise<number> {
   const server = await serve({ ...options, port: 0, user: 'root' });
   const times: number[] = [];
@@ -22,7 +22,7 @@ async function firstAnswer(options: Parameters<typeof serve>[0]): Promise<number
     await client.ask('Simple is better than?');
     times.push(performance.now() - began);
     await client.close();
-    // What ends with its client must not take the processor from the next start.
+    // A process that ends with its client must not take the processor from the next start.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await server.close();

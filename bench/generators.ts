@@ -1,7 +1,8 @@
 /**
- * `node bench/generators.ts [ROUNDS]`: how much `mondo load` asks, beside the generator in C, each from the
- * same one core (its counting, too), at the same C epoll server on the other. Rounds are interleaved, and what
- * counts is the median of their ratios: of the questions per second, and of those per second of processor time.
+ * `node bench/generators.ts [ROUNDS]`: how much `mondo load` asks, beside the generator in C. Each runs on the
+ * same single core (its counting, too), against the same C epoll server on the other core. Rounds are
+ * interleaved. The result is the median of their ratios: of questions per second, and of questions per second
+ * of processor time.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -20,14 +21,14 @@ const onLoadCore = ['taskset', '-c', '1'];
 
 interface Asked {
   readonly rate: number;
-  /** Share of its core. */
+  /** Share of its core, from 0 to 1. */
   readonly busy: number;
 }
 
 function run(command: readonly string[]): string {
   const [program = '', ...args] = [...onLoadCore, ...command];
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-  // 4: not to be trusted, which a machine at work may well be; the figures are there.
+  // 4: it does not trust its figures, which is normal on a busy machine; it still prints them.
   if (status === 0 || status === 4) return stdout;
   throw new Error(`${command.join(' ')} ended with ${status}: ${stderr.trim()}`);
 }

@@ -1,5 +1,5 @@
-// What Mondo's architectures are to reach, as ratios to another contestant in the same run: kept as
-// data, so that every run of the bench says by itself which are reached.
+// The goals of Mondo's architectures, as ratios to another contestant in the same run. They are data, so that
+// every run of the bench reports which goals are reached.
 
 import { reference } from './contestants.ts';
 
@@ -65,7 +65,7 @@ export const goals: readonly Goal[] = [
   goal('mondo-epoll', 'startup', 'startup', 0.25, 0.15),
 ];
 
-/** Of rates more is better, of everything else less. */
+/** A higher rate is better; of everything else, less is better. */
 export function reaches(figure: Figure, value: number, wanted: number): boolean {
   return figure === 'rate' || figure === 'kept' ? value >= wanted : value <= wanted;
 }

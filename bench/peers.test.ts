@@ -1,6 +1,6 @@
-// Whether every peer of the bench holds the conversation correctly, so that none is fast by leaving
-// something out: real processes, raw bytes, questions cut and joined in every way. And whether the
-// load generator notices wrong answers.
+// Checks that every peer of the bench holds the conversation correctly, so that none is fast by leaving
+// something out: real processes, raw bytes, questions split and joined in every way. Also checks that the load
+// generator notices wrong answers.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -90,7 +90,7 @@ describe.each(peers)('$name', ({ needs, command }) => {
     socket.destroy();
   });
 
-  runs('takes questions cut at any byte', async () => {
+  runs('accepts questions split at any byte', async () => {
     const cuts = Array.from({ length: questions.length - 1 }, (_, index) => index + 1);
     const texts = await Promise.all(
       cuts.map((cut) => exchange(server.port, questions.slice(0, cut), questions.slice(cut))),
@@ -98,7 +98,7 @@ describe.each(peers)('$name', ({ needs, command }) => {
     expect(new Set(texts)).toEqual(new Set([answers]));
   });
 
-  runs('takes questions byte by byte', async () => {
+  runs('accepts questions byte by byte', async () => {
     expect(await exchange(server.port, ...questions)).toBe(answers);
   });
 
@@ -148,9 +148,9 @@ describe.each(peers)('$name', ({ needs, command }) => {
     expect(await exchange(server.port, questions)).toBe(answers);
   });
 
-  // A million questions from somebody who does not read at first. What the kernel buffers is
-  // bounded, so the server must stop taking them; meanwhile others are served, and in the end every
-  // answer arrives in its place.
+  // A million questions from a client that does not read at first. The kernel's buffers are limited, so the
+  // server must stop taking questions. It still serves others during this time, and finally sends every answer
+  // in order.
   runs('stops reading a client that does not take its answers', async () => {
     const times = 250;
     const block = questions.repeat(1000);
@@ -159,7 +159,7 @@ describe.each(peers)('$name', ({ needs, command }) => {
     let taken = 0;
     for (let count = 0; count < times; count++) socket.write(block, () => taken++);
     socket.end();
-    expect(await steady('what it takes', () => taken)).toBeLessThan(times);
+    expect(await steady('the number of bytes it takes', () => taken)).toBeLessThan(times);
     expect(memory(server.pid)).toBeLessThan(before + 32 * 1024);
     expect(await exchange(server.port, questions)).toBe(answers);
     const text = await read(socket);
@@ -182,7 +182,7 @@ describe.each(peers)('$name', ({ needs, command }) => {
       socket.destroy();
       return event === 'error';
     };
-    await until('it to be gone', gone);
+    await until('the process to end', gone);
     await other.stop();
   });
 });

@@ -12,7 +12,7 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
-/** How far the values lie apart, as a share of their median. */
+/** The spread of the values, as a share of their median. */
 function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values);
 }
@@ -20,8 +20,8 @@ function spread(values: readonly number[]): number {
 type Value = (measurement: Measurement) => number | undefined;
 
 /**
- * The median of the ratios between two contestants, each taken within one round, when the machine
- * was in one mood.
+ * The median of the ratios between two contestants. Each ratio is taken within one round, in which the machine
+ * was in the same condition.
  */
 function ratio(mine: readonly Measurement[], others: readonly Measurement[], value: Value) {
   const ratios = mine.flatMap((measurement) => {
@@ -93,7 +93,7 @@ export function startupTable(measurements: readonly Measurement[]): string {
   return ['startup: from launch to the first answer', ...table(head, rows)].join('\n');
 }
 
-/** The goals whose contestants took part, or nothing where there were none. */
+/** The goals whose contestants took part; empty if there are none. */
 export function goalTable(goals: readonly Goal[], measurements: readonly Measurement[]): string {
   const rows = goals.flatMap((goal) => {
     const value = figureOf(goal, measurements);
@@ -149,8 +149,8 @@ function figureOf(goal: Goal, measurements: readonly Measurement[]): number | un
   }
 }
 
-// Clock ticks are too coarse for one round, so all rounds are taken together; and of the precise
-// total they get a share, because a tick is charged whole to whoever it meets.
+// Clock ticks are too coarse for one round, so all rounds are added up. They only divide the precise total,
+// because a tick counts in full for the process that runs when it occurs.
 function userAndSystem(group: readonly Measurement[]): { user: number; system: number } {
   const sum = (value: (each: Measurement) => number) =>
     group.reduce((total, each) => total + value(each), 0);

@@ -1,6 +1,5 @@
-// The bench: every contestant through every scenario, one after the other and round after round,
-// the server on one core and the load on another, every answer checked. Run it with `node
-// bench/run.ts --help`.
+// The bench: every contestant runs every scenario, one after the other and round after round. The server has
+// one core and the load another, and every answer is checked. Run it with `node bench/run.ts --help`.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -121,7 +120,7 @@ function allowedCores(): number[] {
   });
 }
 
-/** How to pin commands to two cores; without taskset or a second core nothing is pinned. */
+/** How to pin commands to two cores. Without taskset or a second core nothing is pinned. */
 function pins(cores: readonly number[]): Pick<Setting, 'onServerCore' | 'onLoadCore'> {
   const [server, load] = cores;
   if (!have('taskset'))
@@ -129,7 +128,7 @@ function pins(cores: readonly number[]): Pick<Setting, 'onServerCore' | 'onLoadC
   else if (server === undefined || load === undefined)
     note('There is one core for server and load');
   else {
-    // This process sleeps while others are measured; when it wakes up, not on the server's core.
+    // This process sleeps during the measurements. When it wakes up, it must not use the server's core.
     spawnSync('taskset', ['-acp', String(load), String(process.pid)], { stdio: 'ignore' });
     return {
       onServerCore: ['taskset', '-c', String(server)],
@@ -175,7 +174,7 @@ async function run(plan: Plan, built: string): Promise<void> {
   const measurements: Measurement[] = [];
   const troubles = new Map<string, number>();
   for (let round = 1; round <= plan.rounds; round++) {
-    // There and back again, so that what drifts with time favours nobody.
+    // Forwards and backwards in turn, so that a drift over time favours no contestant.
     const order = round % 2 === 1 ? plan.contestants : plan.contestants.toReversed();
     for (const scenario of plan.scenarios) {
       for (const contestant of order) {
@@ -211,14 +210,14 @@ async function run(plan: Plan, built: string): Promise<void> {
   }
 }
 
-/** Where the run is, on a line that is written over; nothing when nobody watches. */
+/** Progress on a line that is overwritten; nothing without a terminal. */
 function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
 }
 
 let stopping = false;
 
-/** Runs the plan, and ends and removes what that started, however it ends. */
+/** Runs the plan. At any end, it stops its processes and removes its files. */
 async function main(): Promise<void> {
   const plan = readPlan();
   const built = mkdtempSync(join(tmpdir(), 'mondo-bench-'));
@@ -228,7 +227,7 @@ async function main(): Promise<void> {
     rmSync(built, { recursive: true, force: true });
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    // A second signal must not cut the cleaning up short; it is bounded.
+    // A second signal must not interrupt the cleaning up, which takes a limited time.
     process.on(signal, () => {
       if (!stopping) cleanUp().finally(() => process.exit(130));
       stopping = true;

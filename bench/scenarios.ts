@@ -1,6 +1,5 @@
-// What the contestants go through, and how one of them is measured in one scenario: a fresh server
-// on one core, the load on another, a warm-up, and then the differences over the measured time
-// alone.
+// The scenarios, and how one contestant is measured in one of them. A new server runs on one core, the load on
+// another. After a warm-up, only the differences over the measured time count.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,9 +12,9 @@ export interface Scenario {
   name: string;
   title: string;
   load: readonly string[];
-  /** Connections that are opened first and say no more after one question. */
+  /** Connections that are opened first, and are silent after one question. */
   idle?: number;
-  /** Where a scenario is not for all. */
+  /** The contestants of a scenario that is not for all. */
   only?: readonly string[];
   except?: readonly string[];
 }
@@ -93,20 +92,18 @@ export interface Measurement {
   p50: number;
   p99: number;
   p999: number;
-  /** Microseconds on a processor per question, of the server and all its children. */
+  /** Processor time per question, in µs, of the server and all its children. */
   cpu: number;
-  /**
-   * Seconds of processor time by clock ticks: summed up over the rounds they tell user from system.
-   */
+  /** Processor time in s, by clock ticks: summed over the rounds they separate user from system time. */
   user: number;
   system: number;
   switches: number | undefined;
-  /** How busy the two cores were: from 0 to 1. Who is near 1 is what limits the rate. */
+  /** Use of the two cores, from 0 to 1. The one near 1 limits the rate. */
   serverBusy: number;
   loadBusy: number;
   /** KiB per idle connection. */
   memory?: number;
-  /** Questions per second among the idle ones, against the same server without them. */
+  /** Questions per second among the idle connections, relative to the same server without them. */
   kept?: number;
 }
 
@@ -115,7 +112,7 @@ export interface Setting {
   built: string;
   seconds: number;
   warmup: number;
-  /** What pins a command to the server's core and to that of the load. */
+  /** The command that pins another one to the server's core, and the one for the load's core. */
   onServerCore: readonly string[];
   onLoadCore: readonly string[];
 }
@@ -133,8 +130,8 @@ export async function measure(
 ): Promise<Measurement> {
   const server = await start(contestant.command(setting.built), setting.onServerCore);
   try {
-    // Alone first: for the comparison, and so that the memory measured next holds no more start-up
-    // costs.
+    // Without idle connections first: for the comparison, and so that the memory measured next includes no more
+    // start-up costs.
     const alone =
       scenario.idle === undefined ? undefined : await load(server, scenario.load, setting);
     const emptyMemory = scenario.idle === undefined ? 0 : memory(server.pid);
@@ -175,7 +172,7 @@ interface LoadResult {
   report: LoadReport;
   before: Usage;
   after: Usage;
-  /** Of the server, while all idle connections are open and nobody talks. */
+  /** Memory of the server while all idle connections are open and silent. */
   idleMemory: number | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Who gets the next client? The same sequential connections, one after the other, to four workers in
- * each of the ways in which workers can share a port, and how they were spread. A count, not a speed.
+ * Which worker gets the next client? The same connections, one after the other, to four workers, for each way
+ * in which workers can share a port. Prints how the connections were distributed. A count, not a speed.
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';

@@ -1,6 +1,7 @@
 /**
- * What a start costs, paired with `node -e 0`: processor time (user and system) of one process until it has printed
- * its version, or until its first answer has arrived. From the checkout, and from `dist/` as npm would install it.
+ * The cost of a start, paired with `node -e 0`: processor time (user and system) of one process until it has
+ * printed its version, or until its first answer has arrived. Once from the checkout, and once from `dist/` as
+ * npm would install it.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +19,7 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const root = join(import.meta.dirname, '..');
 
-/** Of the children of this process that have ended, in ms. getrusage(2) */
+/** Processor time of this process's children that have ended, in ms. getrusage(2) */
 function spentByChildren(): number {
   const usage = Buffer.allocUnsafeSlow(144);
   libc.getrusage(-1, addressOf(usage));
@@ -26,7 +27,7 @@ function spentByChildren(): number {
   return Number(second! + systemSecond!) * 1000 + Number(micro! + systemMicro!) / 1000;
 }
 
-/** Of a process that runs, in ms: the time of its threads, as the scheduler has it. proc(5) */
+/** Processor time of a running process, in ms: the time of its threads, by the scheduler. proc(5) */
 function spentBy(pid: number): number {
   let nanoseconds = 0;
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
@@ -56,7 +57,10 @@ async function listening(child: ChildProcess): Promise<number> {
   throw new Error(`The server has ended: ${text}`);
 }
 
-/** Until the first answer has arrived. @param answering who may have given it, of the process that was started and those below */
+/**
+ * Measures until the first answer. @param answering selects the processes that may have answered, from the
+ * server and its descendants
+ */
 async function firstAnswer(
   words: readonly string[],
   answering: (pids: readonly number[]) => readonly number[],
@@ -67,7 +71,7 @@ async function firstAnswer(
     const client = connect(await listening(server), '127.0.0.1');
     client.write('Simple is better than?');
     await once(client, 'data');
-    // Of processes that were ready for a client, the one that had it has done more.
+    // Of the processes that were ready for a client, the one that had it has used more.
     const spent = Math.max(...answering([server.pid!, ...descendantsOf(server.pid!)]).map(spentBy));
     client.destroy();
     return spent;
@@ -77,12 +81,12 @@ async function firstAnswer(
   }
 }
 
-/** What a worker on Node's own loop cannot do without. */
+/** The minimum that a worker on Node's own loop needs. */
 const bare = `require('node:net').createServer((client) => {
   client.on('data', () => client.write('Complex.'));
 }).listen(0, '127.0.0.1', function () { console.log('Listening at 127.0.0.1:' + this.address().port); });`;
 
-/** `dist/` and what belongs to it, away from the sources. */
+/** `dist/` and the files that belong to it, without the sources. */
 function packageFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'mondo-starts-'));
   for (const name of ['bin', 'dist', 'package.json']) {
@@ -117,7 +121,7 @@ const times = new Map<string, number[]>();
 const median = (numbers: readonly number[]) =>
   numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 try {
-  // The first round fills caches and is not counted.
+  // The first round fills caches, and does not count.
   for (let round = 0; round <= rounds; round++) {
     for (const [name, start] of starts) {
       if (values.only !== undefined && !name.includes(values.only) && name !== 'node -e 0')

@@ -1,4 +1,4 @@
-// How long a server is deaf after a storm: clients that ask a question and reset at once, and then one
+// How long a server does not answer after a storm: clients that ask a question and reset at once, and then one
 // that waits for its answer. Run it with `node bench/storm.ts [CLIENTS]`.
 
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { node, start, stopAll } from './contestants.ts';
 
 const QUESTION = 'Simple is better than?';
 const THREADS = 32;
-/** Those of the storm come within that many ms. */
+/** Duration of the storm, in ms. */
 const LENGTH = 2000;
 const clients = Math.min(10_000, Number(process.argv[2] ?? 1058));
 
@@ -24,7 +24,7 @@ async function askAndReset(port: number): Promise<void> {
   socket.write(QUESTION, () => socket.resetAndDestroy());
 }
 
-/** Milliseconds until a client is answered. */
+/** Time until a client is answered, in ms. */
 async function answerTime(port: number): Promise<number> {
   const began = performance.now();
   const socket = await socketTo(port);
@@ -66,7 +66,7 @@ for (const [name, command] of [
     }
     await storm(port);
     const deaf = answerTime(port);
-    // Those who had the threads leave when the storm is over.
+    // The clients that had the threads leave when the storm is over.
     for (const socket of busy) socket.destroy();
     const state = isBusy ? `${THREADS} clients are in` : 'no other client is in';
     console.log(`${name}, ${state}: answers ${(await deaf).toFixed(0)} ms after the storm`);

@@ -20,7 +20,7 @@ function serving(architecture: string, example: string): () => Server {
   return () => server;
 }
 
-/** A connection that collects all that it is sent. */
+/** A connection that collects all received bytes. */
 class Peer {
   readonly #socket: Socket;
   #received = Buffer.alloc(0);
@@ -69,7 +69,7 @@ class Peer {
     return within(PATIENCE, `${count} bytes`, enough);
   }
 
-  /** All that comes until the server closes. */
+  /** All bytes until the server closes. */
   rest(): Promise<Buffer> {
     const end = new Promise<Buffer>((resolve) => {
       this.#look = () => {
@@ -115,9 +115,9 @@ describe.each(architectures)('lines under %s', (architecture) => {
     ['constructor\n', 'error: "constructor" is neither a number nor one of + - * /\n'],
     ['1 2\n', 'error: 2 numbers are left, not one\n'],
     ['\r\n', 'error: 0 numbers are left, not one\r\n'],
-  ])('says what is wrong with %j', (question, answer) => asks(question, answer));
+  ])('reports the fault in %j', (question, answer) => asks(question, answer));
 
-  test('answers the same wherever the bytes are cut', () =>
+  test('gives the same answers for any split of the bytes', () =>
     conversation(server(), async (peer) => {
       const question = Buffer.from('12.5 2 *\r\n1 1 +\n');
       for (let cut = 1; cut < question.length; cut++) {
@@ -146,7 +146,7 @@ describe.each(architectures)('length-prefixed under %s', (architecture) => {
       expect((await peer.receive(DIGEST)).toString('hex')).toBe(digestOf(payload));
     }));
 
-  test('answers the same wherever the bytes are cut', () =>
+  test('gives the same answers for any split of the bytes', () =>
     conversation(server(), async (peer) => {
       const payloads = [Buffer.from([0, 1, 255, 46, 63]), Buffer.alloc(0), Buffer.from('Zen.')];
       const all = Buffer.concat(payloads.map(message));
@@ -169,7 +169,7 @@ describe.each(architectures)('length-prefixed under %s', (architecture) => {
 describe.each(architectures)('time-of-day under %s', (architecture) => {
   const server = serving(architecture, 'time-of-day.ts');
 
-  test('says the time and closes, unasked', () =>
+  test('sends the time without a question, and closes', () =>
     conversation(server(), async (peer) => {
       const text = String(await peer.rest());
       expect(text).toMatch(/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n$/);

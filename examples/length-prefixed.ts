@@ -1,12 +1,12 @@
 /**
- * Binary messages: four bytes that say how long the payload is, most significant first, then the
- * payload, of any bytes. The answer is a message with the payload's SHA-256.
+ * Binary messages: the length of the payload in four bytes, most significant first, then the payload, of any
+ * bytes. The answer is a message with the payload's SHA-256.
  */
 import { createHash } from 'node:crypto';
 import type { Protocol } from '../src/index.ts';
 
 const HEADER = 4;
-/** Four bytes can promise 4 GB, and all of it would have to be kept: no payload is longer than this. */
+/** Longest payload, in bytes. Four bytes can announce 4 GB, and the server would have to keep all of it. */
 const LONGEST = 65_536;
 
 const lengthAt = (bytes: Uint8Array, start: number) =>
@@ -27,14 +27,14 @@ const lengthPrefixed: Protocol = {
       frame(bytes, start, end) {
         if (end - start < HEADER) return -1;
         const length = lengthAt(bytes, start);
-        // The header alone is the question then: the answer is a refusal.
+        // Then the header alone is the question, and the answer is a refusal.
         if (length > LONGEST) return start + HEADER;
         const next = start + HEADER + length;
         return next <= end ? next : -1;
       },
       answer(question) {
         isBroken = lengthAt(question, 0) > LONGEST;
-        // An empty message, and then the end: where the next one starts can not be known any more.
+        // An empty message, and then the end: the start of the next message is unknown.
         if (isBroken) return message(new Uint8Array());
         return message(createHash('sha256').update(question.subarray(HEADER)).digest());
       },

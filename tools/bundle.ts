@@ -1,9 +1,9 @@
 /**
- * Bundles what processes start with into `dist/bundled/`, beside the modules that tsc has written into `dist/`. A module
- * more costs a start 0.3 ms, and `import … from 'node:util'` up to 4 ms: Node makes every export of that module ready,
- * also those that load streams. `process.getBuiltinModule` does not.
+ * Bundles the files that processes start with into `dist/bundled/`, beside the modules that tsc has written into
+ * `dist/`. Each further module costs a start 0.3 ms, and `import … from 'node:util'` up to 4 ms: Node prepares
+ * every export of that module, also those that load streams. `process.getBuiltinModule` does not.
  *
- * `import.meta` of a bundled module is that of its file in `dist/`, so that paths relative to it hold; only the
+ * The `import.meta` of a bundled module is that of its file in `dist/`, so paths relative to it are right. Only the
  * modules of `host/worker` find each other in the bundle.
  */
 import { rmSync } from 'node:fs';
@@ -17,7 +17,7 @@ const output = resolve(root, process.argv[2] ?? 'dist', 'bundled');
 
 const sourceOf = (name: string): [string, string] => [basename(name), join(source, `${name}.ts`)];
 
-/** `import { a as b } from 'node:fs'`, or of its default export, as a bundle has it. */
+/** `import { a as b } from 'node:fs'`, or an import of its default export, as a bundle writes it. */
 const BUILTIN = /^import (?:\{([^}]*)\}|(\w+)) from ["'](node:[^"']+)["'];$/gm;
 
 const builtins: Plugin = {
@@ -29,7 +29,9 @@ const builtins: Plugin = {
     }),
 };
 
-/** With a single character beyond Latin-1 in a file, V8 keeps two bytes for each. Without comments it stands in texts. */
+/**
+ * If a file has one character beyond Latin-1, V8 keeps two bytes for each. Without comments only strings have some.
+ */
 const plain: Plugin = {
   name: 'plain',
   renderChunk: (code) =>
@@ -39,7 +41,7 @@ const plain: Plugin = {
     ),
 };
 
-/** What lies in the same file as those who load it when they need it is not loaded through a file of its own. */
+/** Modules that are in the same file as their importer need no file of their own. */
 const atHand: Plugin = {
   name: 'at-hand',
   transform(code, id) {
@@ -69,7 +71,7 @@ const ownMeta: Plugin = {
   },
 };
 
-/** @param base what goes into one file, whichever of it is needed */
+/** @param base modules that go into one file, whichever of them is needed */
 async function bundle(
   entries: readonly string[],
   base: RegExp,
@@ -87,7 +89,7 @@ async function bundle(
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: `${basename(entries[0]!)}-[name].js`,
-    // Without comments, which is a third of it; the rest is left as a reader of a stack knows it.
+    // Without comments, a third of the size. The rest stays readable in a stack trace.
     comments: false,
     minify: false,
     codeSplitting: { groups: [{ name: 'base', test: base }] },
@@ -95,7 +97,7 @@ async function bundle(
 }
 
 rmSync(output, { recursive: true, force: true });
-// What loads more of Node is loaded by those that need it.
+// Modules that load more of Node are loaded only by those that need them.
 await bundle(
   ['host/worker/worker', 'host/worker/thread', 'host/worker/answer-thread'],
   /src\/(protocol|limits|lifecycle|worker|host(?!\/worker\/(worker|thread|answer-thread)\.)|os|drivers(?!\/node)|architectures(?!\/(callback|coroutine)))[./]/,

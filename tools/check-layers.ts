@@ -7,9 +7,9 @@ import { dirname, join, relative, resolve } from 'node:path';
 
 const source = join(import.meta.dirname, '..', 'src');
 
-/** From the bottom up; folders in one row do not know each other. */
+/** From the lowest to the highest layer. Folders in one row do not import each other. */
 const layers: readonly (readonly string[])[] = [
-  // What the command does before it loads anything else; it imports nothing of Mondo's.
+  // The code that the command runs before it loads anything else. It imports nothing of Mondo's.
   ['../bin'],
   ['protocol', 'limits', 'os'],
   ['lifecycle'],
@@ -22,7 +22,7 @@ const layers: readonly (readonly string[])[] = [
   ['instruments/siege', 'instruments/compare', 'instruments/trace', 'instruments/lab'],
   ['cli'],
 ];
-/** The folder of `src/` that a file belongs to; each instrument is one of its own. */
+/** The folder of `src/` that a file belongs to; each instrument is a folder of its own. */
 function layerOf(file: string): string {
   const [first, second] = relative(source, file).split('/');
   return first === 'instruments' || first === '..' ? `${first}/${second}` : first!;
@@ -43,7 +43,7 @@ for (const file of files) {
   );
   importsOf.set(file, targets);
   const folder = layerOf(file);
-  // src/index.ts is the public door and may open onto any layer.
+  // src/index.ts is the public entry, and may import from any layer.
   if (folder.endsWith('.ts')) continue;
   if (heightOf(folder) < 0)
     faults.push(`src/${folder} is in no layer: add it to ${import.meta.filename}`);

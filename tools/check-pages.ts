@@ -1,6 +1,6 @@
 /**
- * The rule that pages are pages, as a program: what stands in `src/architectures/`, how long it is, what it imports and
- * what it names. Run by `npm run check`; prints every fault and exits 1.
+ * Checks the rule for pages in `src/architectures/`: which files there are, how long they are, what they import
+ * and which names they use. Run by `npm run check`; prints every fault and exits 1.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,16 +8,16 @@ import { join } from 'node:path';
 const folder = join(import.meta.dirname, '..', 'src', 'architectures');
 
 const MOST_LINES = 80;
-/** What a page is about; besides these there are the four routines of the blocking family, and the list. */
+/** The pages. Besides them there are the four routines of the blocking family, and the list. */
 const catalogue = readFileSync(join(folder, 'catalogue.ts'), 'utf8');
 const pages = [...catalogue.matchAll(/import\('\.\/([a-z]+)\.ts'\)/g)].map(
   ([, name]) => `${name}.ts`,
 );
 const known = new Set([...pages, 'blocking.ts', 'catalogue.ts']);
 
-/** Selectors and the ring: what a page sleeps in. */
+/** Selectors and the ring: the waits of a page. */
 const kernel = ['epoll', 'poll', 'select', 'readiness', 'uring'].map((name) => `../os/${name}.ts`);
-/** What production needs and a lesson does not. */
+/** Names that production needs and a lesson does not. */
 const forbidden =
   /\b\w*(?:departure|drain|deadline|backlog|unsentTotal|admission|exceeded|phase|journal|limits|\brow\b)\w*/i;
 

@@ -1,6 +1,6 @@
 /**
  * `npm run fuzz -- [--seconds N] [--seed N] [PROPERTY…]`: tries each property of test/fuzz/properties.ts for
- * that long (default 20 s each) with inputs that fast-check makes up, from a seed that it prints. For a
+ * that time (default 20 s each). fast-check makes up the inputs, from a seed that the program prints. For a
  * failure it prints the smallest input and the line for test/fuzz/failures.ts, and exits 1.
  */
 import { parseArgs } from 'node:util';
@@ -23,7 +23,7 @@ if (!(seconds > 0 && seconds <= 86_400) || !Number.isInteger(seed) || unknown !=
   process.exit(2);
 }
 
-/** So many inputs at a time, between looks at the clock. */
+/** Number of inputs between two looks at the clock. */
 const BATCH = 10_000;
 
 for (const name of names) {

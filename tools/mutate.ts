@@ -1,6 +1,6 @@
 /**
- * `npm run mutate -- [WORD]`: breaks one rule of limits, drain or restart after the other, in a copy, and names the test
- * that fails for it. A rule for which none does is one that nobody tests: exit code 1.
+ * `npm run mutate -- [WORD]`: breaks the rules of limits, drain and restart one after the other, in a copy, and
+ * names the test that fails. If no test fails, the rule is not tested: exit code 1.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -29,21 +29,21 @@ const restarts = ['test/leaving/restart.test.ts', 'test/leaving/supervisor.test.
 
 const mutations: readonly Mutation[] = [
   {
-    rule: 'limits: an idle connection is ended when its time is over, not before',
+    rule: 'limits: an idle connection is closed when its time is over, not before',
     file: TERMS,
     from: 'spent >= most ?',
     to: 'spent >= most / 2 ?',
     tests: pure,
   },
   {
-    rule: 'limits: a question has its own time, not that of idling',
+    rule: 'limits: a question has its own time, not the idle time',
     file: TERMS,
     from: 'if (phase === QUESTION) return limits.questionTime;',
     to: 'if (phase === QUESTION) return limits.idle;',
     tests: pure,
   },
   {
-    rule: 'limits: whoever does not take its answer is ended',
+    rule: 'limits: a client that does not take its answer is closed',
     file: TERMS,
     from: 'return phase === ANSWER ? limits.answerTime : 0;',
     to: 'return 0;',
@@ -57,7 +57,7 @@ const mutations: readonly Mutation[] = [
     tests: pure,
   },
   {
-    rule: 'limits: a connection that is too old is ended',
+    rule: 'limits: a connection that is too old is closed',
     file: TERMS,
     from: 'limits.age > 0 && age >= limits.age + graceOf(limits, phase)',
     to: 'limits.age < 0 && age >= limits.age + graceOf(limits, phase)',
@@ -71,7 +71,7 @@ const mutations: readonly Mutation[] = [
     tests: pure,
   },
   {
-    rule: 'limits: an old connection may take its answer, for as long as any may',
+    rule: 'limits: an old connection may take its answer, within the usual time',
     file: TERMS,
     from: 'if (phase === ANSWER) return limits.answerTime ||',
     to: 'if (phase === ANSWER) return 0 *',
@@ -92,21 +92,21 @@ const mutations: readonly Mutation[] = [
     tests: pure,
   },
   {
-    rule: 'limits: a loop is told when to look next',
+    rule: 'limits: a loop learns when to look next',
     file: TERMS,
     from: 'return Math.max(0, Math.min(phaseLeft, ageLeft));',
     to: 'return Math.max(phaseLeft, ageLeft);',
     tests: pure,
   },
   {
-    rule: 'limits: a thread with an age to look at does not sleep for ever',
+    rule: 'limits: a thread with a limit on age does not sleep for ever',
     file: TERMS,
     from: 'if (limits.age === 0) return limits.idle;',
     to: 'if (limits.age >= 0) return limits.idle;',
     tests: pure,
   },
   {
-    rule: 'limits: an answer begins a new silence',
+    rule: 'limits: an answer restarts the idle time',
     file: ROSTER,
     from: '(this.#mark[slot]! & SINCE_LOOK) !== 0',
     to: '(this.#mark[slot]! & SINCE_LOOK) < 0',
@@ -127,63 +127,63 @@ const mutations: readonly Mutation[] = [
     tests: pure,
   },
   {
-    rule: 'limits: an age is counted once, however often it is looked at',
+    rule: 'limits: an age is counted once, for any number of looks',
     file: ROSTER,
     from: 'this.#isAgeCounted[slot] = 1;',
     to: '',
     tests: pure,
   },
   {
-    rule: 'limits: whoever asks without a pause is looked at in the next turn too',
+    rule: 'limits: a client that asks without a pause is looked at in the next turn too',
     file: ROSTER,
     from: 'if (this.#wasAgain) this.#next = now;',
     to: '',
     tests: [...pure, 'test/limits/limits.test.ts'],
   },
   {
-    rule: 'limits: what is unsent in all is bounded',
+    rule: 'limits: the total of unsent bytes is limited',
     file: CLIENTS,
     from: "unsentOfAll() > limits.unsentTotal && exceeded('unsent-total')",
     to: "unsentOfAll() > limits.unsentTotal && !exceeded('unsent-total')",
     tests: pure,
   },
   {
-    rule: 'limits: what a client has not taken is given back at its end',
+    rule: 'limits: a client gives its unsent bytes back at its end',
     file: CLIENTS,
     from: 'this.unsent(slot, 0);',
     to: '',
     tests: pure,
   },
   {
-    rule: 'limits: the place of a client is given back at its end',
+    rule: 'limits: a client gives its place back at its end',
     file: CLIENTS,
     from: 'release(this.#holds[slot]!);',
     to: '',
     tests: pure,
   },
   {
-    rule: 'drain: between questions a connection is looked at once more, and not just closed',
+    rule: 'drain: an idle connection is read once more before it is closed',
     file: DRAIN,
     from: 'if (phase === IDLE) return LOOK;',
     to: 'if (phase === IDLE) return END;',
     tests: pure,
   },
   {
-    rule: 'drain: an unfinished question is waited for a quarter of a second',
+    rule: 'drain: an unfinished question gets a quarter of a second',
     file: DRAIN,
     from: 'now - this.#stopsSince >= UNFINISHED_MS',
     to: 'now - this.#stopsSince >= 100 * UNFINISHED_MS',
     tests: pure,
   },
   {
-    rule: 'drain: whoever is owed an answer stays until the end',
+    rule: 'drain: a client that waits for an answer stays until the end',
     file: DRAIN,
     from: 'return phase === QUESTION && now',
     to: 'return phase !== IDLE && now',
     tests: pure,
   },
   {
-    rule: 'drain: when its time is over each connection is ended',
+    rule: 'drain: when its time is over each connection is closed',
     file: DRAIN,
     from: 'if (this.isOver(now)) return END;',
     to: '',
@@ -197,28 +197,28 @@ const mutations: readonly Mutation[] = [
     tests: pure,
   },
   {
-    rule: 'drain: a stop after a restart puts the end off for none',
+    rule: 'drain: a stop after a restart gives no connection more time',
     file: DRAIN,
     from: 'return now >= this.#end;',
     to: "return order === 'restart' && now >= this.#end;",
     tests: pure,
   },
   {
-    rule: 'drain: whoever is ended inside a question or an answer counts as cut off',
+    rule: 'drain: a connection closed inside a question or an answer counts as cut off',
     file: DRAIN,
     from: "if (phase !== IDLE) this.#orders.count('cut');",
     to: "if (phase === IDLE) this.#orders.count('cut');",
     tests: pure,
   },
   {
-    rule: 'drain: whoever had its answer since then counts as answered',
+    rule: 'drain: a connection that had its answer since then counts as answered',
     file: CLIENTS,
     from: 'this.#roster.isAnsweredSinceLeaving(slot)',
     to: 'false',
     tests: pure,
   },
   {
-    rule: 'restart: no connection between questions is ended',
+    rule: 'restart: no idle connection is closed',
     file: DRAIN,
     from: "if (this.#orders.order !== 'stop') return STAY;",
     to: '',
@@ -239,14 +239,14 @@ const mutations: readonly Mutation[] = [
     tests: pure,
   },
   {
-    rule: 'restart: those of a generation that could not be started leave',
+    rule: 'restart: workers of a generation that could not start leave',
     file: SCOREBOARD,
     from: "return isWithdrawn ? 'restart' : 'serve';",
     to: "return 'serve';",
     tests: pure,
   },
   {
-    rule: 'restart: one that is asked for while another goes on comes after it',
+    rule: 'restart: a restart during another one comes after it',
     file: SUPERVISOR,
     from: 'this.#nextRestart ??= this.#restarting',
     to: 'return this.#restarting;\n    this.#nextRestart ??= this.#restarting',
@@ -260,21 +260,21 @@ const mutations: readonly Mutation[] = [
     tests: restarts,
   },
   {
-    rule: 'restart: that fails, the new ones are ended',
+    rule: 'restart: if it fails, the new workers end',
     file: SUPERVISOR,
     from: 'this.#scoreboard.withdraw(generation, this.#plan.drain);',
     to: 'if (this.#closing === undefined) return;',
     tests: restarts,
   },
   {
-    rule: 'restart: that is starting does not undo a stop',
+    rule: 'restart: a restart that is starting does not undo a stop',
     file: SUPERVISOR,
     from: 'if (this.#closing !== undefined) throw stopping();\n    for (const living',
     to: 'for (const living',
     tests: restarts,
   },
   {
-    rule: 'restart: a worker that dies as it leaves is not replaced',
+    rule: 'restart: a worker that dies while it is leaving is not replaced',
     file: SUPERVISOR,
     from: 'const mayReplace = killing === undefined && this.#closing === undefined;',
     to: 'const mayReplace = this.#closing === undefined;',

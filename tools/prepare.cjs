@@ -1,7 +1,7 @@
 /**
- * Builds `dist/` whenever npm makes a package of this folder: for `npm pack`, and where it is installed from git or
- * with --install-links. npm runs it after `npm ci` in a checkout too. What builds may be absent there (--omit=dev), and
- * that is no fault: the source runs as it is.
+ * Builds `dist/` whenever npm makes a package of this folder: for `npm pack`, and for an installation from git
+ * or with --install-links. npm also runs it after `npm ci` in a checkout. There the build tools may be missing
+ * (--omit=dev), and that is not a fault: the source runs without a build.
  */
 const { spawnSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
@@ -11,7 +11,7 @@ const root = join(__dirname, '..');
 const canBuild = ['typescript', 'rolldown'].every((name) =>
   existsSync(join(root, 'node_modules', name)),
 );
-/** Where npm was called: elsewhere if this folder is to become a package of another project. */
+/** The folder in which npm was called. It is another one if this folder becomes a package of another project. */
 const isOwnInstall = process.env.INIT_CWD === undefined || process.env.INIT_CWD === root;
 
 if (canBuild) {

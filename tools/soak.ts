@@ -1,12 +1,12 @@
 /**
- * `npm run soak -- [--minutes N] [--markdown] [ARCHITECTURE…]`: honest clients and hostile ones at servers of
- * several architectures side by side, for an hour unless told otherwise, each attack of src/siege in turn.
- * Prints a line for each tenth, and at the end whether memory, descriptors and threads have stayed flat and
+ * `npm run soak -- [--minutes N] [--markdown] [ARCHITECTURE…]`: runs honest and hostile clients against servers
+ * of several architectures at the same time, for an hour by default. Each attack of src/siege has its turn.
+ * Prints a line for each tenth. At the end it reports whether memory, descriptors and threads stayed flat, and
  * every honest client had its answers; exits 1 if not.
  *
- * Flat: with no client there, as many descriptors and threads at the end as after the first tenth; and the
- * median memory of the last tenth at most a fifth and 32 MiB above that of the second: so much V8 may leave lying
- * before it collects.
+ * Flat means: without clients, as many descriptors and threads at the end as after the first tenth. The median
+ * memory of the last tenth is at most a fifth and 32 MiB above that of the second. V8 may leave as much
+ * uncollected.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -18,7 +18,7 @@ import { attackNamed } from '../src/instruments/siege/attacks.ts';
 import { nextAddress } from '../src/instruments/siege/probe.ts';
 import { aphorisms } from '../src/protocol/zen.ts';
 
-/** All that need nothing but a port, in this order, over and over. */
+/** All attacks that need only a port, in this order, again and again. */
 const ATTACKS = [
   'idle-crowd',
   'slow-drip',
@@ -36,7 +36,10 @@ const ATTACKS = [
 ];
 const ARCHITECTURES = ['uring', 'epoll', 'threaded', 'callback', 'prefork'];
 
-/** Hostile clients come from an address of their own, which may have so many connections: not all of a pool. */
+/**
+ * Hostile clients have an address of their own. It may have this many connections: fewer than all threads of a
+ * pool.
+ */
 const limits = {
   idle: 2000,
   questionTime: 2000,
@@ -45,9 +48,9 @@ const limits = {
   acceptsPerSecond: 100,
 };
 const HOSTILE = { crowd: 12, rate: 30 };
-/** Where `nextAddress` has them come from; hostile ones are elsewhere. */
+/** True for an address of `nextAddress`; hostile clients have other addresses. */
 const isHonest = (peer: string) => peer.startsWith('127.1.');
-/** How long the honest client of each server rests between two conversations, in ms. */
+/** Pause of each server's honest client between two conversations, in ms. */
 const REST = 20;
 /** How long an honest client waits for an answer before it counts as lost, in ms. */
 const PATIENCE = 20_000;
@@ -55,7 +58,7 @@ const TENTHS = 10;
 const TOLERANCE = { share: 0.2, bytes: 32 * 2 ** 20 };
 
 interface Look {
-  /** Bytes that are this server's alone. */
+  /** Bytes that belong only to this server. */
   readonly memory: number;
   readonly descriptors: number;
   readonly threads: number;
@@ -63,13 +66,13 @@ interface Look {
 
 export interface Soaked {
   readonly architecture: string;
-  /** The median of each tenth. */
+  /** The median memory of each tenth. */
   readonly curve: readonly Look[];
   readonly atFirst: Look;
   readonly atLast: Look;
   readonly served: number;
   readonly ended: number;
-  /** What went wrong, as text; none is what is wanted. */
+  /** The faults, as text; empty if all is well. */
   readonly faults: readonly string[];
 }
 
@@ -77,7 +80,7 @@ const read = (path: string): string => {
   try {
     return readFileSync(path, 'latin1');
   } catch {
-    // Whoever it was has ended.
+    // The process has ended.
     return '';
   }
 };
@@ -85,7 +88,7 @@ const read = (path: string): string => {
 const childrenOf = (pid: number): number[] =>
   read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
 
-/** All processes of a server but its supervisor, which is this process. */
+/** All processes of a server except its supervisor, which is this process. */
 function lookAt(server: Server): Look {
   let [memory, descriptors, threads] = [0, 0, 0];
   for (const pid of server.pids.flatMap((worker) => [worker, ...childrenOf(worker)])) {
@@ -112,8 +115,8 @@ const medianOf = (looks: readonly Look[]): Look => ({
 });
 
 /**
- * One conversation of an honest client; what was wrong with it, if anything. From an address of its own: a pool
- * whose threads have had no processor for a while counts those that have left with those that come.
+ * One conversation of an honest client; returns its fault, if any. Each has an address of its own: a pool whose
+ * threads get no processor for a while counts clients that have left together with new ones.
  */
 function converse(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
@@ -148,14 +151,14 @@ function converse(port: number): Promise<string | undefined> {
 async function soakOne(
   architecture: string,
   duration: number,
-  tell: (tenth: number, look: Look) => void,
+  report: (tenth: number, look: Look) => void,
 ): Promise<Soaked> {
   const faults: string[] = [];
   let [served, ended, isOver] = [0, 0, false];
   const server = await serve({ architecture, port: 0, limits }, (event) => {
     if (event.type === 'limited' || event.type === 'refused') ended++;
     if (event.type === 'died' || event.type === 'crashed') faults.push(JSON.stringify(event));
-    // Why an honest client was sent away, if one was: else it would only say that it was closed.
+    // Why an honest client was refused: without this, the report would only say that it was closed.
     if ((event.type === 'limited' || event.type === 'refused') && isHonest(event.peer)) {
       faults.push(JSON.stringify(event));
     }
@@ -183,7 +186,7 @@ async function soakOne(
       await running.stop();
     }
   };
-  /** Each attack once in each tenth. */
+  /** Each attack once per tenth. */
   const tenth = async (): Promise<Look> => {
     const looks: Look[] = [];
     const until = performance.now() + duration / TENTHS;
@@ -197,7 +200,7 @@ async function soakOne(
     await Promise.all(clients);
     return medianOf(looks);
   };
-  /** With nobody there: what a client leaves behind shows. */
+  /** Without clients: then everything shows that a client has left behind. */
   const atRest = async (): Promise<Look> => {
     for (let i = 0; i < 100 && server.workers().some(({ open }) => open > 0); i++) await sleep(100);
     return lookAt(server);
@@ -208,7 +211,7 @@ async function soakOne(
     for (let i = 0; i < TENTHS; i++) {
       curve.push(await tenth());
       atFirst ??= await atRest();
-      tell(i, curve[i]!);
+      report(i, curve[i]!);
     }
     const atLast = await atRest();
     const [second, last] = [curve[1]!, curve[TENTHS - 1]!];
@@ -227,21 +230,24 @@ async function soakOne(
   }
 }
 
-/** Soaks all of them side by side. @param ms how long, in all */
+/** Soaks all of them at the same time. @param ms the total time */
 export const soak = (
   architectures: readonly string[],
   ms: number,
-  tell: (architecture: string, tenth: number, look: Look) => void = () => {},
+  report: (architecture: string, tenth: number, look: Look) => void = () => {},
 ): Promise<Soaked[]> =>
   Promise.all(
     architectures.map((architecture) =>
-      soakOne(architecture, ms, (tenth, look) => tell(architecture, tenth, look)),
+      soakOne(architecture, ms, (tenth, look) => report(architecture, tenth, look)),
     ),
   );
 
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
 
-/** The curve as a table: memory in MiB for each tenth, and what there was at rest at first and at last. */
+/**
+ * The curve as a table: memory in MiB for each tenth, and descriptors and threads without clients at first and
+ * at last.
+ */
 function tableOf(results: readonly Soaked[]): string {
   const head = Array.from({ length: TENTHS }, (_, i) => `${i + 1}`);
   const rows = results.map(({ architecture, curve, atFirst, atLast, served, ended, faults }) => [

@@ -1,6 +1,6 @@
-// Node's own network library, as a careful user writes it: one callback per chunk, one write for
-// all its answers. libuv waits in epoll and does the system calls; the price over C is the way from
-// there to this callback and back.
+// Node's own network library, used with care: one callback per chunk, one write for all its answers. libuv
+// waits in epoll and makes the system calls. The extra cost over C is the way from there to this callback and
+// back.
 
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
@@ -25,7 +25,7 @@ function converse(socket: Socket): void {
       unfinished = '';
       start = mark + 1;
     }
-    // A question that is already too long to be known may grow further, but need not be kept.
+    // A question that is too long to be known may continue, but it need not be kept.
     if (start < text.length && unfinished.length <= longest) unfinished += text.slice(start);
     if (reply !== '' && !socket.write(reply, 'latin1')) socket.pause();
   });
@@ -38,8 +38,7 @@ if (host === undefined || port === undefined) {
   console.error('usage: node node-net.ts HOST PORT');
   process.exit(2);
 }
-// A client that half-closes still gets its answers: Node ends the socket only after what was
-// written.
+// A client that half-closes still gets its answers: Node ends the socket only after the written bytes.
 const server = createServer({ noDelay: true }, converse);
 server.listen({ host, port: Number(port), backlog: 4096 }, () => {
   console.log(`listening ${host}:${(server.address() as AddressInfo).port}`);

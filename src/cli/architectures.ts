@@ -1,4 +1,4 @@
-/** `mondo architectures`: the catalogue, as its pages declare themselves. */
+/** `mondo architectures`: the catalogue, as its pages declare it. */
 import { styleText } from 'node:util';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
 import { tableLines } from '../instruments/report/table.ts';
@@ -17,7 +17,7 @@ const columns: readonly (readonly [heading: string, trait: (traits: Traits) => s
 export async function architecturesCommand({ json }: { readonly json?: boolean }): Promise<void> {
   const catalogue: Traits[] = await Promise.all(architectureNames.map(loadArchitecture));
   if (json === true) {
-    // A page's functions have no place in JSON, and are left out.
+    // The functions of a page cannot be written as JSON, and are left out.
     console.log(JSON.stringify(catalogue, undefined, 2));
     return;
   }

@@ -11,9 +11,9 @@ export interface ClientCommandOptions {
   readonly port: number;
   /** Sends a question without its last character, and leaves. */
   readonly error?: boolean;
-  /** What to ask, in this order; if nothing, the three questions in random order. */
+  /** The questions, in this order; if there are none, the three questions in random order. */
   readonly ask: readonly string[];
-  /** How long to wait for the server at each step, in ms. */
+  /** Time limit for each step of the server, in ms. */
   readonly timeout: number;
 }
 
@@ -46,7 +46,7 @@ async function converse(host: string, { port, error, ask, timeout }: ClientComma
   }
 }
 
-/** Several questions given as one are several: each gets its answer. */
+/** Splits a text with several questions: each gets its answer. */
 const separate = (text: string): string[] => text.match(/[^?]*\?|[^?]+$/g) ?? [text];
 
 function shuffled<T>(values: readonly T[]): T[] {

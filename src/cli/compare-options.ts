@@ -1,4 +1,4 @@
-/** What can be asked of `mondo compare`: its options, without what carries them out. */
+/** The options of `mondo compare`, without the code that runs it. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { FIRST, helpList, helpText, optionGroups } from './help.ts';
 import { whole } from './words.ts';

@@ -1,4 +1,7 @@
-/** `mondo compare`: architectures side by side, round after round, with what that says and how sure it is. */
+/**
+ * `mondo compare`: measures architectures side by side, round after round, and reports the result and its
+ * certainty.
+ */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { architectureNames } from '../architectures/catalogue.ts';
@@ -48,10 +51,10 @@ import { onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutputs } from './output.ts';
 import { CommandError, INTERRUPTED } from './report.ts';
 
-/** Besides 1 for what could not be done and 2 for what makes no sense. */
+/** Exit codes besides 1 (could not be done) and 2 (invalid command). */
 const REGRESSION = 3;
 const UNTRUSTED = 4;
-/** More is no comparison any more but a way to keep a machine busy. */
+/** A larger number would not be a comparison, and would only keep the machine busy. */
 const MOST_CELLS = 10_000;
 const LONGEST = 12 * 3600;
 
@@ -64,7 +67,7 @@ export async function compareCommand(
   const plan = planFrom([...names, ...(options.architectures ?? [])], options, stored?.plan);
   if (stored !== undefined) checkAlike(plan, stored, options.against!);
   await checkSize(plan);
-  // Before the run and not after it: minutes would be lost.
+  // Check it before the run: after the run, minutes would be lost.
   const json = options.json === '-' ? undefined : options.json;
   checkOutputs([options.html, json]);
   const outline = await outlineOf(plan);
@@ -88,7 +91,7 @@ export async function compareCommand(
   judge(found, against);
 }
 
-/** @throws CommandError with the exit code for what is wrong, the gravest first */
+/** @throws CommandError with the exit code of the most serious fault */
 function judge(found: Comparison, against: Against | undefined): void {
   const { cells, planned, end, findings } = found;
   if (end === 'interrupted') {
@@ -136,7 +139,7 @@ function checkAlike(plan: ComparePlan, stored: Run, file: string): void {
   );
 }
 
-/** What is given, else what the stored run had, else what `--quick` or no option at all means. */
+/** The given options, then those of the stored run, then the defaults, of `--quick` or of no option. */
 function planFrom(
   names: readonly string[],
   options: CompareOptions,
@@ -200,7 +203,7 @@ function questionsFrom(
   return { framing, exchanges };
 }
 
-/** What is asked for; else that of the plan, where it is among them; else the first. */
+/** The requested reference; otherwise the plan's, if it is among the architectures; otherwise the first. */
 function referenceOf(
   asked: string | undefined,
   architectures: readonly string[],
@@ -237,7 +240,7 @@ function outlineText(plan: ComparePlan, variants: number): string {
   return `${several(variants, 'variant')} in ${several(plan.rounds, 'round')}: ${several(cells, 'measurement')} of about ${cellSeconds(plan).toFixed(1)} s, about ${minutes(estimatedSeconds(plan, variants))}${most}`;
 }
 
-/** In place on a terminal; else a line for each measurement. */
+/** One changing line on a terminal; otherwise a line for each measurement. */
 function tell({ done, planned, round, now, last, left }: Progress): void {
   if (process.stderr.isTTY) {
     if (now === undefined) return;
@@ -268,7 +271,7 @@ function print(found: Comparison, against: Against | undefined): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
   const show = (table: Table, hasFigures = true) => {
     console.log(table.caption);
-    // Broken figures are hard to read; words may wrap.
+    // Wrapped figures are hard to read; words may wrap.
     const isHalved = hasFigures && isTooWide(table, width);
     for (const part of isHalved ? halvesOf(table) : [table]) {
       console.log(`${tableLines(part, { width }).flat().join('\n')}\n`);
@@ -288,7 +291,7 @@ function print(found: Comparison, against: Against | undefined): void {
 const isTooWide = (table: Table, width = Number.POSITIVE_INFINITY) =>
   tableLines(table).some(([line = '']) => line.length > width);
 
-/** Two tables one below the other, each with the names: broken figures are hard to read. */
+/** Two tables one below the other, each with the names: wrapped figures are hard to read. */
 function halvesOf({ caption, head, rows, align = 'l' }: Table): Table[] {
   const half = Math.ceil(head.length / 2) - 1;
   const letters = align.padEnd(head.length, align.at(-1)!);

@@ -1,35 +1,38 @@
-/** Ctrl-C, by one rule for all commands: the first one ends the work in order, a later one ends it at once. */
+/** Ctrl-C, with one rule for all commands: the first one ends the work in order, a later one ends it at once. */
 import type { Server } from '../host/server.ts';
 
 /**
- * One Ctrl-C may arrive several times: from the terminal, from npm, from npx. Signals within this many ms of the
- * first are the same one.
+ * One Ctrl-C may arrive several times: from the terminal, from npm, from npx. Signals within this time after the
+ * first, in ms, count as the same one.
  */
 export const SAME_SIGNAL = 1000;
 
 export interface Interruption {
   /** Aborted with the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
-  /** Resolves with the first, or when the reader of standard output has left, as in `| head` (a server only). */
+  /**
+   * Resolves with the first signal, or when the reader of standard output has left, as in `
+   * head` (a server only).
+   */
   readonly interrupted: Promise<void>;
-  /** Resolves with the second. */
+  /** Resolves with the second signal. */
   readonly interruptedAgain: Promise<void>;
-  /** True once one has come. */
+  /** True once a signal has come. */
   readonly isInterrupted: boolean;
-  /** Does what a signal does. */
+  /** Has the same effect as a signal. */
   interrupt(): void;
 }
 
-/** What a command does; each is called once. */
+/** The reactions of a command; each is called once. */
 interface Reactions {
   readonly first?: () => void;
-  /** Default: the signal ends this process, as if it were not handled. */
+  /** Default: the signal ends this process, as if there were no handler. */
   readonly again?: (signal: NodeJS.Signals) => void;
 }
 
 /**
- * For a command that measures. The handlers stay until the process ends: the second delivery of one Ctrl-C must not
- * end it while it writes what it has measured.
+ * For a command that measures. The handlers stay until the process ends: a second delivery of the same Ctrl-C must
+ * not end it while it writes its results.
  */
 export function onInterrupt(
   { first = () => {}, again = endBy }: Reactions = {},
@@ -64,18 +67,19 @@ export function onInterrupt(
   };
 }
 
-/** Processes that this one has started end with it. */
+/** Ends this process, and with it the processes that it has started. */
 function endBy(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
 }
 
 /**
- * For a command that serves. Call it before the server starts: a signal that comes before must not leave workers
+ * For a command that serves. Call it before the server starts: a signal that comes earlier must not leave workers
  * behind.
  *
- * @param server gives the server that a second signal ends; as long as there is none, it ends this process
- * @param outlives true for an error of standard output with which the server serves on
+ * @param server returns the server that a second signal ends; as long as there is none, the signal ends this
+ *   process
+ * @param outlives true for an error of standard output after which the server continues to serve
  */
 export function listenForInterrupt(
   server: () => Server | undefined,
@@ -83,7 +87,7 @@ export function listenForInterrupt(
 ): Interruption {
   const again = () => {
     const current = server();
-    // Its service is still being loaded, and may be for ever: the workers end with this process.
+    // Its service is still loading, perhaps for ever: the workers end with this process.
     if (current === undefined) process.exit();
     void current.close({ deadline: 0 });
   };

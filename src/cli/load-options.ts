@@ -1,4 +1,4 @@
-/** What can be asked of `mondo load`: its options, without what carries them out. */
+/** The options of `mondo load`, without the code that runs it. */
 import { type Command, Option } from 'commander';
 import type { ScheduleWords } from '../instruments/load/plan-words.ts';
 import { type PlanOption, planOptions } from '../instruments/load/schema.ts';
@@ -7,8 +7,8 @@ import { FIRST, helpList, helpText, optionGroups } from './help.ts';
 import { collect } from './words.ts';
 
 /**
- * As they stand on the command line: files and words are read when the command runs, and refused in its own words.
- * Those that give a part of the plan are found with `wordsOf`.
+ * The options as given on the command line. Files and words are read when the command runs, and refused with its
+ * own messages. `wordsOf` finds the options that give a part of the plan.
  */
 export interface LoadOptions extends LoadOutput, ScheduleWords {
   readonly plan?: string;
@@ -24,14 +24,14 @@ const optionOf = ({ flags, help, choices }: PlanOption): Option => {
   return choices === undefined ? option : option.choices(choices);
 };
 
-/** What was given for an option of the plan; an option without words is given as its name. */
+/** The words of an option of the plan; for an option without words, its name. */
 export function wordsOf(options: LoadOptions, option: PlanOption): string | undefined {
   const name = optionOf(option).attributeName();
   const given = (options as Readonly<Record<string, unknown>>)[name];
   return given === undefined ? undefined : String(given);
 }
 
-/** What is done with a result, whether it was measured or added up. */
+/** Options for a result, measured or merged. */
 export interface LoadOutput {
   readonly failIf?: readonly string[];
   readonly json?: boolean;

@@ -1,4 +1,4 @@
-/** `mondo load`: asks a server as many questions as are wanted, and says what came of it and whether to believe it. */
+/** `mondo load`: asks a server as many questions as requested, and reports the results and whether to trust them. */
 import { readFileSync } from 'node:fs';
 import { ServeError } from '../host/errors.ts';
 import {
@@ -44,7 +44,7 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
     return;
   }
   checkConditions(conditions, target.length > 0 ? { ...plan, loop: 'open' } : plan);
-  // Before a run and not after it: it may not come again.
+  // Check it before the run: the run may be impossible to repeat.
   checkOutputs(filesOf(options));
   const { signal } = onInterrupt();
   if (target.length > 0) await knee(plan, target, conditions, options, signal);
@@ -90,7 +90,7 @@ async function put(run: Run, options: LoadOutput): Promise<void> {
   if (fault !== undefined) throw fault;
 }
 
-/** @returns the first fault: what is printed must not be lost with a file */
+/** @returns the first fault: a fault of a file must not lose the printed results */
 const putFiles = (
   run: Run | undefined,
   { csv, hlog, html }: LoadOutput,
@@ -106,7 +106,7 @@ const putFiles = (
     { file: html, text: page },
   ]);
 
-/** @throws CommandError with the exit code for what is wrong, the gravest first */
+/** @throws CommandError with the exit code of the most serious fault */
 function judge(result: LoadResult, conditions: readonly Condition[], { json }: LoadOutput): void {
   const { interrupted, trusted, reasons } = result.validity;
   if (interrupted) {
@@ -131,7 +131,7 @@ function judge(result: LoadResult, conditions: readonly Condition[], { json }: L
   });
 }
 
-/** Of each step of the search. */
+/** Warm-up of each step of the search, in s. */
 const WARM_UP = 1;
 const STEP = 5;
 const FIRST_RATE = 1000;
@@ -216,7 +216,7 @@ function readInput(file: string): string {
   }
 }
 
-/** The plan file, and what the command line says over it. */
+/** The plan file, with the values of the command line in place of its own. */
 function planFrom(host: string | undefined, options: LoadOptions, now: number): LoadPlan {
   const file = options.plan === undefined ? {} : parsePlan(readInput(options.plan), options.plan);
   if (host === undefined && file.host === undefined) {

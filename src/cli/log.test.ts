@@ -30,7 +30,7 @@ const why = 'the server is full';
 const first = (ports: readonly number[]) =>
   ports.map((port) => `Refused 127.0.0.1:${port}: ${why}`);
 
-it('writes the first of a storm, and every 5 s how many more there were, until it is over', () => {
+it('writes the first lines of a storm, and every 5 s how many more there were, until it is over', () => {
   for (let port = 1; port <= 105; port++) log(refused(port));
   log({ type: 'accepted', peer: '127.0.0.1:2', ...stamp });
   vi.advanceTimersByTime(5000);
@@ -51,7 +51,7 @@ const stopped: ServerEvent = {
   ...{ drained: 0, cut: 0, accepted: [], at: 0 },
 };
 
-it('says how many more there were before the last line, and nothing after it', () => {
+it('writes how many more there were before the last line, and nothing after it', () => {
   for (let port = 1; port <= 6; port++) log(refused(port));
   log(stopped);
   vi.advanceTimersByTime(60_000);
@@ -62,7 +62,7 @@ it('says how many more there were before the last line, and nothing after it', (
   ]);
 });
 
-/** A standard output that keeps what is written, and has no room for any of it before the end. */
+/** A standard output that keeps the written text, and has no room for it before the end. */
 class Full extends StandardOutput {
   text = '';
   isEnding = false;
@@ -77,7 +77,7 @@ class Full extends StandardOutput {
 it.each([
   'text',
   'json',
-] as const)('as %s has the last sums too at the end, though there was no room', async (form) => {
+] as const)('as %s includes the last sums at the end, even without room', async (form) => {
   const output = new Full();
   log = await createLogger(form, output);
   for (let port = 1; port <= 6; port++) log(refused(port));
@@ -85,7 +85,10 @@ it.each([
   expect(output.text).toMatch(/… and 1 more refused.*\n.*Stopped: .*\n$/);
 });
 
-it.each(['text', 'json'] as const)('as %s has nothing that a terminal obeys', async (form) => {
+it.each([
+  'text',
+  'json',
+] as const)('as %s contains no character that a terminal obeys', async (form) => {
   const output = new Full();
   output.beginEnd();
   log = await createLogger(form, output);

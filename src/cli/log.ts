@@ -1,11 +1,11 @@
-/** The account as a log on standard output: one pino line per event, as JSON or made readable. */
+/** The server's events as a log on standard output: one pino line per event, as JSON or as text. */
 import { pino } from 'pino';
 import { Repeats, type Summary, summaryText } from '../host/repeats.ts';
 import { eventText, type ServerEvent } from '../host/server-event.ts';
 import { printableJson } from '../protocol/shown.ts';
 import type { StandardOutput } from './standard-output.ts';
 
-/** How loud each kind of event is; those not named are `info`. */
+/** The level of each kind of event; kinds that are not listed are `info`. */
 const levels: Partial<Record<ServerEvent['type'], 'warn' | 'error'>> = {
   hungUp: 'warn',
   unsent: 'warn',
@@ -22,7 +22,7 @@ export async function createLogger(
   form: 'text' | 'json',
   output: StandardOutput,
 ): Promise<(event: ServerEvent) => void> {
-  // The time is the event's own, not that of its writing.
+  // The time is that of the event, not of its writing.
   const options = { base: null, timestamp: false };
   const log = pino(options, form === 'json' ? asJson(output) : await readable(output));
   output.onDropped = (lines, why) => {
@@ -45,7 +45,7 @@ export async function createLogger(
   };
 }
 
-/** Writes each event of which there is no storm, and of a storm its first few and its sums. */
+/** Writes each event that is not part of a storm. From a storm it writes the first few events, and sums. */
 export function summingUp(
   write: (event: ServerEvent) => void,
   sumUp: (summary: Summary) => void,
@@ -63,7 +63,7 @@ export function summingUp(
   };
   return (event) => {
     const now = performance.now();
-    // Nothing is written behind the last line.
+    // Write nothing after the last line.
     if (event.type === 'stopped') {
       clearTimeout(timer);
       repeats.rest(now).forEach(sumUp);
@@ -73,7 +73,7 @@ export function summingUp(
   };
 }
 
-/** The fields of an event hold what a client has sent. */
+/** The fields of an event may contain text from a client. */
 const asJson = (output: StandardOutput) => ({
   write: (line: string) => output.write(`${printableJson(line.trimEnd())}\n`),
 });

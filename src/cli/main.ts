@@ -1,4 +1,4 @@
-/** The command: what can be asked for, and how. Each command is a file beside this one, loaded when it is used. */
+/** The command line: its options and commands. Each command is a file beside this one, loaded when it is used. */
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { DEFAULT_HOST } from '../host/plan.ts';
@@ -10,10 +10,10 @@ import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
 import { firstServingOptions, limitsHelp, servingGroups, stoppingGroup } from './serve-options.ts';
 import { portOption, repeated, whole } from './words.ts';
 
-/** Exit codes: 0 done, 1 could not be done, 2 asked for wrongly; `load` and `compare` have more. */
+/** Exit codes: 0 done, 1 could not be done, 2 invalid command; `load` and `compare` have more. */
 const USAGE = 2;
 
-/** `setTimeout` takes no more, and a limit of no time is none. */
+/** The longest time that `setTimeout` takes. A limit of 0 would be no limit. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
 function milliseconds(text: string): number {
@@ -47,13 +47,13 @@ const program = new Command('mondo')
   .version(version(), '--version', 'print the version')
   .exitOverride()
   .configureOutput({
-    // One line, in the same form as every other complaint.
+    // One line, in the same form as all other errors.
     outputError: (text, write) => write(`${usageError(text)}\n`),
   })
   .configureHelp({
     sortOptions: false,
     optionDescription,
-    // Without "[options]", which all have: a line fits a terminal then.
+    // Without "[options]", which all commands have: so a line fits a terminal.
     subcommandTerm: (command) =>
       [command.name(), ...command.registeredArguments.map(argumentTerm)].join(' '),
   })
@@ -62,7 +62,7 @@ const program = new Command('mondo')
     example('mondo serve single      # and in another terminal: mondo client 127.0.0.1'),
   );
 
-/** Where a server listens, as `serve` and `trace` take it. */
+/** The address to listen at, for `serve` and `trace`. */
 const LISTEN_AT = 'where to listen: a name, an address, "" for all interfaces, or unix:PATH';
 
 const serve = program
@@ -208,7 +208,7 @@ const load = loadOptions(
   await loadCommand(host, options);
 });
 
-// So that merge has for itself the options that load has, too.
+// Allows merge to have options with the same names as those of load.
 program.enablePositionalOptions();
 load.enablePositionalOptions().helpCommand(false);
 mergeOptions(load.command('merge'))
@@ -252,10 +252,10 @@ outliveStandardError();
 quitOnBrokenPipe();
 try {
   if (process.argv.length > 2) await program.parseAsync();
-  // Whoever has asked for nothing is shown what there is: no mistake, so on standard output.
+  // A call without a command shows the help: this is not an error, so it goes to standard output.
   else program.outputHelp();
 } catch (error) {
-  // Commander has printed its own complaint, and help or a version are no error.
+  // Commander has printed its own message. Help and version are not errors.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE;
   else process.exitCode = report(error);
 }

@@ -35,7 +35,7 @@ beforeEach(() => {
 const read = (path = file) => readFileSync(path, 'utf8');
 const others = () => readdirSync(join(file, '..')).filter((name) => name !== 'file');
 
-it('puts a new file in the place of the old one, whose readers go on reading that', () => {
+it('replaces the old file, and its readers continue to read the old one', () => {
   writeFileSync(file, 'old and longer');
   const reader = openSync(file, 'r');
   writeOutput(file, 'new');
@@ -45,7 +45,7 @@ it('puts a new file in the place of the old one, whose readers go on reading tha
   expect(others()).toEqual([]);
 });
 
-it('leaves the old file where there is no room for the new one', () => {
+it('keeps the old file if there is no room for the new one', () => {
   writeFileSync(file, 'old');
   const script = `
     import { writeOutput } from ${JSON.stringify(import.meta.resolve('./output.ts'))};
@@ -60,7 +60,7 @@ it('leaves the old file where there is no room for the new one', () => {
   expect(others()).toEqual([]);
 });
 
-it('gives it the mode and the owner of the old one', () => {
+it('keeps the mode and the owner of the old one', () => {
   writeFileSync(file, 'old');
   chmodSync(file, 0o640);
   const { uid, gid } = statSync(file);
@@ -69,7 +69,7 @@ it('gives it the mode and the owner of the old one', () => {
   expect([stats.mode & 0o7777, stats.uid, stats.gid]).toEqual([0o640, uid, gid]);
 });
 
-it('follows links, also to what does not exist yet', () => {
+it('follows links, also to files that do not exist yet', () => {
   const link = join(file, '..', 'link');
   const chain = join(file, '..', 'chain');
   symlinkSync('file', link);
@@ -89,7 +89,7 @@ it('writes into a file with several names', () => {
   expect(read(other)).toBe('new');
 });
 
-it('writes to devices and pipes, and leaves them what they are', async () => {
+it('writes to devices and pipes, and does not replace them', async () => {
   writeOutput('/dev/null', 'new');
   expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
   makeFifo(file, 0o600);
@@ -101,7 +101,7 @@ it('writes to devices and pipes, and leaves them what they are', async () => {
   expect(statSync(file).isFIFO()).toBe(true);
 });
 
-it('writes to a descriptor that is named by its path where that stands', async () => {
+it('writes to a descriptor given as a path, at its current position', async () => {
   const script = `
     import { writeOutputs } from ${JSON.stringify(import.meta.resolve('./output.ts'))};
     process.stdout.write('first ');
@@ -118,7 +118,7 @@ it('writes to a descriptor that is named by its path where that stands', async (
   expect([read(), read(`${file}3`)]).toEqual(['first second last', 'third ']);
 });
 
-it('checks without a change, and refuses one file for two options', () => {
+it('checks without changing a file, and refuses one file for two options', () => {
   checkOutputs([file, undefined, '/dev/null', '/dev/null']);
   expect(readdirSync(join(file, '..'))).toEqual([]);
   symlinkSync('file', `${file}2`);
@@ -127,7 +127,7 @@ it('checks without a change, and refuses one file for two options', () => {
   expect(() => checkOutputs([folder])).toThrow(/Cannot write .*: EISDIR/);
 });
 
-it('writes what can be written, and says what could not', async () => {
+it('writes the files that it can, and reports the others', async () => {
   const fault = await writeOutputs([
     { file: join(file, 'none'), text: () => 'nowhere' },
     { file, text: () => 'whole' },

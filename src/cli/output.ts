@@ -1,6 +1,6 @@
 /**
- * Files that a command writes. A file is replaced only by a result: it is written beside the old one and renamed, so
- * whatever fails before leaves what was there.
+ * Files that a command writes. Only a complete result replaces a file: it is written beside the old file and
+ * renamed. So a failure before the end keeps the old file.
  */
 import { randomUUID } from 'node:crypto';
 import {
@@ -24,15 +24,15 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ServeError } from '../host/errors.ts';
 import { CommandError } from './report.ts';
 
-/** A file that an option names, and what makes its content. */
+/** A file that an option names, and the function that makes its content. */
 export interface Output {
-  /** As the user wrote it; undefined where the option was not given. */
+  /** The path as the user wrote it; undefined if the option was not given. */
   readonly file: string | undefined;
   readonly text: () => string | Promise<string>;
 }
 
 /**
- * Call it before the run that the files are for, which may not come again. It changes nothing.
+ * Call it before the run, which may be impossible to repeat. It changes nothing.
  *
  * @throws CommandError that quotes the file's name
  */
@@ -53,8 +53,8 @@ export function checkOutputs(files: readonly (string | undefined)[]): void {
 }
 
 /**
- * Writes each file, and returns the first fault: a disk that is full for one must not lose the others, or what is
- * printed.
+ * Writes each file, and returns the first fault. A full disk for one file must not lose the other files, or the
+ * printed results.
  */
 export async function writeOutputs(outputs: readonly Output[]): Promise<unknown> {
   let fault: unknown;
@@ -70,8 +70,9 @@ export async function writeOutputs(outputs: readonly Output[]): Promise<unknown>
 }
 
 /**
- * Replaces the file's content whole, or leaves it as it was. Links are followed, and the mode and owner stay. What is
- * no regular file (a pipe, a device, a descriptor of this process such as `/dev/stdout`) is written to.
+ * Replaces the file's content completely, or does not change it. It follows links, and keeps the mode and the
+ * owner. A file that is not a regular one (a pipe, a device, a descriptor of this process such as `/dev/stdout`) is
+ * written in place.
  *
  * @throws CommandError that quotes the file's name
  */
@@ -90,11 +91,11 @@ export function writeOutput(file: string, text: string): void {
   });
 }
 
-/** True if it is done; false where the folder does not let a file be put in place of this one. */
+/** True if it is done. False if the folder does not allow this file to be replaced. */
 function replace(path: string, text: string, old?: Stats): boolean {
   const beside = join(dirname(path), `.mondo-${randomUUID()}`);
   try {
-    // Others must not read it before it has the mode of the old one.
+    // Other users must not read it before it has the mode of the old file.
     writeFileSync(beside, text, { flag: 'wx', mode: old === undefined ? 0o666 : 0o600 });
     if (old !== undefined) {
       const { uid, gid } = statSync(beside);
@@ -105,7 +106,7 @@ function replace(path: string, text: string, old?: Stats): boolean {
     return true;
   } catch (error) {
     rmSync(beside, { force: true });
-    // Not its owner, a folder of others, a single file that is mounted: the file itself may be written all the same.
+    // Another owner, a folder of others, or a single mounted file: the file itself may still be writable.
     const { code = '' } = error as NodeJS.ErrnoException;
     if (old !== undefined && IN_PLACE.has(code)) return false;
     throw error;
@@ -116,7 +117,7 @@ const IN_PLACE = new Set(['EPERM', 'EACCES', 'EBUSY', 'EROFS', 'EXDEV']);
 
 function writeInPlace(path: string, text: string): void {
   const bytes = Buffer.from(text);
-  // Shortened only when all is written, so that a full disk leaves as much of the old as it can.
+  // Shorten the file only after all is written, so that a full disk keeps as much of the old content as possible.
   writeInto(openSync(path, 'r+'), bytes, (descriptor) => ftruncateSync(descriptor, bytes.length));
 }
 
@@ -139,7 +140,7 @@ function checked(file: string): Target {
   const { path } = target;
   const stats = statOf(path);
   if (stats?.isDirectory()) throw Object.assign(new Error('it is a folder'), { code: 'EISDIR' });
-  // A pipe without a reader would hold us up if it were opened here.
+  // Opening a pipe without a reader here would block.
   const { W_OK, X_OK } = constants;
   if (stats === undefined) accessSync(dirname(path), W_OK | X_OK);
   else accessSync(path, W_OK);
@@ -150,13 +151,13 @@ const statOf = (path: string) => statSync(path, { throwIfNoEntry: false });
 
 type Target = { readonly path: string } | { readonly descriptor: number };
 
-/** Links followed by the kernel before it gives up with ELOOP. */
+/** Number of links that the kernel follows before it gives up with ELOOP. */
 const MOST_LINKS = 40;
 const OWN_DESCRIPTORS = new RegExp(`^/proc/${process.pid}(/task/\\d+)?/fd$`);
 
 /**
- * Where writing to `file` leads. A descriptor of this process is not opened by its path: that would begin the file
- * again, and a rename would take the place of the file that the shell, or we, have open.
+ * The target of writing to `file`. A descriptor of this process is not opened by its path. That would start the
+ * file again, and a rename would replace the file that the shell or this process has open.
  */
 function targetOf(file: string): Target {
   let path = resolve(file);

@@ -22,7 +22,7 @@ function screen(isTTY: boolean, columns = 200) {
 }
 
 describe('the line of progress', () => {
-  it('says rate, percentiles, errors, time left, and draws the rates', () => {
+  it('shows rate, percentiles, errors, time left, and draws the rates', () => {
     expect(progressLine(at(4.2), [1, 2, 4])).toBe(
       'measuring  20,013/s of 20,000  p50 64 µs  p99 5.23 ms  errors 3  6 s left  ▃▅█',
     );
@@ -31,7 +31,7 @@ describe('the line of progress', () => {
     expect(progressLine(at(11), [])).toContain('0 s left');
   });
 
-  it('is no wider than the terminal', () => {
+  it('is not wider than the terminal', () => {
     for (const width of [0, 5, 40])
       expect(progressLine(at(1), [1], width).length).toBeLessThanOrEqual(width);
   });
@@ -44,7 +44,7 @@ describe('the line of progress', () => {
 });
 
 describe('progress', () => {
-  it('is drawn over and over in a terminal, and taken away at the end', () => {
+  it('is redrawn in a terminal, and removed at the end', () => {
     const terminal = screen(true, 60);
     const report = new ProgressReport(terminal, 'x: ');
     for (const elapsed of [0.25, 0.5, 1.1]) report.show(at(elapsed));
@@ -59,7 +59,7 @@ describe('progress', () => {
     expect(terminal.written.slice(3)).toEqual(['\r\x1b[K']);
   });
 
-  it('is a plain line per second elsewhere, and fewer in a long run', () => {
+  it('is a plain line per second elsewhere, and less often in a long run', () => {
     const pipe = screen(false);
     const report = new ProgressReport(pipe);
     for (let elapsed = 0; elapsed < 3; elapsed += 0.25) report.show(at(elapsed));

@@ -1,14 +1,14 @@
-/** How a run of load goes, while it goes: one line that is drawn over and over in a terminal, plain lines elsewhere. */
+/** The progress of a load run: one line that is redrawn in a terminal, plain lines elsewhere. */
 import type { Progress } from '../instruments/load/result.ts';
 import { count, timeOr } from '../instruments/report/figures.ts';
 
 const BARS = '▁▂▃▄▅▆▇█';
-/** Rates in the sparkline, at most. */
+/** The most rates in the sparkline. */
 const REMEMBERED = 24;
-/** Plain lines for a run, at most; a short one has one per second. */
+/** The most plain lines of a run; a short run has one per second. */
 const LINES = 120;
 
-/** The last values as bars, the highest as the largest. */
+/** The last values as bars; the highest value has the largest bar. */
 export function sparkline(values: readonly number[]): string {
   const most = Math.max(...values, 0);
   return values
@@ -73,7 +73,7 @@ export class ProgressReport {
     this.#second = second;
   }
 
-  /** Takes the line away, for what is to be printed now. */
+  /** Removes the line, because other text will be printed. */
   clear(): void {
     if (this.#isDrawn) this.#screen.write('\r\x1b[K');
     this.#isDrawn = false;

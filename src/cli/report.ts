@@ -1,11 +1,11 @@
-/** How a command that failed says so: one line and an exit code, or for our own bug everything there is. */
+/** How a failed command reports its error: one line and an exit code, or all details for our own bug. */
 import { ServeError } from '../host/errors.ts';
 import { NoSystemCallsError } from '../os/libc.ts';
 
-/** The exit code that a shell shows for a program that Ctrl-C has ended. */
+/** The exit code that a shell shows for a program ended by Ctrl-C. */
 export const INTERRUPTED = 130;
 
-/** Something that the user can do something about. */
+/** An error that the user can fix. */
 export class CommandError extends Error {
   override name = 'CommandError';
   readonly exitCode: number;
@@ -19,7 +19,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Prints the error; returns the exit code: 1 for what could not be done, 2 for what makes no sense, or the command's own. */
+/** Prints the error. Returns the exit code: 1 could not be done, 2 invalid command, or the command's own. */
 export function report(error: unknown): number {
   if (error instanceof ServeError) {
     console.error(`mondo: ${error.message}`);
@@ -29,22 +29,22 @@ export function report(error: unknown): number {
     console.error(`mondo: ${error.message}`);
     return error.exitCode;
   }
-  // Of what no command has asked for beforehand.
+  // An error that no command has checked for in advance.
   console.error(error instanceof NoSystemCallsError ? `mondo: ${error.message}` : error);
   return 1;
 }
 
 /**
- * What goes to standard error is about the work and not its result. A full disk there, or a reader that has left, must
- * not fail the command: results and exit codes do not depend on it.
+ * Standard error carries messages about the work, not its result. So a full disk there, or a reader that has left,
+ * must not fail the command, and must not change results and exit codes.
  */
 export function outliveStandardError(): void {
   process.stderr.on('error', () => {});
 }
 
 /**
- * Ends the command without a word where whoever read its output has left, as in `| head`. A command
- * that has more to do before it ends listens for that itself.
+ * Ends the command silently if the reader of its output has left, as in `
+ * head`. A command that has more to do before it ends handles that itself.
  */
 export function quitOnBrokenPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,18 +1,18 @@
-/** The options of a server, for `mondo serve` and `mondo trace`, without what carries them out. */
+/** The options of a server, for `mondo serve` and `mondo trace`, without the code that runs them. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type Limits, limitDefaults } from '../limits/limits.ts';
 import { MS_IN } from '../limits/units.ts';
 import { helpList } from './help.ts';
 import { portOption, repeated, whole } from './words.ts';
 
-/** A time as limits take it; 0: none. */
+/** A time in the form of limits; 0: none. */
 function duration(text: string): number {
   const [, digits, unit = 'ms'] = /^(\d{1,9})(ms|s|m)?$/.exec(text) ?? [];
   if (digits === undefined) throw new InvalidArgumentError('give a time such as 500ms, 10s or 0.');
   return Number(digits) * MS_IN[unit as 'ms' | 's' | 'm'];
 }
 
-/** Heading, example without the command, and what adds the options. */
+/** Heading, example without the command, and the function that adds the options. */
 type Group = readonly [heading: string, example: string, add: (command: Command) => void];
 
 export const firstServingOptions = (command: Command): void => {
@@ -27,7 +27,7 @@ export const firstServingOptions = (command: Command): void => {
     .option('--service <module>', 'file with a service of your own (default: the Zen questions)');
 };
 
-/** All but the first ones. */
+/** All groups except the first one. */
 export const servingGroups: readonly Group[] = [
   [
     'Workers:',
@@ -149,7 +149,7 @@ export const stoppingGroup: Group = [
   },
 ];
 
-/** What each limit bounds. */
+/** The meaning of each limit. */
 const bounded: Readonly<Record<keyof Limits, string>> = {
   connections: 'connections of all workers together',
   connectionsPerAddress: 'connections of one client address',

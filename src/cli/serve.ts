@@ -1,4 +1,4 @@
-/** `mondo serve`: a server in the foreground, its account on standard output. */
+/** `mondo serve`: a server in the foreground that writes its events to standard output. */
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
@@ -12,8 +12,8 @@ import { hasTerminal, isInForeground } from './terminal.ts';
 
 const { pid } = process;
 
-/** Interval between looks whether the shell has moved the server to the foreground or background, in ms. */
-const LOOK = 1000;
+/** Interval at which it checks whether the shell has moved the server to the foreground or background, in ms. */
+const LOOK_INTERVAL_MS = 1000;
 
 /** pino's number for the level `info`. */
 const INFO = 30;
@@ -36,12 +36,12 @@ export async function serveCommand(
     if (isStartedByInetd()) return serveStandardInput(options);
   }
   let server: Server | undefined;
-  // Once the terminal is gone, the kernel no longer says who was in its foreground.
+  // Remember it now: once the terminal is gone, the kernel no longer reports its foreground group.
   let isForeground = isInForeground();
   if (hasTerminal()) {
     setInterval(() => {
       if (hasTerminal()) isForeground = isInForeground();
-    }, LOOK).unref();
+    }, LOOK_INTERVAL_MS).unref();
   }
   const interruption = listenForInterrupt(
     () => server,
@@ -49,31 +49,31 @@ export async function serveCommand(
   );
   const restart = () =>
     server!.restart().catch((error: Error) => {
-      // The log tells of it, except for a server in this process.
+      // The log reports it, except for a server in this process.
       if (log === 'none' || server!.pids.length === 0) console.error(`mondo: ${error.message}`);
     });
   let isRestartDue = false;
   process.on('SIGHUP', () => {
-    // The terminal was closed. In the background, or with a terminal that is still there, this asks for a restart.
+    // The terminal was closed. In the background, or if the terminal still exists, the signal requests a restart.
     if (isForeground && process.stdin.isTTY && !hasTerminal()) interruption.interrupt();
     else if (server === undefined) isRestartDue = true;
     else void restart();
   });
-  // From the beginning: a signal that nobody handles ends the process.
+  // Set the handler from the beginning: a signal without a handler ends the process.
   process.on('SIGUSR2', () => {
     if (server === undefined) return;
     const workers = server.workers();
     output.write(log === 'json' ? lineOf(workers) : tableOf(workers));
   });
 
-  // What writes the log is loaded while the workers start; events wait for it.
+  // The log's modules load while the workers start; events wait for them.
   const events: ServerEvent[] = [];
   let record = (event: ServerEvent): void => void events.push(event);
   const starting = startServer(
     { ...options, ...(architecture === undefined ? {} : { architecture }), host },
     log === 'none' ? undefined : (event) => record(event),
   );
-  // Looked at below; until then a failure is not an unhandled one.
+  // The failure is handled below; without this line it would be an unhandled rejection.
   starting.catch(() => {});
   const { StandardOutput } = await import('./standard-output.ts');
   const output = new StandardOutput();
@@ -87,33 +87,33 @@ export async function serveCommand(
     }
     server = await starting;
     if (isRootUnasked(options)) {
-      // No log is no account of clients; of this its owner is to know all the same.
+      // Without a log there are no events, but the user must still see this warning.
       if (log === 'none') console.error(`mondo: ${AS_ROOT}`);
       else record(rootWarning());
     }
     if (log === 'none') output.write(`Listening at ${server.where}\n`);
     if (process.stdout.isTTY && log === 'text') output.write(hint(server));
-    // What was changed after the workers loaded it is not to be missed.
+    // A change after the workers loaded the service must not be missed.
     if (isRestartDue) void restart();
     await interruption.interrupted;
   } catch (error) {
-    // Ctrl-C goes to the workers too, and ends one that has just begun: that is no failure.
+    // Ctrl-C reaches the workers, too, and ends one that has just started. That is not a failure.
     if (interruption.isInterrupted && server === undefined) return;
-    // A server that runs on would keep this process, and its exit code, from ending.
+    // A server that still runs would prevent this process from ending with its exit code.
     await starting.then(({ close }) => close({ deadline: 0 })).catch(() => {});
     throw error;
   }
   await server.close();
   await output.written(interruption.interruptedAgain);
-  // Not by itself: Node would first take its signal handlers away, and a late second Ctrl-C would be an error.
+  // End it explicitly: otherwise Node first removes its signal handlers, and a late second Ctrl-C would be an error.
   process.exit();
 }
 
-/** What each worker is doing, as a line like those of the log. */
+/** The work of each worker, as a line like those of the log. */
 const lineOf = (workers: readonly object[]): string =>
   `${JSON.stringify({ level: INFO, type: 'workers', time: Date.now(), workers, msg: 'Workers' })}\n`;
 
-/** As `console.table` has it. */
+/** A table in the form of `console.table`. */
 function tableOf(rows: readonly object[]): string {
   let table = '';
   const stdout = new Writable({
@@ -127,7 +127,7 @@ function tableOf(rows: readonly object[]): string {
   return table;
 }
 
-/** What to try next, where somebody sits at the terminal. */
+/** What to try next, if a user sits at the terminal. */
 function hint({ address }: Server): string {
   const isUnix = address.family === 'unix';
   const host = isUnix
@@ -148,7 +148,7 @@ function hint({ address }: Server): string {
   const widest = Math.max(...commands.map(([command]) => command.length));
   const lines = commands.map(([command, explanation]) => {
     const line = `  ${command.padEnd(widest)}  ${explanation}`;
-    // Commands stay whole, to be copied.
+    // Commands stay on one line, so that they can be copied.
     return line.length <= columns ? line : `  # ${explanation}\n  ${command}`;
   });
   return [

@@ -1,4 +1,4 @@
-/** `mondo siege`: hostile clients at servers that it starts itself, and a matrix of who stood. */
+/** `mondo siege`: attacks servers that it starts itself, and prints a matrix of grades. */
 import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed } from '../host/plan.ts';
@@ -29,7 +29,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   const architectures = names.length > 0 ? names.map(architectureNamed) : architectureNames;
   const chosen = options.attack.length > 0 ? options.attack.map(attackOf) : attacks;
   requireSystemCalls('lay siege');
-  // Before the siege and not after it: minutes would be lost.
+  // Check it before the siege: after it, minutes would be lost.
   checkOutputs([options.html]);
   const { signal } = onInterrupt({
     first: () => console.error('Ending with this cell; Ctrl-C again ends at once'),
@@ -45,7 +45,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
     (what, done, all) => console.error(`[${done}/${all}] ${lineOf(what)}`),
   );
   const fault = await writeOutputs([{ file: options.html, text: () => htmlPage(report) }]);
-  // A void grade, and a recovery that did not come, are null.
+  // A void grade, and a recovery that did not occur, are null.
   const orNull = (_: string, value: unknown) => value ?? null;
   if (options.json === true) console.log(JSON.stringify(report, orNull, 2));
   else if (report.cells.length > 0) {

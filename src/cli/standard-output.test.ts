@@ -22,7 +22,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** What is in the pipe. */
+/** The bytes in the pipe. */
 function taken(): string {
   const bytes = Buffer.alloc(1_000_000);
   try {
@@ -33,7 +33,7 @@ function taken(): string {
   }
 }
 
-it('does not wait for a reader that has stopped: it drops what there is no room for, and says so when it reads on', async () => {
+it('does not wait for a stopped reader: it drops text without room, and reports that when the reader continues', async () => {
   const output = new StandardOutput(writing);
   let dropped = 0;
   output.onDropped = (count) => {
@@ -43,7 +43,7 @@ it('does not wait for a reader that has stopped: it drops what there is no room 
   for (let i = 0; i < 3000; i++) output.write(line);
   expect(await output.written()).toBe(false);
   let text = '';
-  await until('the drops to be told of', () => {
+  await until('the drops to be reported', () => {
     text += taken();
     return dropped > 0;
   });
@@ -52,7 +52,7 @@ it('does not wait for a reader that has stopped: it drops what there is no room 
   expect(text).toBe(line.repeat(3000 - dropped));
 });
 
-it('does not drop the end of the account, though there is no room', async () => {
+it('does not drop the end of the log, even without room', async () => {
   const output = new StandardOutput(writing);
   const line = `${'x'.repeat(999)}\n`;
   for (let i = 0; i < 3000; i++) output.write(line);
@@ -67,7 +67,7 @@ it('does not drop the end of the account, though there is no room', async () => 
   expect(await output.written()).toBe(true);
 });
 
-it('says at the end that all is written, to a reader that is slow', async () => {
+it('reports at the end that all is written, for a slow reader', async () => {
   const output = new StandardOutput(writing);
   for (let i = 0; i < 200; i++) output.write(`${'x'.repeat(999)}\n`);
   let length = 0;

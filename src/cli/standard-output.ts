@@ -1,7 +1,7 @@
 /**
- * Standard output of a command that serves: whoever reads it may be slow, or have stopped, or have no room, and the
- * server goes on. A thread of Node's pool sleeps in write(2) for as long as it takes. O_NONBLOCK would not do: the
- * terminal and the shell share it, and with each worker that is started Node takes it back.
+ * Standard output of a command that serves. Its reader may be slow, or have stopped, or a disk may be full, and the
+ * server continues. A thread of Node's pool sleeps in write(2) as long as necessary. O_NONBLOCK would not help: the
+ * terminal and the shell share it, and Node resets it each time that a worker starts.
  */
 import { fstatSync, write } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,19 +9,19 @@ import { promisify } from 'node:util';
 import { exitAtOnce } from '../os/exit.ts';
 import { pause } from '../os/pause.ts';
 
-/** So many bytes wait for the reader; what does not fit is dropped. */
+/** The most bytes that wait for the reader; further text is dropped. */
 const MOST_WAITING = 1_048_576;
-/** In one write, in characters: of a reader that is slow it is seen only between two of them that it reads. */
+/** The most characters in one write. Between two writes the server sees that a slow reader still reads. */
 const AT_ONCE = 16_384;
-/** How long until the next try where somebody else has made it non-blocking, in ms. */
-const BACK_OFF = 100;
-/** At the end: how long to wait for a reader that takes nothing, and for one that is slow, in ms. */
-const PATIENCE = 1000;
-const LONGEST = 10_000;
-/** Before an end that does not wait: a line that was just written has reached the kernel by then, in ms. */
-const LAST_MOMENT = 100;
+/** Pause before the next try if another process has made standard output non-blocking, in ms. */
+const RETRY_INTERVAL_MS = 100;
+/** At the end: time limits for a reader that takes nothing, and for one that is slow, in ms. */
+const STOPPED_READER_MS = 1000;
+const SLOW_READER_MS = 10_000;
+/** At an end that does not wait: time for the last line to reach the kernel, in ms. */
+const LAST_LINE_MS = 100;
 
-/** The reader has left, or the terminal was closed: nothing can be written any more. */
+/** The reader has left, or the terminal was closed: writing will always fail. */
 const GONE = new Set(['EPIPE', 'EIO']);
 
 const NEWLINE = 10;
@@ -30,21 +30,21 @@ const writeTo = promisify(write);
 
 export class StandardOutput {
   readonly #fd;
-  /** Each to be written at once. */
+  /** Each piece is one write. */
   readonly #pieces: string[] = [];
-  /** In bytes. */
+  /** Bytes that wait. */
   #waiting = 0;
   #dropped = 0;
-  /** How many of the dropped were told of in what is being written. */
-  #telling = 0;
+  /** Number of dropped lines that the text being written reports. */
+  #reporting = 0;
   #why = '';
-  /** A line of which only the beginning was written is not to run into the next one. */
+  /** True if only the beginning of a line was written: the next line must not continue it. */
   #isTorn = false;
   #isWriting = false;
   #isEnding = false;
   #isBroken = false;
   #onProgress = () => {};
-  /** Told how many lines were dropped, and why the last, as soon as what comes after them can be written. */
+  /** Called with the number of dropped lines and the reason for the last, as soon as later text can be written. */
   onDropped: (count: number, why: string) => void = () => {};
 
   constructor(fd = 1) {
@@ -57,7 +57,7 @@ export class StandardOutput {
     if (this.#isBroken) return;
     if (this.#waiting + length > MOST_WAITING && !this.#isEnding) {
       this.#dropped++;
-      this.#why = 'whoever reads them is too slow';
+      this.#why = 'their reader is too slow';
       return;
     }
     this.#waiting += length;
@@ -68,23 +68,23 @@ export class StandardOutput {
     if (!this.#isWriting) void this.#writePieces();
   }
 
-  /** Nothing is dropped from now on, if there is room: what comes is the end of the account, and little. */
+  /** After this call nothing is dropped, if there is room: the end of the log is short. */
   beginEnd(): void {
     this.#isEnding = true;
   }
 
   /**
-   * Resolves once nothing waits: to true, or to false if whoever should read it does not.
+   * Resolves once nothing waits: to true, or to false if the reader does not read.
    *
-   * @param hurried resolves when somebody does not want to wait any more
+   * @param hurried resolves when the command must not wait any longer
    */
   written(hurried?: Promise<void>): Promise<boolean> {
     if (this.#waiting === 0) return Promise.resolve(true);
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const giveUp = setTimeout(resolve, PATIENCE, false);
-    const end = setTimeout(resolve, LONGEST, false);
-    // Whoever does read has the last line by then.
-    void hurried?.then(() => setTimeout(resolve, LAST_MOMENT, false).unref());
+    const giveUp = setTimeout(resolve, STOPPED_READER_MS, false);
+    const end = setTimeout(resolve, SLOW_READER_MS, false);
+    // A reader that reads has the last line after this time.
+    void hurried?.then(() => setTimeout(resolve, LAST_LINE_MS, false).unref());
     this.#onProgress = () => {
       giveUp.refresh();
       if (this.#waiting === 0) resolve(true);
@@ -95,7 +95,7 @@ export class StandardOutput {
     });
   }
 
-  /** From now on the end of the process does not wait for the thread that sleeps in write(2). */
+  /** After this call, the end of the process does not wait for the thread that sleeps in write(2). */
   leaveAtExit(): void {
     let fault: unknown;
     process.on('uncaughtExceptionMonitor', (error) => {
@@ -103,8 +103,8 @@ export class StandardOutput {
     });
     process.on('exit', (exitCode) => {
       if (!this.#isWriting) return;
-      pause(LAST_MOMENT);
-      // Node would print it later. Where the same reader is to read it, that would wait for ever.
+      pause(LAST_LINE_MS);
+      // Node would print it later. If standard error has the same reader, that would wait for ever.
       if (fault !== undefined && !isSame(this.#fd, 2)) console.error(fault);
       exitAtOnce(exitCode);
     });
@@ -118,15 +118,15 @@ export class StandardOutput {
       let sent = 0;
       try {
         while (sent < bytes.length) sent += await this.#writeSome(bytes.subarray(sent));
-        this.#telling = 0;
+        this.#reporting = 0;
       } catch (error) {
         const lost = bytes.subarray(Math.max(sent, bytes.length - length));
         this.#lose(lost, error as NodeJS.ErrnoException);
       }
       if (sent > 0) this.#isTorn = bytes[sent - 1] !== NEWLINE;
-      // What is gone is not waited for any more.
+      // Do not wait for lost text.
       this.#waiting = this.#isBroken ? 0 : this.#waiting - length;
-      if (sent === bytes.length && this.#waiting === 0) this.#tellDropped();
+      if (sent === bytes.length && this.#waiting === 0) this.#reportDropped();
       this.#onProgress();
     }
     this.#isWriting = false;
@@ -141,7 +141,7 @@ export class StandardOutput {
         return bytesWritten;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-        await sleep(BACK_OFF);
+        await sleep(RETRY_INTERVAL_MS);
       }
     }
   }
@@ -150,25 +150,25 @@ export class StandardOutput {
     if (GONE.has(error.code ?? '')) {
       this.#isBroken = true;
       this.#pieces.length = 0;
-      // Whoever listens for what befalls standard output hears it there.
+      // The command handles errors of standard output there.
       process.stdout.emit('error', error);
       return;
     }
-    // A full disk, say: there may be room for the next.
-    this.#dropped += this.#telling || lost.filter((byte) => byte === NEWLINE).length;
-    this.#telling = 0;
+    // For example a full disk: there may be room for the next text.
+    this.#dropped += this.#reporting || lost.filter((byte) => byte === NEWLINE).length;
+    this.#reporting = 0;
     this.#why = error.message.replace(/, write$/, '');
   }
 
-  #tellDropped(): void {
+  #reportDropped(): void {
     if (this.#dropped === 0) return;
-    this.#telling = this.#dropped;
+    this.#reporting = this.#dropped;
     this.#dropped = 0;
-    this.onDropped(this.#telling, this.#why);
+    this.onDropped(this.#reporting, this.#why);
   }
 }
 
-/** Whether both lead to the same file, pipe or terminal. */
+/** True if both descriptors lead to the same file, pipe or terminal. */
 function isSame(one: number, other: number): boolean {
   const [first, second] = [fstatSync(one), fstatSync(other)];
   return first.dev === second.dev && first.ino === second.ino;

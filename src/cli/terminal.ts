@@ -1,7 +1,7 @@
-/** Where this process stands at its terminal. */
+/** The relation of this process to its terminal. */
 import { closeSync, openSync, readFileSync } from 'node:fs';
 
-/** True while the process has a terminal that signals reach it from. */
+/** True while the process has a terminal whose signals reach it. */
 export function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'));
@@ -12,8 +12,8 @@ export function hasTerminal(): boolean {
 }
 
 /**
- * True if the terminal's foreground group is this process's: Ctrl-C reaches it, and it must end with its terminal.
- * True as well on a system that does not say.
+ * True if this process is in the terminal's foreground group: Ctrl-C reaches it, and it must end with its terminal.
+ * Also true on a system that does not report it.
  */
 export function isInForeground(): boolean {
   let stat: string;
@@ -27,15 +27,15 @@ export function isInForeground(): boolean {
 
 /** The rule, on the text of `/proc/PID/stat`. proc_pid_stat(5) */
 export function ownsTerminal(stat: string): boolean {
-  // The name may hold spaces and parentheses.
+  // The name may contain spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [, , group, , terminal, foreground] = fields;
   return terminal !== '0' && group === foreground;
 }
 
-/** Width of what a command lists, in a file or a pipe. */
+/** Width of a listing in a file or a pipe. */
 const LISTING_WIDTH = 100;
 
-/** How many characters a line of a listing may have. */
+/** The most characters in a line of a listing. */
 export const listingWidth = ({ isTTY, columns } = process.stdout): number =>
   isTTY ? columns || 80 : LISTING_WIDTH;

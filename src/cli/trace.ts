@@ -1,4 +1,4 @@
-/** `mondo trace`: a server in the foreground that shows what it does, line by line or call by call. */
+/** `mondo trace`: a server in the foreground that shows its work, line by line or call by call. */
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
@@ -36,7 +36,7 @@ interface Options extends ServeOptions {
   readonly compare?: readonly string[];
 }
 
-/** As many lines as one reads. */
+/** The most lines that a user reads. */
 const MOST_LINES = 30;
 
 export async function traceCommand(
@@ -108,7 +108,7 @@ export async function traceCommand(
     },
   ).catch((error) => {
     printer.close();
-    // Ctrl-C has ended what was just being started: that is no failure.
+    // Ctrl-C has ended a process that was just starting. That is not a failure.
     if (!interruption.isInterrupted) throw error;
   });
   if (tracer === undefined) return;
@@ -119,7 +119,7 @@ export async function traceCommand(
     if (longest !== undefined) timer = setTimeout(interruption.interrupt, longest * 1000);
     await interruption.interrupted;
   } finally {
-    // Also where something throws: a server that runs on would keep this process from ending.
+    // Do it after an error, too: a server that still runs would prevent this process from ending.
     clearTimeout(timer);
     await tracer.close();
     printer.close();
@@ -140,7 +140,7 @@ export async function traceCommand(
   if (fault !== undefined) throw fault;
 }
 
-/** A table of lines, with a column more where a `yield` or `await` gave the thread away. */
+/** A table of lines, with one more column if a `yield` or `await` gave the thread away. */
 function summaryTable(lines: readonly LineSum[]): Pick<Table, 'head' | 'rows'> {
   const isSuspended = lines.some(({ suspended }) => suspended > 0);
   const head = ['times', 'waiting s', 'working s', ...(isSuspended ? ['suspended s'] : []), 'line'];
@@ -186,7 +186,7 @@ function tablesOf(timeline: Timeline, lines: readonly LineSum[]): Table[] {
   return tables;
 }
 
-/** What a comparison has no use for: it has clients, and a port, of its own. */
+/** Options that a comparison cannot use: it has its own clients, and its own port. */
 const ALONE = ['lines', 'calls', 'summary', 'quiet', 'seconds', 'out', 'service'] as const;
 
 async function compared(

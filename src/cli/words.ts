@@ -1,4 +1,4 @@
-/** Words of the command line, read and refused for commander. */
+/** Reads words of the command line for commander, and refuses invalid ones. */
 import { InvalidArgumentError, Option } from 'commander';
 import { DEFAULT_PORT } from '../host/plan.ts';
 
@@ -13,7 +13,7 @@ export const collect = (value: string, earlier: readonly string[] = []): string[
   value,
 ];
 
-/** An option that may be given several times. @param usual what the help says if it is not given */
+/** An option that may be given several times. @param usual the default in the help */
 export const repeated = (flags: string, help: string, usual: string): Option =>
   new Option(flags, `${help}; may be repeated`).argParser(collect).default([], usual);
 
