@@ -4,6 +4,8 @@ import { whyNoUring } from '../../src/os/uring.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { mondo, Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
+import { TasksCgroup } from '../support/tasks-cgroup.ts';
+import { until } from '../support/until.ts';
 
 const isRoot = process.geteuid?.() === 0;
 /** An ordinary user, whose rings count against `ulimit -l`; root's do not. */
@@ -101,10 +103,95 @@ describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with li
     });
   });
 
-  it('room for threads is told the limit and the way out in one line', async () => {
-    await using server = limited('ulimit -u 40', 'serve', 'threaded', '-p', '0', '--threads', '60');
+  it.each([
+    ['threads', 'threaded', '--threads', '60'],
+    ['processes', 'prefork', '--processes', '20'],
+  ])('room for %s is told the limit and the way out in one line', async (_, ...words) => {
+    await using server = limited('ulimit -u 40', 'serve', '-p', '0', ...words);
     const { code, stdout, stderr } = await server.ended();
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^mondo: Cannot [^\n]*EAGAIN[^\n]*\(ulimit -u, pids\.max\)[^\n]*\n$/);
+    expect(stderr).toMatch(
+      /^mondo: Cannot [^\n]*ulimit -u of 40[^\n]*\(ulimit -u, pids\.max\)[^\n]*\n$/,
+    );
+  });
+});
+
+const NAME = `mondo-test-${process.pid}`;
+const hasTasks = await TasksCgroup.make(NAME)
+  ?.[Symbol.asyncDispose]()
+  .then(() => true);
+if (hasTasks !== true) console.log('No test with pids.max: run as root where cgroups are writable');
+
+describe.runIf(hasTasks)('where a cgroup has room for few processes and threads', () => {
+  it.each([
+    'threaded --threads 40',
+    'queued --threads 40',
+    'prefork --processes 40',
+    'epoll --threads 20 --processes 2',
+    'callback --threads 40',
+  ])('%s is told the limit and the way out in one line', async (words) => {
+    await using group = TasksCgroup.make(NAME)!;
+    group.allow(30);
+    await using server = group.run('serve', '-p', '0', ...words.split(' '));
+    const { code, stdout, stderr } = await server.ended();
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^mondo: Cannot start a worker: \d+ processes and threads are needed, and pids\.max of 30 leaves \d+; allow more [^\n]*\n$/,
+    );
+  });
+
+  it.each([
+    'inetd',
+    'inetd --inetd wait',
+    'socketserver --mixin forking',
+    'socketserver',
+  ])('%s answers all clients of a crowd, one after the other', async (words) => {
+    await using group = TasksCgroup.make(NAME)!;
+    await using server = group.run('serve', '-p', '0', ...words.split(' '));
+    const address = await addressOf(server);
+    await expectAnswer(address);
+    // For a process more there is no room, and for a thread there is.
+    group.allow(group.current + 3);
+    await Promise.all(Array.from({ length: 12 }, () => expectAnswer(address)));
+    server.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await server.ended();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).not.toMatch(/ died/);
+  });
+
+  it('inetd says that it cannot start a process, and serves once there is room', async () => {
+    await using group = TasksCgroup.make(NAME)!;
+    await using server = group.run('serve', 'inetd', '-p', '0', '--process-cache', '0');
+    const address = await addressOf(server);
+    const most = group.current + 3;
+    group.allow(most);
+    const answered = expectAnswer(address);
+    await server.printed(
+      new RegExp(
+        `Cannot start a process for now: pids.max of ${most} has no room for its threads; trying again`,
+      ),
+    );
+    group.allow(1000);
+    await answered;
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('a restart for which there is no room fails, and the old workers serve on', async () => {
+    await using group = TasksCgroup.make(NAME)!;
+    await using server = group.run('serve', 'epoll', '-p', '0');
+    const address = await addressOf(server);
+    group.allow(group.current + 3);
+    server.child.kill('SIGHUP');
+    await server.printed(
+      /Cannot restart, the old workers continue to serve: .* pids\.max of \d+ leaves 3/,
+    );
+    await expectAnswer(address);
+    group.allow(1000);
+    server.child.kill('SIGHUP');
+    await server.printed(/Restarted/);
+    await until('an answer of the new worker', () => expectAnswer(address).then(() => true));
+    server.child.kill('SIGTERM');
+    expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 });

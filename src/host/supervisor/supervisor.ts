@@ -14,6 +14,7 @@ import { type Identity, identityOf } from '../identity.ts';
 import { openListeners, removeSocketFile, resolveAddress, type SocketFile } from '../listen.ts';
 import { nameOf } from '../load-service.ts';
 import { checkedDrain, MOST_GENERATIONS, type Plan } from '../plan.ts';
+import { lackOfTasks } from '../scarcity.ts';
 import type { ServerEvent } from '../server-event.ts';
 import { randomSeed } from '../worker/door.ts';
 import type { Stamped, StartEvent } from '../worker/journal.ts';
@@ -270,6 +271,8 @@ export class Supervisor {
 
   /** Starts a worker process for each index; resolves when all of them serve, rejects if one cannot. */
   async #startAll(generation: number): Promise<void> {
+    const lack = this.#lackOfTasks(this.#plan.processes);
+    if (lack !== undefined) throw lack;
     const starting: Promise<void>[] = [];
     for (let index = 0; index < this.#plan.processes; index++) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -282,6 +285,12 @@ export class Supervisor {
   /** @param starting the caller that waits for it; undefined: it replaces a worker that died */
   #startWorker(index: number, generation: number, starting?: Starting): void {
     const { threads, reuseport } = this.#plan;
+    // All that start together have been counted together: each of them takes room a moment after its start.
+    const lack = starting === undefined ? this.#lackOfTasks(1) : undefined;
+    if (lack !== undefined) {
+      this.#cannotReplace(index, generation, lack);
+      return;
+    }
     const [service, journal] = [this.#service, this.#deliver !== undefined];
     const config = configOf(this.#plan, { service, journal, index, generation });
     const first = reuseport ? index * threads : 0;
@@ -489,6 +498,16 @@ export class Supervisor {
     const left = this.#endsAt - performance.now();
     this.#scoreboard.stop(left);
     for (const worker of this.#workers) this.#farewell.tell(worker, left);
+  }
+
+  #lackOfTasks(processes: number): ServeError | undefined {
+    const { threads } = this.#plan;
+    const isOne = threads === 1 && !this.#isCrew;
+    const uid = this.#identity?.uid ?? process.geteuid?.() ?? 0;
+    const lack = lackOfTasks(processes, isOne ? 0 : this.#threadsThatSay, uid);
+    return lack === undefined
+      ? undefined
+      : new ServeError('failed', `Cannot start a worker: ${lack.text}`);
   }
 
   /** Number of threads of a worker that report that they serve. */

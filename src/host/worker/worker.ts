@@ -22,7 +22,7 @@ import { blockOnStandardInput, close, setBlocking } from '../../os/socket.ts';
 import type { Architecture, Task } from '../../worker/contract.ts';
 import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { NO_DEBUGGER } from '../no-debugger.ts';
-import { scarcityOf } from '../scarcity.ts';
+import { lackOfTasks, scarcityOf } from '../scarcity.ts';
 import { type FromThread, newCounters, RUNNING, type ThreadData } from './assistants.ts';
 import { createContext } from './context.ts';
 import { crash } from './crash.ts';
@@ -148,10 +148,26 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   }
 
   function startProcess({ socket, bids }: Task): void {
+    const left = () => {
+      assistantEnded();
+      if (bids !== undefined) reportGone(bids);
+      ended();
+    };
     if (!isLeading) lead();
     isLeading = true;
     // Check it here as well, because the signal waits behind all earlier requests.
     if (isOutlived()) signalGroup(process.pid, 'SIGKILL');
+    const notStarted = (why: string) => {
+      warn(`Cannot start a process for now: ${why}; trying again`);
+      // A process that never started has no 'exit' event. Do not report at once: the caller may try again.
+      setTimeout(left, RETRY_INTERVAL_MS);
+    };
+    const lack = lackOfTasks(1, 0, process.geteuid?.() ?? 0);
+    if (lack !== undefined) {
+      if (bids !== undefined) close(bids.bid);
+      notStarted(`${lack.limit} has no room for its threads`);
+      return;
+    }
     const assistantConfig: WorkerConfig = {
       ...config,
       parent: process.pid,
@@ -164,22 +180,17 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     });
     processes.add(child);
     if (bids !== undefined) close(bids.bid);
-    const left = () => {
-      processes.delete(child);
-      assistantEnded();
-      if (bids !== undefined) reportGone(bids);
-      ended();
-    };
     child.on('error', (error) => {
-      if (child.pid !== undefined || scarcityOf(error) === undefined) crash(error);
-      warn(`Cannot start a process for now: ${scarcityOf(error)}; trying again`);
-      // A process that never started has no 'exit' event. Do not report at once: the caller may try again.
-      setTimeout(left, RETRY_INTERVAL_MS);
+      const why = scarcityOf(error);
+      if (child.pid !== undefined || why === undefined) crash(error);
+      processes.delete(child);
+      notStarted(why ?? 'unknown');
     });
     child.on('exit', () => {
       const lost = openOf(scoreboard().freeRows(({ pid }) => pid === child.pid));
       if (scoreboard().orders(config.generation).order !== 'serve') scoreboard().addCut(lost);
       dropHolder(scoreboard().admission, child.pid!);
+      processes.delete(child);
       left();
     });
   }
