@@ -412,7 +412,11 @@ describe.concurrent('a restart', () => {
     await until('its death to be reported', () => count(serving, 'died') === 1);
     go();
     expect(await restarted).toMatch(/a slip/);
-    await until('two to be there', () => serving.server.workers().length === 2);
+    await until('two to serve, and no other process to be left', () => {
+      const rows = serving.server.workers();
+      const isServing = rows.every(({ state }) => state === 'waiting');
+      return serving.server.pids.length === 2 && rows.length === 2 && isServing;
+    });
     expect(await steady('the number of workers', () => serving.server.pids.length)).toBe(2);
     expect(serving.server.pids).toContain(other);
     await serving.server.restart();

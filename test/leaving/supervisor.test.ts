@@ -13,7 +13,7 @@ import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf, descriptorsOf, isAlive, isReceived } from '../support/kernel.ts';
 import { mondo, Process, spawnMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
-import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
+import { FOREVER, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 
@@ -107,18 +107,26 @@ describe('a service that is not loaded', () => {
     while (!existsSync(${JSON.stringify(file)})) await new Promise((go) => setTimeout(go, 10));
     ${answering('two.')}`;
 
-  /** Supervisors with a shorter start time than usual, and a service that the test can change. */
-  async function begin(name: string, code: string, startTime: number) {
+  /**
+   * A supervisor, and a service that the test can change.
+   *
+   * @param startTimes of the first workers, in ms; all others have an hour, however busy the machine is
+   */
+  async function begin(name: string, code: string, startTimes: number[]) {
     const file = join(folder, `${name}.mjs`);
     const change = (to: string) => writeFileSync(file, to);
     change(code);
     const plan = planOf(await loadArchitecture('epoll'), { port: 0, drain: FOREVER });
     const events: ServerEvent[] = [];
+    let whenLate = () => {};
     const supervisor = await Supervisor.start(
       plan,
       serviceUrl(file),
-      (event) => events.push(event),
-      startTime * MS,
+      (event) => {
+        events.push(event);
+        if (event.type === 'warning' && LATE.test(event.text)) whenLate();
+      },
+      () => startTimes.shift() ?? FOREVER,
     );
     const answer = async () => {
       const client = await NetClient.connect(supervisor.address);
@@ -126,20 +134,30 @@ describe('a service that is not loaded', () => {
       await client.close();
       return text;
     };
-    return { supervisor, events, change, answer };
+    return {
+      supervisor,
+      events,
+      change,
+      answer,
+      /** Changes the service at the moment in which a start has failed, before the next one. */
+      changeWhenLate: (to: string) => (whenLate = () => change(to)),
+    };
   }
   const LATE = /does not serve after .*(slow|never|stuck)\.mjs/;
 
   it('is waited for only for a limited time at the start', async () => {
     const before = descendantsOf(process.pid);
-    await expect(begin('never', waiting(), 500)).rejects.toThrow(LATE);
+    await expect(begin('never', waiting(), [500])).rejects.toThrow(LATE);
     expect(descendantsOf(process.pid)).toEqual(before);
   });
 
   // These tests wait, so they run concurrently.
   describe.concurrent('that does not delay others', () => {
     it('is waited for only for a limited time at a restart, and the old workers continue to serve', async () => {
-      const { supervisor, events, change, answer } = await begin('slow', answering('one.'), 8000);
+      const { supervisor, events, change, answer } = await begin('slow', answering('one.'), [
+        FOREVER,
+        500,
+      ]);
       const { pids } = supervisor;
       change(waiting());
       await expect(supervisor.restart()).rejects.toThrow(LATE);
@@ -155,13 +173,14 @@ describe('a service that is not loaded', () => {
     });
 
     it('is waited for only for a limited time in the place of a worker that died', async () => {
-      const { supervisor, events, change, answer } = await begin('stuck', answering('one.'), 8000);
+      const begun = await begin('stuck', answering('one.'), [FOREVER, 500]);
+      const { supervisor, events, change, changeWhenLate, answer } = begun;
       change(waiting());
+      changeWhenLate(answering('two.'));
       process.kill(supervisor.pids[0]!, 'SIGKILL');
       await until('the start to fail', () =>
         events.some((event) => event.type === 'warning' && LATE.test(event.text)),
       );
-      change(answering('two.'));
       expect(await answer()).toBe('two.');
       expect(events.filter(({ type }) => type === 'died')).toHaveLength(2);
       await supervisor.close();
@@ -169,11 +188,7 @@ describe('a service that is not loaded', () => {
 
     it('does not prevent the replacement of old workers, and the restart replaces those too', async () => {
       const go = join(folder, 'go');
-      const { supervisor, events, change, answer } = await begin(
-        'gate',
-        answering('one.'),
-        FOREVER,
-      );
+      const { supervisor, events, change, answer } = await begin('gate', answering('one.'), []);
       const [old] = supervisor.pids;
       change(waiting(go));
       const restarted = supervisor.restart();
@@ -194,7 +209,7 @@ describe('a service that is not loaded', () => {
     });
 
     it('delays no stop: a worker that does not serve needs no time', async () => {
-      const { supervisor, change } = await begin('long', answering('one.'), FOREVER);
+      const { supervisor, change } = await begin('long', answering('one.'), []);
       change(waiting());
       const restarted = supervisor.restart().catch((error: Error) => error.message);
       await until('the new worker to start', () => supervisor.pids.length === 2);

@@ -61,7 +61,7 @@ export class Supervisor {
   readonly #file: SocketFile | undefined;
   readonly #listeners: readonly number[];
   readonly #identity: Identity | undefined;
-  readonly #startTime: number;
+  readonly #startTime: () => number;
   readonly #farewell: Farewell;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
@@ -82,13 +82,13 @@ export class Supervisor {
   /**
    * Opens the listeners and starts the workers. Resolves when all of them serve.
    *
-   * @param startTime time that a worker may take until it serves, in ms
+   * @param startTime time that the next worker may take until it serves, in ms
    */
   static async start(
     plan: Plan,
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
-    startTime = START_TIME + START_SHARE * plan.processes * plan.threads,
+    startTime = () => START_TIME + START_SHARE * plan.processes * plan.threads,
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const wanted = await resolveAddress(plan.host, plan.port);
@@ -123,7 +123,7 @@ export class Supervisor {
       readonly address: SocketAddress;
       readonly file: SocketFile | undefined;
       readonly identity: Identity | undefined;
-      readonly startTime: number;
+      readonly startTime: () => number;
     },
   ) {
     this.#plan = plan;
@@ -301,6 +301,7 @@ export class Supervisor {
       else starting.failed(error);
     });
     if (child === undefined) return;
+    const startTime = this.#startTime();
     const worker: WorkerProcess = {
       child,
       pid: child.pid!,
@@ -312,7 +313,7 @@ export class Supervisor {
       hasFailed: false,
       isGone: false,
       starting,
-      late: setTimeout(() => this.#isLate(worker), this.#startTime),
+      late: setTimeout(() => this.#isLate(worker, startTime), startTime),
       toldAt: Number.POSITIVE_INFINITY,
       leavesBy: Number.POSITIVE_INFINITY,
       killing: undefined,
@@ -343,10 +344,10 @@ export class Supervisor {
   }
 
   /** A start that takes too long fails, so that the caller does not wait for it. */
-  #isLate(worker: WorkerProcess): void {
+  #isLate(worker: WorkerProcess, startTime: number): void {
     const { starting, killing, child } = worker;
     if (killing !== undefined) return;
-    const text = `Cannot start a worker: it does not serve after ${this.#startTime} ms; see what ${nameOf(this.#service)} waits for while it is loaded`;
+    const text = `Cannot start a worker: it does not serve after ${startTime} ms; see what ${nameOf(this.#service)} waits for while it is loaded`;
     if (starting !== undefined) {
       worker.hasFailed = true;
       starting.failed(new ServeError('failed', text));
