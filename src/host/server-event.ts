@@ -75,7 +75,7 @@ const refusals: Readonly<Record<string, string>> = {
   deny: 'its network is denied',
   allow: 'its network is not allowed',
   'accepts-per-second': 'its address connects too often',
-  'connections-per-address': 'its address has its most connections',
+  'connections-per-address': 'its address has reached its limit of connections',
   connections: 'the server is full',
   early: 'the server is nearly full',
   descriptor: 'its descriptor is past 1023, the last that select has room for',
