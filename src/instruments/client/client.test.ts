@@ -133,7 +133,7 @@ describe('ask', () => {
     expect(later.message).toMatch(/": the server has not answered for 100 ms; check/);
     const silent = await connected(() => {}, { answerTimeout: 1000 });
     expect((await failure(silent.ask('one?'))).message).toMatch(
-      /": connected, but the server has not answered for 1 s: it may be serving someone else; wait/,
+      /": connected, but the server has not answered for 1 s: it may be serving another client; wait/,
     );
   });
 

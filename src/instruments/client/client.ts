@@ -226,7 +226,7 @@ export class Client implements AsyncDisposable {
     // A server that answered this client before is serving it, and may only be slow.
     const state = this.#hasAnswer
       ? `${late}; ${fix}`
-      : `connected, but ${late}: it may be serving someone else; wait until it is free, ${fix}`;
+      : `connected, but ${late}: it may be serving another client; wait until it is free, ${fix}`;
     return { kind: 'timeout', state };
   }
 

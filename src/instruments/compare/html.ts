@@ -120,7 +120,7 @@ const charts: readonly Chart[] = [
     title: 'Throughput over connections',
     axis: 'answers per second',
     words:
-      'A high rate alone is not a good one. Below it: those that left connections without any answer, and how many of a hundred; all others answered everybody.',
+      'A high rate alone is not enough. The lower plot shows which architectures left connections without any answer, in per cent; all others answered every connection.',
   },
   {
     figure: 'p99',

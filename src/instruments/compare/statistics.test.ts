@@ -118,7 +118,7 @@ describe('unpairedRatio', () => {
     expect(rounds).toBe(3);
   });
 
-  it('contains the true ratio in 95 % of runs, whichever run varies more', () => {
+  it('contains the true ratio in 95 % of runs, if either run varies more', () => {
     const random = randomOf(2);
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     const sample = (count: number, spread: number) =>

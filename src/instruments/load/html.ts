@@ -221,7 +221,7 @@ async function overTime(result: LoadResult): Promise<Markup> {
     },
     {
       y: {
-        name: 'questions unanswered, connections without an answer in all of a second',
+        name: 'questions unanswered, connections without an answer in a whole second',
         whole: true,
       },
       height: 90,
@@ -243,7 +243,7 @@ async function overTime(result: LoadResult): Promise<Markup> {
   });
   return figure(
     chart,
-    `The darker a place (in a dark page: the brighter), the more answers took so long in that moment; a single slow one among thousands is to be seen, too.${server === null ? '' : ' The lower plots are of the server, on the same time line.'}`,
+    `Darker places (brighter on a dark page) have more answers with that time in that second. A single slow answer among thousands is visible too.${server === null ? '' : ' The lower plots are of the server, on the same time line.'}`,
     secondsTable(result),
   );
 }
@@ -431,7 +431,7 @@ async function overConnections({ connections }: LoadResult): Promise<Markup | un
     id: 'connections',
     title: 'Connections, from the worst to the best served',
     description: `Answers of each connection, from ${count(answers[0]!.y!)} to ${count(answers.at(-1)!.y!)}, and its times; ${several(none, 'connection')} of ${each.length} had none.`,
-    x: { name: 'per cent of the connections have at most so much', min: 0, max: 100 },
+    x: { name: 'share of the connections with at most this value, in per cent', min: 0, max: 100 },
     panels: [
       {
         y: { name: 'answers' },

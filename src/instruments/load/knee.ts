@@ -166,7 +166,7 @@ export function kneeSentence(
   if (interrupted) return `Interrupted before the knee for ${wanted} was found`;
   if (rate === null) {
     return limit === 'ourselves'
-      ? `Nothing is known of ${wanted}: no step was to be trusted`
+      ? `Nothing is known of ${wanted}: no step can be trusted`
       : `${wanted} was kept at no rate`;
   }
   if (limit === 'none')

@@ -197,7 +197,7 @@ function mergedValidity(parts: readonly Part[], { totals }: Counted): Validity {
   const apart = Math.max(...starts) - Math.min(...starts);
   if (apart > MOST_START_SPREAD) {
     reasons.push(
-      `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give them all the same --start-at.`,
+      `Shards began ${(apart / 1000).toFixed(1)} s apart, so the load was never that of the plan; give each of them the same --start-at.`,
     );
   }
   if (of > 1) {

@@ -69,7 +69,7 @@ function exchangeFault({ framing: frame, exchanges: all }: LoadPlan): string | u
       const bytes = Buffer.from(one, base64 === true ? 'base64' : 'utf8');
       if (bytes.length === 0 && frame.kind === 'delimiter') return `${which} is empty`;
       if (frame.kind === 'line' && bytes.includes('\n')) {
-        return `${which} has a line end inside; lines are told apart by it`;
+        return `${which} has a line end inside, which would end the line`;
       }
       if (frame.kind === 'length' && bytes.length >= 256 ** frame.bytes) {
         return `${which} has ${bytes.length} bytes, more than a length of ${frame.bytes} bytes can say`;

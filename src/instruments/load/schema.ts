@@ -211,7 +211,7 @@ const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
     check: framing,
     option: {
       flags: '--framing <form>',
-      help: 'how an answer ends. delimiter:END: with this text, such as delimiter:!; line: with a line end, as each question does; length:1, length:2, length:4: after a length of so many bytes, which each question has as well (default: delimiter:.)',
+      help: 'how an answer ends. delimiter:END: with this text, such as delimiter:!; line: with a line end, as each question does; length:1, length:2, length:4: after its length in 1, 2 or 4 bytes, as each question does (default: delimiter:.)',
       parse: parseFraming,
     },
   },

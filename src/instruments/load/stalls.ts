@@ -5,7 +5,7 @@
  */
 
 /**
- * Largest age of the readings when a stall begins, in ms. A shorter stall cannot be told from work.
+ * Largest age of the readings when a stall begins, in ms. A shorter stall looks the same as work.
  */
 const MAX_AGE = 5;
 

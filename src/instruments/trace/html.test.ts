@@ -17,7 +17,7 @@ it('a page of a trace has the picture, its legend and the tables, and shows byte
           rows: [
             {
               label: 'one thread',
-              bars: [{ from: 0, to: 50, kind: 'waiting for anyone', title: hostile }],
+              bars: [{ from: 0, to: 50, kind: 'waiting for any client', title: hostile }],
               marks: [{ at: 25, title: 'two\nlines' }],
             },
           ],
@@ -33,13 +33,13 @@ it('a page of a trace has the picture, its legend and the tables, and shows byte
   expect(picture!.texts).toEqual(
     expect.arrayContaining([
       ...['mondo trace', hostile, 'threads', 'one thread'],
-      ...['asleep, waiting for anyone', 'a question is worked on'],
+      ...['asleep, waiting for any client', 'a question is worked on'],
     ]),
   );
   expect(picture!.texts).not.toContain('working');
   // The bar takes half of the time axis.
   const [, left, width] =
-    /class="waiting-for-anyone" x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="[\d.]+"><title>/.exec(
+    /class="waiting-for-any-client" x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="[\d.]+"><title>/.exec(
       picture!.svg,
     )!;
   const axis = [...picture!.svg.matchAll(/class="grid" d="M([\d.]+) /g)].map(([, x]) => Number(x));

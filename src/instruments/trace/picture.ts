@@ -8,7 +8,7 @@ import { LOOP, reasonOf, waitName } from './waits.ts';
 /** The meaning of a bar. Each kind has its own hatching. */
 export type Kind =
   | 'working'
-  | 'waiting for anyone'
+  | 'waiting for any client'
   | 'waiting for one client'
   | 'asleep'
   | 'open'
@@ -50,7 +50,7 @@ export interface Picture {
 const MOST_ROWS = 40;
 
 /**
- * While a thread waits for anyone, it serves the next client that needs it. While it waits for one
+ * While a thread waits for any client, it serves the next client that needs it. While it waits for one
  * client, all its other clients wait too.
  */
 const kinds: Readonly<Record<string, Kind>> = {
@@ -91,7 +91,12 @@ function rowOf(lane: Lane, label: string): Row {
   for (const { from, to, name } of sleeps) {
     if (from > at) bars.push({ from: at, to: from, kind: 'working', title: 'working' });
     const title = `${waitName(name)}: ${reasonOf(name)}`;
-    bars.push({ from: Math.max(from, at), to, kind: kinds[name] ?? 'waiting for anyone', title });
+    bars.push({
+      from: Math.max(from, at),
+      to,
+      kind: kinds[name] ?? 'waiting for any client',
+      title,
+    });
     at = Math.max(at, to);
   }
   if (lane.to > at) bars.push({ from: at, to: lane.to, kind: 'working', title: 'working' });

@@ -229,7 +229,7 @@ function reportRing(reporter: Reporter): void {
     accept.call(this, listener);
   };
   ring.acceptReady = function (listener, most) {
-    submitted(`accept ${fdText(listener)}, ${most} of those who are there`);
+    submitted(`accept ${fdText(listener)}, at most ${most} waiting clients`);
     acceptReady.call(this, listener, most);
   };
   ring.watch = function (listener) {

@@ -23,7 +23,7 @@ const MOMENT = 1;
 const legend: readonly (readonly [kind: Kind, text: string])[] = [
   ['working', 'working'],
   ['waiting for one client', 'asleep, waiting for one client'],
-  ['waiting for anyone', 'asleep, waiting for anyone'],
+  ['waiting for any client', 'asleep, waiting for any client'],
   ['asleep', 'asleep, waiting for another thread or for time'],
   ['open', 'connection open'],
   ['asking', 'client waits for an answer'],
@@ -220,7 +220,7 @@ text{font:12px system-ui,sans-serif;fill:#1b1b1b}
 .grid{stroke:#0002;fill:none}
 .working{fill:#c2410c}
 .waiting-for-one-client{fill:url(#one);stroke:#1d4ed8;stroke-width:.5}
-.waiting-for-anyone{fill:url(#any);stroke:#999;stroke-width:.5}
+.waiting-for-any-client{fill:url(#any);stroke:#999;stroke-width:.5}
 .asleep{fill:url(#sleep);stroke:#7c3aed;stroke-width:.5}
 .open{fill:#0f766e55;stroke:#0f766e;stroke-width:.5}
 .asking{fill:url(#ask);stroke:#b91c1c;stroke-width:.5}
