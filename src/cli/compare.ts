@@ -21,6 +21,8 @@ import {
   compare,
   outlineOf,
   type Progress,
+  rehearseOnce,
+  withServiceFraming,
 } from '../instruments/compare/compare.ts';
 import { htmlPage } from '../instruments/compare/html.ts';
 import {
@@ -64,7 +66,9 @@ export async function compareCommand(
 ): Promise<void> {
   requireSystemCalls('compare');
   const stored = options.against === undefined ? undefined : readStored(options.against);
-  const plan = planFrom([...names, ...(options.architectures ?? [])], options, stored?.plan);
+  const given = planFrom([...names, ...(options.architectures ?? [])], options, stored?.plan);
+  const isNew = options.service !== undefined || options.questions !== undefined;
+  const plan = isNew && options.framing === undefined ? await withServiceFraming(given) : given;
   if (stored !== undefined) checkAlike(plan, stored, options.against!);
   await checkSize(plan);
   // Check it before the run: after the run, minutes would be lost.
@@ -78,6 +82,8 @@ export async function compareCommand(
       console.error('Stopping; Ctrl-C again ends at once');
     },
   });
+  // The answers to the Zen questions are known.
+  if (plan.service !== null) await rehearseOnce(plan, signal);
   const found = await compare(plan, { signal, onProgress: tell }).finally(clearLine);
   const against = stored === undefined ? undefined : againstOf(found, stored);
   const whole = () => `${JSON.stringify({ ...found, ...(against && { against }) }, null, 2)}\n`;

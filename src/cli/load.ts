@@ -21,6 +21,7 @@ import { merged } from '../instruments/load/merge.ts';
 import type { LoadPlan } from '../instruments/load/plan.ts';
 import { parsePlan, planFile, wholePlan } from '../instruments/load/plan-file.ts';
 import { parseDuration, parseRate, stagesOf } from '../instruments/load/plan-words.ts';
+import { rehearse } from '../instruments/load/rehearsal.ts';
 import type { LoadResult } from '../instruments/load/result.ts';
 import { runLoad } from '../instruments/load/run.ts';
 import { planGiven } from '../instruments/load/schema.ts';
@@ -47,6 +48,8 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
   // Check it before the run: the run may be impossible to repeat.
   checkOutputs(filesOf(options));
   const { signal } = onInterrupt();
+  // A run that begins later may be waiting for its server.
+  if (plan.startAt === undefined) await rehearse(plan, signal);
   if (target.length > 0) await knee(plan, target, conditions, options, signal);
   else await once(plan, conditions, options, signal);
 }

@@ -160,13 +160,48 @@ describe("the user's own service", async () => {
     expect(plan.service).toMatch(/^file:.*echo\.ts$/);
   });
 
-  test('that gives unexpected answers makes no measurement', async () => {
+  test('that gives unexpected answers is asked once, and not measured', async () => {
     const wrong = write('wrong.txt', 'Who?\tNobody.\n');
-    const { code, stderr } = await compared(...own.with(3, wrong));
+    const { code, stdout, stderr } = await compared(...own.with(3, wrong));
     expect(stderr).toMatch(
-      /\nmondo: This run is not to be trusted: callback, .*: \d+ answers were not as expected/,
+      /\nmondo: Cannot measure 127\.0\.0\.1:\d+: to "Who\?" the server answered "Who\?!", and not "Nobody\."; give its questions and answers with --questions, and with --framing how its answers end\n$/,
     );
-    expect(code).toBe(4);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+
+  test('gives its framing: a service of lines, and one with another delimiter', async () => {
+    const lines = join(import.meta.dirname, '../../examples/lines.ts');
+    const sums = write('sums.txt', '3 4 +\t7\n2 3 *\t6\n');
+    const shout = write(
+      'shout.mjs',
+      "export default { delimiter: ';', answer: (question) => question.toUpperCase() };",
+    );
+    const words = write('words.txt', 'one\ntwo;\n');
+    for (const [service, questions, framing] of [
+      [lines, sums, { kind: 'line' }],
+      [shout, words, { kind: 'delimiter', answerEnd: ';' }],
+    ] as const) {
+      const { code, stdout, stderr } = await compared(
+        ...['--service', service, '--questions', questions, '--rounds', '1', '--json', '-'],
+      );
+      expect({ code, stderr }).toMatchObject({ code: 0 });
+      const { cells, plan } = JSON.parse(stdout) as Comparison;
+      expect(plan.framing).toEqual(framing);
+      expect(cells.map(({ state }) => state)).toEqual(['good']);
+    }
+  });
+
+  test('names --framing if the service does not give its own', async () => {
+    const odd = write(
+      'odd.mjs',
+      "export default { delimiter: '?', answer: (question) => question.length > 4 ? 'long!' : 'short#' };",
+    );
+    const asked = write('odd.txt', 'one?\nfour?\n');
+    const { code, stderr } = await compared('--service', odd, '--questions', asked);
+    expect(stderr).toMatch(
+      /\nmondo: Cannot measure .*: to "one\?" the server answered "short#", and no "\." came that ends an answer; say how its answers end, as in --framing 'delimiter:#'\n$/,
+    );
+    expect(code).toBe(1);
   });
 
   test('needs questions', async () => {

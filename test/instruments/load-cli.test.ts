@@ -247,22 +247,58 @@ describe.concurrent('the exit code', () => {
     expect(stdout).toContain('This run can be trusted');
   });
 
-  test('is 4 if no server is there, and the output says why', async () => {
-    const closed = createServer();
-    await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
-    const { port } = closed.address() as { port: number };
-    await new Promise((resolve) => closed.close(resolve));
-    const { code, stdout, stderr } = await load(
-      ...short,
-      '-p',
-      String(port),
-      '--fail-if',
-      'errors>0',
+  test('is 1 at once where nothing listens', async () => {
+    const nobody = createServer();
+    await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
+    const { port } = nobody.address() as { port: number };
+    await new Promise((resolve) => nobody.close(resolve));
+    const missing = `unix:${fileOf('none')}`;
+    const forever = ['--duration', '20h', '--fail-if', 'errors>0'];
+    // A run would take 20 hours.
+    expect(await load('127.0.0.1', '-p', String(port), ...forever)).toEqual({
+      ...{ code: 1, stdout: '' },
+      stderr: `mondo: Cannot connect to "127.0.0.1:${port}": connection refused; start a server there, or choose another port\n`,
+    });
+    expect(await load(missing, '--find-knee', 'p99<1s', ...forever)).toEqual({
+      ...{ code: 1, stdout: '' },
+      stderr: `mondo: Cannot connect to "${missing}": there is no such socket file; start a server there, or choose another path\n`,
+    });
+  });
+
+  test('is 1 at once where the service answers otherwise than the plan says', async ({
+    onTestFinished,
+  }) => {
+    const service = new URL('../../examples/lines.ts', import.meta.url);
+    const lines = await serve({ architecture: 'epoll', port: 0, service });
+    onTestFinished(() => lines.close());
+    const words = ['127.0.0.1', '-p', String(lines.port), '--duration', '20h'];
+    const sums = fileOf('sums.txt');
+    writeFileSync(sums, '3 4 +\\n\n');
+    const unended = await load(...words, '--questions', sums);
+    expect(unended.stderr).toBe(
+      `mondo: Cannot measure 127.0.0.1:${lines.port}: to "3 4 +\\n" the server answered "7\\n", and no "." came that ends an answer; say how its answers end, as in --framing line\n`,
     );
+    writeFileSync(sums, '3 4 +\t8\n');
+    const other = await load(...words, '--questions', sums, '--framing', 'line');
+    expect(other.stderr).toBe(
+      `mondo: Cannot measure 127.0.0.1:${lines.port}: to "3 4 +" the server answered "7\\n", and not "8" (--framing line); give its questions and answers with --questions, and with --framing how its answers end\n`,
+    );
+    expect([unended.code, other.code]).toEqual([1, 1]);
+  });
+
+  test('is 4 where a silent server is measured: it may be busy, and that is a finding', async () => {
+    const { promise: listening, resolve } = Promise.withResolvers<void>();
+    await using silent = createServer((socket) => socket.on('error', () => {}).resume()).listen(
+      0,
+      '127.0.0.1',
+      resolve,
+    );
+    await listening;
+    const { port } = silent.address() as { port: number };
+    const { code, stdout } = await load(...short, '-p', String(port), '--grace', '100ms');
     expect(code).toBe(4);
-    expect(stdout).toMatch(/^refused +\d/m);
-    expect(stdout).toMatch(/^This run is not to be trusted:\n- There was not one right answer/m);
-    expect(stderr).toMatch(/^mondo: This run is not to be trusted, for the reasons above$/m);
+    expect(stdout).toMatch(/^never-served +4 /m);
+    expect(stdout).toMatch(/^- There was not one right answer: see the outcomes/m);
   });
 
   test('is 4 if our own side was too slow for its plan', async () => {

@@ -2,15 +2,17 @@
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
+import { ServeError } from '../../host/errors.ts';
 import { architectureNamed, planOf, type ServeOptions } from '../../host/plan.ts';
 import { coresOf, keepTo } from '../../os/affinity.ts';
 import { descriptorLimit } from '../../os/descriptors.ts';
 import type { Traits } from '../../worker/contract.ts';
+import { rehearse } from '../load/rehearsal.ts';
 import type { Environment } from '../load/result.ts';
 import { runLoad } from '../load/run.ts';
 import { type Findings, findingsOf } from './findings.ts';
 import { whyNot } from './fit.ts';
-import { limits, type Measured, measure, type RunLoad } from './measure.ts';
+import { limits, loadPlanOf, type Measured, measure, type RunLoad } from './measure.ts';
 import { orderOf } from './order.ts';
 import {
   type ComparePlan,
@@ -23,6 +25,7 @@ import {
 import { type Recommendation, recommendationOf } from './recommend.ts';
 import type { Cell, Run } from './result.ts';
 import { Servers } from './servers.ts';
+import { framed } from './service-framing.ts';
 
 /** All measurements, and the findings from them. */
 export interface Comparison extends Run {
@@ -140,6 +143,42 @@ export async function compare(
 export async function outlineOf(plan: ComparePlan) {
   const { variants, left } = await prepared(plan);
   return { variants, left, seconds: estimatedSeconds(plan, variants.length) };
+}
+
+/**
+ * The plan with the framing that its service says it has. The module is loaded in a process of its own, as the servers
+ * do it.
+ *
+ * @throws ServeError if it cannot be loaded
+ */
+export async function withServiceFraming(plan: ComparePlan): Promise<ComparePlan> {
+  if (plan.service === null) return plan;
+  await using servers = new Servers([]);
+  const questions = plan.exchanges.map(({ question }) => question);
+  const sample = await servers.sample(plan.service, questions).catch((error: Error) => {
+    throw new ServeError('failed', error.message, { cause: error });
+  });
+  return { ...plan, ...framed(sample, plan) };
+}
+
+/**
+ * Asks one question of a server like those that are measured.
+ *
+ * @throws ServeError if the server cannot be started, or if the answer is not the one of the plan
+ */
+export async function rehearseOnce(plan: ComparePlan, signal: AbortSignal): Promise<void> {
+  const { variants, optionsOf } = await prepared(plan);
+  const [variant] = variants;
+  if (variant === undefined) return;
+  await using servers = new Servers([]);
+  const { port, pid } = await servers
+    .start(optionsOf({ ...variant, think: 0 }))
+    .catch((error: Error) => {
+      throw new ServeError('failed', `Cannot measure ${variant.architecture}: ${error.message}`, {
+        cause: error,
+      });
+    });
+  await rehearse(loadPlanOf(variant, plan, port, pid), signal);
 }
 
 async function prepared(plan: ComparePlan) {

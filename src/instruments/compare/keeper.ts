@@ -2,18 +2,23 @@
  * The process that starts the servers, one after the other. It is their supervisor, separate from
  * the load. servers.ts starts it.
  */
+import { loadService } from '../../host/load-service.ts';
 import type { ServeOptions } from '../../host/plan.ts';
 import { startServer } from '../../host/serve.ts';
 import type { Server } from '../../host/server.ts';
 import { keepTo } from '../../os/affinity.ts';
+import { type Sample, sampleOf } from './service-framing.ts';
 
 export type Order =
   | { readonly order: 'start'; readonly options: ServeOptions }
+  /** Loads a service and asks it, to find out its framing. */
+  | { readonly order: 'sample'; readonly service: string; readonly questions: readonly string[] }
   | { readonly order: 'stop' };
 
 export type Reply =
   | { readonly reply: 'ready' | 'stopped' }
   | { readonly reply: 'started'; readonly port: number }
+  | { readonly reply: 'sample'; readonly sample: Sample }
   | { readonly reply: 'failed'; readonly error: string };
 
 let server: Server | undefined;
@@ -22,6 +27,10 @@ async function obey(order: Order): Promise<Reply> {
   if (order.order === 'start') {
     server = await startServer(order.options);
     return { reply: 'started', port: server.port };
+  }
+  if (order.order === 'sample') {
+    const service = await loadService(order.service);
+    return { reply: 'sample', sample: await sampleOf(service, order.questions) };
   }
   await server?.close({ deadline: 0 });
   server = undefined;

@@ -118,7 +118,9 @@ export function cellOf(
 function isSilenced({ totals, outcomes, validity }: LoadResult): boolean {
   const { neverServed, timedOut, connectTimeout, noPorts, noDescriptors } = outcomes;
   const isOurs = validity.interrupted || noPorts + noDescriptors > 0;
-  return totals.answers === 0 && !isOurs && neverServed + timedOut + connectTimeout > 0;
+  // Bytes that make no answer are no silence.
+  const isSilent = totals.answers + totals.bytesReceived === 0;
+  return isSilent && !isOurs && neverServed + timedOut + connectTimeout > 0;
 }
 
 function figuresOf({

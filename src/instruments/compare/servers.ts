@@ -5,6 +5,7 @@ import { NO_DEBUGGER } from '../../host/no-debugger.ts';
 import type { ServeOptions } from '../../host/plan.ts';
 import { killWithAll } from '../../os/processes.ts';
 import type { Order, Reply } from './keeper.ts';
+import type { Sample } from './service-framing.ts';
 
 const extension = import.meta.filename.slice(-3);
 /** Timeout for each order, in ms. */
@@ -23,6 +24,14 @@ export class Servers implements AsyncDisposable {
   /** @param cores cores for the servers; empty: the kernel chooses */
   constructor(cores: readonly number[]) {
     this.#cores = cores;
+  }
+
+  /** What a service says of its framing. @throws Error that says why it cannot be loaded */
+  async sample(service: string, questions: readonly string[]): Promise<Sample> {
+    const child = this.#child ?? (await this.#fork());
+    const reply = await ask(child, { order: 'sample', service, questions });
+    if (reply.reply === 'sample') return reply.sample;
+    throw new Error(reply.reply === 'failed' ? reply.error : `it is ${reply.reply}`);
   }
 
   /**

@@ -5,7 +5,7 @@
  */
 import { ServeError } from '../../host/errors.ts';
 import { unknownOption } from '../../host/known-options.ts';
-import { anyText, type Check, listOf, numberFrom, oneOf } from './check.ts';
+import { type Check, listOf, numberFrom, oneOf, text } from './check.ts';
 import type { Exchange, LoadPlan } from './plan.ts';
 import {
   exchanges,
@@ -119,7 +119,7 @@ const zen: readonly Exchange[] = [
  * then 10 s.
  */
 const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
-  host: { usual: '127.0.0.1', check: anyText },
+  host: { usual: '127.0.0.1', check: text },
   port: counted(1060, [0, 65_535], '-p, --port <port>', 'TCP port of the server'),
   connections: counted(
     64,

@@ -43,6 +43,11 @@ export class Script {
     return this.#starts.length - 1 - from;
   }
 
+  /** The bytes of question `number` of the cycle. */
+  question(number: number): Buffer {
+    return this.#text.subarray(this.#starts[number]!, this.#starts[number + 1]!);
+  }
+
   /** Offset of question `from` in the text, in bytes. */
   startOf(from: number): number {
     return this.#starts[from]!;

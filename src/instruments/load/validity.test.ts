@@ -38,6 +38,12 @@ test('a run that followed its plan is trusted, without a note', () => {
   expect(judged()).toMatchObject({ trusted: true, reasons: [], notes: [], rateRatio: 1 });
 });
 
+/** Figures of a run without an answer. */
+const none = (totals: object, outcomes: object = {}) => ({
+  totals: { answers: 0, rate: 0, wantedRate: 9, errors: 0, bytesReceived: 0, ...totals },
+  outcomes: { ...good.outcomes, wrong: 0, refused: 0, connectFailed: 0, ...outcomes },
+});
+
 describe('is not trusted, and says why,', () => {
   test.each([
     ['the schedule lagged', { lag: { p50: 1, p99: 20, max: 30 } }, /lagged by 20 ms/],
@@ -46,7 +52,10 @@ describe('is not trusted, and says why,', () => {
     ['descriptors ran out', { outcomes: { noPorts: 0, noDescriptors: 2 } }, /ulimit -n/],
     ['it was stopped', { stalls: { share: 0.02, longest: 200 } }, /kept from asking for 2 % of/],
     ['it was stopped for long', { stalls: { share: 0.001, longest: 3000 } }, /3000 ms at a/],
-    ['nothing was answered', { totals: { answers: 0, rate: 0, wantedRate: 9 } }, /not one right/],
+    ['nothing was answered', none({}), /not one right answer: see the outcomes/],
+    ['answers were wrong', none({}, { wrong: 3 }), /right answer: .* check that --questions/],
+    ['no answer ended', none({ bytesReceived: 2000 }), /: 2,000 bytes came back, .*--framing/],
+    ['no connection came about', none({ errors: 5 }, { refused: 5 }), /that a server listens/],
   ])('where %s', (_, change, reason) => {
     const { trusted, reasons } = judged(change);
     expect(trusted).toBe(false);

@@ -28,6 +28,21 @@ const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} 
 export const rateRatioOf = ({ rate, wantedRate }: LoadResult['totals']): number | null =>
   wantedRate ? rate / wantedRate : null;
 
+/** Why no question had a right answer, as far as the counts tell. */
+function whyNone(
+  { bytesReceived, errors }: LoadResult['totals'],
+  { wrong, refused, connectFailed }: LoadResult['outcomes'],
+): string {
+  if (wrong > 0) return 'the answers were others; check that --questions has those of this server';
+  if (bytesReceived > 0) {
+    return `${count(bytesReceived)} bytes came back, but no complete answer; say with --framing how this server ends its answers`;
+  }
+  if (errors > 0 && errors === refused + connectFailed) {
+    return 'no connection came about; check that a server listens there';
+  }
+  return 'see the outcomes, and check that host, port and questions are those of this server';
+}
+
 export function judge(
   plan: LoadPlan,
   { totals, outcomes }: Pick<LoadResult, 'totals' | 'outcomes'>,
@@ -48,9 +63,7 @@ export function judge(
     );
   }
   if (totals.answers === 0 && !ended.interrupted) {
-    reasons.push(
-      'There was not one right answer: see the outcomes, and whether host, port and questions are those of this server.',
-    );
+    reasons.push(`There was not one right answer: ${whyNone(totals, outcomes)}.`);
   }
   if (isLate) {
     reasons.push(

@@ -1,0 +1,75 @@
+/** How a service of the user's frames questions and answers, found out from its module. */
+import type { Protocol, Service } from '../../protocol/service.ts';
+import { isProtocol } from '../../protocol/service.ts';
+import type { Exchange, Framing } from '../load/plan.ts';
+
+/** What a service says of its framing. */
+export interface Sample {
+  /** What ends a question; null for a protocol, which frames by itself. */
+  readonly delimiter: string | null;
+  /** Its answers to the questions, in their order; null for one that is no text. */
+  readonly answers: readonly (string | null)[];
+}
+
+/** Asks the service itself, without a connection. A question without its delimiter gets it. */
+export async function sampleOf(
+  service: Service | Protocol,
+  questions: readonly string[],
+): Promise<Sample> {
+  if (isProtocol(service)) return { delimiter: null, answers: [] };
+  const { delimiter } = service;
+  const answers: (string | null)[] = [];
+  for (const question of questions) {
+    const answer = await answerOf(service, ended(question, delimiter));
+    answers.push(typeof answer === 'string' ? answer : null);
+  }
+  return { delimiter, answers };
+}
+
+async function answerOf(service: Service, question: string): Promise<unknown> {
+  const fixed = service.answers;
+  if (fixed !== undefined && Object.hasOwn(fixed, question)) return fixed[question];
+  try {
+    return (
+      service.otherwise ?? service.answer?.(question) ?? (await service.answerAsync?.(question))
+    );
+  } catch {
+    // The servers will say so.
+    return null;
+  }
+}
+
+/**
+ * The framing of the service, and the questions as it wants them. What the plan has stays, where the service does not
+ * say otherwise.
+ */
+export function framed(
+  { delimiter, answers }: Sample,
+  { framing, exchanges }: { readonly framing: Framing; readonly exchanges: readonly Exchange[] },
+): { readonly framing: Framing; readonly exchanges: readonly Exchange[] } {
+  // Of binary questions nothing is known.
+  if (delimiter === null || exchanges.some(({ base64 }) => base64 === true)) {
+    return { framing, exchanges };
+  }
+  const isLine = ({ question, answer = '' }: Exchange) => !/\n/.test(question + answer);
+  if (delimiter === '\n' && exchanges.every(isLine) && answers.every(isOneLine)) {
+    return { framing: { kind: 'line' }, exchanges };
+  }
+  const whole = exchanges.map((one) => ({ ...one, question: ended(one.question, delimiter) }));
+  return { framing: { kind: 'delimiter', answerEnd: endOf(answers) ?? '.' }, exchanges: whole };
+}
+
+const ended = (question: string, delimiter: string) =>
+  question.endsWith(delimiter) ? question : question + delimiter;
+
+const isOneLine = (answer: string | null) => answer !== null && /^[^\n]*\n$/.test(answer);
+
+/** The last character of all answers, or CR and LF, if it ends each of them and is nowhere inside. */
+function endOf(answers: readonly (string | null)[]): string | undefined {
+  const [first] = answers;
+  if (typeof first !== 'string' || first === '') return undefined;
+  const end = first.endsWith('\r\n') ? '\r\n' : [...first].at(-1)!;
+  const fits = (answer: string | null) =>
+    typeof answer === 'string' && answer.indexOf(end) === answer.length - end.length;
+  return answers.every(fits) ? end : undefined;
+}
