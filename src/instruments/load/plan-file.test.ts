@@ -40,7 +40,7 @@ describe('a plan file', () => {
     ['{"connections": 1.5}', /give a whole number/],
     ['{"loop": "half"}', /"loop" is "half"; give closed or open/],
     ['{"engine": "select"}', /give auto, uring or epoll/],
-    ['{"host": 7}', /give text/],
+    ['{"host": 7}', /give some text/],
     ['{"stages": []}', /give a list of stages/],
     ['{"stages": [{"kind": "steady"}]}', /"stages", number 1, needs "seconds"/],
     [
