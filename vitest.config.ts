@@ -34,7 +34,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'short',
-          include: ['{src,test,examples,bench}/**/*.test.ts'],
+          include: ['{src,test,examples,bench,tools}/**/*.test.ts'],
           exclude: [...defaultExclude, 'test/long/**'],
         },
       },

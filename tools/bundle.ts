@@ -71,7 +71,7 @@ const ownMeta: Plugin = {
   },
 };
 
-/** @param base modules that go into one file, whichever of them is needed */
+/** @param base modules that go into one file, even if only some of them are needed */
 async function bundle(
   entries: readonly string[],
   base: RegExp,

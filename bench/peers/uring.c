@@ -83,8 +83,8 @@ static void stop_receiving(int fd) {
 
 // DONTWAIT and WAITALL together: all of it now, or a completion that says how much. So a send that
 // succeeds, nearly every one, is over when io_uring_enter returns. Its completion would only end
-// the wait for questions: it is asked for where there is something to do afterwards, as the receive
-// has ended.
+// the wait for questions. So a send requests one only if it has something to do afterwards, because
+// the receive has ended.
 static void start_sending(struct conversation *conversation) {
     conversation->sending = conversation->size - conversation->sent;
     struct io_uring_sqe *sqe = operation(IORING_OP_SEND, SEND, conversation->fd);
@@ -169,7 +169,7 @@ static void sent(int fd, int result) {
     if (result >= 0 || result == -EAGAIN) {
         operation(IORING_OP_POLL_ADD, ROOM, fd)->poll32_events = POLLOUT;
         conversation->full = 1;
-    } else if (result != -EINTR) { // the peer is gone, and with it whoever wanted the answers
+    } else if (result != -EINTR) { // the peer is gone, and needs no answers
         conversation->sent = conversation->size;
         conversation->ending = 1;
         shutdown(fd, SHUT_RDWR); // ends the receive whatever the error was

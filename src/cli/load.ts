@@ -204,7 +204,7 @@ function judgeKnee(
   }
   if (best !== undefined) judge(best, conditions, options);
   else if (found.limit === 'ourselves') {
-    throw new CommandError('No step of the search is to be trusted', { exitCode: NOT_TRUSTED });
+    throw new CommandError('No step of the search can be trusted', { exitCode: NOT_TRUSTED });
   } else {
     throw new CommandError('The target was kept at no rate', { exitCode: FAILED_CONDITION });
   }

@@ -218,7 +218,7 @@ async function compared(
     { exitCode: INTERRUPTED },
   );
   if (runs.length === 0) throw interruption;
-  const head = ['architecture', 'client', 'waited in all', 'longest', ''];
+  const head = ['architecture', 'client', 'total wait', 'longest', ''];
   const rows = runs.flatMap(({ architecture, clients }) =>
     clients.map(({ name, waited, longest, ending }) => [
       architecture,

@@ -194,9 +194,9 @@ function isStale(address: UnixAddress): boolean {
 const isSocket = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
 
 /**
- * The error of a listener that could not be opened, with the way out.
+ * The error of a listener that could not be opened, with the fix.
  *
- * @param error of ours, or of Node where Mondo makes no system calls: then no one has looked whether a socket file is
+ * @param error from Mondo's system calls or, without them, from Node. Node does not check whether a socket file is
  *   stale
  */
 export function listenError(address: SocketAddress, error: SystemError | Error): ServeError {

@@ -30,7 +30,7 @@ export function taskRoom(uid: number, root = '/sys/fs/cgroup'): TaskRoom | undef
   return rooms.toSorted((a, b) => a.left - b.left)[0];
 }
 
-/** The room in the group of this process and in all groups above it. */
+/** The room in the group of this process, and in each group above it. */
 function* cgroupRooms(root: string): Generator<TaskRoom> {
   for (const line of read('/proc/self/cgroup')?.split('\n') ?? []) {
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];

@@ -1,4 +1,4 @@
-/** Addresses of every form: whoever names one, a server, a client or a load, means the same by it. */
+/** Addresses of every form mean the same to a server, a client and a load. */
 
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -56,7 +56,7 @@ describe('a server in this process', () => {
   });
 });
 
-test('of starts at the same moment over a stale file one serves, and the others say so', async () => {
+test('of several starts at the same moment over a stale file, one serves and the others report it', async () => {
   const where = `unix:${staleFile('race')}`;
   await using first = spawnMondo('serve', 'single', where);
   await using second = spawnMondo('serve', 'single', where);
@@ -94,7 +94,7 @@ it.each([
   }
 });
 
-test('a client says that the queue is full', async () => {
+test('a client reports that the queue is full', async () => {
   const path = join(folder, 'full');
   const listener = openListener({ family: 'unix', path }, { backlog: 0 });
   const waiting = dial({ family: 'unix', path });
@@ -104,7 +104,7 @@ test('a client says that the queue is full', async () => {
 });
 
 describe('the target of a load', () => {
-  test('is the first address of several where a server is, and else the first of all', async () => {
+  test('is the first of several addresses at which a server listens, or the first of all', async () => {
     const server = await serve({ architecture: 'callback', host: '::1', port: 0, service });
     const { port } = server;
     const both = [

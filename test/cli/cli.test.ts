@@ -1,4 +1,4 @@
-/** The command as a user meets it: real processes, their output, their exit codes, and what they leave behind. */
+/** The command as a user sees it: real processes, their output, their exit codes, and what they leave behind. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -48,7 +48,7 @@ async function portOf(server: Process): Promise<number> {
   return Number(port);
 }
 
-/** A port where nobody listens. */
+/** A port without a listener. */
 async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -118,7 +118,7 @@ describe('mondo', () => {
       );
     expect(names(serve)).toEqual(['--port', '--threads', '--think', '--service']);
     expect(names(load)).toEqual(['--port', '--connections', '--rate', '--duration']);
-    // These do something, and nothing is done without them.
+    // These have an effect of their own, and no default.
     const plain = /--(help|find-knee|stage|fail-if|json|csv|hlog|html|quiet|plan|save-plan) /;
     for (const option of [...optionsOf(serve), ...optionsOf(load)]) {
       if (!plain.test(option)) expect(option.replaceAll(/\s+/g, ' ')).toMatch(/\(default: .+\)/);
@@ -128,7 +128,7 @@ describe('mondo', () => {
     for (const { flags } of planOptions) expect(load).toContain(`  ${flags}`);
   });
 
-  test('says in one line that there is no such command or option', async () => {
+  test('reports in one line that there is no such command or option', async () => {
     expectOneLine(await runMondo('serv'), 2, "unknown command 'serv' (Did you mean serve?)");
     expectOneLine(await runMondo('this', '--fast'), 2, "unknown option '--fast'");
     expectOneLine(await runMondo('client'), 2, "missing required argument 'host'");
@@ -152,7 +152,7 @@ describe('mondo', () => {
     ['this'],
     ['architectures'],
     ['--help'],
-  ])('%s is quiet when whoever read its output has left', async (command) => {
+  ])('%s is quiet when the reader of its output has left', async (command) => {
     await using run = spawnMondo(command);
     run.child.stdout.destroy();
     expect(await run.ended()).toMatchObject({ code: 0, stderr: '' });
@@ -230,7 +230,7 @@ describe('mondo architectures', () => {
 });
 
 describe('mondo serve', () => {
-  test('says where it listens, in text that holds no colour in a pipe', async () => {
+  test('prints its address, without colour in a pipe', async () => {
     await using server = spawnMondo('serve', 'epoll', '127.0.0.1', '-p', '0');
     const port = await portOf(server);
     await using client = await connect('127.0.0.1', port);
@@ -253,7 +253,7 @@ describe('mondo serve', () => {
     },
   );
 
-  test('--log json gives the account as lines of JSON', async () => {
+  test('--log json writes the events as lines of JSON', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'json');
     const client = await connect('127.0.0.1', await portOf(server));
     await client.ask('Simple is better than?');
@@ -269,7 +269,7 @@ describe('mondo serve', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     const types = events.map(({ type }) => type);
-    // Root is warned, whoever else is not.
+    // Only root gets a warning.
     expect(types.filter((type) => type !== 'warning')).toEqual([
       'listening',
       'accepted',
@@ -281,13 +281,13 @@ describe('mondo serve', () => {
     expect(workers).toEqual([expect.objectContaining({ accepted: 1, open: 0 })]);
     expect(events.at(-1)).toMatchObject({ questions: 1, connections: 1, drained: 0, cut: 0 });
     for (const { time } of events) expect(Math.abs(Date.now() - time)).toBeLessThan(60_000 * MS);
-    // A name that comes twice is valid JSON to one reader and not to the next.
+    // JSON with the same name twice is valid for one reader, and not for another.
     for (const line of stdout.trimEnd().split('\n')) {
       expect(line.match(/"time":/g)).toHaveLength(1);
     }
   });
 
-  test('--log none says only where it listens', async () => {
+  test('--log none prints only its address', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', 'none');
     await using client = await connect('127.0.0.1', await portOf(server));
     await client.ask('Simple is better than?');
@@ -295,7 +295,7 @@ describe('mondo serve', () => {
     expect((await server.ended()).stdout).toMatch(/^Listening at 127\.0\.0\.1:\d+\n$/);
   });
 
-  test('fails in one line where the port is in use', async () => {
+  test('fails in one line if the port is in use', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const port = String(await portOf(server));
     for (const architecture of ['single', 'callback', 'prefork']) {
@@ -304,7 +304,7 @@ describe('mondo serve', () => {
     }
   });
 
-  test('fails in one line where a server listens at the socket file', async () => {
+  test('fails in one line if a server listens at the socket file', async () => {
     const where = `unix:${join(folder, 'used')}`;
     await using server = spawnMondo('serve', 'epoll', where);
     await server.printed(/Listening/);
@@ -329,11 +329,11 @@ describe('mondo serve', () => {
       ['serve', 'epoll', '--mixin', 'forking'],
       'Cannot use mixin with epoll: it is for socketserver',
     ],
-  ])('says in one line what is wrong with %j', async (args, says) => {
+  ])('reports in one line the fault of %j', async (args, says) => {
     expectOneLine(await runMondo(...args), 2, says);
   });
 
-  test.skipIf(!hasIPv6)('takes an IPv6 address', async () => {
+  test.skipIf(!hasIPv6)('accepts an IPv6 address', async () => {
     await using server = spawnMondo('serve', 'epoll', '::1', '-p', '0');
     const [, port] = await server.printed(/Listening at \[::1\]:(\d+)/);
     for (const host of ['::1', '[::1]']) {
@@ -357,7 +357,7 @@ describe('mondo serve', () => {
     },
   );
 
-  test('ends when whoever read its account has left', async () => {
+  test('ends when the reader of its log has left', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const port = await portOf(server);
     const workers = descendantsOf(server.pid);
@@ -368,14 +368,13 @@ describe('mondo serve', () => {
     expect(workers.filter(isAlive)).toEqual([]);
   });
 
-  // Every architecture: which of them are blocked in the kernel is their own affair.
+  // Every architecture, independent of whether it blocks in the kernel.
   describe.concurrent.each(architectureNames)('%s waits for no drain', (architecture) => {
-    // Ctrl-C goes to all of a terminal's group; kill goes to the one process, which tells the others in one way.
+    // Ctrl-C reaches all processes of a terminal's group. kill reaches only one process, which always orders the
+    // others in the same way.
     const terms = ['threaded', 'epoll', 'uring', 'callback', 'inetd'];
     const signals = terms.includes(architecture) ? ['SIGINT', 'SIGTERM'] : ['SIGINT'];
-    test.each(
-      signals as NodeJS.Signals[],
-    )('as %s comes, whatever its clients do', async (signal) => {
+    test.each(signals as NodeJS.Signals[])('when %s comes, for any clients', async (signal) => {
       const path = join(folder, `${architecture}-${signal}`);
       await using server = spawnMondo('serve', architecture, `unix:${path}`, '--drain', '60m');
       await server.printed(/Listening at unix:/);
@@ -398,17 +397,17 @@ describe('mondo serve', () => {
     });
   });
 
-  test('stops without a word of failure when the signal comes as it starts', async () => {
+  test('stops without an error when the signal comes during the start', async () => {
     const path = join(folder, 'early');
     await using server = spawnMondo('serve', 'threaded', `unix:${path}`);
-    // Its worker is a moment old, and does not know yet what to do with a signal.
+    // Its worker has just started, and has no signal handlers yet.
     await until('a worker', () => descendantsOf(server.pid).length > 0);
     server.signalGroup('SIGINT');
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
     expect(existsSync(path)).toBe(false);
   });
 
-  test('stops cleanly though the signal comes twice, as it does through npm', async () => {
+  test('stops cleanly even if the signal comes twice, as it does through npm', async () => {
     const path = join(folder, 'twice');
     await using server = spawnMondo('serve', 'threaded', `unix:${path}`);
     await server.printed(/Listening/);
@@ -474,7 +473,7 @@ describe('mondo client', () => {
     );
   });
 
-  test('fails in one line where nobody listens', async () => {
+  test('fails in one line without a server', async () => {
     const free = String(await freePort());
     expectOneLine(await runMondo('client', '127.0.0.1', '-p', free), 1, 'connection refused');
     const missing = `unix:${join(folder, 'nobody')}`;
@@ -488,7 +487,7 @@ describe('mondo client', () => {
   test.each([
     [['--timeout', '0'], "argument '0'"],
     [['-p', '0'], 'Cannot use 0 as port'],
-  ])('says in one line what is wrong with %j', async (args, says) => {
+  ])('reports in one line the fault of %j', async (args, says) => {
     expectOneLine(await runMondo('client', '127.0.0.1', ...args), 2, says);
   });
 
@@ -504,7 +503,7 @@ describe('mondo client', () => {
     }
   }
 
-  test('fails in one line where the server resets, or closes inside an answer', async () => {
+  test('fails in one line if the server resets, or closes inside an answer', async () => {
     const reset = await runAgainst((socket) => socket.once('data', () => socket.resetAndDestroy()));
     expectOneLine(reset, 1, 'connection reset by the server');
     const closed = await runAgainst((socket) => socket.once('data', () => socket.end('Comp')));

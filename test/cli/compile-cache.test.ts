@@ -1,4 +1,4 @@
-/** Compiled code that is kept is executed: only from a folder to which no other user can have written. */
+/** Cached compiled code is executed, so it is only used from a folder that no other user can have written to. */
 import {
   chmodSync,
   chownSync,
@@ -46,7 +46,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-describe('compiled code is kept', () => {
+describe('the cache of compiled code is', () => {
   it('below XDG_CACHE_HOME, or else in .cache at home, for this user alone', () => {
     const caches = folder();
     expect(chosen({ XDG_CACHE_HOME: caches })).toBe(join(caches, 'mondo'));
@@ -58,7 +58,7 @@ describe('compiled code is kept', () => {
     );
   });
 
-  it('where a link of our own leads to, by the path without links', () => {
+  it('at the target of a link of this user, by the path without links', () => {
     const caches = folder();
     const link = join(home, 'link');
     symlinkSync(caches, link);
@@ -73,7 +73,7 @@ describe('compiled code is kept', () => {
       expect(chosen({ XDG_CACHE_HOME: caches })).toBeUndefined();
     const caches = folder();
     mkdirSync(join(caches, 'mondo'));
-    // Sticky: others cannot remove what is there, and can put in what is not.
+    // Sticky: other users cannot remove files, but can add some.
     for (const mode of [0o777, 0o1777, 0o720]) {
       chmodSync(join(caches, 'mondo'), mode);
       expect(chosen({ XDG_CACHE_HOME: caches })).toBeUndefined();
@@ -102,8 +102,8 @@ describe('compiled code is kept', () => {
   });
 });
 
-describe.concurrent('workers take compiled code', () => {
-  /** Answers with where its process keeps it. */
+describe.concurrent('workers use compiled code', () => {
+  /** Answers with the folder of its process's cache. */
   const service = join(home, 'where.mjs');
   writeFileSync(
     service,
@@ -132,7 +132,7 @@ describe.concurrent('workers take compiled code', () => {
   });
 
   it.runIf(isRoot)(
-    'from none that another user has prepared, here or in the temporary folder',
+    'from no folder that another user has prepared, here or in the temporary folder',
     async () => {
       const [caches, temporary] = [folder(0o755, NOBODY), folder(0o755, NOBODY)];
       const prepared = join(temporary, 'node-compile-cache');
@@ -143,8 +143,8 @@ describe.concurrent('workers take compiled code', () => {
     },
   );
 
-  it.runIf(isRoot)('from none at all as another user than the one who starts them', async () => {
-    // Where that one may write, too.
+  it.runIf(isRoot)('from no folder if they run as another user than their supervisor', async () => {
+    // Even a folder that this user may write to.
     const given = `NODE_COMPILE_CACHE=${folder(0o1777)}`;
     expect(await where([given])).not.toBe('nowhere');
     expect(await where([given], '--user', 'nobody')).toBe('nowhere');

@@ -4,14 +4,14 @@ import { descendantsOf } from '../support/kernel.ts';
 import { isAlive, mondo, Process } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
-/** Runs a command in which something throws once its server has started. */
+/** Runs a command in which a function throws once its server has started. */
 const sabotaged = (sabotage: string, ...words: string[]) =>
   new Process(process.execPath, ['--import', `data:text/javascript,${sabotage}`, mondo, ...words]);
 
-/** The terminal is asked about right before the command waits for Ctrl-C. */
+/** The command asks about the terminal directly before it waits for Ctrl-C. */
 const noTerminal =
   'Object.defineProperty(process.stdout,"isTTY",{get(){throw new Error("no terminal")}})';
-/** Minutes are set by nothing else. */
+/** No other timer has this length. */
 const noTimer =
   'const set=setTimeout;globalThis.setTimeout=(f,ms,...rest)=>{if(ms===3333000)throw new Error("no timer");return set(f,ms,...rest)}';
 

@@ -1,4 +1,7 @@
-/** As whom workers serve, and whom they start for their clients: only root can be somebody else, and so only root can try. */
+/**
+ * The user of the workers, and of the processes they start for clients. Only root can change the user, so only root
+ * can run these tests.
+ */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ServerEvent } from '../../src/host/server-event.ts';
@@ -12,7 +15,7 @@ const isRoot = process.getuid?.() === 0;
 const QUESTION = 'Simple is better than?';
 const BEAUTIFUL = 'Beautiful is better than?';
 
-/** Real, effective, saved and file system's, and the groups besides. */
+/** Real, effective, saved and file-system ids, and the supplementary groups. */
 function idsOf(pid: number) {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const of = (name: string) =>
@@ -29,7 +32,7 @@ describe.skipIf(!isRoot)('workers serve', { concurrent: true }, () => {
     ['epoll', ['--user', '4321', '--group', '1234'], { user: 4321, group: 1234 }],
     ['threaded', ['--user', 'nobody', '--group', 'daemon'], { user: 65_534, group: 1 }],
     ['prefork', ['--user', 'nobody', '--group', 'daemon'], { user: 65_534, group: 1 }],
-    // Whoever is started for a client is nobody else either.
+    // The processes that are started for clients run as the same user.
     ['inetd', ['--user', 'nobody', '--group', 'daemon'], { user: 65_534, group: 1 }],
     [
       'socketserver',
@@ -47,14 +50,14 @@ describe.skipIf(!isRoot)('workers serve', { concurrent: true }, () => {
     for (const pid of others) {
       expect(idsOf(pid)).toEqual({ users: four(user), groups: four(group), besides: [] });
     }
-    // The supervisor is who it was: it opens ports, and starts other workers.
+    // The supervisor keeps its user: it opens ports, and starts other workers.
     expect(idsOf(server.pid).users).toEqual(four(0));
     await client.close();
     server.child.kill('SIGTERM');
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('as the same somebody after a restart, and after a death', async () => {
+  it('as the same user after a restart, and after a death', async () => {
     const options = ['--user', 'nobody', '--group', 'daemon'];
     await using server = spawnMondo('serve', 'epoll', '-p', '0', ...options);
     await server.printed(/Listening at/);
@@ -71,7 +74,7 @@ describe.skipIf(!isRoot)('workers serve', { concurrent: true }, () => {
       const now = descendantsOf(server.pid);
       return now.length === 1 && now[0] !== second && now[0];
     });
-    await until('it to be somebody', () => idsOf(third).users[0] === 65_534);
+    await until('it to have changed its user', () => idsOf(third).users[0] === 65_534);
     expect(idsOf(third)).toEqual({ users: four(65_534), groups: four(1), besides: [] });
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
@@ -79,7 +82,7 @@ describe.skipIf(!isRoot)('workers serve', { concurrent: true }, () => {
 });
 
 describe('mondo serve', () => {
-  it.skipIf(process.getuid?.() !== 0)('--user serves as somebody else than root', async () => {
+  it.skipIf(process.getuid?.() !== 0)('--user serves as another user than root', async () => {
     const port = 1023;
     await using server = spawnMondo('serve', 'prefork', '-p', String(port), '--user', 'nobody');
     await server.printed(/Listening at 127\.0\.0\.1:1023/);
@@ -98,7 +101,7 @@ describe('mondo serve', () => {
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  describe.skipIf(process.getuid?.() !== 0)('warns root, who did not say as whom to serve', () => {
+  describe.skipIf(process.getuid?.() !== 0)('warns root if it gave no user', () => {
     it('in the log', async () => {
       await using server = spawnMondo('serve', 'epoll', '-p', '0');
       await server.printed(/Serving as root/);
@@ -124,7 +127,7 @@ describe('mondo serve', () => {
       expect(events[1]).toMatchObject({ text: expect.stringContaining('Serving as root') });
     });
 
-    it('as a warning of Node, once, where nobody listens to events', async () => {
+    it('as a warning of Node, once, without a listener for events', async () => {
       const warnings: Error[] = [];
       const hear = (warning: Error) => void warnings.push(warning);
       process.on('warning', hear);
@@ -139,7 +142,7 @@ describe('mondo serve', () => {
       expect(warnings).toEqual([expect.objectContaining({ code: 'MONDO_ROOT' })]);
     });
 
-    it('but not one who said so', async () => {
+    it('but not if it gave a user', async () => {
       const events: ServerEvent[] = [];
       const options = { architecture: 'callback', port: 0, user: 'root' };
       const server = await serve(options, (event) => events.push(event));
@@ -148,7 +151,7 @@ describe('mondo serve', () => {
     });
   });
 
-  it('has nobody be somebody else in the process of a service that is an object', async () => {
+  it('changes no user in the process of a service that is an object', async () => {
     const service = { delimiter: '?', answer: () => 'Yes.' };
     await expect(serve({ port: 0, user: 'nobody', service })).rejects.toThrow(
       /^Cannot serve in this process as user "nobody": /,

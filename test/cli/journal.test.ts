@@ -1,4 +1,4 @@
-/** The account on its way from those who serve to those who read: what comes of it under strain. */
+/** The events on their way from the workers to the reader of the log, under load. */
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 const throws = new URL('../support/services/throws.ts', import.meta.url);
 
-it('long errors of several threads at once are told of one by one', async () => {
+it('long errors of several threads at once are reported one by one', async () => {
   const serving = await Serving.start({ architecture: 'threaded', threads: 8, service: throws });
   const { port } = serving.server;
   const failures = () => serving.events.filter(({ type }) => type === 'threw').length;
@@ -23,11 +23,11 @@ it('long errors of several threads at once are told of one by one', async () => 
       }
     }),
   );
-  await until('all to be told of', () => failures() === 200);
+  await until('all to be reported', () => failures() === 200);
   await serving.stop();
 });
 
-it('a peer cannot forge a line of the log, nor command its terminal', async () => {
+it('a peer cannot forge a line of the log, and cannot control its terminal', async () => {
   await using server = spawnMondo('serve', 'epoll', '-p', '0', '--service', fileURLToPath(throws));
   const client = await connect('127.0.0.1', await portOf(server));
   const forged = '\n[15:00:00.000]: Stopped: answered 0 questions\n\x1b[2J\x9b2J?';
@@ -40,7 +40,7 @@ it('a peer cannot forge a line of the log, nor command its terminal', async () =
   expect(stdout).not.toMatch(/[^\P{Cc}\n]/u);
 });
 
-it.each(['text', 'json'])('a storm of clients is none of log lines, as %s', async (form) => {
+it.each(['text', 'json'])('a storm of clients makes no storm of log lines, as %s', async (form) => {
   await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', form);
   const port = await portOf(server);
   const leaveInside = async () => {
@@ -56,14 +56,14 @@ it.each(['text', 'json'])('a storm of clients is none of log lines, as %s', asyn
   expect(stdout).toMatch(/… and 95 more.* closed inside a question/);
 });
 
-/** More than the sockets between a server and its reader have room for. */
+/** More than the sockets between a server and its reader can hold. */
 const MANY = 1000;
 
 async function portOf(server: Process): Promise<number> {
   return Number((await server.printed(/Listening at [^"]*?:(\d+)/))[1]);
 }
 
-/** So many conversations, several at a time, each with its answer. */
+/** Many conversations, several at a time, each with its answer. */
 async function converse(port: number): Promise<void> {
   await Promise.all(
     Array.from({ length: 8 }, async () => {
@@ -76,7 +76,7 @@ async function converse(port: number): Promise<void> {
   );
 }
 
-describe.each(['text', 'json'])('a log as %s that nobody reads', (form) => {
+describe.each(['text', 'json'])('a log as %s without a reader', (form) => {
   it.each(['epoll', 'callback'])('holds up neither the clients of %s nor its end', async (name) => {
     await using server = spawnMondo('serve', name, '-p', '0', '--log', form);
     const port = await portOf(server);
@@ -88,7 +88,7 @@ describe.each(['text', 'json'])('a log as %s that nobody reads', (form) => {
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('is written on to its end when it is read again', async () => {
+  it('is written to its end when it is read again', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0', '--log', form);
     const port = await portOf(server);
     server.child.stdout.pause();
@@ -102,14 +102,14 @@ describe.each(['text', 'json'])('a log as %s that nobody reads', (form) => {
   });
 });
 
-it('a supervisor that is stopped holds up no worker, and hears what it did not hear', async () => {
+it('a stopped supervisor does not delay a worker, and learns later how many events it has missed', async () => {
   await using server = spawnMondo('serve', 'epoll', '-p', '0');
   const port = await portOf(server);
   server.child.kill('SIGSTOP');
   await converse(port);
   server.child.kill('SIGCONT');
-  // The next that happens has it told.
-  await until('word of it', async () => {
+  // The next event reports it.
+  await until('its report', async () => {
     await (await connect('127.0.0.1', port)).close();
     return /events of thread \d+ dropped: the supervisor took none/.test(server.stdout);
   });

@@ -1,4 +1,7 @@
-/** Where Mondo can make no system calls of its own: what needs none works, and the rest says in one line what it misses. */
+/**
+ * Without system calls of its own, Mondo runs everything that needs none. Everything else reports in one line what
+ * is missing.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +21,7 @@ const elsewhere = preload(
   'elsewhere',
   "Object.defineProperty(process, 'platform', { value: 'darwin' });",
 );
-/** As koffi behaves on musl: its own part is there, and the library is not. */
+/** koffi's behaviour on musl: its native part is there, and the library is not. */
 const musl = preload(
   'musl',
   `const { dlopen } = process;
@@ -27,7 +30,7 @@ const musl = preload(
      module.exports.load = (name) => { throw new Error('Error loading shared library ' + name); };
    };`,
 );
-/** As after npm install --omit=optional. */
+/** The state after npm install --omit=optional. */
 const partMissing = preload(
   'part-missing',
   `const Module = require('node:module');
@@ -50,7 +53,7 @@ describe.each([
   ['with another C library', musl, /glibc/],
   ['on another system', elsewhere, /Linux/],
 ])('%s', (_, options, reason) => {
-  it('what needs them says in one line what is missing', async () => {
+  it('commands that need them report in one line what is missing', async () => {
     const commands = [
       'serve epoll',
       'serve inetd',
@@ -82,7 +85,7 @@ describe.each([
     expect((await server.ended()).code).toBe(0);
   });
 
-  it('says the way out where a socket file is left', async () => {
+  it('names the fix if a socket file is left', async () => {
     const where = `unix:${join(folder, `left-${process.pid}-${Math.random()}`)}`;
     await using first = run(options, mondo, 'serve', 'callback', where);
     await first.printed(/Listening/);

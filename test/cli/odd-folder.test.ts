@@ -1,4 +1,4 @@
-/** A checkout may be in a folder of any name, and a service, too. */
+/** A checkout and a service may be in a folder of any name. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,12 +46,12 @@ describe('a checkout in a folder with an odd name', () => {
       ...['--questions', questions, '--json'],
     );
     expect(JSON.parse((await load.ended()).stdout).outcomes.answered).toBeGreaterThan(0);
-    await until('the line to be told', () => trace.stdout.includes(`return 'Yes.';`));
+    await until('the line to be reported', () => trace.stdout.includes(`return 'Yes.';`));
     trace.child.kill('SIGINT');
     expect((await trace.ended()).code).toBe(0);
   });
 
-  it('is refused in one line if its path has a backslash, as Node loads no such module', async () => {
+  it('is refused in one line if its path has a backslash, because Node loads no such module', async () => {
     const odd = join(folder, 'back\\slash');
     mkdirSync(odd);
     cpSync(join(root, 'bin'), join(odd, 'bin'), { recursive: true });

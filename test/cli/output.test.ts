@@ -1,4 +1,4 @@
-/** Where the account of `mondo serve` goes: to a disk that is full, a terminal that is closed, a reader that is slow. */
+/** The destination of `mondo serve`'s log: a full disk, a closed terminal, a slow reader. */
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
@@ -25,17 +25,17 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-/** `mondo serve` with these words, its standard output a file. */
+/** `mondo serve` with these arguments, with a file as standard output. */
 const serveInto = (file: string, words: string) =>
   new Process('sh', ['-c', `exec '${process.execPath}' '${mondo}' serve ${words} > '${file}'`]);
 
-/** Where a server of this name listens. */
+/** The address of the server of this name. */
 const unix = (name: string) => `unix:${join(folder, name)}`;
 
 const connected = (where: string) =>
-  until('somebody to listen', () => connect(where).catch(() => undefined));
+  until('the server to listen', () => connect(where).catch(() => undefined));
 
-it('serves on though the disk under its log is full, and ends as ever', async () => {
+it('continues to serve if the disk of its log is full, and ends as usual', async () => {
   const where = unix('full');
   await using server = serveInto('/dev/full', `epoll '${where}'`);
   await using client = await connected(where);
@@ -45,7 +45,7 @@ it('serves on though the disk under its log is full, and ends as ever', async ()
 });
 
 it.skipIf(!hasProgram('prlimit', 'util-linux'))(
-  'says how many lines there was no room for, once there is room again',
+  'reports how many lines it has dropped, once there is room again',
   async () => {
     const file = join(folder, 'log');
     const where = unix('limited');
@@ -66,7 +66,7 @@ it.skipIf(!hasProgram('prlimit', 'util-linux'))(
     };
     for (let i = 0; i < 3; i++) await comeAndGo();
     await until('the file to be full', () => readFileSync(file).length === before.length + 20);
-    // Each write from here on fails: lines are dropped before there is room again.
+    // Each write after this fails: lines are dropped before there is room again.
     const writes = () =>
       Number(/syscw: (\d+)/.exec(readFileSync(`/proc/${server.pid}/io`, 'utf8'))![1]);
     const written = writes();
@@ -106,13 +106,13 @@ it.skipIf(!hasProgram('script', 'bsdutils'))('ends when its terminal is closed',
   }
 });
 
-/** A pipe with a reader that takes something only by `take`, and how to fill it. */
+/** A pipe whose reader takes bytes only by `take`, and a function that fills the pipe. */
 function pipe(name: string) {
   const file = join(folder, name);
   execFileSync('mkfifo', [file]);
   const reading = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   const bytes = Buffer.alloc(4096);
-  /** What `transfer` gives, or 0 where the pipe is full, or empty. */
+  /** The result of `transfer`, or 0 if the pipe is full, or empty. */
   const some = (transfer: () => number) => {
     try {
       return transfer();
@@ -144,7 +144,7 @@ const signalUntilEnded = (server: Process) =>
     return !server.isRunning;
   });
 
-it('ends by a second signal as it starts, though nobody reads what it has said', async () => {
+it('ends with a second signal during the start, even without a reader of its output', async () => {
   using stuck = pipe('stuck');
   stuck.fill();
   const [service, loading] = [join(folder, 'endless.mjs'), join(folder, 'loading')];
@@ -154,13 +154,13 @@ it('ends by a second signal as it starts, though nobody reads what it has said',
     writeFileSync(${JSON.stringify(loading)}, '');
     await new Promise((resolve) => setTimeout(resolve, 3_600_000));`,
   );
-  // Without the name of an architecture it says first which one it has chosen.
+  // Without the name of an architecture, its first line names the chosen one.
   await using server = serveInto(stuck.file, `-p 0 --service '${service}'`);
   await until('the service to be loading', () => existsSync(loading));
   await signalUntilEnded(server);
 });
 
-it('ends by a second signal as it stops, though a slow reader has not read all', async () => {
+it('ends with a second signal during a stop, even if a slow reader has not read all', async () => {
   using slow = pipe('slow');
   slow.fill();
   const where = unix('slow-server');
@@ -183,7 +183,7 @@ it('ends by a second signal as it stops, though a slow reader has not read all',
   expect(text).not.toContain('Stopped');
 });
 
-it('ends by a fault of its own, and says which, though nobody reads what it has said', async () => {
+it('ends with a fault of its own, and reports it, even without a reader of its output', async () => {
   using stuck = pipe('fault');
   stuck.fill();
   const program = join(folder, 'fault.mjs');

@@ -43,7 +43,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     mkdirSync(installed, { recursive: true });
     const unpack = ['xzf', join(folder, tarball!), '-C', installed, '--strip-components=1'];
     execFileSync('tar', unpack);
-    // Its dependencies, as an install would place them beside it.
+    // Its dependencies, in the place where an install would put them.
     for (const name of readdirSync(join(root, 'node_modules'))) {
       if (!name.startsWith('.')) symlinkSync(join(root, 'node_modules', name), join(modules, name));
     }
@@ -97,7 +97,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     else expect(stderr).toBe('');
   });
 
-  it('starts workers from few files, and with none of what Node need not load for them', async () => {
+  it('starts workers from few files, and loads no module of Node that they do not need', async () => {
     const service = join(folder, 'loaded.mjs');
     writeFileSync(
       service,
@@ -139,7 +139,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     expect((await traced.ended()).code).toBe(0);
   });
 
-  it('prints its version without the rest of the command, and with it where it cannot be written', async () => {
+  it('prints its version without loading the rest of the command, unless it cannot be written', async () => {
     const command = join(installed, 'bin', 'mondo');
     await using version = new Process(process.execPath, [command, '--version']);
     const { stdout } = await version.ended();
@@ -155,7 +155,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     expect(stderr).toMatch(/^mondo: Cannot write to standard output: .*\n$/);
   });
 
-  it('has types that a strict program compiles against, which names no types itself', () => {
+  it('has types that a strict program compiles against without naming types itself', () => {
     const program = mkdtempSync(join(folder, 'consumer-'));
     mkdirSync(join(program, 'node_modules'));
     symlinkSync(installed, join(program, 'node_modules', 'mondo'));
@@ -208,7 +208,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
       );
     });
 
-    it('says in CommonJS, as it is loaded, that it must not be', async () => {
+    it('reports in CommonJS, when it is loaded, that it must not be bundled', async () => {
       const file = join(folder, 'bundle', 'program.cjs');
       const program = join(folder, 'in-commonjs.mjs');
       writeFileSync(program, `import { serve } from 'mondo'; console.log(serve);`);
@@ -241,13 +241,13 @@ describe('a folder that was not built', () => {
       encoding: 'utf8',
     });
 
-  it('becomes no package of another project, and says what to do', () => {
+  it('becomes no package of another project, and names the fix', () => {
     const { status, stderr } = prepare(tmpdir());
     expect(status).toBe(1);
     expect(stderr).toMatch(/^mondo: Cannot build the package in .*; run npm ci there, .*\n$/);
   });
 
-  it('may be without what builds it where it is used itself', () => {
+  it('may lack its build tools if it is used itself', () => {
     expect(prepare(folder)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 

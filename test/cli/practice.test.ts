@@ -1,4 +1,7 @@
-/** The exercises of docs/practice.md: what the page quotes is what a learner sees. Times, numbers and order of questions are free. */
+/**
+ * The exercises of docs/practice.md: the page quotes what a learner sees. Times, numbers and the order of questions
+ * may differ.
+ */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -11,7 +14,7 @@ import { until } from '../support/until.ts';
 const PRACTICE = 'docs/practice.md';
 const pageOf = (architecture: string) => `docs/architectures/${architecture}.md`;
 
-/** The log's lines in these blocks: not those of strace and ps, nor what a client prints. */
+/** The log's lines in these blocks, without lines of strace and ps, or a client's output. */
 const loggedIn = (blocks: readonly Block[]) =>
   blocks
     .filter(({ language, text }) => language === '' && /^(?:\[|[A-Z])/.test(text))
@@ -114,7 +117,7 @@ describe.concurrent('docs/practice.md', () => {
       await silent(port);
       await accepted(server, count);
     }
-    // A process that has lived for less than a second is not replaced at once.
+    // A process that has lived for less than a second is replaced after a delay.
     await until('a second', () => performance.now() - begun > 1100);
     const fifth = runMondo('client', '127.0.0.1', '-p', port, '--timeout', '60000');
     const [, pid] = /\((\d+)\): Accepted/.exec(server.stdout)!;
@@ -143,7 +146,7 @@ describe.concurrent('docs/practice.md', () => {
     )!;
     expect(blocksOf(pageOf('select'))).toContainEqual(attack);
     const [, program] = /^npx node -e '(.*)'$/.exec(attack.text.trim())!;
-    // It stays until the end: a busy machine does not connect all in two seconds.
+    // It stays until the end: a busy machine may need more than two seconds for all connections.
     const words = program!.replace('1060', port).replace('2000', '1e9');
     await using _crowd = new Process(process.execPath, ['-e', words]);
     await expectLogged(server, loggedIn(blocksOf(PRACTICE, 'Async servers')));

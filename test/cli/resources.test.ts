@@ -1,4 +1,4 @@
-/** What a server announces, it has: rings, threads and processes, as the user who serves. */
+/** A server has everything that it announces: rings, threads and processes, also as another user. */
 import { describe, expect, it } from 'vitest';
 import { whyNoUring } from '../../src/os/uring.ts';
 import { ask, NetClient } from '../support/clients.ts';
@@ -8,7 +8,7 @@ import { TasksCgroup } from '../support/tasks-cgroup.ts';
 import { until } from '../support/until.ts';
 
 const isRoot = process.geteuid?.() === 0;
-/** An ordinary user, whose rings count against `ulimit -l`; root's do not. */
+/** An ordinary user: its rings count against `ulimit -l`, and root's do not. */
 const asUser = [
   '--reuid=65534',
   '--regid=65534',
@@ -78,12 +78,12 @@ describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with li
         '--json',
         '--quiet',
       );
-      // Whether it is to be trusted depends on what else this machine does.
+      // Its exit code depends on the load of this machine.
       const { stdout } = await load.ended();
       expect(JSON.parse(stdout)).toMatchObject({ environment: { engine: 'epoll' } });
     });
 
-    it('a restart for which there is not enough fails, and the old workers continue to serve', async () => {
+    it('a restart without enough memory fails, and the old workers continue to serve', async () => {
       await using server = limited(
         'ulimit -l 1536',
         'serve',
@@ -106,7 +106,7 @@ describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with li
   it.each([
     ['threads', 'threaded', '--threads', '60'],
     ['processes', 'prefork', '--processes', '20'],
-  ])('room for %s is told the limit and the way out in one line', async (_, ...words) => {
+  ])('without room for %s, one line gives the limit and the fix', async (_, ...words) => {
     await using server = limited('ulimit -u 40', 'serve', '-p', '0', ...words);
     const { code, stdout, stderr } = await server.ended();
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -129,7 +129,7 @@ describe.runIf(hasTasks)('where a cgroup has room for few processes and threads'
     'prefork --processes 40',
     'epoll --threads 20 --processes 2',
     'callback --threads 40',
-  ])('%s is told the limit and the way out in one line', async (words) => {
+  ])('%s gives the limit and the fix in one line', async (words) => {
     await using group = TasksCgroup.make(NAME)!;
     group.allow(30);
     await using server = group.run('serve', '-p', '0', ...words.split(' '));
@@ -150,7 +150,7 @@ describe.runIf(hasTasks)('where a cgroup has room for few processes and threads'
     await using server = group.run('serve', '-p', '0', ...words.split(' '));
     const address = await addressOf(server);
     await expectAnswer(address);
-    // For a process more there is no room, and for a thread there is.
+    // There is no room for one more process, but for a thread there is.
     group.allow(group.current + 3);
     await Promise.all(Array.from({ length: 12 }, () => expectAnswer(address)));
     server.child.kill('SIGTERM');
@@ -159,7 +159,7 @@ describe.runIf(hasTasks)('where a cgroup has room for few processes and threads'
     expect(stdout).not.toMatch(/ died/);
   });
 
-  it('inetd says that it cannot start a process, and serves once there is room', async () => {
+  it('inetd reports that it cannot start a process, and serves once there is room', async () => {
     await using group = TasksCgroup.make(NAME)!;
     await using server = group.run('serve', 'inetd', '-p', '0', '--process-cache', '0');
     const address = await addressOf(server);
@@ -177,7 +177,7 @@ describe.runIf(hasTasks)('where a cgroup has room for few processes and threads'
     expect(await server.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('a restart for which there is no room fails, and the old workers serve on', async () => {
+  it('a restart without enough room fails, and the old workers continue to serve', async () => {
     await using group = TasksCgroup.make(NAME)!;
     await using server = group.run('serve', 'epoll', '-p', '0');
     const address = await addressOf(server);

@@ -1,6 +1,6 @@
 /**
- * What a command has measured reaches its reader and its files: whatever becomes of standard error, however often one
- * Ctrl-C is delivered, and whatever fails before there is a result.
+ * A command's results reach their reader and their files: for any state of standard error, any number of deliveries
+ * of one Ctrl-C, and any failure before there is a result.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -49,12 +49,13 @@ describe.each([
     ['compare', () => [...compare, '--rounds', '2', '--json', '-']],
     ['siege', () => [...siege, '--json']],
   ])(
-    'the result of %s is whole',
+    'the result of %s is complete',
     async (name, words) => {
       await using process = start(words());
       const { code, stdout } = await process.ended(60_000);
       expect(JSON.parse(stdout)).toBeTypeOf('object');
-      // Exit codes say what they always say: this target cannot be kept, and a busy machine is not to be trusted.
+      // Exit codes have their usual meaning: this target cannot be reached, and figures of a busy machine may be
+      // untrusted.
       expect(code).toBeOneOf(name === 'load --find-knee' ? [3, 4] : [0, 1, 4]);
     },
     60_000,
@@ -71,7 +72,7 @@ function withoutReader(words: readonly string[]): Process {
 }
 
 describe('one Ctrl-C that is delivered several times', () => {
-  /** As npx does it, 20 ms apart; and once more before anything can be written. */
+  /** npx delivers it 20 ms apart; and once more before the command can write. */
   async function interrupt(process: Process): Promise<void> {
     for (const pause of [0, 4, 16]) {
       await sleep(pause);
@@ -80,7 +81,7 @@ describe('one Ctrl-C that is delivered several times', () => {
   }
 
   test.concurrent('leaves what load has measured', async () => {
-    // A page takes its time, and comes last.
+    // The page takes some time, and is written last.
     const [hlog, html] = [fileOf('twice.hlog'), fileOf('load.html')];
     await using process = spawnMondo(...load, '--duration', '100s', '--hlog', hlog, '--html', html);
     await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr), 20_000);
@@ -128,7 +129,7 @@ describe('one Ctrl-C that is delivered several times', () => {
     expect(JSON.parse(textOf('compare.json')).end).toBe('interrupted');
   });
 
-  test.concurrent('leaves the architectures that were traced', async () => {
+  test.concurrent('keeps the architectures that were traced', async () => {
     const svg = fileOf('compare.svg');
     await using process = spawnMondo(
       ...['trace', '--compare', 'epoll', 'poll', 'select', '--svg', svg],
@@ -164,7 +165,7 @@ describe('a file stays what it was', () => {
     expect(readFileSync(file, 'utf8')).toBe('old');
   });
 
-  test('while a siege goes on, that is killed', async () => {
+  test('while a siege runs that is killed', async () => {
     const html = fileOf('killed.html');
     writeFileSync(html, 'old');
     await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--html', html);
@@ -177,8 +178,8 @@ describe('a file stays what it was', () => {
 });
 
 describe('one line says what is missing', () => {
-  test.concurrent('where trace has no place for its pipe', async () => {
-    // A folder would be made for the compile cache.
+  test.concurrent('if trace has no place for its pipe', async () => {
+    // A folder would be created for the compile cache.
     writeFileSync(fileOf('full'), '');
     const temporary = fileOf('full/tmp');
     await using trace = new Process('env', [

@@ -1,5 +1,5 @@
 /**
- * Every seed that ever failed, with what it found: tried again with each run of the tests. tools/fuzz.ts
+ * Every seed that ever failed, with the fault that it found. Each run of the tests tries them again. tools/fuzz.ts
  * prints the line to add.
  */
 export const failures: readonly {

@@ -1,7 +1,7 @@
 /**
- * What must hold whatever the input is, for fuzz.test.ts (a short while, and every seed that ever failed)
- * and tools/fuzz.ts (for as long as one likes). Each is compared with something that is written another
- * way: plain string operations, Node's own list of networks, JSON.
+ * Properties that must hold for any input, for fuzz.test.ts (a short time, and every seed that ever failed) and
+ * tools/fuzz.ts (any time). Each is compared with an independent implementation: plain string operations, Node's
+ * own list of networks, JSON.
  */
 import { BlockList } from 'node:net';
 import fc from 'fast-check';
@@ -19,7 +19,7 @@ import { TimeSlice } from '../../src/protocol/time-slice.ts';
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
 
-/** Text of few different characters, so that delimiters, and beginnings of them, come often. */
+/** Text of few different characters, so that delimiters and beginnings of them are frequent. */
 const text = (maxLength: number) =>
   fc.string({ unit: fc.constantFrom('a', 'b', '?', '!', '\n', '\xff'), maxLength });
 const delimiter = fc.string({
@@ -32,15 +32,15 @@ interface Talk {
   readonly delimiter: string;
   readonly answers: Readonly<Record<string, Answer>>;
   readonly stream: string;
-  /** Where the stream is cut, as lengths of pieces; the last one is used again and again. */
+  /** The stream as lengths of pieces; the last length is used again and again. */
   readonly pieces: readonly number[];
   readonly unsent: number;
   readonly questionSize: number;
   readonly questions: number;
   readonly defer: number;
-  /** After how many questions others have their turn. */
+  /** Number of questions after which others have their turn. */
   readonly sliceQuestions: number;
-  /** How much of a larger buffer stands before and after each piece: nobody is to look there. */
+  /** Size of the bytes before and after each piece in a larger buffer: the code must not read them. */
   readonly margin: number;
 }
 
@@ -73,7 +73,7 @@ const answerOf = ({ answers }: Talk, question: string): string => {
   return Buffer.from(answer as string).toString('latin1');
 };
 
-/** What the whole stream is to be answered with, by plain string operations; and whether the server closes. */
+/** The expected answers to the whole stream, by plain string operations; and whether the server closes. */
 function expectedOf(talk: Talk): { answers: string; closes: boolean } {
   let answers = '';
   let rest = talk.stream;
@@ -88,7 +88,7 @@ function expectedOf(talk: Talk): { answers: string; closes: boolean } {
   }
 }
 
-/** What a conversation answers that is given the stream in pieces, and driven as its turns want it. */
+/** The answers of a conversation that gets the stream in pieces, and is driven as its turns want. */
 function saidOf(talk: Talk): { answers: string; closes: boolean } {
   const service = {
     delimiter: talk.delimiter,
@@ -122,7 +122,7 @@ function saidOf(talk: Talk): { answers: string; closes: boolean } {
   for (let at = 0, piece = 0; at < stream.length; piece++) {
     const length = talk.pieces[Math.min(piece, talk.pieces.length - 1)]!;
     const bytes = stream.subarray(at, at + length);
-    // What stands around a piece is a question as well.
+    // The bytes around a piece are questions, too.
     const around = bytesOf(talk.delimiter.repeat(talk.margin));
     const buffer = Buffer.concat([around, bytes, around]);
     turn = conversation.receive(buffer, around.length, around.length + bytes.length, out);
@@ -137,7 +137,7 @@ const same = (actual: unknown, expected: unknown) => {
   if (a !== e) throw new Error(`got ${a}, expected ${e}`);
 };
 
-/** Takes the text or throws LimitError with the text in it: anything else is a bug. */
+/** Accepts the text, or throws LimitError that quotes the text. Anything else is a bug. */
 function takesOrComplains<T>(parse: () => T): T | undefined {
   try {
     return parse();
@@ -188,7 +188,7 @@ const limitText = garbled(
   ),
 );
 
-/** By name, what tools/fuzz.ts goes through. */
+/** The properties by name, for tools/fuzz.ts. */
 export const properties: Readonly<Record<string, fc.IProperty<unknown>>> = {
   conversation: fc.property(talks, (talk) => {
     same(saidOf(talk), expectedOf(talk));
@@ -196,7 +196,7 @@ export const properties: Readonly<Record<string, fc.IProperty<unknown>>> = {
 
   limits: fc.property(fc.array(limitText, { maxLength: 4 }), (list) => {
     const limits = takesOrComplains(() => parseLimits(list));
-    // What the command takes, the library takes.
+    // The library accepts everything that the command accepts.
     if (limits !== undefined) checkLimits(limits);
   }) as fc.IProperty<unknown>,
 
@@ -210,7 +210,7 @@ export const properties: Readonly<Record<string, fc.IProperty<unknown>>> = {
       const network = takesOrComplains(() => parseNetwork(`${base}/${bits}`));
       if (network === undefined) return;
       const other = address.includes(':') ? 'ipv6' : 'ipv4';
-      // Of an IPv4 address in IPv6's clothes Node's list thinks otherwise: our docs say which way.
+      // Node's list treats an IPv4 address in the form of IPv6 differently; the docs say how.
       if (family !== other || /ffff/i.test(address)) return;
       const list = new BlockList();
       list.addSubnet(base, bits, family);

@@ -19,7 +19,7 @@ function afterFirstLook(then: () => void): void {
   });
 }
 
-/** Waits no longer than this, in ms, where a thread would sleep for good. */
+/** Longest wait of the test, in ms, for a thread that would sleep for ever. */
 const SHORT = 100;
 
 describe('a queue of sockets', () => {
