@@ -161,10 +161,10 @@ describe("the user's own service", async () => {
   });
 
   test('that gives unexpected answers is asked once, and not measured', async () => {
-    const wrong = write('wrong.txt', 'Who?\tNobody.\n');
+    const wrong = write('wrong.txt', 'Who?\tMondo.\n');
     const { code, stdout, stderr } = await compared(...own.with(3, wrong));
     expect(stderr).toMatch(
-      /\nmondo: Cannot measure 127\.0\.0\.1:\d+: to "Who\?" the server answered "Who\?!", and not "Nobody\."; give its questions and answers with --questions, and with --framing how its answers end\n$/,
+      /\nmondo: Cannot measure 127\.0\.0\.1:\d+: to "Who\?" the server answered "Who\?!", and not "Mondo\."; give its questions and answers with --questions, and with --framing how its answers end\n$/,
     );
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   });

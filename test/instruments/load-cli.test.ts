@@ -248,10 +248,10 @@ describe.concurrent('the exit code', () => {
   });
 
   test('is 1 at once where nothing listens', async () => {
-    const nobody = createServer();
-    await new Promise<void>((resolve) => nobody.listen(0, '127.0.0.1', resolve));
-    const { port } = nobody.address() as { port: number };
-    await new Promise((resolve) => nobody.close(resolve));
+    const absent = createServer();
+    await new Promise<void>((resolve) => absent.listen(0, '127.0.0.1', resolve));
+    const { port } = absent.address() as { port: number };
+    await new Promise((resolve) => absent.close(resolve));
     const missing = `unix:${fileOf('none')}`;
     const forever = ['--duration', '20h', '--fail-if', 'errors>0'];
     // A run would take 20 hours.
