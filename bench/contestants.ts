@@ -1,5 +1,5 @@
-// Who takes part in the bench, and how each is built, started and stopped. A contestant is a
-// command that serves the same conversation and says on its standard output where it listens.
+// The contestants of the bench, and how each is built, started and stopped. A contestant is a
+// command that serves the same conversation and prints its address on standard output.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -86,21 +86,21 @@ export function compile(folder: string): void {
   }
 }
 
-/** Whether a program is there to be run. */
+/** True if the program is installed. */
 export function have(program: string): boolean {
   return spawnSync(program, ['--version'], { stdio: 'ignore' }).status === 0;
 }
 
 const running = new Set<Running>();
 
-/** Ends everything that was started and not stopped yet. */
+/** Stops all contestants that still run. */
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((server) => server.stop()));
 }
 
 /**
- * Starts a contestant, `prefix` being what pins it to a core, and returns when it has answered a
- * question.
+ * Starts a contestant, and returns when it has answered a question. `prefix` is the command that pins
+ * it to a core.
  */
 export async function start(
   command: readonly string[],

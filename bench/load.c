@@ -1,7 +1,7 @@
 // The load: asks one server on this machine questions over many connections, checks every byte of
 // every answer, and prints one JSON line about it. One thread and epoll, in C, so that it costs no
-// more than what it measures. On stderr it says when all idle connections are open ("idle") and when
-// the measured time begins ("measuring").
+// more than what it measures. On stderr it reports when all idle connections are open ("idle") and
+// when the measured time begins ("measuring").
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -164,7 +164,7 @@ static void open_connection(struct connection *connection) {
         return;
     }
     watch(EPOLL_CTL_ADD, connection, EPOLLIN);
-    // Over loopback the handshake is over by now, and otherwise the send waits for it.
+    // Over loopback the handshake has ended at this point. Otherwise the send waits for it.
     ask(connection, 1);
 }
 

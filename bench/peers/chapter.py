@@ -1,5 +1,5 @@
-# The chapter's servers in Python, one for each architecture that stands for one of them: what a reader of
-# the chapter would write, with the framing that all peers here have.
+# The chapter's servers in Python, one for each architecture with a counterpart there: as a reader of the
+# chapter would write them, with the framing that all peers here have.
 
 import os
 import select

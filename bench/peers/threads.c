@@ -1,4 +1,4 @@
-// A thread for each connection: plain blocking calls, and the kernel's scheduler decides who runs.
+// A thread for each connection: plain blocking calls, and the kernel's scheduler decides which thread runs.
 // The simplest server there is; each connection pays with a thread and its stack, each question
 // with a switch.
 

@@ -1,7 +1,7 @@
-// One thread and io_uring, by plain system calls: the program says what it wants done, the kernel
-// says what is done. One accept for all and one receive per connection stay armed; received bytes
-// arrive in buffers that the kernel picks from a shared ring; and one io_uring_enter per turn hands
-// over the sends of that turn and waits for news.
+// One thread and io_uring, by plain system calls: the program writes requests, and the kernel
+// reports results. One accept for all and one receive per connection stay armed. Received bytes
+// arrive in buffers that the kernel takes from a shared ring. One io_uring_enter per turn submits the
+// sends of that turn and waits for results.
 
 #define _GNU_SOURCE
 #include "zen.h"
@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 
 enum { ENTRIES = 4096, BUFFERS = 1024, BUFFER = 1024, GROUP = 0, UNSENT_LIMIT = 64 * 1024 };
-// What an operation is for; this and its descriptor are the user_data of its completion.
+// The purpose of an operation; purpose and descriptor are the user_data of its completion.
 enum { ACCEPT, RECEIVE, CANCEL, SEND, ROOM, CLOSE };
 
 // Exists while something is in flight: an unfinished question, unsent answers, or the end of the
@@ -30,8 +30,8 @@ struct conversation {
 };
 
 static struct conversation **conversations; // by descriptor; NULL: receiving, and nothing in flight
-static struct conversation **turn; // those to look at when the turn ends
-static struct conversation *spare; // those to use again
+static struct conversation **turn; // conversations to look at when the turn ends
+static struct conversation *spare; // conversations to use again
 static size_t turn_size;
 static int ring, ring_index, listener, accepting;
 static unsigned *sq_tail, *sq_flags, *cq_head, *cq_tail, sq_mask, cq_mask, queued;
@@ -172,11 +172,11 @@ static void sent(int fd, int result) {
     } else if (result != -EINTR) { // the peer is gone, and needs no answers
         conversation->sent = conversation->size;
         conversation->ending = 1;
-        shutdown(fd, SHUT_RDWR); // ends the receive whatever the error was
+        shutdown(fd, SHUT_RDWR); // ends the receive for any error
     }
 }
 
-// Whether the conversation has to be looked at again when the next turn ends.
+// True if the conversation must be looked at again when the next turn ends.
 static int settle(struct conversation *conversation) {
     conversation->sent += conversation->sending;
     conversation->sending = 0;

@@ -1,6 +1,6 @@
 // The conversation that all three C peers hold: bytes in, answers out, no I/O. A question no longer
 // than the longest known one is kept whole; of a longer one only its length matters, because its
-// answer is known already. So a half-received question costs 32 bytes however long it grows.
+// answer is known already. So an unfinished question of any length costs 32 bytes.
 
 #ifndef ZEN_H
 #define ZEN_H
@@ -22,7 +22,7 @@ struct text {
     size_t size;
 };
 
-// What is left of a question whose end has not arrived. All zero means: nothing.
+// The received part of an unfinished question. All zero: there is none.
 struct unfinished {
     unsigned char size;
     char bytes[LONGEST_QUESTION + 1];
@@ -54,8 +54,8 @@ static inline void keep(struct unfinished *rest, const char *bytes, size_t size)
     rest->size += size;
 }
 
-// Takes the first question out of [*from, end) and gives its answer, or keeps what there is and
-// gives no bytes.
+// Takes the first question out of [*from, end) and returns its answer. If it is unfinished, keeps it
+// and returns no bytes.
 static inline struct text next_answer(struct unfinished *rest, const char **from, const char *end) {
     const char *start = *from, *mark = memchr(start, '?', end - start);
     if (mark == NULL) {
@@ -100,7 +100,7 @@ static inline int listen_at(int argc, char **argv, int flags) {
     return listener;
 }
 
-// As many descriptors as the system lets us have, and the number that they stay below.
+// Raises the limit on descriptors as far as the system allows, and returns it.
 static inline int descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) die("getrlimit");

@@ -1,7 +1,7 @@
 /** Refuses options with names that a library call does not know: a misspelt one would silently do nothing. */
 
 /**
- * What is wrong with the names of the options that a caller has given; undefined if nothing is.
+ * The fault in the names of a caller's options; undefined if there is none.
  *
  * @param what whose options they are, such as `serve`
  * @param names all names that it knows

@@ -39,7 +39,7 @@ export interface Lack {
 }
 
 /**
- * Whether a limit leaves no room for processes of Node. Such a process could not say so itself.
+ * True if a limit leaves no room for processes of Node. Such a process could not report it itself.
  *
  * @param threads of each process, besides those of Node
  * @param uid user of the processes

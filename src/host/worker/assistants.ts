@@ -10,7 +10,7 @@ export interface ThreadData {
   /** The task to assist with; a thread without a task serves. */
   readonly task?: Task;
   readonly counters: Counters;
-  /** Which of the threads that serve it is, from 0; undefined for one that comes and goes. */
+  /** Index among the serving threads, from 0; undefined for a thread that comes and goes. */
   readonly number: number | undefined;
 }
 

@@ -158,7 +158,7 @@ export interface Context {
   dispose(): void;
 }
 
-/** @param thread which of the threads that serve this one is, from 0; undefined for one that comes and goes */
+/** @param thread index among the serving threads, from 0; undefined for a thread that comes and goes */
 export async function createContext(
   config: WorkerConfig,
   architecture: Architecture,
