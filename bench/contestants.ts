@@ -34,7 +34,8 @@ export class ContestantError extends Error {
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const localNode = here('../node_modules/.bin/node');
-const startDeadline = 10_000;
+// Long, because only a failure takes that long, however busy the machine is.
+const startDeadline = 60_000;
 const stopDeadline = 5_000;
 
 /** The Node that the contestants run on: the repository's own where it is installed. */

@@ -187,6 +187,48 @@ describe.each(peers)('$name', ({ needs, command }) => {
   });
 });
 
+const chapter = join(import.meta.dirname, 'peers', 'chapter.py');
+/** The servers of chapter.py, as it lists them itself. */
+function serversOfChapter(): string[] {
+  const { stderr } = spawnSync('python3', [chapter], { encoding: 'utf8' });
+  return /usage: chapter\.py (\S+)/.exec(stderr)?.[1]?.split('|') ?? [];
+}
+const canPython = !absent.includes('python3');
+/** Python had it until 3.11. */
+const hasAsyncore =
+  canPython && spawnSync('python3', ['-W', 'ignore', '-c', 'import asynchat']).status === 0;
+if (canPython && !hasAsyncore) console.log('chapter.py asyncore is not tested: Python until 3.11');
+
+describe.skipIf(!canPython)('the counterparts in chapter.py', () => {
+  const servers = canPython ? serversOfChapter() : [];
+
+  test('are one for each architecture', () => expect(servers).toHaveLength(10));
+
+  test.each(
+    servers,
+  )('%s answers whole, cut and unknown questions, and keeps the connection', async (name) => {
+    const server = await start(['python3', chapter, name, '127.0.0.1', '0'], []);
+    try {
+      const socket = await open(server.port);
+      for (const [question, answer] of conversation) {
+        socket.write(question);
+        expect(await read(socket, answer.length)).toBe(answer);
+      }
+      socket.destroy();
+      expect(await exchange(server.port, questions.repeat(5))).toBe(answers.repeat(5));
+      const middle = questions.length >> 1;
+      const pieces = [questions.slice(0, middle), questions.slice(middle)];
+      expect(await exchange(server.port, ...pieces)).toBe(answers);
+      const near = `simple is better than?${'x'.repeat(100_000)}Simple is better than?`;
+      expect(await exchange(server.port, near, 'Simple is better than?')).toBe(
+        `${'Error: unknown aphorism.'.repeat(2)}Complex.`,
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
 describe.skipIf(!canCompile)('load', () => {
   async function load(
     ...options: readonly string[]

@@ -15,7 +15,7 @@ import type { Bids, Crew, Worker } from '../../worker/contract.ts';
 import { type Accepted, acceptOne, isExhausted } from '../accept.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { isOverAlready } from './gone.ts';
-import { LONGEST_IDLE_MS, MOST_STARTING } from './thread-cache.ts';
+import { LONGEST_IDLE_MS, MOST_STARTING, SETTLE_MS } from './thread-cache.ts';
 
 /** The process waits for an order. */
 const READY = 1;
@@ -58,6 +58,8 @@ export class ReadyProcesses {
   #isBid = 0;
   #failures = 0;
   #restsUntil = 0;
+  /** When the last process began to wait for an order, by `performance.now`. */
+  #freeAt = Number.NEGATIVE_INFINITY;
   /** One time for all decisions of a turn, by `performance.now`. */
   #now = 0;
   /** True while as many processes start as clients wait: until one reports there is nothing to do. */
@@ -142,9 +144,7 @@ export class ReadyProcesses {
     // Other workers may make room, and give no notice.
     if (!hasRoom) return ROOM_INTERVAL_MS;
     const now = this.#now;
-    if (this.#waiting.length === 0 && this.#restsUntil > now) {
-      return Math.ceil(this.#restsUntil - now);
-    }
+    if (this.#waiting.length === 0 && this.#startsAt > now) return Math.ceil(this.#startsAt - now);
     const oldest = this.#superfluous();
     return oldest === undefined ? -1 : Math.max(0, Math.ceil(oldest.since + LONGEST_IDLE_MS - now));
   }
@@ -183,6 +183,7 @@ export class ReadyProcesses {
     if (process === undefined) return;
     process.isReady = true;
     process.since = performance.now();
+    this.#freeAt = process.since;
     this.#waiting.push(id);
   }
 
@@ -226,11 +227,19 @@ export class ReadyProcesses {
     if (this.#isBid === 0 && this.#mayStart()) this.#start();
   }
 
+  /** The earliest time of the next start. */
+  get #startsAt(): number {
+    // Without a cache no process serves a second client.
+    return this.#cache === 0
+      ? this.#restsUntil
+      : Math.max(this.#restsUntil, this.#freeAt + SETTLE_MS);
+  }
+
   #mayStart(): boolean {
     return (
       this.#processes.size < this.#most &&
       this.#starting < MOST_STARTING &&
-      this.#restsUntil <= this.#now
+      this.#startsAt <= this.#now
     );
   }
 

@@ -78,6 +78,32 @@ describe('a thread cache', () => {
     expect(given).toBe(8);
   });
 
+  it('knows which clients were taken since, once threads take more than one', () => {
+    const cache = ThreadCache.create(-1);
+    cache.give(client(1), never);
+    // The first has a thread started at once.
+    expect(cache.lastQueued).toBeUndefined();
+    const place = cache.takePlace();
+    cache.take(place, false);
+    cache.give(client(2), never);
+    const second = cache.lastQueued!;
+    cache.give(client(3), never);
+    const third = cache.lastQueued!;
+    expect([cache.isTaken(second), cache.isTaken(third)]).toEqual([false, false]);
+    cache.take(place, true);
+    expect([cache.isTaken(second), cache.isTaken(third)]).toEqual([true, false]);
+    cache.take(place, true);
+    expect([cache.isTaken(second), cache.isTaken(third)]).toEqual([true, true]);
+  });
+
+  it('of 0 lets no client wait for a thread that finishes', () => {
+    const cache = ThreadCache.create(0);
+    cache.give(client(1), never);
+    cache.take(cache.takePlace(), false);
+    cache.give(client(2), never);
+    expect(cache.lastQueued).toBeUndefined();
+  });
+
   it('lets a thread wait on that is woken for a client which it has served already', () => {
     const cache = ThreadCache.create(-1);
     let wakes = 0;

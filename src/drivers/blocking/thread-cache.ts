@@ -30,6 +30,8 @@ const FREED = 8;
 const MOST_IDLE = 9;
 /** 1 while the acceptor waits for room. */
 const IS_FULL = 10;
+/** Clients that were taken from the queue so far; wraps around. */
+const TAKEN = 11;
 const HEADER = 16;
 
 /** Threads that may wait at once. A thread beyond this number ends with its client. */
@@ -56,6 +58,12 @@ const END = 2;
 
 /** Threads, or processes, that start at the same time at most. */
 export const MOST_STARTING = Math.max(2, availableParallelism());
+
+/**
+ * Time that a client waits for a thread or process that finishes before another starts, in ms. Where they finish sooner
+ * than that, a start takes the processors from those that serve, and clients wait the longer for it.
+ */
+export const SETTLE_MS = 10;
 
 /** Longest wait of a thread for a client, in ms, if the size of the cache follows the need. */
 export const LONGEST_IDLE_MS = 60_000;
@@ -136,7 +144,24 @@ export class ThreadCache {
     });
   }
 
-  /** A requested thread runs, or cannot be started. In the second case its client waits for another thread. */
+  /**
+   * Position of the last client in the queue, for `isTaken`. Undefined if no thread that finishes will take it: none
+   * has taken a client yet, or none waits for a second one.
+   */
+  get lastQueued(): number | undefined {
+    const words = this.#words;
+    return locked(words, LOCK, () => {
+      const isReused = words[TAKEN] !== 0 && words[MOST_IDLE] !== 0;
+      return isReused ? (words[TAKEN]! + words[QUEUED]!) | 0 : undefined;
+    });
+  }
+
+  /** True once that client, and all before it, were taken from the queue. */
+  isTaken(position: number): boolean {
+    return ((Atomics.load(this.#words, TAKEN) - position) | 0) >= 0;
+  }
+
+  /** A requested thread runs, is not needed, or cannot be started. In the last case its client waits for another thread. */
   started(): void {
     locked(this.#words, LOCK, () => void this.#words[STARTING]!--);
   }
@@ -233,6 +258,7 @@ export class ThreadCache {
     const accepted = readPlace(words, queueAt(words[HEAD]!));
     words[HEAD] = (words[HEAD]! + 1) % CLIENTS;
     Atomics.sub(words, QUEUED, 1);
+    Atomics.add(words, TAKEN, 1);
     Atomics.notify(words, QUEUED);
     return { ...accepted, hasWaited: true };
   }

@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Worker } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
 import { reportGone } from '../../drivers/blocking/ready-processes.ts';
-import { ThreadCache } from '../../drivers/blocking/thread-cache.ts';
+import { SETTLE_MS, ThreadCache } from '../../drivers/blocking/thread-cache.ts';
 import { dropHolder } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
 import {
@@ -96,6 +96,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   const processes = new Set<ChildProcess>();
   let waking: NodeJS.Timeout | undefined;
   let isLeading = false;
+  let isLeaving = false;
 
   let inPool = 0;
   const numberOf = (task?: Task) => (task?.queue === undefined ? undefined : inPool++);
@@ -105,7 +106,12 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     Atomics.notify(counters, RUNNING);
   };
   const ended = () => {
-    if (threads.size + processes.size === 0) clearInterval(waking);
+    if (threads.size + processes.size > 0) return;
+    clearInterval(waking);
+    waking = undefined;
+  };
+  const wakeUntilEnded = () => {
+    waking ??= setInterval(wake, WAKE_INTERVAL_MS);
   };
 
   function startThread(listener: number, task?: Task, number = numberOf(task)): void {
@@ -128,10 +134,12 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       return;
     }
     threads.set(thread, 0);
+    // It serves a client that was accepted before.
+    if (isLeaving) wakeUntilEnded();
     thread.on('message', (message: FromThread) => {
       if (message.type === 'here') threads.set(thread, message.tid);
       else if (message.type === 'unserved') failed(message.error);
-      else if (message.type === 'startThread') startThread(listener, message.task);
+      else if (message.type === 'startThread') startIfStillNeeded(listener, message.task);
       else startProcess(message.task);
     });
     thread.on('error', (error: Error) => {
@@ -153,6 +161,12 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       if (bids !== undefined) reportGone(bids);
       ended();
     };
+    if (isLeaving) {
+      // It would find no client: those that wait are in the kernel's queue.
+      if (bids !== undefined) close(bids.bid);
+      left();
+      return;
+    }
     if (!isLeading) lead();
     isLeading = true;
     // Check it here as well, because the signal waits behind all earlier requests.
@@ -195,6 +209,31 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     });
   }
 
+  /** Starts a thread for the client that waits, unless a thread that has finished takes the client first. */
+  function startIfStillNeeded(listener: number, task: Task): void {
+    const cache = task.cache && new ThreadCache(task.cache);
+    const last = cache?.lastQueued;
+    if (cache === undefined || last === undefined) {
+      startThread(listener, task);
+      return;
+    }
+    setTimeout(() => {
+      if (!cache.isTaken(last)) {
+        startThread(listener, task);
+        return;
+      }
+      cache.started();
+      assistantEnded();
+      startForNext(listener, task, cache);
+    }, SETTLE_MS);
+  }
+
+  function startForNext(listener: number, task: Task, cache: ThreadCache): void {
+    if (!cache.claimStart()) return;
+    Atomics.add(counters, RUNNING, 1);
+    startIfStillNeeded(listener, task);
+  }
+
   /** The waiting clients are kept, for a thread that finishes or one that can be started later. */
   function cannotStart(listener: number, cache: SharedArrayBuffer, error: Error): void {
     const waiting = new ThreadCache(cache);
@@ -203,11 +242,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     warn(
       `Cannot start a thread for a client, which waits: ${why}; trying again every ${RETRY_INTERVAL_MS} ms`,
     );
-    setTimeout(() => {
-      if (!waiting.claimStart()) return;
-      Atomics.add(counters, RUNNING, 1);
-      startThread(listener, { cache });
-    }, RETRY_INTERVAL_MS);
+    setTimeout(() => startForNext(listener, { cache }, waiting), RETRY_INTERVAL_MS);
   }
 
   const wake = () => {
@@ -231,7 +266,8 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     for (const [thread] of threads) thread.postMessage('stop');
     killUnready();
     wake();
-    waking = setInterval(wake, WAKE_INTERVAL_MS);
+    isLeaving = true;
+    wakeUntilEnded();
     ended();
   });
 }
