@@ -184,6 +184,9 @@ describe.each(engines)('%s', (engine) => {
     const path = `unix:/tmp/mondo-load-${process.pid}-${engine}.sock`;
     await served({ architecture: 'epoll', host: path });
     expect((await load({ host: path, engine })).totals.answers).toBeGreaterThan(0);
+    const missing = await load({ host: `${path}-not`, engine });
+    expect(missing.outcomes.connectFailed).toBeGreaterThan(0);
+    expect(missing.connectErrors).toEqual({ ENOENT: missing.outcomes.connectFailed });
     const { port } = await served({ architecture: 'epoll', host: '::1' });
     expect((await load({ host: '::1', port, engine })).totals.answers).toBeGreaterThan(0);
   });

@@ -28,6 +28,7 @@ export interface Made {
   readonly seconds?: number;
   readonly startedAt?: number;
   readonly outcomes?: Partial<Outcomes>;
+  readonly connectErrors?: LoadResult['connectErrors'];
   readonly validity?: Partial<LoadResult['validity']>;
   readonly server?: ServerSide | null;
 }
@@ -55,6 +56,7 @@ export function runOf(samples: readonly Sample[], made: Made = {}): Run {
     plan,
     seconds,
     outcomes: OUTCOMES.map((name) => outcomes[name] ?? 0),
+    connectErrors: made.connectErrors ?? {},
     inTime: samples.length,
     bytesSent: samples.length * 25,
     bytesReceived: samples.length * 7,

@@ -7,6 +7,7 @@
  * time includes this wait.
  */
 import { constants } from 'node:os';
+import { errnoName } from '../../os/libc.ts';
 import { processorWait } from '../../os/thread-usage.ts';
 import { Timers } from '../../protocol/timers.ts';
 import { Answers, MORE, WRONG } from './answers.ts';
@@ -414,14 +415,21 @@ export class Asker implements WireEvents {
   connectFailed(c: number, errno: number): void {
     this.#handshakes--;
     this.#state[c] = CLOSED;
-    this.#noteNow(connectOutcomes[errno] ?? 'connectFailed');
+    const outcome = connectOutcomes[errno];
+    this.#noteNow(outcome ?? 'connectFailed');
+    if (outcome === undefined && this.#counts) this.#books.connectError(errnoName(errno));
     this.#openLater(c);
   }
 
   /** Counts an outcome that belongs to no question, in the phase in which it happens. */
   #noteNow(outcome: Outcome): void {
+    if (this.#counts) this.#books.note(outcome);
+  }
+
+  /** True while what happens belongs to the run, and not to what comes before it. */
+  get #counts(): boolean {
     const { phase } = this.#books;
-    if (phase === 'measuring' || phase === 'finishing') this.#books.note(outcome);
+    return phase === 'measuring' || phase === 'finishing';
   }
 
   /** Closes connections that exceeded a timeout. */

@@ -29,6 +29,9 @@ export const numberOf = (outcome: Outcome): number => NUMBERS[outcome]!;
 
 export type Phase = 'connecting' | 'waiting' | 'warm-up' | 'measuring' | 'finishing';
 
+/** How often each error occurred, by its name, such as `ENETUNREACH`. */
+export type ErrorCounts = Readonly<Record<string, number>>;
+
 export interface Batch {
   readonly kind: 'batch';
   readonly phase: Phase;
@@ -61,6 +64,8 @@ export interface Batch {
   readonly longestStall: number;
   /** Counts since the previous batch, by number of outcome. */
   readonly outcomes: Int32Array;
+  /** The attempts to connect that ended as `connectFailed`, by the name of the error. */
+  readonly connectErrors: ErrorCounts;
   readonly bytesSent: number;
   readonly bytesReceived: number;
   /** Gauges at the end of the batch. */

@@ -49,6 +49,7 @@ export class Books {
   #stalled = 0;
   #longestStall = 0;
   #outcomes = new Int32Array(OUTCOMES.length);
+  #connectErrors: Record<string, number> = {};
   bytesSent = 0;
   bytesReceived = 0;
   /** Right answers since the previous batch, whether they count or not. */
@@ -154,6 +155,11 @@ export class Books {
     this.#outcomes[numberOf(outcome)]! += times;
   }
 
+  /** Counts an attempt to connect that ended as `connectFailed`, under the name of its error. */
+  connectError(name: string): void {
+    this.#connectErrors[name] = (this.#connectErrors[name] ?? 0) + 1;
+  }
+
   lag(ms: number): void {
     if (this.phase !== 'measuring') return;
     this.#lags[stepOf(ms)]!++;
@@ -190,6 +196,7 @@ export class Books {
       stalled: this.#stalled,
       longestStall: this.#longestStall,
       outcomes: this.#outcomes.slice(),
+      connectErrors: this.#connectErrors,
       right: this.right,
       bytesSent: this.bytesSent,
       bytesReceived: this.bytesReceived,
@@ -212,6 +219,7 @@ export class Books {
     this.#stalled = 0;
     this.#longestStall = 0;
     this.#outcomes.fill(0);
+    this.#connectErrors = {};
     this.bytesSent = 0;
     this.bytesReceived = 0;
     this.right = 0;

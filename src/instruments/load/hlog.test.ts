@@ -9,7 +9,11 @@ const samples = Array.from({ length: 500 }, (_, i) => ({
   service: 0.05 + (i % 40) / 100,
   response: 0.05 + (i * i) / 1000,
 }));
-const run = runOf(samples, { server: serverSide(3), outcomes: { refused: 3 } });
+const run = runOf(samples, {
+  server: serverSide(3),
+  outcomes: { refused: 3, connectFailed: 1 },
+  connectErrors: { ENOENT: 1 },
+});
 const log = hlogOf(run);
 
 describe('a histogram log', () => {
@@ -60,7 +64,7 @@ describe('a histogram log', () => {
       log.replace(/"answers":"[^"]{8}/, '"answers":"'),
       'connections are damaged',
     ],
-    ['of a later form', log.replace('mondo-hlog-2', 'mondo-hlog-9'), 'reads mondo-hlog-2'],
+    ['of a later form', log.replace('mondo-hlog-3', 'mondo-hlog-9'), 'reads mondo-hlog-3'],
   ])('%s is refused in one line', (_, text, message) => {
     expect(() => parseHlog(text, 'some.hlog')).toThrow(message);
     expect(() => parseHlog(text, 'some.hlog')).toThrow(/^Cannot add "some.hlog": [^\n]+$/);

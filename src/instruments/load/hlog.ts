@@ -34,7 +34,7 @@ import {
 } from './state.ts';
 
 const MARK = '[Mondo: ';
-const FORM = 'mondo-hlog-2';
+const FORM = 'mondo-hlog-3';
 const NS_PER_MS = 1e6;
 
 /** A second without its histograms: each of those has its own line. */
@@ -213,6 +213,11 @@ const validityCheck = fields<LoadResult['validity']>(
   ['trusted', 'reasons', 'notes', 'interrupted', 'lag', 'cpu', 'stalls', 'rateRatio'],
 );
 
+const errorCounts: Check<State['connectErrors']> = (value, where) =>
+  Object.fromEntries(
+    Object.entries(value as object).map(([name, times]) => [name, count(times, where)]),
+  );
+
 const wholePlan: Check<LoadPlan> = (value, where) => planOf(planFields(value, where));
 
 const headCheck = fields<Head>(
@@ -222,6 +227,7 @@ const headCheck = fields<Head>(
     plan: wholePlan,
     seconds: amount,
     outcomes: listOf(count, 'counts'),
+    connectErrors: errorCounts,
     inTime: count,
     bytesSent: count,
     bytesReceived: count,
@@ -235,7 +241,17 @@ const headCheck = fields<Head>(
     server: anything(),
     environment: anything(),
   },
-  ['startedAt', 'plan', 'seconds', 'outcomes', 'inTime', 'opened', 'series', 'connections'],
+  [
+    'startedAt',
+    'plan',
+    'seconds',
+    'outcomes',
+    'connectErrors',
+    'inTime',
+    'opened',
+    'series',
+    'connections',
+  ],
 );
 
 /** @throws ServeError if it is not what `hlogOf` writes */

@@ -18,7 +18,7 @@ import type { Condition } from './conditions.ts';
 import { type Knee, kneeSentence } from './knee.ts';
 import type { Latency, LoadResult, Second, ServerSample } from './result.ts';
 import { latencyTable, servedTexts, serverTexts, verdictText } from './text.ts';
-import { outcomeWords, planText, stageText, targetOf } from './words.ts';
+import { outcomeText, outcomeWords, planText, stageText, targetOf } from './words.ts';
 
 /** The same quantity has the same look on all charts. */
 const LOOK = {
@@ -400,10 +400,11 @@ function secondsTable({ series, server }: LoadResult): Table {
   };
 }
 
-function outcomeTable({ outcomes, totals }: LoadResult): Markup {
+function outcomeTable(result: LoadResult): Markup {
+  const { outcomes, totals } = result;
   const rows = outcomeWords.map(([key, name, what], i) => [
     name,
-    what,
+    outcomeText(key, what, result),
     count(outcomes[key]),
     // The first nine outcomes describe questions.
     i < 9 ? percent(outcomes[key] / Math.max(1, totals.questions)) : '',

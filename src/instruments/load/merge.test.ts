@@ -156,6 +156,14 @@ describe('the shards of a plan', () => {
     expect(other.result.series).toEqual(one.result.series);
   });
 
+  it('add up the errors of attempts to connect by their names', () => {
+    const parts = [{ ENOENT: 1 }, { ENOENT: 2, EACCES: 4 }].map((connectErrors, i) => ({
+      name: `${i}`,
+      run: runOf([], { plan: { ...open, shard: { index: i + 1, of: 2 } }, connectErrors }),
+    }));
+    expect(merged(parts).result.connectErrors).toEqual({ ENOENT: 3, EACCES: 4 });
+  });
+
   it('are aligned by their start times', () => {
     const samples = [{ connection: 1, second: 0, service: 1, response: 1 }];
     const part = (index: number, startedAt: number): Part => ({

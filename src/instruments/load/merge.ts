@@ -9,6 +9,7 @@ import { decode, encode, newHistogram } from './histograms.ts';
 import type { LoadPlan } from './plan.ts';
 import type { ServerSide, Validity } from './result.ts';
 import {
+  addedErrors,
   type ConnectionStates,
   type Counted,
   type Run,
@@ -55,6 +56,7 @@ function added(states: readonly State[]): State {
     plan: { ...plan, shard: { index: 1, of: 1 } },
     seconds: most(states, ({ seconds }) => seconds),
     outcomes: states[0]!.outcomes.map((_count, i) => add(({ outcomes }) => outcomes[i]!)),
+    connectErrors: addedErrors(states.map(({ connectErrors }) => connectErrors)),
     inTime: add(({ inTime }) => inTime),
     bytesSent: add(({ bytesSent }) => bytesSent),
     bytesReceived: add(({ bytesReceived }) => bytesReceived),

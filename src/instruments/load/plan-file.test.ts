@@ -41,6 +41,7 @@ describe('a plan file', () => {
     ['{"loop": "half"}', /"loop" is "half"; give closed or open/],
     ['{"engine": "select"}', /give auto, uring or epoll/],
     ['{"host": 7}', /give some text/],
+    ['{"host": ""}', /give some text/],
     ['{"stages": []}', /give a list of stages/],
     ['{"stages": [{"kind": "steady"}]}', /"stages", number 1, needs "seconds"/],
     [

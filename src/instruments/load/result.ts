@@ -17,6 +17,8 @@ export interface LoadResult {
   readonly totals: Totals;
   /** How each question and each attempt to connect ended. */
   readonly outcomes: Outcomes;
+  /** The errors behind `outcomes.connectFailed`: how often each occurred, by its name, such as `ENETUNREACH`. */
+  readonly connectErrors: Readonly<Record<string, number>>;
   /** From sending a question to its answer: the time of the server and the network. */
   readonly service: Latency;
   /**

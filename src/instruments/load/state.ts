@@ -4,7 +4,7 @@
  * sum.
  */
 import type { Histogram } from 'hdr-histogram-js';
-import { OUTCOMES, type Outcome } from './batch.ts';
+import { type ErrorCounts, OUTCOMES, type Outcome } from './batch.ts';
 import { decode, latencyOf, newHistogram } from './histograms.ts';
 import { type LoadPlan, measuredSeconds, warmUpSeconds } from './plan.ts';
 import type { Connections, HeatMap, LoadResult, Second } from './result.ts';
@@ -26,6 +26,8 @@ export interface State {
   readonly seconds: number;
   /** Counts, in the order of `OUTCOMES`. */
   readonly outcomes: readonly number[];
+  /** The attempts to connect that ended as `connectFailed`, by the name of the error. */
+  readonly connectErrors: ErrorCounts;
   /** Answers that arrived in the measured time. */
   readonly inTime: number;
   readonly bytesSent: number;
@@ -69,7 +71,15 @@ export interface ConnectionStates {
 /** The part of a result that is computed from a state. */
 export type Counted = Pick<
   LoadResult,
-  'seconds' | 'totals' | 'outcomes' | 'service' | 'response' | 'series' | 'heat' | 'connections'
+  | 'seconds'
+  | 'totals'
+  | 'outcomes'
+  | 'connectErrors'
+  | 'service'
+  | 'response'
+  | 'series'
+  | 'heat'
+  | 'connections'
 >;
 
 /** The result of a run, and the state it was computed from, which can be added to others. */
@@ -109,12 +119,21 @@ export const sum = (numbers: Iterable<number>): number => {
   return total;
 };
 
+export function addedErrors(all: readonly ErrorCounts[]): ErrorCounts {
+  const sums: Record<string, number> = {};
+  for (const [name, count] of all.flatMap(Object.entries<number>)) {
+    sums[name] = (sums[name] ?? 0) + count;
+  }
+  return sums;
+}
+
 /** All outcomes except right answers, in time or late. */
 export const errorsIn = (outcomes: Int32Array | readonly number[]): number =>
   sum(outcomes.slice(2));
 
 export function figuresOf(state: State): Counted {
   const { plan, seconds, outcomes, inTime, bytesSent, bytesReceived, connections } = state;
+  const { connectErrors } = state;
   const share = connections.number.length;
   const all = { service: newHistogram(), response: newHistogram() };
   const measured = state.series.filter(({ isMeasured }) => isMeasured);
@@ -142,6 +161,7 @@ export function figuresOf(state: State): Counted {
       Outcome,
       number
     >,
+    connectErrors,
     service: latencyOf(all.service),
     response: latencyOf(all.response),
     series,

@@ -39,6 +39,7 @@ function batch(second: number, samples: readonly Sample[], change: Partial<Batch
     stalled: 0,
     longestStall: 0,
     outcomes,
+    connectErrors: {},
     bytesSent: 0,
     bytesReceived: 0,
     inFlight: 0,
@@ -151,6 +152,14 @@ describe('tally', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  test('errors of attempts to connect add up by their names', () => {
+    const found = figures(
+      batch(0, [], { connectErrors: { ENOENT: 2, EACCES: 1 } }),
+      batch(1, [], { connectErrors: { ENOENT: 3 } }),
+    );
+    expect(found.connectErrors).toEqual({ ENOENT: 5, EACCES: 1 });
   });
 
   test('every outcome except an answer is an error', () => {

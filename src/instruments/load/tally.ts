@@ -1,10 +1,18 @@
 /** Counts the batches of the asker thread, by second and by connection. */
 import type { Histogram } from 'hdr-histogram-js';
-import { type Batch, type Ended, OUTCOMES } from './batch.ts';
+import { type Batch, type Ended, type ErrorCounts, OUTCOMES } from './batch.ts';
 import { encode, newHistogram, record } from './histograms.ts';
 import { type LoadPlan, shareOf } from './plan.ts';
 import type { Progress } from './result.ts';
-import { errorsIn, HEAT_STEPS, type SecondState, type State, sum, wantedRate } from './state.ts';
+import {
+  addedErrors,
+  errorsIn,
+  HEAT_STEPS,
+  type SecondState,
+  type State,
+  sum,
+  wantedRate,
+} from './state.ts';
 import { ALL_STEPS, DOUBLINGS, middleOf, STEPS, stepOf } from './steps.ts';
 
 /** How our own side behaved; the validity of a run depends on it. */
@@ -32,6 +40,7 @@ export class Tally {
   readonly #answers: Int32Array;
   readonly #steps: (Uint32Array | undefined)[];
   readonly #outcomes = new Int32Array(OUTCOMES.length);
+  #connectErrors: ErrorCounts = {};
   #bytesSent = 0;
   #bytesReceived = 0;
   #inTime = 0;
@@ -57,6 +66,7 @@ export class Tally {
     if (batch.second < 0) return;
     for (let i = 0; i < batch.count; i++) this.#sample(batch, i);
     for (let i = 0; i < OUTCOMES.length; i++) this.#outcomes[i]! += batch.outcomes[i]!;
+    this.#connectErrors = addedErrors([this.#connectErrors, batch.connectErrors]);
     this.#bytesSent += batch.bytesSent;
     this.#bytesReceived += batch.bytesReceived;
     if (batch.phase === 'measuring') {
@@ -160,6 +170,7 @@ export class Tally {
       plan: this.#plan,
       seconds: measured / 1000,
       outcomes: [...this.#outcomes],
+      connectErrors: this.#connectErrors,
       inTime: this.#inTime,
       bytesSent: this.#bytesSent,
       bytesReceived: this.#bytesReceived,

@@ -21,7 +21,8 @@ const open = {
 const { result } = runOf(samples, {
   plan: open,
   server: serverSide(3),
-  outcomes: { resetBefore: 12, refused: 1 },
+  outcomes: { resetBefore: 12, refused: 1, connectFailed: 9 },
+  connectErrors: { EODD: 1, ENETUNREACH: 8 },
 });
 
 describe('the summary', () => {
@@ -48,6 +49,9 @@ describe('the summary', () => {
     );
     expect(all).toMatch(/^reset-before {4}12 {2}connection reset before the answer$/m);
     expect(all).toMatch(/^refused {9}1 {2}connections refused$/m);
+    expect(all).toMatch(
+      /^connect-failed {2}9 {2}attempts to connect that failed, by error: ENETUNREACH \(network is unreachable\): 8, EODD: 1$/m,
+    );
     expect(all).not.toContain('closed-inside');
     expect(all).toContain('served          4 of 8 connections asked and were never answered');
     expect(all).toContain('fairness 0.5 (0 to 75 answers each, median 75)');

@@ -3,7 +3,7 @@
 import { count, mebibytes, percent, seconds, several, time, timeOr } from '../report/figures.ts';
 import { type Table, tableLines } from '../report/table.ts';
 import type { Latency, LoadResult, ServerSide } from './result.ts';
-import { outcomeWords, planText, targetOf } from './words.ts';
+import { outcomeText, outcomeWords, planText, targetOf } from './words.ts';
 
 /** Column at which the text of a line begins. */
 const INDENT = 16;
@@ -85,7 +85,9 @@ const troubles = ({ outcomes }: LoadResult) =>
 function outcomeLines(result: LoadResult): string[] {
   const all = troubles(result);
   if (all.length === 0) return [line('errors', 'none')];
-  return all.map(([key, name, what]) => line(name, `${count(result.outcomes[key])}  ${what}`));
+  return all.map(([key, name, what]) =>
+    line(name, `${count(result.outcomes[key])}  ${outcomeText(key, what, result)}`),
+  );
 }
 
 /** How evenly connections were served, one sentence each. */

@@ -1,7 +1,9 @@
 /** Names for the outcomes of a run, and a plan in words. */
+import { constants } from 'node:os';
+import { getSystemErrorMessage } from 'node:util';
 import { count, several, time } from '../report/figures.ts';
 import type { LoadPlan, Stage } from './plan.ts';
-import type { Outcomes } from './result.ts';
+import type { LoadResult, Outcomes } from './result.ts';
 
 /** Each outcome with its name in conditions and its meaning, in the order of `Outcomes`. */
 export const outcomeWords: readonly (readonly [keyof Outcomes, string, string])[] = [
@@ -25,6 +27,23 @@ export const outcomeWords: readonly (readonly [keyof Outcomes, string, string])[
   ],
   ['extraBytes', 'extra-bytes', 'connections with bytes without a question'],
 ];
+
+/** The meaning of an outcome in a run. For attempts to connect that failed, it names the errors. */
+export function outcomeText(
+  key: keyof Outcomes,
+  meaning: string,
+  { connectErrors }: Pick<LoadResult, 'connectErrors'>,
+): string {
+  const errors = Object.entries(connectErrors).sort(([, a], [, b]) => b - a);
+  if (key !== 'connectFailed' || errors.length === 0) return meaning;
+  const names = errors.map(([name, times]) => `${errorText(name)}: ${count(times)}`);
+  return `attempts to connect that failed, by error: ${names.join(', ')}`;
+}
+
+function errorText(name: string): string {
+  const number = (constants.errno as Readonly<Record<string, number>>)[name];
+  return number === undefined ? name : `${name} (${getSystemErrorMessage(-number)})`;
+}
 
 /** Host and port as one word. */
 export const targetOf = ({ host, port }: Pick<LoadPlan, 'host' | 'port'>): string =>
