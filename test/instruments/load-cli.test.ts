@@ -226,7 +226,7 @@ describe.concurrent('a plan', () => {
     [['--html', '/nowhere/x.html'], /^mondo: Cannot write "\/nowhere\/x.html": ENOENT/],
     [['--plan', '/nowhere/x.json'], /^mondo: Cannot read "\/nowhere\/x.json": ENOENT/],
     [['--questions', '/nowhere/x.txt'], /^mondo: Cannot read "\/nowhere\/x.txt": ENOENT/],
-  ])('%j cannot be done: exit code 1, before anything is asked', async (words, message) => {
+  ])('%j fails with exit code 1, before the first question', async (words, message) => {
     const { code, stdout, stderr } = await load(...short, '--duration', '1h', ...words);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(message);
@@ -247,7 +247,7 @@ describe.concurrent('the exit code', () => {
     expect(stdout).toContain('This run can be trusted');
   });
 
-  test('is 1 at once where nothing listens', async () => {
+  test('is 1 at once if no server listens', async () => {
     const absent = createServer();
     await new Promise<void>((resolve) => absent.listen(0, '127.0.0.1', resolve));
     const { port } = absent.address() as { port: number };
@@ -265,7 +265,7 @@ describe.concurrent('the exit code', () => {
     });
   });
 
-  test('is 1 at once where the service answers otherwise than the plan says', async ({
+  test('is 1 at once if the answers of the service differ from the plan', async ({
     onTestFinished,
   }) => {
     const service = new URL('../../examples/lines.ts', import.meta.url);
@@ -286,7 +286,7 @@ describe.concurrent('the exit code', () => {
     expect([unended.code, other.code]).toEqual([1, 1]);
   });
 
-  test('is 4 where a silent server is measured: it may be busy, and that is a finding', async () => {
+  test('is 4 for a silent server: it may be busy, and that is a finding', async () => {
     const { promise: listening, resolve } = Promise.withResolvers<void>();
     await using silent = createServer((socket) => socket.on('error', () => {}).resume()).listen(
       0,

@@ -202,7 +202,7 @@ describe.each(engines)('%s', (engine) => {
       { kind: 'length' as const, bytes: 4 as const },
       [{ question: 'any bytes' }, { question: 'AAEC/w==', base64: true }],
     ],
-  ])('a service of one’s own: %s', async (file, framing, exchanges) => {
+  ])('another service: %s', async (file, framing, exchanges) => {
     const service = new URL(`../../examples/${file}`, import.meta.url);
     const { port } = await served({ architecture: 'epoll', service });
     const result = await load({ port, engine, framing, exchanges, pipeline: 4 });

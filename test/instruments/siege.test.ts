@@ -1,4 +1,4 @@
-/** A short siege: whole cells, and verdicts that hold with wide margins on a slow machine. `npm run siege` is the long one. */
+/** A short siege: whole cells, and verdicts that hold with wide margins on a slow machine. `npm run siege` makes a long one. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ const lay = async (
   return report.cells[0]!;
 };
 
-/** A machine that is busy with other work may not reach the intensity, or be late: tries again, three times at most. */
+/** Tries up to three times, because a busy machine may not reach the intensity, or may be late. */
 async function untilSo<T>(run: () => Promise<T>, isSo: (result: T) => boolean): Promise<T> {
   for (let tries = 1; ; tries++) {
     const result = await run();

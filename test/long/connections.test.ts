@@ -8,8 +8,8 @@ import { until } from '../support/until.ts';
 
 describe('ten thousand connections on one thread', () => {
   const CROWD = 10_000;
-  it.each(['epoll', 'uring'])('%s serves one among them', async (architecture) => {
-    // The clients need the same number of descriptors, so they have a separate process.
+  it.each(['epoll', 'uring'])('%s serves one client among them', async (architecture) => {
+    // The clients need the same number of descriptors again, so they have a separate process.
     const hold = `const { connect } = require('node:net');
         let n = 0;
         const next = () => {

@@ -1,4 +1,4 @@
-/** The system calls that the architectures' pages quote are those that their command shows. */
+/** The architectures' pages quote the system calls that their command shows. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,12 +19,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const isCalls = ({ language, text }: Block) => language === '' && /^\d+ +[\w<]/.test(text);
 
-/** Whether there was nothing to do is a matter of time. */
+/** This call depends on timing: it occurs only if there was nothing to do. */
 const MAY_BE_MISSING = /^epoll_pwait\(N, \[\],/;
 
 /**
- * The calls of each thread, normalized. A call that another one has interrupted in the listing is one line; one that has
- * not returned ends where it was cut.
+ * The calls of each thread, normalized. A call that strace prints in two parts becomes one line. A
+ * call that has not returned ends where the listing was cut.
  */
 function callsByThread(listing: string): string[][] {
   const threads = new Map<string, string[]>();
@@ -56,7 +56,7 @@ const normalizedCall = (call: string) =>
       .replace(/…$/, ''),
   );
 
-/** The first of these calls that a thread did not make, or not in this order. */
+/** The first of the quoted calls that a thread did not make, or not in this order. */
 function missingIn(thread: readonly string[], quoted: readonly string[]): string | undefined {
   let from = 0;
   return quoted
@@ -68,7 +68,7 @@ function missingIn(thread: readonly string[], quoted: readonly string[]): string
     });
 }
 
-/** What is quoted without a result may have one here: it is the call in which the thread sleeps. */
+/** A call that is quoted without a result may have one here, because the thread sleeps in it. */
 const isCall = (made: string, quoted: string) =>
   made === quoted || (!/ = (?:-?N|\?)/.test(quoted) && made.startsWith(quoted));
 
@@ -104,7 +104,7 @@ describe.skipIf(!hasProgram('strace', 'strace'))('docs/architectures', () => {
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     expect((await runMondo('client', '127.0.0.1', '-p', port!, '--timeout', '60000')).code).toBe(0);
     const quoted = callsByThread(linesOf(text).join('\n'));
-    /** Of each quoted thread, what is missing in the thread that is most like it. */
+    /** The quoted threads whose calls no traced thread has made, in that order. */
     const missing = () => {
       const made = existsSync(listing) ? callsByThread(readFileSync(listing, 'utf8')) : [];
       return quoted.filter(

@@ -146,8 +146,7 @@ export async function outlineOf(plan: ComparePlan) {
 }
 
 /**
- * The plan with the framing that its service says it has. The module is loaded in a process of its own, as the servers
- * do it.
+ * Returns the plan with the framing of its service. The module is loaded in a separate process, as for the servers.
  *
  * @throws ServeError if it cannot be loaded
  */
@@ -162,7 +161,7 @@ export async function withServiceFraming(plan: ComparePlan): Promise<ComparePlan
 }
 
 /**
- * Asks one question of a server like those that are measured.
+ * Asks one question of a server with the measured options.
  *
  * @throws ServeError if the server cannot be started, or if the answer is not the one of the plan
  */

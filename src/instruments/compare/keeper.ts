@@ -11,7 +11,7 @@ import { type Sample, sampleOf } from './service-framing.ts';
 
 export type Order =
   | { readonly order: 'start'; readonly options: ServeOptions }
-  /** Loads a service and asks it, to find out its framing. */
+  /** Loads a service and asks it, to find its framing. */
   | { readonly order: 'sample'; readonly service: string; readonly questions: readonly string[] }
   | { readonly order: 'stop' };
 

@@ -118,7 +118,7 @@ export function cellOf(
 function isSilenced({ totals, outcomes, validity }: LoadResult): boolean {
   const { neverServed, timedOut, connectTimeout, noPorts, noDescriptors } = outcomes;
   const isOurs = validity.interrupted || noPorts + noDescriptors > 0;
-  // Bytes that make no answer are no silence.
+  // A server that sends other bytes than an answer is not silent.
   const isSilent = totals.answers + totals.bytesReceived === 0;
   return isSilent && !isOurs && neverServed + timedOut + connectTimeout > 0;
 }

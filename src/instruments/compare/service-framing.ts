@@ -1,17 +1,17 @@
-/** How a service of the user's frames questions and answers, found out from its module. */
+/** Finds the framing of the user's service by loading its module and asking it. */
 import type { Protocol, Service } from '../../protocol/service.ts';
 import { isProtocol } from '../../protocol/service.ts';
 import type { Exchange, Framing } from '../load/plan.ts';
 
-/** What a service says of its framing. */
+/** What the module of a service shows of its framing. */
 export interface Sample {
-  /** What ends a question; null for a protocol, which frames by itself. */
+  /** The end of a question; null for a protocol, which has its own framing. */
   readonly delimiter: string | null;
-  /** Its answers to the questions, in their order; null for one that is no text. */
+  /** Its answers to the questions, in order; null for an answer that is not text. */
   readonly answers: readonly (string | null)[];
 }
 
-/** Asks the service itself, without a connection. A question without its delimiter gets it. */
+/** Asks the service itself, without a connection. Appends the delimiter to a question without one. */
 export async function sampleOf(
   service: Service | Protocol,
   questions: readonly string[],
@@ -34,7 +34,7 @@ async function answerOf(service: Service, question: string): Promise<unknown> {
       service.otherwise ?? service.answer?.(question) ?? (await service.answerAsync?.(question))
     );
   } catch {
-    // The servers will say so.
+    // The servers report this error.
     return null;
   }
 }
@@ -47,7 +47,7 @@ export function framed(
   { delimiter, answers }: Sample,
   { framing, exchanges }: { readonly framing: Framing; readonly exchanges: readonly Exchange[] },
 ): { readonly framing: Framing; readonly exchanges: readonly Exchange[] } {
-  // Of binary questions nothing is known.
+  // Binary questions show no framing.
   if (delimiter === null || exchanges.some(({ base64 }) => base64 === true)) {
     return { framing, exchanges };
   }
@@ -64,7 +64,7 @@ const ended = (question: string, delimiter: string) =>
 
 const isOneLine = (answer: string | null) => answer !== null && /^[^\n]*\n$/.test(answer);
 
-/** The last character of all answers, or CR and LF, if it ends each of them and is nowhere inside. */
+/** The common end of all answers, one character or CR and LF, if no answer contains it inside. */
 function endOf(answers: readonly (string | null)[]): string | undefined {
   const [first] = answers;
   if (typeof first !== 'string' || first === '') return undefined;

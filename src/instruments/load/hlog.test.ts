@@ -54,7 +54,7 @@ describe('a histogram log', () => {
     ['cut inside a histogram', log.slice(0, -200), /is damaged|of 500/],
     ['with a broken head', log.replace('"schema"', 'schema'), 'is damaged'],
     [
-      'with a number that is none',
+      'with text in place of a number',
       log.replace('"inTime":500', '"inTime":"x"'),
       /"inTime" is "x"; it is dam/,
     ],

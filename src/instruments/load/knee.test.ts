@@ -38,7 +38,7 @@ describe('the knee', () => {
   // 1 / (1 - load) is 10 ms at 0.9 of the capacity.
   it.each([
     100, 1000, 5000, 123_456,
-  ])('of a server that can do %i per second is found', async (capacity) => {
+  ])('of a server with a capacity of %i per second is found', async (capacity) => {
     const knee = await search(model(capacity));
     const truth = capacity * 0.9;
     expect(knee.rate).toBeLessThan(truth);

@@ -88,7 +88,7 @@ describe('a plan file', () => {
     ],
     [{ exchanges: [{ question: 'not base64!', base64: true }] }, /is not valid base64/],
     [{ exchanges: [{ question: 'a', answer: '' }] }, /answer 1 is empty/],
-  ] as const)('%j makes no sense', (given, message) => {
+  ] as const)('%j is refused, because its fields contradict each other', (given, message) => {
     expect(() => wholePlan(given as object)).toThrow(message);
     expect(() => wholePlan(given as object)).toThrow(/^Cannot load: [^\n]+$/);
   });
@@ -190,7 +190,7 @@ describe('words of the command line', () => {
     [() => parseStage('ramp:1s:5:6'), 'give KIND:TIME'],
     [() => parseShard('0/4'), '--shard is "0/4"'],
     [() => parseShard('5/4'), '--shard is "5/4"; give one from 1/4 to 4/4'],
-  ])('are refused where they make no sense (%#)', (parse, message) => {
+  ])('are refused if they are wrong (%#)', (parse, message) => {
     expect(parse).toThrow(message);
     expect(parse).toThrow(/^[^\n]+$/);
   });

@@ -13,20 +13,20 @@ import type { Framing, LoadPlan } from './plan.ts';
 import { Script } from './script.ts';
 import { targetAddress } from './target-address.ts';
 
-/** How long to wait for the first byte of the answer, and for each next one, in ms. */
+/** Timeout for the first byte of the answer, and for each next piece, in ms. */
 const QUIET = 1000;
-/** How long to wait for the whole answer, in ms. */
+/** Timeout for the whole answer, in ms. */
 const LONGEST = 10_000;
-/** Text in a message is cut to this many characters. */
+/** Longest text in a message, in characters. */
 const SHOWN = 80;
-/** Errors of a server that is there, but has no room or ends the connection: a run measures that. */
+/** Errors of a running server that has no room or closes the connection: a run measures that. */
 const MEASURED = new Set(['EAGAIN', 'ECONNRESET', 'EPIPE', 'EMFILE', 'ENFILE']);
 
 /**
- * Resolves if a measurement makes sense: the first answer is right, or the server is there and has
- * not answered yet.
+ * Resolves if a measurement is useful: the first answer is right, or the server runs and has not
+ * answered yet.
  *
- * @throws ServeError if nothing listens there, or if the answer is not the one of the plan
+ * @throws ServeError if no server listens there, or if the answer differs from the plan
  */
 export async function rehearse(plan: LoadPlan, signal?: AbortSignal): Promise<void> {
   const to = await targetAddress(plan.host, plan.port);
@@ -46,7 +46,7 @@ export async function rehearse(plan: LoadPlan, signal?: AbortSignal): Promise<vo
   }
 }
 
-/** Undefined if the server is there and has no room, or nothing says whether it is there. */
+/** Returns undefined if the server has no room, or if it is not known whether it runs. */
 async function connected(
   to: SocketAddress,
   where: string,
@@ -68,11 +68,11 @@ async function connected(
   }
 }
 
-/** What came back for one question. */
+/** The bytes that came for one question. */
 interface Heard {
   readonly bytes: Buffer;
   readonly state: 'right' | 'wrong' | 'unfinished';
-  /** True if the connection ended, so that no more can come. */
+  /** True if the connection ended, so that no more bytes can come. */
   readonly isOver: boolean;
 }
 
@@ -106,7 +106,7 @@ async function ask(socket: Socket, plan: LoadPlan): Promise<Heard> {
   return { bytes: Buffer.concat(pieces), state, isOver };
 }
 
-/** Why a measurement makes no sense, and what to do; undefined if it does. */
+/** Why a measurement would be useless, and what to do; undefined if it is useful. */
 function faultOf(
   { bytes, state, isOver }: Heard,
   { exchanges, framing }: LoadPlan,

@@ -33,7 +33,7 @@ const PROGRESS = 250;
 export async function runLoad(given: LoadPlan, options: RunOptions = {}): Promise<Run> {
   const fault = unknownOption('runLoad', options, ['signal', 'onProgress']);
   if (fault !== undefined) throw new ServeError('usage', fault);
-  // A client's '' is this machine; a file has no reason to write that.
+  // For a client, '' is this machine. A plan file has no reason to contain it.
   const plan = planOf(planFields({ ...given, host: given.host || 'localhost' }, 'The plan'));
   checkMachine(plan);
   const to = await targetAddress(plan.host, plan.port);

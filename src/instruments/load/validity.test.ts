@@ -47,7 +47,7 @@ const none = (totals: object, outcomes: object = {}) => ({
 describe('is not trusted, and says why,', () => {
   test.each([
     ['the schedule lagged', { lag: { p50: 1, p99: 20, max: 30 } }, /lagged by 20 ms/],
-    ['it was as busy as it can be', { cpu: 0.97 }, /97 % of a core/],
+    ['its loop was saturated', { cpu: 0.97 }, /97 % of a core/],
     ['ports ran out', { outcomes: { noPorts: 3, noDescriptors: 0 } }, /no port left 3 times/],
     ['descriptors ran out', { outcomes: { noPorts: 0, noDescriptors: 2 } }, /ulimit -n/],
     ['it was stopped', { stalls: { share: 0.02, longest: 200 } }, /kept from asking for 2 % of/],
@@ -56,7 +56,7 @@ describe('is not trusted, and says why,', () => {
     ['answers were wrong', none({}, { wrong: 3 }), /right answer: .* check that --questions/],
     ['no answer ended', none({ bytesReceived: 2000 }), /: 2,000 bytes came back, .*--framing/],
     ['no connection came about', none({ errors: 5 }, { refused: 5 }), /that a server listens/],
-  ])('where %s', (_, change, reason) => {
+  ])('if %s', (_, change, reason) => {
     const { trusted, reasons } = judged(change);
     expect(trusted).toBe(false);
     expect(reasons).toEqual([expect.stringMatching(reason)]);

@@ -28,7 +28,7 @@ const ms = (time: number) => `${time < 10 ? time.toFixed(1) : Math.round(time)} 
 export const rateRatioOf = ({ rate, wantedRate }: LoadResult['totals']): number | null =>
   wantedRate ? rate / wantedRate : null;
 
-/** Why no question had a right answer, as far as the counts tell. */
+/** Why no question had a right answer, as far as the counts show. */
 function whyNone(
   { bytesReceived, errors }: LoadResult['totals'],
   { wrong, refused, connectFailed }: LoadResult['outcomes'],
