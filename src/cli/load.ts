@@ -1,6 +1,7 @@
 /** `mondo load`: asks a server as many questions as requested, and reports the results and whether to trust them. */
 import { readFileSync } from 'node:fs';
 import { ServeError } from '../host/errors.ts';
+import { requireSystemCalls } from '../host/system-calls.ts';
 import {
   type Condition,
   checkConditions,
@@ -47,6 +48,7 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
   checkConditions(conditions, target.length > 0 ? { ...plan, loop: 'open' } : plan);
   // Check it before the run: the run may be impossible to repeat.
   checkOutputs(filesOf(options));
+  requireSystemCalls('drive load');
   const { signal } = onInterrupt();
   // A run that begins later may be waiting for its server.
   if (plan.startAt === undefined) await rehearse(plan, signal);
