@@ -79,7 +79,7 @@ export async function compareCommand(
   const { signal } = onInterrupt({
     first() {
       clearLine();
-      console.error('Stopping; Ctrl-C again ends at once');
+      console.error('Stopping; Ctrl-C again stops at once');
     },
   });
   // The answers to the Zen questions are known.
@@ -102,7 +102,7 @@ function judge(found: Comparison, against: Against | undefined): void {
   const { cells, planned, end, findings } = found;
   if (end === 'interrupted') {
     throw new CommandError(
-      `Interrupted after ${cells.length} of ${planned} measurements: what there is is no pass`,
+      `Interrupted after ${cells.length} of ${planned} measurements: an interrupted run never passes`,
       { exitCode: INTERRUPTED },
     );
   }
@@ -141,7 +141,7 @@ function checkAlike(plan: ComparePlan, stored: Run, file: string): void {
   if (why === undefined) return;
   throw new ServeError(
     'usage',
-    `Cannot compare with "${file}": ${why}; leave such options out, and the stored run's are taken`,
+    `Cannot compare with "${file}": ${why}; leave these options out to use those of the stored run`,
   );
 }
 
@@ -162,7 +162,7 @@ function planFrom(
   if (options.service !== undefined && options.questions === undefined) {
     throw new ServeError(
       'usage',
-      `Cannot ask "${options.service}" anything: add --questions FILE, with a question and its answer in each line`,
+      `Cannot measure "${options.service}" without questions: add --questions FILE, with a question and its answer in each line`,
     );
   }
   const { connections, think, thinkHow, silent } = options;
@@ -219,7 +219,7 @@ function referenceOf(
   if (architectures.includes(asked)) return asked;
   throw new ServeError(
     'usage',
-    `Cannot take "${asked}" as reference: it is not among ${architectures.join(', ')}`,
+    `Cannot compare with "${asked}": it is not measured; give --reference one of ${architectures.join(', ')}`,
   );
 }
 
@@ -236,7 +236,7 @@ async function checkSize(plan: ComparePlan): Promise<void> {
   if (cells <= MOST_CELLS && seconds <= LONGEST) return;
   throw new ServeError(
     'usage',
-    `Cannot make ${cells} measurements, which take ${minutes(seconds)}: give fewer architectures, conditions or rounds, for ${MOST_CELLS} measurements and ${minutes(LONGEST)} at most`,
+    `Cannot make ${cells} measurements in ${minutes(seconds)}: the most is ${MOST_CELLS}, in ${minutes(LONGEST)}; give fewer architectures, conditions or rounds`,
   );
 }
 

@@ -115,7 +115,7 @@ const putFiles = (
 function judge(result: LoadResult, conditions: readonly Condition[], { json }: LoadOutput): void {
   const { interrupted, trusted, reasons } = result.validity;
   if (interrupted) {
-    throw new CommandError('Interrupted: what was measured until then is no pass', {
+    throw new CommandError('Interrupted: an interrupted run never passes', {
       exitCode: INTERRUPTED,
     });
   }
@@ -208,7 +208,7 @@ function judgeKnee(
   else if (found.limit === 'ourselves') {
     throw new CommandError('No step of the search can be trusted', { exitCode: NOT_TRUSTED });
   } else {
-    throw new CommandError('The target was kept at no rate', { exitCode: FAILED_CONDITION });
+    throw new CommandError('No rate met the target', { exitCode: FAILED_CONDITION });
   }
 }
 

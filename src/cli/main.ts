@@ -245,7 +245,7 @@ function usageError(text: string): string {
     .replace(/ is invalid\. /, ' is invalid: ')
     .replace(/\.$/, '')
     .replaceAll('\n', ' ');
-  return `mondo: ${plain}; add --help for what there is`;
+  return `mondo: ${plain}; add --help to see what there is`;
 }
 
 outliveStandardError();

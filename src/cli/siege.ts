@@ -32,7 +32,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   // Check it before the siege: after it, minutes would be lost.
   checkOutputs([options.html]);
   const { signal } = onInterrupt({
-    first: () => console.error('Ending with this cell; Ctrl-C again ends at once'),
+    first: () => console.error('Stopping after this cell; Ctrl-C again stops at once'),
   });
   const report = await siege(
     {
@@ -63,11 +63,11 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   const worse = bad.filter((one) => !isVoid(one));
   if (worse.length === 0) {
     throw new CommandError(
-      `${bad.length} of ${done} cells say nothing about limits, the first: ${lineOf(bad[0]!)}`,
+      `${bad.length} of ${done} cells are void and say nothing about limits; the first: ${lineOf(bad[0]!)}`,
     );
   }
   throw new CommandError(
-    `${worse.length} of ${done} cells are not what limits promise, the first: ${lineOf(worse[0]!)}`,
+    `${worse.length} of ${done} cells show that limits did not stop the attack; the first: ${lineOf(worse[0]!)}`,
   );
 }
 

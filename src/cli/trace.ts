@@ -135,7 +135,7 @@ export async function traceCommand(
     { file: html, text: () => htmlOf(picture(), tablesOf(timeline, sums.lines())) },
   ]);
   if (timeline.dropped > 0) {
-    console.error(`The pictures end early: ${timeline.dropped} calls were more than they hold`);
+    console.error(`The pictures end early: ${timeline.dropped} more calls have no room in them`);
   }
   if (fault !== undefined) throw fault;
 }

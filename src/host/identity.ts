@@ -48,7 +48,7 @@ function userId(user: string, which: '-u' | '-g'): number {
   throw new ServeError(
     'usage',
     isNumber(user)
-      ? `Cannot tell the group of user ${user}: this system does not know that number; give --group too`
+      ? `Cannot find the group of user ${user}: this system does not know that number; give --group too`
       : `There is no user "${user}" on this system; give the name or number of one, such as nobody`,
   );
 }

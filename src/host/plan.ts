@@ -256,7 +256,10 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
   };
   checkOwner(traits, options);
   if (plan.reuseport && plan.host.startsWith('unix:')) {
-    throw new ServeError('usage', `Cannot use reuseport with "${plan.host}": ports are TCP's`);
+    throw new ServeError(
+      'usage',
+      `Cannot use reuseport with "${plan.host}": a unix socket has no port`,
+    );
   }
   if (plan.reuseport && traits.arrangement === 'crew') {
     throw new ServeError('usage', `Cannot use reuseport with ${traits.name}: one thread accepts`);

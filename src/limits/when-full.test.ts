@@ -23,7 +23,7 @@ describe('parseWhenFull', () => {
     'random:10:30:10',
   ])('refuses "%s"', (text) => {
     expect(() => parseWhenFull(text)).toThrow(LimitError);
-    expect(() => parseWhenFull(text)).toThrow(`Cannot use "${text}" for when it is full:`);
+    expect(() => parseWhenFull(text)).toThrow(`Cannot use "${text}" as policy for a full server:`);
   });
 });
 

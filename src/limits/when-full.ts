@@ -26,13 +26,13 @@ export function parseWhenFull(text: string): WhenFull {
   const parts = /^random:(\d{1,9}):(\d{1,3}):(\d{1,9})$/.exec(text);
   if (parts === null) {
     throw new LimitError(
-      `Cannot use "${text}" for when it is full: give wait, busy, reset, random or random:START:RATE:FULL`,
+      `Cannot use "${text}" as policy for a full server: give wait, busy, reset, random or random:START:RATE:FULL`,
     );
   }
   const [start, rate, full] = parts.slice(1).map(Number) as [number, number, number];
   if (start < 1 || full <= start || rate > 100) {
     throw new LimitError(
-      `Cannot use "${text}" for when it is full: START is at least 1, RATE at most 100 per cent, FULL more than START`,
+      `Cannot use "${text}" as policy for a full server: START is at least 1, RATE at most 100 per cent, FULL more than START`,
     );
   }
   return { policy: 'random', start, rate, full };

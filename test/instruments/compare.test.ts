@@ -207,7 +207,9 @@ describe("the user's own service", async () => {
   test('needs questions', async () => {
     const { code, stderr } = await compared('--service', service);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^mondo: Cannot ask ".*echo\.ts" anything: add --questions FILE, .*\n$/);
+    expect(stderr).toMatch(
+      /^mondo: Cannot measure ".*echo\.ts" without questions: add --questions FILE, .*\n$/,
+    );
   });
 });
 
@@ -264,9 +266,11 @@ test('wrong arguments are reported before anything starts', async () => {
   expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 1]);
   expect(ended.map(({ stdout }) => stdout).join('')).toBe('');
   for (const { stderr } of ended) expect(stderr).toMatch(/^mondo: [^\n]+\n$/);
-  expect(ended[5]!.stderr).toBe('mondo: Cannot take "uring" as reference: it is not among epoll\n');
+  expect(ended[5]!.stderr).toBe(
+    'mondo: Cannot compare with "uring": it is not measured; give --reference one of epoll\n',
+  );
   expect(ended[6]!.stderr).toMatch(
     /^mondo: Nothing can be measured: inetd: more than the 16 connections /,
   );
-  expect(ended[8]!.stderr).toMatch(/^mondo: Cannot make \d+ measurements, which take \d+ h /);
+  expect(ended[8]!.stderr).toMatch(/^mondo: Cannot make \d+ measurements in \d+ h /);
 });

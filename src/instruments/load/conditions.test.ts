@@ -116,7 +116,9 @@ describe('a condition', () => {
 
   it('on the rate ratio needs a plan with a rate', () => {
     const conditions = [parseCondition('rate-ratio<0.9')];
-    expect(() => checkConditions(conditions, planOf({}))).toThrow(/a closed loop wants no rate/);
+    expect(() => checkConditions(conditions, planOf({}))).toThrow(
+      /a closed loop has no wanted rate/,
+    );
     checkConditions(conditions, planOf({ loop: 'open' }));
   });
 });

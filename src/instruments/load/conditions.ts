@@ -162,7 +162,7 @@ export function checkConditions(conditions: readonly Condition[], { loop }: Load
   if (loop === 'open' || bad === undefined) return;
   throw new ServeError(
     'usage',
-    `Condition "${bad.text}": a closed loop wants no rate; give --rate, or compare "rate" with a number`,
+    `Condition "${bad.text}": a closed loop has no wanted rate; give --rate, or compare "rate" with a number`,
   );
 }
 

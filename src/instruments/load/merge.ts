@@ -35,7 +35,8 @@ const MOST_START_SPREAD = 1000;
 /** @throws ServeError if they are not shards of one plan, or if one shard appears twice */
 export function merged(parts: readonly Part[]): Run {
   const [first] = parts;
-  if (first === undefined) throw new ServeError('usage', 'Cannot add no files; name one or more');
+  if (first === undefined)
+    throw new ServeError('usage', 'Cannot merge: no file is named; name one or more');
   checkShards(parts);
   const state = added(parts.map(({ run }) => run.state));
   const result = resultOf(state, (counted) => ({

@@ -29,7 +29,7 @@ describe('a plan file', () => {
   });
 
   it.each([
-    ['{', /^"p.json" is no JSON: /],
+    ['{', /^"p.json" is not JSON: /],
     ['[]', /^Plan "p.json" is "\[\]"; give an object with host, port, /],
     [
       '{"conections": 1}',
@@ -248,7 +248,7 @@ describe('the schedule', () => {
   it('is refused if two options contradict each other', () => {
     expect(() => stages({ stage: ['steady:1s'], rate: '5' })).toThrow('--rate and --stage');
     const file = { stages: [{ kind: 'ramp', seconds: 1, from: 1, to: 2 }] } as const;
-    expect(() => stages({ rate: '5' }, file)).toThrow('say it all with --stage');
+    expect(() => stages({ rate: '5' }, file)).toThrow('give all stages with --stage');
     expect(stages({ warmUp: '1s' }, file).stages).toHaveLength(2);
   });
 });

@@ -13,7 +13,7 @@ export function parseJson(content: string, name: string): unknown {
   try {
     return JSON.parse(content);
   } catch (error) {
-    throw new ServeError('usage', `"${name}" is no JSON: ${(error as Error).message}`, {
+    throw new ServeError('usage', `"${name}" is not JSON: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -203,7 +203,7 @@ export function stagesOf(
     if (rateWords === undefined && duration === undefined) return loopOf(warmed(counted, before));
     throw new ServeError(
       'usage',
-      'The plan has several stages, which --rate and --duration do not fit; say it all with --stage',
+      'The plan has several stages, which --rate and --duration do not fit; give all stages with --stage',
     );
   }
   const at = rateWords === undefined ? steady!.from : parseRate(rateWords, '--rate');
