@@ -104,3 +104,13 @@ export async function inTime(
     }
   }
 }
+
+/** Interval at which a server repeats the same warning at most, in ms. */
+const WARNING_INTERVAL_MS = 5000;
+
+/**
+ * The largest number of times that a server may have logged one warning since `since`, by `performance.now`: a busy
+ * machine takes longer for a test, and then the server may repeat it.
+ */
+export const mostWarnings = (since: number): number =>
+  1 + Math.ceil((performance.now() - since) / WARNING_INTERVAL_MS);
