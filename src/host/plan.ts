@@ -157,7 +157,7 @@ export function checkedLimits<T>(check: () => T): T {
 }
 
 /** Options of only one architecture. */
-const ofOne = {
+const ownerOf = {
   queue: 'queued',
   maxThreads: 'socketserver',
   threadCache: 'socketserver',
@@ -169,8 +169,8 @@ const ofOne = {
 
 /** Refuses options of another architecture: they would silently do nothing. @throws ServeError */
 function checkOwner({ name }: Traits, options: ServeOptions): void {
-  for (const [option, owner] of Object.entries(ofOne)) {
-    const value = options[option as keyof typeof ofOne];
+  for (const [option, owner] of Object.entries(ownerOf)) {
+    const value = options[option as keyof typeof ownerOf];
     if (value === undefined || value === false || name === owner) continue;
     throw new ServeError('usage', `Cannot use ${option} with ${name}: it is for ${owner}`);
   }

@@ -87,7 +87,7 @@ const whyRefused = (reason: string): string =>
 const whyCut = (why: 'stop' | 'restart'): string =>
   why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
 
-/** The text of a repeated event, for events of which a storm would tell no more. It contains no text from a peer. */
+/** The text of a repeated event, for events that a storm repeats without new facts. It contains no text from a peer. */
 export function repeated(event: ServerEvent): string | undefined {
   switch (event.type) {
     case 'hungUp':

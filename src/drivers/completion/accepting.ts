@@ -20,7 +20,7 @@ export class Accepting {
    */
   #asked: 'all' | 'rest' | 'some' | 'word' | 'nothing' = 'nothing';
   /** For `some`: how many results are outstanding, and whether every result so far was a client. */
-  #untold = 0;
+  #outstanding = 0;
   #haveAllCome = true;
   /** Number of clients to accept at once. Other workers cannot use these places until the request has ended. */
   #batch = 1;
@@ -94,7 +94,7 @@ export class Accepting {
     while (places < this.#batch && admission.reserve()) places++;
     if (places === 0) return false;
     this.#asked = 'some';
-    this.#untold = places;
+    this.#outstanding = places;
     this.#haveAllCome = true;
     this.#ring.acceptReady(listener, places);
     return true;
@@ -124,7 +124,7 @@ export class Accepting {
       this.#worker.admission.cancel();
       this.#haveAllCome = false;
     }
-    if (--this.#untold > 0) return;
+    if (--this.#outstanding > 0) return;
     this.#batch = this.#haveAllCome ? Math.min(this.#batch * 2, ACCEPT_BATCH) : 1;
     this.#askAgain();
   }

@@ -14,7 +14,7 @@ const WAKE_INTERVAL_MS = 10;
 /** Time that the workers have to end by themselves after their drain, in ms. Then the supervisor kills them. */
 const GRACE_MS = 700;
 
-export class Farewell {
+export class Shutdown {
   readonly #workers: ReadonlySet<WorkerProcess>;
   readonly #scoreboard: Scoreboard;
   readonly #isCrew: boolean;
@@ -34,10 +34,10 @@ export class Farewell {
   }
 
   /** Orders a worker to leave, or shortens its time. @param drain in ms from now */
-  tell(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
+  order(worker: WorkerProcess, drain: number, signal?: NodeJS.Signals): void {
     const { child, pid: leader, killing, isGone } = worker;
     const now = performance.now();
-    worker.toldAt = Math.min(worker.toldAt, now);
+    worker.orderedAt = Math.min(worker.orderedAt, now);
     worker.leavesBy = Math.min(worker.leavesBy, now + drain);
     // If its process has already ended, its connections were lost then, and are not cut off now.
     if (isGone && killing === undefined) {
@@ -52,7 +52,7 @@ export class Farewell {
   /** A worker that does not serve yet has no clients and needs almost no time. Call this again once it serves. */
   giveTime(worker: WorkerProcess): void {
     clearTimeout(worker.killing);
-    const end = worker.isServing ? worker.leavesBy : worker.toldAt;
+    const end = worker.isServing ? worker.leavesBy : worker.orderedAt;
     worker.killing = setTimeout(
       () => {
         worker.child.kill('SIGKILL');

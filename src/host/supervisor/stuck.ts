@@ -24,7 +24,7 @@ export const beatFor = (stuck: number): number =>
   stuck === 0 ? LONGEST_BEAT_MS : Math.max(1, Math.min(LONGEST_BEAT_MS, Math.floor(stuck / LOOKS)));
 
 export class StuckWatch {
-  readonly #seen = new Map<number, { turns: number; since: number; isTold: boolean }>();
+  readonly #seen = new Map<number, { turns: number; since: number; isReported: boolean }>();
   readonly #ms: number;
   readonly #isNode: boolean;
   readonly #timer: NodeJS.Timeout;
@@ -38,12 +38,12 @@ export class StuckWatch {
     ms: number,
     isNode: boolean,
     read: () => readonly RowReading[],
-    tell: (stuck: Stuck) => void,
+    report: (stuck: Stuck) => void,
   ) {
     this.#ms = ms;
     this.#isNode = isNode;
     const look = () => {
-      for (const stuck of this.look(read(), performance.now())) tell(stuck);
+      for (const stuck of this.look(read(), performance.now())) report(stuck);
     };
     this.#timer = setInterval(look, Math.max(10, ms / LOOKS)).unref();
   }
@@ -60,12 +60,12 @@ export class StuckWatch {
       const before = this.#seen.get(tid);
       const isMoving = before?.turns !== turns || !(this.#hasWork(row) || isStopped(row));
       if (before === undefined || isMoving) {
-        this.#seen.set(tid, { turns, since: now, isTold: false });
+        this.#seen.set(tid, { turns, since: now, isReported: false });
         continue;
       }
       const since = Math.round(now - before.since);
-      if (before.isTold || since < this.#ms) continue;
-      before.isTold = true;
+      if (before.isReported || since < this.#ms) continue;
+      before.isReported = true;
       stuck.push({ pid: row.pid, tid, since, doing: doingOf(row) });
     }
     const present = new Set(rows.map(({ tid }) => tid));

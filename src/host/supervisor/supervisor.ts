@@ -18,7 +18,7 @@ import { lackOfTasks } from '../scarcity.ts';
 import type { ServerEvent } from '../server-event.ts';
 import { randomSeed } from '../worker/door.ts';
 import type { Stamped, StartEvent } from '../worker/journal.ts';
-import { Farewell } from './shutdown.ts';
+import { Shutdown } from './shutdown.ts';
 import { StuckWatch } from './stuck.ts';
 import {
   configOf,
@@ -62,7 +62,7 @@ export class Supervisor {
   readonly #listeners: readonly number[];
   readonly #identity: Identity | undefined;
   readonly #startTime: () => number;
-  readonly #farewell: Farewell;
+  readonly #shutdown: Shutdown;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
   /** Generations whose workers are replaced when they die: the one that serves, and one that is starting. */
@@ -110,7 +110,7 @@ export class Supervisor {
       await supervisor.close(0);
       throw error;
     }
-    supervisor.#tellListening();
+    supervisor.#reportListening();
     return supervisor;
   }
 
@@ -134,7 +134,7 @@ export class Supervisor {
     this.#file = parts.file;
     this.#identity = parts.identity;
     this.#startTime = parts.startTime;
-    this.#farewell = new Farewell(this.#workers, this.#scoreboard, plan);
+    this.#shutdown = new Shutdown(this.#workers, this.#scoreboard, plan);
     this.#scoreboard.replace(this.#generation, plan.drain);
     prepareAdmission(this.#scoreboard.admission, randomSeed());
     if (deliver !== undefined && plan.stuck > 0) {
@@ -218,7 +218,7 @@ export class Supervisor {
     this.#scoreboard.replace(generation, this.#plan.drain);
     for (const worker of this.#workers) {
       if (worker.generation !== generation && worker.killing === undefined) {
-        this.#farewell.tell(worker, this.#plan.drain);
+        this.#shutdown.order(worker, this.#plan.drain);
       }
     }
     this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
@@ -232,8 +232,8 @@ export class Supervisor {
     for (const worker of this.#workers) {
       if (worker.generation !== generation) continue;
       // The new workers that serve already have clients.
-      if (worker.isServing) this.#farewell.tell(worker, this.#plan.drain);
-      else this.#farewell.tell(worker, 0, 'SIGKILL');
+      if (worker.isServing) this.#shutdown.order(worker, this.#plan.drain);
+      else this.#shutdown.order(worker, 0, 'SIGKILL');
     }
     this.#warn(`Cannot restart, the old workers continue to serve: ${error.message}`);
   }
@@ -258,7 +258,7 @@ export class Supervisor {
     });
   }
 
-  #tellListening(): void {
+  #reportListening(): void {
     this.#deliver?.({
       type: 'listening',
       address: this.where,
@@ -314,7 +314,7 @@ export class Supervisor {
       isGone: false,
       starting,
       late: setTimeout(() => this.#isLate(worker, startTime), startTime),
-      toldAt: Number.POSITIVE_INFINITY,
+      orderedAt: Number.POSITIVE_INFINITY,
       leavesBy: Number.POSITIVE_INFINITY,
       killing: undefined,
     };
@@ -360,7 +360,7 @@ export class Supervisor {
   #receive(worker: WorkerProcess, event: Stamped<WorkerEvent | StartEvent>): void {
     if (event.type === 'ready') {
       worker.isServing = true;
-      if (worker.killing !== undefined) this.#farewell.giveTime(worker);
+      if (worker.killing !== undefined) this.#shutdown.giveTime(worker);
       worker.unready--;
       if (worker.unready > 0) return;
       clearTimeout(worker.late);
@@ -376,12 +376,12 @@ export class Supervisor {
       }
     } else {
       if (event.type === 'warning' && this.#wasWarned(event.text, event.at)) return;
-      this.#tell({ ...event, worker: worker.index });
+      this.#report({ ...event, worker: worker.index });
     }
   }
 
   /** Keeps events that come before `listening` until that is reported. */
-  #tell(event: ServerEvent): void {
+  #report(event: ServerEvent): void {
     if (this.#isListening) this.#deliver?.(event);
     else this.#early.push(event);
   }
@@ -403,11 +403,11 @@ export class Supervisor {
     const lost = this.#freeRows((row) => row.pid === pid);
     // Clients that are served by their own processes are not counted any more: no process would see them leave.
     dropHolder(this.#scoreboard.admission, pid);
-    if (this.#isCrew && worker.killing !== undefined) this.#farewell.wake();
+    if (this.#isCrew && worker.killing !== undefined) this.#shutdown.wake();
     const how = signal === null ? `exit code ${code}` : signal;
     const { starting, killing } = worker;
     const mayReplace = killing === undefined && this.#closing === undefined;
-    if (killing !== undefined) this.#tellLost(worker, how, lost);
+    if (killing !== undefined) this.#reportLost(worker, how, lost);
     if (starting !== undefined && !(mayReplace && wasKilledFromOutside(worker, signal))) {
       starting.failed(new ServeError('failed', `Cannot start a worker: it ended with ${how}`));
       return;
@@ -416,11 +416,11 @@ export class Supervisor {
     const isYoung = Date.now() - worker.startedAt < SHORT_LIFE_MS;
     const delay = this.#replace(index, generation, isYoung, starting);
     // Report it last: a listener may close the server, or throw.
-    this.#tell({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
+    this.#report({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
   }
 
   /** A leaving worker did not end by itself. During a stop, its connections are counted among those cut off. */
-  #tellLost({ index, pid }: WorkerProcess, how: string, lost: number): void {
+  #reportLost({ index, pid }: WorkerProcess, how: string, lost: number): void {
     if (lost === 0 || this.#closing !== undefined) return;
     const delay = undefined;
     this.#deliver?.({ type: 'died', worker: index, pid, how, lost, delay, at: Date.now() });
@@ -453,7 +453,7 @@ export class Supervisor {
     dropHoldersOf(this.#scoreboard.admission, worker.pid);
     this.#onEnded();
     // Threads that could not free their rows were killed.
-    if (worker.killing !== undefined) this.#tellLost(worker, 'SIGKILL', lost);
+    if (worker.killing !== undefined) this.#reportLost(worker, 'SIGKILL', lost);
   }
 
   /** @returns the number of connections lost with those rows */
@@ -498,7 +498,7 @@ export class Supervisor {
     this.#endsAt = Math.min(this.#endsAt, performance.now() + drain);
     const left = this.#endsAt - performance.now();
     this.#scoreboard.stop(left);
-    for (const worker of this.#workers) this.#farewell.tell(worker, left);
+    for (const worker of this.#workers) this.#shutdown.order(worker, left);
   }
 
   #lackOfTasks(processes: number): ServeError | undefined {

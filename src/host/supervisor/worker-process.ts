@@ -61,7 +61,7 @@ export interface WorkerProcess {
   /** Timer of the start: when it fires, the start has taken too long. */
   readonly late: NodeJS.Timeout;
   /** Time of the first order to leave, and end of the drain, by `performance.now`. */
-  toldAt: number;
+  orderedAt: number;
   leavesBy: number;
   /** Set with the order to leave: the timer that kills the worker if it has not ended. */
   killing: NodeJS.Timeout | undefined;

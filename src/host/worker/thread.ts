@@ -12,7 +12,7 @@ import { JOURNAL_FD } from './worker-config.ts';
 
 const { config, listener, door, task, counters, number } = workerData as ThreadData;
 const port = parentPort!;
-const tell = (message: FromThread) => port.postMessage(message);
+const post = (message: FromThread) => port.postMessage(message);
 
 /**
  * Interval at which a thread that waits for its assistants checks whether it must leave, in ms: no signal ends that
@@ -21,11 +21,11 @@ const tell = (message: FromThread) => port.postMessage(message);
 const LOOK_INTERVAL_MS = 100;
 
 const architecture = await loadArchitecture(config.architecture);
-tell({ type: 'here', tid: threadId() });
+post({ type: 'here', tid: threadId() });
 
 const start = (type: 'startThread' | 'startProcess', startTask: Task) => {
   Atomics.add(counters, RUNNING, 1);
-  tell({ type, task: startTask });
+  post({ type, task: startTask });
 };
 const stopped = new Promise<void>((resolve) => {
   if (architecture.arrangement === 'node') port.once('message', () => resolve());
@@ -50,7 +50,7 @@ const context = await createContext(
   number,
 ).catch((error: Error) => {
   if (task?.cache === undefined || scarcityOf(error) === undefined) throw error;
-  tell({ type: 'unserved', error });
+  post({ type: 'unserved', error });
 });
 if (context === undefined) {
   port.close();

@@ -60,7 +60,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
   const socket = isGivenListener ? STDIN : LISTENER_FD;
   const stopped = new Promise<void>((resolve) => {
     // A handler makes the signal wait for JavaScript, and a thread that sleeps in the kernel never runs it.
-    if (architecture.arrangement === 'node') whenToldToLeave(config, resolve);
+    if (architecture.arrangement === 'node') whenOrderedToLeave(config, resolve);
   });
   const isAssistant = assistant !== undefined;
   const door = doorOf(config.limits, 0, architecture);
@@ -262,7 +262,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   for (let i = 0; i < servers; i++) {
     startThread(LISTENER_FD + (i % listeners), undefined, isCrew ? undefined : i);
   }
-  whenToldToLeave(config, () => {
+  whenOrderedToLeave(config, () => {
     for (const [thread] of threads) thread.postMessage('stop');
     killUnready();
     wake();
@@ -296,12 +296,12 @@ function scoreboard(): Scoreboard {
 }
 
 /** Calls back once the scoreboard has the order. SIGTERM only starts a look, because any process may send it. */
-function whenToldToLeave({ generation }: WorkerConfig, leave: () => void): void {
+function whenOrderedToLeave({ generation }: WorkerConfig, leave: () => void): void {
   const orders = scoreboard().orders(generation);
-  let isTold = false;
+  let isOrdered = false;
   const look = () => {
-    if (isTold || orders.order === 'serve') return;
-    isTold = true;
+    if (isOrdered || orders.order === 'serve') return;
+    isOrdered = true;
     leave();
   };
   // Never remove the handler: without one the next signal would end this process.
