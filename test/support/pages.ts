@@ -43,10 +43,9 @@ export const headingsIn = (page: string): string[] =>
 /** The large numbers, by name. */
 export const tilesIn = (page: string): Record<string, string> =>
   Object.fromEntries(
-    [...page.matchAll(/<dt>(.*?)<\/dt><dd>(.*?)<\/dd>/gs)].map(([, name, value]) => [
-      readable(name!),
-      readable(value!),
-    ]),
+    [
+      ...page.replace(/<header>.*?<\/header>/s, '').matchAll(/<dt>(.*?)<\/dt><dd>(.*?)<\/dd>/gs),
+    ].map(([, name, value]) => [readable(name!), readable(value!)]),
   );
 
 export interface SeenChart {

@@ -33,11 +33,13 @@ export async function htmlPage(found: Comparison, against?: Against): Promise<st
   );
   const title = `${several(architectures.length, 'architecture')} compared`;
   return pageOf({
-    title: `Mondo: ${title}`,
+    title: `${title}: ${listed(architectures)}`,
+    by: 'compare',
+    what: introduction(found),
+    when: found.startedAt,
+    where: whereOf(found),
     style,
-    body: html`<h1>${title}: ${listed(architectures)}</h1>
-<p>${introduction(found)}</p>
-${verdict(...standing(found, against))}
+    body: html`${verdict(...standing(found, against))}
 <p class="keys">${architectures.map((name, i) => html`<span style="color:var(${lookOf(i).variable})">${lookOf(i).glyph} ${name}</span> `)}</p>
 ${joined(sections, '\n')}
 ${await silenceSection(found)}
@@ -49,10 +51,15 @@ ${against === undefined ? undefined : againstSection(against)}
 <h2>How it was measured</h2>
 ${measured(found)}
 ${findings.doubts.length > 0 ? html`<h2>Not to be trusted</h2>${listOf(findings.doubts)}` : undefined}
-<h2>Recommendation</h2>
-${recommendationSection(recommendation)}`,
+<section id="recommendation"><h2>Recommendation</h2>
+${recommendationSection(recommendation)}</section>`,
   });
 }
+
+const whereOf = ({ environment }: Comparison): string | undefined =>
+  environment === null
+    ? undefined
+    : `${environment.cpu}, ${several(environment.cores, 'core')}, ${environment.platform}, kernel ${environment.kernel}; Mondo ${environment.mondo}, Node ${environment.node}`;
 
 const style = `
 .keys span { margin-right: 1.2rem; white-space: nowrap; font-weight: 600; }
@@ -62,7 +69,7 @@ const style = `
 function introduction({ plan, cells, seconds }: Comparison): string {
   const service =
     plan.service === null ? 'the Zen questions' : `the service ${plan.service.split('/').at(-1)}`;
-  return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in ${several(roundsOf(cells), 'round')}: ${several(cells.length, 'measurement')} in ${minutes(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; lines and bars their middle.`;
+  return `The same clients asked ${service} of each of them under ${several(plan.conditions.length, 'condition')}, in ${several(roundsOf(cells), 'round')}: ${several(cells.length, 'measurement')} in ${minutes(seconds)}, every answer checked. In each round all of them had their turn, close together in time, so what disturbed one disturbed the others. Whiskers show the rounds, from least to most; points and bars their middle. Lines only join the points: between two points nothing was measured.`;
 }
 
 /** The first paragraph: the state of the run. */
@@ -91,7 +98,7 @@ function standing(
   return [
     kind,
     recommendation.headline,
-    ['Why, and when not, is at the end of this page.', ...late],
+    [html`<a href="#recommendation">Why, and when not</a>`, ...late],
   ];
 }
 
@@ -390,26 +397,12 @@ ${verdict(count > 0 ? 'bad' : 'good', count > 0 ? several(count, 'regression') :
 <div class="close with">${tableOf(againstTable(against))}</div>`;
 }
 
-function measured({
-  plan,
-  environment,
-  cores,
-  load,
-  startedAt,
-  planned,
-  cells,
-}: Comparison): Markup {
+function measured({ plan, environment, cores, load, planned, cells }: Comparison): Markup {
   const { connections } = plan.conditions.at(-1)!;
   const rows: [string, string][] = [
-    ['begun', `${new Date(startedAt).toISOString().slice(0, 19).replace('T', ' ')} UTC`],
     ...(environment === null
       ? []
       : ([
-          [
-            'machine',
-            `${environment.cpu}, ${several(environment.cores, 'core')}, ${environment.platform}, kernel ${environment.kernel}`,
-          ],
-          ['software', `Mondo ${environment.mondo}, Node ${environment.node}`],
           [
             'load',
             `closed loop from one thread, over ${environment.engine === 'uring' ? 'io_uring' : 'epoll'}`,

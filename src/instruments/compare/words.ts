@@ -48,11 +48,12 @@ function mebibytes(bytes: number): string {
   return (bytes / 2 ** 20).toFixed(0);
 }
 
-/** `1.31 [1.22, 1.40]`, or a dash without an interval. */
+/** `1.31 [1.22, 1.40]`; the ratio alone from too few rounds for an interval; a dash without a ratio. */
 export function intervalText(interval: Interval | null): string {
   if (interval === null) return '–';
-  const { ratio, low, high } = interval;
+  const { ratio, low, high, rounds } = interval;
   if (ratio === 0) return '0';
+  if (rounds < MIN_ROUNDS) return threeDigits(ratio);
   return `${threeDigits(ratio)} [${threeDigits(low)}, ${threeDigits(high)}]`;
 }
 

@@ -39,14 +39,18 @@ const axisTime = (value: number): string => time(Number(value.toPrecision(3)));
 
 export async function loadPage(result: LoadResult): Promise<string> {
   const { plan, startedAt } = result;
-  const title = `Load on ${targetOf(plan)}`;
   return pageOf({
-    title,
-    body: html`<h1>${title}</h1>
-<p>${capital(planText(plan))}; measured for ${seconds(result.seconds)} from ${new Date(startedAt).toISOString().replace('T', ' ').slice(0, 19)} UTC.</p>
-${await bodyOf(result)}`,
+    title: `Load on ${targetOf(plan)}`,
+    by: 'load',
+    what: `${capital(planText(plan))}; measured for ${seconds(result.seconds)}.`,
+    when: startedAt,
+    where: placeOf(result),
+    body: await bodyOf(result),
   });
 }
+
+const placeOf = ({ environment: { cpu, cores, kernel, node, mondo } }: LoadResult): string =>
+  `${cpu}, ${several(cores, 'core')}, Linux ${kernel}, Mondo ${mondo}, Node ${node}`;
 
 async function bodyOf(result: LoadResult): Promise<Markup> {
   const { server } = result;
@@ -529,11 +533,13 @@ export async function kneePage(knee: Knee, target: readonly Condition[]): Promis
   const kind = knee.rate === null ? 'bad' : knee.limit === 'server' ? 'good' : 'open';
   return pageOf({
     title,
-    body: html`<h1>${title}</h1>
-<p>${`The highest rate that keeps ${wanted}: doubled until it does not, and then closed in on. Each step is a run of its own; one that fails is tried twice.`}</p>
-${verdict(kind, kneeSentence(knee, target), [])}
+    by: 'load',
+    what: `The highest rate that keeps ${wanted}: doubled until it does not, and then closed in on. Each step is a run of its own; one that fails is tried twice.`,
+    when: steps[0]?.result.startedAt,
+    where: steps[0] === undefined ? undefined : placeOf(steps[0].result),
+    body: html`${verdict(kind, kneeSentence(knee, target), [])}
 ${steps.length < 2 ? undefined : await kneeChart(knee)}
-${best === undefined ? undefined : html`<h1>The run at ${count(best.rate)} per second</h1>\n${await bodyOf(best.result)}`}`,
+${best === undefined ? undefined : html`<h2>The run at ${count(best.rate)} per second</h2>\n${await bodyOf(best.result)}`}`,
   });
 }
 

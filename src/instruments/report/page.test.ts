@@ -2,13 +2,34 @@ import { describe, expect, it } from 'vitest';
 import { html } from './markup.ts';
 import { pageOf, tableOf, verdict } from './page.ts';
 
-it('a page has its own style after the common style', () => {
-  const page = pageOf({ title: 'a < b', body: html`<h1>x</h1>`, style: 'h1 { color: red }' });
+it('a page has its own style after the common style, and begins with what, when, where and the command', () => {
+  const page = pageOf({
+    title: 'a < b',
+    by: 'load',
+    what: 'Four clients asked.',
+    when: Date.UTC(2026, 10, 27, 17, 20, 10),
+    where: 'Linux',
+    command: 'npx mondo load <host>',
+    body: html`<h2>x</h2>`,
+    style: 'h1 { color: red }',
+  });
   expect(page).toMatch(/^<!doctype html>\n<html lang="en">\n/);
-  expect(page).toContain('<title>a &lt; b</title>');
+  expect(page).toContain('<title>Mondo: a &lt; b</title>');
   const [, style] = /<style>(.*)<\/style>/s.exec(page)!;
   expect(style).toMatch(/color-scheme: light dark.*h1 \{ color: red \}$/s);
-  expect(page).toContain('<main>\n<h1>x</h1>\n</main>');
+  const [, main] = /<main>\n(.*)\n<\/main>/s.exec(page)!;
+  expect(main).toMatch(
+    /^<header>.*<h1>a &lt; b<\/h1>.*<\/header>\n<h2>x<\/h2>\n<footer>.*<\/footer>$/s,
+  );
+  const [, header] = /<header>(.*)<\/header>/s.exec(page)!;
+  expect(
+    header!
+      .replace(/<[^>]*>/g, ' ')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  ).toBe(
+    'mondo load a &lt; b Four clients asked. When 2026-11-27 17:20:10 UTC Where Linux Command npx mondo load &lt;host&gt;',
+  );
 });
 
 describe('the HTML layout of a table', () => {

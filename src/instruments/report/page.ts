@@ -1,31 +1,73 @@
 /**
  * The frame of every report page: one HTML file in light and dark, without script and without
- * external fonts or pictures.
+ * external fonts or pictures. Every page begins with what was run, when, where and by which command.
  */
+import { commandLine } from './command-line.ts';
 import { html, joined, type Markup, type Part, trusted } from './markup.ts';
 import { isNumber, type Table } from './table.ts';
 
 export interface Page {
   readonly title: string;
+  /** The instrument that measured, such as `compare`. */
+  readonly by: 'trace' | 'load' | 'compare' | 'siege';
+  /** What was run, in a sentence or two. */
+  readonly what: Part;
+  /** Start of the run, in ms since 1970. */
+  readonly when?: number | undefined;
+  /** The machine and its software. */
+  readonly where?: string | undefined;
+  /** The command that makes such a page again; default: the one that is running. */
+  readonly command?: string | undefined;
   readonly body: Part;
   /** CSS of this kind of page, after the common style. */
   readonly style?: string;
 }
 
 /** @returns the text of an HTML file */
-export const pageOf = ({ title, body, style = '' }: Page): string =>
+export const pageOf = (page: Page): string =>
   `${html`<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>${trusted(common)}${trusted(style)}</style>
+<title>Mondo: ${page.title}</title>
+<style>${trusted(common)}${trusted(page.style ?? '')}</style>
 <main>
-${body}
+${headerOf(page)}
+${page.body}
+${footerOf(page)}
 </main>
 </html>
 `}`;
+
+function headerOf({ title, by, what, when, where, command = commandLine() }: Page): Markup {
+  const facts: [name: string, value: Part][] = [
+    ...(when === undefined ? [] : [['When', dateText(when)] as [string, Part]]),
+    ...(where === undefined ? [] : [['Where', where] as [string, Part]]),
+    ...(command === undefined
+      ? []
+      : [['Command', html`<code>${command}</code>`] as [string, Part]]),
+  ];
+  return html`<header><p class="by">mondo ${by}</p>
+<h1>${title}</h1>
+<p>${what}</p>
+<dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></header>`;
+}
+
+/** Where the page's terms are explained, by instrument. */
+const GUIDES = {
+  trace: 'docs/trace.md',
+  load: 'docs/measuring.md',
+  compare: 'docs/measuring.md',
+  siege: 'docs/robustness.md',
+} as const;
+
+const footerOf = ({ by }: Page): Markup =>
+  html`<footer>Made by <code>mondo ${by}</code>. The file <code>${GUIDES[by]}</code> of Mondo explains what stands here, and <code>docs/glossary.md</code> its terms.</footer>`;
+
+/** `2026-11-27 17:20:10 UTC` */
+const dateText = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
 /** A chart with its caption. A click shows the numbers of the chart. */
 export const figure = (svg: Markup, caption: string, figures?: Table): Markup =>
@@ -72,7 +114,7 @@ const MARKS = { good: '✓', bad: '✗', open: '!' } as const;
 /**
  * The verdict on the whole run, in a box. The mark and the edge of `kind` only repeat the words.
  */
-export const verdict = (kind: keyof typeof MARKS, title: string, lines: readonly string[]) =>
+export const verdict = (kind: keyof typeof MARKS, title: string, lines: readonly Part[]) =>
   html`<section class="verdict ${kind}"><h2><span aria-hidden="true">${MARKS[kind]}</span> ${title}</h2>${lines.length > 0 ? listOf(lines) : undefined}</section>`;
 
 const common = `
@@ -93,6 +135,11 @@ main > .tiles { max-width: none; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.6rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { overflow-x: auto; font: .82rem/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+header .by { margin: 0; color: var(--soft); font: .9rem ui-monospace, monospace; }
+header > p { max-width: 46rem; }
+.facts { margin: .6rem 0 1.4rem; padding: .5rem 0; border-block: 1px solid var(--line); font-size: .9rem; max-width: none; }
+.facts div { display: flex; flex-wrap: wrap; gap: 0 .8rem; } .facts dt { color: var(--soft); font-weight: 400; margin: 0; min-width: 5.5rem; } .facts dd { margin: 0; overflow-wrap: anywhere; }
+footer { margin-top: 3rem; padding-top: .6rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .85rem; }
 .soft { color: var(--soft); font-size: .9rem; }
 .wide { overflow-x: auto; }
 figure { margin: 1.2rem 0; } figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; margin-top: .2rem; }

@@ -1,7 +1,7 @@
 /** The matrix as one self-contained page. The letters say everything; colour only repeats it. */
-import { mebibytes, time } from '../report/figures.ts';
+import { mebibytes, several, time } from '../report/figures.ts';
 import { html, joined, type Markup, type Part } from '../report/markup.ts';
-import { listOf, pageOf, tableOf } from '../report/page.ts';
+import { details, listOf, pageOf, tableOf } from '../report/page.ts';
 import type { Table } from '../report/table.ts';
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
@@ -17,27 +17,30 @@ export function htmlPage(report: Report): string {
   const on = cells.filter(({ limits }) => limits === 'on');
   const stood = on.filter(({ grade }) => grade === 'A' || grade === 'B').length;
   return pageOf({
-    title: 'Mondo under siege',
+    title: 'Server architectures under siege',
+    by: 'siege',
+    what: html`One kind of hostile client at a time attacked each server, for ${time(report.duration)} each. ${'At the same time an honest client came ten times a second and wanted three answers within a second. '}${on.length > 0 ? `With limits on, ${stood} of ${on.length} servers got A or B.` : ''}`,
+    when: Date.parse(report.at),
+    where: `${several(machine.cpus, 'processor')}, Linux ${machine.kernel}, Node ${machine.node}; load ${machine.load.map((load) => load.toFixed(1)).join(' before, ')} after`,
     style,
-    body: html`<h1>Mondo under siege</h1>
-<p>One kind of hostile client at a time, at each server architecture, while an honest client comes ten times a second
-and wants three answers within a second. ${
+    body: html`<h2>The key</h2>
+<p>${
       modes.length === 2
-        ? 'In each place the first letter is for a server without any limits, the second for one with all of them.'
-        : `Limits are ${modes[0]}.`
-    }${on.length > 0 ? ` With limits on, ${stood} of ${on.length} are A or B.` : ''}</p>
-${matrixOf(report, 'Grade of each attack', (cell) => letter(mark(cell), cell, describe(cell)))}
-<ul class="notes">
+        ? 'In each place the first letter is for a server without any limits. The second letter is for one with all of them.'
+        : `All servers had limits ${modes[0]}.`
+    } A letter leads to its measurements.</p>
+<dl class="key">${report.rule.flatMap(keyOf)}
 ${excusesOf(cells).map(
   ({ reason, whose }) =>
-    html`<li><b>*</b> cannot be survived by design (${whose.join(', ')}): ${reason}</li>`,
+    html`<dt>*</dt><dd>The architecture cannot survive it by design (${whose.join(', ')}): ${reason}.</dd>`,
 )}
-<li><b>·</b> the attack is not meant for it, or could not be run</li>
-</ul>
-${matrixOf(report, `While the attack goes on, ${drainRule}`, (cell) => letter(drainMark(cell), cell, drainText(cell)))}
-
-<h2>The rule</h2>
-<div class="notes">${listOf(report.rule)}</div>
+<dt>·</dt><dd>The attack is not meant for this architecture, or could not run.</dd></dl>
+<h2>Grade of each attack</h2>
+${matrixOf(report, 'How well the server answered honest clients during the attack and after it', (cell) => letter(mark(cell), cell, describe(cell)))}
+${details(
+  'How well the server stopped while the attack went on',
+  html`<p>${sentence(drainRule)}</p>${matrixOf(report, 'Grade of the drain under each attack', (cell) => letter(drainMark(cell), cell, drainText(cell)))}`,
+)}
 
 <h2>The attacks</h2>
 <dl>${used.map(({ title, what, stoppedBy }) => html`<dt>${title}</dt><dd>${what} <em>Stopped by:</em> ${stoppedBy}.</dd>`)}</dl>
@@ -55,13 +58,20 @@ ${
       )}`
 }
 
-<h2>Where and how</h2>
-<p>${report.at}; ${machine.cpus} processors, Linux ${machine.kernel}, Node ${machine.node}; load
-${machine.load.map((load) => load.toFixed(1)).join(' before, ')} after. Each attack went on for ${time(report.duration)}.
-The limits that were on:</p>
+<h2>The limits</h2>
+<p>These limits were on:</p>
 <pre>${limitsText(report)}</pre>`,
   });
 }
+
+/** A line of the rule as a term and its sentence: a grade, `At most C`, or `Void (-)`. */
+function keyOf(line: string): Markup[] {
+  const [, term = '', text = ''] = /^([A-F](?= {2})|[^:]+(?=:)):?\s+(.*)$/s.exec(line) ?? [];
+  const kind = term.length === 1 ? html` class="grade-${term}"` : undefined;
+  return [html`<dt${kind}>${term}</dt><dd>${sentence(text)}</dd>`];
+}
+
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 
 const modesOf = ({ cells }: Report) => [...new Set(cells.map(({ limits }) => limits))];
 
@@ -168,10 +178,13 @@ main { max-width: 76rem; }
 .matrix a:hover, .matrix a:focus-visible { outline: 2px solid var(--text); outline-offset: 1px; }
 .none, .matrix .gap { color: var(--soft); }
 .matrix .gap { display: inline-block; min-width: 1.75rem; margin: 0 1px; }
-a.grade-A { background: #a8d8b0; } a.grade-B { background: #d3e5a0; } a.grade-C { background: #f4de8a; }
-a.grade-D { background: #f6bd84; } a.grade-E { background: #f19b8b; } a.grade-F { background: #d9534f; color: #fff; }
+.grade-A { background: #a8d8b0; } .grade-B { background: #d3e5a0; } .grade-C { background: #f4de8a; }
+.grade-D { background: #f6bd84; } .grade-E { background: #f19b8b; } .grade-F { background: #d9534f; color: #fff; }
 .matrix a.void { background: none; color: var(--text); border: 1px dashed var(--soft); }
-.notes, .notes ul { list-style: none; padding: 0; margin: .3rem 0; font-size: .9rem; max-width: 46rem; } .notes li { margin: .15rem 0; white-space: pre-line; }
+.all caption { max-width: none; }
+.key { display: grid; grid-template-columns: max-content 1fr; gap: .25rem .8rem; align-items: start; max-width: 60rem; }
+.key dt { margin: 0; min-width: 1.75rem; text-align: center; border-radius: .2rem; padding: 0 .3rem; } .key dt:not([class]) { text-align: left; }
+dt[class] { color: #16160f; }
 dt { font-weight: 600; margin-top: .6rem; } dd { margin: 0; } dd em { color: var(--soft); font-style: normal; }
 .all :is(th, td) { padding-right: .8rem; }
 .all td:nth-child(2) { white-space: nowrap; } .all td:nth-child(4) { font-weight: 650; }

@@ -131,7 +131,24 @@ it('the page is self-contained, and its letters say what its colours show', () =
   expect(page).toMatch(/<a class="grade-E" href="#single-idle-crowd-on"[^>]*>E\*<\/a>/);
   expect(page).toMatch(/<a class="void" href="#epoll-churn-on"[^>]*>-<\/a>/);
   expect(page).toContain('id="single-idle-crowd-on"');
-  expect(page).toContain('cannot be survived by design (single): one &lt;b&gt;at a time');
+  expect(page).toContain('cannot survive it by design (single): one &lt;b&gt;at a time');
+  // The key stands above the first matrix, and the drain behind a fold.
+  const order = [
+    '<h2>The key</h2>',
+    '<table class="matrix">',
+    '<details>',
+    '<table class="matrix">',
+  ];
+  let at = 0;
+  for (const part of order) at = page.indexOf(part, at) + 1 || Number.NaN;
+  expect(at).toBeGreaterThan(0);
+  for (const grade of 'ABCDEF') {
+    expect(page).toMatch(
+      new RegExp(`<dt class="grade-${grade}">${grade}</dt><dd>[A-Z\\d][^<]*\\.</dd>`),
+    );
+  }
+  expect(page).toMatch(/<dt>At most C<\/dt><dd>[A-Z\d].*\.<\/dd>/);
+  expect(page).toMatch(/<dt>Void \(-\)<\/dt><dd>[A-Z].*\.<\/dd>/);
   const some = report.cells.filter((_, i) => i !== 1);
   expect(htmlPage({ ...report, cells: some })).toContain('</a><span class="gap">·</span></td>');
   expect(page).toContain(

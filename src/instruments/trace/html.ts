@@ -15,6 +15,8 @@ main > .wide { margin-top: 1.5rem; } caption { color: var(--text); font-weight: 
 export const htmlOf = (picture: Picture, tables: readonly Table[]): string =>
   pageOf({
     title: picture.title,
+    by: 'trace',
+    what: picture.notes.join(' '),
     style,
     body: html`${svgOf(picture)}${tables.map((table) => tableOf(table))}`,
   });
