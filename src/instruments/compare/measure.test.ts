@@ -60,5 +60,9 @@ describe('cellOf', () => {
     expect(cell({ outcomes: { refused: 8 }, validity: none }, 2, []).state).toBe('doubtful');
     const noPorts = { outcomes: { neverServed: 8, noPorts: 8 }, validity: none };
     expect(cell(noPorts, 2, []).state).toBe('doubtful');
+    // Bytes that make no answer are not silence: the framing may be wrong.
+    const { result } = runOf([], { outcomes: { timedOut: 8 }, validity: none });
+    const noisy = { ...result, totals: { ...result.totals, bytesReceived: 80 } };
+    expect(cellOf(variant, 1, noisy, 2).state).toBe('doubtful');
   });
 });
