@@ -1,15 +1,15 @@
-// Where Node keeps what it has compiled, and of a checkout the types it has blanked out, from one start to the next. What
-// lies there is executed: so it is a folder that only this user, or root, can have written to, or there is none.
-// Not by `require`: that would bring the whole of node:module into the bundle of the command.
+// The folder of Node's compile cache: compiled code and, in a checkout, source without its types, for the next start.
+// Node executes these files. So only this user, or root, may be able to write to the folder; otherwise there is none.
+// No `require` here: it would bring the whole of node:module into the bundle of the command.
 const { lstatSync, mkdirSync, realpathSync } = process.getBuiltinModule('node:fs');
 const { homedir } = process.getBuiltinModule('node:os');
 const { basename, dirname, isAbsolute, join } = process.getBuiltinModule('node:path');
 
 const OTHERS_MAY_WRITE = 0o022;
-/** In such a folder others may make files, but neither remove nor rename those of somebody else. */
+/** In such a folder other users may make files, but not remove or rename the files of another user. */
 const STICKY = 0o1000;
 
-/** Every folder on the way: whoever can rename one of them can put another in its place. */
+/** All folders on the path: a user that can rename one of them can put another in its place. */
 function isOurs(folder, euid) {
   for (let at = folder; ; at = dirname(at)) {
     const { uid, mode } = lstatSync(at);
@@ -19,7 +19,7 @@ function isOurs(folder, euid) {
   }
 }
 
-/** The folder without links on its way, made if need be in one that is ours. */
+/** The folder, by its path without links; made if necessary, in a folder of this user. */
 function ownFolder(folder, euid, mostToMake) {
   let real;
   try {
@@ -46,7 +46,7 @@ exports.compileCacheFolder = function compileCacheFolder() {
     const folder = ownFolder(join(caches, 'mondo'), euid, 2);
     return folder !== undefined && lstatSync(folder).uid === euid ? folder : undefined;
   } catch {
-    // It is gone again, or cannot be made: a start takes longer, and that is all.
+    // It has gone again, or cannot be made: the start only takes longer.
     return undefined;
   }
 };

@@ -1,4 +1,4 @@
-// In a checkout the source runs as it is; what npm installs has only the built JavaScript.
+// In a checkout the source runs directly; an installed package has only the built JavaScript.
 const { existsSync, writeSync } = require('node:fs');
 const { join } = require('node:path');
 const { pathToFileURL } = require('node:url');
@@ -6,14 +6,14 @@ const { pathToFileURL } = require('node:url');
 const source = join(__dirname, '..', 'src', 'cli', 'main.ts');
 const bundled = join(__dirname, '..', 'dist', 'bundled', 'main.js');
 
-/** All else that the command can do is not worth loading for this, nor are the streams of `console`. */
+/** The rest of the command, and the streams of `console`, would take too long to load for this. */
 function printedVersion() {
   if (process.argv.length !== 3 || process.argv[2] !== '--version') return false;
   try {
     writeSync(1, `${require('../package.json').version}\n`);
     return true;
   } catch {
-    // The command knows what to say of it.
+    // The command reports it.
     return false;
   }
 }
@@ -32,14 +32,14 @@ function start() {
     );
     process.exit(1);
   }
-  // Types are blanked out and code is compiled once and not at every start: that is two thirds of the start.
+  // Node removes types and compiles once, and not at every start: that is two thirds of the start.
   const folder = require('./compile-cache.js').compileCacheFolder();
   if (folder !== undefined) require('node:module').enableCompileCache(folder);
   return import(pathToFileURL(source).href);
 }
 
 if (!printedVersion()) {
-  // Before anything is loaded: unhandled, SIGUSR1 opens Node's debugger, and the others end a server that starts.
+  // Before anything is loaded: without a handler, SIGUSR1 opens Node's debugger, and the others end a starting server.
   process.on('SIGUSR1', () => {}).on('SIGUSR2', () => {});
   if (process.argv[2] === 'serve') process.on('SIGHUP', () => {});
   start();

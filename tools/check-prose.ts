@@ -103,10 +103,14 @@ export function faultsIn(file: string, text: string): Fault[] {
 }
 
 function main(): void {
-  const files = execFileSync('git', ['ls-files', '*.ts', '*.mjs', '*.cjs', '*.md', '*.c', '*.py'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
+  const files = execFileSync(
+    'git',
+    ['ls-files', '*.ts', '*.js', '*.mjs', '*.cjs', '*.md', '*.c', '*.h', '*.py', 'bin', '.ci'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
   let count = 0;
   for (const file of files.trim().split('\n')) {
     if (pending.some((start) => file.startsWith(start))) continue;
