@@ -11,7 +11,7 @@ import type { Worker } from '../worker/contract.ts';
 
 export function acceptConnectionsForever(worker: Worker): void {
   while (!worker.isLeaving) {
-    const client = acceptClient(worker); // sleeps here
+    const client = acceptClient(worker); // sleeps here, in accept(2)
     if (client !== undefined) handleConversation(client);
   }
 }
@@ -35,7 +35,7 @@ function recvUntil(client: BlockingClient): Next {
   const { answers, conversation, received } = client;
   let next: Next;
   while (answers.length === 0 && next === undefined) {
-    const count = client.recv(); // sleeps here
+    const count = client.recv(); // sleeps here, in recv(2)
     next = conversation.receive(received, 0, count, answers);
   }
   return next;
@@ -44,7 +44,7 @@ function recvUntil(client: BlockingClient): Next {
 /** Sends the answers and does what the conversation wants next, until it wants to receive again. */
 function sendAnswers(client: BlockingClient, first: Next): void {
   for (let next = first; ; next = client.conversation.resume(client.answers)) {
-    client.sendAll(); // may sleep here
+    client.sendAll(); // may sleep here, in send(2)
     if (next === undefined) return;
     if (next === 'close') throw endOfStream;
     if (typeof next === 'number') client.pause(next); // an answer that takes time holds this thread

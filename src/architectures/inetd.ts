@@ -22,7 +22,7 @@ const QUIET_MS = 8000;
 function bidForEachClient(crew: Crew): void {
   const processes = new ReadyProcesses(crew, { most: 0, cache: crew.options.processCache });
   while (!crew.isLeaving) {
-    if (processes.awaitClient()) processes.bid(); // sleeps here
+    if (processes.awaitClient()) processes.bid(); // sleeps here, in poll(2)
   }
   processes.close();
 }
@@ -31,7 +31,7 @@ function bidForEachClient(crew: Crew): void {
 function startWhenAClientWaits(crew: Crew): void {
   const poll = pollOfListener(crew);
   while (!crew.isLeaving) {
-    if (!waitForClient(crew, poll)) continue; // sleeps here
+    if (!waitForClient(crew, poll)) continue; // sleeps here, in poll(2)
     crew.startProcess({ socket: crew.listener });
     waitForProcess(crew); // and here
   }

@@ -37,7 +37,7 @@ export const queued: CrewArchitecture = {
   assist(worker, { queue: memory }) {
     const queue = new SocketQueue(memory!);
     for (;;) {
-      const client = takeClient(queue, worker); // sleeps here
+      const client = takeClient(queue, worker); // sleeps here, in futex(2)
       if (client === undefined) return;
       handleConversation(client);
     }

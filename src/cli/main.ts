@@ -34,6 +34,21 @@ function wholeSeconds(text: string): number {
   throw new InvalidArgumentError('give whole seconds from 1 to 86400.');
 }
 
+/** The most clients of each kind that `trace --compare` plays: a picture has room for their rows. */
+const MOST_CLIENTS = 50;
+
+function silentClients(text: string): number {
+  const number = whole(text);
+  if (number <= MOST_CLIENTS) return number;
+  throw new InvalidArgumentError(`give a number of clients from 0 to ${MOST_CLIENTS}.`);
+}
+
+function otherClients(text: string): number {
+  const number = whole(text);
+  if (number >= 1 && number <= MOST_CLIENTS) return number;
+  throw new InvalidArgumentError(`give a number of clients from 1 to ${MOST_CLIENTS}.`);
+}
+
 const argumentTerm = (argument: Argument): string => {
   const text = `${argument.name()}${argument.variadic ? '...' : ''}`;
   return argument.required ? `<${text}>` : `[${text}]`;
@@ -148,11 +163,20 @@ optionGroups(trace, [
       command
         .option('--svg <file>', 'draw the threads and connections over time')
         .option('--html <file>', 'the same as a page, with tables')
-        .option('--out <file>', 'write a Chrome trace, for ui.perfetto.dev')
+        .option('--out <file>', 'write a Chrome trace, for ui.perfetto.dev');
+    },
+  ],
+  [
+    'Several architectures:',
+    'mondo trace --compare threaded poll --silent 4',
+    (command) => {
+      command
         .option(
           '--compare <architecture...>',
           'trace several architectures, one after the other, with the same clients',
-        );
+        )
+        .option('--silent <n>', 'clients that keep silent for 600 ms (default: 1)', silentClients)
+        .option('--clients <n>', 'clients that come during that time (default: 3)', otherClients);
     },
   ],
   ['The server:', 'mondo trace threaded --threads 2', firstServingOptions],

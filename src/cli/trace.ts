@@ -1,4 +1,5 @@
 /** `mondo trace`: a server in the foreground that shows its work, line by line or call by call. */
+import { readFileSync } from 'node:fs';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed, checkedLimits, type ServeOptions } from '../host/plan.ts';
@@ -6,7 +7,7 @@ import type { Server } from '../host/server.ts';
 import { nanoseconds } from '../instruments/report/figures.ts';
 import { type Table, tableLines } from '../instruments/report/table.ts';
 import { chromeTrace } from '../instruments/trace/chrome.ts';
-import { compareTraces } from '../instruments/trace/compare.ts';
+import { compareTraces, queuedText, waitsText } from '../instruments/trace/compare.ts';
 import { htmlOf } from '../instruments/trace/html.ts';
 import { pictureOf } from '../instruments/trace/picture.ts';
 import { Printer, seconds } from '../instruments/trace/printer.ts';
@@ -15,6 +16,7 @@ import { type LineSum, Summary } from '../instruments/trace/summary.ts';
 import { svgOf } from '../instruments/trace/svg.ts';
 import { Timeline } from '../instruments/trace/timeline.ts';
 import { startTrace } from '../instruments/trace/tracer.ts';
+import { waitName } from '../instruments/trace/waits.ts';
 import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt, onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutputs } from './output.ts';
@@ -34,9 +36,11 @@ interface Options extends ServeOptions {
   readonly svg?: string;
   readonly html?: string;
   readonly compare?: readonly string[];
+  readonly silent?: number;
+  readonly clients?: number;
 }
 
-/** The most lines that a user reads. */
+/** The most lines that `--summary` prints. */
 const MOST_LINES = 30;
 
 export async function traceCommand(
@@ -57,6 +61,8 @@ export async function traceCommand(
     svg,
     html,
     compare,
+    silent,
+    clients,
     seconds: longest,
     ...rest
   } = options;
@@ -69,6 +75,13 @@ export async function traceCommand(
       options,
     );
     return;
+  }
+  const odd = silent === undefined ? (clients === undefined ? undefined : 'clients') : 'silent';
+  if (odd !== undefined) {
+    throw new ServeError(
+      'usage',
+      `Cannot use --${odd} without --compare: name the architectures there`,
+    );
   }
   if (architecture === undefined) {
     throw new ServeError('usage', 'Cannot trace: name an architecture, or several with --compare');
@@ -91,6 +104,8 @@ export async function traceCommand(
     tagged: traits.arrangement === 'crew' || threads * processes > 1,
     write: (text) => process.stdout.write(text),
     now: () => now(),
+    columns: process.stdout.isTTY ? () => process.stdout.columns || 80 : undefined,
+    sleepsInLoop: traits.arrangement === 'node' ? isAsleep : undefined,
   });
   const tracer = await startTrace(
     { ...serving, architecture, host },
@@ -140,30 +155,40 @@ export async function traceCommand(
   if (fault !== undefined) throw fault;
 }
 
-/** A table of lines, with one more column if a `yield` or `await` gave the thread away. */
-function summaryTable(lines: readonly LineSum[]): Pick<Table, 'head' | 'rows'> {
+/** Whether the kernel has put a thread to sleep: the state in proc_pid_stat(5). */
+function isAsleep(pid: number, tid: number): boolean {
+  try {
+    return /\) S [^)]*$/.test(readFileSync(`/proc/${pid}/task/${tid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+/** A table of lines, with one more column if a `yield` or `await` suspended a function. */
+function summaryTable(lines: readonly LineSum[]): Omit<Table, 'caption'> {
   const isSuspended = lines.some(({ suspended }) => suspended > 0);
-  const head = ['times', 'waiting s', 'working s', ...(isSuspended ? ['suspended s'] : []), 'line'];
-  const rows = lines.map(({ path, line, times, waiting, working, suspended }) => {
-    const text = `${fileName(path)}(${line}): ${sourceLine(path, line).trim()}`;
-    const passed = suspended > 0 ? seconds(suspended) : '';
-    return [
-      String(times),
-      seconds(waiting),
-      seconds(working),
-      ...(isSuspended ? [passed] : []),
-      text,
-    ];
-  });
-  return { head, rows };
+  const timeOf = (ns: number) => (ns > 0 ? nanoseconds(ns) : '');
+  const head = ['asleep', 'in', 'working', ...(isSuspended ? ['suspended'] : []), 'times', 'line'];
+  const rows = lines.map(({ path, line, times, waiting, waits, working, suspended }) => [
+    timeOf(waiting),
+    [...waits]
+      .sort(([, a], [, b]) => b - a)
+      .map(([call]) => waitName(call))
+      .join(', '),
+    timeOf(working),
+    ...(isSuspended ? [timeOf(suspended)] : []),
+    String(times),
+    `${fileName(path)}(${line}): ${sourceLine(path, line).trim()}`,
+  ]);
+  return { head, rows, align: isSuspended ? 'rlrrrl' : 'rlrrl' };
 }
 
 function printSummary(lines: readonly LineSum[]): void {
-  const { head, rows } = summaryTable(lines.slice(0, MOST_LINES));
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
-  const clipped = (text: string) => (width === undefined ? text : text.slice(0, width));
   console.log();
-  for (const row of tableLines({ head, rows })) console.log(clipped(row.join('')));
+  for (const row of tableLines(summaryTable(lines.slice(0, MOST_LINES)), { width })) {
+    console.log(row.join('\n'));
+  }
   if (lines.length > MOST_LINES) console.log(`… and ${lines.length - MOST_LINES} more lines`);
 }
 
@@ -207,26 +232,20 @@ async function compared(
     picture,
     compared: runs,
     interrupted,
-  } = await compareTraces(
-    architectures,
-    serving,
-    (name) => console.error(`Tracing ${name}`),
+  } = await compareTraces(architectures, serving, {
+    ...(options.silent === undefined ? {} : { silent: options.silent }),
+    ...(options.clients === undefined ? {} : { clients: options.clients }),
+    onBegin: (name) => console.error(`Tracing ${name}`),
     signal,
-  );
+  });
   const interruption = new CommandError(
     `Interrupted after ${runs.length} of ${architectures.length} architectures`,
     { exitCode: INTERRUPTED },
   );
   if (runs.length === 0) throw interruption;
-  const head = ['architecture', 'client', 'total wait', 'longest', ''];
+  const head = ['architecture', 'client', 'in the accept queue', 'waited for its answers'];
   const rows = runs.flatMap(({ architecture, clients }) =>
-    clients.map(({ name, waited, longest, ending }) => [
-      architecture,
-      name,
-      nanoseconds(waited),
-      nanoseconds(longest),
-      ending === 'answered' ? '' : ending,
-    ]),
+    clients.map((client) => [architecture, client.name, queuedText(client), waitsText(client)]),
   );
   for (const row of tableLines({ head, rows })) console.log(row.join(''));
   console.log();

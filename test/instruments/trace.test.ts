@@ -116,7 +116,7 @@ const ofKind = <K extends Kind>(told: readonly Told[], kind: K) =>
   >[];
 
 /** Source text of the reached lines, in order. */
-function linesOf(told: readonly Told[], kind: 'line' | 'goOn' = 'line'): string[] {
+function linesOf(told: readonly Told[], kind: 'line' | 'resume' = 'line'): string[] {
   const paths = new Map<string, string>();
   for (const { tid, record } of told) {
     if (record.kind === 'module') paths.set(`${tid}:${record.module}`, record.path);
@@ -143,7 +143,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   const first = routines.map((name) => entered.indexOf(name));
   expect(first.every((at) => at >= 0)).toBe(true);
   expect(first).toEqual([...first].sort((a, b) => a - b));
-  expect(linesOf(told)).toContain('const count = client.recv(); // sleeps here');
+  expect(linesOf(told)).toContain('const count = client.recv(); // sleeps here, in recv(2)');
   expect(callsOf(told, ['accept4', 'recv', 'send', 'close'])).toEqual([
     ...['accept4', 'recv', 'send', 'recv', 'close', 'accept4'],
   ]);
@@ -154,7 +154,7 @@ test('single: the four routines inside each other, and a thread asleep in accept
   expect(timeline.connections).toMatchObject([{ peer, how: `Client ${peer} closed normally` }]);
   // The line that waited longest is a blocking call.
   expect(summary.lines()[0]!.path).toMatch(/(accept|blocking)\.ts$/);
-  expect(summary.sentence()).toMatch(/% in accept4, waiting for a client to connect/);
+  expect(summary.sentence()).toMatch(/% asleep in accept, waiting for a client to connect/);
 });
 
 test('threaded: four threads asleep in accept4 on the one listener', async () => {
@@ -196,16 +196,16 @@ test('poll: one wait for all before each accept, receive and close', async () =>
 
 test('generator: routines yield where those of single would sleep, and resume there', async () => {
   const { told, summary } = await traced('generator');
-  const goneOn = linesOf(told, 'goOn');
-  expect(goneOn).toContain('yield listener.wanted;');
-  expect(goneOn).toContain('yield client.readable; // where `single` would sleep');
+  const resumed = linesOf(told, 'resume');
+  expect(resumed).toContain('yield listener.wanted;');
+  expect(resumed).toContain('yield client.readable; // where `single` would sleep');
   expect(summary.lines().some(({ suspended }) => suspended > 0)).toBe(true);
   expect(ofKind(told, 'enter').map(({ name }) => name)).toContain('handleRequest');
 });
 
 test("coroutine: Node's own loop sleeps, and async functions resume after their await", async () => {
   const { told, timeline, peer } = await traced('coroutine');
-  expect(linesOf(told, 'goOn')).toContain(
+  expect(linesOf(told, 'resume')).toContain(
     "const data = await client.read(); // gives the thread back to Node's loop",
   );
   const events = ofKind(told, 'socket').map(({ text }) => text.replace(/ =.*| <.*/, ''));
@@ -244,7 +244,7 @@ test('prefork: four processes, each asleep in accept4; the one that wakes serves
   );
   expect(serving.size).toBe(1);
   expect(timeline.connections).toMatchObject([{ peer, tid: [...serving][0] }]);
-  expect(linesOf(told)).toContain('const count = client.recv(); // sleeps here');
+  expect(linesOf(told)).toContain('const count = client.recv(); // sleeps here, in recv(2)');
 });
 
 test.each([
@@ -401,13 +401,13 @@ test('included files are reported, and ignored ones are not', async () => {
 });
 
 test('the same clients wait for the silent one under single, and not under poll', async () => {
-  const { picture, compared } = await compareTraces(['single', 'poll'], {}, () => {});
+  const { picture, compared } = await compareTraces(['single', 'poll'], {});
   expect(compared.flatMap(({ clients }) => clients.map(({ ending }) => ending))).toEqual(
     Array(8).fill('answered'),
   );
   // The time of each other client's first answer, compared with the end of the first client's silence.
   const [single, poll] = picture.groups.map(({ rows }) => {
-    const [first, ...others] = rows.filter(({ label }) => label.startsWith('client'));
+    const [first, ...others] = rows.filter(({ label }) => /^(silent|client) \d/.test(label));
     const silence = first!.bars.findLast(({ kind }) => kind === 'open');
     return others.map(({ bars }) => {
       const answered = bars.find(({ kind }) => kind === 'asking')!.to;
@@ -424,11 +424,12 @@ test('the same clients wait for the silent one under single, and not under poll'
 
 test('a comparison reports a client that a limit closed, and goes on', async () => {
   const serving = { limits: { idle: 100 } };
-  const { compared, picture } = await compareTraces(['poll'], serving, () => {});
+  const { compared, picture } = await compareTraces(['poll'], serving);
   expect(compared[0]!.clients.map(({ ending }) => ending)).toEqual([
     ...['ended by the server', 'answered', 'answered', 'answered'],
   ]);
-  expect(picture.groups[0]!.note).toMatch(/client 1 .*, and ended by the server/);
+  const row = picture.groups[0]!.rows.find(({ label }) => label === 'silent 1')!;
+  expect(row.note).toMatch(/waited \d.*, ended by the server$/);
 });
 
 test('an interrupted comparison leaves no process and no file', async () => {
@@ -437,11 +438,13 @@ test('an interrupted comparison leaves no process and no file', async () => {
   const comparing = compareTraces(
     ['single', 'poll'],
     {},
-    (name) => {
-      begun.push(name);
-      setTimeout(() => stopping.abort(), 300);
+    {
+      onBegin(name) {
+        begun.push(name);
+        setTimeout(() => stopping.abort(), 300);
+      },
+      signal: stopping.signal,
     },
-    stopping.signal,
   );
   expect(await comparing).toMatchObject({ compared: [], interrupted: true });
   expect(begun).toEqual(['single']);
@@ -471,8 +474,8 @@ describe('the command', () => {
     for (const [, line, text] of lines) expect(text).toBe(source[Number(line) - 1]);
     expect(stdout).toMatch(/^ +--- src\/architectures\/blocking\.ts, recvUntil$/m);
     expect(stdout).toMatch(/ send\(\d+<127\.0\.0\.1:\d+>, "Ugly\.", 5, MSG_NOSIGNAL\) = 5 {2}<\d/);
-    expect(stdout).toMatch(/^times +waiting s/m);
-    expect(stdout).toMatch(/\d % in accept4, waiting for a client to connect/);
+    expect(stdout).toMatch(/^ +asleep {2}in +working {2}times {2}line$/m);
+    expect(stdout).toMatch(/\d % asleep in accept, waiting for a client to connect/);
     const { traceEvents } = JSON.parse(readFileSync(out, 'utf8')) as { traceEvents: TraceEvent[] };
     expectValid(traceEvents);
     expect(readFileSync(html, 'utf8')).toContain('<caption>Connections</caption>');

@@ -18,7 +18,7 @@ it('a page of a trace has the picture, its legend and the tables, and shows byte
             {
               label: 'one thread',
               bars: [{ from: 0, to: 50, kind: 'waiting for any client', title: hostile }],
-              marks: [{ at: 25, title: 'two\nlines' }],
+              marks: [{ at: 25, kind: 'question', title: 'two\nlines' }],
             },
           ],
         },
@@ -33,7 +33,7 @@ it('a page of a trace has the picture, its legend and the tables, and shows byte
   expect(picture!.texts).toEqual(
     expect.arrayContaining([
       ...['mondo trace', hostile, 'threads', 'one thread'],
-      ...['asleep, waiting for any client', 'a question is worked on'],
+      ...['asleep, waiting for any client', 'a question arrives'],
     ]),
   );
   expect(picture!.texts).not.toContain('working');

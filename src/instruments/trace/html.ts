@@ -5,10 +5,15 @@ import type { Table } from '../report/table.ts';
 import type { Picture } from './picture.ts';
 import { svgOf } from './svg.ts';
 
-/** The picture may be as wide as a page allows, and the tables quote code. */
+/** The widths of the two pictures, in units of their text's size: one for screens, and one for phones. */
+const WIDE = 1000;
+const NARROW = 380;
+
+/** The picture takes the whole width of the window, and its text grows with it. The tables quote code. */
 const style = `
-main { max-width: 78rem; } main > svg { max-width: 100%; height: auto; }
-main > .wide { margin-top: 1.5rem; } caption { color: var(--text); font-weight: 600; } :is(th, td) { white-space: pre-wrap; } tbody th { font-weight: 400; }
+main { max-width: none; } main > svg { display: block; width: 100%; height: auto; }
+main > svg.narrow { display: none; } @media (max-width: 44rem) { main > svg.wide { display: none; } main > svg.narrow { display: block; } }
+main > div { margin-top: 1.5rem; } caption { color: var(--text); font-weight: 600; } :is(th, td) { white-space: pre-wrap; } tbody th { font-weight: 400; }
 `;
 
 /** @returns the text of an HTML file */
@@ -18,5 +23,5 @@ export const htmlOf = (picture: Picture, tables: readonly Table[]): string =>
     by: 'trace',
     what: picture.notes.join(' '),
     style,
-    body: html`${svgOf(picture)}${tables.map((table) => tableOf(table))}`,
+    body: html`${svgOf(picture, { width: WIDE, id: 'wide' })}${svgOf(picture, { width: NARROW, id: 'narrow' })}${tables.map((table) => tableOf(table))}`,
   });

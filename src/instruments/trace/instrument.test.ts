@@ -24,7 +24,7 @@ function run<T>(body: string) {
     /** Lines that were reached; negative where a `yield` or `await` resumed. */
     get lines() {
       return told.flatMap((record) =>
-        record.kind === 'line' ? [record.line] : record.kind === 'goOn' ? [-record.line] : [],
+        record.kind === 'line' ? [record.line] : record.kind === 'resume' ? [-record.line] : [],
       );
     },
     names: told.flatMap((record) => (record.kind === 'enter' ? [record.name] : [])),

@@ -233,7 +233,7 @@ class Walk {
     const hold = `${RECORDER}.hold(${frame},${this.#module},${lineOf(node)})`;
     const argument = node.argument as Node | null;
     const leave = this.#hasFrame && argument === null ? ` ${RECORDER}.leave(${FRAME})` : '';
-    this.#around(node, `${RECORDER}.goOn(${hold},`, `${leave})`);
+    this.#around(node, `${RECORDER}.resume(${hold},`, `${leave})`);
     if (this.#hasFrame && argument !== null) {
       this.#around(argument, `${RECORDER}.leave(${FRAME},(`, '))', this.#depth + 0.5);
     }

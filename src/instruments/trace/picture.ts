@@ -11,6 +11,7 @@ export type Kind =
   | 'waiting for any client'
   | 'waiting for one client'
   | 'asleep'
+  | 'in the accept queue'
   | 'open'
   | 'asking';
 
@@ -22,12 +23,22 @@ export interface Bar {
   readonly title: string;
 }
 
+/** A moment. `connected`: the kernel has established the connection, whether or not the server accepts it. */
+export interface Mark {
+  readonly at: number;
+  readonly kind: 'question' | 'connected' | 'accepted';
+  readonly title: string;
+}
+
 export interface Row {
   readonly label: string;
+  /** Stands behind the label. */
+  readonly note?: string;
   readonly bars: readonly Bar[];
-  /** Points in time, with a description. */
-  readonly marks: readonly { readonly at: number; readonly title: string }[];
+  readonly marks: readonly Mark[];
   readonly isThin?: boolean;
+  /** True if bars that follow each other stay apart, however short they are. */
+  readonly isSeparate?: boolean;
 }
 
 export interface Group {
@@ -79,16 +90,19 @@ export function lanesOf(timeline: Timeline, nameOf: Naming = tagged): Row[] {
   return limited(lanes.map((lane, i) => rowOf(lane, nameOf(lane, i, lanes))));
 }
 
-function rowOf(lane: Lane, label: string): Row {
-  const sleeps = [
+/** When a thread slept, in which call. */
+export const sleepsOf = (lane: Lane) =>
+  [
     ...lane.calls
       .filter(({ blocked }) => blocked > 0)
       .map(({ t, end, blocked, name }) => ({ from: Math.max(t, end - blocked), to: end, name })),
     ...lane.idle.map(({ from, to }) => ({ from, to, name: LOOP })),
   ].sort((a, b) => a.from - b.from);
+
+function rowOf(lane: Lane, label: string): Row {
   const bars: Bar[] = [];
   let at = lane.from;
-  for (const { from, to, name } of sleeps) {
+  for (const { from, to, name } of sleepsOf(lane)) {
     if (from > at) bars.push({ from: at, to: from, kind: 'working', title: 'working' });
     const title = `${waitName(name)}: ${reasonOf(name)}`;
     bars.push({
@@ -100,26 +114,39 @@ function rowOf(lane: Lane, label: string): Row {
     at = Math.max(at, to);
   }
   if (lane.to > at) bars.push({ from: at, to: lane.to, kind: 'working', title: 'working' });
-  const marks = lane.questions.map(({ t, question, answer }) => ({
-    at: t,
-    title: `${question} → ${answer}`,
-  }));
-  return { label, bars, marks };
+  return { label, bars, marks: marksOf(lane.questions) };
 }
 
 function connectionsOf(timeline: Timeline): Row[] {
   return limited(timeline.connections.map((connection) => connectionRow(connection, timeline.end)));
 }
 
-function connectionRow({ peer, from, to, how, questions }: Connection, end: number): Row {
-  const title = how ?? `Connection from ${peer}`;
-  const bars: Bar[] = [{ from, to: to ?? end, kind: 'open', title }];
-  const marks = questions.map(({ t, question, answer }) => ({
+function connectionRow(connection: Connection, end: number): Row {
+  const { peer, from, queued = 0, to, how, questions } = connection;
+  const bars: Bar[] = [
+    { from, to: to ?? end, kind: 'open', title: how ?? `Connection from ${peer}` },
+  ];
+  const marks = marksOf(questions);
+  const shown = queued >= LEAST_QUEUED ? `${nanoseconds(queued)} in the accept queue` : undefined;
+  if (shown !== undefined) {
+    const title = `${shown}: the kernel has connected ${peer}, and the server has not accepted it`;
+    bars.unshift({ from: from - queued, to: from, kind: 'in the accept queue', title });
+    marks.unshift({ at: from - queued, kind: 'connected', title: 'the kernel connects it' });
+    marks.push({ at: from, kind: 'accepted', title: 'the server accepts it' });
+  }
+  const note = shown === undefined ? {} : { note: shown };
+  return { label: peer, ...note, bars, marks, isThin: true };
+}
+
+/** The kernel counts the time in the accept queue in ticks, so less than two of them, in ns, may be none. */
+const LEAST_QUEUED = 8e6;
+
+const marksOf = (questions: Connection['questions']): Mark[] =>
+  questions.map(({ t, question, answer }) => ({
     at: t,
+    kind: 'question',
     title: `${question} → ${answer}`,
   }));
-  return { label: peer, bars, marks, isThin: true };
-}
 
 function limited(rows: Row[]): Row[] {
   if (rows.length <= MOST_ROWS) return rows;
@@ -136,14 +163,14 @@ const MARGIN = 0.06;
 export function pictureOf(timeline: Timeline, title: string, sentence: string): Picture {
   const { lanes, connections, end } = timeline;
   const launch = Math.min(end, ...lanes.map((lane) => lane.from));
-  const came = Math.min(end, ...connections.map(({ from }) => from));
+  const came = Math.min(end, ...connections.map(({ from, queued = 0 }) => from - queued));
   const left = Math.max(launch, ...connections.map(({ to }) => to ?? end));
   const margin = Math.max(1e6, (left - came) * MARGIN);
   const [from, to] =
     connections.length === 0
       ? [launch, end]
       : [Math.max(launch, came - margin), Math.min(end, left + margin)];
-  const shown = `Shown are ${nanoseconds(to - from)} from ${(from / 1e9).toFixed(3)} s after the launch on.`;
+  const shown = `The picture shows ${nanoseconds(to - from)}, starting ${nanoseconds(from)} after the launch.`;
   return {
     title,
     notes: [sentence, shown],

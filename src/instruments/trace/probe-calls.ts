@@ -137,7 +137,24 @@ function note(reporter: Reporter, name: string, args: readonly never[], result: 
 function addPeer(reporter: Reporter, fd: number, address: Buffer, size: number): void {
   const peer = addressText(decodeAddress(address, size));
   names.set(fd, peer);
-  reporter.report({ kind: 'opened', t: reporter.now(), peer });
+  reporter.report({ kind: 'opened', t: reporter.now(), peer, queued: timeInQueue(fd) });
+}
+
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+/** The offset of `tcpi_last_data_sent`, in ms, in `struct tcp_info`. tcp(7) */
+const LAST_DATA_SENT = 44;
+
+/**
+ * How long a new connection was in the accept queue, in ns; undefined if it is not TCP. The server has sent nothing
+ * yet. So the kernel counts the time since the last sending from the moment in which it connected the client.
+ */
+function timeInQueue(fd: number): number | undefined {
+  const info = Buffer.alloc(LAST_DATA_SENT + 4);
+  const size = Buffer.alloc(4);
+  size.writeInt32LE(info.length, 0);
+  const result = libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, size);
+  return result === 0 ? info.readUInt32LE(LAST_DATA_SENT) * 1e6 : undefined;
 }
 
 function forget(reporter: Reporter, fd: number): void {
@@ -278,9 +295,10 @@ function name(reporter: Reporter, fd: number): void {
   const length = Buffer.alloc(4);
   length.writeInt32LE(bytes.length, 0);
   reporter.isBusy = true;
-  const result = libc.getpeername(fd, bytes, length);
+  if (libc.getpeername(fd, bytes, length) === 0) {
+    addPeer(reporter, fd, bytes, length.readInt32LE(0));
+  }
   reporter.isBusy = false;
-  if (result === 0) addPeer(reporter, fd, bytes, length.readInt32LE(0));
 }
 
 function reportQueue(reporter: Reporter): void {

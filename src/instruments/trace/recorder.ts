@@ -38,7 +38,7 @@ export interface Recorder {
   /** The function gives up the thread with `value`. */
   leave<T>(frame: Frame, value?: T): T;
   /** The function resumes with `value`. */
-  goOn<T>(suspension: Suspension, value: T): T;
+  resume<T>(suspension: Suspension, value: T): T;
   /** `yield*` begins. */
   delegate(frame: Frame): Frame;
   /** `yield*` has its result. */
@@ -105,7 +105,7 @@ export function recorderInto(sink: Sink): Recorder {
       }
       return value!;
     },
-    goOn({ frame, module, line, since }, value) {
+    resume({ frame, module, line, since }, value) {
       if (frame !== undefined) {
         stack.push(...frame.outer, frame);
         frame.outer = [];
@@ -113,7 +113,7 @@ export function recorderInto(sink: Sink): Recorder {
         frame.line = line;
       }
       if (!sink.isBusy) {
-        sink.report({ kind: 'goOn', t: sink.now(), since: frame?.since ?? since, module, line });
+        sink.report({ kind: 'resume', t: sink.now(), since: frame?.since ?? since, module, line });
       }
       return value;
     },

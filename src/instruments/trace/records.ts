@@ -29,7 +29,7 @@ export type TraceRecord =
     }
   /** A `yield` or `await` on this line resumes. It was left at `since`. */
   | {
-      readonly kind: 'goOn';
+      readonly kind: 'resume';
       readonly t: number;
       readonly since: number;
       readonly module: number;
@@ -56,8 +56,16 @@ export type TraceRecord =
     }
   /** An operation of io_uring was submitted or completed. It belongs to the previous call. */
   | { readonly kind: 'operation'; readonly t: number; readonly text: string }
-  /** A peer was accepted, or its socket was closed. */
-  | { readonly kind: 'opened' | 'closed'; readonly t: number; readonly peer: string }
+  /** A connection was accepted. */
+  | {
+      readonly kind: 'opened';
+      readonly t: number;
+      readonly peer: string;
+      /** Time in the accept queue, in ns, give or take a tick of the kernel; undefined if it does not say. */
+      readonly queued?: number | undefined;
+    }
+  /** The socket of a connection was closed. */
+  | { readonly kind: 'closed'; readonly t: number; readonly peer: string }
   /** The conversation worked on bytes of a peer from `t` to `end`. */
   | {
       readonly kind: 'question';

@@ -23,6 +23,7 @@ test('a line has the time until the next one, as waiting while the thread slept'
     line: 10,
     times: 2,
     waiting: 85 * ms,
+    waits: new Map([['recv', 85 * ms]]),
     working: 13 * ms,
     suspended: 0,
   });
@@ -31,7 +32,7 @@ test('a line has the time until the next one, as waiting while the thread slept'
 
 test('one sentence says how the server spent its time', () => {
   expect(heard().sentence()).toBe(
-    '0.100 s: 85.0 % in recv, waiting for the client; 15.0 % working.',
+    '100 ms: 85.0 % asleep in recv, waiting for the client; 15.0 % working.',
   );
 });
 
@@ -41,10 +42,10 @@ test('the sleep of Node’s own loop belongs to no line', () => {
   summary.record(1, { kind: 'thread', t: 0, pid: 1, worker: 0, role: 'main' });
   summary.record(1, { kind: 'line', t: 0, module: 0, line: 5 });
   summary.record(1, { kind: 'idle', t: 1 * ms, end: 9 * ms });
-  summary.record(1, { kind: 'goOn', t: 10 * ms, since: 0, module: 0, line: 6 });
+  summary.record(1, { kind: 'resume', t: 10 * ms, since: 0, module: 0, line: 6 });
   const lines = summary.lines();
   expect(lines).toMatchObject([{ line: 5, waiting: 0, working: 2 * ms }]);
-  expect(summary.sentence()).toContain("80.0 % in Node's loop");
+  expect(summary.sentence()).toContain("80.0 % asleep in Node's loop");
 });
 
 test('each thread is counted separately', () => {
@@ -61,6 +62,6 @@ test('each thread is counted separately', () => {
     begun: true,
   });
   expect(summary.sentence()).toBe(
-    '0.200 s of 2 threads: 50.0 % in accept4, waiting for a client to connect; 42.5 % in recv, waiting for the client; 7.5 % working.',
+    '200 ms of 2 threads: 50.0 % asleep in accept, waiting for a client to connect; 42.5 % asleep in recv, waiting for the client; 7.5 % working.',
   );
 });

@@ -1,8 +1,9 @@
 /**
- * Counts how many times each line ran, and where the time went. At each moment, the time of a
- * thread goes to its running line. If that line calls a function with traced lines, the time goes
- * to those. It counts as waiting while the thread sleeps in a call, and otherwise as working.
+ * Counts how often each line was executed, and adds up where the time went. Each moment of a thread belongs to the
+ * line that is being executed. If that line calls a function whose lines are traced, the moment belongs to a line of
+ * that function. It counts as waiting while the thread sleeps in a call, and as working otherwise.
  */
+import { nanoseconds } from '../report/figures.ts';
 import { NO_LINE } from './recorder.ts';
 import type { TraceRecord } from './records.ts';
 import { LOOP, reasonOf, waitName } from './waits.ts';
@@ -12,13 +13,12 @@ export interface LineSum {
   readonly path: string;
   readonly line: number;
   times: number;
-  /** Time that threads slept in calls of this line. */
+  /** How long threads slept in calls that this line made. */
   waiting: number;
+  /** The same for each call. */
+  readonly waits: Map<string, number>;
   working: number;
-  /**
-   * Time that a `yield` or `await` of this line was suspended. Several may be suspended at the same
-   * time.
-   */
+  /** How long functions were suspended at a `yield` or `await` of this line. Several may be at once. */
   suspended: number;
 }
 
@@ -28,14 +28,14 @@ interface Thread {
   /** When its last line was reached. */
   last: number;
   current: LineSum | undefined;
-  /** Time slept since then. */
-  slept: number;
+  /** How long it has slept since then, by call. */
+  readonly slept: Map<string, number>;
   heard: number;
 }
 
 export class Summary {
   readonly #threads = new Map<number, Thread>();
-  /** Kept separately, because modules are loaded before the thread's first record. */
+  /** By thread: its modules, which it loads before it serves. */
   readonly #modules = new Map<number, Map<number, string>>();
   readonly #lines = new Map<string, LineSum>();
   readonly #waits = new Map<string, number>();
@@ -51,7 +51,7 @@ export class Summary {
         from: record.t,
         last: record.t,
         current: undefined,
-        slept: 0,
+        slept: new Map(),
         heard: record.t,
       });
       return;
@@ -71,7 +71,7 @@ export class Summary {
           thread.current = undefined;
         } else this.#reach(thread, record.t, record.module, record.line);
         break;
-      case 'goOn':
+      case 'resume':
         this.#reach(thread, record.t, record.module, record.line).suspended +=
           record.t - record.since;
         break;
@@ -79,15 +79,14 @@ export class Summary {
         this.#sleep(thread, record.name, record.blocked);
         break;
       case 'idle':
-        this.#sleep(thread, LOOP, record.end - record.t);
         // The loop sleeps between callbacks, so this time belongs to no line.
+        add(this.#waits, LOOP, record.end - record.t);
         thread.last += record.end - record.t;
-        thread.slept -= record.end - record.t;
         break;
     }
   }
 
-  /** All lines that ran, sorted by waiting time, then by working time, longest first. */
+  /** The lines that were executed. Those that waited longest come first, then those that worked longest. */
   lines(): readonly LineSum[] {
     for (const thread of this.#threads.values()) this.#charge(thread, thread.heard);
     return [...this.#lines.values()]
@@ -95,30 +94,21 @@ export class Summary {
       .sort((a, b) => b.waiting - a.waiting || b.working - a.working);
   }
 
-  /** Total time of all serving threads, in ns. */
+  /** Time of all threads that serve, in ns. */
   get total(): number {
     let total = 0;
     for (const { from, heard } of this.#threads.values()) total += heard - from;
     return total;
   }
 
-  /** Time that threads slept, by call, longest first. */
+  /** How long threads slept, by call; longest first. */
   get waits(): readonly (readonly [call: string, ns: number])[] {
     return [...this.#waits].sort(([, a], [, b]) => b - a);
   }
 
-  /** How the server spent its time, in one sentence. */
+  /** What the server did with its time, in one sentence. */
   sentence(): string {
-    const { total } = this;
-    if (total === 0) return 'No thread served.';
-    const share = (ns: number) => `${((ns / total) * 100).toFixed(1)} %`;
-    const waits = this.waits.filter(([, ns]) => ns / total >= 0.0005);
-    const slept = this.waits.reduce((sum, [, ns]) => sum + ns, 0);
-    const parts = waits.map(([call, ns]) => `${share(ns)} in ${waitName(call)}, ${reasonOf(call)}`);
-    parts.push(`${share(Math.max(0, total - slept))} working`);
-    const threads = this.#threads.size;
-    const whose = threads === 1 ? '' : ` of ${threads} threads`;
-    return `${(total / 1e9).toFixed(3)} s${whose}: ${parts.join('; ')}.`;
+    return sentenceOf(this.total, this.#threads.size, this.waits);
   }
 
   #modulesOf(tid: number): Map<number, string> {
@@ -136,7 +126,7 @@ export class Summary {
     const key = `${path}:${line}`;
     let sum = this.#lines.get(key);
     if (sum === undefined) {
-      sum = { path, line, times: 0, waiting: 0, working: 0, suspended: 0 };
+      sum = { path, line, times: 0, waiting: 0, waits: new Map(), working: 0, suspended: 0 };
       this.#lines.set(key, sum);
     }
     thread.current = sum;
@@ -144,16 +134,46 @@ export class Summary {
   }
 
   #charge(thread: Thread, t: number): void {
-    if (thread.current !== undefined) {
-      thread.current.waiting += thread.slept;
-      thread.current.working += Math.max(0, t - thread.last - thread.slept);
+    const { current, slept, last } = thread;
+    if (current !== undefined) {
+      let waited = 0;
+      for (const [call, ns] of slept) {
+        waited += ns;
+        add(current.waits, call, ns);
+      }
+      current.waiting += waited;
+      current.working += Math.max(0, t - last - waited);
     }
-    thread.slept = 0;
+    slept.clear();
     thread.last = t;
   }
 
   #sleep(thread: Thread, call: string, ns: number): void {
-    thread.slept += ns;
-    if (ns > 0) this.#waits.set(call, (this.#waits.get(call) ?? 0) + ns);
+    if (ns === 0) return;
+    add(thread.slept, call, ns);
+    add(this.#waits, call, ns);
   }
+}
+
+const add = (sums: Map<string, number>, name: string, ns: number) =>
+  void sums.set(name, (sums.get(name) ?? 0) + ns);
+
+/**
+ * @param total time of all threads together, in ns
+ * @param waits how much of it they slept, by call; longest first
+ */
+export function sentenceOf(
+  total: number,
+  threads: number,
+  waits: readonly (readonly [call: string, ns: number])[],
+): string {
+  if (total === 0) return 'No thread served.';
+  const share = (ns: number) => `${((ns / total) * 100).toFixed(1)} %`;
+  const slept = waits.reduce((sum, [, ns]) => sum + ns, 0);
+  const parts = waits
+    .filter(([, ns]) => ns / total >= 0.0005)
+    .map(([call, ns]) => `${share(ns)} asleep in ${waitName(call)}, ${reasonOf(call)}`);
+  parts.push(`${share(Math.max(0, total - slept))} working`);
+  const whose = threads === 1 ? '' : ` of ${threads} threads`;
+  return `${nanoseconds(total)}${whose}: ${parts.join('; ')}.`;
 }

@@ -1,124 +1,186 @@
 /**
- * Draws a picture as a self-contained SVG, in light and dark. Hatchings repeat what the colours
- * say.
+ * Draws a picture as a self-contained SVG, in light and dark. Hatchings repeat what the colours say.
+ *
+ * Each text has lines of its own, above the bars that it names. So text, bars and grid lines never meet, and a narrow
+ * picture needs no other layout than a wide one.
  */
 
 import { nanoseconds } from '../report/figures.ts';
 import { html, joined, type Markup, trusted } from '../report/markup.ts';
-import type { Bar, Kind, Picture, Row } from './picture.ts';
+import type { Bar, Kind, Mark, Picture, Row } from './picture.ts';
 
-const WIDTH = 1200;
-const LABELS = 170;
-const RIGHT = 20;
-const ROW = 26;
-const THIN = 17;
-const TITLE = 30;
-const GROUP = 24;
-const AXIS = 34;
-/** A narrower bar, in pixels, joins the bar before it. */
+export interface SvgOptions {
+  /** Width in units of which a letter is about 8 wide. Default 1000. */
+  readonly width?: number;
+  /** The start of its ids, so that a page may have several pictures. Default `p`. */
+  readonly id?: string;
+}
+
+/** The size of all text, and the height of a line of text. */
+const TEXT = 16;
+const LINE = 21;
+/** A letter is this wide on average, as far as wrapping is concerned: with some reserve for wide fonts. */
+const LETTER = 8.8;
+const EDGE = 10;
+const BAR = 18;
+const THIN_BAR = 12;
+/** Room above the bars for the marks of questions, and below for those of accepts. */
+const MARK = 9;
+const GAP = 8;
+/** Room at the right, for short bars that stay apart. */
+const RESERVE = 20;
+/** A tick of the axis needs this much room. */
+const TICK = 90;
+/** A narrower bar joins the bar before it. */
 const NARROW = 0.6;
-/** Minimum width of a working bar, in pixels. */
+/** Minimum width of a working bar. */
 const MOMENT = 1;
+/** Minimum width of a bar that must stay apart from the one before it, and the gap between them. */
+const APART = 3;
+const BETWEEN = 1.5;
 
 const legend: readonly (readonly [kind: Kind, text: string])[] = [
   ['working', 'working'],
   ['waiting for one client', 'asleep, waiting for one client'],
   ['waiting for any client', 'asleep, waiting for any client'],
-  ['asleep', 'asleep, waiting for another thread or for time'],
+  ['asleep', 'asleep: another thread, or time'],
+  ['in the accept queue', 'connected by the kernel, not accepted'],
   ['open', 'connection open'],
   ['asking', 'client waits for an answer'],
 ];
 
+const markLegend: readonly (readonly [kind: Mark['kind'], text: string])[] = [
+  ['question', 'a question arrives'],
+  ['connected', 'the kernel has connected the client'],
+  ['accepted', 'the server accepts the client'],
+];
+
+/** Which hatching fills a bar; the others have a plain colour. */
+const hatchings: Readonly<Partial<Record<Kind, string>>> = {
+  'waiting for one client': 'one',
+  'waiting for any client': 'any',
+  asleep: 'sleep',
+  asking: 'ask',
+};
+
 const classOf = (kind: Kind) => kind.replaceAll(' ', '-');
 
+/** Where a moment is drawn, and in what picture. */
+interface Frame extends Pick<Picture, 'from' | 'to'> {
+  readonly x: (t: number) => number;
+  readonly id: string;
+  readonly width: number;
+  /** Where the grid lines stand. */
+  readonly grid: readonly number[];
+}
+
 /** @returns the whole of an SVG file */
-export function svgOf(picture: Picture): Markup {
-  const span = Math.max(1, picture.to - picture.from);
-  const scale = (WIDTH - LABELS - RIGHT) / span;
-  const x = (t: number) =>
-    LABELS + (Math.min(Math.max(t, picture.from), picture.to) - picture.from) * scale;
+export function svgOf(picture: Picture, { width = 1000, id = 'p' }: SvgOptions = {}): Markup {
+  const { from, to, title } = picture;
+  const scale = (width - 2 * EDGE - RESERVE) / Math.max(1, to - from);
+  const x = (t: number) => EDGE + (Math.min(Math.max(t, from), to) - from) * scale;
+  const ticks = ticksOf(picture, Math.max(2, Math.floor(width / TICK)));
+  const frame = { from, to, x, id, width, grid: ticks.map(x) };
   const out: Markup[] = [];
-  let y = TITLE;
-  for (const note of picture.notes) {
-    for (const line of wrapped(note, 170)) {
-      out.push(html`<text class="note" x="10" y="${y + 12}">${line}</text>`);
-      y += 17;
+  const text = (name: string, line: string, y: number) =>
+    out.push(html`<text class="${name}" x="${EDGE}" y="${y + TEXT}">${line}</text>`);
+  let y = EDGE / 2;
+  const lines = (name: string, words: string) => {
+    for (const line of wrapped(words, width - 2 * EDGE)) {
+      text(name, line, y);
+      y += LINE;
     }
-  }
-  y += 8;
-  const top = y;
-  for (const { title, note, rows } of picture.groups) {
-    const beside =
-      note === undefined ? undefined : html`<tspan class="note" dx="10">${note}</tspan>`;
-    out.push(html`<text class="group" x="10" y="${y + 15}">${title}${beside}</text>`);
-    y += GROUP;
+  };
+  lines('title', title);
+  for (const note of picture.notes) lines('note', note);
+  y = drawLegend(out, y + GAP, picture, frame);
+  for (const { title: name, note, rows } of picture.groups) {
+    y += GAP;
+    lines('group', name);
+    if (note !== undefined) lines('note', note);
     for (const row of rows) {
-      const height = row.isThin === true ? THIN : ROW;
-      out.push(drawRow(row, y, height, picture, x));
-      y += height;
+      lines('label', row.note === undefined ? row.label : `${row.label}: ${row.note}`);
+      y = drawRow(out, row, y, frame);
     }
-    y += 6;
   }
-  out.push(axis(picture, top, y, x));
-  y += AXIS;
-  const used = new Set(
-    picture.groups.flatMap(({ rows }) => rows.flatMap(({ bars }) => bars.map(({ kind }) => kind))),
-  );
-  const hasMarks = picture.groups.some(({ rows }) => rows.some(({ marks }) => marks.length > 0));
-  y = drawLegend(out, y, used, hasMarks);
-  const { title } = picture;
-  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img" aria-label="${title}">
+  for (const at of ticks) {
+    const left = x(at);
+    const anchor = left < EDGE + TICK / 2 ? 'start' : left > width - TICK / 2 ? 'end' : 'middle';
+    const label = nanoseconds(at - from);
+    out.push(
+      html`<text class="tick" x="${px(left)}" y="${y + TEXT}" text-anchor="${anchor}">${label}</text>`,
+    );
+  }
+  y += LINE + EDGE / 2;
+  return html`<svg class="${id}" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" role="img" aria-label="${title}">
 <style>${trusted(style)}</style>
-<defs>${patterns}</defs>
-<rect class="paper" width="${WIDTH}" height="${y}"/>
-<text class="title" x="10" y="21">${title}</text>
+<defs>${hatches(id)}</defs>
+<rect class="paper" width="${width}" height="${y}"/>
 ${joined(out, '\n')}
 </svg>
 `;
 }
 
-function drawRow(
-  { label, bars, marks, isThin }: Row,
-  y: number,
-  height: number,
-  { from, to }: Pick<Picture, 'from' | 'to'>,
-  x: (t: number) => number,
-): Markup {
-  const [top, tall] = isThin === true ? [y + 3, height - 6] : [y + 4, height - 8];
-  const text = html`<text class="label${isThin === true ? ' thin' : ''}" x="${LABELS - 8}" y="${y + height / 2 + 4}">${label}</text>`;
-  const seen = bars.filter((bar) => bar.to >= from && bar.from <= to);
-  // Work is drawn over waiting, so that a short piece of work is visible beside seconds of waiting.
-  const drawn = [
-    ...merged(
-      seen.filter(({ kind }) => kind !== 'working'),
-      x,
-    ),
-    ...merged(
-      seen.filter(({ kind }) => kind === 'working'),
-      x,
-    ),
-  ];
-  const rects = drawn.map((bar) => {
-    const left = x(bar.from);
-    const width = Math.max(bar.kind === 'working' ? MOMENT : 0.4, x(bar.to) - left);
-    const text = oneLine(`${bar.title}, ${nanoseconds(bar.to - bar.from)}`);
-    return html`<rect class="${classOf(bar.kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${tall}"><title>${text}</title></rect>`;
-  });
-  let last = Number.NEGATIVE_INFINITY;
-  const ticks: Markup[] = [];
-  for (const { at, title } of marks) {
-    if (at < from || at > to) continue;
-    const left = x(at);
-    if (left - last < 1.5) continue;
-    last = left;
-    ticks.push(
-      html`<path class="mark" d="M${px(left - 3)} ${top - 3}h6l-3 5z"><title>${oneLine(title)}</title></path>`,
-    );
+/** @returns the bottom of the row */
+function drawRow(out: Markup[], row: Row, y: number, frame: Frame): number {
+  const { from, to, x, grid } = frame;
+  const marks = row.marks.filter(({ at }) => at >= from && at <= to);
+  const hasBelow = marks.some(({ kind }) => kind === 'accepted');
+  const top = y + MARK;
+  const tall = row.isThin === true ? THIN_BAR : BAR;
+  const bottom = top + tall + (hasBelow ? MARK : 0);
+  const band = grid.map((left) => `M${px(left)} ${y + 2}V${bottom}`).join('');
+  out.push(html`<path class="grid" d="${band}"/>`);
+  const seen = row.bars.filter((bar) => bar.to >= from && bar.from <= to);
+  // Work is drawn over the wait that it interrupts, so that a moment of it is visible beside seconds of waiting.
+  const isWork = ({ kind }: Bar) => kind === 'working';
+  const drawn =
+    row.isSeparate === true
+      ? seen
+      : [
+          ...merged(
+            seen.filter((bar) => !isWork(bar)),
+            x,
+          ),
+          ...merged(seen.filter(isWork), x),
+        ];
+  let free = 0;
+  for (const bar of drawn) {
+    const left = row.isSeparate === true ? Math.max(x(bar.from), free) : x(bar.from);
+    const least = row.isSeparate === true ? APART : isWork(bar) ? MOMENT : 0.4;
+    const wide = Math.max(least, x(bar.to) - left);
+    free = left + wide + BETWEEN;
+    const told = oneLine(`${bar.title}, ${nanoseconds(bar.to - bar.from)}`);
+    out.push(rect(bar.kind, left, top, wide, tall, frame.id, html`<title>${told}</title>`));
   }
-  return joined([text, rects, ticks]);
+  const last = new Map<Mark['kind'], number>();
+  for (const { at, kind, title } of marks) {
+    const left = x(at);
+    if (left - (last.get(kind) ?? Number.NEGATIVE_INFINITY) < 1.5) continue;
+    last.set(kind, left);
+    const name = html`<title>${oneLine(title)}</title>`;
+    out.push(mark(kind, left, kind === 'accepted' ? top + tall + 1 : top - MARK + 1, name));
+  }
+  return bottom + GAP;
 }
 
-/** Merges bars that are too narrow to see into their neighbour. */
+const rect = (
+  kind: Kind,
+  ...[left, top, width, height, id, title]: [number, number, number, number, string, Markup?]
+): Markup => {
+  const hatching = hatchings[kind];
+  const fill = hatching === undefined ? undefined : html` fill="url(#${id}-${hatching})"`;
+  return html`<rect class="${classOf(kind)}" x="${px(left)}" y="${top}" width="${px(width)}" height="${height}"${fill}>${title}</rect>`;
+};
+
+/** A triangle, 7 high. It points down at a bar, or up at one; hollow for what only the kernel does. */
+const mark = (kind: Mark['kind'], left: number, top: number, title?: Markup): Markup => {
+  const path =
+    kind === 'accepted' ? `M${px(left - 4)} ${top + 7}h8l-4-7z` : `M${px(left - 4)} ${top}h8l-4 7z`;
+  return html`<path class="mark ${kind}" d="${path}">${title}</path>`;
+};
+
+/** A bar that is too narrow to be visible becomes part of its neighbour. */
 function merged(bars: readonly Bar[], x: (t: number) => number): Bar[] {
   const wide: Bar[] = [];
   for (const bar of bars) {
@@ -132,104 +194,91 @@ function merged(bars: readonly Bar[], x: (t: number) => number): Bar[] {
   return wide;
 }
 
-function axis(
-  { from, to }: Picture,
-  top: number,
-  bottom: number,
-  x: (t: number) => number,
-): Markup {
-  const step = niceStep((to - from) / 10);
-  const lines: Markup[] = [];
-  for (let at = 0; at <= to - from; at += step) {
-    const left = px(x(from + at));
-    lines.push(
-      html`<path class="grid" d="M${left} ${top}V${bottom}"/><text class="tick" x="${left}" y="${bottom + 15}">${nanoseconds(at)}</text>`,
-    );
-  }
-  return joined(lines);
+/** The moments of the grid, at most `most` of them. */
+function ticksOf({ from, to }: Picture, most: number): number[] {
+  const step = niceStep((to - from) / most);
+  const count = Math.floor((to - from) / step) + 1;
+  return Array.from({ length: count }, (_, i) => from + i * step);
 }
 
-/** The next value of 1, 2 or 5 times a power of ten. */
+/** 1, 2 or 5 times a power of ten. */
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
   for (const times of [1, 2, 5]) if (times * power >= least) return times * power;
   return power * 10;
 }
 
-function drawLegend(out: Markup[], y: number, used: ReadonlySet<Kind>, hasMarks: boolean): number {
-  let left = 10;
-  let line = y;
+/** Only what the picture has. @returns the bottom of the legend */
+function drawLegend(out: Markup[], y: number, { groups }: Picture, { id, width }: Frame): number {
+  const rows = groups.flatMap((group) => group.rows);
+  const bars = new Set(rows.flatMap((row) => row.bars.map(({ kind }) => kind)));
+  const marks = new Set(rows.flatMap((row) => row.marks.map(({ kind }) => kind)));
+  let left = EDGE;
+  let top = y;
   const entry = (symbol: (left: number, top: number) => Markup, text: string) => {
-    const width = 30 + text.length * 6.3;
-    if (left + width > WIDTH - RIGHT) {
-      left = 10;
-      line += 20;
+    const wide = 28 + text.length * LETTER;
+    if (left > EDGE && left + wide > width - EDGE) {
+      left = EDGE;
+      top += LINE;
     }
-    out.push(
-      symbol(left, line),
-      html`<text class="note" x="${left + 24}" y="${line + 11}">${text}</text>`,
-    );
-    left += width + 14;
+    const x = left + 26;
+    out.push(symbol(left, top), html`<text class="note" x="${x}" y="${top + TEXT}">${text}</text>`);
+    left += wide + GAP;
   };
   for (const [kind, text] of legend) {
-    if (!used.has(kind)) continue;
-    entry(
-      (at, top) =>
-        html`<rect class="${classOf(kind)}" x="${at}" y="${top}" width="18" height="13"/>`,
-      text,
-    );
+    if (bars.has(kind)) entry((at, from) => rect(kind, at, from + 4, 20, 13, id), text);
   }
-  if (hasMarks) {
-    entry(
-      (at, top) => html`<path class="mark" d="M${at + 6} ${top + 3}h6l-3 5z"/>`,
-      'a question is worked on',
-    );
+  for (const [kind, text] of markLegend) {
+    if (marks.has(kind)) entry((at, from) => mark(kind, at + 10, from + 7), text);
   }
-  return line + 26;
+  return left > EDGE ? top + LINE : top;
 }
 
-/** A tooltip shows a question or an answer in one line. */
+/** Questions and answers may have line ends; a tooltip shows them as one line. */
 const oneLine = (text: string) => text.replace(/[\t\n\r]/g, '·');
 
 const px = (value: number) => Number(value.toFixed(2));
 
 function wrapped(text: string, width: number): string[] {
+  const most = Math.floor(width / LETTER);
   const lines = [''];
   for (const word of text.split(' ')) {
     const last = lines.at(-1)!;
-    if (last.length + word.length < width) lines[lines.length - 1] = `${last} ${word}`.trim();
-    else lines.push(word);
+    if (last === '' || last.length + word.length < most) {
+      lines[lines.length - 1] = `${last} ${word}`.trim();
+    } else lines.push(word);
   }
   return lines;
 }
 
-const hatch = (id: string, size: number, path: string) =>
-  html`<pattern id="${id}" width="${size}" height="${size}" patternUnits="userSpaceOnUse"><rect class="${id}-ground" width="${size}" height="${size}"/><path class="${id}-lines" d="${path}"/></pattern>`;
-
-const patterns = joined([
-  hatch('one', 6, 'M-1 1l2-2M0 6l6-6M5 7l2-2'),
-  hatch('any', 8, 'M2 2h1v1h-1zM6 6h1v1h-1z'),
-  hatch('sleep', 6, 'M0 3h6'),
-  hatch('ask', 6, 'M-1 5l2 2M0 0l6 6M5-1l2 2'),
-]);
+const hatches = (id: string) => {
+  const hatch = (name: string, size: number, path: string) =>
+    html`<pattern id="${id}-${name}" width="${size}" height="${size}" patternUnits="userSpaceOnUse"><rect class="${name}-ground" width="${size}" height="${size}"/><path class="${name}-lines" d="${path}"/></pattern>`;
+  return joined([
+    hatch('one', 6, 'M-1 1l2-2M0 6l6-6M5 7l2-2'),
+    hatch('any', 8, 'M2 2h1v1h-1zM6 6h1v1h-1z'),
+    hatch('sleep', 6, 'M0 3h6'),
+    hatch('ask', 6, 'M-1 5l2 2M0 0l6 6M5-1l2 2'),
+  ]);
+};
 
 const style = `
-text{font:12px system-ui,sans-serif;fill:#1b1b1b}
-.paper{fill:#fff}.title{font-size:16px;font-weight:600}.group{font-weight:600}
-.label{text-anchor:end}.thin{font-size:11px}.note{font-weight:400}.tick{text-anchor:middle;font-size:11px}
-.grid{stroke:#0002;fill:none}
+text{font:${TEXT}px system-ui,sans-serif;fill:#1b1b1b}
+.paper{fill:#fff}.title{font-weight:600}.group{font-weight:600}
+.grid{stroke:#0003;fill:none}
 .working{fill:#c2410c}
-.waiting-for-one-client{fill:url(#one);stroke:#1d4ed8;stroke-width:.5}
-.waiting-for-any-client{fill:url(#any);stroke:#999;stroke-width:.5}
-.asleep{fill:url(#sleep);stroke:#7c3aed;stroke-width:.5}
+.waiting-for-one-client{stroke:#1d4ed8;stroke-width:.5}
+.waiting-for-any-client{stroke:#777;stroke-width:.5}
+.asleep{stroke:#7c3aed;stroke-width:.5}
+.in-the-accept-queue{fill:none;stroke:#0f766e;stroke-dasharray:4 3}
 .open{fill:#0f766e55;stroke:#0f766e;stroke-width:.5}
-.asking{fill:url(#ask);stroke:#b91c1c;stroke-width:.5}
+.asking{stroke:#b91c1c;stroke-width:1}
 .one-ground{fill:#dbe7ff}.one-lines{stroke:#1d4ed8;stroke-width:1.4;fill:none}
 .any-ground{fill:#f1f1f1}.any-lines{fill:#666}
 .sleep-ground{fill:#efe7ff}.sleep-lines{stroke:#7c3aed;fill:none}
 .ask-ground{fill:#ffe3e3}.ask-lines{stroke:#b91c1c;stroke-width:1.4;fill:none}
-.mark{fill:#111}
-@media (prefers-color-scheme:dark){text{fill:#eee}.paper{fill:#161616}.grid{stroke:#fff3}.mark{fill:#fff}
-.working{fill:#fb923c}.open{fill:#2dd4bf66;stroke:#2dd4bf}.one-ground{fill:#16254d}.one-lines{stroke:#93b4ff}.any-ground{fill:#262626}.any-lines{fill:#aaa}
+.mark{fill:#111;stroke:#111}.connected{fill:none}
+@media (prefers-color-scheme:dark){text{fill:#eee}.paper{fill:#191917}.grid{stroke:#fff4}.mark{fill:#fff;stroke:#fff}.connected{fill:none}
+.working{fill:#fb923c}.open{fill:#2dd4bf66;stroke:#2dd4bf}.in-the-accept-queue{stroke:#2dd4bf}.one-ground{fill:#16254d}.one-lines{stroke:#93b4ff}.any-ground{fill:#262626}.any-lines{fill:#aaa}
 .sleep-ground{fill:#2b1d4d}.sleep-lines{stroke:#c4b5fd}.ask-ground{fill:#4a1717}.ask-lines{stroke:#fca5a5}}
 `;

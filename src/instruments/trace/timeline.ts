@@ -32,7 +32,10 @@ export interface Lane {
 export interface Connection {
   readonly peer: string;
   readonly tid: number;
+  /** When the server accepted it. */
   readonly from: number;
+  /** How long it was in the accept queue before, in ns, if the kernel says so. */
+  readonly queued: number | undefined;
   /** Undefined while it is open. */
   to: number | undefined;
   /** How it ended, as the server reported it. */
@@ -115,11 +118,12 @@ export class Timeline {
     }
   }
 
-  #opened(tid: number, { t, peer }: Extract<TraceRecord, { kind: 'opened' | 'closed' }>): void {
+  #opened(tid: number, { t, peer, queued }: Extract<TraceRecord, { kind: 'opened' }>): void {
     const connection: Connection = {
       peer,
       tid,
       from: t,
+      queued,
       to: undefined,
       how: undefined,
       questions: [],
@@ -130,7 +134,7 @@ export class Timeline {
     else open.push(connection);
   }
 
-  #closed({ t, peer }: Extract<TraceRecord, { kind: 'opened' | 'closed' }>): void {
+  #closed({ t, peer }: Extract<TraceRecord, { kind: 'closed' }>): void {
     const open = this.#open.get(peer);
     const connection = open?.shift();
     if (connection !== undefined) connection.to = t;

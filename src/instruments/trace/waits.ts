@@ -1,4 +1,4 @@
-/** What a thread waits for when it sleeps in a call, in words. */
+/** What a thread waits for while it sleeps in a call, in words. */
 
 const reasons: Readonly<Record<string, string>> = {
   accept4: 'waiting for a client to connect',
@@ -8,15 +8,18 @@ const reasons: Readonly<Record<string, string>> = {
   select: 'waiting for any of its sockets',
   poll: 'waiting for any of its sockets',
   epoll_wait: 'waiting for any of its sockets',
-  io_uring_enter: 'waiting for anything that was asked of the kernel',
+  io_uring_enter: 'waiting for anything that it asked of the kernel',
   futex: 'waiting for another thread, or for time to pass',
   loop: 'waiting for any of its sockets',
 };
 
-/** Stands for the sleep of Node's own loop, whose calls cannot be intercepted. */
+/** The sleep of Node's own loop, which makes its calls out of sight. */
 export const LOOP = 'loop';
 
 export const reasonOf = (call: string): string => reasons[call] ?? 'waiting';
 
-/** The name of a wait in a sentence. */
-export const waitName = (call: string): string => (call === LOOP ? "Node's loop" : call);
+/** How sentences and the source spell some calls. */
+const names: Readonly<Record<string, string>> = { accept4: 'accept', [LOOP]: "Node's loop" };
+
+/** The name of a wait as a sentence has it. */
+export const waitName = (call: string): string => names[call] ?? call;
