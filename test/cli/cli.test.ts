@@ -76,7 +76,7 @@ describe('mondo', () => {
     ['serve', 5],
     ['client', 0],
     ['architectures', 0],
-    ['trace', 6],
+    ['trace', 7],
     ['siege', 0],
     ['load', 7],
     ['load merge', 1],

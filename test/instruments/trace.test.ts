@@ -88,6 +88,10 @@ async function traced(
   try {
     // Waits for all serving threads, because any of them may take the client.
     await until('the threads to serve', () => timeline.lanes.length > 0);
+    // A thread that is asleep before the client comes has slept; Node's own loop does not report that.
+    if (!['callback', 'coroutine'].includes(architecture)) {
+      await until('a call that may sleep', () => ofKind(told, 'begin').length > 0);
+    }
     const client = await NetClient.connect(tracer.server.address);
     peer = client.peer;
     for (let i = 0; i < times; i++)
@@ -422,6 +426,34 @@ test('the same clients wait for the silent one under single, and not under poll'
   expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
 });
 
+test('as many silent clients as threads stop threaded, and a thread for each client is not taken for a wait', async () => {
+  const cast = { silent: 4, clients: 2 };
+  const { picture, compared } = await compareTraces(['threaded', 'socketserver'], {}, cast);
+  const [threaded, socketserver] = compared.map(({ clients }) => clients.slice(-2));
+  const labels = compared[0]!.clients.map(({ name }) => name);
+  expect(labels).toEqual([
+    ...['silent 1', 'silent 2', 'silent 3', 'silent 4', 'client 1', 'client 2'],
+  ]);
+  // When silence ends, for the silent clients of the same run.
+  const silences = picture.groups.map(({ rows }) => {
+    const row = rows.find(({ label }) => label === 'silent 1')!;
+    return row.bars.find(({ kind }) => kind === 'open')!;
+  });
+  const acceptedLate = [threaded, socketserver].map((clients, i) =>
+    clients!.map(({ accepted }) => accepted! > silences[i]!.to),
+  );
+  expect(acceptedLate).toEqual([
+    [true, true],
+    [false, false],
+  ]);
+  // The kernel had connected them long before.
+  for (const { connected } of threaded!) expect(connected).toBeLessThan(silences[0]!.to);
+  // No thread was started during the script.
+  const rows = picture.groups[1]!.rows.filter(({ label }) => label.startsWith('thread'));
+  expect(rows.length).toBeGreaterThanOrEqual(1 + 6);
+  expect(rows.map(({ bars }) => bars[0]!.from)).toEqual(rows.map(() => 0));
+});
+
 test('a comparison reports a client that a limit closed, and goes on', async () => {
   const serving = { limits: { idle: 100 } };
   const { compared, picture } = await compareTraces(['poll'], serving);
@@ -490,6 +522,8 @@ describe('the command', () => {
     [['trace', 'single', '--include', '/nowhere'], 2, /"\/nowhere": there is no such file/],
     [['trace', 'single', '--threads', '2'], 2, /Cannot serve single with 2 threads/],
     [['trace', 'single', '--service', '/nowhere.ts'], 2, /Cannot load service "\/nowhere.ts"/],
+    [['trace', 'single', '--silent', '2'], 2, /Cannot use --silent without --compare/],
+    [['trace', '--compare', 'single', '--clients', '0'], 2, /a number of clients from 1 to 50/],
     [['trace', '--compare', 'single', '--calls'], 2, /Cannot use --calls with --compare/],
     [['trace', 'single', '--svg', '/nowhere/x.svg'], 1, /Cannot write "\/nowhere\/x\.svg"/],
     [['trace', 'single', '--seconds', 'x'], 2, /whole number/],
@@ -500,6 +534,43 @@ describe('the command', () => {
     expect(stderr.trim().split('\n').length).toBe(1);
     expect(code).toBe(expected);
   });
+});
+
+test.each([
+  [
+    'single',
+    'accept',
+    'waiting for a client to connect',
+    /client\.recv\(\); .*\n(?: +… asleep in recv, .*\n)? +… \d.* asleep in recv\n/,
+  ],
+  [
+    'coroutine',
+    "Node's loop",
+    'waiting for any of its sockets',
+    /await client\.read\(\).*# resumed after \d/,
+  ],
+])('%s: lines, and each wait as a line of its own; the last line says for what it waits', async (architecture, call, reason, expected) => {
+  await using trace = spawnMondo('trace', architecture, '-p', '0', '--summary', '--lines');
+  const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+  await trace.printed(new RegExp(`… asleep in ${call}, ${reason}\n$`));
+  const client = await NetClient.connect({ family: 'IPv4', host: '127.0.0.1', port: Number(port) });
+  await trace.printed(/Accepted connection/);
+  await trace.printed(/… asleep in .*\n$/);
+  expect(await ask(client, question, answer.length)).toBe(answer);
+  await trace.printed(expected);
+  await client.close();
+  await trace.printed(/closed normally/);
+  trace.signalGroup('SIGINT');
+  const { stdout } = await trace.ended();
+  expect(stdout).toMatch(new RegExp(`^ +… \\S+ (s|ms|µs) asleep in ${call}$`, 'm'));
+  // The summary has the source's lines as they are.
+  const [, summary = ''] = stdout.split(/^ *asleep .* line$/m);
+  const lines = [...summary.matchAll(/ ([a-z]+\.ts)\((\d+)\): (.*)$/gm)];
+  expect(lines.length).toBeGreaterThan(5);
+  for (const [, file, line, text] of lines) {
+    const whole = sourceLine(join(source, 'architectures', file!), Number(line));
+    expect(text).toBe(whole.trim());
+  }
 });
 
 test('each line has the number of its thread, and each thread first reports its role', async () => {

@@ -60,7 +60,7 @@ function scriptOf({ silent, clients }: Required<Cast>): Client[] {
 }
 
 /** The script in words. */
-export function storyOf({ silent, clients }: Required<Cast>): string {
+function storyOf({ silent, clients }: Required<Cast>): string {
   const quiet = silent === 1 ? 'The silent client' : `Each of the ${silent} silent clients`;
   const others = clients === 1 ? 'The other client' : `Each of the ${clients} other clients`;
   const first = `${quiet} asks, says nothing for ${SILENCE} ms, and asks again. `;

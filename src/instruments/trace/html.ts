@@ -7,7 +7,7 @@ import { svgOf } from './svg.ts';
 
 /** The widths of the two pictures, in units of their text's size: one for screens, and one for phones. */
 const WIDE = 1000;
-const NARROW = 380;
+const NARROW = 356;
 
 /** The picture takes the whole width of the window, and its text grows with it. The tables quote code. */
 const style = `

@@ -44,7 +44,7 @@ const legend: readonly (readonly [kind: Kind, text: string])[] = [
   ['waiting for one client', 'asleep, waiting for one client'],
   ['waiting for any client', 'asleep, waiting for any client'],
   ['asleep', 'asleep: another thread, or time'],
-  ['in the accept queue', 'connected by the kernel, not accepted'],
+  ['in the accept queue', 'connected, but not accepted yet'],
   ['open', 'connection open'],
   ['asking', 'client waits for an answer'],
 ];
