@@ -9,7 +9,7 @@ import { htmlPage } from '../instruments/siege/html.ts';
 import { matrixLines } from '../instruments/siege/matrix.ts';
 import type { Mode } from '../instruments/siege/settings.ts';
 import { fallen, isVoidOnly, siege } from '../instruments/siege/siege.ts';
-import { lineOf } from '../instruments/siege/words.ts';
+import { lineOf, progressLine } from '../instruments/siege/words.ts';
 import { onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutputs } from './output.ts';
 import { CommandError } from './report.ts';
@@ -34,6 +34,7 @@ export async function siegeCommand(names: readonly string[], options: Options): 
   const { signal } = onInterrupt({
     first: () => console.error('Stopping after this cell; Ctrl-C again stops at once'),
   });
+  const began = performance.now();
   const report = await siege(
     {
       architectures: [...new Set(architectures)],
@@ -42,7 +43,10 @@ export async function siegeCommand(names: readonly string[], options: Options): 
       duration: options.seconds * 1000,
       signal,
     },
-    (what, done, all) => console.error(`[${done}/${all}] ${lineOf(what)}`),
+    (what, done, all) => {
+      const left = ((performance.now() - began) / 1000 / done) * (all - done);
+      console.error(progressLine(what, done, all, left));
+    },
   );
   const fault = await writeOutputs([{ file: options.html, text: () => htmlPage(report) }]);
   // A void grade, and a recovery that did not occur, are null.

@@ -179,6 +179,6 @@ it('the page of a search shows its steps and the run at the knee', async () => {
     'Response time over the rate',
     'Latency by percentile',
     'Each second of the run',
-    'Connections, from the worst to the best served',
+    'Connections, from the fewest answers to the most',
   ]);
 });

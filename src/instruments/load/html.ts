@@ -144,19 +144,27 @@ async function percentiles({ response, service }: LoadResult): Promise<Markup> {
       y: ms,
     })),
   });
+  // In a closed loop a question is due when it is sent.
+  const isSame = response.percentiles.every(
+    ({ percentile, ms }, i) =>
+      service.percentiles[i]?.percentile === percentile && service.percentiles[i].ms === ms,
+  );
   const chart = await lineChart({
     id: 'percentiles',
     title: 'Latency by percentile',
     description: `Response time: median ${time(response.p50)}, p99 ${time(response.p99)}, largest ${time(response.max)}. Service time: median ${time(service.p50)}, p99 ${time(service.p99)}, largest ${time(service.max)}.`,
-    x: { name: 'of all answers were at least as fast', log: true, text: percentileText },
+    x: {
+      name: 'share of the answers that took at most this time',
+      log: true,
+      text: percentileText,
+    },
     panels: [
       {
         y: { name: 'time of an answer', log: true, text: axisTime },
         height: 300,
-        lines: [
-          curve('response', response, LOOK.response),
-          curve('service', service, LOOK.service),
-        ],
+        lines: isSame
+          ? [curve('response and service', response, LOOK.response)]
+          : [curve('response', response, LOOK.response), curve('service', service, LOOK.service)],
       },
     ],
   });
@@ -165,7 +173,11 @@ async function percentiles({ response, service }: LoadResult): Promise<Markup> {
     timeOr(all.find((one) => one.percentile >= percentile)?.ms ?? null);
   return figure(
     chart,
-    'How long the slowest one in ten, in a hundred, in a thousand took. Where the curves part, questions waited to be sent: their connection was still busy with the one before.',
+    `How long the slowest one in ten, in a hundred, in a thousand took. ${
+      isSame
+        ? 'Response and service time are the same: every question left when it was due.'
+        : 'Where the curves part, questions waited to be sent: their connection was still busy with the one before.'
+    }`,
     {
       caption: 'Time by percentile, read from the curve',
       align: 'lr',
@@ -434,9 +446,9 @@ async function overConnections({ connections }: LoadResult): Promise<Markup | un
   const none = each.filter((one) => one.answers === 0).length;
   const chart = await lineChart({
     id: 'connections',
-    title: 'Connections, from the worst to the best served',
+    title: 'Connections, from the fewest answers to the most',
     description: `Answers of each connection, from ${count(answers[0]!.y!)} to ${count(answers.at(-1)!.y!)}, and its times; ${several(none, 'connection')} of ${each.length} had none.`,
-    x: { name: 'share of the connections with at most this value, in per cent', min: 0, max: 100 },
+    x: { name: 'connections with at most this value, in per cent of all', min: 0, max: 100 },
     panels: [
       {
         y: { name: 'answers' },

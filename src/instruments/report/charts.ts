@@ -201,7 +201,11 @@ export function lineChart(chart: LineChart): Promise<Markup> {
     }
     panel.lines.forEach((line, place) => {
       const isLog = panel.y.log === true;
-      const shown = lineSeries(line, place, isLog, chart.x.log === true);
+      const aside = asideOf(panel, place);
+      const shown = {
+        ...lineSeries(line, place, isLog, chart.x.log === true),
+        symbolOffset: [aside, 0],
+      };
       if (panel.heat !== undefined) series.push({ ...at, ...haloOf(shown) });
       series.push({ ...at, ...shown });
       const whiskers = line.points.filter(
@@ -215,6 +219,7 @@ export function lineChart(chart: LineChart): Promise<Markup> {
           whiskers.map(({ x, low, high }) => [x, floorOf(low!, isLog), high!]),
           colour,
           'up',
+          aside,
         ),
       });
     });
@@ -227,6 +232,15 @@ export function lineChart(chart: LineChart): Promise<Markup> {
     series,
     graphic: drawn,
   });
+}
+
+/** Distance between the whiskers of two lines that were measured at the same place, in px. */
+const ASIDE = 6;
+
+/** Moves the whiskers and symbols of a line aside, so that those of all lines stand side by side. */
+function asideOf({ lines }: Panel, place: number): number {
+  const hasWhiskers = lines.some(({ points }) => points.some(({ low }) => low !== undefined));
+  return hasWhiskers ? (place - (lines.length - 1) / 2) * ASIDE : 0;
 }
 
 /** A log axis cannot show 0. */
@@ -315,6 +329,8 @@ function axisOf({ log, text: words, min, max, whole }: Axis): object {
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
     ...(whole === true && { minInterval: 1 }),
+    // Both ends of a fixed range are marked, such as 0 and 100 %.
+    ...(min !== undefined && max !== undefined && log !== true && { interval: (max - min) / 2 }),
     axisLine: { show: true, lineStyle: { color: soft } },
     axisTick: { lineStyle: { color: soft } },
     splitLine: { lineStyle: { color: rule } },
@@ -409,13 +425,14 @@ function whiskerSeries(
         way === 'up' ? api.coord([place, value]) : api.coord([value, place]);
       const [low, high] = [pointOf(Number(api.value(1))), pointOf(Number(api.value(2)))];
       const [dx, dy] = way === 'up' ? [4, 0] : [0, 4];
+      const [ox, oy] = way === 'up' ? [offset, 0] : [0, offset];
       const lines = [
-        [low[0]!, low[1]! + offset, high[0]!, high[1]! + offset],
+        [low[0]! + ox, low[1]! + oy, high[0]! + ox, high[1]! + oy],
         ...[low, high].map((end) => [
-          end[0]! - dx,
-          end[1]! - dy + offset,
-          end[0]! + dx,
-          end[1]! + dy + offset,
+          end[0]! - dx + ox,
+          end[1]! - dy + oy,
+          end[0]! + dx + ox,
+          end[1]! + dy + oy,
         ]),
       ];
       return {

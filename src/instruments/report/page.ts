@@ -92,7 +92,7 @@ export function tableOf(table: Table, ids: readonly string[] = []): Markup {
           : html`<td${side(i)}>${cell}</td>`,
     )}</tr>`;
   const heads = head.map((cell, i) => html`<th scope="col"${side(i)}>${cell}</th>`);
-  return html`<div class="wide"><table><caption>${caption}</caption>
+  return html`<div class="wide"><table><caption><span>${caption}</span></caption>
 <thead><tr>${heads}</tr></thead>
 <tbody>
 ${joined(rows.map(row), '\n')}
@@ -129,7 +129,7 @@ const common = `
   --heat-4: light-dark(#3b83bd, #4c97d0); --heat-5: light-dark(#1a5a92, #8cc2ec); --heat-6: light-dark(#0a3258, #dcefff); }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 66rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
+main { max-width: 74rem; margin: 0 auto; padding: 2rem 1rem 4rem; }
 main > p, main > ul, main > ol, main > dl { max-width: 46rem; }
 main > .tiles { max-width: none; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.6rem 0 .5rem; } h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
@@ -138,15 +138,19 @@ pre { overflow-x: auto; font: .82rem/1.45 ui-monospace, monospace; white-space: 
 header .by { margin: 0; color: var(--soft); font: .9rem ui-monospace, monospace; }
 header > p { max-width: 46rem; }
 .facts { margin: .6rem 0 1.4rem; padding: .5rem 0; border-block: 1px solid var(--line); font-size: .9rem; max-width: none; }
-.facts div { display: flex; flex-wrap: wrap; gap: 0 .8rem; } .facts dt { color: var(--soft); font-weight: 400; margin: 0; min-width: 5.5rem; } .facts dd { margin: 0; overflow-wrap: anywhere; }
+.facts div { display: grid; grid-template-columns: 5rem minmax(0, 1fr); } .facts dt { color: var(--soft); font-weight: 400; margin: 0; } .facts dd { margin: 0; overflow-wrap: anywhere; }
 footer { margin-top: 3rem; padding-top: .6rem; border-top: 1px solid var(--line); color: var(--soft); font-size: .85rem; }
 .soft { color: var(--soft); font-size: .9rem; }
-.wide { overflow-x: auto; }
+/* A shadow at an edge shows that there is more to scroll to. */
+.wide { overflow-x: auto; background:
+  linear-gradient(to right, var(--back) 30%, transparent) left / 3rem 100% local, linear-gradient(to left, var(--back) 30%, transparent) right / 3rem 100% local,
+  linear-gradient(to right, var(--line), transparent) left / 1rem 100% scroll, linear-gradient(to left, var(--line), transparent) right / 1rem 100% scroll; background-repeat: no-repeat; }
 figure { margin: 1.2rem 0; } figcaption { color: var(--soft); font-size: .9rem; max-width: 46rem; margin-top: .2rem; }
 figure svg { display: block; width: 100%; min-width: 44rem; height: auto; }
 details { margin: .4rem 0; font-size: .9rem; } summary { cursor: pointer; color: var(--soft); }
 table { border-collapse: collapse; min-width: min(100%, 30rem); font-size: .88rem; margin: .6rem 0 1rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding-bottom: .4rem; max-width: 46rem; }
+caption { text-align: left; color: var(--soft); padding-bottom: .4rem; }
+caption span { display: block; position: sticky; left: 0; max-width: min(60rem, 100vw - 2rem); }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1.1rem .2rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } tbody th { font-weight: 500; white-space: nowrap; }
 .number { text-align: right; white-space: nowrap; }

@@ -98,7 +98,7 @@ function matrixOf(report: Report, caption: string, link: (cell: Cell) => Markup)
       html`<tr><th scope="row" title="${what}">${title}</th>${architectures.map((one) => place(name, one))}</tr>`,
   );
   return html`<div class="wide"><table class="matrix">
-<caption>${caption}</caption>
+<caption><span>${caption}</span></caption>
 <thead><tr><th scope="col">attack</th>${architectures.map((name) => html`<th scope="col"><span>${name}</span></th>`)}</tr></thead>
 <tbody>
 ${joined(rows, '\n')}
@@ -166,8 +166,7 @@ function limitsText({ limits }: Report): string {
 }
 
 const style = `
-main { max-width: 76rem; }
-.matrix { font-size: .86rem; } .matrix caption { max-width: none; }
+.matrix { font-size: .86rem; } 
 .matrix td, .matrix th { padding: .14rem .22rem; text-align: center; white-space: nowrap; vertical-align: middle; }
 .matrix th[scope=row] { text-align: left; position: sticky; left: 0; background: var(--back); padding-right: .8rem; }
 .matrix thead th { font-weight: 500; vertical-align: bottom; height: 6.4rem; }
@@ -181,9 +180,8 @@ main { max-width: 76rem; }
 .grade-A { background: #a8d8b0; } .grade-B { background: #d3e5a0; } .grade-C { background: #f4de8a; }
 .grade-D { background: #f6bd84; } .grade-E { background: #f19b8b; } .grade-F { background: #d9534f; color: #fff; }
 .matrix a.void { background: none; color: var(--text); border: 1px dashed var(--soft); }
-.all caption { max-width: none; }
 .key { display: grid; grid-template-columns: max-content 1fr; gap: .25rem .8rem; align-items: start; max-width: 60rem; }
-.key dt { margin: 0; min-width: 1.75rem; text-align: center; border-radius: .2rem; padding: 0 .3rem; } .key dt:not([class]) { text-align: left; }
+.key dt { margin: 0; justify-self: start; min-width: 1.75rem; text-align: center; border-radius: .2rem; padding: 0 .3rem; } .key dt:not([class]) { text-align: left; }
 dt[class] { color: #16160f; }
 dt { font-weight: 600; margin-top: .6rem; } dd { margin: 0; } dd em { color: var(--soft); font-style: normal; }
 .all :is(th, td) { padding-right: .8rem; }

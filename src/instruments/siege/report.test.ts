@@ -5,7 +5,7 @@ import { rule } from './grade.ts';
 import { htmlPage } from './html.ts';
 import { matrixLines } from './matrix.ts';
 import { fallen, type Report } from './siege.ts';
-import { lineOf, mark } from './words.ts';
+import { lineOf, mark, progressLine } from './words.ts';
 
 const cell = (change: Partial<Cell>): Cell => ({
   architecture: 'epoll',
@@ -123,6 +123,19 @@ it('a line shows the measurements of a cell', () => {
   expect(lineOf(report.missing[0]!)).toBe(
     'single, reconnect churn, limits on: not run: Cannot start single: port',
   );
+});
+
+it('a line of progress has at most 100 characters, and the time left', () => {
+  const cell = report.cells.find(({ architecture }) => architecture === 'single');
+  expect(progressLine(cell!, 1, 34, 90)).toMatch(
+    /^\[1\/34\] single, idle crowd, limits o\w+: [A-F]\*?.*; 1 min 30 s left$/,
+  );
+  expect(progressLine(report.missing[0]!, 34, 34, 0)).toBe(
+    '[34/34] single, reconnect churn, limits on: not run: Cannot start single: port',
+  );
+  const long = { ...cell!, reasons: ['x'.repeat(200)] };
+  expect(progressLine(long, 1, 34, 90)).toHaveLength(100);
+  expect(progressLine(long, 1, 34, 90)).toMatch(/x…; 1 min 30 s left$/);
 });
 
 it('the page is self-contained, and its letters say what its colours show', () => {

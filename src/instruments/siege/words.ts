@@ -1,5 +1,5 @@
 /** Texts about cells, for the terminal and the page. */
-import { mebibytes, percent } from '../report/figures.ts';
+import { mebibytes, minutes, percent } from '../report/figures.ts';
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
 import { intensityText } from './grade.ts';
@@ -69,4 +69,29 @@ export function lineOf(what: Cell | Missing): string {
   ];
   const why = what.reasons.length > 0 ? ` (${what.reasons.join('; ')})` : '';
   return `${which}: ${mark(what)}${why}. ${parts.join('; ')}`;
+}
+
+/** Longest line of progress, in characters. */
+const PROGRESS_WIDTH = 100;
+
+/**
+ * The line of progress when a cell has ended.
+ *
+ * @param left estimated time until the end of the siege, in s
+ */
+export function progressLine(
+  what: Cell | Missing,
+  done: number,
+  all: number,
+  left: number,
+): string {
+  const which = `[${done}/${all}] ${what.architecture}, ${titleOf(what.attack)}, limits ${what.limits}`;
+  const end = done < all ? `; ${minutes(left)} left` : '';
+  const result =
+    'error' in what
+      ? `not run: ${what.error}`
+      : `${mark(what)}${what.reasons.length > 0 ? ` (${what.reasons[0]})` : ''}`;
+  const room = PROGRESS_WIDTH - which.length - 2 - end.length;
+  const shown = result.length <= room ? result : `${result.slice(0, Math.max(1, room - 1))}…`;
+  return `${which}: ${shown}${end}`;
 }
