@@ -161,7 +161,7 @@ async function interruptedAtStart() {
 
 test.concurrent('Ctrl-C works before the first server has started', async () => {
   const { code, stdout, stderr } = await untilSo(interruptedAtStart, ({ code }) => code === 1);
-  expect(stderr).toMatch(/^Ending .*\nmondo: Stopped by Ctrl-C after 0 of 34 cells\n$/);
+  expect(stderr).toMatch(/^Stopping .*\nmondo: Stopped by Ctrl-C after 0 of 34 cells\n$/);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
 });
 
