@@ -3,6 +3,7 @@
  * certainty.
  */
 import { readFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { basename } from 'node:path';
 import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
@@ -43,7 +44,7 @@ import {
   silenceTables,
   tablesOf,
 } from '../instruments/compare/tables.ts';
-import { conditionText, figureWords } from '../instruments/compare/words.ts';
+import { busyText, conditionText, figureWords } from '../instruments/compare/words.ts';
 import { wholePlan } from '../instruments/load/plan-file.ts';
 import { parseFraming, parseQuestions } from '../instruments/load/plan-words.ts';
 import { minutes, several } from '../instruments/report/figures.ts';
@@ -76,6 +77,8 @@ export async function compareCommand(
   checkOutputs([options.html, json]);
   const outline = await outlineOf(plan);
   console.error(outlineText(plan, outline.variants.length));
+  const busy = busyText(loadavg()[0]!, availableParallelism());
+  if (busy !== undefined) console.error(busy);
   const { signal } = onInterrupt({
     first() {
       clearLine();

@@ -18,6 +18,7 @@ import {
   type ComparePlan,
   cellSeconds,
   estimatedSeconds,
+  longestUntil,
   type Variant,
   variantKey,
   variantsOf,
@@ -93,14 +94,15 @@ export async function compare(
     if (cores !== null) keepTo(cores.load);
     rounds: for (let round = 1; round <= plan.rounds; round++) {
       const from = elapsed();
-      if (plan.longest > 0 && from + lastRound > plan.longest) {
+      const longest = longestUntil(round, plan.longest);
+      if (longest > 0 && from + lastRound > longest) {
         end = 'out of time';
         break;
       }
       for (const variant of orderOf(variants, round, plan.seed)) {
         const key = variantKey(variant);
         if ((failures.get(key) ?? 0) >= MOST_FAILURES) continue;
-        if (plan.longest > 0 && elapsed() > plan.longest) {
+        if (longest > 0 && elapsed() > longest) {
           end = 'out of time';
           break rounds;
         }

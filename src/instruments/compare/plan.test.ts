@@ -3,7 +3,15 @@ import { planWith } from '../../../test/support/comparison.ts';
 import { architectureNames, loadArchitecture } from '../../architectures/catalogue.ts';
 import type { Traits } from '../../worker/contract.ts';
 import { whyNot } from './fit.ts';
-import { axesOf, conditionsOf, defaultAxes, estimatedSeconds, quick, variantsOf } from './plan.ts';
+import {
+  axesOf,
+  conditionsOf,
+  defaultAxes,
+  estimatedSeconds,
+  longestUntil,
+  quick,
+  variantsOf,
+} from './plan.ts';
 
 describe('conditionsOf', () => {
   it('has every combination once, with one `thinkHow` if `think` is 0', () => {
@@ -85,4 +93,9 @@ describe('whyNot', () => {
     );
     expect(whyNot(epoll, at(1000), { descriptors: undefined, queue: 4096 })).toBeUndefined();
   });
+});
+
+it('gives the rounds that a verdict needs twice the limit on time, and later rounds the limit', () => {
+  expect([1, 3, 4, 100].map((round) => longestUntil(round, 56))).toEqual([112, 112, 56, 56]);
+  expect(longestUntil(1, 0)).toBe(0);
 });

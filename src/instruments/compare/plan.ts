@@ -1,8 +1,10 @@
 /**
  * What a comparison measures, as data: which architectures, under which conditions, how many times.
  */
+
 import type { Exchange, Framing } from '../load/plan.ts';
 import { planOf } from '../load/schema.ts';
+import { MIN_ROUNDS } from './verdict.ts';
 
 /** A condition under which all architectures are measured. */
 export interface Condition {
@@ -171,3 +173,10 @@ export const variantKey = (variant: Variant): string =>
 function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
+
+/**
+ * On a busy machine the rounds that a verdict needs may take twice the limit on time. Without them the whole run would
+ * say nothing.
+ */
+export const longestUntil = (round: number, longest: number): number =>
+  round <= MIN_ROUNDS ? 2 * longest : longest;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { pairedRatio } from './statistics.ts';
-import { intervalText } from './words.ts';
+import { busyText, intervalText } from './words.ts';
 
 it('gives an interval from three rounds on; from two, which say nothing about it, only the ratio', () => {
   const two = pairedRatio([
@@ -15,4 +15,9 @@ it('gives an interval from three rounds on; from two, which say nothing about it
   ]);
   expect(intervalText(three!)).toMatch(/^2\.00 \[1\.\d\d, 2\.\d\d\]$/);
   expect(intervalText(null)).toBe('–');
+});
+
+it('says before the run that the machine is busy', () => {
+  expect(busyText(0.9, 2)).toBeUndefined();
+  expect(busyText(3.14, 2)).toMatch(/^This machine is busy: 3\.1 processes wanted its 2 cores /);
 });

@@ -105,3 +105,13 @@ export function unansweredText({ neverAnswered, starves, variant }: Row): string
 /** `a`, `a and b`, `a, b and c` */
 export const listed = (names: readonly string[], last = 'and'): string =>
   names.length < 2 ? (names[0] ?? '') : `${names.slice(0, -1).join(', ')} ${last} ${names.at(-1)}`;
+
+/**
+ * What a busy machine means for a comparison, before it begins; undefined on a quiet machine.
+ *
+ * @param load processes that wanted a processor in the last minute, on average
+ */
+export function busyText(load: number, cores: number): string | undefined {
+  if (load < cores / 2) return undefined;
+  return `This machine is busy: ${load.toFixed(1)} processes wanted its ${several(cores, 'core')} in the last minute. Rounds take longer and differ more, so differences may stay unclear; end other programs first`;
+}
