@@ -24,7 +24,7 @@ export default defineConfig({
     // Processes and not threads: tests look into /proc/self, and some block in system calls.
     pool: 'forks',
     // More than two cores' worth: many tests wait most of their time.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // Longer than the test's own patience, which says what it waited for.
     testTimeout: 2 * PATIENCE * MS,
     hookTimeout: 2 * PATIENCE * MS,

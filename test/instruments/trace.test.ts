@@ -510,7 +510,7 @@ describe('the command', () => {
     expect(stdout).toMatch(/\d % asleep in accept, waiting for a client to connect/);
     const { traceEvents } = JSON.parse(readFileSync(out, 'utf8')) as { traceEvents: TraceEvent[] };
     expectValid(traceEvents);
-    expect(readFileSync(html, 'utf8')).toContain('<caption>Connections</caption>');
+    expect(readFileSync(html, 'utf8')).toContain('<caption><span>Connections</span></caption>');
     // The folder of the pipe is removed too.
     const left = readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(trace.pid)));
     expect(left).toEqual([]);
