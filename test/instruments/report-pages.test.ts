@@ -1,0 +1,122 @@
+/** The report pages in a real browser, at three widths, light and dark: every text can be read. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
+import { htmlPage as comparePage } from '../../src/instruments/compare/html.ts';
+import { conditionsOf } from '../../src/instruments/compare/plan.ts';
+import { loadPage } from '../../src/instruments/load/html.ts';
+import { attacks } from '../../src/instruments/siege/attacks.ts';
+import { rule } from '../../src/instruments/siege/grade.ts';
+import { htmlPage as siegePage } from '../../src/instruments/siege/html.ts';
+import { htmlOf } from '../../src/instruments/trace/html.ts';
+import { faultsOf, hasBrowser, openBrowser } from '../support/browser.ts';
+import { aWorld, madeUp } from '../support/comparison.ts';
+import { runOf, serverSide } from '../support/load-runs.ts';
+import { siegeCell } from '../support/siege-cells.ts';
+
+const samples = Array.from({ length: 900 }, (_, i) => ({
+  connection: i % 6,
+  second: i % 30,
+  service: 0.1 + (i % 50) / 10,
+  response: 0.2 + ((i * i) % 9000) / 10,
+}));
+
+const pages: readonly [name: string, make: () => string | Promise<string>][] = [
+  [
+    'compare',
+    () => {
+      const axes = { connections: [1, 16, 256], think: [0], thinkHow: ['block'] as const };
+      const conditions = conditionsOf({ ...axes, thinkHow: ['block'], silent: [0, 4] });
+      const architectures = ['single', 'threaded', 'epoll', 'uring', 'callback'];
+      return comparePage(madeUp({ architectures, conditions }, aWorld));
+    },
+  ],
+  ['load', () => loadPage(runOf(samples, { seconds: 30, server: serverSide(30) }).result)],
+  [
+    'siege',
+    () =>
+      siegePage({
+        at: '2026-01-01T00:00:00.000Z',
+        machine: { cpus: 2, kernel: '6.0', node: 'v26', load: [0, 1] },
+        duration: 2500,
+        drainDeadline: 1000,
+        rule,
+        limits: { epoll: { idle: 1000 }, single: { idle: 1000, connectionsPerAddress: 1 } },
+        planned: 4,
+        cells: architectureNames.flatMap((architecture) =>
+          attacks.flatMap(({ name }) =>
+            (['off', 'on'] as const).map((limits) =>
+              siegeCell({ architecture, attack: name, limits }),
+            ),
+          ),
+        ),
+        missing: [],
+      }),
+  ],
+  [
+    'trace',
+    () =>
+      htmlOf(
+        {
+          title: 'mondo trace single',
+          notes: ['One thread waits for one client after the other.'],
+          from: 0,
+          to: 3e9,
+          groups: [
+            {
+              title: 'threads',
+              rows: [
+                {
+                  label: 'thread 1234',
+                  bars: [
+                    { from: 0, to: 1e9, kind: 'waiting for any client', title: 'accept' },
+                    { from: 1e9, to: 3e9, kind: 'waiting for one client', title: 'recv' },
+                  ],
+                  marks: [{ at: 2e9, kind: 'question', title: 'a question' }],
+                },
+              ],
+            },
+          ],
+        },
+        [{ caption: 'Lines', head: ['times', 'line'], rows: [['3', 'const n = recv(fd);']] }],
+      ),
+  ],
+];
+
+describe.skipIf(!hasBrowser())('in a browser', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser.close());
+
+  it('finds texts over each other, also in a picture, and a page that is too wide', async () => {
+    const page = await browser.newPage({ viewport: { width: 390, height: 900 } });
+    await page.setContent(
+      '<h1 style="margin-bottom:-3rem">one</h1><p>two</p><svg><text x="0" y="20">three</text><text x="5" y="22">four</text></svg><pre style="width:500px">five</pre><details><summary>six</summary><p style="margin-top:-2rem">seven</p></details>',
+    );
+    const { overlaps, overflow } = await faultsOf(page);
+    await page.close();
+    expect(overlaps).toEqual(['"one" over "two"', '"three" over "four"']);
+    expect(overflow).toBeGreaterThan(0);
+  });
+
+  it.each(
+    pages,
+  )('the page of %s has no text over another and fits the window, at 390, 1,280 and 1,920 px', async (_, make) => {
+    const html = await make();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      for (const width of [390, 1280, 1920]) {
+        const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+        try {
+          await page.setContent(html);
+          expect({ width, colorScheme, ...(await faultsOf(page)) }).toEqual({
+            ...{ width, colorScheme, overlaps: [], overflow: 0 },
+          });
+        } finally {
+          await page.close();
+        }
+      }
+    }
+  });
+});

@@ -1,0 +1,26 @@
+/** A real browser for the report pages: Debian's Chromium, without a window. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { hasProgram } from './programs.ts';
+
+/** @throws Error in CI if it is missing */
+export const hasBrowser = (): boolean => hasProgram('chromium', 'chromium');
+
+export const openBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+
+/** What a reader at a screen of this width could not read. */
+export interface Faults {
+  /** Pairs of texts that lie over each other. */
+  readonly overlaps: readonly string[];
+  /** How far the page is wider than the window, in px. */
+  readonly overflow: number;
+}
+
+const inPage = readFileSync(join(import.meta.dirname, 'page-faults.js'), 'utf8');
+
+export async function faultsOf(page: Page): Promise<Faults> {
+  await page.evaluate(inPage);
+  return await page.evaluate<Faults>('faultsInPage()');
+}
