@@ -68,6 +68,7 @@ export async function traceCommand(
   } = options;
   const serving: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
   checkOutputs([out, svg, html]);
+  const startedAt = Date.now();
   if (compare !== undefined) {
     await compared(
       [...(architecture === undefined ? [] : [architecture]), ...compare],
@@ -147,7 +148,7 @@ export async function traceCommand(
   const fault = await writeOutputs([
     { file: out, text: () => JSON.stringify(chromeTrace(timeline, title)) },
     { file: svg, text: () => svgOf(picture()).text },
-    { file: html, text: () => htmlOf(picture(), tablesOf(timeline, sums.lines())) },
+    { file: html, text: () => htmlOf(picture(), tablesOf(timeline, sums.lines()), startedAt) },
   ]);
   if (timeline.dropped > 0) {
     console.error(`The pictures end early: ${timeline.dropped} more calls have no room in them`);
@@ -226,6 +227,7 @@ async function compared(
       `Cannot use --${odd} with --compare: it plays its own clients, and has --svg and --html for the picture`,
     );
   }
+  const startedAt = Date.now();
   const { signal } = onInterrupt({}, ['SIGINT', 'SIGTERM', 'SIGHUP']);
   const architectures = [...new Set(names.map(architectureNamed))];
   const {
@@ -254,7 +256,7 @@ async function compared(
   const tables = [{ caption, head, rows }];
   const fault = await writeOutputs([
     { file: options.svg, text: () => svgOf(picture).text },
-    { file: options.html, text: () => htmlOf(picture, tables) },
+    { file: options.html, text: () => htmlOf(picture, tables, startedAt) },
   ]);
   if (fault !== undefined) throw fault;
   if (interrupted) throw interruption;

@@ -28,16 +28,19 @@ it('a page of a trace has the picture, its legend and the tables, and shows byte
       ],
     },
     tables,
+    Date.UTC(2026, 10, 27, 17, 20, 10),
   );
   expectSound(page);
   expect(tablesIn(page)).toEqual(tables);
+  expect(page).toContain('<h1>mondo trace</h1>');
+  expect(page).toContain('2026-11-27 17:20:10 UTC');
   // One for screens, and one for phones.
   const pictures = chartsIn(page);
   expect(pictures).toHaveLength(2);
   for (const picture of pictures) {
     expect(picture.texts).toEqual(
       expect.arrayContaining([
-        ...['mondo trace', hostile, 'threads', 'one thread'],
+        ...['threads', 'one thread'],
         ...['asleep, waiting for any client', 'a question arrives'],
       ]),
     );
@@ -137,7 +140,7 @@ it.each([
 });
 
 it('the text of a page is at least 16 px high in a window of 1,280 px, grows with the window, and is as high on a phone', () => {
-  const page = htmlOf(crowded(), []);
+  const page = htmlOf(crowded(), [], 0);
   const [wide, narrow] = [
     ...page.matchAll(/<svg class="(?:wide|narrow)"[^>]* viewBox="0 0 (\d+) /g),
   ].map(([, units]) => Number(units));

@@ -1,4 +1,5 @@
 /** A picture of a run as a self-contained page, with tables below it. */
+import os from 'node:os';
 import { html } from '../report/markup.ts';
 import { pageOf, tableOf } from '../report/page.ts';
 import type { Table } from '../report/table.ts';
@@ -16,12 +17,19 @@ main > svg.narrow { display: none; } @media (max-width: 44rem) { main > svg.wide
 main > div { margin-top: 1.5rem; } caption { color: var(--text); font-weight: 600; } :is(th, td) { white-space: pre-wrap; } tbody th { font-weight: 400; }
 `;
 
-/** @returns the text of an HTML file */
-export const htmlOf = (picture: Picture, tables: readonly Table[]): string =>
-  pageOf({
+/**
+ * @param when start of the run, in ms since 1970
+ * @returns the text of an HTML file
+ */
+export function htmlOf(picture: Picture, tables: readonly Table[], when: number): string {
+  const drawn = (width: number, id: string) => svgOf(picture, { width, id, hasHeading: false });
+  return pageOf({
     title: picture.title,
     by: 'trace',
     what: picture.notes.join(' '),
+    when,
+    where: `${os.type()} ${os.release()}, ${os.availableParallelism()} processors, Node ${process.versions.node}`,
     style,
-    body: html`${svgOf(picture, { width: WIDE, id: 'wide' })}${svgOf(picture, { width: NARROW, id: 'narrow' })}${tables.map((table) => tableOf(table))}`,
+    body: html`${drawn(WIDE, 'wide')}${drawn(NARROW, 'narrow')}${tables.map((table) => tableOf(table))}`,
   });
+}

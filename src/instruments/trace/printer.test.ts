@@ -110,6 +110,18 @@ test("each thread's wait has its number, and Node's own loop is asleep if the ke
   printing.close();
 });
 
+test('a call that was printed when it began is printed again when it ends, whatever it reports in between', () => {
+  const { printing, at } = printer({ calls: true });
+  printing.record(1, begin(1, 'accept4'));
+  expect(at(100)).toBe('  0.001000 accept4( <asleep …>\n');
+  printing.record(1, { kind: 'opened', t: 150 * ms, peer: 'one' });
+  printing.record(1, call(1, 150, 'accept4'));
+  expect(at(300)).toBe(
+    '  0.150000 <… resumed> accept4(…) = 1  <0.149000 asleep, 0.000000 working>\n',
+  );
+  printing.close();
+});
+
 test('beside calls, which say how long they slept, no wait has a line of its own', () => {
   const { printing, at } = printer({ calls: true });
   printing.record(1, begin(1, 'recv'));

@@ -239,9 +239,9 @@ export class Printer {
 function heard(thread: Thread, record: TraceRecord): void {
   if (record.kind === 'module') return;
   thread.heard = 'end' in record ? record.end : record.t;
+  // Some records come inside a call, and its end needs to know what was printed at its beginning.
+  if (thread.begun === undefined) thread.isPrinted = false;
   if (record.kind === 'begin') thread.begun = record;
-  // The end of a call needs to know what was printed at its beginning.
-  if (record.kind !== 'call') thread.isPrinted = false;
 }
 
 /** ns as s. */

@@ -14,6 +14,8 @@ export interface SvgOptions {
   readonly width?: number;
   /** The start of its ids, so that a page may have several pictures. Default `p`. */
   readonly id?: string;
+  /** Whether it begins with its title and notes. Default true. */
+  readonly hasHeading?: boolean;
 }
 
 /** The size of all text, and the height of a line of text. */
@@ -75,7 +77,10 @@ interface Frame extends Pick<Picture, 'from' | 'to'> {
 }
 
 /** @returns the whole of an SVG file */
-export function svgOf(picture: Picture, { width = 1000, id = 'p' }: SvgOptions = {}): Markup {
+export function svgOf(
+  picture: Picture,
+  { width = 1000, id = 'p', hasHeading = true }: SvgOptions = {},
+): Markup {
   const { from, to, title } = picture;
   const scale = (width - 2 * EDGE - RESERVE) / Math.max(1, to - from);
   const x = (t: number) => EDGE + (Math.min(Math.max(t, from), to) - from) * scale;
@@ -91,8 +96,10 @@ export function svgOf(picture: Picture, { width = 1000, id = 'p' }: SvgOptions =
       y += LINE;
     }
   };
-  lines('title', title);
-  for (const note of picture.notes) lines('note', note);
+  if (hasHeading) {
+    lines('title', title);
+    for (const note of picture.notes) lines('note', note);
+  }
   y = drawLegend(out, y + GAP, picture, frame);
   for (const { title: name, note, rows } of picture.groups) {
     y += GAP;
