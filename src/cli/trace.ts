@@ -10,7 +10,7 @@ import { chromeTrace } from '../instruments/trace/chrome.ts';
 import { compareTraces, queuedText, waitsText } from '../instruments/trace/compare.ts';
 import { htmlOf } from '../instruments/trace/html.ts';
 import { pictureOf } from '../instruments/trace/picture.ts';
-import { Printer, seconds } from '../instruments/trace/printer.ts';
+import { Printer } from '../instruments/trace/printer.ts';
 import { fileName, sourceLine } from '../instruments/trace/source-text.ts';
 import { type LineSum, Summary } from '../instruments/trace/summary.ts';
 import { svgOf } from '../instruments/trace/svg.ts';
@@ -198,15 +198,23 @@ function tablesOf(timeline: Timeline, lines: readonly LineSum[]): Table[] {
   if (lines.length > 0) {
     tables.push({ caption: 'Lines', ...summaryTable(lines) });
   }
-  const rows = timeline.connections.map(({ peer, from, to, how, questions }) => [
+  const rows = timeline.connections.map(({ peer, from, queued, to, how, questions }) => [
     peer,
-    seconds(from),
+    nanoseconds(from),
+    queued === undefined ? '' : nanoseconds(queued),
     to === undefined ? 'open' : nanoseconds(to - from),
     String(questions.length),
     how ?? '',
   ]);
   if (rows.length > 0) {
-    const head = ['peer', 'accepted at s', 'for', 'times asked', 'end'];
+    const head = [
+      'peer',
+      'accepted after',
+      'in the accept queue',
+      'open for',
+      'times asked',
+      'end',
+    ];
     tables.push({ caption: 'Connections', head, rows });
   }
   return tables;

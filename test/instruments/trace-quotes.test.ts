@@ -1,6 +1,6 @@
 /**
  * What docs/trace.md and docs/practice.md quote of `mondo trace`: each command is run again with the same clients, and
- * its output compared with the quote, in all but times, ports, descriptors and numbers of threads.
+ * its output compared with the quote. Times, ports, descriptors and numbers of threads may differ.
  */
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';

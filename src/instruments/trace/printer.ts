@@ -245,6 +245,6 @@ function heard(thread: Thread, record: TraceRecord): void {
 }
 
 /** ns as s. */
-export const seconds = (ns: number): string => (ns / 1e9).toFixed(6);
+const seconds = (ns: number): string => (ns / 1e9).toFixed(6);
 
 const stamp = (t: number) => seconds(Math.max(0, t)).padStart(10);
