@@ -13,6 +13,7 @@ import { faultsOf, hasBrowser, openBrowser } from '../support/browser.ts';
 import { aWorld, madeUp } from '../support/comparison.ts';
 import { runOf, serverSide } from '../support/load-runs.ts';
 import { siegeCell } from '../support/siege-cells.ts';
+import { crowdedPicture } from '../support/trace-picture.ts';
 
 const samples = Array.from({ length: 900 }, (_, i) => ({
   connection: i % 6,
@@ -57,28 +58,9 @@ const pages: readonly [name: string, make: () => string | Promise<string>][] = [
     'trace',
     () =>
       htmlOf(
-        {
-          title: 'mondo trace single',
-          notes: ['One thread waits for one client after the other.'],
-          from: 0,
-          to: 3e9,
-          groups: [
-            {
-              title: 'threads',
-              rows: [
-                {
-                  label: 'thread 1234',
-                  bars: [
-                    { from: 0, to: 1e9, kind: 'waiting for any client', title: 'accept' },
-                    { from: 1e9, to: 3e9, kind: 'waiting for one client', title: 'recv' },
-                  ],
-                  marks: [{ at: 2e9, kind: 'question', title: 'a question' }],
-                },
-              ],
-            },
-          ],
-        },
+        crowdedPicture(),
         [{ caption: 'Lines', head: ['times', 'line'], rows: [['3', 'const n = recv(fd);']] }],
+        0,
       ),
   ],
 ];

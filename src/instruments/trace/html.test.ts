@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { chartsIn, expectSound, tablesIn } from '../../../test/support/pages.ts';
+import { crowdedPicture } from '../../../test/support/trace-picture.ts';
 import { htmlOf } from './html.ts';
-import { type Bar, type Kind, type Picture, pictureOf } from './picture.ts';
+import { type Picture, pictureOf } from './picture.ts';
 import { svgOf } from './svg.ts';
 import { Timeline } from './timeline.ts';
 
@@ -95,34 +96,10 @@ const gridIn = (svg: string): Box[] =>
 const meet = (a: Box, b: Box) =>
   a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
-/** Threads and clients with long names, in times from µs to s. */
-function crowded(): Picture {
-  const ms = 1e6;
-  const bars = (kind: Kind): Bar[] =>
-    [0, 510, 512, 513].map((t, i) => ({
-      ...{ from: t * ms, to: (i === 0 ? 500 : t + 1) * ms },
-      ...{ kind, title: 'what' },
-    }));
-  const marks = (['connected', 'accepted', 'question'] as const).map((kind, i) => ({
-    ...{ at: 512 * i * ms, kind, title: 'what' },
-  }));
-  const kinds = ['working', 'waiting for one client', 'waiting for any client', 'asleep'] as const;
-  const rows = [...kinds, 'in the accept queue' as const, 'open' as const].map((kind, i) => ({
-    ...{ label: `worker 12, assistant process 419430${i}`, bars: bars(kind), marks },
-  }));
-  const note = '512 ms in the accept queue; waited 516 ms, 11.7 ms, 13.9 ms, ended by the server';
-  const client = { label: 'client 12', note, bars: bars('asking'), marks };
-  const sentence = '5.01 s of 8 threads: 48.2 % asleep in recv, waiting for the client.';
-  const group = { note: sentence, rows: [...rows, { ...client, isThin: true, isSeparate: true }] };
-  const groups = ['socketserver', 'threaded'].map((title) => ({ title, ...group }));
-  const title = 'mondo trace socketserver --mixin forking --max-threads 20';
-  return { title, notes: [sentence, sentence], from: 0, to: 514 * ms, groups };
-}
-
 it.each([
   356, 1000,
 ])('at a width of %i no text meets another, a bar or a grid line, and none leaves the picture', (width) => {
-  const svg = svgOf(crowded(), { width }).text;
+  const svg = svgOf(crowdedPicture(), { width }).text;
   const texts = textsIn(svg);
   expect(texts.length).toBeGreaterThan(30);
   const others = [...boxesIn(svg), ...gridIn(svg)];
@@ -140,7 +117,7 @@ it.each([
 });
 
 it('the text of a page is at least 16 px high in a window of 1,280 px, grows with the window, and is as high on a phone', () => {
-  const page = htmlOf(crowded(), [], 0);
+  const page = htmlOf(crowdedPicture(), [], 0);
   const [wide, narrow] = [
     ...page.matchAll(/<svg class="(?:wide|narrow)"[^>]* viewBox="0 0 (\d+) /g),
   ].map(([, units]) => Number(units));
@@ -154,7 +131,7 @@ it('the text of a page is at least 16 px high in a window of 1,280 px, grows wit
 
 it('the three questions of a client stay apart, even if each takes a moment only', () => {
   for (const width of [356, 1000]) {
-    const asking = boxesIn(svgOf(crowded(), { width }).text).filter(
+    const asking = boxesIn(svgOf(crowdedPicture(), { width }).text).filter(
       ({ name }) => name === 'asking',
     );
     // The first is in the legend.
