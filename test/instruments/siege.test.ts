@@ -14,7 +14,7 @@ import {
   spawnMondo,
   untilAnotherSignal,
 } from '../support/processes.ts';
-import { until } from '../support/until.ts';
+import { until, untilSo } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-siege-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,14 +34,7 @@ const lay = async (
   return report.cells[0]!;
 };
 
-/** Tries up to three times, because a busy machine may not reach the intensity, or may be late. */
-async function untilSo<T>(run: () => Promise<T>, isSo: (result: T) => boolean): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    const result = await run();
-    if (isSo(result) || tries === 4) return result;
-  }
-}
-
+// A machine that is busy with other work may not reach the intensity, or be late: then `untilSo` tries again.
 const wasAttacked = ({ intensity }: Cell) => isEnough(intensity);
 /** A slow machine answers some honest clients late; a server that failed answers none. */
 const stood = (cell: Cell) => cell.availability >= 0.5 && cell.recovery !== undefined;
