@@ -19,9 +19,20 @@ const layers: readonly (readonly string[])[] = [
   ['host'],
   ['instruments/client', 'instruments/report'],
   ['instruments/load'],
-  ['instruments/siege', 'instruments/compare', 'instruments/trace', 'instruments/lab'],
+  ['instruments/siege', 'instruments/compare', 'instruments/trace'],
+  ['instruments/lab'],
   ['cli'],
 ];
+
+/** Files of the lab that its page loads too: they import one another only, so neither Node nor DOM. */
+const pure = new Set(
+  ['model', 'why', 'cast', 'recording', 'scenes', 'missions', 'words'].map((name) =>
+    join(source, 'instruments', 'lab', `${name}.ts`),
+  ),
+);
+/** What these files would have in scope without an import. */
+const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;
+
 /** The folder of `src/` that a file belongs to; each instrument is a folder of its own. */
 function layerOf(file: string): string {
   const [first, second] = relative(source, file).split('/');
@@ -42,6 +53,17 @@ for (const file of files) {
     resolve(dirname(file), match[1]!),
   );
   importsOf.set(file, targets);
+  if (pure.has(file)) {
+    const outside = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)]
+      .map((match) => match[1]!)
+      .filter((name) => !pure.has(resolve(dirname(file), name)));
+    const word = ambient.exec(text)?.[0];
+    for (const name of word === undefined ? outside : [...outside, word]) {
+      faults.push(
+        `${relative(source, file)} uses '${name}': the page loads it, so no Node and no DOM`,
+      );
+    }
+  }
   const folder = layerOf(file);
   // src/index.ts is the public entry, and may import from any layer.
   if (folder.endsWith('.ts')) continue;

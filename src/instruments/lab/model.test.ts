@@ -1,0 +1,169 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  apply,
+  EVENT,
+  FORMAT,
+  type FrameRecord,
+  type HeaderRecord,
+  KERNEL,
+  LANE,
+  type LabRecord,
+  nothing,
+  PLACE,
+  type StageSetup,
+} from './model.ts';
+
+const stage: StageSetup = {
+  architecture: 'single',
+  threads: 1,
+  processes: 1,
+  queue: 0,
+  limit: 9,
+  think: 200,
+  thinking: 'block',
+  pid: 1,
+  port: 1060,
+  command: 'mondo serve single',
+  limits: [],
+};
+const header: HeaderRecord = {
+  k: 'h',
+  format: FORMAT,
+  version: 1,
+  mondo: '0.1.0',
+  at: 0,
+  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
+  setup: {
+    scene: 'silent',
+    title: 'One silent client',
+    seed: 7,
+    mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
+    stages: [stage, { ...stage, architecture: 'poll' }],
+  },
+};
+const replay = (records: readonly LabRecord[]) => records.reduce(apply, nothing);
+const frame = (t: number, rest: Partial<FrameRecord>): FrameRecord => ({
+  k: 'f',
+  s: 0,
+  t,
+  ...rest,
+});
+
+const small = fc.integer({ min: 0, max: 12 });
+const rows = (...columns: fc.Arbitrary<number>[]) =>
+  fc.array(fc.tuple(...columns), { maxLength: 6 }).map((all) => all.flat());
+const frames: fc.Arbitrary<FrameRecord> = fc.record(
+  {
+    k: fc.constant('f' as const),
+    s: fc.integer({ min: 0, max: 2 }),
+    t: fc.integer({ min: 0, max: 10_000 }),
+    q: fc.tuple(small, small, small),
+    c: fc.tuple(small, small, small, small, small),
+    l: rows(small, small, small, small, small, small, small, fc.integer({ min: 0, max: 5 })),
+    e: rows(small, small, small, small, small),
+    w: rows(small, small),
+    r: rows(small, fc.integer({ min: 0, max: 3 }), small, small, small, small),
+    h: fc.array(small, { maxLength: 8 }),
+  },
+  { requiredKeys: ['k', 's', 't'] },
+);
+const record: fc.Arbitrary<LabRecord> = fc.oneof(
+  { weight: 8, arbitrary: frames },
+  fc.record({
+    k: fc.constant('gap' as const),
+    t: small,
+    s: fc.integer({ min: -1, max: 1 }),
+    lost: small,
+  }),
+  fc.record({
+    k: fc.constant('s' as const),
+    t: small,
+    s: fc.integer({ min: -1, max: 1 }),
+    setup: fc.constant(header.setup),
+  }),
+);
+
+test('a snapshot of any prefix and the rest is the whole replay, and no snapshot changes afterwards', () => {
+  fc.assert(
+    fc.property(fc.array(record, { maxLength: 30 }), fc.nat(30), (records, cut) => {
+      const all: LabRecord[] = [header, ...records];
+      const snapshot = replay(all.slice(0, cut));
+      const copy = structuredClone(snapshot);
+      const resumed = all.slice(cut).reduce(apply, structuredClone(snapshot));
+      all.slice(cut).reduce(apply, snapshot);
+      expect(resumed).toEqual(replay(all));
+      expect(snapshot).toEqual(copy);
+    }),
+  );
+});
+
+test('a lost frame loses no count, and an old frame that comes late takes none away', () => {
+  const all = [1, 2, 3].map((count) => frame(count, { c: [1, count, count, 0, 0], h: [0, count] }));
+  const whole = replay([header, ...all]);
+  expect(replay([header, all[0]!, all[2]!]).stages[0]).toEqual(whole.stages[0]);
+  expect(apply(whole, all[1]!).stages[0]).toEqual(whole.stages[0]);
+});
+
+test('a client goes from the kernel to a lane, asks, is answered and leaves', () => {
+  const e = (...events: number[][]) => ({ e: events.flat() });
+  let model = replay([
+    header,
+    frame(0, e([0, 4, EVENT.connecting, -1, 0], [500, 4, EVENT.connected, -1, 0])),
+  ]);
+  const client = () => model.stages[0]!.clients.get(4);
+  expect(client()).toMatchObject({ place: PLACE.kernel, since: 0.5 });
+  model = apply(model, frame(50, e([0, 4, EVENT.asked, -1, 22])));
+  expect(client()).toMatchObject({ place: PLACE.kernel, asked: 50, bytes: 22 });
+  model = apply(model, frame(100, e([0, 4, EVENT.accepted, 2, 0])));
+  expect(client()).toMatchObject({ place: PLACE.served, lane: 2, asked: 50, bytes: 0 });
+  model = apply(model, frame(150, e([0, 4, EVENT.answered, 2, 100_000])));
+  expect(client()).toMatchObject({ asked: undefined, answers: 1 });
+  model = apply(model, frame(200, e([0, 4, EVENT.limited, 2, 0])));
+  expect(client()).toBeUndefined();
+  expect(model.stages[0]!.endings).toEqual([
+    { t: 200, client: 4, kind: EVENT.limited, reason: 'idle' },
+  ]);
+});
+
+test('a client stays with its lane if its own process learns later that it is connected', () => {
+  const model = replay([
+    header,
+    frame(0, { e: [0, 4, EVENT.accepted, 2, 0, 10, 4, EVENT.connected, -1, 0] }),
+  ]);
+  expect(model.stages[0]!.clients.get(4)).toMatchObject({ place: PLACE.served, lane: 2 });
+});
+
+test('the time of a lane in its state runs on while it serves the same client', () => {
+  const row = (state: number, client: number) => [3, 31, 30, state, 100, 1, client, KERNEL.asleep];
+  const model = replay([
+    header,
+    frame(10, { l: row(LANE.receiving, 1) }),
+    frame(60, { l: row(LANE.receiving, 1) }),
+  ]);
+  expect(model.stages[0]!.lanes.get(3)).toMatchObject({ client: 1, since: 10 });
+  const other = apply(model, frame(90, { l: row(LANE.receiving, 2) }));
+  expect(other.stages[0]!.lanes.get(3)).toMatchObject({ client: 2, since: 90 });
+  expect(apply(other, frame(99, { l: row(LANE.free, -1) })).stages[0]!.lanes.size).toBe(0);
+});
+
+test('after a gap the stage is uncertain until all clients are named again', () => {
+  const gap = replay([header, { k: 'gap', t: 5, s: 0, lost: 3 }]);
+  expect(gap.stages.map(({ isUncertain }) => isUncertain)).toEqual([true, false]);
+  const sure = apply(gap, frame(10, { r: [7, PLACE.served, 2, 4000, 3000, 5] }));
+  expect(sure.stages[0]).toMatchObject({ isUncertain: false, lost: 3 });
+  expect(sure.stages[0]!.clients.get(7)).toMatchObject({ since: 6, asked: 7, answers: 5, lane: 2 });
+});
+
+test('a restart of one stage leaves the other as it is; unknown records and stages change nothing', () => {
+  const before = replay([
+    header,
+    frame(1, { c: [1, 1, 1, 0, 0] }),
+    { ...frame(1, { c: [2, 2, 2, 0, 0] }), s: 1 },
+  ]);
+  const after = apply(before, { k: 's', t: 9, s: 1, setup: header.setup });
+  expect(after.stages[0]).toEqual(before.stages[0]);
+  expect(after.stages[1]!.server.accepted).toBe(0);
+  expect(apply(before, { k: 'later' } as unknown as LabRecord)).toBe(before);
+  expect(apply(before, { ...frame(1, {}), s: 3 })).toBe(before);
+});
