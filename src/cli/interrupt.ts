@@ -7,6 +7,9 @@ import type { Server } from '../host/server.ts';
  */
 export const SAME_SIGNAL = 1000;
 
+/** Interval at which a command notes that it has handled all signals so far, in ms. */
+const NOTE_INTERVAL_MS = 20;
+
 export interface Interruption {
   /** Aborted with the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
@@ -42,14 +45,24 @@ export function onInterrupt(
   const { promise: interrupted, resolve } = Promise.withResolvers<void>();
   const { promise: interruptedAgain, resolve: resolveAgain } = Promise.withResolvers<void>();
   let firstAt: number | undefined;
+  // A command that writes a page handles no signal for a while. A signal that it handles afterwards may have come
+  // before: its earliest time is when the command had last handled all signals.
+  let handledUntil = 0;
   let isOver = false;
+  const noteHandled = () => {
+    // Behind the signals of this turn of the loop.
+    setImmediate(() => {
+      handledUntil = performance.now();
+    }).unref();
+  };
   const interrupt = (signal: NodeJS.Signals = 'SIGINT') => {
     if (firstAt === undefined) {
       firstAt = performance.now();
+      setInterval(noteHandled, NOTE_INTERVAL_MS).unref();
       first();
       stopping.abort();
       resolve();
-    } else if (!isOver && performance.now() - firstAt > SAME_SIGNAL) {
+    } else if (!isOver && handledUntil - firstAt > SAME_SIGNAL) {
       isOver = true;
       resolveAgain();
       again(signal);

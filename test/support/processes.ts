@@ -89,7 +89,7 @@ export async function runMondo(...args: string[]): Promise<Ended> {
 /** Resolves when the command no longer treats a signal as a repetition of the one sent before this call. */
 export function untilAnotherSignal(): Promise<unknown> {
   const sentAt = performance.now();
-  return until('a signal to be another one', () => performance.now() - sentAt > 1.1 * SAME_SIGNAL);
+  return until('a signal to be another one', () => performance.now() - sentAt > 1.5 * SAME_SIGNAL);
 }
 
 /** True if the process exists and is not a zombie, which only waits for its parent. */
