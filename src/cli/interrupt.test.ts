@@ -24,7 +24,7 @@ it('takes a second delivery for the same signal, although the command handles it
   await until('the first', () => count.first === 1);
   process.kill(process.pid, SIGNAL);
   block(1.5 * SAME_SIGNAL);
-  // The loop takes several turns: the second delivery has been handled by then.
+  // After several turns of the loop the second delivery has been handled.
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
   expect(count).toEqual({ first: 1, again: 0 });
 });
