@@ -1,0 +1,72 @@
+/** The words of the lab: what lanes do, and how times and numbers are written. */
+
+import { KERNEL, LANE, type Lane } from './model.ts';
+
+/** What a lane does, in the words of the pictures of `mondo trace`. */
+export type Doing =
+  | 'working'
+  | 'asleep for one client'
+  | 'asleep for anyone'
+  | 'asleep in an answer'
+  | 'asleep'
+  | 'wants a processor'
+  | 'stopped'
+  | 'stuck'
+  | 'starting'
+  | 'ended';
+
+/** A lane says what it is at; the kernel says whether its thread sleeps there. */
+export function doingOf({ state, kernel }: Pick<Lane, 'state' | 'kernel'>): Doing {
+  if (kernel === KERNEL.stopped) return 'stopped';
+  if (state === LANE.stuck) return 'stuck';
+  if (state === LANE.starting) return 'starting';
+  if (state === LANE.ended) return 'ended';
+  if (kernel === KERNEL.runnable) return 'wants a processor';
+  if (kernel === KERNEL.running) return 'working';
+  switch (state) {
+    case LANE.receiving:
+    case LANE.sending:
+      return 'asleep for one client';
+    case LANE.accepting:
+    case LANE.waiting:
+      return 'asleep for anyone';
+    case LANE.answering:
+      return kernel === KERNEL.unknown ? 'working' : 'asleep in an answer';
+    default:
+      return 'asleep';
+  }
+}
+
+/** Never by colour alone: each state has a glyph. */
+export const glyphs: Readonly<Record<Doing, string>> = {
+  working: '▮',
+  'asleep for one client': '▨',
+  'asleep for anyone': '⁙',
+  'asleep in an answer': '◇',
+  asleep: '◇',
+  'wants a processor': '▯',
+  stopped: '⏸',
+  stuck: '✖',
+  starting: '…',
+  ended: '·',
+};
+
+/** `6.2 s`, `340 ms`, `2 min`; with one decimal from 1 s to 10 s. */
+export function durationText(ms: number): string {
+  if (ms < 999.5) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 119_500) return `${Math.round(ms / 1000)} s`;
+  return `${Math.round(ms / 60_000)} min`;
+}
+
+/** `1 client`, `2,000 clients`. */
+export const counted = (count: number, what: string): string =>
+  `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
+
+/** `client 3`, `clients 3, 4 and 5`, `clients 3, 4, 5 and 9 more`. */
+export function clientsText(ids: readonly number[]): string {
+  if (ids.length === 1) return `client ${ids[0]}`;
+  const shown = ids.length > 4 ? ids.slice(0, 3) : ids.slice(0, -1);
+  const last = ids.length > 4 ? `${ids.length - 3} more` : `${ids.at(-1)}`;
+  return `clients ${shown.join(', ')} and ${last}`;
+}
