@@ -118,7 +118,7 @@ export const scenes: readonly Scene[] = [
     name: 'long-answers',
     title: 'One thread makes all answers',
     sentence:
-      'Nobody is silent, but answers take a second. What does waiting for all clients help?',
+      'All clients speak, but answers take a second. What does waiting for all clients help?',
     mix: { ...six, clients: 4, silent: 0 },
     think: 1000,
     stages: [{ architecture: 'poll' }, { architecture: 'threaded', threads: 4 }],

@@ -137,7 +137,11 @@ const cases: readonly (readonly [rule: string, model: ReturnType<typeof after>, 
     after({ l: idle }, { r: at(4, PLACE.served, 3000, 2500) }),
     /Client 4 waits for an answer, since 2\.5 s/,
   ],
-  ['well', after({ l: idle, u: [6, 6, 6, 0, 0, 0, 0] }), /Nobody waits: 1 silent client holds no/],
+  [
+    'well',
+    after({ l: idle, u: [6, 6, 6, 0, 0, 0, 0] }),
+    /No client waits: 1 silent client holds no/,
+  ],
 ];
 
 test.each(cases)('the sentence: %s', (rule, model, text) => {

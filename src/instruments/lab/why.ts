@@ -26,7 +26,7 @@ interface Scene {
   readonly clients: readonly Client[];
   /** Connected and not yet with a lane: the oldest first. */
   readonly outside: readonly Client[];
-  /** How many wait outside: the kernel may know of more than are told one by one. */
+  /** How many wait outside: the kernel may count more than the stream names. */
   readonly waiting: number;
   /** Wait for an answer, wherever they are: the oldest first. */
   readonly asking: readonly Client[];
@@ -36,7 +36,7 @@ type Rule = (scene: Scene) => Omit<Reason, 'rule'> | undefined;
 
 /** Endings of this many ms count as now. */
 const RECENT = 3000;
-/** An answer of so many ms makes others wait long enough to see it. */
+/** An answer of this many ms makes others wait long enough to see it. */
 const LONG = 100;
 
 const ids = (clients: readonly Client[]) => clients.map(({ id }) => id);
@@ -231,7 +231,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const stands = silent > 0 && stage.users.answered > 0 && waiting === 0;
     const wait =
       asking.length === 0
-        ? 'Nobody waits'
+        ? 'No client waits'
         : `${counted(asking.length, 'client')} ${asking.length === 1 ? 'waits' : 'wait'} for no longer than a second`;
     return {
       text: stands
