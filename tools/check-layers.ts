@@ -30,6 +30,9 @@ const pure = new Set(
     join(source, 'instruments', 'lab', `${name}.ts`),
   ),
 );
+/** A page of the lab imports its own files, these, and the template for markup. */
+const page = join(source, 'instruments', 'lab', 'page', '/');
+const markup = join(source, 'instruments', 'report', 'markup.ts');
 /** What these files would have in scope without an import. */
 const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;
 
@@ -53,6 +56,15 @@ for (const file of files) {
     resolve(dirname(file), match[1]!),
   );
   importsOf.set(file, targets);
+  if (file.startsWith(page)) {
+    for (const target of targets) {
+      if (!target.startsWith(page) && !pure.has(target) && target !== markup) {
+        faults.push(
+          `${relative(source, file)} imports ${relative(source, target)}, which a browser cannot load`,
+        );
+      }
+    }
+  }
   if (pure.has(file)) {
     const outside = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)]
       .map((match) => match[1]!)
