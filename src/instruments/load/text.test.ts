@@ -53,7 +53,7 @@ describe('the summary', () => {
       /^connect-failed {2}9 {2}attempts to connect that failed, by error: ENETUNREACH \(network is unreachable\): 8, EODD: 1$/m,
     );
     expect(all).not.toContain('closed-inside');
-    expect(all).toContain('served          4 of 8 connections asked and were never answered');
+    expect(all).toContain('connections     4 of 8 connections asked and were never answered');
     expect(all).toContain('fairness 0.5 (0 to 75 answers each, median 75)');
     expect(all).toMatch(/worst connection: number 0, p99 301 ms/);
     expect(all).toContain('server          process 4711: 2.4 s of CPU, 12.5 µs per answer');

@@ -120,7 +120,7 @@ export function servedTexts({ connections, series }: LoadResult): string[] {
 }
 
 function servedLines(result: LoadResult): string[] {
-  return servedTexts(result).map((text, i) => line(i === 0 ? 'served' : '', text));
+  return servedTexts(result).map((text, i) => line(i === 0 ? 'connections' : '', text));
 }
 
 export function serverTexts({ pid, totals, samples }: ServerSide): string[] {
