@@ -52,6 +52,10 @@ const intervalOf = (centre: number, half: number, rounds: number): Interval => (
   rounds,
 });
 
+/** Standard deviation of the logarithms of the rounds' ratios, as the interval shows it. */
+export const spreadOf = ({ low, high, rounds }: Interval): number =>
+  ((Math.log(high / low) / 2) * Math.sqrt(rounds)) / studentT(rounds - 1);
+
 /** Median, minimum and maximum over the rounds. */
 export interface Level {
   readonly median: number;
