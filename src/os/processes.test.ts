@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PATIENCE, within } from '../../test/support/until.ts';
+import { PATIENCE, until, within } from '../../test/support/until.ts';
 import { descendantsOf, holdingsOf, isRunning, killWithAll, look, memoryOf } from './processes.ts';
 
 const MIB = 2 ** 20;
