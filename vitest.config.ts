@@ -4,14 +4,14 @@ import { defaultExclude, defineConfig } from 'vitest/config';
 import { built } from './test/support/built.ts';
 import { MS, PATIENCE } from './test/support/until.ts';
 
-/** Tests outside `src` get the library as it is built. */
+/** Tests outside `src` that import `src/index.ts` get the library as it is built; its modules are the source. */
 const library = join(built, 'dist', 'bundled', 'index.js');
 const useBuilt: Plugin = {
   name: 'use-built',
   enforce: 'pre',
   resolveId(source, importer = '') {
     const isTest = /\/(test|examples|bench)\//.test(importer.slice(import.meta.dirname.length));
-    const isLibrary = /\/src\/(index|host\/serve)\.ts$/.test(source);
+    const isLibrary = /\/src\/index\.ts$/.test(source);
     return isTest && isLibrary ? { id: library, external: true } : undefined;
   },
 };

@@ -2,8 +2,8 @@
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
-import { serve } from '../../src/host/serve.ts';
 import type { Server } from '../../src/host/server.ts';
+import { serve } from '../../src/index.ts';
 import type { LoadPlan } from '../../src/instruments/load/plan.ts';
 import type { LoadResult, RunOptions } from '../../src/instruments/load/result.ts';
 import { runLoad } from '../../src/instruments/load/run.ts';

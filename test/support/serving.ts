@@ -2,9 +2,9 @@
 import { expect } from 'vitest';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
-import { serve } from '../../src/host/serve.ts';
 import type { Server } from '../../src/host/server.ts';
 import type { ServerEvent } from '../../src/host/server-event.ts';
+import { serve } from '../../src/index.ts';
 import type { Traits } from '../../src/worker/contract.ts';
 import { descendantsOf, holdings, isAlive, isReceived, threadsOf } from './kernel.ts';
 import { FOREVER, PATIENCE, until, within } from './until.ts';
