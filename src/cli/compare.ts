@@ -13,6 +13,7 @@ import { requireSystemCalls } from '../host/system-calls.ts';
 import {
   type Against,
   againstOf,
+  isUnjudged,
   regressionsOf,
   storedRunOf,
   whyUnlike,
@@ -48,7 +49,7 @@ import { busyText, conditionText, figureWords } from '../instruments/compare/wor
 import { wholePlan } from '../instruments/load/plan-file.ts';
 import { parseFraming, parseQuestions } from '../instruments/load/plan-words.ts';
 import { minutes, several } from '../instruments/report/figures.ts';
-import { type Table, tableLines } from '../instruments/report/table.ts';
+import { type Table, tableText } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
 import { onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutputs } from './output.ts';
@@ -87,7 +88,7 @@ export async function compareCommand(
   });
   // The answers to the Zen questions are known.
   if (plan.service !== null) await rehearseOnce(plan, signal);
-  const found = await compare(plan, { signal, onProgress: tell }).finally(clearLine);
+  const found = await compare(plan, { signal, onProgress: telling() }).finally(clearLine);
   const against = stored === undefined ? undefined : againstOf(found, stored);
   const whole = () => `${JSON.stringify({ ...found, ...(against && { against }) }, null, 2)}\n`;
   const fault = await writeOutputs([
@@ -116,6 +117,12 @@ function judge(found: Comparison, against: Against | undefined): void {
     });
   }
   const regressions = against === undefined ? 0 : regressionsOf(against);
+  if (regressions === 0 && against !== undefined && isUnjudged(against)) {
+    throw new CommandError(
+      'Cannot judge this run against the stored one: other programs kept the machine busy; end them and measure again',
+      { exitCode: UNTRUSTED },
+    );
+  }
   if (regressions === 0) return;
   throw new CommandError(`${several(regressions, 'regression')} against the stored run`, {
     exitCode: REGRESSION,
@@ -249,6 +256,21 @@ function outlineText(plan: ComparePlan, variants: number): string {
   return `${several(variants, 'variant')} in ${several(plan.rounds, 'round')}: ${several(cells, 'measurement')} of about ${cellSeconds(plan).toFixed(1)} s, about ${minutes(estimatedSeconds(plan, variants))}${most}`;
 }
 
+/** Shows progress, and says once that the run takes longer than its limit on time. */
+function telling(): (progress: Progress) => void {
+  let isTold = false;
+  return (progress) => {
+    if (progress.isExtended && !isTold) {
+      isTold = true;
+      clearLine();
+      console.error(
+        `This machine is slow: the rounds that a verdict needs take about ${minutes(progress.left)}; Ctrl-C stops`,
+      );
+    }
+    tell(progress);
+  };
+}
+
 /** One changing line on a terminal; otherwise a line for each measurement. */
 function tell({ done, planned, round, now, last, left }: Progress): void {
   if (process.stderr.isTTY) {
@@ -278,13 +300,9 @@ function cellText({ variant, state, reasons, figures }: Cell): string {
 
 function print(found: Comparison, against: Against | undefined): void {
   const width = process.stdout.isTTY ? process.stdout.columns || 80 : undefined;
-  const show = (table: Table, hasFigures = true) => {
-    console.log(table.caption);
-    // Wrapped figures are hard to read; words may wrap.
-    const isHalved = hasFigures && isTooWide(table, width);
-    for (const part of isHalved ? halvesOf(table) : [table]) {
-      console.log(`${tableLines(part, { width }).flat().join('\n')}\n`);
-    }
+  // Wrapped figures are hard to read; words may wrap.
+  const show = (table: Table, isUnbroken = true) => {
+    console.log(`${tableText(table, { width, isUnbroken }).join('\n')}\n`);
   };
   for (const table of tablesOf(found)) show(table);
   for (const table of silenceTables(found)) show(table);
@@ -295,21 +313,4 @@ function print(found: Comparison, against: Against | undefined): void {
   for (const note of notesOf(found)) console.log(note);
   console.log(`\n${found.recommendation.headline}\n`);
   for (const table of recommendationTables(found.recommendation)) show(table, false);
-}
-
-const isTooWide = (table: Table, width = Number.POSITIVE_INFINITY) =>
-  tableLines(table).some(([line = '']) => line.length > width);
-
-/** Two tables one below the other, each with the names: wrapped figures are hard to read. */
-function halvesOf({ caption, head, rows, align = 'l' }: Table): Table[] {
-  const half = Math.ceil(head.length / 2) - 1;
-  const letters = align.padEnd(head.length, align.at(-1)!);
-  const left = <T>(cells: readonly T[]) => cells.slice(0, half);
-  const right = <T>(cells: readonly T[]) => [cells[0]!, ...cells.slice(half)];
-  return [left, right].map((part) => ({
-    caption,
-    head: part(head),
-    rows: rows.map((row) => part(row)),
-    align: part([...letters]).join(''),
-  }));
 }

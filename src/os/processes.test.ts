@@ -1,11 +1,19 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PATIENCE, until, within } from '../../test/support/until.ts';
-import { descendantsOf, holdingsOf, isRunning, killWithAll, look, memoryOf } from './processes.ts';
+import {
+  descendantsOf,
+  holdingsOf,
+  isRunning,
+  killWithAll,
+  look,
+  memoryOf,
+  watchOthers,
+} from './processes.ts';
 
 const MIB = 2 ** 20;
 
@@ -122,4 +130,20 @@ it('a process that is gone has no holdings', async () => {
   expect(isRunning(gone.pid!)).toBe(false);
   expect(holdingsOf(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, processes: 0 });
   expect(look(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, cpu: 0 });
+});
+
+it('watchOthers counts the processor time of other programs, and not that of its roots', async () => {
+  const busy = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+  try {
+    const before = look(busy.pid!).cpu;
+    const from = performance.now();
+    const [all, others] = [watchOthers([]), watchOthers([busy.pid!])];
+    await until('the program to work', () => look(busy.pid!).cpu >= before + 500);
+    const [ofAll, ofOthers] = [all(), others()];
+    const own = (look(busy.pid!).cpu - before) / (performance.now() - from);
+    expect(ofAll - ofOthers).toBeGreaterThan(own / 2);
+    expect(ofOthers).toBeGreaterThanOrEqual(0);
+  } finally {
+    busy.kill('SIGKILL');
+  }
 });

@@ -86,14 +86,34 @@ export function holdingsOf(root: number) {
   return sum;
 }
 
-/** Total time that all processors have been busy since the machine was started, in ms. */
-export function busy(): number {
-  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = (
-    read('/proc/stat').split('\n')[0] ?? ''
-  )
+/**
+ * Time that all processors have spent on programs since the machine was started, in ms. Interrupts do not count: those
+ * of the network are the work of the program that is measured, and in no account of a process.
+ */
+function busy(): number {
+  const [, user = 0, nice = 0, system = 0] = (read('/proc/stat').split('\n')[0] ?? '')
     .split(/ +/)
     .map(Number);
-  return (user + nice + system + irq + softirq) * TICK;
+  return (user + nice + system) * TICK;
+}
+
+/**
+ * Watches the processor time of all other programs from now on.
+ *
+ * @param roots processes that do not count, with their descendants; this process does not count either
+ * @returns a function that gives the processors that other programs have kept busy since, on average. A counted process
+ * that has ended since makes it too high.
+ */
+export function watchOthers(roots: readonly number[]): () => number {
+  const own = () => {
+    const { user, system } = process.cpuUsage();
+    return roots.reduce((sum, root) => sum + look(root).cpu, (user + system) / 1000);
+  };
+  const first = { busy: busy(), own: own(), at: performance.now() };
+  return () => {
+    const spent = Math.max(0, own() - first.own);
+    return Math.max(0, busy() - first.busy - spent) / (performance.now() - first.at);
+  };
 }
 
 function kill(pid: number): void {

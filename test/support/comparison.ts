@@ -53,6 +53,7 @@ const ordinary: Figures = {
   troubles: {},
   serverCores: 0.9,
   loadCpu: 0.7,
+  othersCpu: 0.02,
 };
 
 /** Differences from the usual figures of a variant, or why a cell is not good. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { calm, madeUp, planWith, type Said } from '../../../test/support/comparison.ts';
-import { againstOf, regressionsOf, storedRunOf, whyUnlike } from './against.ts';
+import { againstOf, isUnjudged, regressionsOf, storedRunOf, whyUnlike } from './against.ts';
+import { againstNotes } from './tables.ts';
 
 const compared = (now: Said, then: Said = () => ({})) =>
   againstOf(madeUp({ seed: 3 }, now), madeUp({}, then));
@@ -66,6 +67,26 @@ describe('againstOf', () => {
       expect.stringMatching(/^Over all variants the rate is 0\.8\d? times what it was: /),
     ]);
   });
+});
+
+it('finds no regression on a busy machine, now or then, and says that it did not judge', () => {
+  const slow = { rate: 50_000 };
+  const busy = { othersCpu: 0.5 };
+  const counted = (now: object, then: object) => {
+    const against = againstOf(
+      madeUp({}, () => now),
+      madeUp({}, () => then),
+    );
+    return [regressionsOf(against), isUnjudged(against), againstNotes(against)[0]];
+  };
+  const note = expect.stringMatching(/^6 of 6 figures were measured on a busy machine /);
+  expect(counted(slow, {})[0]).toBe(2);
+  expect(counted({ ...slow, ...busy }, {})).toEqual([0, true, note]);
+  expect(counted(slow, busy)).toEqual([0, true, note]);
+  // Other programs alone do not make it a thousand times slower.
+  expect(counted({ ...busy, rate: 100 }, {}).slice(0, 2)).toEqual([2, false]);
+  // A run of an older version does not say.
+  expect(counted(slow, { othersCpu: undefined })[0]).toBe(2);
 });
 
 describe('whyUnlike', () => {

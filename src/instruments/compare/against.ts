@@ -2,9 +2,16 @@
 import { basename } from 'node:path';
 import { type FigureName, findingsOf, starves } from './findings.ts';
 import { type ComparePlan, type Variant, variantKey, variantsOf } from './plan.ts';
-import type { Cell, Run } from './result.ts';
+import type { Cell, Figures, Run } from './result.ts';
 import { type Interval, mean, unpairedRatio } from './statistics.ts';
-import { CLAIM, type Verdict, verdictOf } from './verdict.ts';
+import {
+  CLAIM,
+  disturbed,
+  isDisturbed,
+  undisturbedOf,
+  type Verdict,
+  verdictOf,
+} from './verdict.ts';
 
 /** One figure of a variant: its ratio now to then. */
 interface Change {
@@ -74,15 +81,23 @@ export function againstOf(
 export const regressionsOf = ({ changes, starving }: Against): number =>
   changes.filter(({ isRegression }) => isRegression).length + starving.length;
 
+/** True if other programs disturbed all figures, so that no regression could be found. */
+export const isUnjudged = ({ changes }: Against): boolean => {
+  const known = changes.filter(({ verdict }) => verdict !== 'none');
+  return known.length > 0 && known.every(({ verdict }) => verdict === 'disturbed');
+};
+
 function changeOf(
   variant: Variant,
   figure: (typeof FIGURES)[number],
   cells: readonly Cell[],
   old: readonly Cell[],
 ): Change {
-  const [a, b] = [valuesOf(cells, figure), valuesOf(old, figure)];
+  const [now, then] = [cells, old].map((all) => undisturbedOf(good(all), isDisturbed));
+  const [a, b] = [valuesOf(now!.rounds, figure), valuesOf(then!.rounds, figure)];
   const interval = silenced(a, b) ?? unpairedRatio(a, b);
-  const verdict = verdictOf(interval, CLAIMS[figure]);
+  const all = verdictOf(interval, CLAIMS[figure]);
+  const verdict = now!.isEnough && then!.isEnough ? all : disturbed(all, interval);
   const worse = figure === 'rate' ? 'less' : 'more';
   return { variant, figure, interval: interval ?? null, verdict, isRegression: verdict === worse };
 }
@@ -98,10 +113,8 @@ function silenced(now: readonly number[], then: readonly number[]): Interval | u
 const good = (cells: readonly Cell[]) =>
   cells.flatMap(({ state, figures }) => (state === 'good' && figures !== null ? [figures] : []));
 
-const valuesOf = (cells: readonly Cell[], figure: FigureName): number[] =>
-  good(cells)
-    .map((figures) => figures[figure])
-    .filter((value) => value !== null);
+const valuesOf = (figures: readonly Figures[], figure: FigureName): number[] =>
+  figures.map((one) => one[figure]).filter((value) => value !== null);
 
 const leavesOut = (cells: readonly Cell[]): boolean => {
   const all = good(cells);

@@ -1,10 +1,12 @@
 /** The sequence of a comparison, with real servers and a load that only records its calls. */
+import { spawn } from 'node:child_process';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { calm, planWith } from '../../../test/support/comparison.ts';
 import { runOf } from '../../../test/support/load-runs.ts';
 import { until } from '../../../test/support/until.ts';
 import { coresOf } from '../../os/affinity.ts';
-import { descendantsOf } from '../../os/processes.ts';
+import { descendantsOf, look } from '../../os/processes.ts';
 import { compare, type Progress } from './compare.ts';
 import type { RunLoad } from './measure.ts';
 import { orderOf } from './order.ts';
@@ -58,6 +60,23 @@ describe('compare', () => {
     }
     expect(coresOf()).toEqual(cores);
     await until('its processes to end', () => descendantsOf(process.pid).length <= before.length);
+  });
+
+  it('measures what other programs take of the processors, for each cell', async () => {
+    const found = await compare(
+      { ...plan, rounds: 1, architectures: ['single'], conditions: calm(1) },
+      {
+        run: async (load, options) => {
+          const busy = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+          await until('another program to work', () => look(busy.pid!).cpu >= 300);
+          busy.kill('SIGKILL');
+          return await answered(load, options);
+        },
+      },
+    );
+    const { othersCpu } = found.cells[0]!.figures!;
+    expect(othersCpu).toBeGreaterThan(0);
+    expect(othersCpu).toBeLessThanOrEqual(1);
   });
 
   it('pins no process without `pinned`', async () => {
@@ -119,6 +138,28 @@ describe('compare', () => {
     expect(found.cells.length).toBeGreaterThan(0);
     expect(found.cells.length).toBeLessThan(400);
     expect(found.seconds).toBeLessThan(60);
+  });
+
+  it('says after a few cells that the rounds for a verdict take longer than the time limit', async () => {
+    const stopping = new AbortController();
+    const told: boolean[] = [];
+    await compare(
+      { ...plan, rounds: 100, longest: 2 },
+      {
+        signal: stopping.signal,
+        onProgress({ done, isExtended, left }) {
+          told[done] = isExtended;
+          // What is left is for three rounds of four variants.
+          if (isExtended) expect(left).toBeGreaterThan((12 - done) * 0.3);
+          if (done === 3) stopping.abort();
+        },
+        run: async (load, options) => {
+          await setTimeout(300);
+          return await answered(load, options);
+        },
+      },
+    );
+    expect(told).toEqual([false, false, false, true]);
   });
 
   it('leaves out variants that do not fit the machine, with the reason', async () => {

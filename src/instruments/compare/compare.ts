@@ -18,6 +18,7 @@ import {
   type ComparePlan,
   cellSeconds,
   estimatedSeconds,
+  hasTimeFor,
   longestUntil,
   type Variant,
   variantKey,
@@ -27,6 +28,7 @@ import { type Recommendation, recommendationOf } from './recommend.ts';
 import type { Cell, Run } from './result.ts';
 import { Servers } from './servers.ts';
 import { framed } from './service-framing.ts';
+import { MIN_ROUNDS } from './verdict.ts';
 
 /** All measurements, and the findings from them. */
 export interface Comparison extends Run {
@@ -46,6 +48,8 @@ export interface Progress {
   readonly last: Cell | undefined;
   /** Expected remaining time, in s. */
   readonly left: number;
+  /** True if the rounds that a verdict needs take longer than the plan's limit on time. */
+  readonly isExtended: boolean;
 }
 
 export interface CompareOptions {
@@ -83,8 +87,11 @@ export async function compare(
   const tell = (round: number, now: Variant | undefined, last: Cell | undefined) => {
     const each = cells.length > 0 ? elapsed() / cells.length : cellSeconds(plan);
     const rest = (planned - cells.length) * each;
-    const cap = plan.longest > 0 ? Math.max(0, plan.longest - elapsed()) : rest;
-    onProgress({ round, done: cells.length, planned, now, last, left: Math.min(rest, cap) });
+    const needed = (variants.length * Math.min(plan.rounds, MIN_ROUNDS) - cells.length) * each;
+    const cap = plan.longest > 0 ? Math.max(needed, plan.longest - elapsed()) : rest;
+    const isExtended = cells.length >= 3 && plan.longest > 0 && elapsed() + needed > plan.longest;
+    const left = Math.max(0, Math.min(rest, cap));
+    onProgress({ round, done: cells.length, planned, now, last, left, isExtended });
   };
 
   await using servers = new Servers(cores?.server ?? []);
@@ -95,7 +102,7 @@ export async function compare(
     rounds: for (let round = 1; round <= plan.rounds; round++) {
       const from = elapsed();
       const longest = longestUntil(round, plan.longest);
-      if (longest > 0 && from + lastRound > longest) {
+      if (!hasTimeFor(round, { elapsed: from, lastRound, longest: plan.longest })) {
         end = 'out of time';
         break;
       }

@@ -82,4 +82,52 @@ describe('findingsOf', () => {
     expect(rows.map(({ loadBound }) => loadBound)).toEqual([false, true]);
     expect(rows.map(({ troubles }) => troubles)).toEqual([{}, { resetBefore: 10 }]);
   });
+
+  describe('with other programs on the machine', () => {
+    // A busy machine made queued this much slower than epoll in each of three rounds; the next run said 0.82.
+    const rates = [7000, 12_000, 20_000];
+    const compared = (rounds: number, othersCpu: (round: number) => number) =>
+      madeUp(
+        { architectures: ['queued', 'epoll'], rounds },
+        ({ architecture }, round) => ({
+          rate: architecture === 'queued' ? (rates[round - 1] ?? 82_000) : 100_000,
+          othersCpu: othersCpu(round),
+        }),
+        0,
+      );
+    const rateOf = ({ findings }: ReturnType<typeof compared>) =>
+      findings.differences.find(({ figure }) => figure === 'rate')!;
+
+    it('claims nothing if they disturbed the rounds, however clear the interval', () => {
+      const { interval, verdict } = rateOf(compared(3, () => 0.6));
+      expect(interval!.high).toBeLessThan(0.5);
+      expect(verdict).toBe('disturbed');
+      expect(rateOf(compared(3, () => 0.1)).verdict).not.toBe('disturbed');
+    });
+
+    it('uses the undisturbed rounds if there are three', () => {
+      const { interval, verdict } = rateOf(compared(6, (round) => (round <= 3 ? 0.6 : 0)));
+      expect(interval!.ratio).toBeCloseTo(0.82, 2);
+      expect(interval!.rounds).toBe(3);
+      expect(verdict).toBe('less');
+    });
+
+    it('counts a round as disturbed if one of its two measurements is', () => {
+      const { findings } = madeUp({ rounds: 3 }, ({ architecture }) => ({
+        rate: architecture === 'epoll' ? 100 : 200,
+        othersCpu: architecture === 'epoll' ? 0.4 : 0,
+      }));
+      const verdicts = findings.differences.map(({ figure, verdict }) => [figure, verdict]);
+      expect(Object.fromEntries(verdicts)).toMatchObject({ rate: 'disturbed', memory: 'alike' });
+    });
+
+    it('still finds that there was no answer, and too few rounds', () => {
+      const busy = { othersCpu: 0.9 };
+      const silent = madeUp({ architectures: ['single', 'epoll'] }, ({ architecture }) =>
+        architecture === 'single' ? { ...busy, rate: 0 } : busy,
+      );
+      expect(rateOf(silent).verdict).toBe('less');
+      expect(rateOf(compared(2, () => 0.9)).verdict).toBe('none');
+    });
+  });
 });

@@ -5,7 +5,14 @@
 import { type Condition, conditionKey, type Variant, variantKey } from './plan.ts';
 import type { Cell, Figures, Run } from './result.ts';
 import { type Interval, type Level, levelOf, pairedRatio } from './statistics.ts';
-import { MIN_ROUNDS, type Verdict, verdictOf } from './verdict.ts';
+import {
+  disturbed,
+  isDisturbed,
+  MIN_ROUNDS,
+  undisturbedOf,
+  type Verdict,
+  verdictOf,
+} from './verdict.ts';
 
 /** The figures by which variants are compared. */
 const figureNames = ['rate', 'p50', 'p99', 'cpu', 'switches', 'memory'] as const;
@@ -108,7 +115,10 @@ export function findingsOf(run: Pick<Run, 'plan' | 'cells'>): Findings {
   };
 }
 
-/** Compares one figure of two variants, over the rounds in which both are good. */
+/**
+ * Compares one figure of two variants, over the rounds in which both are good. Rounds that other programs disturbed
+ * count only if fewer than three others are left.
+ */
 export function differenceOf(
   figure: FigureName,
   of: Variant,
@@ -117,12 +127,21 @@ export function differenceOf(
   cellsTo: readonly Cell[],
 ): Difference {
   const others = new Map(goodOnes(cellsTo).map(({ round, figures }) => [round, figures]));
-  const pairs = goodOnes(cellsOf).flatMap(({ round, figures }) => {
-    const [a, b] = [figures[figure], others.get(round)?.[figure] ?? null];
-    return a === null || b === null ? [] : [[a, b] as const];
+  const pairs = goodOnes(cellsOf).flatMap(({ round, figures: own }) => {
+    const other = others.get(round);
+    const [a, b] = [own[figure], other?.[figure] ?? null];
+    if (other === undefined || a === null || b === null) return [];
+    // Other programs take processors, and no memory of the server.
+    const isBad = figure !== 'memory' && (isDisturbed(own) || isDisturbed(other));
+    return [{ pair: [a, b] as const, isBad }];
   });
-  const interval = intervalOf(pairs);
-  return { figure, of, to, interval: interval ?? null, verdict: verdictOf(interval) };
+  const { rounds, isEnough } = undisturbedOf(pairs, ({ isBad }) => isBad);
+  const interval = intervalOf(rounds.map(({ pair }) => pair));
+  const verdict = verdictOf(interval);
+  return {
+    ...{ figure, of, to, interval: interval ?? null },
+    verdict: isEnough ? verdict : disturbed(verdict, interval),
+  };
 }
 
 /**

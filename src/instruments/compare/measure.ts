@@ -1,5 +1,7 @@
 /** Measures one cell: a new server, silent clients, and the load. */
+import { cpus } from 'node:os';
 import type { ServeOptions } from '../../host/plan.ts';
+import { watchOthers } from '../../os/processes.ts';
 import type { LoadPlan } from '../load/plan.ts';
 import type { LoadResult, Outcomes, RunOptions } from '../load/result.ts';
 import { planOf } from '../load/schema.ts';
@@ -45,10 +47,13 @@ export async function measure(
     const { port, pid } = await servers.start(optionsOf(variant));
     using silent = await SilentClients.connect(port, variant.silent);
     const longest = AbortSignal.timeout(1000 * (plan.seconds + plan.warmUp) + PATIENCE);
+    const others = watchOthers([pid]);
     const { result } = await run(loadPlanOf(variant, plan, port, pid), {
       signal: AbortSignal.any([signal, longest]),
     });
-    return { cell: cellOf(variant, round, result, silent.held), result };
+    // Not availableParallelism(), which counts only the processors that this process is pinned to.
+    const othersCpu = Math.min(1, others() / cpus().length);
+    return { cell: cellOf(variant, round, result, silent.held, othersCpu), result };
   } catch (error) {
     const reasons = [`The measurement failed: ${(error as Error).message}`];
     return { cell: { variant, round, state: 'failed', reasons, figures: null } };
@@ -97,6 +102,7 @@ export function cellOf(
   round: number,
   result: LoadResult,
   silentHeld: number,
+  othersCpu = 0,
 ): Cell {
   const { wrong, extraBytes } = result.outcomes;
   const doubts = isSilenced(result) ? [] : [...result.validity.reasons];
@@ -108,7 +114,7 @@ export function cellOf(
   const faults = wrong + extraBytes;
   if (faults > 0) doubts.unshift(`${faults} answers were not as expected`);
   const state = faults > 0 ? 'wrong' : doubts.length > 0 ? 'doubtful' : 'good';
-  return { variant, round, state, reasons: doubts, figures: figuresOf(result) };
+  return { variant, round, state, reasons: doubts, figures: { ...figuresOf(result), othersCpu } };
 }
 
 /**

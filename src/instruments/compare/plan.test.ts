@@ -8,6 +8,7 @@ import {
   conditionsOf,
   defaultAxes,
   estimatedSeconds,
+  hasTimeFor,
   longestUntil,
   quick,
   variantsOf,
@@ -95,7 +96,20 @@ describe('whyNot', () => {
   });
 });
 
-it('gives the rounds that a verdict needs twice the limit on time, and later rounds the limit', () => {
-  expect([1, 3, 4, 100].map((round) => longestUntil(round, 56))).toEqual([112, 112, 56, 56]);
-  expect(longestUntil(1, 0)).toBe(0);
+describe('the limit on time', () => {
+  it('is five times as long for the rounds that a verdict needs', () => {
+    expect([1, 3, 4, 100].map((round) => longestUntil(round, 56))).toEqual([280, 280, 56, 56]);
+    expect(longestUntil(1, 0)).toBe(0);
+  });
+
+  it('lets the first rounds begin only if all that a verdict needs fit, and a later one if it fits itself', () => {
+    const has = (round: number, elapsed: number, lastRound: number, longest = 56) =>
+      hasTimeFor(round, { elapsed, lastRound, longest });
+    expect(has(1, 0, 0)).toBe(true);
+    // A round of 56 s, as on a busy machine: three of them take place, and no fourth.
+    expect([has(2, 56, 56), has(3, 112, 56), has(4, 168, 56)]).toEqual([true, true, false]);
+    expect(has(2, 100, 100)).toBe(false);
+    expect([has(4, 30, 10), has(6, 50, 10)]).toEqual([true, false]);
+    expect(has(4, 1000, 1000, 0)).toBe(true);
+  });
 });

@@ -1,7 +1,6 @@
 /**
  * What a comparison measures, as data: which architectures, under which conditions, how many times.
  */
-
 import type { Exchange, Framing } from '../load/plan.ts';
 import { planOf } from '../load/schema.ts';
 import { MIN_ROUNDS } from './verdict.ts';
@@ -174,9 +173,24 @@ function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
 }
 
-/**
- * On a busy machine the rounds that a verdict needs may take twice the limit on time. Without them the whole run would
- * say nothing.
- */
+/** On a busy machine the rounds that a verdict needs may take this many times the limit on time. */
+const EXTENDED = 5;
+
+/** The limit on time for a round, in s; 0: none. Without the rounds that a verdict needs the whole run would say nothing. */
 export const longestUntil = (round: number, longest: number): number =>
-  round <= MIN_ROUNDS ? 2 * longest : longest;
+  round <= MIN_ROUNDS ? EXTENDED * longest : longest;
+
+/**
+ * Whether the next round may begin. For the first rounds: whether all that a verdict needs fit into their time. If they
+ * do not, the run stops at once.
+ *
+ * @param elapsed time since the start, in s
+ * @param lastRound time that the last round took, in s; 0 before the first
+ */
+export function hasTimeFor(
+  round: number,
+  { elapsed, lastRound, longest }: Readonly<Record<'elapsed' | 'lastRound' | 'longest', number>>,
+): boolean {
+  const rounds = Math.max(1, MIN_ROUNDS - round + 1);
+  return longest === 0 || elapsed + rounds * lastRound <= longestUntil(round, longest);
+}

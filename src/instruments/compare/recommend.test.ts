@@ -148,6 +148,16 @@ describe('recommendationOf', () => {
     expect(recommendation.headline).toMatch(/; parts of this run cannot be trusted$/);
   });
 
+  it('tells nothing apart on a busy machine, and says why', () => {
+    const { headline } = madeUp({ architectures, conditions }, (variant, round) => ({
+      ...aWorld(variant, round),
+      othersCpu: 0.6,
+    })).recommendation;
+    expect(headline).toBe(
+      'Take epoll or uring: this run does not tell them apart; of those that left no connection unanswered each was among the fastest under 4 of 4 conditions; other programs kept this machine busy, so measure again',
+    );
+  });
+
   it('takes think time as a separate condition', () => {
     const thinking = conditionsOf({
       connections: [1, 64],

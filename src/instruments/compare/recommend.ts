@@ -9,7 +9,7 @@ import { differenceOf, type FigureName, type Findings, type Row } from './findin
 import { type Condition, conditionKey, type Variant, variantKey } from './plan.ts';
 import type { Run } from './result.ts';
 import { mean } from './statistics.ts';
-import { MIN_ROUNDS } from './verdict.ts';
+import { isDisturbed, MIN_ROUNDS } from './verdict.ts';
 import {
   conditionText,
   intervalText,
@@ -96,10 +96,11 @@ export function recommendationOf(
     dearer.length > 0
       ? `, and an answer costs ${peers.length > 1 ? 'them' : 'it'} less than ${listed(dearer, 'or')}`
       : '';
+  const busy = isBusy(run) ? '; other programs kept this machine busy, so measure again' : '';
   const trust = doubts.length > 0 ? '; parts of this run cannot be trusted' : '';
   return {
     choice: choice!,
-    headline: `Take ${names}: ${apart}${ofSafe}${which} ${among}${cost}${trust}`,
+    headline: `Take ${names}: ${apart}${ofSafe}${which} ${among}${cost}${busy}${trust}`,
     because: [
       ...calmEnds(conditions).flatMap((one) => becauseOf('rate', one, safe, facts)),
       ...becauseOf('cpu', heaviest, safe, facts),
@@ -107,6 +108,12 @@ export function recommendationOf(
     ],
     unless: unsafe.map((name) => unlessOf(name, facts, choice)),
   };
+}
+
+/** True if other programs disturbed half of the measurements or more. */
+function isBusy({ cells }: Pick<Run, 'cells'>): boolean {
+  const bad = cells.filter(({ figures }) => figures !== null && isDisturbed(figures));
+  return bad.length * 2 >= cells.length;
 }
 
 /** The rows of a run, by architecture and condition, and the differences between them. */

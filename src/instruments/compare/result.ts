@@ -69,6 +69,10 @@ export interface Figures {
    * Outcomes of questions and connections other than an answer in time; only those that occurred.
    */
   readonly troubles: Partial<Outcomes>;
+  /**
+   * Share of the machine's processors that other programs used: 0 to 1. Undefined in stored runs of older versions.
+   */
+  readonly othersCpu?: number;
   /** Processors that the server used; null if unknown. */
   readonly serverCores: number | null;
   /**

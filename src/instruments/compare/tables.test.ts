@@ -65,6 +65,21 @@ describe('tablesOf', () => {
   });
 });
 
+it('says why a busy machine lets nothing be claimed, in the table and below it', () => {
+  const busy = (from: number) =>
+    madeUp({ rounds: 6 }, (_, round) => ({ othersCpu: round < from ? 0 : 0.5 }));
+  const [table] = tablesOf(busy(1));
+  expect(table!.rows[1]![2]).toMatch(/^\d\.\d\d \[.*\] machine busy$/);
+  expect(notesOf(busy(1))).toContainEqual(
+    expect.stringMatching(/^machine busy: Other programs .* during 12 of 12 measurements, /),
+  );
+  expect(tablesOf(busy(4))[0]!.rows[1]![2]).toMatch(/no difference$/);
+  expect(notesOf(busy(4))).toContainEqual(
+    expect.stringMatching(/^Other programs .* during 6 of 12 measurements; no difference is /),
+  );
+  expect(notesOf(busy(7)).join()).not.toContain('Other programs');
+});
+
 describe('silenceTables', () => {
   it('has the effect of silent clients, and no table without them', () => {
     const conditions = conditionsOf({

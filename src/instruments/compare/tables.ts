@@ -8,6 +8,7 @@ import type { Difference, FigureName, Findings, Row } from './findings.ts';
 import { type Condition, conditionKey, variantKey } from './plan.ts';
 import type { Recommendation } from './recommend.ts';
 import type { Run } from './result.ts';
+import { isDisturbed } from './verdict.ts';
 import {
   conditionText,
   intervalText,
@@ -153,6 +154,7 @@ export function notesOf(found: Found): string[] {
   return [
     `Figures are the middle of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies 5 % or more beyond 1, and the ratio 10 % or more and far from 1 beside the spread of the rounds; no difference: the whole interval is within 10 %; unclear: neither`,
     'unanswered: connections that asked and were never answered; fairness: 1 all connections alike, 1/n one of n has all (Jain); CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: memory of all its processes (PSS: shared pages count once)',
+    ...disturbedNote(cells, [...findings.differences, ...findings.silence]),
     ...(has(({ loadBound }) => loadBound)
       ? [
           '+ the load used its core to the full: the server may be faster than that; its CPU µs say more',
@@ -172,6 +174,19 @@ export function notesOf(found: Found): string[] {
     ),
     ...troubleText(findings),
     ...leftText(left),
+  ];
+}
+
+/** Why differences are not claimed, or which rounds do not count for them. */
+function disturbedNote(cells: Run['cells'], all: readonly Difference[]): string[] {
+  const figures = cells.flatMap(({ figures: own }) => (own === null ? [] : [own]));
+  const bad = figures.filter(isDisturbed);
+  if (bad.length === 0) return [];
+  const many = `Other programs used a quarter or more of the processors during ${bad.length} of ${several(figures.length, 'measurement')}`;
+  return [
+    all.some(({ verdict }) => verdict === 'disturbed')
+      ? `machine busy: ${many}, and too few others are left to claim a difference from; end those programs and measure again`
+      : `${many}; no difference is claimed from these`,
   ];
 }
 
@@ -225,15 +240,21 @@ export const againstNotes = ({ changes, starving, notes, unmatched }: Against): 
   ...notes,
 ];
 
-/** Says that an unclear figure may hide a change. */
+/** Says that a figure that is unclear, or was disturbed, may hide a change. */
 function unclearNote(changes: Against['changes']): string[] {
-  const open = changes.filter(
-    ({ verdict, interval }) => verdict === 'unclear' && interval !== null,
-  );
-  if (open.length === 0) return [];
-  return [
-    `${open.length} of ${several(changes.length, 'figure')} are unclear: a change of 10 % or more may be in them; more --rounds would tell`,
-  ];
+  const notes = [
+    ['unclear', 'are unclear: a change of 10 % or more may be in them; more --rounds would tell'],
+    [
+      'disturbed',
+      'were measured on a busy machine and are not judged; end other programs and measure again',
+    ],
+  ] as const;
+  return notes.flatMap(([kind, text]) => {
+    const open = changes.filter(({ verdict, interval }) => verdict === kind && interval !== null);
+    return open.length === 0
+      ? []
+      : [`${open.length} of ${several(changes.length, 'figure')} ${text}`];
+  });
 }
 
 /** The ratios of this run to a stored one. */

@@ -34,9 +34,44 @@ const spreadsNeeded = (rounds: number): number => (rounds < 4 ? 4 : rounds < 5 ?
  * - `alike`: the whole interval is within 10 % of 1, so a remaining difference is too small to
  *   choose by;
  * - `unclear`: neither; more rounds or a quieter machine would tell;
+ * - `disturbed`: other programs disturbed the rounds, and fewer than three are left;
  * - `none`: fewer than three rounds, or nothing to compare.
  */
-export type Verdict = 'more' | 'less' | 'alike' | 'unclear' | 'none';
+export type Verdict = 'more' | 'less' | 'alike' | 'unclear' | 'disturbed' | 'none';
+
+/**
+ * Share of the machine's processors from which on other programs disturb a measurement. A server that shares a
+ * processor with them becomes slower in each round, and some architectures much more than others: no interval over the
+ * rounds shows that.
+ */
+const DISTURBED = 0.25;
+
+export const isDisturbed = ({ othersCpu = 0 }: { readonly othersCpu?: number }): boolean =>
+  othersCpu >= DISTURBED;
+
+/**
+ * The rounds that a verdict may use, and whether they suffice: the undisturbed ones if there are enough, otherwise all,
+ * which then say nothing.
+ */
+export function undisturbedOf<T>(
+  rounds: readonly T[],
+  isBad: (round: T) => boolean,
+): { readonly rounds: readonly T[]; readonly isEnough: boolean } {
+  const calm = rounds.filter((round) => !isBad(round));
+  const isEnough = calm.length >= MIN_ROUNDS || calm.length === rounds.length;
+  return { rounds: isEnough ? calm : rounds, isEnough };
+}
+
+/** Ratios that other programs alone do not cause. They caused ratios of 33 (docs/measuring.md, Verdicts). */
+const BEYOND_DISTURBANCE = 100;
+
+/** The verdict of disturbed rounds: only no answers at all, or an extreme ratio, remains a finding. */
+export function disturbed(verdict: Verdict, interval: Interval | undefined): Verdict {
+  if (verdict === 'none' || interval === undefined) return verdict;
+  const { low, high } = interval;
+  const isExtreme = low >= BEYOND_DISTURBANCE || high <= 1 / BEYOND_DISTURBANCE;
+  return isExtreme ? verdict : 'disturbed';
+}
 
 /** @param claim smallest ratio that is claimed as a difference */
 export function verdictOf(interval: Interval | undefined, claim = CLAIM): Verdict {

@@ -63,6 +63,7 @@ export function verdictText({ figure, verdict, interval }: Difference): string {
     less: interval?.ratio === 0 && figure === 'rate' ? 'no answers' : figureWords[figure].less,
     alike: 'no difference',
     unclear: 'unclear',
+    disturbed: 'machine busy',
     none: interval !== null && interval.rounds < MIN_ROUNDS ? 'too few rounds' : '',
   };
   return words[verdict];

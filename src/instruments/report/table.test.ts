@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { tableLines } from './table.ts';
+import { tableLines, tableText } from './table.ts';
 
 const table = { head: ['name', 'what defeats it'], rows: [['single', 'one silent client']] };
 
@@ -48,5 +48,35 @@ describe('tableLines', () => {
         [table.head, ...table.rows].flat().join('').replaceAll(' ', '').length,
       );
     }
+  });
+});
+
+describe('tableText', () => {
+  const wide = {
+    caption: 'Figures',
+    head: ['name', 'one', 'two', 'three', 'four'],
+    rows: [['epoll', '11111', '22222', '33333', '44444']],
+    align: 'lr',
+  };
+
+  test('is the caption and the table, wrapped or not', () => {
+    expect(tableText(wide)).toEqual([
+      'Figures',
+      'name     one    two  three   four',
+      'epoll  11111  22222  33333  44444',
+    ]);
+    expect(tableText({ caption: 'c', ...table }, { width: 18 })).toHaveLength(5);
+  });
+
+  test('becomes several tables with the first column each, rather than break a figure', () => {
+    expect(tableText(wide, { width: 33, isUnbroken: true })).toHaveLength(3);
+    expect(tableText(wide, { width: 22, isUnbroken: true })).toEqual([
+      ...['Figures', 'name     one', 'epoll  11111', ''],
+      ...['Figures', 'name     two', 'epoll  22222', ''],
+      ...['Figures', 'name   three   four', 'epoll  33333  44444'],
+    ]);
+    const narrow = tableText(wide, { width: 14, isUnbroken: true });
+    expect(narrow.filter((line) => line === 'Figures')).toHaveLength(4);
+    expect(narrow.join()).toMatch(/11111.*22222.*33333.*44444/);
   });
 });

@@ -20,10 +20,9 @@ export interface TextLayout {
   readonly width?: number | undefined;
   /** Minimum width of the first column, in characters. */
   readonly first?: number;
+  /** Spaces between two columns; default 2, and one if the words do not fit otherwise. */
+  readonly gap?: number;
 }
-
-/** Spaces between two columns; one if the words do not fit otherwise. */
-const GAP = 2;
 
 /**
  * Lays out a table as text, without its caption.
@@ -32,10 +31,10 @@ const GAP = 2;
  */
 export function tableLines(
   table: Omit<Table, 'caption'>,
-  { width = Number.POSITIVE_INFINITY, first = 0 }: TextLayout = {},
+  { width = Number.POSITIVE_INFINITY, first = 0, gap: widestGap = 2 }: TextLayout = {},
 ): string[][] {
   const all = [table.head, ...table.rows];
-  const { widths, gap } = layout(all, width);
+  const { widths, gap } = layout(all, width, widestGap);
   widths[0] = Math.max(widths[0] ?? 0, first);
   const padded = (text: string, i: number) =>
     isNumber(table, i) ? text.padStart(widths[i]!) : text.padEnd(widths[i]!);
@@ -51,14 +50,44 @@ export function tableLines(
   });
 }
 
+/**
+ * A table as text below its caption.
+ *
+ * @param isUnbroken if true, no cell wraps: a table that is too wide becomes several, one below the other, each with
+ * the caption and the first column. Default false.
+ */
+export function tableText(
+  table: Table,
+  { width, isUnbroken = false }: { readonly width?: number | undefined; isUnbroken?: boolean } = {},
+): string[] {
+  const { caption, head, rows, align = 'l' } = table;
+  const most = Math.max(...tableLines(table).flatMap((lines) => lines.map(({ length }) => length)));
+  if (!isUnbroken || head.length < 3 || most <= (width ?? Number.POSITIVE_INFINITY)) {
+    return [caption, ...tableLines(table, { width }).flat()];
+  }
+  const half = Math.max(2, Math.ceil(head.length / 2) - 1);
+  const letters = align.padEnd(head.length, align.at(-1)!);
+  const parts = [
+    <T>(cells: ArrayLike<T>) => Array.from(cells).slice(0, half),
+    <T>(cells: ArrayLike<T>) => Array.from(cells).filter((_, i) => i === 0 || i >= half),
+  ];
+  return parts.flatMap((part, i) => [
+    ...(i > 0 ? [''] : []),
+    ...tableText(
+      { caption, head: part(head), rows: rows.map(part), align: part(letters).join('') },
+      { width, isUnbroken },
+    ),
+  ]);
+}
+
 /** The natural width of each column. If they do not fit, the widest columns shrink first. */
-function layout(rows: readonly (readonly string[])[], width: number) {
+function layout(rows: readonly (readonly string[])[], width: number, widestGap: number) {
   const columns = (rows[0] ?? []).map((_, i) => rows.map((row) => row[i]!));
   const widest = (lengthOf: (cell: string) => number) =>
     columns.map((cells) => Math.max(...cells.map(lengthOf)));
   const widths = widest((cell) => cell.length);
   const words = widest((cell) => Math.max(...pieces(cell).map((piece) => piece.trimEnd().length)));
-  const gap = sum(words) + GAP * (words.length - 1) <= width ? GAP : 1;
+  const gap = sum(words) + widestGap * (words.length - 1) <= width ? widestGap : 1;
   const room = Math.max(words.length, width - gap * (words.length - 1));
   // Now columns are narrower than their longest words, so words break.
   narrow(widths, words, room);

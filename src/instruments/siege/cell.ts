@@ -3,7 +3,7 @@
  * after it.
  */
 
-import { busy, type Look, look } from '../../os/processes.ts';
+import { type Look, look, watchOthers } from '../../os/processes.ts';
 import type { Traits } from '../../worker/contract.ts';
 import type { Attacker } from './apart.ts';
 import type { Attack } from './attacks.ts';
@@ -227,9 +227,7 @@ async function calmOf(defence: Defence, attacker: Attacker) {
 async function under(defence: Defence, attacker: Attacker, duration: number) {
   const { port } = defence.account;
   const first = look(defence.pid);
-  const own = () => look(attacker.pid).cpu + sum(process.cpuUsage()) / 1000;
-  const firstOwn = own();
-  const firstBusy = busy();
+  const others = watchOthers([defence.pid, attacker.pid]);
   const from = performance.now();
   let peak = first;
   const looking = setInterval(() => {
@@ -246,14 +244,12 @@ async function under(defence: Defence, attacker: Attacker, duration: number) {
   // too high.
   const passed = performance.now() - from;
   const spent = Math.max(0, last.cpu - first.cpu);
-  const others = Math.max(0, busy() - firstBusy - spent - (own() - firstOwn)) / passed;
+  const byOthers = others();
   // The attack must go on while the last clients wait, so that they are measured under attack.
   const outcomes = await Promise.all(asked);
   clearInterval(looking);
-  return { outcomes, peak: worse(peak, last), cores: spent / passed, others };
+  return { outcomes, peak: worse(peak, last), cores: spent / passed, others: byOthers };
 }
-
-const sum = ({ user, system }: NodeJS.CpuUsage) => user + system;
 
 const worse = (a: Look, b: Look): Look => ({
   memory: Math.max(a.memory, b.memory),

@@ -1,4 +1,5 @@
 /** The matrix as lines of text, with a row for each attack and a column for each architecture. */
+import { tableLines } from '../report/table.ts';
 import { attacks } from './attacks.ts';
 import type { Cell } from './cell.ts';
 import { drainRule } from './grade.ts';
@@ -48,26 +49,18 @@ function grid(
   cell: (row: string, column: string) => string,
   width: number,
 ): string[] {
-  const first = Math.max(heading.length, ...rows.map((row) => titleOf(row).length));
-  const widest = Math.max(
-    ...rows.flatMap((row) => columns.map((column) => cell(row, column).length)),
-  );
-  const full = columns.map((name) => Math.max(name.length, widest));
-  const isWide = first + full.reduce((sum, one) => sum + one + 1, 0) <= width;
-  const names = isWide ? columns : shortNames(columns);
-  const widths = isWide ? full : columns.map(() => Math.max(widest, 3));
-  const line = (head: string, texts: readonly string[]) =>
-    [head.padEnd(first), ...texts.map((text, i) => text.padEnd(widths[i]!))].join(' ').trimEnd();
-  return [
-    ...(isWide ? [] : [columns.map((name, i) => `${names[i]} ${name}`).join(', ')]),
-    line(heading, names),
-    ...rows.map((row) =>
-      line(
-        titleOf(row),
-        columns.map((column) => cell(row, column)),
-      ),
-    ),
-  ];
+  const linesOf = (names: readonly string[]) =>
+    tableLines(
+      {
+        head: [heading, ...names],
+        rows: rows.map((row) => [titleOf(row), ...columns.map((column) => cell(row, column))]),
+      },
+      { gap: 1 },
+    ).flat();
+  const full = linesOf(columns);
+  if (full.every(({ length }) => length <= width)) return full;
+  const names = shortNames(columns);
+  return [columns.map((name, i) => `${names[i]} ${name}`).join(', '), ...linesOf(names)];
 }
 
 /** Shortens the names to the shortest unique prefixes. */
