@@ -26,7 +26,7 @@ const layers: readonly (readonly string[])[] = [
 
 /** Files of the lab that its page loads too: they import one another only, so neither Node nor DOM. */
 const pure = new Set(
-  ['model', 'why', 'cast', 'recording', 'scenes', 'missions', 'words'].map((name) =>
+  ['model', 'why', 'cast', 'recording', 'scenes', 'missions', 'words', 'wire'].map((name) =>
     join(source, 'instruments', 'lab', `${name}.ts`),
   ),
 );

@@ -167,3 +167,52 @@ test('a restart of one stage leaves the other as it is; unknown records and stag
   expect(apply(before, { k: 'later' } as unknown as LabRecord)).toBe(before);
   expect(apply(before, { ...frame(1, {}), s: 3 })).toBe(before);
 });
+
+const framed = (t: number, ...e: number[]): LabRecord => ({ k: 'f', s: 0, t, e });
+const run = (...records: LabRecord[]) => records.reduce(apply, apply(nothing, header));
+
+test.each([
+  ['the client first', [EVENT.cut, -1], [EVENT.limited, 0]],
+  ['the server first', [EVENT.limited, 0], [EVENT.cut, -1]],
+] as const)('both ends report one ending, %s: the reason is the server’s', (_, first, second) => {
+  const stage = run(
+    framed(0, 0, 1, EVENT.connected, -1, 0),
+    framed(10, 0, 1, first[0], -1, first[1]),
+    framed(30, 0, 1, second[0], -1, second[1]),
+  ).stages[0]!;
+  expect(stage.endings).toEqual([{ t: 10, client: 1, kind: EVENT.limited, reason: 'idle' }]);
+});
+
+test('two visits of a client have two endings', () => {
+  const visit = (t: number) => [
+    framed(t, 0, 1, EVENT.connected, -1, 0),
+    framed(t + 1, 0, 1, EVENT.left, -1, 0),
+  ];
+  expect(run(...visit(0), ...visit(10)).stages[0]!.endings).toHaveLength(2);
+});
+
+test('a traced thread is on the line that it began last', () => {
+  const code: LabRecord = { k: 'd', t: 0, s: 0, file: 0, name: 'single.ts', text: 'a\nb' };
+  const { code: files, lines } = run(code, {
+    k: 'x',
+    t: 5,
+    s: 0,
+    x: [0, 77, 0, 1, 1, 500, 77, 0, 2, 1],
+  }).stages[0]!;
+  expect(files.get(0)).toEqual({ name: 'single.ts', text: 'a\nb' });
+  expect(lines.get(77)).toEqual({ file: 0, line: 2, client: 1, since: 5.5 });
+});
+
+test('an attack has a beginning, what it reaches, and an end', () => {
+  const attack = (t: number, name: string, reached: number): LabRecord => ({
+    k: 'a',
+    t,
+    s: 0,
+    attack: name,
+    reached,
+  });
+  const during = run(attack(5, 'idle crowd', -1), attack(7, 'idle crowd', 98));
+  expect(during.stages[0]!.attack).toEqual({ name: 'idle crowd', reached: 98, since: 5, until: 0 });
+  const after = apply(during, attack(9, '', 98));
+  expect(after.stages[0]!.attack).toEqual({ name: '', reached: 98, since: 5, until: 9 });
+});

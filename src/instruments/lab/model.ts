@@ -105,7 +105,7 @@ export type Place = (typeof PLACE)[keyof typeof PLACE];
 export const PROBE = { off: 0, green: 1, red: 2 } as const;
 
 /** Integers of one row of each array of a frame. */
-export const WIDTH = { l: 8, e: 5, w: 2, r: 6 } as const;
+export const WIDTH = { l: 8, e: 5, w: 2, r: 6, x: 5 } as const;
 
 /** Limits of what a reader takes. */
 export const MOST = {
@@ -115,6 +115,9 @@ export const MOST = {
   events: 4096,
   buckets: 64,
   text: 4096,
+  /** Files of code of one stage, and characters of each. */
+  files: 32,
+  code: 65_536,
 } as const;
 
 /** The clients that come to each stage. Times in ms. `cast.ts` makes the clients of it. */
@@ -236,6 +239,17 @@ export interface GapRecord {
   readonly lost: number;
 }
 
+/** An attack on a stage begins, is measured, or ends. */
+export interface AttackRecord {
+  readonly k: 'a';
+  readonly t: number;
+  readonly s: number;
+  /** Its name in `mondo siege`; '': no attack runs. */
+  readonly attack: string;
+  /** What it reaches of what it intends, in %; -1: not known yet. */
+  readonly reached: number;
+}
+
 /** What the lab itself costs, in % of one processor. */
 export interface CostRecord {
   readonly k: 'o';
@@ -243,6 +257,26 @@ export interface CostRecord {
   readonly servers: number;
   readonly clients: number;
   readonly lab: number;
+}
+
+/** The text of a file of code whose lines a stage's trace names. */
+export interface CodeRecord {
+  readonly k: 'd';
+  readonly t: number;
+  readonly s: number;
+  /** Number of the file in this stage, from 0. */
+  readonly file: number;
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Lines that a traced stage has begun. */
+export interface TraceRecord {
+  readonly k: 'x';
+  readonly t: number;
+  readonly s: number;
+  /** Each line: µs since `t` (may be negative), thread, file, line from 1, client or -1. */
+  readonly x: readonly number[];
 }
 
 export interface EndRecord {
@@ -257,6 +291,9 @@ export type LabRecord =
   | CommandRecord
   | GapRecord
   | CostRecord
+  | AttackRecord
+  | CodeRecord
+  | TraceRecord
   | EndRecord;
 
 export interface Lane {
@@ -285,6 +322,15 @@ export interface Client {
   /** Bytes of it that lie in the kernel, unread by the server. */
   readonly bytes: number;
   readonly answers: number;
+}
+
+/** Where a traced thread is in the code. */
+export interface Standing {
+  readonly file: number;
+  readonly line: number;
+  readonly client: number;
+  /** When it came to the line. */
+  readonly since: number;
 }
 
 /** How the visit of a client ended; the last few are kept. */
@@ -328,6 +374,17 @@ export interface Stage {
     readonly processes: number;
     readonly threads: number;
   };
+  /** `name` is '' while no attack runs; `until` is when the last one ended. */
+  readonly attack: {
+    readonly name: string;
+    readonly reached: number;
+    readonly since: number;
+    readonly until: number;
+  };
+  /** Files of code that the trace names. */
+  readonly code: ReadonlyMap<number, { readonly name: string; readonly text: string }>;
+  /** The line that each traced thread is on. */
+  readonly lines: ReadonlyMap<number, Standing>;
   /** Records lost; places are uncertain until a roster comes. */
   readonly lost: number;
   readonly isUncertain: boolean;
@@ -345,6 +402,8 @@ export interface Model {
 }
 
 const KEPT = 32;
+/** The two ends of a connection report its end within this time, in ms. */
+const SAME_ENDING = 1000;
 
 /** The model before the first record. */
 export const nothing: Model = {
@@ -369,6 +428,9 @@ const newStage = (setup: StageSetup, t: number): Stage => ({
   waits: [],
   probe: { light: PROBE.off, since: 0, recovery: -1 },
   cost: { memory: 0, processor: 0, processes: 0, threads: 0 },
+  attack: { name: '', reached: -1, since: 0, until: 0 },
+  code: new Map(),
+  lines: new Map(),
   lost: 0,
   isUncertain: false,
 });
@@ -418,11 +480,47 @@ export function apply(model: Model, record: LabRecord): Model {
       const { servers, clients, lab } = record;
       return { ...model, t: Math.max(model.t, record.t), cost: { servers, clients, lab } };
     }
+    case 'a':
+    case 'd':
+    case 'x': {
+      const stage = model.stages[record.s];
+      if (stage === undefined) return model;
+      const next =
+        record.k === 'a'
+          ? withAttack(stage, record)
+          : record.k === 'd'
+            ? withCode(stage, record)
+            : withLines(stage, record);
+      const stages = model.stages.with(record.s, next);
+      return { ...model, t: Math.max(model.t, record.t), stages };
+    }
     case 'end':
       return { ...model, t: Math.max(model.t, record.t), hasEnded: true };
     default:
       return model;
   }
+}
+
+function withAttack(stage: Stage, { attack: name, reached, t }: AttackRecord): Stage {
+  const before = stage.attack;
+  const isSame = before.name === name;
+  const since = isSame || name === '' ? before.since : t;
+  const until = name === '' && !isSame ? t : before.until;
+  return { ...stage, attack: { name, reached, since, until } };
+}
+
+function withCode(stage: Stage, { file, name, text }: CodeRecord): Stage {
+  if (!stage.code.has(file) && stage.code.size >= MOST.files) return stage;
+  return { ...stage, code: new Map(stage.code).set(file, { name, text }) };
+}
+
+function withLines(stage: Stage, { x, t }: TraceRecord): Stage {
+  const lines = new Map(stage.lines);
+  for (let at = 0; at + WIDTH.x <= x.length; at += WIDTH.x) {
+    const [file, line, client] = [x[at + 2]!, x[at + 3]!, x[at + 4]!];
+    lines.set(x[at + 1]!, { file, line, client, since: t + x[at]! / 1000 });
+  }
+  return { ...stage, lines };
 }
 
 /** Counters only grow: an old frame that comes late takes nothing away. */
@@ -468,6 +566,9 @@ function applyFrame(stage: Stage, frame: FrameRecord): Stage {
       m === undefined
         ? stage.cost
         : { memory: m[0]!, processor: m[1]!, processes: m[2]!, threads: m[3]! },
+    attack: stage.attack,
+    code: stage.code,
+    lines: stage.lines,
     lost: stage.lost,
     isUncertain: stage.isUncertain && frame.r === undefined,
   };
@@ -523,17 +624,18 @@ function applyClients(stage: Stage, frame: FrameRecord): Pick<Stage, 'clients' |
       answers: r[at + 5]!,
     });
   }
-  const endings: Ending[] = [];
+  let endings = stage.endings;
   for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
     const id = e[at + 1]!;
     const kind = e[at + 2]! as EventKind;
     const when = t + e[at]! / 1000;
+    const wasThere = clients.has(id);
     const next = moved(clients.get(id) ?? newcomer(id, when), kind, when, e[at + 3]!, e[at + 4]!);
     if (next !== undefined) clients.set(id, next);
     else {
       clients.delete(id);
       const reason = kind === EVENT.limited || kind === EVENT.refused ? REASONS[e[at + 4]!] : '';
-      endings.push({ t: when, client: id, kind, reason: reason ?? '' });
+      endings = withEnding(endings, { t: when, client: id, kind, reason: reason ?? '' }, wasThere);
     }
   }
   if (w !== undefined) {
@@ -544,10 +646,25 @@ function applyClients(stage: Stage, frame: FrameRecord): Pick<Stage, 'clients' |
       if (client.bytes !== now) clients.set(id, { ...client, bytes: now });
     }
   }
-  return {
-    clients,
-    endings: endings.length === 0 ? stage.endings : [...stage.endings, ...endings].slice(-KEPT),
-  };
+  return { clients, endings };
+}
+
+/**
+ * Both ends of a connection may report its end, in any order. They are one ending, and the server's word on the
+ * reason is the better one.
+ */
+function withEnding(
+  endings: readonly Ending[],
+  ending: Ending,
+  wasThere: boolean,
+): readonly Ending[] {
+  const same = wasThere
+    ? -1
+    : endings.findLastIndex(
+        ({ client, t }) => client === ending.client && Math.abs(ending.t - t) < SAME_ENDING,
+      );
+  if (same === -1) return [...endings, ending].slice(-KEPT);
+  return ending.reason === '' ? endings : endings.with(same, { ...ending, t: endings[same]!.t });
 }
 
 const newcomer = (id: number, t: number): Client => ({

@@ -145,10 +145,10 @@ class Field {
     return this.number(least, most);
   }
 
-  text(): string {
+  text(most: number = MOST.text): string {
     const { value } = this;
-    if (typeof value !== 'string' || value.length > MOST.text) {
-      throw this.fault(`a text of at most ${MOST.text} characters`);
+    if (typeof value !== 'string' || value.length > most) {
+      throw this.fault(`a text of at most ${most} characters`);
     }
     return value;
   }
@@ -208,6 +208,14 @@ arrays.e[1].length satisfies typeof WIDTH.e;
 arrays.w[1].length satisfies typeof WIDTH.w;
 arrays.r[1].length satisfies typeof WIDTH.r;
 
+const trace: readonly Range[] = [
+  MICROSECONDS,
+  PID,
+  [0, MOST.files - 1],
+  [0, MOST.code],
+  CLIENT_OR_NONE,
+];
+
 /**
  * A record made of a parsed line, with nothing in it that the format does not name; undefined: of an unknown kind.
  * @throws RecordingError
@@ -242,6 +250,24 @@ export function recordOf(value: unknown, line = 1): LabRecord | undefined {
       const share = (name: string) => record.of(name).number(0, 1e6);
       return { k, t: t(), servers: share('servers'), clients: share('clients'), lab: share('lab') };
     }
+    case 'a': {
+      const [attack, reached] = [
+        record.of('attack').text(),
+        record.of('reached').integer(-1, 1000),
+      ];
+      return { k, t: t(), s: stage(0), attack, reached };
+    }
+    case 'd':
+      return {
+        k,
+        t: t(),
+        s: stage(0),
+        file: record.of('file').integer(0, MOST.files - 1),
+        name: record.of('name').text(),
+        text: record.of('text').text(MOST.code),
+      };
+    case 'x':
+      return { k, t: t(), s: stage(0), x: record.of('x').rows(MOST.events, trace) };
     case 'end':
       return { k, t: t() };
     default:

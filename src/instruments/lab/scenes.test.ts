@@ -5,14 +5,15 @@ import { MOST } from './model.ts';
 import { linkOf, type Plan, planOf, sceneNamed, scenes } from './scenes.ts';
 
 /** A scene without what only a scene has. */
-const planIn = ({ title, seed, mix, stages, think, thinking, idle }: Plan): Plan => ({
+const planIn = ({ title, seed, mix, stages, think, thinking, limits, dryRun }: Plan): Plan => ({
   title,
   seed,
   mix,
   stages,
   think,
   thinking,
-  idle,
+  limits,
+  dryRun,
 });
 
 test('the keys 1 to 9 play nine scenes, and the first is single beside poll', () => {

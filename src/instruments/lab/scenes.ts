@@ -19,9 +19,22 @@ export interface Plan {
   /** What an answer costs, in ms. */
   readonly think: number;
   readonly thinking: 'block' | 'defer';
-  /** Limit of silence, in s; 0: none. */
-  readonly idle: number;
+  /** Limits that are set. Times in s. */
+  readonly limits: Readonly<Partial<Record<LimitName, number>>>;
+  /** The server only reports what the limits would end. */
+  readonly dryRun: boolean;
 }
+
+/** Limits that a viewer can set, by the names of their options. */
+export const LIMITS = [
+  'idle',
+  'question-time',
+  'answer-time',
+  'connections-per-address',
+  'accepts-per-second',
+  'question-size',
+] as const;
+export type LimitName = (typeof LIMITS)[number];
 
 export interface Scene extends Plan {
   /** The key that plays it. */
@@ -40,7 +53,14 @@ const six: Mix = {
   pause: 400,
   questions: 0,
 };
-const usual = { seed: 7, mix: six, think: 200, thinking: 'block', idle: 0 } as const;
+const usual = {
+  seed: 7,
+  mix: six,
+  think: 200,
+  thinking: 'block',
+  limits: {},
+  dryRun: false,
+} as const;
 
 export const scenes: readonly Scene[] = [
   {
@@ -67,7 +87,7 @@ export const scenes: readonly Scene[] = [
     name: 'timeout',
     title: 'A time limit for silence',
     sentence: 'The server ends clients that are silent for 3 s. Does it help, and for how long?',
-    idle: 3,
+    limits: { idle: 3 },
     stages: [{ architecture: 'single' }, { architecture: 'threaded', threads: 4 }],
   },
   {
@@ -168,6 +188,11 @@ const greatest: Readonly<Record<string, number>> = {
   seed: 2 ** 32 - 1,
   think: 5000,
   idle: 3600,
+  'question-time': 3600,
+  'answer-time': 3600,
+  'connections-per-address': 10_000,
+  'accepts-per-second': 10_000,
+  'question-size': 1_000_000,
 };
 const TITLE = 120;
 
@@ -187,7 +212,8 @@ export function linkOf(plan: Plan): string {
     ...numbers.flatMap((name) => (plan.mix[name] === 0 ? [] : [`${name}=${plan.mix[name]}`])),
     `think=${plan.think}`,
     ...(plan.thinking === 'defer' ? ['defer=1'] : []),
-    ...(plan.idle === 0 ? [] : [`idle=${plan.idle}`]),
+    ...LIMITS.flatMap((name) => (plan.limits[name] ? [`${name}=${plan.limits[name]}`] : [])),
+    ...(plan.dryRun ? ['dry-run=1'] : []),
     `seed=${plan.seed}`,
     `title=${encodeURIComponent(plan.title)}`,
   ];
@@ -209,9 +235,11 @@ export function planOf(link: string): Plan | undefined {
   const number = (name: string) => wholeOf(name, given.get(name) ?? '0');
   const mix = Object.fromEntries(numbers.map((name) => [name, number(name)]));
   const stages = (given.get('a') ?? '').split(',').map(stageOf);
-  const [seed, think, idle] = [number('seed'), number('think'), number('idle')];
+  const [seed, think] = [number('seed'), number('think')];
+  const limits = LIMITS.map((name) => [name, number(name)] as const);
   const title = titleOf(given.get('title') ?? '');
-  const isWrong = [...stages, ...Object.values(mix), seed, think, idle, title].includes(undefined);
+  const values = [...stages, ...Object.values(mix), ...limits.map(([, value]) => value)];
+  const isWrong = [...values, seed, think, title].includes(undefined);
   if (isWrong || stages.length > MOST.stages) return;
   return {
     title: title!,
@@ -220,7 +248,8 @@ export function planOf(link: string): Plan | undefined {
     stages: stages as readonly StagePlan[],
     think: think!,
     thinking: given.get('defer') === '1' ? 'defer' : 'block',
-    idle: idle!,
+    limits: Object.fromEntries(limits.filter(([, value]) => value !== 0)),
+    dryRun: given.get('dry-run') === '1',
   };
 }
 
