@@ -17,6 +17,8 @@ export interface Contestant {
   command: (built: string) => string[];
   /** A program that must be there first: the C compiler, Python. */
   needs?: 'cc' | 'python3';
+  /** It takes part only if `--only` names it. */
+  isExtra?: boolean;
 }
 
 /** A contestant that runs. */
@@ -57,6 +59,7 @@ export const contestants: readonly Contestant[] = [
   ...['uring', 'epoll', 'poll', 'select', 'generator', 'callback', 'coroutine', 'threaded'].map(
     mondo,
   ),
+  { name: 'bare-epoll', isExtra: true, command: () => [node, here('peers/bare-epoll.ts')] },
 ];
 
 function inC(name: string, program: string): Contestant {

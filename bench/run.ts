@@ -86,7 +86,10 @@ function readPlan(): Plan {
     rounds: number('rounds', values.rounds ?? (values.quick ? '2' : '5'), 1, 100),
     seconds: number('seconds', values.seconds ?? (values.quick ? '0.5' : '2'), 0.1, 60),
     warmup: number('warmup', values.warmup ?? (values.quick ? '0.3' : '1'), 0, 60),
-    contestants: contestants.filter(({ name }) => name === reference || chosen.includes(name)),
+    contestants: contestants.filter(
+      ({ name, isExtra }) =>
+        name === reference || (chosen.includes(name) && (values.only !== undefined || !isExtra)),
+    ),
     scenarios: scenarios.filter(({ name }) => places.includes(name)),
     cores: values.cores?.split(',').map((core) => number('cores', core, 0, 4095)) ?? allowedCores(),
     json: values.json,

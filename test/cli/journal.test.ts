@@ -4,6 +4,7 @@ import { connect as connectTcp } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { connect } from '../../src/index.ts';
+import { freeze } from '../support/kernel.ts';
 import { type Process, spawnMondo } from '../support/processes.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
@@ -105,7 +106,7 @@ describe.each(['text', 'json'])('a log as %s without a reader', (form) => {
 it('a stopped supervisor does not delay a worker, and learns later how many events it has missed', async () => {
   await using server = spawnMondo('serve', 'epoll', '-p', '0');
   const port = await portOf(server);
-  server.child.kill('SIGSTOP');
+  await freeze(server.pid);
   await converse(port);
   server.child.kill('SIGCONT');
   // The next event reports it.

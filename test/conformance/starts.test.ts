@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
+import { freeze } from '../support/kernel.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
@@ -102,7 +103,7 @@ describe.each([
     const serving = await Serving.start(options);
     const [worker] = serving.server.pids;
     // Clients that come while the worker is stopped are gone when it looks at them.
-    process.kill(worker!, 'SIGSTOP');
+    await freeze(worker!);
     const reset = await Promise.all(
       Array.from({ length: 60 }, () => NetClient.connect(serving.address)),
     );

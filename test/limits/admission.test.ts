@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { dial } from '../../src/os/dialing.ts';
 import { reset } from '../../src/os/socket.ts';
-import { acceptedAt, descendantsOf } from '../support/kernel.ts';
+import { acceptedAt, descendantsOf, freeze } from '../support/kernel.ts';
 import { shared } from '../support/shared.ts';
 import { PATIENCE, steady, until, within } from '../support/until.ts';
 
@@ -210,7 +210,7 @@ describe.concurrent.each(
     full(async (served) => {
       const { pids, port } = served.server;
       // All of them are in the queue before any is accepted.
-      for (const pid of pids) process.kill(pid, 'SIGSTOP');
+      await Promise.all(pids.map(freeze));
       const burst = Array.from({ length: 40 }, () => served.guest());
       await Promise.all(burst.map(({ socket }) => once(socket, 'connect')));
       for (const pid of pids) process.kill(pid, 'SIGCONT');

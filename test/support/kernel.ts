@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { tcpSocket, tcpSocketsAt } from './tcp-sockets.ts';
+import { until } from './until.ts';
 
 /** System calls that a server may sleep in, by number. */
 const calls: Readonly<Record<string, Readonly<Record<number, string>>>> = {
@@ -123,3 +124,17 @@ export const holdings = (): string[] =>
   [...descriptorsOf('self').values()]
     .filter((what) => /^(socket:|pipe:|\/memfd:)/.test(what))
     .sort();
+
+/**
+ * Stops a process with SIGSTOP, and resolves when the kernel has stopped all of its threads: a thread that has a
+ * processor goes on until it meets the signal.
+ */
+export async function freeze(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  const tasks = `/proc/${pid}/task`;
+  await until(`all threads of ${pid} to be stopped`, () =>
+    readdirSync(tasks).every((tid) =>
+      / T [^)]*$/.test(readFileSync(`${tasks}/${tid}/stat`, 'latin1')),
+    ),
+  );
+}
