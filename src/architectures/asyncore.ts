@@ -59,7 +59,7 @@ export const asyncore: AloneArchitecture = {
   chapter: 'srv_legacy2',
   processModel: 'one thread, one global map of sockets',
   ioModel: 'poll behind a framework of dispatchers',
-  conversations: 'thousands, each wait asks all of them',
+  conversations: 'thousands; before each wait, the framework asks every connection',
   defeatedBy: 'one slow answer; very many connections',
   arrangement: 'alone',
   capacity: 'unbounded',

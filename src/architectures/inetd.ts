@@ -40,7 +40,7 @@ function startWhenAClientWaits(crew: Crew): void {
 export const inetd: CrewArchitecture = {
   name: 'inetd',
   chapter: 'in_zen1 (nowait), in_zen2 (wait)',
-  processModel: 'a process for each client, or one while clients come',
+  processModel: 'a process for each client (nowait), or one process for all clients (wait)',
   ioModel: 'blocking calls',
   conversations: 'as many as clients come (nowait), one (wait)',
   defeatedBy: 'a crowd (nowait), one silent client (wait)',

@@ -13,7 +13,7 @@ export const select: AloneArchitecture = {
   chapter: '"the POSIX call select()"',
   processModel: 'one thread',
   ioModel: 'select, non-blocking sockets',
-  conversations: `about ${FD_SETSIZE - 24}, each wait costs all of them`,
+  conversations: `about ${FD_SETSIZE - 24}; each wait reads the whole list of sockets`,
   defeatedBy: `one slow answer; more than ${FD_SETSIZE} descriptors`,
   arrangement: 'alone',
   capacity: 'unbounded',
