@@ -22,7 +22,7 @@ const conversation = [
 const questions = conversation.map(([question]) => question).join('');
 const answers = conversation.map(([, answer]) => answer).join('');
 
-const peers = contestants.filter(({ name }) => !name.startsWith('mondo-'));
+const peers = contestants.filter(({ name, isExtra }) => !name.startsWith('mondo-') && !isExtra);
 const absent = (['cc', 'python3'] as const).filter((program) => !have(program));
 const packages = { cc: 'gcc', python3: 'python3' };
 if (absent.length > 0) {
