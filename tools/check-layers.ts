@@ -26,9 +26,21 @@ const layers: readonly (readonly string[])[] = [
 
 /** Files of the lab that its page loads too: they import one another only, so neither Node nor DOM. */
 const pure = new Set(
-  ['model', 'why', 'cast', 'recording', 'scenes', 'missions', 'words', 'wire'].map((name) =>
-    join(source, 'instruments', 'lab', `${name}.ts`),
-  ),
+  [
+    'model',
+    'why',
+    'cast',
+    'recording',
+    'scenes',
+    'missions',
+    'words',
+    'wire',
+    'steps',
+    'history',
+    'trail',
+    'player',
+    'caption',
+  ].map((name) => join(source, 'instruments', 'lab', `${name}.ts`)),
 );
 /** A page of the lab imports its own files, these, and the template for markup. */
 const page = join(source, 'instruments', 'lab', 'page', '/');

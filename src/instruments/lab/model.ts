@@ -518,10 +518,13 @@ function withLines(stage: Stage, { x, t }: TraceRecord): Stage {
   const lines = new Map(stage.lines);
   for (let at = 0; at + WIDTH.x <= x.length; at += WIDTH.x) {
     const [file, line, client] = [x[at + 2]!, x[at + 3]!, x[at + 4]!];
-    lines.set(x[at + 1]!, { file, line, client, since: t + x[at]! / 1000 });
+    lines.set(x[at + 1]!, { file, line, client, since: microsecond(t, x[at]!) });
   }
   return { ...stage, lines };
 }
+
+/** `offset` µs after `t`, in ms: the same number for the same µs, however a frame is cut. */
+const microsecond = (t: number, offset: number): number => Math.round(t * 1000 + offset) / 1000;
 
 /** Counters only grow: an old frame that comes late takes nothing away. */
 const grown = (before: number, now: number | undefined): number => Math.max(before, now ?? 0);
@@ -628,7 +631,7 @@ function applyClients(stage: Stage, frame: FrameRecord): Pick<Stage, 'clients' |
   for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
     const id = e[at + 1]!;
     const kind = e[at + 2]! as EventKind;
-    const when = t + e[at]! / 1000;
+    const when = microsecond(t, e[at]!);
     const wasThere = clients.has(id);
     const next = moved(clients.get(id) ?? newcomer(id, when), kind, when, e[at + 3]!, e[at + 4]!);
     if (next !== undefined) clients.set(id, next);
