@@ -3,17 +3,21 @@
  * `dist/`. Each further module costs a start 0.3 ms, and `import … from 'node:util'` up to 4 ms: Node prepares
  * every export of that module, also those that load streams. `process.getBuiltinModule` does not.
  *
+ * It also makes the script and the style of the lab's page.
+ *
  * The `import.meta` of a bundled module is that of its file in `dist/`, so paths relative to it are right. Only the
  * modules of `host/worker` find each other in the bundle.
  */
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Plugin, rolldown } from 'rolldown';
+import { builtScript, builtStyle } from '../src/instruments/lab/page-build.ts';
 
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'src');
 /** `node tools/bundle.ts [FOLDER]`: where tsc has written the modules; `dist` by default. */
-const output = resolve(root, process.argv[2] ?? 'dist', 'bundled');
+const dist = resolve(root, process.argv[2] ?? 'dist');
+const output = join(dist, 'bundled');
 
 const sourceOf = (name: string): [string, string] => [basename(name), join(source, `${name}.ts`)];
 
@@ -123,3 +127,8 @@ await bundle(
   ['cli/main', 'index'],
   /src\/(protocol|limits|lifecycle|worker|host(?!\/(in-process|worker\/(context|answer-|standard)))|os(?!\/(uring|epoll|select)))[./]|src\/architectures\/catalogue/,
 );
+
+const page = join(dist, 'instruments', 'lab', 'page');
+mkdirSync(page, { recursive: true });
+writeFileSync(join(page, 'page.js'), await builtScript());
+writeFileSync(join(page, 'page.css'), builtStyle());

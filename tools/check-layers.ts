@@ -30,8 +30,11 @@ const pure = new Set(
     'model',
     'why',
     'cast',
+    'commands',
+    'fields',
     'recording',
     'scenes',
+    'snapshot',
     'missions',
     'words',
     'wire',
@@ -42,9 +45,10 @@ const pure = new Set(
     'caption',
   ].map((name) => join(source, 'instruments', 'lab', `${name}.ts`)),
 );
-/** A page of the lab imports its own files, these, and the template for markup. */
+/** A page of the lab imports its own files, these, the template for markup, and what its bundle then contains. */
 const page = join(source, 'instruments', 'lab', 'page', '/');
 const markup = join(source, 'instruments', 'report', 'markup.ts');
+const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
 /** What these files would have in scope without an import. */
 const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;
 
@@ -56,7 +60,7 @@ function layerOf(file: string): string {
 const heightOf = (folder: string) => layers.findIndex((row) => row.includes(folder));
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+  .filter((name) => /\.tsx?$/.test(name) && !/\.test\.tsx?$/.test(name))
   .map((name) => join(source, name));
 
 const importsOf = new Map<string, string[]>();
@@ -75,6 +79,15 @@ for (const file of files) {
           `${relative(source, file)} imports ${relative(source, target)}, which a browser cannot load`,
         );
       }
+    }
+    for (const [, name = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'([^.'][^']*)'/g)) {
+      if (!bundled.test(name)) {
+        faults.push(`${relative(source, file)} imports '${name}', which no bundle of a page has`);
+      }
+    }
+    const word = /\b(?:process|Buffer|require)\b\s*[.([]/.exec(text)?.[0];
+    if (word !== undefined) {
+      faults.push(`${relative(source, file)} uses '${word}', which a browser does not have`);
     }
   }
   if (pure.has(file)) {

@@ -105,7 +105,20 @@ export function faultsIn(file: string, text: string): Fault[] {
 function main(): void {
   const files = execFileSync(
     'git',
-    ['ls-files', '*.ts', '*.js', '*.mjs', '*.cjs', '*.md', '*.c', '*.h', '*.py', 'bin', '.ci'],
+    [
+      'ls-files',
+      '*.ts',
+      '*.tsx',
+      '*.js',
+      '*.mjs',
+      '*.cjs',
+      '*.md',
+      '*.c',
+      '*.h',
+      '*.py',
+      'bin',
+      '.ci',
+    ],
     {
       cwd: root,
       encoding: 'utf8',

@@ -213,7 +213,7 @@ export interface FrameRecord {
   readonly m?: readonly number[];
 }
 
-/** A stage starts again with another set-up, or all do if `s` is -1. */
+/** A stage starts again with another set-up, or all do if `s` is -1. If `s` is -2, only the set-up changes. */
 export interface SceneRecord {
   readonly k: 's';
   readonly t: number;

@@ -3,6 +3,7 @@
  * reader makes new records of the fields that it knows, with numbers in their ranges, or refuses the file.
  */
 
+import { Field, type Range } from './fields.ts';
 import {
   FORMAT,
   type FrameRecord,
@@ -104,82 +105,6 @@ function parsed(line: string, number: number): unknown {
   }
 }
 
-/** A field of a record, and where it stands: for messages. */
-class Field {
-  readonly value: unknown;
-  readonly name: string;
-  readonly line: number;
-
-  constructor(value: unknown, name: string, line: number) {
-    this.value = value;
-    this.name = name;
-    this.line = line;
-  }
-
-  fault(wanted: string): RecordingError {
-    const shown = (JSON.stringify(this.value) ?? 'nothing').slice(0, 40);
-    return new RecordingError(
-      `Cannot read the recording: line ${this.line} has ${shown} as ${this.name}; it must be ${wanted}`,
-    );
-  }
-
-  of(key: string): Field {
-    const { value } = this;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw this.fault('an object');
-    }
-    const own = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    return new Field(own, this.name === 'record' ? key : `${this.name}.${key}`, this.line);
-  }
-
-  number(least: number, most: number): number {
-    const { value } = this;
-    if (typeof value !== 'number' || !(value >= least && value <= most)) {
-      throw this.fault(`a number from ${least} to ${most}`);
-    }
-    return value;
-  }
-
-  integer(least: number, most: number): number {
-    if (!Number.isSafeInteger(this.value)) throw this.fault('a whole number');
-    return this.number(least, most);
-  }
-
-  text(most: number = MOST.text): string {
-    const { value } = this;
-    if (typeof value !== 'string' || value.length > most) {
-      throw this.fault(`a text of at most ${most} characters`);
-    }
-    return value;
-  }
-
-  list(most: number): readonly Field[] {
-    const { value } = this;
-    if (!Array.isArray(value) || value.length > most) throw this.fault(`a list of at most ${most}`);
-    return value.map((item, index) => new Field(item, `${this.name}[${index}]`, this.line));
-  }
-
-  /** Rows of numbers: one column for each range. */
-  rows(most: number, ranges: readonly Range[]): readonly number[] {
-    const { value } = this;
-    if (!Array.isArray(value) || value.length > most * ranges.length) {
-      throw this.fault(`a list of at most ${most} rows`);
-    }
-    if (value.length % ranges.length !== 0) throw this.fault(`rows of ${ranges.length}`);
-    for (let index = 0; index < value.length; index++) {
-      const [least, most] = ranges[index % ranges.length]!;
-      const item: unknown = value[index];
-      if (!Number.isSafeInteger(item) || !((item as number) >= least && (item as number) <= most)) {
-        throw new Field(item, `${this.name}[${index}]`, this.line).fault(
-          `a whole number from ${least} to ${most}`,
-        );
-      }
-    }
-    return value as number[];
-  }
-}
-
-type Range = readonly [least: number, most: number];
 const COUNT: Range = [0, Number.MAX_SAFE_INTEGER];
 const LANES: Range = [0, 8191];
 const LANE_OR_NONE: Range = [-1, 8191];
@@ -216,12 +141,17 @@ const trace: readonly Range[] = [
   CLIENT_OR_NONE,
 ];
 
+const faultAt = (line: number) => (value: string, name: string, wanted: string) =>
+  new RecordingError(
+    `Cannot read the recording: line ${line} has ${value} as ${name === '' ? 'record' : name}; it must be ${wanted}`,
+  );
+
 /**
  * A record made of a parsed line, with nothing in it that the format does not name; undefined: of an unknown kind.
  * @throws RecordingError
  */
 export function recordOf(value: unknown, line = 1): LabRecord | undefined {
-  const record = new Field(value, 'record', line);
+  const record = new Field(value, '', faultAt(line));
   const k = record.of('k').value;
   const t = () => record.of('t').number(0, DAY);
   const stage = (least: number) => record.of('s').integer(least, MOST.stages - 1);
@@ -241,7 +171,12 @@ export function recordOf(value: unknown, line = 1): LabRecord | undefined {
       return frame as unknown as FrameRecord;
     }
     case 's':
-      return { k, t: t(), s: stage(-1), setup: setupOf(record.of('setup')) };
+      return {
+        k,
+        t: t(),
+        s: record.of('s').integer(-2, MOST.stages - 1),
+        setup: setupOf(record.of('setup')),
+      };
     case 'c':
       return { k, t: t(), s: stage(-1), text: record.of('text').text() };
     case 'gap':

@@ -172,8 +172,8 @@ const numbers = [
   'questions',
 ] as const;
 const sizes = ['threads', 'processes', 'queue', 'backlog'] as const;
-/** Greatest value of each number in a link. */
-const greatest: Readonly<Record<string, number>> = {
+/** Greatest value of each number in a link, and in a command. */
+export const greatest: Readonly<Record<string, number>> = {
   clients: MOST.clients,
   silent: MOST.clients,
   slow: MOST.clients,

@@ -47,6 +47,15 @@ export type Command =
   /** This viewer steers from now on. */
   | { readonly do: 'take-over' };
 
+/**
+ * The page asks for this protocol and for a second one, by which it may come in: `t.` and the token of the launch,
+ * or `o.` and a code that works once. The hub answers with this one, so that it sends no token back.
+ */
+export const PROTOCOL = 'mondo-lab';
+
+/** The hub closes a connection with these codes; with others, it has ended. */
+export const CLOSED = { full: 4001, tooQuick: 4002, wrong: 4003, slow: 4004 } as const;
+
 /** An attack that a page can show as a button. */
 export interface AttackChoice {
   readonly name: string;
@@ -70,8 +79,10 @@ export interface WelcomeRecord {
     readonly missing: string;
   }[];
   readonly attacks: readonly AttackChoice[];
-  /** It plays a recording: commands are refused. */
+  /** It plays a recording: of all commands, only `again` and `take-over` are obeyed. */
   readonly isReplay: boolean;
+  /** The token of the launch, for a page that came in with a code: it must keep it to come in again. */
+  readonly token?: string;
 }
 
 /** What became of a command, or a fault of the lab: a line for the viewer. */
