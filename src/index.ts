@@ -4,7 +4,7 @@
 import './host/not-bundled.ts';
 
 export { ServeError } from './host/errors.ts';
-export type { ServeOptions } from './host/plan.ts';
+export type { RestartOptions, ServeOptions } from './host/plan.ts';
 export { serve } from './host/serve.ts';
 export type { Server } from './host/server.ts';
 export { eventText, type ServerEvent } from './host/server-event.ts';
@@ -16,4 +16,5 @@ export type * from './instruments/load/result.ts';
 export { runLoad } from './instruments/load/run.ts';
 export { planOf } from './instruments/load/schema.ts';
 export type { Limits } from './limits/limits.ts';
+export type { AcceptQueue } from './os/socket.ts';
 export type { Answer, Dialogue, Protocol, Service } from './protocol/service.ts';

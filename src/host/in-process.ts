@@ -9,6 +9,7 @@ import { Clients } from '../lifecycle/clients.ts';
 import type { Orders } from '../lifecycle/drain.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { whyNoSystemCalls } from '../os/libc.ts';
+import { acceptQueueOf } from '../os/socket.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
@@ -73,6 +74,8 @@ export async function serveInProcess(
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   let file: SocketFile | undefined;
+  /** The listener, while it is open and system calls can look at it. */
+  let open: number | undefined;
   const row = unreadRow();
   const { conversation, exceeded } = conversationFactory(
     plan,
@@ -124,6 +127,7 @@ export async function serveInProcess(
       const opened = openListeners(wanted, { backlog, reuseport: false, count: 1 });
       file = opened.file;
       const listener = { fd: opened.listeners[0]! };
+      open = listener.fd;
       await untilListening(server, (done) => server.listen(listener, backlog, done));
       listens(opened.address);
     },
@@ -152,17 +156,16 @@ export async function serveInProcess(
   }
   const where = addressText(address);
   let closing: Promise<void> | undefined;
+  const done = () => ({ questions: row.questions[0]!, connections: row.connections });
   async function end(): Promise<void> {
     orders.order = 'stop';
+    open = undefined;
     removeSocketFile(file);
     stop();
     await served;
-    const [questions = 0] = row.questions;
-    const { connections } = row;
     onEvent?.({
       type: 'stopped',
-      questions,
-      connections,
+      ...done(),
       ...departed,
       accepted: [],
       at: Date.now(),
@@ -177,7 +180,9 @@ export async function serveInProcess(
     pids: [],
     workers: () => [],
     counts: () => counts,
+    served: done,
     queued: 0,
+    queue: () => (open === undefined ? undefined : acceptQueueOf(open)),
     restart: () =>
       Promise.reject(
         new ServeError(

@@ -81,6 +81,9 @@ export interface ServeOptions {
     | undefined;
 }
 
+/** What a restart can change. */
+export type RestartOptions = Pick<ServeOptions, 'limits' | 'dryRun'>;
+
 export interface Plan {
   readonly traits: Traits;
   readonly host: string;
@@ -265,4 +268,16 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     throw new ServeError('usage', `Cannot use reuseport with ${traits.name}: one thread accepts`);
   }
   return plan;
+}
+
+/** The plan with what a restart changes. @throws ServeError */
+export function changedPlan(plan: Plan, options: RestartOptions): Plan {
+  const fault = unknownOption('restart', options, ['limits', 'dryRun']);
+  if (fault !== undefined) throw new ServeError('usage', fault);
+  const { limits, dryRun = plan.dryRun } = options;
+  return {
+    ...plan,
+    limits: checkedLimits(() => checkLimits({ ...plan.limits, ...limits })),
+    dryRun,
+  };
 }

@@ -119,10 +119,12 @@ const serverOf = ({ traits: { name }, drain }: Plan, supervisor: Supervisor): Se
   },
   workers: () => supervisor.read(),
   counts: () => supervisor.counts,
+  served: () => supervisor.served,
   get queued() {
     return supervisor.queued;
   },
-  restart: () => supervisor.restart(),
+  queue: () => supervisor.queue(),
+  restart: async (options) => supervisor.restart(options),
   close: async (options) => supervisor.close(deadlineOf(options, drain)),
 });
 

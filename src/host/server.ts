@@ -1,7 +1,9 @@
 /** What `serve` returns. */
 
 import type { SocketAddress } from '../os/address.ts';
+import type { AcceptQueue } from '../os/socket.ts';
 import type { RowReading } from '../worker/scoreboard.ts';
+import type { RestartOptions } from './plan.ts';
 
 /** A server that is running. */
 export interface Server {
@@ -18,16 +20,26 @@ export interface Server {
   workers(): RowReading[];
   /** Number of connections closed or refused so far, by reason (`idle`, `question-size`, …). */
   counts(): Readonly<Record<string, number>>;
+  /** Questions answered and connections accepted so far, by all workers, also those that have ended. */
+  served(): { readonly questions: number; readonly connections: number };
   /** Number of accepted sockets that wait for a worker thread; only `queued` has a queue. */
   readonly queued: number;
   /**
+   * The accept queues of all its listeners together, by the kernel: the clients that are connected and not accepted,
+   * and the most that fit. Undefined for a unix socket, without system calls, and once the server stops.
+   */
+  queue(): AcceptQueue | undefined;
+  /**
    * Replaces every worker by a new one on the same listener, so that no client is refused. The new workers load a
    * changed service module. The old ones serve their clients until these leave, for at most `drain`. Resolves when
-   * the new ones serve.
+   * the new ones serve. Clients of the old workers keep the limits with which they came.
    *
-   * @throws ServeError if the new workers cannot start: then the old ones continue to serve
+   * @param options.limits limits that change; the others stay as they are
+   * @param options.dryRun as for `serve`; left out: as it is
+   * @throws ServeError if an option makes no sense, or if the new workers cannot start: then the old ones continue to
+   *   serve, with the old limits
    */
-  restart(): Promise<void>;
+  restart(options?: RestartOptions): Promise<void>;
   /**
    * Stops listening, answers complete questions, closes idle connections, and then ends the workers. Resolves when
    * nothing of the server is left. Connections that wait for an answer have until the deadline. Unfinished

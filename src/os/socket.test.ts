@@ -6,6 +6,7 @@ import {
   accept,
   acceptedPeer,
   acceptNonblocking,
+  acceptQueueOf,
   close,
   connect,
   dup,
@@ -154,5 +155,20 @@ describe('socketKind', () => {
     expect(socketKind(-1)).toBeUndefined();
     const copy = kept(dup(listener));
     expect(readlinkSync(`/proc/self/fd/${copy}`)).toBe(readlinkSync(`/proc/self/fd/${listener}`));
+  });
+});
+
+describe('the accept queue of a listener', () => {
+  it('has the clients that are not accepted, and holds one more than the backlog', () => {
+    const listener = kept(openListener(loopback, { backlog: 8 }));
+    expect(acceptQueueOf(listener)).toEqual({ waiting: 0, limit: 9 });
+    for (let i = 0; i < 2; i++) kept(connect(localAddress(listener)));
+    expect(acceptQueueOf(listener)).toEqual({ waiting: 2, limit: 9 });
+    kept(accept(listener));
+    expect(acceptQueueOf(listener)).toEqual({ waiting: 1, limit: 9 });
+  });
+
+  it('is unknown for what is no TCP socket', () => {
+    expect(acceptQueueOf(1)).toBeUndefined();
   });
 });

@@ -27,8 +27,9 @@ const SO_ERROR = 4;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const TCP_INFO = 11;
-/** Offset in `struct tcp_info` of the number of clients in a listener's queue. */
+/** Offsets in `struct tcp_info`. For a listener: the number of clients in its queue, and its backlog. */
 const TCPI_UNACKED = 24;
+const TCPI_SACKED = 28;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const F_GETFL = 3;
@@ -261,12 +262,25 @@ export function socketError(fd: number): SystemError {
   return new SystemError('recv', new Int32Array(value.buffer, value.byteOffset, 1)[0]!);
 }
 
-/** Number of clients in a listener's queue. If it is unknown, 1: then there is at least one. tcp(7) */
-export function acceptQueueLength(listener: number): number {
-  const info = Buffer.alloc(104);
-  if (libc.getsockopt(listener, IPPROTO_TCP, TCP_INFO, info, int(info.length)) < 0) return 1;
-  return Math.max(1, new DataView(info.buffer, info.byteOffset).getUint32(TCPI_UNACKED, true));
+/** A listener's accept queue. */
+export interface AcceptQueue {
+  /** Number of clients that wait to be accepted. */
+  readonly waiting: number;
+  /** The most that it holds: one more than the backlog. */
+  readonly limit: number;
 }
+
+/** The accept queue of a listener. Undefined if it is unknown, as for a unix socket. tcp(7) */
+export function acceptQueueOf(listener: number): AcceptQueue | undefined {
+  const info = Buffer.alloc(104);
+  if (libc.getsockopt(listener, IPPROTO_TCP, TCP_INFO, info, int(info.length)) < 0) return;
+  const waiting = info.readUInt32LE(TCPI_UNACKED);
+  return { waiting, limit: info.readUInt32LE(TCPI_SACKED) + 1 };
+}
+
+/** Number of clients in a listener's queue. If it is unknown, 1: then there is at least one. */
+export const acceptQueueLength = (listener: number): number =>
+  Math.max(1, acceptQueueOf(listener)?.waiting ?? 1);
 
 /** The address that this socket is bound to. */
 export function localAddress(fd: number): SocketAddress {

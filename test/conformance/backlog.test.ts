@@ -1,4 +1,4 @@
-/** The length of the listener's queue is the configured one, for each kind of loop. */
+/** The listener's queue: its length is the configured one, for each kind of loop. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { ask, NetClient } from '../support/clients.ts';
@@ -11,6 +11,13 @@ const backlogAt = (port: number): string | undefined =>
   execFileSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'latin1' })
     .trim()
     .split(/\s+/)[2];
+
+/** `Recv-Q` of all listeners at the port. */
+const waitingAt = (port: number): number =>
+  execFileSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'latin1' })
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[1]), 0);
 
 describe.runIf(hasProgram('ss', 'iproute2'))('the backlog', () => {
   it.concurrent.each(
@@ -28,5 +35,32 @@ describe.runIf(hasProgram('ss', 'iproute2'))('the backlog', () => {
     await until('it to listen again', () => backlogAt(served.server.port) === '10');
     await clients[1]!.close();
     await served.close();
+  });
+
+  it.concurrent.each([
+    { architecture: 'single', limit: 9 },
+    { architecture: 'threaded', threads: 1, processes: 2, reuseport: true, limit: 18 },
+  ])('of $architecture, $processes times, is what the server says', async (given) => {
+    const { limit, ...options } = given;
+    const served = await Serving.start({ ...options, backlog: 8 });
+    const { server } = served;
+    expect(server.queue()).toEqual({ waiting: 0, limit });
+    // As many as serve are accepted: all others wait.
+    const clients: NetClient[] = [];
+    for (let i = 0; i < 8; i++) clients.push(await NetClient.connect(served.address));
+    const queue = await until('the others to wait', () => {
+      const open = server.workers().reduce((sum, row) => sum + row.open, 0);
+      const now = server.queue();
+      return now !== undefined && now.waiting === clients.length - open && now;
+    });
+    expect(queue.waiting).toBeGreaterThan(0);
+    expect(queue.waiting).toBe(waitingAt(server.port));
+    for (const client of clients) {
+      expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
+      await client.close();
+    }
+    expect(server.served()).toEqual({ questions: 8, connections: 8 });
+    await served.close();
+    expect(server.queue()).toBeUndefined();
   });
 });

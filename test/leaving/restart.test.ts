@@ -54,6 +54,37 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     await serving.close();
   });
 
+  it('with other limits, which hold for the clients that come after', async () => {
+    const serving = await Serving.start({
+      architecture: 'epoll',
+      processes: 2,
+      limits: { idle: FOREVER, questions: 3 },
+    });
+    const { server } = serving;
+    const before = await NetClient.connect(serving.address);
+    await serving.expectAccepted(before.peer);
+    await server.restart({ limits: { idle: 50 } });
+    const after = await NetClient.connect(serving.address);
+    await serving.expectAccount(after.peer, ['accepted', 'limited']);
+    expect(await ask(before, BEAUTIFUL, 5)).toBe('Ugly.');
+    // A limit that the restart did not name is as it was.
+    const asking = await NetClient.connect(serving.address);
+    await asking.send(BEAUTIFUL.repeat(3));
+    expect(await asking.rest()).toBe('Ugly.'.repeat(3));
+    await expect(server.restart({ limits: { idle: -1 } })).rejects.toThrow('as limit idle');
+    await expect(server.restart({ idle: 1 } as object)).rejects.toThrow('restart has no option');
+    // Two restarts that wait together: each changes its own.
+    const both = [server.restart(), server.restart({ dryRun: true })];
+    await Promise.all([...both, server.restart({ limits: { idle: 60 } })]);
+    const spared = await NetClient.connect(serving.address);
+    await serving.expectAccepted(spared.peer);
+    const ended = server.counts().idle!;
+    await until('the limit to be counted', () => server.counts().idle! > ended);
+    expect(await ask(spared, BEAUTIFUL, 5)).toBe('Ugly.');
+    await Promise.all([before, after, asking, spared].map((client) => client.close()));
+    await serving.close();
+  });
+
   it('with one SIGHUP after the other', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);

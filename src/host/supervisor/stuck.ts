@@ -1,5 +1,5 @@
 /** Finding workers that are stuck: with work, or stopped, and without a turn of their loop for a while. */
-import { readFileSync } from 'node:fs';
+import { sleepsIn, stateLetter } from '../../os/task-state.ts';
 import type { RowReading } from '../../worker/scoreboard.ts';
 
 export interface Stuck {
@@ -79,38 +79,19 @@ export class StuckWatch {
   }
 }
 
-const taskOf = ({ pid, tid }: RowReading) => `/proc/${pid}/task/${tid}`;
-
-/** The kernel's state of the thread, as a letter; empty if it is gone. proc(5) */
-function stateOf(row: RowReading): string {
-  try {
-    // Start after the name, which is in brackets and may contain anything.
-    return readFileSync(`${taskOf(row)}/stat`, 'latin1')
-      .split(') ')
-      .at(-1)!
-      .charAt(0);
-  } catch {
-    return '';
-  }
-}
-
 /**
  * True if a signal or a tracer has stopped the thread. Then it cannot report waiting clients, and there may be
  * some. Costs a read of a file for each idle thread, at each look.
  */
-const isStopped = (row: RowReading): boolean => /[Tt]/.test(stateOf(row));
+const isStopped = ({ pid, tid }: RowReading): boolean => /[Tt]/.test(stateLetter(pid, tid));
 
-function doingOf(row: RowReading): string {
-  const { state, open, accepted } = row;
+function doingOf({ pid, tid, state, open, accepted }: RowReading): string {
   const account = `it says: ${state}, with ${open} open of ${accepted} accepted`;
-  const letter = stateOf(row);
+  const letter = stateLetter(pid, tid);
+  if (letter === '') return account;
   if (letter === 'R') return `${account}; the kernel says: running on a processor`;
   if (letter === 'T') return `${account}; the kernel says: stopped by a signal (state T)`;
-  try {
-    const where = readFileSync(`${taskOf(row)}/wchan`, 'utf8');
-    const detail = where === '' || where === '0' ? '' : ` in ${where}`;
-    return `${account}; the kernel says: asleep${detail} (state ${letter})`;
-  } catch {
-    return account;
-  }
+  const where = sleepsIn(pid, tid);
+  const detail = where === '' ? '' : ` in ${where}`;
+  return `${account}; the kernel says: asleep${detail} (state ${letter})`;
 }

@@ -6,14 +6,20 @@
 import { dropHolder, dropHoldersOf, prepareAdmission } from '../../limits/admission.ts';
 import { addressText, type SocketAddress } from '../../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../../os/memory.ts';
-import { close, shutdown } from '../../os/socket.ts';
+import { type AcceptQueue, acceptQueueOf, close, shutdown } from '../../os/socket.ts';
 import type { WorkerEvent } from '../../worker/contract.ts';
 import { openOf, type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
 import { openListeners, removeSocketFile, resolveAddress, type SocketFile } from '../listen.ts';
 import { nameOf } from '../load-service.ts';
-import { checkedDrain, MOST_GENERATIONS, type Plan } from '../plan.ts';
+import {
+  changedPlan,
+  checkedDrain,
+  MOST_GENERATIONS,
+  type Plan,
+  type RestartOptions,
+} from '../plan.ts';
 import { lackOfTasks } from '../scarcity.ts';
 import type { ServerEvent } from '../server-event.ts';
 import { randomSeed } from '../worker/door.ts';
@@ -47,7 +53,8 @@ const OWN_FAULTS: ReadonlySet<string> = new Set([
 ]);
 
 export class Supervisor {
-  readonly #plan: Plan;
+  /** A restart may change its limits. */
+  #plan: Plan;
   readonly #service: string;
   readonly #deliver: ((event: ServerEvent) => void) | undefined;
   readonly #scoreboardFd = createSharedMemory('mondo-scoreboard', SCOREBOARD_SIZE);
@@ -65,8 +72,13 @@ export class Supervisor {
   readonly #shutdown: Shutdown;
   readonly #stuck: StuckWatch | undefined;
   #generation = 1;
-  /** Generations whose workers are replaced when they die: the one that serves, and one that is starting. */
-  readonly #living = new Set([1]);
+  /**
+   * Generations whose workers are replaced when they die, each with its plan: the one that serves, and one that is
+   * starting.
+   */
+  readonly #living = new Map<number, Plan>();
+  /** The plan for the next restart. */
+  #nextPlan: Plan;
   #restarting: Promise<void> | undefined;
   /** The restart that waits for its turn. */
   #nextRestart: Promise<void> | undefined;
@@ -127,6 +139,8 @@ export class Supervisor {
     },
   ) {
     this.#plan = plan;
+    this.#nextPlan = plan;
+    this.#living.set(this.#generation, plan);
     this.#service = service;
     this.#deliver = deliver;
     this.#listeners = parts.listeners;
@@ -160,8 +174,25 @@ export class Supervisor {
     return this.#scoreboard.counts;
   }
 
+  get served(): { readonly questions: number; readonly connections: number } {
+    return this.#scoreboard.served;
+  }
+
   get queued(): number {
     return this.#scoreboard.queued;
+  }
+
+  /** The accept queues of all listeners together. Undefined if they are unknown, or closed. */
+  queue(): AcceptQueue | undefined {
+    if (this.#closing !== undefined) return undefined;
+    const sum = { waiting: 0, limit: 0 };
+    for (const listener of this.#listeners) {
+      const queue = acceptQueueOf(listener);
+      if (queue === undefined) return undefined;
+      sum.waiting += queue.waiting;
+      sum.limit += queue.limit;
+    }
+    return sum;
   }
 
   /** Process ids of the workers, including those that are leaving. */
@@ -171,16 +202,19 @@ export class Supervisor {
 
   /**
    * Replaces all workers. Resolves when the new ones serve. Rejects if they cannot start; the old ones then
-   * continue.
+   * continue, with the old limits.
+   *
+   * @throws ServeError if an option makes no sense
    */
-  restart(): Promise<void> {
+  restart(options: RestartOptions = {}): Promise<void> {
+    this.#nextPlan = changedPlan(this.#nextPlan, options);
     if (this.#restarting === undefined) {
       this.#restarting = this.#replaceAll().finally(() => {
         this.#restarting = undefined;
       });
       return this.#restarting;
     }
-    // A waiting restart also takes up later changes of the service, so one is enough.
+    // A waiting restart also takes up later changes of the service and of the limits, so one is enough.
     this.#nextRestart ??= this.#restarting
       .catch(() => {})
       .then(() => {
@@ -205,16 +239,21 @@ export class Supervisor {
     while (this.#generationsLeaving() >= MOST_GENERATIONS - 1) await this.#nextEnd();
     if (this.#closing !== undefined) throw stopping();
     const generation = ++this.#generation;
-    this.#living.add(generation);
+    const plan = this.#nextPlan;
+    this.#living.set(generation, plan);
     try {
       await this.#startAll(generation);
     } catch (error) {
+      if (this.#nextPlan === plan) this.#nextPlan = this.#plan;
       this.#fallBack(generation, error as Error);
       throw this.#closing === undefined ? error : stopping();
     }
     // All workers have received the order to stop. An order to serve would make them serve on a closed listener.
     if (this.#closing !== undefined) throw stopping();
-    for (const living of this.#living) if (living !== generation) this.#living.delete(living);
+    this.#plan = plan;
+    for (const living of this.#living.keys()) {
+      if (living !== generation) this.#living.delete(living);
+    }
     this.#scoreboard.replace(generation, this.#plan.drain);
     for (const worker of this.#workers) {
       if (worker.generation !== generation && worker.killing === undefined) {
@@ -292,7 +331,8 @@ export class Supervisor {
       return;
     }
     const [service, journal] = [this.#service, this.#deliver !== undefined];
-    const config = configOf(this.#plan, { service, journal, index, generation });
+    const plan = this.#living.get(generation) ?? this.#plan;
+    const config = configOf(plan, { service, journal, index, generation });
     const first = reuseport ? index * threads : 0;
     const listeners = this.#listeners.slice(first, first + config.listeners);
     const inherited = [this.#scoreboardFd, ...listeners];

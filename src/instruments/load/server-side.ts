@@ -1,12 +1,10 @@
 /** Costs of a local server under load, sampled once a second from outside. proc(5) */
-import { readFileSync } from 'node:fs';
 import { spent, type Usage, usage } from '../../os/costs.ts';
 import { holdingsOf } from '../../os/processes.ts';
+import { TCP, tcpRowsAt } from '../../os/tcp-table.ts';
 import type { ServerSample, ServerSide } from './result.ts';
 
 const EVERY = 1000;
-/** The state LISTEN in /proc/net/tcp. */
-const LISTEN = '0A';
 
 export class ServerSampler {
   readonly #pid: number;
@@ -79,28 +77,10 @@ export class ServerSampler {
   }
 }
 
-/**
- * Connections in the accept queues of all listeners of that port; null if no listener is visible.
- */
+/** Connections in the accept queues of all listeners of that port; null if no listener is visible. */
 function acceptQueue(port: number): number | null {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0');
-  let queue: number | null = null;
-  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    for (const line of read(file).split('\n').slice(1)) {
-      const [, local, , state, queues] = line.trim().split(/\s+/);
-      if (state !== LISTEN || !local?.endsWith(`:${hex}`)) continue;
-      // The receive queue of a listener is its accept queue. tcp_diag gives the same numbers.
-      queue = (queue ?? 0) + Number.parseInt(queues!.split(':')[1]!, 16);
-    }
-  }
-  return queue;
+  // The receive queue of a listener is its accept queue. tcp_diag gives the same numbers.
+  const listeners = tcpRowsAt(port).filter(({ state }) => state === TCP.listen);
+  if (listeners.length === 0) return null;
+  return listeners.reduce((sum, { received }) => sum + received, 0);
 }
-
-const read = (file: string): string => {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    // Without IPv6, /proc/net/tcp6 does not exist.
-    return '';
-  }
-};
