@@ -43,6 +43,8 @@ const pure = new Set(
     'trail',
     'player',
     'caption',
+    'gif',
+    'perfetto',
   ].map((name) => join(source, 'instruments', 'lab', `${name}.ts`)),
 );
 /** A page of the lab imports its own files, these, the template for markup, and what its bundle then contains. */

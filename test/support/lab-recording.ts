@@ -81,3 +81,21 @@ export function labRecording(): readonly LabRecord[] {
   records.push({ k: 'c', t: 5000, s: 0, text: 'one more silent client' }, { k: 'end', t: 12_000 });
   return records;
 }
+/** Texts that would do harm if a page took them as markup. */
+const HOSTILE =
+  '</script></style><img src=x onerror="document.title=\'broken\'"><script>document.title="broken"</script>';
+
+/** The same recording with hostile texts in each place that has a text. */
+export function hostileRecording(): readonly LabRecord[] {
+  const stages = labHeader.setup.stages.map((one) => ({
+    ...one,
+    architecture: HOSTILE,
+    command: HOSTILE,
+  }));
+  const setup = { ...labHeader.setup, title: HOSTILE, scene: HOSTILE, stages };
+  const machine = { ...labHeader.machine, kernel: HOSTILE, node: HOSTILE };
+  return labRecording().map((record): LabRecord => {
+    if (record.k === 'h') return { ...record, mondo: HOSTILE, machine, setup };
+    return record.k === 'c' ? { ...record, text: HOSTILE } : record;
+  });
+}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { labRecording } from '../../../../test/support/lab-recording.ts';
-import { expectValid } from '../../../../test/support/trace-format.ts';
+import { labRecording } from '../../../test/support/lab-recording.ts';
+import { expectValid } from '../../../test/support/trace-format.ts';
 import { perfettoOf } from './perfetto.ts';
 
 const { traceEvents } = perfettoOf(labRecording());

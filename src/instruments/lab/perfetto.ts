@@ -3,9 +3,9 @@
  * what it does as slices, an asynchronous track for each visit of a client, and counters. No DOM in here.
  */
 
-import { apply, EVENT, type LabRecord, type Model, nothing, type Stage } from '../model.ts';
-import { isEvent, stepsOf } from '../steps.ts';
-import { type Doing, doingOf } from '../words.ts';
+import { apply, EVENT, type LabRecord, type Model, nothing, type Stage } from './model.ts';
+import { isEvent, stepsOf } from './steps.ts';
+import { type Doing, doingOf } from './words.ts';
 
 /** Times in µs. */
 export interface TraceEvent {
