@@ -51,6 +51,12 @@ const pure = new Set(
 const page = join(source, 'instruments', 'lab', 'page', '/');
 const markup = join(source, 'instruments', 'report', 'markup.ts');
 const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
+/** The missions too, whose result sheet is markup. */
+const missions = join(source, 'instruments', 'lab', 'missions', '/');
+for (const name of ['question', 'votes', 'mission', 'sheet']) {
+  pure.add(join(source, 'instruments', 'lab', `${name}.ts`));
+}
+pure.add(markup);
 /** What these files would have in scope without an import. */
 const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;
 
@@ -64,6 +70,7 @@ const heightOf = (folder: string) => layers.findIndex((row) => row.includes(fold
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.tsx?$/.test(name) && !/\.test\.tsx?$/.test(name))
   .map((name) => join(source, name));
+for (const file of files) if (file.startsWith(missions)) pure.add(file);
 
 const importsOf = new Map<string, string[]>();
 const faults: string[] = [];

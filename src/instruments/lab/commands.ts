@@ -2,7 +2,7 @@
 
 import { Field } from './fields.ts';
 import { type Mix, MOST } from './model.ts';
-import { greatest, LIMITS, type LimitName, type Plan, type StagePlan } from './scenes.ts';
+import { greatest, LIMITS, type LimitName, type Plan, type StagePlan, sizes } from './scenes.ts';
 import type { Command } from './wire.ts';
 
 /** Most bytes of a command. */
@@ -137,15 +137,12 @@ function mixIn(mix: Field): Mix {
 }
 
 function stageIn(stage: Field, { architectures }: Known): StagePlan {
-  const size = (name: 'threads' | 'processes' | 'queue' | 'backlog') => {
+  const given = sizes.flatMap((name) => {
     const field = stage.of(name);
-    return field.value === undefined ? {} : { [name]: field.integer(1, greatest[name]!) };
-  };
+    return field.value === undefined ? [] : [[name, field.integer(1, greatest[name]!)] as const];
+  });
   return {
     architecture: stage.of('architecture').oneOf(architectures),
-    ...size('threads'),
-    ...size('processes'),
-    ...size('queue'),
-    ...size('backlog'),
+    ...Object.fromEntries(given),
   };
 }

@@ -8,6 +8,10 @@ export interface StagePlan {
   readonly processes?: number;
   readonly queue?: number;
   readonly backlog?: number;
+  /** `socketserver`: most threads at once. */
+  readonly 'max-threads'?: number;
+  /** `inetd`: 1: one process accepts all clients (`--inetd wait`). */
+  readonly wait?: number;
 }
 
 /** What a stage must be started with; `Setup` of a recording says what it was started with. */
@@ -171,7 +175,8 @@ const numbers = [
   'pause',
   'questions',
 ] as const;
-const sizes = ['threads', 'processes', 'queue', 'backlog'] as const;
+/** Numbers of a stage's plan, by the names of their options. */
+export const sizes = ['threads', 'processes', 'queue', 'backlog', 'max-threads', 'wait'] as const;
 /** Greatest value of each number in a link, and in a command. */
 export const greatest: Readonly<Record<string, number>> = {
   clients: MOST.clients,
@@ -185,6 +190,8 @@ export const greatest: Readonly<Record<string, number>> = {
   processes: 16,
   queue: 4096,
   backlog: 65_535,
+  'max-threads': 64,
+  wait: 1,
   seed: 2 ** 32 - 1,
   think: 5000,
   idle: 3600,
