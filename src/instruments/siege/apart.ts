@@ -33,6 +33,8 @@ export class Attacker implements AsyncDisposable {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    // An order to a process that has just ended: `#answered` reports that.
+    child.on('error', () => {});
     child.on('message', (message: Reply) => {
       if (message.reply === 'intensity') this.#intensity = message.intensity;
     });
@@ -47,8 +49,8 @@ export class Attacker implements AsyncDisposable {
     // An attack on the server's processes runs here: it needs their ids, which change.
     if (isInside) return start(target);
     this.#intensity = undefined;
-    const { port, crowd, rate } = target;
-    await this.#order({ order: 'start', name, port, crowd, rate }, 'started');
+    const { pids: _, ...force } = target;
+    await this.#order({ order: 'start', name, ...force }, 'started');
     return {
       // The process reports the intensity before it reports the start.
       intensity: () => this.#intensity!,
@@ -67,10 +69,11 @@ export class Attacker implements AsyncDisposable {
     return this.close();
   }
 
-  #order(order: Order, wanted: Reply['reply']): Promise<void> {
+  async #order(order: Order, wanted: Reply['reply']): Promise<void> {
+    if (!this.#child.connected) throw failed('the process of the attackers has ended');
     const answered = this.#answered(wanted);
     this.#child.send(order);
-    return answered;
+    await answered;
   }
 
   /** Resolves with that reply. Rejects on failure, on exit, and after the timeout. */

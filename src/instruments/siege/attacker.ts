@@ -3,20 +3,14 @@
  * them. apart.ts starts it.
  */
 import { attackNamed } from './attacks.ts';
-import type { Running } from './hostile.ts';
+import type { Running, Target } from './hostile.ts';
 import type { Intensity } from './intensity.ts';
 
 /** Interval between intensity reports, in ms. */
 const REPORT_INTERVAL = 100;
 
 export type Order =
-  | {
-      readonly order: 'start';
-      readonly name: string;
-      readonly port: number;
-      readonly crowd: number;
-      readonly rate: number;
-    }
+  | ({ readonly order: 'start'; readonly name: string } & Omit<Target, 'pids'>)
   | { readonly order: 'stop' };
 
 export type Reply =
@@ -34,8 +28,7 @@ const tell = () => {
 
 async function obey(order: Order): Promise<void> {
   if (order.order === 'start') {
-    const { name, port, crowd, rate } = order;
-    running = await attackNamed(name)!.start({ port, crowd, rate, pids: () => [] });
+    running = await attackNamed(order.name)!.start({ ...order, pids: () => [] });
     telling = setInterval(tell, REPORT_INTERVAL);
     tell();
     reply({ reply: 'started' });

@@ -74,6 +74,8 @@ const LEAVE_AGE = 200;
 /** Descriptor limit of the server: low enough to run out. */
 const FEW_DESCRIPTORS = 128;
 const TOO_MANY = 200;
+/** Clients of the thread bomb. */
+const BOMB = 100;
 /**
  * Interval between two kills, in ms. It is longer than a second, because a worker that lived for a
  * second is replaced at once. It is not a multiple of the interval between honest clients.
@@ -353,7 +355,7 @@ export const attacks: readonly Attack[] = [
     stoppedBy: 'connections-per-address, accepts-per-second, --max-threads',
     isFor: costsAThread,
     start: (target) =>
-      crowd(target, 100, {
+      crowd(target, target.bomb ?? BOMB, {
         unit: 'answered connections at once',
         expects: ANSWER,
         act(peer) {

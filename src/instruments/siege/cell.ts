@@ -21,10 +21,9 @@ import {
 import type { Running, Target } from './hostile.ts';
 import type { Intensity } from './intensity.ts';
 import { type Outcome, probe } from './probe.ts';
+import { PROBE_INTERVAL, recoveryOf } from './recovery.ts';
 import { byDesign, forceOf, limitsOf, type Mode, noAnswerByDesign } from './settings.ts';
 
-/** Interval between honest clients, in ms. */
-const PROBE_INTERVAL = 100;
 /**
  * Honest clients before the attack. If they are not all answered within a few tries, the server is
  * not attacked.
@@ -33,12 +32,6 @@ const CALM_PROBES = 5;
 const CALM_TRIES = 4;
 /** Interval between looks at the server's processes, in ms. */
 const LOOK_INTERVAL = 200;
-/**
- * Time within which a server must recover, in ms, and the honest clients in a row that must be
- * answered.
- */
-const RECOVERY = 5000;
-const IN_A_ROW = 3;
 /**
  * Time that a server has to release its resources, in ms, and the number of each that it may keep.
  */
@@ -257,30 +250,6 @@ const worse = (a: Look, b: Look): Look => ({
   threads: Math.max(a.threads, b.threads),
   cpu: Math.max(a.cpu, b.cpu),
 });
-
-/**
- * Time until the first of three consecutive honest clients was answered, in ms; undefined if more
- * than 5 s.
- */
-async function recoveryOf(port: number): Promise<number | undefined> {
-  const from = performance.now();
-  // The clients run concurrently, so that one that waits a second does not delay the next.
-  const run: { readonly at: number; outcome?: Outcome; done?: number }[] = [];
-  for (let i = 0; performance.now() - from < RECOVERY; i++) {
-    const one: { at: number; outcome?: Outcome; done?: number } = { at: performance.now() };
-    run.push(one);
-    void probe(port).then((outcome) => {
-      one.outcome = outcome;
-      one.done = performance.now();
-    });
-    await until(from + (i + 1) * PROBE_INTERVAL);
-    for (let j = 0; j + IN_A_ROW <= run.length; j++) {
-      if (run.slice(j, j + IN_A_ROW).some(({ outcome }) => outcome !== 'answered')) continue;
-      return Math.round(run[j]!.done! - from);
-    }
-  }
-  return undefined;
-}
 
 /** The server's use after it has released what the attack cost, or after the time for that. */
 async function released(defence: Defence, calm: Look): Promise<Look> {

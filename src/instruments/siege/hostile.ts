@@ -17,6 +17,8 @@ export interface Target {
    */
   readonly crowd: number;
   readonly rate: number;
+  /** Clients of the thread bomb; default: 100. */
+  readonly bomb?: number;
   /** The current worker processes of the server. */
   pids(): readonly number[];
 }
