@@ -30,6 +30,7 @@ const pure = new Set(
     'model',
     'why',
     'cast',
+    'shown',
     'commands',
     'fields',
     'recording',

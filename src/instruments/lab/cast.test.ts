@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cast, choiceOf, isShown, pauseOf } from './cast.ts';
+import { cast, choiceOf, pauseOf } from './cast.ts';
 import type { Mix } from './model.ts';
+import { isShown } from './shown.ts';
 
 const mix: Mix = {
   clients: 6,

@@ -1,6 +1,7 @@
 /** The clients of a scene, made of a seed: each stage gets the same ones at the same times. */
 
 import type { Mix } from './model.ts';
+import { hashed } from './shown.ts';
 
 export type Temper = 'honest' | 'silent' | 'slow' | 'leaving' | 'pipelining';
 
@@ -55,20 +56,5 @@ export const pauseOf = (person: Person, number: number, mean: number): number =>
 export const choiceOf = (person: Person, number: number, count: number): number =>
   Math.floor(fraction(person.seed, 2 + 2 * number) * count);
 
-/**
- * Whether one client of a crowd is shown, if 1 of `every` is: then all of its story is. `every` is a power of two:
- * who is shown of 64 is shown of 32 too.
- */
-export const isShown = (seed: number, client: number, every: number): boolean =>
-  hashed(seed, client) % every === 0;
-
 /** From 0 up to 1. */
 const fraction = (seed: number, index: number): number => hashed(seed, index) / 2 ** 32;
-
-/** An integer below 2^32. Near numbers give far ones. */
-function hashed(seed: number, index: number): number {
-  let x = (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35)) | 0;
-  x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
-  x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-  return (x ^ (x >>> 16)) >>> 0;
-}

@@ -6,6 +6,7 @@ import {
   FORMAT,
   type FrameRecord,
   type HeaderRecord,
+  isTold,
   KERNEL,
   LANE,
   type LabRecord,
@@ -58,6 +59,7 @@ const frames: fc.Arbitrary<FrameRecord> = fc.record(
     k: fc.constant('f' as const),
     s: fc.integer({ min: 0, max: 2 }),
     t: fc.integer({ min: 0, max: 10_000 }),
+    every: fc.constantFrom(1, 2, 4),
     q: fc.tuple(small, small, small),
     c: fc.tuple(small, small, small, small, small),
     l: rows(small, small, small, small, small, small, small, fc.integer({ min: 0, max: 5 })),
@@ -103,6 +105,21 @@ test('a lost frame loses no count, and an old frame that comes late takes none a
   const whole = replay([header, ...all]);
   expect(replay([header, all[0]!, all[2]!]).stages[0]).toEqual(whole.stages[0]);
   expect(apply(whole, all[1]!).stages[0]).toEqual(whole.stages[0]);
+});
+
+test('if a frame tells 1 of 4 clients of a crowd, the others go, and those that are not of the cast stay', () => {
+  const ids = [1, 2, 3, 4, 5, 6, 7, 8, 10_001];
+  const came = ids.flatMap((id) => [0, id, EVENT.connecting, -1, 0]);
+  const clientsOf = (...frames: FrameRecord[]) => [
+    ...replay([header, ...frames]).stages[0]!.clients.keys(),
+  ];
+  const kept = ids.filter((id) => isTold(7, id, 4));
+  expect(clientsOf(frame(1, { e: came }))).toEqual(ids);
+  expect(kept.length).toBeLessThan(ids.length);
+  expect(clientsOf(frame(1, { e: came }), frame(2, { every: 4 }))).toEqual(kept);
+  // The server's own events may name the others: they change nothing.
+  expect(clientsOf(frame(1, { every: 4 }), frame(2, { e: came }))).toEqual(kept);
+  expect(kept).toContain(10_001);
 });
 
 test('a client goes from the kernel to a lane, asks, is answered and leaves', () => {

@@ -6,6 +6,8 @@
  * 400 events is then one short line of JSON. Counters only grow, so a frame that got lost is made up by the next.
  */
 
+import { isShown } from './shown.ts';
+
 export const FORMAT = 'mondolab';
 /** Readers refuse another version. A new kind of record, or a new field, needs no new version: readers skip it. */
 export const VERSION = 1;
@@ -188,11 +190,16 @@ export interface FrameRecord {
   /** Index of the stage. */
   readonly s: number;
   readonly t: number;
+  /**
+   * Events are of 1 of this many clients of the cast, those with `isTold`. It is a power of two, and grows only.
+   * Absent: as before, at first 1. Counters and waits are of all clients.
+   */
+  readonly every?: number;
   /** Kernel queue: waiting, its limit; own queue: waiting. */
   readonly q?: readonly number[];
   /** By the server: open; and ever-growing: accepted, answered, ended by a limit, refused. */
   readonly c?: readonly number[];
-  /** By the clients, ever-growing: connected, asked, answered, wrong, ended by the server, reset, left. */
+  /** By the clients, ever-growing: connected, asked, answered, wrong, ended or refused by the server, reset, left. */
   readonly u?: readonly number[];
   /** Each changed lane: row, tid, pid, state, share of that state in %, open, client or -1, kernel state. */
   readonly l?: readonly number[];
@@ -364,6 +371,8 @@ export interface Stage {
   };
   readonly lanes: ReadonlyMap<number, Lane>;
   readonly clients: ReadonlyMap<number, Client>;
+  /** `clients` has 1 of this many of the cast. */
+  readonly every: number;
   readonly endings: readonly Ending[];
   /** See `FrameRecord.h`. */
   readonly waits: readonly number[];
@@ -424,6 +433,7 @@ const newStage = (setup: StageSetup, t: number): Stage => ({
   users: { connected: 0, asked: 0, answered: 0, wrong: 0, ended: 0, reset: 0, left: 0 },
   lanes: new Map(),
   clients: new Map(),
+  every: 1,
   endings: [],
   waits: [],
   probe: { light: PROBE.off, since: 0, recovery: -1 },
@@ -452,7 +462,8 @@ export function apply(model: Model, record: LabRecord): Model {
       const stage = model.stages[record.s];
       if (stage === undefined) return model;
       const next = { ...model, t: Math.max(model.t, record.t) };
-      return { ...next, stages: model.stages.with(record.s, applyFrame(stage, record)) };
+      const seed = model.setup?.seed ?? 0;
+      return { ...next, stages: model.stages.with(record.s, applyFrame(stage, record, seed)) };
     }
     case 's': {
       const stages = record.setup.stages.map((setup, index) => {
@@ -501,6 +512,10 @@ export function apply(model: Model, record: LabRecord): Model {
   }
 }
 
+/** Whether a client has events, if 1 of `every` of the cast has. All clients that are not of the cast have. */
+export const isTold = (seed: number, client: number, every: number): boolean =>
+  every === 1 || client > MOST.clients || isShown(seed, client, every);
+
 function withAttack(stage: Stage, { attack: name, reached, t }: AttackRecord): Stage {
   const before = stage.attack;
   const isSame = before.name === name;
@@ -529,11 +544,13 @@ const microsecond = (t: number, offset: number): number => Math.round(t * 1000 +
 /** Counters only grow: an old frame that comes late takes nothing away. */
 const grown = (before: number, now: number | undefined): number => Math.max(before, now ?? 0);
 
-function applyFrame(stage: Stage, frame: FrameRecord): Stage {
+function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
   const t = Math.max(stage.t, frame.t);
   const { q, c, u, h, p, m } = frame;
   const { server, users } = stage;
-  const { clients, endings } = applyClients(stage, frame);
+  const every = grown(stage.every, frame.every);
+  const isThere = (client: number) => isTold(seed, client, every);
+  const { clients, endings } = applyClients(stage, frame, isThere);
   return {
     setup: stage.setup,
     t,
@@ -561,7 +578,8 @@ function applyFrame(stage: Stage, frame: FrameRecord): Stage {
             left: grown(users.left, u[6]),
           },
     lanes: applyLanes(stage, frame),
-    clients,
+    clients: every === stage.every ? clients : only(clients, isThere),
+    every,
     endings,
     waits: h === undefined ? stage.waits : grownWaits(stage.waits, h),
     probe: p === undefined ? stage.probe : { light: p[0]!, since: p[1]!, recovery: p[2]! },
@@ -610,7 +628,18 @@ function applyLanes(stage: Stage, { l, t }: FrameRecord): Stage['lanes'] {
   return lanes;
 }
 
-function applyClients(stage: Stage, frame: FrameRecord): Pick<Stage, 'clients' | 'endings'> {
+function only(
+  clients: Stage['clients'],
+  isThere: (client: number) => boolean,
+): ReadonlyMap<number, Client> {
+  return new Map([...clients].filter(([client]) => isThere(client)));
+}
+
+function applyClients(
+  stage: Stage,
+  frame: FrameRecord,
+  isThere: (client: number) => boolean,
+): Pick<Stage, 'clients' | 'endings'> {
   const { r, e, w, t } = frame;
   if (r === undefined && e === undefined && w === undefined) return stage;
   const clients = r === undefined ? new Map(stage.clients) : new Map<number, Client>();
@@ -630,6 +659,7 @@ function applyClients(stage: Stage, frame: FrameRecord): Pick<Stage, 'clients' |
   let endings = stage.endings;
   for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
     const id = e[at + 1]!;
+    if (!isThere(id)) continue;
     const kind = e[at + 2]! as EventKind;
     const when = microsecond(t, e[at]!);
     const wasThere = clients.has(id);

@@ -115,6 +115,9 @@ const PID: Range = [0, 2 ** 31];
 const DAY = 86_400_000;
 const MICROSECONDS: Range = [-DAY * 1000, DAY * 1000];
 
+/** Most of `FrameRecord.every`. */
+const EVERY = 2 ** 20;
+
 /** Of each array of a frame: its most rows, and the range of each column. */
 const arrays = {
   q: [1, [COUNT, COUNT, COUNT]],
@@ -160,6 +163,8 @@ export function recordOf(value: unknown, line = 1): LabRecord | undefined {
       return headerOf(record);
     case 'f': {
       const frame: Record<string, unknown> = { k, s: stage(0), t: t() };
+      const every = record.of('every');
+      if (every.value !== undefined) frame.every = every.integer(1, EVERY);
       for (const [key, [most, ranges]] of Object.entries(arrays)) {
         const field = record.of(key);
         if (field.value !== undefined) {
