@@ -1,0 +1,173 @@
+/** The attacks of `mondo siege` as the lab runs them, on real servers. */
+import { expect, test } from 'vitest';
+import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
+import {
+  Assault,
+  attackChoices,
+  burningService,
+  needsOf,
+  type Victim,
+} from '../../src/instruments/lab/attacks.ts';
+import type { AttackRecord } from '../../src/instruments/lab/model.ts';
+import { recordOf } from '../../src/instruments/lab/recording.ts';
+import { attacks } from '../../src/instruments/siege/attacks.ts';
+import { noLimits } from '../../src/limits/limits.ts';
+import { isAlive } from '../support/processes.ts';
+import { Serving } from '../support/serving.ts';
+import { until } from '../support/until.ts';
+
+const limits = noLimits;
+
+/** Attacks, and all that they report. */
+class Watched implements AsyncDisposable {
+  readonly records: AttackRecord[] = [];
+  readonly assault = new Assault(
+    () => performance.now(),
+    (record) => this.records.push(record),
+  );
+
+  last(s: number): AttackRecord | undefined {
+    return this.records.findLast((record) => record.s === s);
+  }
+
+  async begin(s: number, attack: string, serving: Serving, seconds = 30): Promise<void> {
+    await this.assault.start(s, attack, await victimOf(serving), seconds);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.assault.close();
+  }
+}
+
+async function victimOf({ server }: Serving): Promise<Victim> {
+  const traits = await loadArchitecture(server.architecture as (typeof architectureNames)[number]);
+  return { traits, port: server.port, pids: () => server.pids };
+}
+
+test('each attack starts, reaches an intensity, and stops', async () => {
+  const service = burningService();
+  const [epoll, growing] = [
+    await Serving.start({ architecture: 'epoll', limits, service }),
+    await Serving.start({ architecture: 'socketserver', limits }),
+  ];
+  await using watched = new Watched();
+  for (const { name } of attacks) {
+    await watched.begin(0, name, name === 'thread-bomb' ? growing : epoll);
+    expect(watched.records.some(({ attack }) => attack === name)).toBe(true);
+    await until(`${name} to reach its intensity`, () => watched.last(0)!.reached >= 50);
+    await watched.assault.stop(0);
+    expect(watched.last(0)).toMatchObject({ k: 'a', s: 0, attack: '' });
+    expect(watched.last(0)!.reached).toBeGreaterThanOrEqual(50);
+  }
+  for (const record of watched.records) expect(recordOf(record)).toEqual(record);
+  await watched.assault.close();
+  await epoll.close();
+  await growing.close();
+});
+
+test('a thread bomb has 50 clients here', async () => {
+  const serving = await Serving.start({ architecture: 'socketserver', limits });
+  await using watched = new Watched();
+  await watched.begin(0, 'thread-bomb', serving);
+  await until('all of it', () => watched.last(0)!.reached >= 100);
+  const open = () => serving.server.workers().reduce((sum, row) => sum + row.open, 0);
+  expect(open()).toBe(50);
+  await watched.assault.stop(0);
+  await serving.close();
+});
+
+test('two stages are attacked at once; a second attack on one replaces the first', async () => {
+  const [one, two] = [
+    await Serving.start({ architecture: 'poll', limits }),
+    await Serving.start({ architecture: 'epoll', limits }),
+  ];
+  await using watched = new Watched();
+  await Promise.all([
+    watched.begin(0, 'idle-crowd', one),
+    watched.begin(1, 'slow-drip', two),
+    watched.begin(1, 'churn', two),
+  ]);
+  expect(watched.assault.pids.length).toBe(2);
+  await until('both', () => [0, 1].every((s) => watched.last(s)!.reached >= 50));
+  expect([0, 1].map((s) => watched.last(s)!.attack)).toEqual(['idle-crowd', 'churn']);
+  const names = watched.records.filter(({ s }) => s === 1).map(({ attack }) => attack);
+  const changes = names.filter((name, index) => name !== names[index - 1]);
+  expect(changes).toEqual(['slow-drip', '', 'churn']);
+  const { pids } = watched.assault;
+  await watched.assault.close();
+  expect([0, 1].map((s) => watched.last(s)!.attack)).toEqual(['', '']);
+  expect(pids.filter(isAlive)).toEqual([]);
+  await one.close();
+  await two.close();
+});
+
+test('an attack ends by itself, and its clients leave', async () => {
+  const serving = await Serving.start({ architecture: 'epoll', limits });
+  await using watched = new Watched();
+  await watched.begin(0, 'idle-crowd', serving, 0.2);
+  await until('its end', () => watched.last(0)!.attack === '');
+  await until('the clients to leave', () => serving.server.workers()[0]!.open === 0);
+  await watched.assault.close();
+  await serving.close();
+});
+
+test('an attack whose process was killed ends, and the next one starts another', async () => {
+  const serving = await Serving.start({ architecture: 'epoll', limits });
+  await using watched = new Watched();
+  await watched.begin(0, 'idle-crowd', serving);
+  const [pid] = watched.assault.pids;
+  process.kill(pid!, 'SIGKILL');
+  await until('its clients to leave', () => serving.server.workers()[0]!.open === 0);
+  await watched.assault.stop(0);
+  expect(watched.last(0)!.attack).toBe('');
+  await watched.begin(0, 'idle-crowd', serving);
+  await until('the next', () => watched.last(0)!.reached >= 50);
+  expect(watched.assault.pids).not.toContain(pid);
+  await watched.assault.close();
+  await serving.close();
+});
+
+test('an attack reports what it reaches while it runs', async () => {
+  const serving = await Serving.start({ architecture: 'epoll', limits });
+  await using watched = new Watched();
+  await watched.begin(0, 'idle-crowd', serving);
+  await until('three reports', () => watched.records.length >= 4);
+  expect(watched.records[0]!.reached).toBe(-1);
+  const times = watched.records.map(({ t }) => t);
+  expect(times).toEqual(times.toSorted((one, other) => one - other));
+  await watched.assault.close();
+  await serving.close();
+});
+
+test('an attack that does not fit or does not exist is refused, and the reason is in the choices', async () => {
+  const serving = await Serving.start({ architecture: 'poll', limits });
+  await using watched = new Watched();
+  const [bomb] = (await attackChoices()).filter(({ name }) => name === 'thread-bomb');
+  const why = bomb!.unfit.poll!;
+  await expect(watched.begin(0, 'thread-bomb', serving)).rejects.toThrow(why);
+  await expect(watched.begin(0, 'rm -rf', serving)).rejects.toThrow('there is no attack');
+  expect(watched.records).toEqual([]);
+  await serving.close();
+});
+
+test('the choices are the attacks of the siege, each with one sentence', async () => {
+  const choices = await attackChoices();
+  expect(choices.map(({ name }) => name)).toEqual(attacks.map(({ name }) => name));
+  expect(choices.length).toBe(18);
+  for (const { sentence } of choices) {
+    expect(sentence).toMatch(/^[A-Z0-9].*\.$/);
+    expect(sentence).not.toContain('. ');
+  }
+  const unfit = Object.fromEntries(choices.map(({ name, unfit }) => [name, Object.keys(unfit)]));
+  const bombed = ['socketserver', 'inetd'];
+  expect(unfit['thread-bomb']).toEqual(architectureNames.filter((name) => !bombed.includes(name)));
+  const others = Object.entries(unfit).filter(([name]) => name !== 'thread-bomb');
+  expect(others.flatMap(([, names]) => names)).toEqual([]);
+});
+
+test('two attacks need a server of their own', () => {
+  expect(needsOf('descriptors')).toEqual({ descriptors: 128 });
+  expect(needsOf('burn')).toEqual({ burning: true });
+  const others = attacks.filter(({ name }) => name !== 'descriptors' && name !== 'burn');
+  expect(others.map(({ name }) => needsOf(name))).toEqual(others.map(() => ({})));
+});
