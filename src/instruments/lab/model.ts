@@ -645,6 +645,7 @@ function applyClients(
   const clients = r === undefined ? new Map(stage.clients) : new Map<number, Client>();
   for (let at = 0; r !== undefined && at + WIDTH.r <= r.length; at += WIDTH.r) {
     const id = r[at]!;
+    if (!isThere(id)) continue;
     const waits = r[at + 4]!;
     clients.set(id, {
       id,

@@ -62,6 +62,7 @@ const records: fc.Arbitrary<readonly LabRecord[]> = fc
             {
               k: fc.constant('f' as const),
               s,
+              every: fc.constantFrom(1, 2, 4),
               q: fc.tuple(small, small, small),
               c: fc.tuple(small, small, small, small, small),
               u: fc.tuple(small, small, small, small, small, small, small),

@@ -124,6 +124,7 @@ function frameOf(stage: Stage, s: number, t: number): FrameRecord {
     k: 'f',
     s,
     t,
+    every: stage.every,
     q: [queue.waiting, queue.limit, queue.own],
     c: [server.open, server.accepted, server.answered, server.limited, server.refused],
     u: [
