@@ -735,7 +735,7 @@ function moved(
       return {
         ...client,
         asked: client.asked ?? t,
-        bytes: client.place === PLACE.served ? client.bytes : client.bytes + extra,
+        bytes: client.place === PLACE.served ? client.bytes : client.bytes + Math.max(0, extra),
       };
     case EVENT.answered:
       return { ...client, asked: undefined, answers: client.answers + 1 };

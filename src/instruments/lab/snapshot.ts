@@ -91,10 +91,11 @@ function endingRecords({ endings, t }: Stage, s: number): FrameRecord[] {
   return [{ k: 'f', s, t, e }];
 }
 
-function attackRecords({ attack: { name, reached, since, until } }: Stage, s: number): LabRecord[] {
-  const begin = (t: number): LabRecord => ({ k: 'a', t, s, attack: 'earlier', reached: -1 });
+function attackRecords({ attack, t }: Stage, s: number): LabRecord[] {
+  const { name, reached, since, until } = attack;
+  const begin = (at: number): LabRecord => ({ k: 'a', t: at, s, attack: 'earlier', reached: -1 });
   if (name === '') {
-    if (until === 0) return [];
+    if (until === 0) return reached === -1 ? [] : [{ k: 'a', t, s, attack: '', reached }];
     return [begin(since), { k: 'a', t: until, s, attack: '', reached }];
   }
   const before: LabRecord[] =
