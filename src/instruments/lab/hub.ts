@@ -14,6 +14,7 @@ import {
   viewerRefusalOf,
 } from './guard.ts';
 import type { PageFiles } from './page-files.ts';
+import { recordedScenes } from './recorded-scenes.ts';
 import type { Listener, Source } from './source.ts';
 import { Viewer } from './viewer.ts';
 import { CLOSED, type Command, PROTOCOL, type WelcomeRecord } from './wire.ts';
@@ -73,6 +74,10 @@ export class Hub implements Listener {
       ['/page.js', ['text/javascript; charset=utf-8', Buffer.from(script)]],
       ['/page.css', ['text/css; charset=utf-8', Buffer.from(style)]],
       ['/favicon.svg', ['image/svg+xml', Buffer.from(ICON)]],
+      ...recordedScenes().map(([path, bytes]): [string, [string, Buffer]] => [
+        path,
+        ['application/octet-stream', bytes],
+      ]),
     ]);
     this.#paths = new Set(this.#files.keys());
     this.#server = createServer(

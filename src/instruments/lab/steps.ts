@@ -3,7 +3,15 @@
  * earlier events than the frame before it: only steps can be put in the order in which things happened.
  */
 
-import { apply, type EventKind, type LabRecord, MOST, type Model, WIDTH } from './model.ts';
+import {
+  apply,
+  type EventKind,
+  type FrameRecord,
+  type LabRecord,
+  MOST,
+  type Model,
+  WIDTH,
+} from './model.ts';
 
 /** One event of one client. */
 export interface EventStep {
@@ -79,14 +87,17 @@ export function* recordsOf(
       else if (events.push(step) === MOST.events) yield* closed(open, step.s);
     } else {
       const { record } = step;
-      const isRoster = record.k === 'f' && (record.r !== undefined || record.w !== undefined);
-      if (isRoster) yield* closed(open, record.s);
+      if (record.k === 'f' && namesAll(record)) yield* closed(open, record.s);
       if (record.k === 's' || record.k === 'h') yield* closedAll(open);
       yield record;
     }
   }
   yield* closedAll(open);
 }
+
+/** Whether it says something of all clients of its stage. */
+const namesAll = ({ r, w, every }: FrameRecord): boolean =>
+  r !== undefined || w !== undefined || every !== undefined;
 
 function* closedAll(open: Map<number, EventStep[]>): Generator<LabRecord> {
   for (const s of [...open.keys()].sort((a, b) => a - b)) yield* closed(open, s);
