@@ -279,6 +279,36 @@ test('a full server refuses clients with a word, which is no wrong answer, and t
   await serving.close();
 });
 
+test('a reset by the server is no end in order, and the clients come again', async () => {
+  const limits = { connections: 1 };
+  const serving = await Serving.start({ architecture: 'epoll', limits, whenFull: 'reset' });
+  await using watched = await Watched.start();
+  const mix = { ...none, clients: 2, silent: 2 };
+  await watched.street.play([{ s: 0, port: serving.server.port }], SEED, mix);
+  await until('two resets', () => watched.count(0, EVENT.reset, 2) >= 2);
+  const visit = [EVENT.connecting, EVENT.connected, EVENT.reset];
+  expect(watched.kinds(0, 2).slice(0, 6)).toEqual([...visit, ...visit]);
+  await watched.street.silence(0);
+  expect(watched.users(0)).toMatchObject({ ended: 0, reset: watched.count(0, EVENT.reset) });
+  await serving.close();
+});
+
+test('a wrong answer is counted, and its client leaves and comes again', async () => {
+  const service = new URL('../support/services/echo.ts', import.meta.url);
+  const serving = await Serving.start({ architecture: 'poll', service });
+  await using watched = await Watched.start();
+  const mix = { ...none, clients: 2, pipelining: 1 };
+  await watched.street.play([{ s: 0, port: serving.server.port }], SEED, mix);
+  await until('two wrong answers each', () =>
+    [1, 2].every((client) => watched.count(0, EVENT.wrong, client) >= 2),
+  );
+  await watched.street.silence(0);
+  expect(watched.users(0)).toMatchObject({ answered: 0, wrong: watched.count(0, EVENT.wrong) });
+  const visit = [EVENT.connecting, EVENT.connected, EVENT.asked, EVENT.wrong, EVENT.left];
+  expect(watched.kinds(0, 2).slice(0, 10)).toEqual([...visit, ...visit]);
+  await serving.close();
+});
+
 test('clients that find no server come again, and are answered when there is one', async () => {
   const first = await Serving.start({ architecture: 'poll' });
   const { port } = first.server;

@@ -1,4 +1,5 @@
 /** The connections of the street: sockets that do not block, on one epoll, for one thread. */
+import { constants } from 'node:os';
 import { connectError, connectionState, dial, sendAtOnce } from '../../os/dialing.ts';
 import { Epoll } from '../../os/epoll.ts';
 import { addressOf, SystemError } from '../../os/libc.ts';
@@ -6,6 +7,7 @@ import { READABLE, WRITABLE } from '../../os/readiness.ts';
 import { close, localAddress, recv, send } from '../../os/socket.ts';
 
 const ROOM = 16_384;
+const { ECONNRESET } = constants.errno;
 
 /** The owner of a connection. */
 export interface Caller {
@@ -55,7 +57,7 @@ export class Lines {
     }
   }
 
-  /** The local port. */
+  /** The local port; 0 if the server has reset the connection. */
   portOf(fd: number): number {
     const address = localAddress(fd);
     return address.family === 'unix' ? 0 : address.port;
@@ -90,10 +92,10 @@ export class Lines {
   }
 
   #connectedOrNot(fd: number, line: Line): void {
-    if (connectError(fd) === 0) {
-      this.#connected(fd, line);
-      return;
-    }
+    const error = connectError(fd);
+    // A reset comes after the handshake; a server that refuses the handshake causes ECONNREFUSED.
+    if (error === 0 || error === ECONNRESET) this.#connected(fd, line);
+    if (error === 0) return;
     this.close(fd);
     line.caller.ended(true);
   }
