@@ -7,6 +7,9 @@ export type Range = readonly [least: number, most: number];
 /** Makes the error for a wrong value: the value as JSON, its name such as `mix.clients`, and what it must be. */
 export type FaultOf = (value: string, name: string, wanted: string) => Error;
 
+/** What a terminal or a browser would obey; JSON escapes the other control characters. */
+const OBEYED = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
 /** A parsed value, or a part of it. Each method throws a fault if the value is not what it names. */
 export class Field {
   readonly value: unknown;
@@ -21,7 +24,7 @@ export class Field {
   }
 
   fault(wanted: string): Error {
-    const shown = (JSON.stringify(this.value) ?? 'nothing').slice(0, 40);
+    const shown = (JSON.stringify(this.value) ?? 'nothing').slice(0, 40).replaceAll(OBEYED, '·');
     return this.#faultOf(shown, this.name, wanted);
   }
 

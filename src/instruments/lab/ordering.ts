@@ -3,7 +3,7 @@
 import type { LabRecord } from './model.ts';
 
 /** Records with a time of their own: all but the header. */
-export type Timed = Exclude<LabRecord, { readonly k: 'h' }>;
+type Timed = Exclude<LabRecord, { readonly k: 'h' }>;
 
 /**
  * The same record at a later time. What it says of times before its own stays true to 1 µs.
@@ -39,8 +39,13 @@ export class Ordering {
   #waiting: Timed[] = [];
   #last = 0;
 
-  add(record: Timed): void {
-    this.#waiting.push(record);
+  /**
+   * A header is left out: no process has one of its own.
+   * @param earliest the time that the record gets if its own is before
+   */
+  add(record: LabRecord, earliest = 0): void {
+    if (record.k === 'h') return;
+    this.#waiting.push(record.t < earliest ? retimed(record, earliest) : record);
   }
 
   /** All records since the last call. One that came too late for its time gets the time of the one before it. */
