@@ -13,6 +13,7 @@ import {
   drainBeside,
   type Grade,
   gradeBeside,
+  heldBeyond,
   isSlow,
   type Seen,
   tooSlowText,
@@ -256,8 +257,8 @@ async function released(defence: Defence, calm: Look): Promise<Look> {
   const end = performance.now() + RELEASE_TIME;
   for (;;) {
     const now = look(defence.pid);
-    const isBack =
-      now.descriptors <= calm.descriptors + MOST_KEPT && now.threads <= calm.threads + MOST_KEPT;
+    const { descriptors, threads } = heldBeyond(calm, now);
+    const isBack = descriptors <= MOST_KEPT && threads <= MOST_KEPT;
     if (isBack || performance.now() > end) return now;
     await until(performance.now() + PROBE_INTERVAL);
   }

@@ -56,6 +56,11 @@ describe('a grade', () => {
     expect(gradeOf({ peak: { ...look, memory: look.memory + 600 * 2 ** 20 } })).toBe('C');
     expect(gradeOf({ after: { ...look, descriptors: 100 } })).toBe('C');
     expect(gradeOf({ after: { ...look, threads: 40 } })).toBe('C');
+    // Five threads that wait for the next client keep the descriptors of their event loops.
+    const { descriptors, threads } = look;
+    const kept = { ...look, threads: threads + 5, descriptors: descriptors + 25 };
+    expect(gradeOf({ after: kept })).toBe('A');
+    expect(gradeOf({ after: { ...kept, descriptors: kept.descriptors + 13 } })).toBe('C');
     expect(gradeOf({ lines: 13_794 })).toBe('C');
     expect(gradeOf({ cores: 0.9, isIdle: true })).toBe('C');
     // An attack that is not idle may use processors, and a worse grade stays.
