@@ -14,6 +14,8 @@ const MOST_OPEN = 20_000;
 /** Interval between two models that are kept, and between two samples, in µs. */
 const BETWEEN_MODELS = 2_000_000;
 const BETWEEN_SAMPLES = 100_000;
+/** Time that one frame of a recording covers, in µs: a reader takes none that comes too late. */
+const FRAME = 50_000;
 /** Most steps of a live history. A crowd's minute is shorter then: at 8,000 events a second still a minute. */
 const MOST_STEPS = 500_000;
 
@@ -131,10 +133,15 @@ export class History {
     return undefined;
   }
 
-  /** The steps after `from` up to `to`, in ms, as records. */
+  /** The steps after `from` up to `to`, in ms, as records in order of time: a recording of that piece. */
   *records(from: number, to: number): Generator<LabRecord> {
-    const first = this.#indexAfter(Math.round(from * 1000));
-    yield* recordsOf(this.#steps, first, this.#indexAfter(Math.round(to * 1000)));
+    const end = this.#indexAfter(Math.round(to * 1000));
+    let index = this.#indexAfter(Math.round(from * 1000));
+    while (index < end) {
+      const next = Math.min(end, this.#indexAfter(this.#steps[index]!.at + FRAME));
+      yield* [...recordsOf(this.#steps, index, next)].sort((a, b) => timeOf(a) - timeOf(b));
+      index = next;
+    }
   }
 
   /** The index after the last step up to `at`. */
@@ -222,6 +229,8 @@ export class History {
     this.#happenings = [];
   }
 }
+
+const timeOf = (record: LabRecord): number => (record.k === 'h' ? 0 : record.t);
 
 /** What a viewer steps to: what a client did, a button, an attack, another scene. */
 const isStop = (step: Step): boolean =>
