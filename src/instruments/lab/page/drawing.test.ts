@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
-import { trusted } from '../../report/markup.ts';
 import { cast } from '../cast.ts';
-import { apply, KERNEL, LANE, type LabRecord, nothing, PLACE } from '../model.ts';
+import { apply, KERNEL, LANE, type LabRecord, nothing, PLACE, type Stage } from '../model.ts';
 import { scenes } from '../scenes.ts';
-import { drawn, type Mark } from './drawing.ts';
+import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../wire.ts';
+import { loops, summaries } from './captions.ts';
+import { drawn } from './drawing.ts';
+import type { Drawing, Mark, View } from './marks.ts';
 import { svgOf } from './svg.ts';
 
 const [scene] = scenes;
+const architectures = Object.keys(summaries);
 const stageOf = (architecture: string, queue = 0) => ({
   architecture,
   threads: 1,
@@ -26,89 +29,271 @@ const roster = [
   [3, PLACE.kernel, -1, 2_000_000, 2_000_000, 0],
   [4, PLACE.kernel, -1, 5_000_000, 5_000_000, 0],
   [5, PLACE.connecting, -1, 1000, -1, 0],
-  [99, PLACE.kernel, -1, 1000, -1, 0],
+  [FIRST_STRANGER, PLACE.kernel, -1, 1000, -1, 0],
 ];
-const modelOf = (architecture: string, queue = 0) =>
-  (
-    [
-      {
-        k: 'h',
-        format: 'mondolab',
-        version: 1,
-        mondo: '',
-        at: 0,
-        machine: { kernel: '', cpus: 2, node: '' },
-        setup: {
-          scene: 'silent',
-          title: '',
-          seed: 7,
-          mix: scene!.mix,
-          stages: [stageOf(architecture, queue)],
-        },
-      },
-      { k: 'f', s: 0, t: 0, l: [0, 100, 99, LANE.receiving, 100, 1, 1, KERNEL.asleep] },
-      { k: 'f', s: 0, t: 6200, q: [4, 9, 0], r: roster.flat() },
-    ] satisfies LabRecord[]
-  ).reduce<typeof nothing>(apply, nothing);
-const people = new Map(cast(7, scene!.mix).map((person) => [person.id, person]));
-const marksOf = (architecture: string, width = 640): readonly Mark[] =>
-  drawn(modelOf(architecture).stages[0]!, people, 6200, width);
-const textsOf = (marks: readonly Mark[]) =>
-  marks.flatMap((mark) => ('text' in mark ? [mark.text] : []));
+const lane = (row: number, pid: number, client = -1, state: number = LANE.receiving) => [
+  row,
+  100 + row,
+  pid,
+  state,
+  50,
+  1,
+  client,
+  KERNEL.asleep,
+];
+const T = 6200;
 
-test.each(['single', 'poll'])('%s: each client is drawn once, within the stage', (architecture) => {
-  const clients = marksOf(architecture).filter((mark) => mark.is === 'client');
-  expect(clients.map(({ client }) => client).sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 99]);
-  for (const { x, y } of clients) {
-    expect(x).toBeGreaterThan(0);
-    expect(x).toBeLessThan(640);
-    expect(y).toBeGreaterThan(0);
+function stageWith(
+  architecture: string,
+  {
+    queue = 0,
+    lanes = [lane(0, 99, 1)],
+    clients = roster,
+  }: { queue?: number; lanes?: number[][]; clients?: number[][] } = {},
+): Stage {
+  const records: LabRecord[] = [
+    {
+      k: 'h',
+      format: 'mondolab',
+      version: 1,
+      mondo: '',
+      at: 0,
+      machine: { kernel: '', cpus: 2, node: '' },
+      setup: {
+        scene: 'silent',
+        title: '',
+        seed: 7,
+        mix: scene!.mix,
+        stages: [stageOf(architecture, queue)],
+      },
+    },
+    { k: 'f', s: 0, t: 0, l: lanes.flat() },
+    { k: 'f', s: 0, t: T, q: [4, 9, 0], r: clients.flat(), w: [3, 22] },
+  ];
+  return records.reduce(apply, nothing).stages[0]!;
+}
+const people = new Map(cast(7, scene!.mix).map((person) => [person.id, person]));
+const view: View = { t: T, width: 640, height: 400, people, culprits: [1], victims: [3], seed: 7 };
+const draw = (stage: Stage, change: Partial<View> = {}): Drawing =>
+  drawn(stage, { ...view, ...change });
+const clientsOf = ({ marks }: Drawing) => marks.filter((mark) => mark.is === 'client');
+const textsOf = ({ marks }: Drawing) =>
+  marks.flatMap((mark) => (mark.is === 'text' ? [mark.text] : []));
+const kindsOf = ({ marks }: Drawing) => new Set(marks.map(({ is }) => is));
+
+/** Of a mark with a size, the distance by which it is outside of the picture. */
+function outside({ width, height }: Drawing, mark: Mark): number {
+  const [x, y, right, bottom] =
+    mark.is === 'client' || mark.is === 'runner'
+      ? [
+          mark.x - mark.size / 2,
+          mark.y - mark.size / 2,
+          mark.x + mark.size / 2,
+          mark.y + mark.size / 2,
+        ]
+      : mark.is === 'ring'
+        ? [mark.x - mark.radius, mark.y - mark.radius, mark.x + mark.radius, mark.y + mark.radius]
+        : mark.is === 'line' || mark.is === 'text'
+          ? [mark.x, mark.y, mark.x, mark.y]
+          : [mark.x, mark.y, mark.x + mark.width, mark.y + mark.height];
+  return Math.max(-x, -y, right - width, bottom - height);
+}
+
+const sizes = [
+  [1200, 460],
+  [640, 400],
+  [540, 240],
+  [366, 420],
+  [280, 400],
+] as const;
+
+test.each(
+  architectures,
+)('%s: each client is drawn once, and all within the picture', (architecture) => {
+  for (const [width, height] of sizes) {
+    for (const clients of [1, 12, 60]) {
+      const many = Array.from({ length: clients }, (_, index) => [
+        10 + index,
+        PLACE.served,
+        0,
+        10,
+        -1,
+        0,
+      ]);
+      const stage = stageWith(architecture, { clients: [...roster, ...many] });
+      const drawing = draw(stage, { width, height });
+      const ids = clientsOf(drawing).map(({ client }) => client);
+      expect(new Set(ids).size).toBe(ids.length);
+      // A blocking thread has one client at a time.
+      if (loops.has(architecture)) expect(ids).toHaveLength(stage.clients.size);
+      const lost = drawing.marks.filter((mark) => outside(drawing, mark) > 0.01);
+      expect(lost, `${width} × ${height}, ${clients} clients`).toEqual([]);
+    }
   }
 });
 
-test('the form says who a client is, and tone and mark how long it has waited', () => {
-  const clients = marksOf('single').filter((mark) => mark.is === 'client');
-  const look = (id: number) => {
-    const { form, tone, label } = clients.find(({ client }) => client === id)!;
-    return [form, tone, label];
+test.each(architectures)('%s: the state of a thread is there in words', (architecture) => {
+  const texts = textsOf(draw(stageWith(architecture))).join('\n');
+  expect(texts).toContain('asleep for client 1');
+  expect(texts).toContain('6.2 s');
+});
+
+test('a thread is a strip and a loop a ring with a runner; a process is a box', () => {
+  expect(kindsOf(draw(stageWith('single')))).toContain('lane');
+  expect(kindsOf(draw(stageWith('single')))).not.toContain('ring');
+  for (const name of loops) {
+    const kinds = kindsOf(draw(stageWith(name)));
+    expect([name, kinds.has('ring'), kinds.has('runner'), kinds.has('lane')]).toEqual([
+      name,
+      true,
+      true,
+      false,
+    ]);
+  }
+  const four = [0, 1, 2, 3].map((row) => lane(row, 200 + row));
+  const { marks } = draw(stageWith('prefork', { lanes: four }));
+  expect(marks.filter(({ is }) => is === 'box')).toHaveLength(4);
+  expect(textsOf({ ...draw(stageWith('prefork', { lanes: four })), marks })).toContain(
+    'process 203',
+  );
+});
+
+test('a strip is filled as far as its state was seen', () => {
+  const strip = draw(stageWith('single')).marks.find(({ is }) => is === 'lane');
+  expect(strip).toMatchObject({ doing: 'asleep for one client', share: 0.5 });
+});
+
+test('Node’s loop has four phases, uring two rings, and select a register', () => {
+  const rings = (name: string, width = 900) =>
+    draw(stageWith(name), { width }).marks.filter((mark) => mark.is === 'ring');
+  expect(rings('callback').map(({ parts }) => parts)).toEqual([4]);
+  expect(rings('epoll').map(({ parts }) => parts)).toEqual([1]);
+  expect(rings('uring')).toHaveLength(2);
+  expect(textsOf(draw(stageWith('select')))).toContain('1 of 1,024');
+});
+
+test('uring: a client is at the second ring once its question has come', () => {
+  const clients = [
+    [1, PLACE.served, 0, 10, -1, 0],
+    [2, PLACE.served, 0, 10, 1000, 0],
+  ];
+  const drawing = draw(stageWith('uring', { clients }), { width: 900 });
+  const rings = drawing.marks.filter((mark) => mark.is === 'ring');
+  const at = (id: number) => clientsOf(drawing).find(({ client }) => client === id)!.x;
+  expect(Math.abs(at(1) - rings[0]!.x)).toBeLessThan(rings[0]!.radius + 1);
+  expect(Math.abs(at(2) - rings[1]!.x)).toBeLessThan(rings[1]!.radius + 1);
+});
+
+test('the runner stands beside the client that it works for', () => {
+  const clients = [1, 2, 3, 4].map((id) => [id, PLACE.served, 0, 10, id === 2 ? 10 : -1, 0]);
+  const distance = (lanes: number[][]) => {
+    const drawing = draw(stageWith('poll', { clients, lanes }));
+    const runner = drawing.marks.find((mark) => mark.is === 'runner')!;
+    const two = clientsOf(drawing).find(({ client }) => client === 2)!;
+    return Math.hypot(runner.x - two.x, runner.y - two.y);
   };
-  expect(look(1)).toEqual(['square', 'quiet', '1']);
-  expect(look(2)).toEqual(['dot', 'plain', '2']);
-  expect(look(3)).toEqual(['dot', 'amber', '3']);
-  expect(look(4)).toEqual(['dot', 'red', '4!']);
-  expect(look(99)[0]).toBe('triangle');
+  expect(distance([lane(0, 99, 2, LANE.answering)])).toBeLessThan(40);
+  expect(distance([lane(0, 99, -1, LANE.waiting)])).toBeGreaterThan(40);
 });
 
-test('the kernel queue has a seat for each up to its limit', () => {
-  const marks = marksOf('single');
-  expect(marks.filter(({ is }) => is === 'seat')).toHaveLength(9);
-  expect(textsOf(marks)).toContain('kernel queue 4 of 9');
+test('the form says who a client is; tone, ring and number say how long it has waited', () => {
+  const clients = clientsOf(draw(stageWith('single')));
+  const look = (id: number) => {
+    const { form, tone, label, role } = clients.find(({ client }) => client === id)!;
+    return [form, tone, label, role];
+  };
+  expect(look(1)).toEqual(['square', 'quiet', '1', 'culprit']);
+  expect(look(2)).toEqual(['dot', 'plain', '2', '']);
+  expect(look(3)).toEqual(['dot', 'amber', '3', 'victim']);
+  expect(look(4)).toEqual(['dot', 'red', '4', '']);
+  expect(look(FIRST_STRANGER)[0]).toBe('triangle');
+  const wait = (id: number) => clients.find(({ client }) => client === id)!.wait;
+  expect(wait(2)).toBeCloseTo(1 / 6);
+  expect(wait(4)).toBe(1);
+  const others = [
+    [FIRST_NC, PLACE.kernel, -1, 10, -1, 0],
+    [FIRST_PROBE, PLACE.kernel, -1, 10, -1, 0],
+  ];
+  const forms = clientsOf(draw(stageWith('single', { clients: others }))).map(({ form, label }) => [
+    form,
+    label,
+  ]);
+  expect(forms).toEqual(
+    expect.arrayContaining([
+      ['square', 'nc'],
+      ['diamond', ''],
+    ]),
+  );
 });
 
-test('a queue with more room than the picture says how much', () => {
-  const stage = modelOf('single').stages[0]!;
-  const queue = (waiting: number) => ({ ...stage, queue: { waiting, limit: 1025, own: 0 } });
-  const texts = (waiting: number) => textsOf(drawn(queue(waiting), people, 6200, 640)).join('\n');
-  expect(texts(4)).toContain('kernel queue 4 of 1,025');
-  expect(texts(4)).toContain('and room for 977 more');
-  expect(texts(1025)).toContain('and 977 more');
+test('the kernel queue has a seat for each up to its limit, and a line after the last', () => {
+  const drawing = draw(stageWith('single'));
+  expect(drawing.marks.filter(({ is }) => is === 'seat')).toHaveLength(9);
+  expect(drawing.marks.filter((mark) => mark.is === 'line' && mark.look === 'limit')).toHaveLength(
+    1,
+  );
+  expect(textsOf(drawing)).toEqual(expect.arrayContaining(['4 of 9', '22 B unread']));
 });
 
-test('a thread is a strip and a loop a ring, each with its state in words', () => {
-  expect(marksOf('single').map(({ is }) => is)).toContain('lane');
-  expect(marksOf('poll').map(({ is }) => is)).toContain('ring');
-  expect(textsOf(marksOf('single'))).toContain('▨ asleep for one client, 6.2 s');
+test('a queue with more room than the picture says how much of it is taken', () => {
+  const stage = stageWith('single');
+  const texts = (waiting: number) =>
+    textsOf(draw({ ...stage, queue: { waiting, limit: 1025, own: 0 } })).join('\n');
+  expect(texts(4)).toContain('4 of 1,025');
+  expect(texts(1025)).toContain('1,025 of 1,025: full');
+  expect(texts(1025)).toContain('and 1,021 more');
 });
 
-test('a server with its own queue shows it', () => {
-  const marks = drawn(modelOf('queued', 4).stages[0]!, people, 6200, 640);
-  expect(textsOf(marks)).toContain('own queue 0 of 4');
+test('a server with its own queue shows it inside the server', () => {
+  const clients = [[2, PLACE.queue, -1, 10, -1, 0]];
+  const drawing = draw(stageWith('queued', { queue: 4, clients }));
+  expect(textsOf(drawing)).toContain('its own queue: 0 of 4');
+  const kernel = drawing.marks.find(
+    (mark) => mark.is === 'text' && mark.text.startsWith('server'),
+  )!;
+  expect(clientsOf(drawing)[0]!.x).toBeGreaterThan(kernel.x);
 });
+
+test('threads without room are counted', () => {
+  const lanes = Array.from({ length: 400 }, (_, row) => lane(row, 99));
+  const drawing = draw(stageWith('socketserver', { lanes }), { height: 260 });
+  const strips = drawing.marks.filter(({ is }) => is === 'lane').length;
+  expect(strips).toBeGreaterThan(12);
+  expect(textsOf(drawing)).toContain(`and ${400 - strips} more threads`);
+});
+
+test('no worker is there', () => {
+  expect(textsOf(draw(stageWith('single', { lanes: [] })))).toContain('no worker is there');
+});
+
+test('a crowd: each client is a dot, or a dot stands for a known number of them', () => {
+  const clients = Array.from({ length: 2000 }, (_, id) => [id + 1, PLACE.served, 0, 10, -1, 0]);
+  const queue = { waiting: 0, limit: 9, own: 0 };
+  const stage = { ...stageWith('epoll', { clients }), queue };
+  const all = draw(stage, { width: 800, height: 500 });
+  expect(all.every).toBe(1);
+  expect(clientsOf(all).length + moreOf(all)).toBe(2000);
+  const sampled = draw(stage, { width: 800, height: 500, every: 4 });
+  expect(sampled.every).toBe(4);
+  expect(clientsOf(sampled).length).toBeGreaterThan(400);
+  expect(clientsOf(sampled).length).toBeLessThan(600);
+  expect(draw({ ...stage, every: 32 }).every).toBe(32);
+});
+
+const moreOf = (drawing: Drawing) =>
+  Number(/and ([\d,]+) more/.exec(textsOf(drawing).join('\n'))?.[1]?.replace(',', '') ?? 0);
 
 test('the SVG has every mark, and escapes what it shows', () => {
-  const marks = marksOf('single');
-  const text: Mark = { is: 'text', text: '</text><script>', x: 0, y: 0 };
-  const svg = svgOf([...marks, text], 640, 280, trusted('')).text;
+  const { marks } = draw(stageWith('single'));
+  const text: Mark = {
+    is: 'text',
+    look: 'plain',
+    anchor: 'start',
+    text: '</text><script>',
+    x: 0,
+    y: 0,
+  };
+  const svg = svgOf([...marks, text], 640, 400).text;
   expect(svg.match(/<g class="client/g)).toHaveLength(6);
   expect(svg.match(/class="seat/g)).toHaveLength(9);
   expect(svg).toContain('&lt;/text&gt;&lt;script&gt;');

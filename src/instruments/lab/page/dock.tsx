@@ -1,0 +1,64 @@
+/** What is below the stages: one panel at a time, closed at the start. */
+
+import type { ComponentChildren } from 'preact';
+import { Attacks } from './attacks.tsx';
+import { Clients } from './clients.tsx';
+import { Code } from './code.tsx';
+import { Defences } from './defences.tsx';
+import { Outside } from './outside.tsx';
+import { Server } from './server.tsx';
+import { isTable, type Panel, panel } from './state.ts';
+
+interface Tab {
+  readonly name: Exclude<Panel, ''>;
+  readonly title: string;
+  readonly key: string;
+  readonly content: () => ComponentChildren;
+}
+
+const tabs: readonly Tab[] = [
+  { name: 'clients', title: 'Clients', key: '', content: () => <Clients /> },
+  { name: 'server', title: 'Server', key: '', content: () => <Server /> },
+  { name: 'attacks', title: 'Attack', key: 'A', content: () => <Attacks /> },
+  { name: 'defences', title: 'Defend', key: 'D', content: () => <Defences /> },
+  { name: 'outside', title: 'From outside', key: 'O', content: () => <Outside /> },
+  { name: 'code', title: 'Code', key: 'C', content: () => <Code /> },
+];
+
+export function toggle(name: Panel): void {
+  panel.value = panel.value === name ? '' : name;
+}
+
+export function Dock() {
+  const open = tabs.find(({ name }) => name === panel.value);
+  return (
+    <section class="dock" aria-label="Controls">
+      <div class="tabs">
+        {tabs.map(({ name, title, key }) => (
+          <button
+            key={name}
+            type="button"
+            aria-expanded={panel.value === name}
+            aria-controls="panel"
+            onClick={() => toggle(name)}
+          >
+            {title}
+            {key !== '' && <kbd>{key}</kbd>}
+          </button>
+        ))}
+        <button
+          type="button"
+          aria-pressed={isTable.value}
+          onClick={() => {
+            isTable.value = !isTable.value;
+          }}
+        >
+          Table<kbd>V</kbd>
+        </button>
+      </div>
+      <div id="panel" class="panel" hidden={open === undefined}>
+        {open?.content()}
+      </div>
+    </section>
+  );
+}

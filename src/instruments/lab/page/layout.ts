@@ -1,0 +1,187 @@
+/** Where things are: stages in the window, areas in a stage, and many equal things in an area. No DOM in here. */
+
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Below the first width four columns become two by two; below the second there is one stage at a time. */
+const WIDE = 1100;
+const NARROW = 700;
+
+export interface Grid {
+  readonly columns: number;
+  readonly rows: number;
+  /** One stage at a time: the viewer chooses which. */
+  readonly isSingle: boolean;
+}
+
+/** @param width of the window in CSS pixels: a zoom of 200 % halves it */
+export function gridOf(stages: number, width: number): Grid {
+  const isSingle = width < NARROW && stages > 1;
+  const most = isSingle ? 1 : width < WIDE ? 2 : 4;
+  const columns = Math.max(1, Math.min(stages, most));
+  return { columns, rows: isSingle ? 1 : Math.max(1, Math.ceil(stages / columns)), isSingle };
+}
+
+/** Height of a stage's picture: what a window of this height leaves for it. A narrow picture stacks its areas. */
+export function pictureHeight(
+  window: { readonly width: number; readonly height: number },
+  { columns, rows }: Grid,
+  isProjector: boolean,
+): number {
+  const rest = window.height - (isProjector ? 400 : 430) * Math.sqrt(rows);
+  const isStacked = window.width / columns < (isProjector ? 860 : 580);
+  const unit = isProjector ? 1.3 : 1;
+  const [least, most] = isStacked ? [440, 560] : [240, 560];
+  return Math.round(Math.min(most * unit, Math.max(least * unit, rest / rows)));
+}
+
+export interface Areas {
+  /** Clients come from the left and answers leave at the right; else from above, and below. */
+  readonly isWide: boolean;
+  /** Clients that connect. */
+  readonly street: Box;
+  readonly kernel: Box;
+  readonly server: Box;
+  /** The counts of what came of the clients. */
+  readonly done: Box;
+  /** Where clients appear, and where those vanish that leave in order. */
+  readonly entrance: { readonly x: number; readonly y: number };
+  readonly exit: { readonly x: number; readonly y: number };
+}
+
+const EDGE = 10;
+const GAP = 18;
+/** Height of the titles of the areas. */
+export const TITLE = 26;
+
+/** The areas of a stage of this size, each without its title. */
+export function areasOf(width: number, height: number): Areas {
+  const bottom = height - EDGE;
+  if (width >= 540) {
+    const street = 62;
+    const kernel = Math.max(100, width * 0.22);
+    const done = 78;
+    const top = TITLE + 4;
+    const x = EDGE + street + GAP;
+    const right = x + kernel + GAP;
+    const end = width - EDGE - done;
+    return {
+      isWide: true,
+      street: { x: EDGE, y: top, width: street, height: bottom - top },
+      kernel: { x, y: top, width: kernel, height: bottom - top },
+      server: { x: right, y: top, width: end - GAP - right, height: bottom - top },
+      done: { x: end, y: top, width: done, height: bottom - top },
+      entrance: { x: -20, y: top + 30 },
+      exit: { x: width + 20, y: height / 2 },
+    };
+  }
+  const street = 62;
+  const kernel = Math.max(62, Math.min(100, height * 0.18));
+  const done = 44;
+  const y = TITLE + 4 + kernel + GAP + TITLE;
+  return {
+    isWide: false,
+    street: { x: EDGE, y: TITLE + 4, width: street, height: kernel },
+    kernel: {
+      x: EDGE + street + GAP,
+      y: TITLE + 4,
+      width: width - 2 * EDGE - street - GAP,
+      height: kernel,
+    },
+    server: { x: EDGE, y, width: width - 2 * EDGE, height: bottom - y - done - 6 },
+    done: { x: EDGE, y: bottom - done, width: width - 2 * EDGE, height: done },
+    entrance: { x: -20, y: TITLE + 30 },
+    exit: { x: width + 20, y: height - 40 },
+  };
+}
+
+export interface Packing {
+  /** Distance of two things. */
+  readonly pitch: number;
+  readonly columns: number;
+  /** How many find room. */
+  readonly room: number;
+}
+
+/** Distance between two clients: with a number on each, without, and the least. */
+export const PITCH = { most: 36, least: 7 } as const;
+
+/** The largest distance at which `count` things find room in a box; if none does, the least one. */
+export function packed(
+  count: number,
+  width: number,
+  height: number,
+  most: number = PITCH.most,
+): Packing {
+  for (let pitch = most; ; pitch = Math.max(PITCH.least, Math.floor(pitch * 0.85))) {
+    const columns = Math.max(1, Math.floor(width / pitch));
+    const room = columns * Math.max(1, Math.floor(height / pitch));
+    if (room >= count || pitch <= PITCH.least) return { pitch, columns, room };
+  }
+}
+
+/** The centre of thing `index` in a box. */
+export const seatOf = (box: Pick<Box, 'x' | 'y'>, { pitch, columns }: Packing, index: number) => ({
+  x: box.x + ((index % columns) + 0.5) * pitch,
+  y: box.y + (Math.floor(index / columns) + 0.5) * pitch,
+});
+
+/**
+ * Boxes for `count` equal things: as few columns as leave each a height of `good`. If not even more columns do, they
+ * shrink down to `least`; what then has no room gets no box.
+ */
+export function boxesOf(
+  count: number,
+  area: Box,
+  { good, least, most, narrow }: { good: number; least: number; most: number; narrow: number },
+): readonly Box[] {
+  if (count === 0) return [];
+  const gap = 6;
+  const widest = Math.max(1, Math.floor((area.width + gap) / (narrow + gap)));
+  const heightIn = (columns: number) => (area.height + gap) / Math.ceil(count / columns) - gap;
+  let columns = 1;
+  while (columns < widest && columns < count && heightIn(columns) < good) columns++;
+  const height = Math.min(most, Math.max(least, heightIn(columns)));
+  const width = (area.width + gap) / columns - gap;
+  const rows = Math.max(1, Math.floor((area.height + gap) / (height + gap)));
+  return Array.from({ length: Math.min(count, rows * columns) }, (_, index) => ({
+    x: area.x + (index % columns) * (width + gap),
+    y: area.y + Math.floor(index / columns) * (height + gap),
+    width,
+    height,
+  }));
+}
+
+/**
+ * Points for `count` clients on a rim, and on rings inside it where the rim has no room for all. The first is at the
+ * top, and they go with the clock.
+ */
+export function rimOf(
+  count: number,
+  radius: number,
+): { readonly pitch: number; readonly points: readonly (readonly [x: number, y: number])[] } {
+  // The middle stays free for the runner and its words.
+  const inner = radius * 0.5;
+  let pitch: number = PITCH.most;
+  const roomAt = (distance: number) => Math.max(1, Math.floor((2 * Math.PI * distance) / pitch));
+  const roomOf = () => {
+    let room = 0;
+    for (let distance = radius; distance >= inner; distance -= pitch) room += roomAt(distance);
+    return room;
+  };
+  while (roomAt(radius) < count && pitch > 18) pitch -= 1;
+  if (roomAt(radius) < count) while (roomOf() < count && pitch > PITCH.least) pitch -= 1;
+  const points: (readonly [number, number])[] = [];
+  for (let distance = radius; points.length < count && distance >= inner; distance -= pitch) {
+    const here = Math.min(roomAt(distance), count - points.length);
+    for (let index = 0; index < here; index++) {
+      const angle = (2 * Math.PI * index) / here - Math.PI / 2;
+      points.push([distance * Math.cos(angle), distance * Math.sin(angle)]);
+    }
+  }
+  return { pitch, points };
+}

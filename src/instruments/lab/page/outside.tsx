@@ -1,0 +1,69 @@
+/** Commands for another terminal that show the same, with the values that they have now. */
+
+import type { Stage } from '../model.ts';
+import { doingOf } from '../words.ts';
+import { eachSecond } from './clock.ts';
+import { Command } from './command.tsx';
+
+/** Each command, and what it shows now. Pure. */
+function looksOf({
+  setup,
+  queue,
+  lanes,
+  cost,
+}: Stage): readonly (readonly [command: string, value: string])[] {
+  const { port, pid } = setup;
+  const rows = [...lanes.values()].sort((a, b) => a.row - b.row);
+  const workers = [...new Set(rows.map((lane) => lane.pid))].filter((worker) => worker > 0);
+  const asleep = rows.filter((lane) => doingOf(lane).startsWith('asleep')).length;
+  const [worker] = workers;
+  return [
+    [
+      `ss -ltn 'sport = :${port}'`,
+      `Recv-Q ${queue.waiting}, Send-Q ${Math.max(0, queue.limit - 1)}`,
+    ],
+    ...(worker === undefined
+      ? []
+      : [
+          [
+            `ps -L -o tid,wchan:20,comm -p ${worker}`,
+            `${asleep} of ${rows.length} threads asleep`,
+          ] as const,
+        ]),
+    ...(pid > 0
+      ? [
+          [
+            `pgrep -P ${pid} | wc -l`,
+            `${Math.max(cost.processes - 1, workers.length)} processes`,
+          ] as const,
+        ]
+      : []),
+    [`nc 127.0.0.1 ${port}`, 'one more silent client: press N for the same'],
+    [setup.command, 'the same server, in a terminal'],
+  ];
+}
+
+export function Outside() {
+  const { stages } = eachSecond.value;
+  return (
+    <div class="columns">
+      {stages.map((stage, index) => (
+        <section key={index}>
+          <h3>{stage.setup.architecture}</h3>
+          <dl class="looks">
+            {looksOf(stage)
+              .filter(([command]) => command !== '')
+              .map(([command, value]) => (
+                <div key={command}>
+                  <dt>
+                    <Command text={command} />
+                  </dt>
+                  <dd>→ {value}</dd>
+                </div>
+              ))}
+          </dl>
+        </section>
+      ))}
+    </div>
+  );
+}

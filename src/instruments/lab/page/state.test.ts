@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import type { LabRecord, Setup } from '../model.ts';
+import type { Command, WelcomeRecord } from '../wire.ts';
+import {
+  connection,
+  follow,
+  mode,
+  newest,
+  notes,
+  people,
+  send,
+  sendBy,
+  shown,
+  steers,
+  take,
+  welcome,
+} from './state.ts';
+
+const mix = { clients: 3, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 };
+const setup: Setup = { scene: '', title: '', seed: 7, mix, stages: [] };
+const header: LabRecord = {
+  k: 'h',
+  format: 'mondolab',
+  version: 1,
+  mondo: '',
+  at: 0,
+  machine: { kernel: '', cpus: 2, node: '' },
+  setup,
+};
+const hello: WelcomeRecord = {
+  k: 'y',
+  steers: true,
+  viewers: 1,
+  architectures: [],
+  attacks: [],
+  isReplay: false,
+};
+
+test('records become the model, and the others what they are', () => {
+  take([header, hello, { k: 'n', isFault: false, text: 'started' }]);
+  expect(newest.value.setup).toBe(setup);
+  expect(shown.value).toBe(newest.value);
+  expect(welcome.value).toBe(hello);
+  expect(notes.value.at(-1)?.text).toBe('started');
+  expect([...people().values()].map(({ temper }) => temper)).toEqual([
+    'silent',
+    'honest',
+    'honest',
+  ]);
+});
+
+test('a page that is paused shows what it showed', () => {
+  const before = shown.value;
+  mode.value = 'paused';
+  take([{ k: 'o', t: 9, servers: 1, clients: 1, lab: 1 }]);
+  expect(shown.value).toBe(before);
+  expect(newest.value.t).toBe(9);
+  mode.value = 'live';
+});
+
+test('commands go out only from a viewer that steers', () => {
+  const sent: Command[] = [];
+  const last = () => notes.value.at(-1)?.text;
+  sendBy(undefined);
+  send({ do: 'again' });
+  expect(last()).toContain('No hub');
+  sendBy((command) => sent.push(command));
+  connection.value = 'open';
+  take([{ ...hello, steers: false }]);
+  expect(steers.value).toBe(false);
+  send({ do: 'again' });
+  expect(last()).toContain('Another viewer steers');
+  send({ do: 'take-over' });
+  take([hello]);
+  send({ do: 'again' });
+  expect(sent).toEqual([{ do: 'take-over' }, { do: 'again' }]);
+  take([{ ...hello, isReplay: true }]);
+  expect(steers.value).toBe(false);
+});
+
+test('a player gets each record, and decides what is shown', () => {
+  const seen: string[] = [];
+  follow((record) => seen.push(`${record.k} ${newest.value.t}`));
+  const before = shown.value;
+  take([{ k: 'o', t: 20, servers: 1, clients: 1, lab: 1 }, hello, { k: 'end', t: 30 }]);
+  expect(seen).toEqual(['o 20', 'end 30']);
+  expect(shown.value).toBe(before);
+});

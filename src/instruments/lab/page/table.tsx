@@ -1,0 +1,97 @@
+/** A stage in words and numbers: its lanes, and the clients that wait longest. */
+
+import { type Client, type Model, PLACE } from '../model.ts';
+import { doingOf, durationText } from '../words.ts';
+import { eachSecond } from './clock.ts';
+import { formOf, labelOf, numberText, waitOf } from './marks.ts';
+import { people } from './state.ts';
+
+const CLIENTS = 10;
+const LANES = 20;
+
+const places = ['connects', 'in the kernel’s queue', 'in the server’s own queue', 'accepted'];
+
+/** The clients that wait longest, the longest first. */
+const longest = (model: Model, index: number): readonly Client[] =>
+  [...(model.stages[index]?.clients.values() ?? [])]
+    .filter((client) => waitOf(client, model.t) !== undefined)
+    .sort((a, b) => (waitOf(b, model.t) ?? 0) - (waitOf(a, model.t) ?? 0))
+    .slice(0, CLIENTS);
+
+/** `client 3`, `probe`, `nc`, `a stranger`. */
+function nameOf(id: number): string {
+  const form = formOf(id, people());
+  if (form === 'diamond') return 'the probe';
+  if (form === 'triangle') return 'a hostile client';
+  return labelOf(id) === 'nc' ? 'nc' : `client ${id}`;
+}
+
+export function StageTable({ index }: { readonly index: number }) {
+  const model = eachSecond.value;
+  const stage = model.stages[index];
+  if (stage === undefined) return null;
+  const lanes = [...stage.lanes.values()].sort((a, b) => a.row - b.row);
+  const waiting = longest(model, index);
+  const { queue, users, server } = stage;
+  return (
+    <>
+      <p>
+        {numberText(queue.waiting)} of {numberText(queue.limit)} in the kernel’s queue,{' '}
+        {numberText(users.answered)} answers, {numberText(server.limited)} ended by a limit,{' '}
+        {numberText(server.refused)} refused, {numberText(users.reset)} reset.
+      </p>
+      <table>
+        <caption>Threads of {stage.setup.architecture}</caption>
+        <thead>
+          <tr>
+            <th scope="col">process</th>
+            <th scope="col">thread</th>
+            <th scope="col">does</th>
+            <th scope="col">since</th>
+            <th scope="col">client</th>
+          </tr>
+        </thead>
+        <tbody>
+          {lanes.slice(0, LANES).map((lane) => (
+            <tr key={lane.row}>
+              <td>{lane.pid}</td>
+              <td>{lane.tid}</td>
+              <td>{doingOf(lane)}</td>
+              <td>{durationText(model.t - lane.since)}</td>
+              <td>{lane.client < 0 ? '–' : nameOf(lane.client)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {lanes.length > LANES && <p>and {numberText(lanes.length - LANES)} more threads</p>}
+      <table>
+        <caption>Clients of {stage.setup.architecture} that wait longest</caption>
+        <thead>
+          <tr>
+            <th scope="col">client</th>
+            <th scope="col">waits</th>
+            <th scope="col">where</th>
+            <th scope="col">unread</th>
+          </tr>
+        </thead>
+        <tbody>
+          {waiting.map((client) => (
+            <tr key={client.id}>
+              <td>{nameOf(client.id)}</td>
+              <td>{durationText(waitOf(client, model.t) ?? 0)}</td>
+              <td>{client.place === PLACE.served ? servedText(client) : places[client.place]}</td>
+              <td>{client.bytes > 0 ? `${client.bytes} B` : '–'}</td>
+            </tr>
+          ))}
+          {waiting.length === 0 && (
+            <tr>
+              <td colSpan={4}>no client waits</td>
+            </tr>
+          )}
+        </tbody>
+      </table>
+    </>
+  );
+}
+
+const servedText = ({ lane }: Client) => (lane < 0 ? 'accepted' : `accepted, in row ${lane}`);
