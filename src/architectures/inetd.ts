@@ -40,10 +40,10 @@ function startWhenAClientWaits(crew: Crew): void {
 export const inetd: CrewArchitecture = {
   name: 'inetd',
   chapter: 'in_zen1 (nowait), in_zen2 (wait)',
-  processModel: 'a process for each client (nowait), or one process for all clients (wait)',
+  processModel: 'nowait: a process for each client; wait: one process for all clients',
   ioModel: 'blocking calls',
-  conversations: 'as many as clients come (nowait), one (wait)',
-  defeatedBy: 'a crowd (nowait), one silent client (wait)',
+  conversations: 'nowait: as many as clients come; wait: one',
+  defeatedBy: 'nowait: a crowd; wait: one silent client',
   arrangement: 'crew',
   assistants: 'processes',
   capacity: 'unbounded',

@@ -47,7 +47,7 @@ export const poll: AloneArchitecture = {
   chapter: 'srv_async',
   processModel: 'one thread',
   ioModel: 'poll, non-blocking sockets',
-  conversations: 'thousands; each wait reads the whole list of sockets',
+  conversations: 'thousands; in each wait, the kernel reads the whole list of sockets',
   defeatedBy: 'one slow answer; very many connections',
   arrangement: 'alone',
   capacity: 'unbounded',

@@ -9,7 +9,7 @@ import { acceptConnectionsForever } from './blocking.ts';
 export const prefork: AloneArchitecture = {
   name: 'prefork',
   chapter: '"multiprocess"',
-  processModel: 'processes that inherited the listener',
+  processModel: 'processes that accept from one listener',
   ioModel: 'blocking calls',
   conversations: 'one per process',
   defeatedBy: 'as many silent clients as processes',

@@ -137,10 +137,10 @@ function hint({ address }: Server): string {
   const client = `npx mondo client ${host}${isUsual ? '' : ` -p ${address.port}`}`;
   const commands: readonly (readonly [command: string, explanation: string])[] = [
     [client, 'three questions and their answers'],
-    [`${client} -e`, 'a client that leaves inside a question'],
+    [`${client} -e`, 'a client that sends half a question and leaves'],
     [
       isUnix ? `nc -U ${address.path}` : `nc ${host} ${address.port}`,
-      'a silent client: who waits?',
+      'a silent client: do other clients wait?',
     ],
     ['npx mondo architectures', 'the other ways to serve'],
   ];
