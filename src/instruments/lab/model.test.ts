@@ -143,6 +143,20 @@ test('a client goes from the kernel to a lane, asks, is answered and leaves', ()
   ]);
 });
 
+test('a client stays with its lane if the frame of its own process comes after that of the server', () => {
+  const { accepted, connecting, connected } = EVENT;
+  const model = replay([
+    header,
+    frame(10, { e: [-2000, 4, accepted, 2, 0] }),
+    frame(20, { e: [-15_000, 4, connecting, -1, 0, -14_000, 4, connected, -1, 0] }),
+  ]);
+  const client = model.stages[0]!.clients.get(4);
+  expect(client).toMatchObject({ place: PLACE.served, lane: 2, since: 8 });
+  // Its next visit begins after that.
+  const next = apply(model, frame(30, { e: [-1000, 4, connecting, -1, 0] }));
+  expect(next.stages[0]!.clients.get(4)).toMatchObject({ place: PLACE.connecting, since: 29 });
+});
+
 test('a client stays with its lane if its own process learns later that it is connected', () => {
   const model = replay([
     header,

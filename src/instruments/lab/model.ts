@@ -721,6 +721,8 @@ function moved(
 ): Client | undefined {
   switch (kind) {
     case EVENT.connecting:
+      // The frame in which the server accepted it may come before that in which its own process called connect.
+      if (client.place !== PLACE.connecting && client.since >= t) return client;
       return { ...newcomer(client.id, t), answers: client.answers };
     case EVENT.connected:
       // The server may have accepted before the client's process learned that it is connected.

@@ -41,6 +41,9 @@ export const nc = (s: number, count = 1): Button =>
 
 export const release = (s: number): Button => press('End each nc', { do: 'release', s });
 
-/** Starts the stages of mission `key` again, with another plan. */
+/**
+ * Starts the stages of mission `key` again, with another plan and without a probe: its questions would add to those
+ * of the clients.
+ */
 export const planned = (label: string, key: string, plan: Plan): Button =>
-  press(label, { do: 'plan', plan, scene: `mission-${key}` }, { do: 'probe', s: -1, on: true });
+  press(label, { do: 'plan', plan, scene: `mission-${key}` });

@@ -17,6 +17,8 @@ import {
 } from './goals.ts';
 
 const FORTY = 40;
+/** The visitors and the probe need less. */
+const FEW = 5;
 
 const growing: Mission = {
   key: '3',
@@ -80,7 +82,7 @@ const growing: Mission = {
     const lanes = lanesOf(stage).length;
     const isEmpty = countOf(stage, isNc) === 0 && view.model.setup?.mix.silent === 0;
     if (memory === 0) return view.marks;
-    if (isEmpty) return { ...view.marks, empty: memory, emptyLanes: lanes };
+    if (isEmpty && lanes < FEW) return { ...view.marks, empty: memory, emptyLanes: lanes };
     if (lanes < FORTY) return view.marks;
     return { ...greatest(view.marks, 'full', memory), fullLanes: lanes };
   },

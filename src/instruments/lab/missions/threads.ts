@@ -1,6 +1,6 @@
 /** Missions on pools of threads and processes. No Node and no DOM in here. */
 
-import type { Button, Mission } from '../mission.ts';
+import type { Button, Marks, Mission, View } from '../mission.ts';
 import { FIRST_NC } from '../wire.ts';
 import { nc, release, stayers, usual, visitors } from './common.ts';
 import {
@@ -16,6 +16,18 @@ import {
   silentServed,
   stageOf,
 } from './goals.ts';
+
+/** Clients and threads of a process go within this time, in ms. */
+const SAME_CRASH = 3000;
+
+/** Counts processes that are lost while they have an nc. */
+function noteCrash(view: View, s: number): Marks {
+  const { t } = view.model;
+  const seen = ncServed(view, s) > 0 ? { ...view.marks, [`nc${s}`]: t } : view.marks;
+  // The clients of a process may be gone some frames before its threads are.
+  const hadNc = t - (seen[`nc${s}`] ?? Number.NEGATIVE_INFINITY) <= SAME_CRASH;
+  return hadNc && hasLostProcess(view, s) ? added(seen, `lost${s}`, 1) : seen;
+}
 
 const both = (holds: (s: number) => boolean): boolean => holds(0) && holds(1);
 
@@ -116,10 +128,7 @@ const capacity: Mission = {
     },
   ],
   note: (view) => {
-    const lost = [0, 1].reduce((marks, s) => {
-      const hasNc = countOf(view.before.stages[s] ?? stageOf(view, s), isNc) > 0;
-      return hasNc && hasLostProcess(view, s) ? added(marks, `lost${s}`, 1) : marks;
-    }, view.marks);
+    const lost = [0, 1].reduce((marks, s) => noteCrash({ ...view, marks }, s), view.marks);
     const isStopped = both((s) => isRed(stageOf(view, s)) && ncServed(view, s) > 0);
     return isStopped ? greatest(lost, 'stopping', ncServed(view, 0)) : lost;
   },
