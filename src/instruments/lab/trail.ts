@@ -25,7 +25,7 @@ export interface Sample {
 const doings = Object.keys(glyphs) as readonly Doing[];
 const numberOf = new Map(doings.map((doing, index) => [doing, index]));
 /** Lanes that a timeline can draw below each other. */
-const MOST_LANES = 64;
+export const MOST_LANES = 64;
 
 export const sampleOf = (model: Model, t: number): Sample => ({
   t,

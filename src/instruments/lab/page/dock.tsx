@@ -5,9 +5,12 @@ import { Attacks } from './attacks.tsx';
 import { Clients } from './clients.tsx';
 import { Code } from './code.tsx';
 import { Defences } from './defences.tsx';
+import { ExportMenu } from './export-menu.tsx';
 import { Outside } from './outside.tsx';
+import { isStatic } from './recorded.ts';
 import { Server } from './server.tsx';
 import { isTable, type Panel, panel } from './state.ts';
+import { Timeline } from './timeline.tsx';
 
 interface Tab {
   readonly name: Exclude<Panel, ''>;
@@ -16,14 +19,19 @@ interface Tab {
   readonly content: () => ComponentChildren;
 }
 
-const tabs: readonly Tab[] = [
+const all: readonly Tab[] = [
   { name: 'clients', title: 'Clients', key: '', content: () => <Clients /> },
   { name: 'server', title: 'Server', key: '', content: () => <Server /> },
   { name: 'attacks', title: 'Attack', key: 'A', content: () => <Attacks /> },
   { name: 'defences', title: 'Defend', key: 'D', content: () => <Defences /> },
   { name: 'outside', title: 'From outside', key: 'O', content: () => <Outside /> },
   { name: 'code', title: 'Code', key: 'C', content: () => <Code /> },
+  { name: 'timeline', title: 'Time', key: 'T', content: () => <Timeline /> },
+  { name: 'export', title: 'Save', key: 'E', content: () => <ExportMenu /> },
 ];
+/** A page without a hub has no server to act on. */
+const afterwards: ReadonlySet<Panel> = new Set(['code', 'timeline', 'export']);
+const tabs = isStatic() ? all.filter(({ name }) => afterwards.has(name)) : all;
 
 export function toggle(name: Panel): void {
   panel.value = panel.value === name ? '' : name;

@@ -10,10 +10,13 @@ import { Help } from './help.tsx';
 import { listenToKeys, onAction } from './keys.ts';
 import { gridOf, pictureHeight } from './layout.ts';
 import { followLinks, linkIn } from './links.ts';
+import { startPlayhead } from './playhead.ts';
+import { isStatic } from './recorded.ts';
 import { connect, takePass } from './socket.ts';
 import { Stage } from './stage.tsx';
 import { chosen, isProjector, isReduced, isTable, panel, send, shown } from './state.ts';
 import { target } from './target.tsx';
+import { Transport } from './timeline.tsx';
 
 const size = signal({ width: innerWidth, height: innerHeight });
 
@@ -63,6 +66,7 @@ function Lab() {
       <main>
         <Stages />
       </main>
+      {!isProjector.value && <Transport />}
       {!isProjector.value && <Dock />}
       {!isProjector.value && <Footer />}
       <Help />
@@ -79,6 +83,8 @@ onAction('attacks', () => toggle('attacks'));
 onAction('defences', () => toggle('defences'));
 onAction('code', () => toggle('code'));
 onAction('outside', () => toggle('outside'));
+onAction('timeline', () => toggle('timeline'));
+onAction('export', () => toggle('export'));
 onAction('table', () => {
   isTable.value = !isTable.value;
 });
@@ -103,9 +109,12 @@ const setReduced = () => {
 still.addEventListener('change', setReduced);
 setReduced();
 listenToKeys();
-const pass = takePass();
-followLinks(linkIn(location.hash));
-connect(pass);
+void startPlayhead();
+if (!isStatic()) {
+  const pass = takePass();
+  followLinks(linkIn(location.hash));
+  connect(pass);
+}
 
 const place = document.getElementById('lab');
 if (place !== null) render(<Lab />, place);
