@@ -20,3 +20,17 @@ export function sleepsIn(pid: number, tid: number): string {
   const where = read(pid, tid, 'wchan');
   return where === '0' ? '' : where;
 }
+
+/** What a thread has had of processors since it started, in ns. */
+export interface Schedule {
+  /** Time on a processor. */
+  readonly running: number;
+  /** Time in which it could run and had no processor. */
+  readonly queued: number;
+}
+
+/** Undefined if the thread is gone, or the kernel does not count. */
+export function scheduleOf(pid: number, tid: number): Schedule | undefined {
+  const [running, queued] = read(pid, tid, 'schedstat').split(' ');
+  return queued === undefined ? undefined : { running: Number(running), queued: Number(queued) };
+}

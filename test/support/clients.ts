@@ -45,13 +45,18 @@ export class NetClient implements Client {
   #notice: () => void = () => {};
   readonly peer: string;
 
-  static async connect(address: SocketAddress): Promise<NetClient> {
+  /** @param localAddress the client's own; default: the kernel chooses it */
+  static async connect(address: SocketAddress, localAddress?: string): Promise<NetClient> {
     const socket = new Socket({ allowHalfOpen: true });
     socket.setNoDelay(true);
     socket.connect(
       address.family === 'unix'
         ? { path: address.path }
-        : { host: address.host, port: address.port },
+        : {
+            host: address.host,
+            port: address.port,
+            ...(localAddress === undefined ? {} : { localAddress }),
+          },
     );
     await within(PATIENCE, 'a connection', once(socket, 'connect'));
     return new NetClient(socket);

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { Handover } from './handover.ts';
+
+const unasked = () => {
+  throw new Error('It asks the kernel only if the order is not known');
+};
+
+describe('which thread has which client', () => {
+  it('follows the order of the queue: either report may come first', () => {
+    const handover = new Handover(unasked);
+    handover.came('a');
+    handover.came('b');
+    expect(handover.taken()).toEqual([]);
+    handover.rose(11);
+    expect(handover.taken()).toEqual([{ peer: 'a', tid: 11 }]);
+    handover.rose(12);
+    expect(handover.taken()).toEqual([{ peer: 'b', tid: 12 }]);
+    handover.rose(13);
+    expect(handover.taken()).toEqual([]);
+    handover.came('c');
+    expect(handover.taken()).toEqual([{ peer: 'c', tid: 13 }]);
+  });
+
+  it('is asked of the kernel if several have taken one at once', () => {
+    const asked: number[] = [];
+    const handover = new Handover((tid) => {
+      asked.push(tid);
+      return { 11: 'b', 12: undefined, 13: 'z' }[tid];
+    });
+    for (const peer of ['a', 'b', 'c']) handover.came(peer);
+    for (const tid of [11, 12, 13]) handover.rose(tid);
+    // 13 sleeps for a client that is none of these: it is in the order of the queue, too.
+    expect(handover.taken()).toEqual([
+      { peer: 'b', tid: 11 },
+      { peer: 'a', tid: 12 },
+      { peer: 'c', tid: 13 },
+    ]);
+    expect(asked).toEqual([11, 12, 13]);
+  });
+
+  it('leaves out clients that have left, and the threads that had them', () => {
+    const handover = new Handover(unasked);
+    handover.came('a');
+    handover.came('b');
+    handover.rose(11);
+    expect(handover.left('b', 11)).toBe(true);
+    expect(handover.left('b', 11)).toBe(false);
+    expect(handover.taken()).toEqual([]);
+    handover.rose(12);
+    handover.keep((tid) => tid !== 12);
+    expect(handover.taken()).toEqual([]);
+    handover.rose(13);
+    expect(handover.taken()).toEqual([{ peer: 'a', tid: 13 }]);
+  });
+});

@@ -1,0 +1,70 @@
+/**
+ * Which thread has taken which client, if one thread accepts and others serve. The journal says who was accepted, and
+ * the scoreboard which thread has one client more. Clients are handed over in the order in which they were accepted.
+ */
+
+export interface Taken {
+  readonly peer: string;
+  readonly tid: number;
+}
+
+export class Handover {
+  readonly #accepted: string[] = [];
+  readonly #risen: number[] = [];
+  readonly #ask: (tid: number) => string | undefined;
+
+  /** @param ask the client that the kernel sees a thread sleep for, if it sleeps for one */
+  constructor(ask: (tid: number) => string | undefined) {
+    this.#ask = ask;
+  }
+
+  /** The acceptor has accepted a client. */
+  came(peer: string): void {
+    this.#accepted.push(peer);
+  }
+
+  /** A thread has taken a client. */
+  rose(tid: number): void {
+    this.#risen.push(tid);
+  }
+
+  /** A client has left. @returns true if no thread was known to have it */
+  left(peer: string, tid: number): boolean {
+    const at = this.#accepted.indexOf(peer);
+    if (at === -1) return false;
+    this.#accepted.splice(at, 1);
+    const risen = this.#risen.indexOf(tid);
+    if (risen !== -1) this.#risen.splice(risen, 1);
+    return true;
+  }
+
+  /** Forgets threads that have ended. */
+  keep(isPresent: (tid: number) => boolean): void {
+    const present = this.#risen.filter(isPresent);
+    this.#risen.splice(0, this.#risen.length, ...present);
+  }
+
+  /** The clients that are known to be with a thread, since the last call. */
+  taken(): Taken[] {
+    const taken: Taken[] = [];
+    const count = Math.min(this.#risen.length, this.#accepted.length);
+    // Of several at once, the order is not known: the kernel may know which thread has which.
+    if (count > 1) {
+      for (const tid of this.#risen.slice(0, MOST_ASKED)) {
+        const peer = this.#ask(tid);
+        const at = peer === undefined ? -1 : this.#accepted.indexOf(peer);
+        if (at === -1) continue;
+        this.#accepted.splice(at, 1);
+        this.#risen.splice(this.#risen.indexOf(tid), 1);
+        taken.push({ peer: peer!, tid });
+      }
+    }
+    while (this.#risen.length > 0 && this.#accepted.length > 0) {
+      taken.push({ peer: this.#accepted.shift()!, tid: this.#risen.shift()! });
+    }
+    return taken;
+  }
+}
+
+/** Questions to the kernel in one look: each reads a line for each socket of the machine. */
+const MOST_ASKED = 8;

@@ -1,0 +1,125 @@
+/** A stage under test: its records, checked by the format, and the model that they make. */
+import {
+  apply,
+  EVENT,
+  FORMAT,
+  type FrameRecord,
+  type LabRecord,
+  type Lane,
+  nothing,
+  type Stage,
+  VERSION,
+  WIDTH,
+} from '../../src/instruments/lab/model.ts';
+import { recordOf } from '../../src/instruments/lab/recording.ts';
+import type { StagePlan } from '../../src/instruments/lab/scenes.ts';
+import { type StageOrder, StageProcess } from '../../src/instruments/lab/stage.ts';
+import { addressOf } from '../../src/instruments/lab/wire.ts';
+import { descendantsOf } from '../../src/os/processes.ts';
+import { NetClient } from '../support/clients.ts';
+
+/** Not 0, so that a test finds a stage that is always 0. */
+const S = 1;
+
+export interface Event {
+  readonly t: number;
+  readonly client: number;
+  readonly kind: number;
+  readonly lane: number;
+  readonly extra: number;
+}
+
+export class Watched implements AsyncDisposable {
+  readonly stage: StageProcess;
+  readonly records: LabRecord[];
+
+  static async start(plan: StagePlan, more: Partial<StageOrder> = {}): Promise<Watched> {
+    const records: LabRecord[] = [];
+    const epoch = process.hrtime.bigint().toString();
+    const order = { s: S, plan, think: 0, thinking: 'block', limits: {}, dryRun: false } as const;
+    const stage = await StageProcess.start({ ...order, epoch, ...more }, (record) =>
+      records.push(record),
+    );
+    return new Watched(stage, records);
+  }
+
+  private constructor(stage: StageProcess, records: LabRecord[]) {
+    this.stage = stage;
+    this.records = records;
+  }
+
+  get address() {
+    return { family: 'IPv4', host: '127.0.0.1', port: this.stage.port } as const;
+  }
+
+  /** A client of the cast. */
+  visit(id: number): Promise<NetClient> {
+    return NetClient.connect(this.address, addressOf(S, id));
+  }
+
+  /** A client that the lab does not know, as `nc` is. */
+  stranger(): Promise<NetClient> {
+    return NetClient.connect(this.address);
+  }
+
+  /** What a viewer knows by now. */
+  get model(): Stage {
+    const { setup } = this.stage;
+    const machine = { kernel: '', cpus: 2, node: '' };
+    const mix = {
+      ...{ clients: 0, silent: 0, slow: 0, leaving: 0, pipelining: 0, pause: 0, questions: 0 },
+    };
+    let model = apply(nothing, {
+      ...{ k: 'h', format: FORMAT, version: VERSION, mondo: '', at: 0, machine },
+      setup: { scene: '', title: '', seed: 1, mix, stages: [setup, setup] },
+    });
+    for (const record of this.records) model = apply(model, record);
+    return model.stages[S]!;
+  }
+
+  get lanes(): Lane[] {
+    return [...this.model.lanes.values()];
+  }
+
+  /** The lane of a client, if it is with one. */
+  laneOf(client: number): Lane | undefined {
+    return this.lanes.find((lane) => lane.client === client);
+  }
+
+  get frames(): FrameRecord[] {
+    return this.records.filter((record) => record.k === 'f');
+  }
+
+  /** All events, in order. */
+  get events(): Event[] {
+    return this.frames.flatMap(({ t, e = [] }) =>
+      Array.from({ length: e.length / WIDTH.e }, (_, i) => {
+        const [after, client, kind, lane, extra] = e.slice(i * WIDTH.e) as [number, ...number[]];
+        return { t: t + after / 1000, client: client!, kind: kind!, lane: lane!, extra: extra! };
+      }),
+    );
+  }
+
+  /** The names of a client's events, in order. */
+  storyOf(client: number): string[] {
+    const names = Object.keys(EVENT);
+    return this.events.filter((event) => event.client === client).map(({ kind }) => names[kind]!);
+  }
+
+  /** The records that a reader would refuse or change. */
+  get malformed(): LabRecord[] {
+    return this.records.filter((record) => {
+      const text = JSON.stringify(record);
+      return JSON.stringify(recordOf(JSON.parse(text))) !== text;
+    });
+  }
+
+  /** All processes of the stage: the supervisor, its workers, and what these have started. */
+  get processes(): number[] {
+    return [this.stage.pid, ...descendantsOf(this.stage.pid)];
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stage.close();
+  }
+}
