@@ -11,9 +11,10 @@ import {
   VERSION,
   WIDTH,
 } from '../../src/instruments/lab/model.ts';
+import type { StageOrder } from '../../src/instruments/lab/parts.ts';
 import { recordOf } from '../../src/instruments/lab/recording.ts';
 import type { StagePlan } from '../../src/instruments/lab/scenes.ts';
-import { type StageOrder, StageProcess } from '../../src/instruments/lab/stage.ts';
+import { StageProcess } from '../../src/instruments/lab/stage.ts';
 import { addressOf } from '../../src/instruments/lab/wire.ts';
 import { descendantsOf } from '../../src/os/processes.ts';
 import { NetClient } from '../support/clients.ts';

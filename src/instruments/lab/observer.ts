@@ -11,8 +11,8 @@ import { clockOf } from './clock.ts';
 import { peerOfSleeper, TaskStates, waitingAt } from './kernel.ts';
 import { Lanes } from './lanes.ts';
 import type { FrameRecord } from './model.ts';
+import type { StageOrder } from './parts.ts';
 import { StageCost } from './stage-cost.ts';
-import type { StageOrder } from './stage-options.ts';
 import { Visits } from './visits.ts';
 import { wallClock } from './wall-clock.ts';
 

@@ -1,12 +1,7 @@
 import { expect, it } from 'vitest';
 import { checkLimits, parseLimits } from '../../limits/limits.ts';
-import {
-  changesOf,
-  commandOf,
-  limitsOf,
-  type StageOrder,
-  serveOptionsOf,
-} from './stage-options.ts';
+import type { StageOrder } from './parts.ts';
+import { changesOf, commandOf, limitsOf, serveOptionsOf } from './stage-options.ts';
 
 const order: StageOrder = {
   s: 0,

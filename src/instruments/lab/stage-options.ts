@@ -3,20 +3,8 @@
 import type { RestartOptions, ServeOptions } from '../../host/plan.ts';
 import { defaultLimits, type Limits, noLimits } from '../../limits/limits.ts';
 import type { StageSetup } from './model.ts';
-import { LIMITS, type LimitName, type Plan, type StagePlan } from './scenes.ts';
-
-/** A server to start, and how its records are marked. */
-export interface StageOrder extends Pick<Plan, 'think' | 'thinking' | 'limits' | 'dryRun'> {
-  /** Index of the stage. */
-  readonly s: number;
-  readonly plan: StagePlan;
-  /** Time 0 of all records: `process.hrtime.bigint()`, as text. */
-  readonly epoch: string;
-  /** The most open descriptors of the server's processes; default: as they inherit it. */
-  readonly descriptors?: number;
-  /** The service has a question that costs 300 ms of computing. */
-  readonly burning?: boolean;
-}
+import type { Limits as SetLimits, StageOrder } from './parts.ts';
+import { LIMITS, type LimitName } from './scenes.ts';
 
 /**
  * Time that a replaced worker has for its clients, in ms. A viewer changes limits several times a minute, and the fifth
@@ -37,11 +25,11 @@ const optionOf: Readonly<Record<LimitName, keyof Limits>> = {
 };
 const isTime = (name: LimitName) => ['idle', 'question-time', 'answer-time'].includes(name);
 
+/** What a restart of a stage changes. */
+export type Restart = Pick<StageOrder, 'limits' | 'dryRun'>;
+
 /** All limits that a viewer can set. Those that are not given are off. */
-export const changesOf = ({
-  limits,
-  dryRun,
-}: Pick<Plan, 'limits' | 'dryRun'>): Required<RestartOptions> => ({
+export const changesOf = ({ limits, dryRun }: Restart): Required<RestartOptions> => ({
   limits: Object.fromEntries(
     LIMITS.map((name) => {
       const value = limits[name] ?? 0;
@@ -70,16 +58,14 @@ export const serveOptionsOf = (order: StageOrder): ServeOptions => {
 const burning = new URL(`../siege/burning${import.meta.filename.slice(-3)}`, import.meta.url);
 
 /** The limits that are set, for `StageSetup`. */
-export const limitsOf = ({ limits }: Pick<Plan, 'limits'>): StageSetup['limits'] =>
+export const limitsOf = ({ limits }: { readonly limits: SetLimits }): StageSetup['limits'] =>
   LIMITS.flatMap((name) => {
     const value = limits[name] ?? 0;
     return value === 0 ? [] : [[name, value] as const];
   });
 
 /** The command that starts the same server at the usual port. */
-export function commandOf(
-  order: Pick<StageOrder, 'plan' | 'think' | 'thinking'> & Limited,
-): string {
+export function commandOf(order: Omit<StageOrder, 's' | 'epoch'>): string {
   const { plan, think, thinking, limits, dryRun } = order;
   const words = ['mondo', 'serve', plan.architecture];
   for (const size of ['threads', 'processes', 'queue', 'backlog'] as const) {
@@ -96,7 +82,5 @@ export function commandOf(
   if (dryRun) words.push('--dry-run');
   return words.join(' ');
 }
-type Limited = Pick<Plan, 'limits' | 'dryRun'>;
-
 const timeText = (seconds: number): string =>
   Number.isInteger(seconds) ? `${seconds}s` : `${Math.round(seconds * 1000)}ms`;

@@ -10,21 +10,11 @@ import { isRunning } from '../../os/processes.ts';
 import { limitDescriptors } from '../../os/rlimit.ts';
 import type { LabRecord, StageSetup } from './model.ts';
 import { Observer } from './observer.ts';
-import type { LimitName } from './scenes.ts';
-import {
-  changesOf,
-  commandOf,
-  limitsOf,
-  type StageOrder,
-  serveOptionsOf,
-} from './stage-options.ts';
+import type { StageOrder } from './parts.ts';
+import { changesOf, commandOf, limitsOf, type Restart, serveOptionsOf } from './stage-options.ts';
 
 export type Order = { readonly id: number } & (
-  | {
-      readonly do: 'restart';
-      readonly limits: Readonly<Partial<Record<LimitName, number>>>;
-      readonly dryRun: boolean;
-    }
+  | ({ readonly do: 'restart' } & Restart)
   | { readonly do: 'stop'; readonly deadline: number }
   | { readonly do: 'signal'; readonly pid: number; readonly signal: NodeJS.Signals }
 );

@@ -4,12 +4,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { ServeError } from '../../host/errors.ts';
 import { NO_DEBUGGER } from '../../host/no-debugger.ts';
 import { isRunning, killWithAll } from '../../os/processes.ts';
-import type { LabRecord, StageSetup } from './model.ts';
-import type { Plan } from './scenes.ts';
-import { commandOf, limitsOf, type StageOrder } from './stage-options.ts';
+import type { StageSetup } from './model.ts';
+import type { Hear, Stage, StageOrder } from './parts.ts';
+import { commandOf, limitsOf, type Restart } from './stage-options.ts';
 import type { Message, Order } from './stage-process.ts';
-
-export type { StageOrder } from './stage-options.ts';
 
 const extension = import.meta.filename.slice(-3);
 /** Time that a server may take until it serves, in ms. */
@@ -20,7 +18,7 @@ const DRAIN = 10_000;
 /** An order, without the number that its answer has. */
 type Wanted<O = Order> = O extends Order ? Omit<O, 'id'> : never;
 
-export class StageProcess implements AsyncDisposable {
+export class StageProcess implements Stage, AsyncDisposable {
   readonly #child: ChildProcess;
   #order: StageOrder;
   #setup: StageSetup | undefined;
@@ -36,7 +34,7 @@ export class StageProcess implements AsyncDisposable {
    * @param hear called with each frame, from before the start has resolved
    * @throws ServeError that says why it does not serve; nothing of it is left then
    */
-  static async start(order: StageOrder, hear: (record: LabRecord) => void): Promise<StageProcess> {
+  static async start(order: StageOrder, hear: Hear): Promise<StageProcess> {
     const file = new URL(`./stage-process${extension}`, import.meta.url);
     const stdio: ['ignore', 'ignore', 'ignore', 'ipc'] = ['ignore', 'ignore', 'ignore', 'ipc'];
     // Detached, because Ctrl-C in a terminal must not end the server before the lab does.
@@ -97,7 +95,7 @@ export class StageProcess implements AsyncDisposable {
    *
    * @param options.limits all limits that are set from now on
    */
-  async restart(options: Pick<Plan, 'limits' | 'dryRun'>): Promise<void> {
+  async restart(options: Restart): Promise<void> {
     const { limits, dryRun } = options;
     await this.#ask({ do: 'restart', limits, dryRun });
     this.#order = { ...this.#order, limits, dryRun };
@@ -132,7 +130,7 @@ export class StageProcess implements AsyncDisposable {
     return this.close();
   }
 
-  #started(hear: (record: LabRecord) => void): Promise<void> {
+  #started(hear: Hear): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const late = setTimeout(() => {
       reject(failed(`it does not serve after ${START_TIMEOUT} ms`));
