@@ -8,8 +8,9 @@ import {
   needsOf,
   type Victim,
 } from '../../src/instruments/lab/attacks.ts';
-import type { AttackRecord } from '../../src/instruments/lab/model.ts';
+import { type AttackRecord, PROBE } from '../../src/instruments/lab/model.ts';
 import { recordOf } from '../../src/instruments/lab/recording.ts';
+import { Street } from '../../src/instruments/lab/street.ts';
 import { attacks } from '../../src/instruments/siege/attacks.ts';
 import { noLimits } from '../../src/limits/limits.ts';
 import { isAlive } from '../support/processes.ts';
@@ -124,6 +125,37 @@ test('an attack whose process was killed ends, and the next one starts another',
   await until('the next', () => watched.last(0)!.reached >= 50);
   expect(watched.assault.pids).not.toContain(pid);
   await watched.assault.close();
+  await serving.close();
+});
+
+test('the probe turns red under an attack on a pool, and its stopwatch stops after the end of the attack', async () => {
+  const serving = await Serving.start({ architecture: 'threaded', threads: 2, limits });
+  const none = {
+    clients: 0,
+    silent: 0,
+    slow: 0,
+    leaving: 0,
+    pipelining: 0,
+    pause: 0,
+    questions: 0,
+  };
+  let probe: readonly number[] = [];
+  const street = await Street.start(String(process.hrtime.bigint()), (record) => {
+    if (record.k === 'f') probe = record.p ?? probe;
+  });
+  await street.play([{ s: 0, port: serving.server.port }], 7, none);
+  await street.probe(0, true);
+  await until('green', () => probe[0] === PROBE.green);
+  const watched = new Watched();
+  await watched.begin(0, 'idle-crowd', serving);
+  await until('red', () => probe[0] === PROBE.red);
+  expect(probe[2]).toBe(-1);
+  await watched.assault.stop(0);
+  await street.watch(0);
+  await until('the stopwatch', () => probe[2]! >= 0);
+  expect(probe[0]).toBe(PROBE.green);
+  await watched.assault.close();
+  await street.close();
   await serving.close();
 });
 
