@@ -282,7 +282,7 @@ export interface TraceRecord {
   readonly k: 'x';
   readonly t: number;
   readonly s: number;
-  /** Each line: µs since `t` (may be negative), thread, file, line from 1, client or -1. */
+  /** Each line: µs since `t` (may be negative), thread, file, line from 1 or 0: the thread has ended, client or -1. */
   readonly x: readonly number[];
 }
 
@@ -533,7 +533,8 @@ function withLines(stage: Stage, { x, t }: TraceRecord): Stage {
   const lines = new Map(stage.lines);
   for (let at = 0; at + WIDTH.x <= x.length; at += WIDTH.x) {
     const [file, line, client] = [x[at + 2]!, x[at + 3]!, x[at + 4]!];
-    lines.set(x[at + 1]!, { file, line, client, since: microsecond(t, x[at]!) });
+    if (line === 0) lines.delete(x[at + 1]!);
+    else lines.set(x[at + 1]!, { file, line, client, since: microsecond(t, x[at]!) });
   }
   return { ...stage, lines };
 }

@@ -49,8 +49,12 @@ export interface Tracer {
   readonly server: Server;
   /** ns since the launch. */
   now(): number;
-  /** Stops the server. Resolves when all reports of its workers have arrived. */
-  close(): Promise<void>;
+  /**
+   * Stops the server. Resolves when all reports of its workers have arrived.
+   *
+   * @param options as for `Server.close`
+   */
+  close(options?: Parameters<Server['close']>[0]): Promise<void>;
 }
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
@@ -159,8 +163,8 @@ export async function startTrace(
   return {
     server,
     now: () => Number(process.hrtime.bigint() - launch),
-    async close() {
-      await server.close();
+    async close(options) {
+      await server.close(options);
       writeSync(writing, `${LAST}\n{}\n`);
       await ended;
       tidyUp();
