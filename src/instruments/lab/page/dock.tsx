@@ -6,6 +6,7 @@ import { Clients } from './clients.tsx';
 import { Code } from './code.tsx';
 import { Defences } from './defences.tsx';
 import { ExportMenu } from './export-menu.tsx';
+import { Missions } from './mission.tsx';
 import { Outside } from './outside.tsx';
 import { isStatic } from './recorded.ts';
 import { Server } from './server.tsx';
@@ -28,6 +29,7 @@ const all: readonly Tab[] = [
   { name: 'code', title: 'Code', key: 'C', content: () => <Code /> },
   { name: 'timeline', title: 'Time', key: 'T', content: () => <Timeline /> },
   { name: 'export', title: 'Save', key: 'E', content: () => <ExportMenu /> },
+  { name: 'mission', title: 'Missions', key: 'M', content: () => <Missions /> },
 ];
 /** A page without a hub has no server to act on. */
 const afterwards: ReadonlySet<Panel> = new Set(['code', 'timeline', 'export']);

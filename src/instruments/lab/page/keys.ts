@@ -22,6 +22,7 @@ export type Action =
   | 'projector'
   | 'export'
   | 'mission'
+  | 'vote'
   | 'nc'
   | 'keys'
   | 'close';
@@ -67,6 +68,7 @@ export const bindings: readonly Binding[] = [
   { key: 't', action: 'timeline', cap: 'T', text: 'the last minute' },
   { key: 'v', action: 'table', cap: 'V', text: 'the picture as a table' },
   { key: 'm', action: 'mission', cap: 'M', text: 'missions' },
+  { key: 'q', action: 'vote', cap: 'Q', text: 'a question to the class, and its vote' },
   { key: 'e', action: 'export', cap: 'E', text: 'save the picture for a slide' },
   { key: 'p', action: 'projector', cap: 'P', text: 'large and light, for a projector' },
   { key: '?', action: 'keys', cap: '?', text: 'this list' },

@@ -17,6 +17,7 @@ import { Stage } from './stage.tsx';
 import { chosen, isProjector, isReduced, isTable, panel, send, shown } from './state.ts';
 import { target } from './target.tsx';
 import { Transport } from './timeline.tsx';
+import { Vote } from './vote.tsx';
 
 const size = signal({ width: innerWidth, height: innerHeight });
 
@@ -70,6 +71,7 @@ function Lab() {
       {!isProjector.value && <Dock />}
       {!isProjector.value && <Footer />}
       <Help />
+      <Vote />
     </>
   );
 }
@@ -85,6 +87,7 @@ onAction('code', () => toggle('code'));
 onAction('outside', () => toggle('outside'));
 onAction('timeline', () => toggle('timeline'));
 onAction('export', () => toggle('export'));
+onAction('mission', () => toggle('mission'));
 onAction('table', () => {
   isTable.value = !isTable.value;
 });
