@@ -14,6 +14,8 @@ const MOST_OPEN = 20_000;
 /** Interval between two models that are kept, and between two samples, in µs. */
 const BETWEEN_MODELS = 2_000_000;
 const BETWEEN_SAMPLES = 100_000;
+/** Time before the first record that is shown, in µs. */
+const LEAD = 500_000;
 /** Time that one frame of a recording covers, in µs: a reader takes none that comes too late. */
 const FRAME = 50_000;
 /** Most steps of a live history. A crowd's minute is shorter then: at 8,000 events a second still a minute. */
@@ -68,10 +70,11 @@ export class History {
     return this.#live;
   }
 
-  /** The first and the last moment that can be shown, in ms. */
+  /** The first and the last moment that can be shown, in ms. The time in which servers started is left out. */
   get from(): number {
-    const first = Math.max(this.#kept[0]!.at, this.#steps[0]?.at ?? 0);
-    return Math.min(first, this.#newest) / 1000;
+    const [header, first] = this.#steps;
+    const began = Math.max(header?.at ?? 0, (first?.at ?? 0) - LEAD);
+    return Math.min(Math.max(this.#kept[0]!.at, began), this.#newest) / 1000;
   }
   get to(): number {
     return this.#newest / 1000;

@@ -247,8 +247,16 @@ test('each header begins anew: the last minute comes after it', () => {
   expect(player.t).toBe(40);
 });
 
+test('a recording begins shortly before its first server does', () => {
+  const player = playerOf([header, counted(1700, 0), { k: 'end', t: 5000 }]);
+  expect(player.from).toBe(1200);
+  player.play();
+  player.tick(0);
+  expect(player.t).toBe(1200);
+});
+
 test('live follows the newest record; pause, slow motion and rewind leave it, and L returns', () => {
-  const player = playerOf([header, counted(20_000, 1)], 'live');
+  const player = playerOf([header, counted(50, 0), counted(20_000, 1)], 'live');
   player.tick(1000);
   expect([player.state, player.t]).toEqual(['live', 20_000]);
   player.tick(1030);
