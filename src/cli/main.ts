@@ -34,6 +34,12 @@ function wholeSeconds(text: string): number {
   throw new InvalidArgumentError('give whole seconds from 1 to 86400.');
 }
 
+function seed(text: string): number {
+  const number = whole(text);
+  if (number < 2 ** 32) return number;
+  throw new InvalidArgumentError('give a whole number below 4294967296.');
+}
+
 /** The most clients of each kind that `trace --compare` plays: a picture has room for their rows. */
 const MOST_CLIENTS = 50;
 
@@ -220,6 +226,30 @@ program
   .action(async (architectures: string[], options) => {
     const { siegeCommand } = await import('./siege.ts');
     await siegeCommand(architectures, options);
+  });
+
+program
+  .command('lab')
+  .description('show servers, their clients and who waits for what, live on a page in a browser')
+  .argument('[architecture...]', 'up to four, side by side (default: those of the scene)')
+  .option('--scene <name>', 'what happens; the page lists the scenes (default: silent)')
+  .option('--seed <n>', 'another number makes other clients (default: that of the scene)', seed)
+  .addOption(portOption('port of the page on 127.0.0.1; 0: any free one', 0))
+  .option('--open', 'also open the page in a browser')
+  .option('--record <file>', 'at the end, write all that happened as a recording')
+  .option('--replay <file>', 'play a recording instead, without servers')
+  .option('--static <file>', 'write the recording of --replay as a page for any browser, and end')
+  .option('--duration <s>', 'stop after this many seconds (default: at Ctrl-C)', wholeSeconds)
+  .addHelpText(
+    'after',
+    helpText(
+      'Only programs of this machine reach the page, and only with the address that the command prints. From another machine, use ssh -L.',
+    ),
+  )
+  .addHelpText('after', example('mondo lab single poll --record monday.mondolab'))
+  .action(async (architectures: string[], options) => {
+    const { labCommand } = await import('./lab.ts');
+    await labCommand(architectures, options);
   });
 
 const load = loadOptions(

@@ -76,7 +76,7 @@ export async function writeOutputs(outputs: readonly Output[]): Promise<unknown>
  *
  * @throws CommandError that quotes the file's name
  */
-export function writeOutput(file: string, text: string): void {
+export function writeOutput(file: string, text: string | Buffer): void {
   orCannotWrite(file, () => {
     const target = checked(file);
     if ('descriptor' in target) {
@@ -92,7 +92,7 @@ export function writeOutput(file: string, text: string): void {
 }
 
 /** True if it is done. False if the folder does not allow this file to be replaced. */
-function replace(path: string, text: string, old?: Stats): boolean {
+function replace(path: string, text: string | Buffer, old?: Stats): boolean {
   const beside = join(dirname(path), `.mondo-${randomUUID()}`);
   try {
     // Other users must not read it before it has the mode of the old file.
@@ -115,8 +115,8 @@ function replace(path: string, text: string, old?: Stats): boolean {
 
 const IN_PLACE = new Set(['EPERM', 'EACCES', 'EBUSY', 'EROFS', 'EXDEV']);
 
-function writeInPlace(path: string, text: string): void {
-  const bytes = Buffer.from(text);
+function writeInPlace(path: string, text: string | Buffer): void {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
   // Shorten the file only after all is written, so that a full disk keeps as much of the old content as possible.
   writeInto(openSync(path, 'r+'), bytes, (descriptor) => ftruncateSync(descriptor, bytes.length));
 }

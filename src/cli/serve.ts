@@ -142,6 +142,7 @@ function hint({ address }: Server): string {
       isUnix ? `nc -U ${address.path}` : `nc ${host} ${address.port}`,
       'a silent client: do other clients wait?',
     ],
+    ['npx mondo lab', 'who waits and for what, on a live page'],
     ['npx mondo architectures', 'the other ways to serve'],
   ];
   const columns = process.stdout.columns || 80;

@@ -23,5 +23,5 @@ function port(text: string): number {
   throw new InvalidArgumentError('give a port from 0 to 65535.');
 }
 
-export const portOption = (help: string): Option =>
-  new Option('-p, --port <port>', help).argParser(port).default(DEFAULT_PORT);
+export const portOption = (help: string, usual = DEFAULT_PORT): Option =>
+  new Option('-p, --port <port>', help).argParser(port).default(usual);

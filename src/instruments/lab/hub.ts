@@ -111,8 +111,9 @@ export class Hub implements Listener {
 
   /** Viewers may come before; they see this source from now on. */
   show(source: Source): void {
-    this.#source = source;
+    // Before it is the source, as it may give out lines that are part of its history.
     const history = source.history();
+    this.#source = source;
     for (const viewer of this.#viewers) viewer.begin(history);
     this.#welcomeAll();
     source.watched(this.#viewers.size);
@@ -204,9 +205,11 @@ export class Hub implements Listener {
       else this.#command(viewer, String(data));
     });
     socket.on('close', () => this.#leave(viewer));
+    // Before the viewer gets lines, as the source may give out some that are part of its history.
+    const history = this.#source?.history();
     this.#viewers.add(viewer);
     this.#steering ??= viewer;
-    if (this.#source !== undefined) viewer.begin(this.#source.history());
+    if (history !== undefined) viewer.begin(history);
     this.#welcomeAll();
     this.#source?.watched(this.#viewers.size);
   }

@@ -46,13 +46,15 @@ export async function staticPage(
 <div id="lab"></div>
 <footer class="recorded-caption"><p>${what}</p><p>Recorded ${when}. See it live: <code>${command}</code></p></footer>
 <noscript>This recording needs JavaScript.</noscript>
-<script type="application/octet-stream" id="r">${data}</script>
-<script>${trusted(code)}</script>
+<script type="application/octet-stream" id="r">${data}${endOfScript}
+<script>${trusted(code)}${endOfScript}
 </body>
 </html>
 `}`;
 }
 
+/** Not in the template itself: a bundler would rewrite such a template with a helper that no package brings. */
+const endOfScript = trusted('</script>');
 const captionStyle = '.recorded-caption{padding:8px 16px}.recorded-caption p{margin:4px 0}';
 
 /**

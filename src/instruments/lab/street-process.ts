@@ -53,7 +53,8 @@ const stages = new Map<number, Stage>();
 let frameDue = 0;
 let isTurning = false;
 
-const reply = (message: Reply) => void process.send?.(message);
+// The parent may have ended: then `disconnect` follows, and an error of `send` says nothing more.
+const reply = (message: Reply) => void process.send?.(message, () => {});
 
 function stageOf(s: number): Stage {
   const known = stages.get(s);
