@@ -1,91 +1,36 @@
 /** In trace mode, a stage shows the line on which each thread of a real server sleeps. */
-import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { expect, it } from 'vitest';
-import { type ArchitectureName, loadArchitecture } from '../../src/architectures/catalogue.ts';
-import {
-  apply,
-  FORMAT,
-  type LabRecord,
-  nothing,
-  type Stage,
-  type StageSetup,
-  VERSION,
-  WIDTH,
-} from '../../src/instruments/lab/model.ts';
-import { recordOf } from '../../src/instruments/lab/recording.ts';
-import { scenes } from '../../src/instruments/lab/scenes.ts';
-import { startTracedServer } from '../../src/instruments/lab/traced-server.ts';
-import { addressOf } from '../../src/instruments/lab/wire.ts';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type LabRecord, WIDTH } from '../../src/instruments/lab/model.ts';
+import type { StagePlan } from '../../src/instruments/lab/scenes.ts';
 import { pipePrefix } from '../../src/instruments/trace/tracer.ts';
+import { ask } from '../support/clients.ts';
+import { Process } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import { Watched } from './watched.ts';
 
+const root = join(import.meta.dirname, '..', '..');
 const SIMPLE = 'Simple is better than?';
 const COMPLEX = 'Complex.';
-/** Not 0, so that a test finds a stage that is always 0. */
-const S = 1;
-
-const setup: StageSetup = {
-  ...{ architecture: '', threads: 1, processes: 1, queue: 0, limit: 1, think: 0 },
-  ...{ pid: 0, port: 1, command: '', limits: [] },
-  thinking: 'block',
-};
+const AT_ACCEPT = 'const client = acceptClient(worker); // sleeps here';
+const AT_RECEIVE = 'const count = client.recv(); // sleeps here';
 
 class Traced implements AsyncDisposable {
-  readonly #began = performance.now();
-  readonly records: LabRecord[] = [];
-  #traced!: Awaited<ReturnType<typeof startTracedServer>>;
-  readonly #clients: Socket[] = [];
+  readonly watched: Watched;
 
-  static async start(architecture: ArchitectureName, threads?: number): Promise<Traced> {
-    const traced = new Traced();
-    const traits = await loadArchitecture(architecture);
-    const sizes = threads === undefined ? {} : { threads };
-    traced.#traced = await startTracedServer(
-      { architecture, host: '127.0.0.1', port: 0, ...sizes },
-      {
-        s: S,
-        traits,
-        now: () => traced.now,
-        record: (record) => traced.records.push(record),
-        event: () => {},
-      },
-    );
-    return traced;
+  static async start(plan: StagePlan): Promise<Traced> {
+    return new Traced(await Watched.start(plan, { trace: true }));
   }
 
-  get now(): number {
-    return performance.now() - this.#began;
-  }
-
-  restart(): Promise<void> {
-    return this.#traced.server.restart();
-  }
-
-  async visit(id: number): Promise<Socket> {
-    const { port } = this.#traced.server;
-    const client = connect({ host: '127.0.0.1', port, localAddress: addressOf(S, id) });
-    this.#clients.push(client.on('error', () => {}));
-    await once(client, 'connect');
-    return client;
-  }
-
-  get stage(): Stage {
-    const [{ mix }] = scenes as [(typeof scenes)[0]];
-    let model = apply(nothing, {
-      ...{ k: 'h', format: FORMAT, version: VERSION, mondo: '', at: 0 },
-      machine: { kernel: '', cpus: 2, node: '' },
-      setup: { scene: '', title: '', seed: 1, mix, stages: [setup, setup] },
-    });
-    for (const record of this.records) model = apply(model, record);
-    return model.stages[S]!;
+  private constructor(watched: Watched) {
+    this.watched = watched;
   }
 
   /** The lit lines: their text without indentation, and their clients. */
   get lit() {
-    const { code, lines } = this.stage;
+    const { code, lines } = this.watched.model;
     return [...lines.values()].map(({ file, line, client, since }) => ({
       code: code.get(file)!.text.split('\n')[line - 1]!.trim(),
       client,
@@ -103,100 +48,126 @@ class Traced implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of this.#clients) client.destroy();
-    await this.#traced.close();
-    const malformed = this.records.filter((record) => {
-      const text = JSON.stringify(record);
-      return JSON.stringify(recordOf(JSON.parse(text))) !== text;
-    });
-    expect(malformed).toEqual([]);
-    const left = readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(process.pid)));
-    expect(left).toEqual([]);
+    await this.watched.stage.close();
+    expect(this.watched.malformed).toEqual([]);
+    expect(pipesOf(this.watched.stage.pid)).toEqual([]);
   }
 }
 
-async function asked(client: Socket): Promise<void> {
-  client.write(SIMPLE);
-  const [answer] = await once(client, 'data');
-  expect(String(answer)).toBe(COMPLEX);
-}
+describe.concurrent('trace mode', () => {
+  it('`single` sleeps on the line of accept, and then on that of recv for its one client', async () => {
+    await using traced = await Traced.start({ architecture: 'single' });
+    const { watched } = traced;
+    await traced.standing(AT_ACCEPT, -1);
+    const silent = await watched.visit(3);
+    const { since } = await traced.standing(AT_RECEIVE, 3);
+    // The thread is shown where the server's own scoreboard and the kernel see it.
+    await until('its lane', () => watched.laneOf(3));
+    expect([...watched.model.lines.keys()]).toEqual([watched.laneOf(3)!.tid]);
+    const other = await watched.visit(4);
+    await until('time to pass', () => watched.model.t - since > 500);
+    // The clock on the line goes on: it has the same beginning, however long it lasts.
+    expect(traced.lit).toEqual([{ code: expect.stringContaining(AT_RECEIVE), client: 3, since }]);
+    await silent.close();
+    await traced.standing(AT_RECEIVE, 4);
+    expect([...watched.model.code.values()]).toEqual([
+      {
+        name: 'src/architectures/blocking.ts',
+        text: readFileSync(join(root, 'src/architectures/blocking.ts'), 'utf8'),
+      },
+    ]);
+    expect(watched.stage.setup.command).toMatch(/^mondo trace single /);
+    await other.close();
+  });
 
-it('`single` sleeps on the line of accept, and then on that of recv for its one client', async () => {
-  await using traced = await Traced.start('single');
-  const atAccept = 'const client = acceptClient(worker); // sleeps here';
-  const atReceive = 'const count = client.recv(); // sleeps here';
-  await traced.standing(atAccept, -1);
-  const silent = await traced.visit(3);
-  const since = performance.now();
-  const { since: began } = await traced.standing(atReceive, 3);
-  await traced.visit(4);
-  // The clock on the line goes on: it has the same beginning, however long it lasts.
-  await until('some time to pass', () => performance.now() - since > 400);
-  expect(traced.lit).toEqual([
-    { code: expect.stringContaining(atReceive), client: 3, since: began },
-  ]);
-  expect(traced.now - began).toBeGreaterThan(300);
-  silent.destroy();
-  await traced.standing(atReceive, 4);
-  const files = [...traced.stage.code.values()].map(({ name }) => name);
-  expect(files).toEqual(['src/architectures/blocking.ts']);
+  it('each thread of `threaded` has a line of its own', async () => {
+    await using traced = await Traced.start({ architecture: 'threaded', threads: 2 });
+    await until('both threads', () => traced.lit.length === 2);
+    const clients = [await traced.watched.visit(1)];
+    await traced.standing(AT_RECEIVE, 1);
+    await traced.standing(AT_ACCEPT, -1);
+    clients.push(await traced.watched.visit(2));
+    await traced.standing(AT_RECEIVE, 2);
+    await traced.standing(AT_RECEIVE, 1);
+    expect(traced.lit).toHaveLength(2);
+    for (const client of clients) await client.close();
+  });
+
+  it('`epoll` sleeps on one line for all, and names the client of a line that serves it', async () => {
+    await using traced = await Traced.start({ architecture: 'epoll' });
+    const { watched } = traced;
+    const clients = [await watched.visit(1), await watched.visit(2)];
+    expect(await ask(clients[1]!, SIMPLE, COMPLEX.length)).toBe(COMPLEX);
+    await until('the line that served it', () =>
+      watched.records
+        .flatMap(rowsOf)
+        .filter(([, , , , client]) => client === 2)
+        .map(([, , file, line]) => watched.model.code.get(file!)!.text.split('\n')[line! - 1]!)
+        .some((code) => code.includes('sockets.receive(fd, epoll.events)')),
+    );
+    await traced.standing('while (sockets.wait(epoll)) {', -1);
+    for (const client of clients) await client.close();
+  });
+
+  it('the thread of `coroutine` is where its last conversation awaits', async () => {
+    await using traced = await Traced.start({ architecture: 'coroutine' });
+    const client = await traced.watched.visit(5);
+    await traced.standing('const data = await client.read();', 5);
+    expect(await ask(client, SIMPLE, COMPLEX.length)).toBe(COMPLEX);
+    await traced.standing('const data = await client.read();', 5);
+    await client.close();
+  });
+
+  it('the thread of `callback` is where the last method ended', async () => {
+    await using traced = await Traced.start({ architecture: 'callback' });
+    const clients = [await traced.watched.visit(1), await traced.watched.visit(2)];
+    expect(await ask(clients[1]!, SIMPLE, COMPLEX.length)).toBe(COMPLEX);
+    await traced.standing('this.readOn(); // called back with `dataReceived`', 2);
+    for (const client of clients) await client.close();
+  });
+
+  it('names the client of a thread that another thread gave it to', async () => {
+    await using traced = await Traced.start({ architecture: 'socketserver' });
+    const client = await traced.watched.visit(1);
+    await traced.standing('client.recv()', 1);
+    await client.close();
+  });
+
+  it('the line of a thread goes with it, and its server stops in order', async () => {
+    await using traced = await Traced.start({ architecture: 'single' });
+    const { watched } = traced;
+    await traced.standing(AT_ACCEPT, -1);
+    const [before] = watched.model.lines.keys();
+    await watched.stage.restart({ limits: { idle: 5 }, dryRun: false });
+    await until('its line to go', () => !watched.model.lines.has(before!));
+    await traced.standing(AT_ACCEPT, -1);
+    await watched.stage.stop();
+    expect(await watched.stage.exited).toBe('exit code 0');
+    expect(pipesOf(watched.stage.pid)).toEqual([]);
+  });
+
+  it('leaves no pipe when its lab is killed', async () => {
+    const module = join(root, 'src/instruments/lab/stage.ts');
+    const order = { s: 0, plan: { architecture: 'single' }, think: 0, thinking: 'block' };
+    const more = { limits: {}, dryRun: false, epoch: '0', trace: true };
+    const code = `
+      import { StageProcess } from ${JSON.stringify(module)};
+      const stage = await StageProcess.start(${JSON.stringify({ ...order, ...more })}, () => {});
+      console.log('pid', stage.pid);`;
+    await using lab = new Process(process.execPath, ['--input-type=module', '-e', code]);
+    const [, pid] = await lab.printed(/pid (\d+)\n/);
+    expect(pipesOf(Number(pid))).toHaveLength(1);
+    lab.child.kill('SIGKILL');
+    await until('the pipe to go', () => pipesOf(Number(pid)).length === 0);
+  });
 });
 
-it('each thread of `threaded` has a line of its own', async () => {
-  await using traced = await Traced.start('threaded', 2);
-  await until('both threads', () => traced.lit.length === 2);
-  await traced.visit(1);
-  await traced.standing('client.recv()', 1);
-  await traced.standing('acceptClient(worker)', -1);
-  await traced.visit(2);
-  await traced.standing('client.recv()', 2);
-  expect(traced.lit).toHaveLength(2);
-});
+const pipesOf = (pid: number) =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(pipePrefix(pid)));
 
-it('`epoll` sleeps on one line for all, and names the client of a line that it serves', async () => {
-  await using traced = await Traced.start('epoll');
-  const clients = await Promise.all([1, 2].map((id) => traced.visit(id)));
-  await asked(clients[1]!);
-  const codeOf = ([, , file, line]: readonly number[]) =>
-    traced.stage.code.get(file!)!.text.split('\n')[line! - 1]!;
-  await until('the line that served it', () =>
-    traced.records
-      .flatMap((record) => (record.k === 'x' ? rowsOf(record.x) : []))
-      .filter(([, , , , client]) => client === 2)
-      .some((row) => codeOf(row).includes('sockets.receive(fd, epoll.events)')),
-  );
-  await traced.standing('while (sockets.wait(epoll)) {', -1);
-});
-
-it('the thread of `coroutine` is where its last conversation awaits', async () => {
-  await using traced = await Traced.start('coroutine');
-  const client = await traced.visit(5);
-  await traced.standing('const data = await client.read();', 5);
-  await asked(client);
-  await traced.standing('const data = await client.read();', 5);
-});
-
-it('the thread of `callback` is where the last method ended', async () => {
-  await using traced = await Traced.start('callback');
-  const clients = await Promise.all([1, 2].map((id) => traced.visit(id)));
-  await asked(clients[1]!);
-  await traced.standing('this.readOn(); // called back with `dataReceived`', 2);
-});
-
-it('names the client of a thread that another thread gave it to', async () => {
-  await using traced = await Traced.start('socketserver');
-  await traced.visit(1);
-  await traced.standing('client.recv()', 1);
-});
-
-it('the line of a thread goes with it', async () => {
-  await using traced = await Traced.start('single');
-  await traced.standing('acceptClient(worker)', -1);
-  const [before] = traced.stage.lines.keys();
-  await traced.restart();
-  await until('its line to go', () => !traced.stage.lines.has(before!));
-  await traced.standing('acceptClient(worker)', -1);
-});
-
-const rowsOf = (x: readonly number[]) =>
-  Array.from({ length: x.length / WIDTH.x }, (_, i) => x.slice(i * WIDTH.x, (i + 1) * WIDTH.x));
+const rowsOf = (record: LabRecord) =>
+  record.k === 'x'
+    ? Array.from({ length: record.x.length / WIDTH.x }, (_, i) =>
+        record.x.slice(i * WIDTH.x, (i + 1) * WIDTH.x),
+      )
+    : [];

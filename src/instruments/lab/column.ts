@@ -11,6 +11,8 @@ export interface Wish {
   readonly dryRun: boolean;
   readonly probed: boolean;
   readonly needs: Needs;
+  /** The lines of its code are shown. */
+  readonly traced: boolean;
 }
 
 export type StartStage = (order: StageOrder, hear: Hear) => Promise<Stage>;
@@ -34,8 +36,8 @@ export class Column {
     wish: Wish,
   ): Promise<Column> {
     const column = new Column(order.s, wish);
-    const { stage: plan, limits, dryRun, needs } = wish;
-    column.#stage = await start({ ...order, plan, limits, dryRun, ...needs }, (record) => {
+    const { stage: plan, limits, dryRun, needs, traced: trace } = wish;
+    column.#stage = await start({ ...order, plan, limits, dryRun, trace, ...needs }, (record) => {
       if (column.#hear !== undefined) column.#hear(record);
       else column.#held?.push(record);
     });

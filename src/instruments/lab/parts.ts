@@ -21,6 +21,8 @@ export interface StageOrder extends Pick<Plan, 'think' | 'thinking'>, Needs {
   readonly dryRun: boolean;
   /** Text of `process.hrtime.bigint()` at time 0. */
   readonly epoch: string;
+  /** The tracer starts the server, and the stage sends its code and the lines that its threads begin. */
+  readonly trace?: boolean;
 }
 
 /** A server, and what looks at it. */

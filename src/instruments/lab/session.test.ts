@@ -36,7 +36,8 @@ const setupOf = ({ plan: { architecture }, think, thinking, limits }: StageOrder
 async function startStage(order: StageOrder, hear: Hear): Promise<Stage> {
   const what = `${order.plan.architecture} ${order.s}`;
   const needs = order.burning === true ? ' burning' : '';
-  log.push(`start ${what}${needs}`);
+  const trace = order.trace === true ? ' traced' : '';
+  log.push(`start ${what}${needs}${trace}`);
   // It tells its first lane before it is shown.
   hear({ k: 'f', s: order.s, t: 0, l: [7, 1, 1, 2, 100, 0, -1, 0] });
   hears.set(what, hear);
@@ -162,6 +163,17 @@ test('a swap touches one column; what its old server says later is not heard', a
   // It stays so when the scene starts again.
   await does({ do: 'again' });
   expect(architectures()).toEqual(['epoll', 'poll']);
+});
+
+test('a column is traced until the trace ends or another plan comes', async () => {
+  expect(await does({ do: 'trace', s: 0, on: true })).toContain('start single 0 traced');
+  await does({ do: 'again' });
+  expect(log).toContain('start single 0 traced');
+  expect(log).toContain('start poll 1');
+  expect(await does({ do: 'trace', s: 0, on: false })).toContain('start single 0');
+  await does({ do: 'trace', s: -1, on: true });
+  expect(await does({ do: 'plan', plan, scene: name })).toContain('start single 0');
+  expect(architectures()).toEqual(['single', 'poll']);
 });
 
 test('a limit restarts the workers and keeps the clients; 0 takes it away', async () => {

@@ -227,7 +227,7 @@ export class Session implements Source {
       case 'swap':
         return this.#replace(command.s, { stage: command.stage, needs: {} });
       case 'trace':
-        throw new RefusedError('The lab cannot trace a server yet; use mondo trace');
+        return this.#each(command.s, ({ s }) => this.#replace(s, { traced: command.on }));
       case 'limit':
         return this.#renew(command.s, ({ wish }) => ({
           ...wish,
@@ -402,4 +402,4 @@ function withLimit(limits: Limits, name: LimitName, value: number): Limits {
 }
 
 const wishesOf = ({ stages, limits, dryRun }: Plan): Wish[] =>
-  stages.map((stage) => ({ stage, limits, dryRun, probed: false, needs: {} }));
+  stages.map((stage) => ({ stage, limits, dryRun, probed: false, needs: {}, traced: false }));

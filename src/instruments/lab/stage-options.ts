@@ -67,7 +67,7 @@ export const limitsOf = ({ limits }: { readonly limits: SetLimits }): StageSetup
 /** The command that starts the same server at the usual port. */
 export function commandOf(order: Omit<StageOrder, 's' | 'epoch'>): string {
   const { plan, think, thinking, limits, dryRun } = order;
-  const words = ['mondo', 'serve', plan.architecture];
+  const words = ['mondo', order.trace === true ? 'trace' : 'serve', plan.architecture];
   for (const size of ['threads', 'processes', 'queue', 'backlog'] as const) {
     if (plan[size] !== undefined) words.push(`--${size} ${plan[size]}`);
   }

@@ -6,12 +6,17 @@
 import { loadArchitecture } from '../../architectures/catalogue.ts';
 import { architectureNamed } from '../../host/plan.ts';
 import { startServer } from '../../host/serve.ts';
+import type { ServerEvent } from '../../host/server-event.ts';
 import { isRunning } from '../../os/processes.ts';
 import { limitDescriptors } from '../../os/rlimit.ts';
+import type { Traits } from '../../worker/contract.ts';
+import { removePipesOf } from '../trace/tracer.ts';
+import { clockOf } from './clock.ts';
 import type { LabRecord, StageSetup } from './model.ts';
 import { Observer } from './observer.ts';
 import type { StageOrder } from './parts.ts';
 import { changesOf, commandOf, limitsOf, type Restart, serveOptionsOf } from './stage-options.ts';
+import { startTracedServer, type TracedServer } from './traced-server.ts';
 
 export type Order = { readonly id: number } & (
   | ({ readonly do: 'restart' } & Restart)
@@ -37,7 +42,8 @@ async function stage(): Promise<void> {
     record: (record) => tell({ tell: 'record', record }),
     pids: (pids) => tell({ tell: 'pids', pids }),
   });
-  const server = await startServer(serveOptionsOf(order), (event) => observer.hear(event));
+  const started = await startedBy(order, traits, (event) => observer.hear(event));
+  const { server } = started;
   const setup: StageSetup = {
     architecture: traits.name,
     threads: order.plan.threads ?? traits.threads.default,
@@ -63,7 +69,7 @@ async function stage(): Promise<void> {
       }
       process.kill(wanted.pid, wanted.signal);
     } else {
-      await server.close({ deadline: wanted.deadline });
+      await started.close({ deadline: wanted.deadline });
       observer.end();
       tell({ tell: 'done', id: wanted.id }, () => process.exit());
     }
@@ -75,6 +81,27 @@ async function stage(): Promise<void> {
       () => tell({ tell: 'done', id }),
       (error: Error) => tell({ tell: 'done', id, error: error.message }),
     );
+  });
+}
+
+async function startedBy(
+  order: StageOrder,
+  traits: Traits,
+  event: (event: ServerEvent) => void,
+): Promise<TracedServer> {
+  const options = serveOptionsOf(order);
+  if (order.trace !== true) {
+    const server = await startServer(options, event);
+    return { server, close: (how) => server.close(how) };
+  }
+  process.on('exit', () => removePipesOf(process.pid));
+  const record = (traced: LabRecord) => tell({ tell: 'record', record: traced });
+  return startTracedServer(options, {
+    s: order.s,
+    traits,
+    now: clockOf(order.epoch),
+    record,
+    event,
   });
 }
 

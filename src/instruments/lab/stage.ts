@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { ServeError } from '../../host/errors.ts';
 import { NO_DEBUGGER } from '../../host/no-debugger.ts';
 import { isRunning, killWithAll } from '../../os/processes.ts';
+import { removePipesOf } from '../trace/tracer.ts';
 import type { StageSetup } from './model.ts';
 import type { Hear, Stage, StageOrder } from './parts.ts';
 import { commandOf, limitsOf, type Restart } from './stage-options.ts';
@@ -122,6 +123,7 @@ export class StageProcess implements Stage, AsyncDisposable {
     const { pid, exitCode, signalCode } = this.#child;
     if (pid !== undefined && exitCode === null && signalCode === null) await killWithAll(pid);
     await this.exited;
+    if (pid !== undefined && this.#order.trace === true) removePipesOf(pid);
     // A process that outlives its worker: the worker was killed before it could end it.
     for (const left of this.#pids) if (isRunning(left)) process.kill(left, 'SIGKILL');
   }

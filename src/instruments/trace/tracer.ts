@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   realpathSync,
   rmSync,
   writeSync,
@@ -68,6 +69,13 @@ const ALL = [...PAGES, 'drivers', 'lifecycle', 'protocol', 'limits', 'worker'];
 
 /** Name prefix of the folder with the pipe of a tracing process. */
 export const pipePrefix = (pid: number): string => `mondo-trace-${pid}-`;
+
+/** Removes the pipe of a tracing process that has been killed. */
+export function removePipesOf(pid: number): void {
+  for (const name of readdirSync(tmpdir())) {
+    if (name.startsWith(pipePrefix(pid))) rmSync(join(tmpdir(), name), { recursive: true });
+  }
+}
 
 /** Thread number that marks the end of the reports. No thread has it. */
 const LAST = 0;
