@@ -247,3 +247,17 @@ test('an attack has a beginning, what it reaches, and an end', () => {
   const after = apply(during, attack(9, '', 98));
   expect(after.stages[0]!.attack).toEqual({ name: '', reached: 98, since: 5, until: 9 });
 });
+
+test('a lane does something new after each answer, even if every sample finds it answering', () => {
+  const lane = (t: number): LabRecord => ({
+    k: 'f',
+    s: 0,
+    t,
+    l: [3, 100, 99, LANE.answering, 100, 2, -1, KERNEL.asleep],
+  });
+  const taken = framed(1, 0, 1, EVENT.accepted, 3, 0);
+  const busy = run(lane(0), taken, lane(50));
+  expect(busy.stages[0]!.lanes.get(3)!.since).toBe(0);
+  const answered = apply(busy, framed(200, 500, 1, EVENT.answered, -1, 80_000));
+  expect(apply(answered, lane(250)).stages[0]!.lanes.get(3)!.since).toBe(200.5);
+});

@@ -578,7 +578,7 @@ function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
             reset: grown(users.reset, u[5]),
             left: grown(users.left, u[6]),
           },
-    lanes: applyLanes(stage, frame),
+    lanes: withAnswers(applyLanes(stage, frame), clients, frame),
     clients: every === stage.every ? clients : only(clients, isThere),
     every,
     endings,
@@ -627,6 +627,25 @@ function applyLanes(stage: Stage, { l, t }: FrameRecord): Stage['lanes'] {
     });
   }
   return lanes;
+}
+
+/**
+ * A lane that answers one client after the other may look the same at every sample. An answer ends what it did, so it
+ * has done what it does now since the last one.
+ */
+function withAnswers(
+  lanes: Stage['lanes'],
+  clients: Stage['clients'],
+  { e, t }: FrameRecord,
+): Stage['lanes'] {
+  const next = new Map(lanes);
+  for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
+    if (e[at + 2] !== EVENT.answered) continue;
+    const lane = next.get(clients.get(e[at + 1]!)?.lane ?? -1);
+    const since = t + e[at]! / 1000;
+    if (lane !== undefined && since > lane.since) next.set(lane.row, { ...lane, since });
+  }
+  return next;
 }
 
 function only(

@@ -35,7 +35,7 @@ test('each scene has architectures that exist, and clients for its tempers', () 
 test('the link of a scene leads back to it', () => {
   for (const scene of scenes) expect(planOf(linkOf(scene))).toEqual(planIn(scene));
   expect(linkOf(scenes[3]!)).toBe(
-    '#/s?a=threaded:threads=4,prefork:processes=4&clients=8&silent=3&pause=400&think=200&seed=7&title=Capacity%20is%20threads',
+    '#/s?a=threaded:threads=4,prefork:processes=4&clients=8&silent=3&pause=1000&think=80&seed=7&title=Capacity%20is%20threads',
   );
 });
 

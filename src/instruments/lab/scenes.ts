@@ -54,13 +54,14 @@ const six: Mix = {
   slow: 0,
   leaving: 0,
   pipelining: 0,
-  pause: 400,
+  pause: 1000,
   questions: 0,
 };
 const usual = {
   seed: 7,
   mix: six,
-  think: 200,
+  // One thread can answer all of them: who waits, waits for a client and not for answers.
+  think: 80,
   thinking: 'block',
   limits: {},
   dryRun: false,

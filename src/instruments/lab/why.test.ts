@@ -95,7 +95,7 @@ const cases: readonly (readonly [rule: string, model: ReturnType<typeof after>, 
     /signal has stopped its one thread/,
   ],
   ['gone', after({ q: [2, 9, 0] }), /No worker is there.*2 clients wait outside/],
-  ['stuck', after({ l: lane(0, LANE.stuck, running, 1) }), /Thread 100 is stuck.*since 6\.2 s/],
+  ['stuck', after({ l: lane(0, LANE.stuck, running, 1) }), /Thread 100 is stuck.*for 6\.2 s/],
   [
     'descriptors',
     after({ l: idle }, { e: refusal('descriptor', EVENT.refused) }),
@@ -106,7 +106,7 @@ const cases: readonly (readonly [rule: string, model: ReturnType<typeof after>, 
   [
     'asleep for one client',
     after({ l: lane(0, LANE.receiving, asleep, 1) }, { q: [5, 9, 0], r: five, w: [3, 22] }),
-    /^Its one thread sleeps for client 1, since 6\.2 s\. 5 clients wait outside, the longest since 6\.0 s; client 3 has asked already\.$/,
+    /^Its one thread has slept for 6\.2 s: it waits for client 1\. 5 clients wait outside, the longest for 6\.0 s; client 3 has asked already\.$/,
   ],
   [
     'inside one answer',
@@ -135,7 +135,7 @@ const cases: readonly (readonly [rule: string, model: ReturnType<typeof after>, 
   [
     'waiting',
     after({ l: idle }, { r: at(4, PLACE.served, 3000, 2500) }),
-    /Client 4 waits for an answer, since 2\.5 s/,
+    /Client 4 has waited for an answer, for 2\.5 s/,
   ],
   [
     'well',

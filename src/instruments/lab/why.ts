@@ -41,14 +41,14 @@ const LONG = 100;
 
 const ids = (clients: readonly Client[]) => clients.map(({ id }) => id);
 
-/** `5 clients wait outside, the longest since 6.2 s; client 3 has asked already`. */
+/** `5 clients wait outside, the longest for 6.2 s; client 3 has asked already`. */
 function outsideText({ outside, waiting, t }: Scene): string {
   const [oldest] = outside;
   const asked = outside.filter((client) => client.asked !== undefined || client.bytes > 0);
   const since =
     oldest === undefined
       ? ''
-      : `, ${outside.length > 1 ? 'the longest ' : ''}since ${durationText(t - oldest.since)}`;
+      : `, ${outside.length > 1 ? 'the longest ' : ''}for ${durationText(t - oldest.since)}`;
   const have =
     asked.length === 0
       ? ''
@@ -90,7 +90,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const stuck = lanes.find(({ state }) => state === LANE.stuck);
     if (stuck === undefined) return;
     return {
-      text: `Thread ${stuck.tid} is stuck: it has work, and has made no turn since ${durationText(t - stuck.since)}.`,
+      text: `Thread ${stuck.tid} is stuck: it has work, and has made no turn for ${durationText(t - stuck.since)}.`,
       culprits: stuck.client < 0 ? [] : [stuck.client],
       victims: ids(asking).filter((id) => id !== stuck.client),
       action: 'Give answers a time limit, or more processes.',
@@ -119,10 +119,10 @@ const rules: Readonly<Record<string, Rule>> = {
     };
   },
 
-  'own queue full': ({ stage, outside, lanes }) => {
+  'own queue full': ({ stage, outside }) => {
     if (stage.setup.queue === 0 || stage.queue.own < stage.setup.queue) return;
     return {
-      text: `Its own queue is full, with ${counted(stage.queue.own, 'client')}; ${lanesText(lanes, 'all')} cannot take them yet.`,
+      text: `Its own queue is full, with ${counted(stage.queue.own, 'client')}: all its threads that serve are busy with others.`,
       culprits: [],
       victims: ids(outside),
       action: 'More threads: a longer queue only moves the wait.',
@@ -137,11 +137,10 @@ const rules: Readonly<Record<string, Rule>> = {
     const busy = lanes.some((lane) => doingOf(lane) === 'working');
     if (held.length === 0 || waiting === 0 || busy || (free && scene.stage.queue.own === 0)) return;
     const culprits = held.map(({ client }) => client).filter((client) => client >= 0);
-    const since = Math.min(...held.map((lane) => lane.since));
-    const sleeps = held.length === 1 ? 'sleeps' : 'sleep';
     const names = culprits.length === 0 ? 'one client each' : clientsText(culprits);
+    const time = durationText(t - Math.min(...held.map((lane) => lane.since)));
     return {
-      text: `${held.length === 1 ? 'Its one thread' : `Its ${held.length} threads`} ${sleeps} for ${names}, since ${durationText(t - since)}. ${upper(outsideText(scene))}.`,
+      text: `${held.length === 1 ? `Its one thread has slept for ${time}: it waits for ${names}` : `Its ${held.length} threads sleep: they wait for ${names}, the longest for ${time}`}. ${upper(outsideText(scene))}.`,
       culprits,
       victims: ids(outside),
       action: 'Set an idle limit, more threads, or a server that waits for all clients at once.',
@@ -156,7 +155,7 @@ const rules: Readonly<Record<string, Rule>> = {
     if (t - since < LONG || others.length + waiting === 0) return;
     const count = Math.max(others.length, waiting);
     return {
-      text: `${answering.length === 1 ? 'One thread makes all answers, and is' : `All ${answering.length} threads are`} inside an answer since ${durationText(t - since)}; ${counted(count, 'client')} ${count === 1 ? 'waits' : 'wait'} behind it.`,
+      text: `${answering.length === 1 ? 'One thread makes all answers: it has' : `All ${answering.length} threads have`} been inside an answer for ${durationText(t - since)}; ${counted(count, 'client')} ${count === 1 ? 'waits' : 'wait'} behind it.`,
       culprits: answering.map(({ client }) => client).filter((client) => client >= 0),
       victims: ids(others),
       action: 'Answer with a promise (defer), or with more threads.',
@@ -220,7 +219,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const [oldest] = late;
     if (oldest === undefined) return;
     return {
-      text: `${upper(clientsText(ids(late)))} ${late.length === 1 ? 'waits' : 'wait'} for an answer, since ${durationText(t - oldest.asked!)}.`,
+      text: `${upper(clientsText(ids(late)))} ${late.length === 1 ? 'has' : 'have'} waited for an answer, ${late.length === 1 ? '' : 'the longest '}for ${durationText(t - oldest.asked!)}.`,
       culprits: [],
       victims: ids(late),
       action: 'Look at what an answer costs.',
