@@ -1,12 +1,20 @@
 /** Attacks on the lab's own server: by pages of other origins, other users of the machine, and hostile viewers. */
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { WebSocket } from 'ws';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CLOSED, PROTOCOL } from '../../src/instruments/lab/wire.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
@@ -201,13 +209,36 @@ describe('connections of viewers', () => {
     expect(response).not.toContain(lab.token);
   });
 
-  test('a page that was opened by a code keeps the token, and the code works once', async () => {
-    // The code stands in the arguments of the browser's process only, so this test cannot read it: guard.test.ts.
-    const socket = new WebSocket(`ws://127.0.0.1:${lab.port}/`, [PROTOCOL, 'o.guessed'], {
-      origin: `http://127.0.0.1:${lab.port}`,
-    });
-    const [error] = (await once(socket, 'error')) as [Error];
-    expect(error.message).toContain('401');
+  test('a browser that the lab opens gets a code, which works once, and then the token', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mondo-lab-'));
+    const browser = join(folder, 'xdg-open');
+    const file = join(folder, 'opened');
+    writeFileSync(
+      browser,
+      `#!/bin/sh\nprintf %s "$1" > '${file}.new'; mv '${file}.new' '${file}'\n`,
+    );
+    chmodSync(browser, 0o755);
+    vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
+    try {
+      await using own = await startLab('single', '--open');
+      const opened = new URL(
+        await until('the browser', () => existsSync(file) && readFileSync(file, 'utf8')),
+      );
+      expect(opened.origin).toBe(`http://127.0.0.1:${own.port}`);
+      expect(opened.hash).toMatch(/^#o=[\w-]{22}$/);
+      expect(opened.hash).not.toContain(own.token);
+      const pass = `o.${opened.hash.slice(3)}`;
+      {
+        using viewer = await LabViewer.open(own.port, pass);
+        expect((await until('a welcome', () => viewer.welcome)).token).toBe(own.token);
+      }
+      await expect(LabViewer.open(own.port, pass)).rejects.toThrow('401');
+      using viewer = await LabViewer.open(own.port, `t.${own.token}`);
+      expect((await until('a welcome', () => viewer.welcome)).token).toBeUndefined();
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('a reset inside the upgrade harms none', async () => {

@@ -107,6 +107,16 @@ test('swap: another architecture in one column; the other column goes on', async
   await until('the old server to be gone', () => !isAlive(right!.pid));
 });
 
+test('a cap on threads, and the wait mode of inetd', async () => {
+  await play([
+    { architecture: 'socketserver', 'max-threads': 2 },
+    { architecture: 'inetd', wait: 1 },
+  ]);
+  await Promise.all([more(0), more(1)]);
+  expect(stageOf(0).setup.command).toContain('--max-threads 2');
+  expect(stageOf(1).setup.command).toContain('--inetd wait');
+});
+
 test('nc and release: silent clients come, and leave', async () => {
   await play([{ architecture: 'single' }, { architecture: 'poll' }]);
   await Promise.all([more(0), more(1)]);

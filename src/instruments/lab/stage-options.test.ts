@@ -27,6 +27,17 @@ it('the command sets the same limits as the options, and the same sizes', () => 
   });
 });
 
+it.each([
+  [{ architecture: 'socketserver', 'max-threads': 5 }, { maxThreads: 5 }, '--max-threads 5'],
+  [{ architecture: 'inetd', wait: 1 }, { inetd: 'wait' }, '--inetd wait'],
+])('%j has the options and the command of serve', (plan, options, words) => {
+  const { architecture, ...named } = serveOptionsOf({ ...order, plan });
+  expect(named).toMatchObject(options);
+  expect(Object.keys(named)).not.toContain('wait');
+  expect(Object.keys(named)).not.toContain('max-threads');
+  expect(commandOf({ ...order, plan })).toContain(`mondo serve ${architecture} ${words} `);
+});
+
 it('a restart switches off the limits that it does not name', () => {
   expect(changesOf({ limits: { 'answer-time': 3 }, dryRun: false })).toEqual({
     limits: {

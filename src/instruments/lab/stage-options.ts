@@ -41,8 +41,11 @@ export const changesOf = ({ limits, dryRun }: Restart): Required<RestartOptions>
 
 export const serveOptionsOf = (order: StageOrder): ServeOptions => {
   const { limits, dryRun } = changesOf(order);
+  const { 'max-threads': maxThreads, wait, ...plan } = order.plan;
   return {
-    ...order.plan,
+    ...plan,
+    ...(maxThreads === undefined ? {} : { maxThreads }),
+    ...(wait === 1 ? { inetd: 'wait' } : {}),
     host: '127.0.0.1',
     port: 0,
     think: order.think,
@@ -68,9 +71,10 @@ export const limitsOf = ({ limits }: { readonly limits: SetLimits }): StageSetup
 export function commandOf(order: Omit<StageOrder, 's' | 'epoch'>): string {
   const { plan, think, thinking, limits, dryRun } = order;
   const words = ['mondo', order.trace === true ? 'trace' : 'serve', plan.architecture];
-  for (const size of ['threads', 'processes', 'queue', 'backlog'] as const) {
+  for (const size of ['threads', 'processes', 'queue', 'backlog', 'max-threads'] as const) {
     if (plan[size] !== undefined) words.push(`--${size} ${plan[size]}`);
   }
+  if (plan.wait === 1) words.push('--inetd wait');
   if (think > 0) words.push(`--think ${think}`);
   if (thinking === 'defer') words.push('--think-how defer');
   for (const name of LIMITS) {
