@@ -100,6 +100,14 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
     await page.close();
   });
 
+  test('the page that comes with Mondo plays', async () => {
+    const watched = new Watched(await context.newPage());
+    await watched.page.goto(`file://${join(import.meta.dirname, '../../docs/lab/silent.html')}`);
+    await until('an answer', async () => (await answersOf(watched.page)) > 2);
+    expect(watched.faults).toEqual([]);
+    await watched.page.close();
+  });
+
   test('plays in a frame that may run scripts and nothing else', async () => {
     const { page, faults } = await open('course.html');
     const frame = await until('the frame', () => page.frames()[1]);

@@ -19,7 +19,7 @@ export default async function build(): Promise<() => void> {
   const remove = () => rmSync(built, { recursive: true, force: true });
   const dist = join(built, 'dist');
   mkdirSync(built, { recursive: true });
-  for (const file of ['bin', 'package.json']) {
+  for (const file of ['bin', 'package.json', join('docs', 'lab')]) {
     cpSync(join(root, file), join(built, file), { recursive: true });
   }
   const tsc = join(root, 'node_modules', '.bin', 'tsc');
