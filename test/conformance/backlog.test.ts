@@ -1,6 +1,7 @@
 /** The listener's queue: its length is the configured one, for each kind of loop. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { serve } from '../../src/index.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { hasProgram } from '../support/programs.ts';
 import { architectures, Serving } from '../support/serving.ts';
@@ -63,4 +64,16 @@ describe.runIf(hasProgram('ss', 'iproute2'))('the backlog', () => {
     await served.close();
     expect(server.queue()).toBeUndefined();
   });
+});
+
+it('a server in this process says how long its queue is, and what it has done', async () => {
+  const service = { delimiter: '?', answer: () => 'Yes.' };
+  const server = await serve({ architecture: 'callback', port: 0, backlog: 8, service });
+  expect(server.queue()).toEqual({ waiting: 0, limit: 9 });
+  const client = await NetClient.connect(server.address);
+  expect(await ask(client, 'Is it?', 4)).toBe('Yes.');
+  expect(server.served()).toEqual({ questions: 1, connections: 1 });
+  await client.close();
+  await server.close();
+  expect(server.queue()).toBeUndefined();
 });

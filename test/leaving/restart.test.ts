@@ -58,30 +58,48 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     const serving = await Serving.start({
       architecture: 'epoll',
       processes: 2,
-      limits: { idle: FOREVER, questions: 3 },
+      limits: { questions: 9, questionSize: 40 },
     });
     const { server } = serving;
     const before = await NetClient.connect(serving.address);
     await serving.expectAccepted(before.peer);
-    await server.restart({ limits: { idle: 50 } });
-    const after = await NetClient.connect(serving.address);
-    await serving.expectAccount(after.peer, ['accepted', 'limited']);
-    expect(await ask(before, BEAUTIFUL, 5)).toBe('Ugly.');
+    let old = server.pids;
+    /** A client of a new worker: an old one may take a client just before it knows that it must leave. */
+    const newcomer = () =>
+      until('a client of a new worker', async () => {
+        const client = await NetClient.connect(serving.address);
+        await serving.expectAccepted(client.peer);
+        const accepted = serving.events.find(
+          (event) => event.type === 'accepted' && event.peer === client.peer,
+        );
+        if (accepted?.type === 'accepted' && !old.includes(accepted.pid)) return client;
+        await client.close();
+        return undefined;
+      });
+    const answersTo = async (client: NetClient, text: string) => {
+      await client.send(text);
+      await client.end();
+      return client.rest();
+    };
+    await server.restart({ limits: { questions: 1 } });
+    const after = await newcomer();
+    expect(await answersTo(after, BEAUTIFUL.repeat(3))).toBe('Ugly.');
+    for (let i = 0; i < 2; i++) expect(await ask(before, BEAUTIFUL, 5)).toBe('Ugly.');
     // A limit that the restart did not name is as it was.
-    const asking = await NetClient.connect(serving.address);
-    await asking.send(BEAUTIFUL.repeat(3));
-    expect(await asking.rest()).toBe('Ugly.'.repeat(3));
+    const long = await newcomer();
+    await long.send('x'.repeat(41));
+    await serving.expectAccount(long.peer, ['accepted', 'limited']);
     await expect(server.restart({ limits: { idle: -1 } })).rejects.toThrow('as limit idle');
     await expect(server.restart({ idle: 1 } as object)).rejects.toThrow('restart has no option');
-    // Two restarts that wait together: each changes its own.
+    // Restarts that wait together: each changes its own.
+    old = server.pids;
     const both = [server.restart(), server.restart({ dryRun: true })];
-    await Promise.all([...both, server.restart({ limits: { idle: 60 } })]);
-    const spared = await NetClient.connect(serving.address);
-    await serving.expectAccepted(spared.peer);
-    const ended = server.counts().idle!;
-    await until('the limit to be counted', () => server.counts().idle! > ended);
-    expect(await ask(spared, BEAUTIFUL, 5)).toBe('Ugly.');
-    await Promise.all([before, after, asking, spared].map((client) => client.close()));
+    await Promise.all([...both, server.restart({ limits: { questions: 2 } })]);
+    const spared = await newcomer();
+    const { questions } = server.counts();
+    expect(await answersTo(spared, BEAUTIFUL.repeat(3))).toBe('Ugly.'.repeat(3));
+    expect(server.counts()).toMatchObject({ questions: questions! + 1, 'question-size': 1 });
+    await Promise.all([before, after, long, spared].map((client) => client.close()));
     await serving.close();
   });
 
@@ -241,17 +259,34 @@ describe.concurrent('a restart of workers', () => {
     const serving = await Serving.start({ architecture: 'epoll', service });
     const [worker] = serving.server.pids;
     writeFileSync(service, 'export default {');
-    await expect(serving.server.restart()).rejects.toThrow(/slip\.mjs/);
+    const limits = { questions: 1 };
+    await expect(serving.server.restart({ limits })).rejects.toThrow(/slip\.mjs/);
     await until('the new worker to be gone', () => serving.server.pids.length === 1);
     expect(serving.server.pids).toEqual([worker]);
     writeFileSync(service, good);
-    process.kill(worker!, 'SIGKILL');
-    await until('its death to be reported', () =>
-      serving.events.some(({ type }) => type === 'died'),
-    );
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, 'Which?', 4)).toBe('one.');
-    await client.close();
+    const killed = async (victim: number) => {
+      process.kill(victim, 'SIGKILL');
+      await until('its death to be reported', () =>
+        serving.events.some((event) => event.type === 'died' && event.pid === victim),
+      );
+    };
+    const answers = async () => {
+      const client = await NetClient.connect(serving.address);
+      await client.send('Which?Which?');
+      await client.end();
+      const text = await client.rest();
+      await client.close();
+      return text;
+    };
+    await killed(worker!);
+    expect(await answers()).toBe('one.one.');
+    await serving.server.restart();
+    expect(await answers()).toBe('one.one.');
+    // A worker that replaces one after a restart has the limits of that restart.
+    await serving.server.restart({ limits });
+    await until('the old worker to leave', () => serving.server.pids.length === 1);
+    await killed(serving.server.pids[0]!);
+    expect(await answers()).toBe('one.');
     await serving.close();
   });
 

@@ -52,4 +52,22 @@ describe('which thread has which client', () => {
     handover.rose(13);
     expect(handover.taken()).toEqual([{ peer: 'a', tid: 13 }]);
   });
+
+  it('takes a client that was there for a moment for none of those after it', () => {
+    const handover = new Handover(unasked);
+    handover.came('a');
+    expect(handover.left('a', 11)).toBe(true);
+    handover.came('b');
+    handover.rose(11);
+    expect(handover.taken()).toEqual([]);
+    handover.rose(11);
+    expect(handover.taken()).toEqual([{ peer: 'b', tid: 11 }]);
+    // A later thread may have the number of one that has ended.
+    handover.came('c');
+    handover.left('c', 12);
+    handover.keep((tid) => tid !== 12);
+    handover.came('d');
+    handover.rose(12);
+    expect(handover.taken()).toEqual([{ peer: 'd', tid: 12 }]);
+  });
 });

@@ -11,6 +11,8 @@ export interface Taken {
 export class Handover {
   readonly #accepted: string[] = [];
   readonly #risen: number[] = [];
+  /** By thread: clients that had left before the scoreboard showed that it took them. */
+  readonly #early = new Map<number, number>();
   readonly #ask: (tid: number) => string | undefined;
 
   /** @param ask the client that the kernel sees a thread sleep for, if it sleeps for one */
@@ -25,7 +27,9 @@ export class Handover {
 
   /** A thread has taken a client. */
   rose(tid: number): void {
-    this.#risen.push(tid);
+    const early = this.#early.get(tid) ?? 0;
+    if (early > 0) this.#early.set(tid, early - 1);
+    else this.#risen.push(tid);
   }
 
   /** A client has left. @returns true if no thread was known to have it */
@@ -35,6 +39,7 @@ export class Handover {
     this.#accepted.splice(at, 1);
     const risen = this.#risen.indexOf(tid);
     if (risen !== -1) this.#risen.splice(risen, 1);
+    else this.#early.set(tid, (this.#early.get(tid) ?? 0) + 1);
     return true;
   }
 
@@ -42,6 +47,7 @@ export class Handover {
   keep(isPresent: (tid: number) => boolean): void {
     const present = this.#risen.filter(isPresent);
     this.#risen.splice(0, this.#risen.length, ...present);
+    for (const tid of this.#early.keys()) if (!isPresent(tid)) this.#early.delete(tid);
   }
 
   /** The clients that are known to be with a thread, since the last call. */

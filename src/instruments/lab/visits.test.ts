@@ -112,6 +112,24 @@ describe('the events of a stage', () => {
     expect(told()).toEqual([[7, EVENT.cut, -1, -1]]);
   });
 
+  it('put right which thread has which client when one of them ends', () => {
+    const { all, hear, told } = visits(true);
+    const other = `${addressOf(STAGE, 8)}:50000`;
+    hear('accepted', CAST);
+    hear('accepted', other);
+    all.rose(103, 1);
+    all.rose(104, 1);
+    all.handOver(1, () => true);
+    expect([all.servedBy(103), all.servedBy(104)]).toEqual([7, 8]);
+    told();
+    // The thread that closed it had the other one, as it seemed.
+    hear('closed', CAST, { tid: 104 });
+    expect([all.servedBy(103), all.servedBy(104)]).toEqual([8, -1]);
+    expect(told()).toEqual([[8, EVENT.accepted, 3, -1]]);
+    hear('limited', other, { tid: 103, limit: 'idle' });
+    expect([all.servedBy(103), all.servedBy(104)]).toEqual([-1, -1]);
+  });
+
   it('end with the server: those that it had are cut, those that waited are reset', () => {
     const { all, hear, told } = visits();
     hear('accepted', CAST);

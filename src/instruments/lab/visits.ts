@@ -18,6 +18,8 @@ interface Visit {
   readonly isStrange: boolean;
   /** The process that has it; 0: it is in the accept queue. */
   pid: number;
+  /** The thread that has it; 0: none yet. */
+  tid: number;
 }
 
 interface Happening {
@@ -118,6 +120,7 @@ export class Visits {
   }
 
   #serve(visit: Visit, tid: number, t: number): void {
+    visit.tid = tid;
     this.#served.set(tid, visit);
     this.#push(t, visit, EVENT.accepted, this.#parts.rowOf(tid));
   }
@@ -132,13 +135,20 @@ export class Visits {
     const wasHanded = this.#handover.left(peer, tid) && !this.#acceptors.has(tid);
     if (visit === undefined) return;
     if (wasHanded) this.#serve(visit, tid, t);
-    if (this.#served.get(tid) === visit) this.#served.delete(tid);
+    const other = this.#served.get(tid);
+    // They were taken at the same moment, and the wrong way round.
+    const isWrong = this.#parts.isHandedOver && other !== undefined && other !== visit;
+    if (isWrong && visit.tid > 0 && visit.tid !== tid) {
+      this.#served.delete(tid);
+      this.#serve(other, visit.tid, t);
+    }
     this.#end(visit, t, kind, this.#parts.rowOf(tid), extra);
   }
 
   #end(visit: Visit, t: number, kind: EventKind, lane = -1, extra = -1): void {
-    const { id, peer, isStrange } = visit;
+    const { id, peer, isStrange, tid } = visit;
     this.#visits.delete(peer);
+    if (this.#served.get(tid) === visit) this.#served.delete(tid);
     if (isStrange) {
       this.#strangersHere--;
     } else {
@@ -155,7 +165,11 @@ export class Visits {
     for (let i = 0; i < count; i++) this.#handover.rose(tid);
   }
 
-  /** Notes which thread has taken which client. Call it after each sample. @param isThere whether a thread still has a row */
+  /**
+   * Notes which thread has taken which client. Call it after each sample.
+   *
+   * @param isThere true if a thread still has a row
+   */
   handOver(t: number, isThere: (tid: number) => boolean): void {
     if (!this.#parts.isHandedOver) return;
     this.#handover.keep(isThere);
@@ -209,7 +223,7 @@ export class Visits {
     const id = clientAt(this.#parts.s, host);
     if (id === undefined && !this.#hasRoom) return undefined;
     const isStrange = id === undefined;
-    const visit = { id: id ?? this.#nextId(host), peer, isStrange, pid: 0 };
+    const visit = { id: id ?? this.#nextId(host), peer, isStrange, pid: 0, tid: 0 };
     this.#visits.set(peer, visit);
     if (!isStrange) return visit;
     this.#strangersHere++;
