@@ -11,7 +11,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Plugin, rolldown } from 'rolldown';
-import { builtScript, builtStyle } from '../src/instruments/lab/page-build.ts';
+import { builtMissions, builtScript, builtStyle } from '../src/instruments/lab/page-build.ts';
 
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'src');
@@ -131,4 +131,5 @@ await bundle(
 const page = join(dist, 'instruments', 'lab', 'page');
 mkdirSync(page, { recursive: true });
 writeFileSync(join(page, 'page.js'), await builtScript());
+writeFileSync(join(page, 'missions.js'), await builtMissions());
 writeFileSync(join(page, 'page.css'), builtStyle());

@@ -54,7 +54,7 @@ const markup = join(source, 'instruments', 'report', 'markup.ts');
 const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
 /** The missions too, whose result sheet is markup. */
 const missions = join(source, 'instruments', 'lab', 'missions', '/');
-for (const name of ['question', 'votes', 'mission', 'sheet']) {
+for (const name of ['question', 'votes', 'mission', 'sheet', 'sheet-reader']) {
   pure.add(join(source, 'instruments', 'lab', `${name}.ts`));
 }
 pure.add(markup);

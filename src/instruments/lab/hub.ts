@@ -65,13 +65,14 @@ export class Hub implements Listener {
   }
 
   private constructor(
-    { html, script, style }: PageFiles,
+    { html, script, missions, style }: PageFiles,
     architectures: WelcomeRecord['architectures'],
   ) {
     this.#architectures = architectures;
     this.#files = new Map([
       ['/', ['text/html; charset=utf-8', Buffer.from(html)]],
       ['/page.js', ['text/javascript; charset=utf-8', Buffer.from(script)]],
+      ['/missions.js', ['text/javascript; charset=utf-8', Buffer.from(missions)]],
       ['/page.css', ['text/css; charset=utf-8', Buffer.from(style)]],
       ['/favicon.svg', ['image/svg+xml', Buffer.from(ICON)]],
       ...recordedScenes().map(([path, bytes]): [string, [string, Buffer]] => [

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 
 const folder = join(import.meta.dirname, 'page');
 
+export const builtScript = (): Promise<string> => built('main.tsx');
+export const builtMissions = (): Promise<string> => built('missions-script.ts');
+
 /** A classic script: browsers load no module from a file that a user opens by a double-click. */
-export async function builtScript(): Promise<string> {
+async function built(entry: string): Promise<string> {
   const { rolldown } = await import('rolldown');
   const made = await rolldown({
-    input: join(folder, 'main.tsx'),
+    input: join(folder, entry),
     platform: 'browser',
     transform: {
       target: 'es2022',

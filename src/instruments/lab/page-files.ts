@@ -5,6 +5,8 @@ import { ServeError } from '../../host/errors.ts';
 export interface PageFiles {
   readonly html: string;
   readonly script: string;
+  /** The script that the page loads when a viewer opens the missions. */
+  readonly missions: string;
   readonly style: string;
 }
 
@@ -28,11 +30,17 @@ const isBuilt = import.meta.url.endsWith('.js');
 export async function pageFiles(): Promise<PageFiles> {
   if (isBuilt) {
     const read = (name: string) => readFileSync(new URL(`./page/${name}`, import.meta.url), 'utf8');
-    return { html, script: read('page.js'), style: read('page.css') };
+    return {
+      html,
+      script: read('page.js'),
+      missions: read('missions.js'),
+      style: read('page.css'),
+    };
   }
-  const { builtScript, builtStyle } = await import('./page-build.ts');
+  const { builtMissions, builtScript, builtStyle } = await import('./page-build.ts');
   try {
-    return { html, script: await builtScript(), style: builtStyle() };
+    const [script, missions] = await Promise.all([builtScript(), builtMissions()]);
+    return { html, script, missions, style: builtStyle() };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
     throw new ServeError(

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { idleLanes, LabRun, served } from '../../../test/support/lab-run.ts';
 import { answer } from './mission.ts';
 import { missionOf } from './missions.ts';
-import { type Sheet, SheetError, sheetIn, sheetOf, sheetPage, sheetText } from './sheet.ts';
+import { type Sheet, sheetOf, sheetPage, sheetText } from './sheet.ts';
+import { SheetError, sheetIn } from './sheet-reader.ts';
 
 const ids = Array.from({ length: 54 }, (_, index) => index + 1);
 const about = { name: 'Ada', started: 1_800_000_000_000, isReplay: false, recording: '' };
@@ -88,7 +89,8 @@ test('any text is a sheet or refused in one line', () => {
   fc.assert(
     fc.property(parts, (changes) => {
       try {
-        sheetPage(sheetIn(changed(changes)));
+        const read = sheetIn(changed(changes));
+        sheetPage(read, missionOf(read.mission)!);
       } catch (error) {
         expect(error).toBeInstanceOf(SheetError);
         expect((error as Error).message).not.toContain('\n');
@@ -99,7 +101,10 @@ test('any text is a sheet or refused in one line', () => {
 
 test('the page for paper has all of it, loads nothing, and says that it is no proof', () => {
   const hostile = '</td><script>alert(1)</script>\u001b[2J';
-  const page = sheetPage({ ...sheet, name: hostile, mondo: '<img onerror=x>' }).text;
+  const page = sheetPage(
+    { ...sheet, name: hostile, mondo: '<img onerror=x>' },
+    missionOf(sheet.mission)!,
+  ).text;
   expect(page).toContain('&lt;/td&gt;&lt;script&gt;');
   expect(page).not.toMatch(/<script|<img|<link|src=|href=/);
   expect(page).not.toContain('\u001b');

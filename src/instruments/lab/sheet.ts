@@ -4,19 +4,15 @@
  */
 
 import { html, type Markup, trusted } from '../report/markup.ts';
-import { Field } from './fields.ts';
-import { finish, type Progress, type Reached } from './mission.ts';
-import { missionOf } from './missions.ts';
+import { finish, type Mission, type Progress, type Reached } from './mission.ts';
 import type { HeaderRecord } from './model.ts';
-import { answerText, isAnswer, isClose, letterOf, type Question } from './question.ts';
+import { answerText, isClose, letterOf } from './question.ts';
 import { linkOf } from './scenes.ts';
 
-const FORMAT = 'mondo-sheet';
-const VERSION = 1;
-/** Most characters of a sheet. */
-const MOST_TEXT = 65_536;
-const NAME = 120;
-const DAY = 86_400_000;
+export const FORMAT = 'mondo-sheet';
+export const VERSION = 1;
+/** Most characters of a name. */
+export const MOST_NAME = 120;
 
 /** All that a sheet says; what follows from it, such as how close the prediction was, is worked out when it is read. */
 export interface Sheet {
@@ -46,11 +42,6 @@ export interface Sheet {
   readonly recording: string;
 }
 
-/** A sheet cannot be read. The message is for a person and has one line. */
-export class SheetError extends Error {
-  override name = 'SheetError';
-}
-
 export interface Circumstances {
   readonly name: string;
   readonly started: number;
@@ -67,7 +58,7 @@ export function sheetOf(progress: Progress, about: Circumstances): Sheet | undef
   return {
     format: FORMAT,
     version: VERSION,
-    name: about.name.slice(0, NAME),
+    name: about.name.slice(0, MOST_NAME),
     mission: mission.key,
     seed: mission.plan.seed,
     link: linkOf(mission.plan),
@@ -86,85 +77,6 @@ export function sheetOf(progress: Progress, about: Circumstances): Sheet | undef
 
 export const sheetText = (sheet: Sheet): string => `${JSON.stringify(sheet, undefined, 2)}\n`;
 
-const faultOf = (value: string, name: string, wanted: string) =>
-  new SheetError(`Cannot read the sheet: ${name || 'it'} is ${value}; it must be ${wanted}`);
-
-/**
- * A sheet made of a text that may come from a stranger, with nothing in it that the format does not name.
- * @throws SheetError
- */
-export function sheetIn(text: string): Sheet {
-  if (text.length > MOST_TEXT) throw new SheetError('Cannot read the sheet: it is too long');
-  const sheet = new Field(parsed(text), '', faultOf);
-  if (sheet.of('format').value !== FORMAT) throw sheet.of('format').fault(`"${FORMAT}"`);
-  if (sheet.of('version').value !== VERSION) throw sheet.of('version').fault(`${VERSION}`);
-  const mission = missionOf(sheet.of('mission').text());
-  if (mission === undefined) throw sheet.of('mission').fault('a mission of this Mondo');
-  const answerIn = (name: string, question: Question, least: number) => {
-    const value = sheet.of(name).number(least, Number.MAX_SAFE_INTEGER);
-    if (value >= 0 && !isAnswer(question, value)) {
-      throw sheet.of(name).fault(`an answer to the question of mission ${mission.key}`);
-    }
-    return value;
-  };
-  const recording = sheet.of('recording');
-  if (!/^(?:[0-9a-f]{64})?$/.test(recording.text())) throw recording.fault('a SHA-256 in hex');
-  const link = linkOf(mission.plan);
-  if (sheet.of('link').value !== link) throw sheet.of('link').fault('the link of its mission');
-  const machine = sheet.of('machine');
-  return {
-    format: FORMAT,
-    version: VERSION,
-    name: sheet.of('name').text(NAME),
-    mission: mission.key,
-    seed: sheet.of('seed').integer(0, 2 ** 32 - 1),
-    link,
-    predicted: answerIn('predicted', mission.question, 0),
-    measured: sheet.of('measured').number(-1, Number.MAX_SAFE_INTEGER),
-    goals: goalsIn(sheet.of('goals'), goalIdsOf(mission.key)),
-    answered: answerIn('answered', mission.after, -1),
-    started: sheet.of('started').number(0, 8.64e15),
-    took: sheet.of('took').number(0, DAY),
-    isReplay: sheet.of('isReplay').truth(),
-    machine: {
-      kernel: machine.of('kernel').text(),
-      cpus: machine.of('cpus').integer(1, 100_000),
-      node: machine.of('node').text(),
-    },
-    mondo: sheet.of('mondo').text(),
-    recording: recording.text(),
-  };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new SheetError(
-      'Cannot read the sheet: it is no JSON; choose the file that the page saved',
-    );
-  }
-}
-
-const goalsOf = (key: string) => missionOf(key)!.steps.flatMap(({ goals }) => goals);
-const goalIdsOf = (key: string) => goalsOf(key).map(({ id }) => id);
-
-/** Goals of the mission, each once, in the order of their times. */
-function goalsIn(list: Field, known: readonly string[]): readonly Reached[] {
-  let last = 0;
-  const seen = new Set<string>();
-  return list.list(known.length).map((goal) => {
-    const id = goal.of('id').text();
-    if (!known.includes(id) || seen.has(id)) {
-      throw goal.of('id').fault('a goal of its mission, once');
-    }
-    seen.add(id);
-    const at = goal.of('at').number(last, DAY);
-    last = at;
-    return { id, at };
-  });
-}
-
 const style = trusted(`
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; color: #111; background: #fff; }
 h1 { font-size: 1.5rem; } table { border-collapse: collapse; width: 100%; } td, th { border: 1px solid #888; padding: .3rem .5rem; text-align: left; vertical-align: top; }
@@ -175,10 +87,10 @@ h1 { font-size: 1.5rem; } table { border-collapse: collapse; width: 100%; } td, 
 const secondsText = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
 
 /** A whole page, for paper. It loads nothing, and runs no script. */
-export function sheetPage(sheet: Sheet): Markup {
-  const mission = missionOf(sheet.mission)!;
+export function sheetPage(sheet: Sheet, mission: Mission): Markup {
   const { question, after } = mission;
-  const needed = goalsOf(sheet.mission).filter((goal) => !goal.isExtra);
+  const goals = mission.steps.flatMap((step) => step.goals);
+  const needed = goals.filter((goal) => !goal.isExtra);
   const reached = new Map(sheet.goals.map(({ id, at }) => [id, at]));
   const has = needed.filter(({ id }) => reached.has(id)).length;
   const measured = sheet.measured < 0 ? undefined : sheet.measured;
@@ -212,7 +124,7 @@ ${row('Name', sheet.name)}${row('Box of the notes', mission.box)}${row('Question
 <h2>Goals</h2>
 <table>
 <tr><th scope="col">goal</th><th scope="col">reached after</th></tr>
-${goalsOf(sheet.mission).map(
+${goals.map(
   ({ id, text, isExtra }) =>
     html`<tr><td>${text}${isExtra ? ' (extra)' : ''}</td><td>${
       reached.has(id) ? secondsText(reached.get(id)!) : 'not reached'

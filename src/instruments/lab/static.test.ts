@@ -6,6 +6,7 @@ import { staticPage } from './static.ts';
 
 const files = {
   script: 'const text = "</script>";\nconsole.log(text);',
+  missions: 'globalThis.missions = 1;',
   style: 'body { margin: 0 }',
 };
 

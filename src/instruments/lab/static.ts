@@ -13,11 +13,11 @@ import { pack } from './recording.ts';
 /** @param records with a header first, as `unpack` gives them */
 export async function staticPage(
   records: readonly LabRecord[],
-  { script, style }: Pick<PageFiles, 'script' | 'style'>,
+  { script, missions, style }: Omit<PageFiles, 'html'>,
 ): Promise<string> {
   const [header] = records;
   if (header?.k !== 'h') throw new Error('A recording begins with its header');
-  const code = inlined(script);
+  const code = inlined(`${missions}\n${script}`);
   const css = `${style}\n${captionStyle}`;
   if (/<\/style/i.test(css)) throw new Error('The style of the page ends itself');
   const [what, when, command] = captionOf(header, header.setup, 0);

@@ -44,19 +44,20 @@ export function answerAfter(choice: number): void {
 
 /** Saves the result sheet: for a program, or for paper. */
 export function saveSheet(form: 'json' | 'html'): void {
+  const run = progress.value;
   const sheet =
-    progress.value &&
-    sheetOf(progress.value, {
+    run &&
+    sheetOf(run, {
       name: learner.value,
       started,
       isReplay: player.value.isRecording || welcome.value?.isReplay === true,
       recording: '',
     });
-  if (sheet === undefined) {
+  if (run === undefined || sheet === undefined) {
     say('There is no result yet: the servers have not started.');
     return;
   }
-  const text = form === 'json' ? sheetText(sheet) : sheetPage(sheet).text;
+  const text = form === 'json' ? sheetText(sheet) : sheetPage(sheet, run.mission).text;
   const type = form === 'json' ? 'application/json' : 'text/html';
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type }));

@@ -1,10 +1,10 @@
 /** The missions: a list, and the one that the learner is in, from its question to its result sheet. */
 
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { finish, hasReached, type Mission, type Progress, phaseOf, type Step } from '../mission.ts';
-import { missions } from '../missions.ts';
 import { answerText, isChoices, letterOf, type Question } from '../question.ts';
 import { Command } from './command.tsx';
+import { failure, loadMissions, missions } from './mission-list.ts';
 import { answerAfter, choose, learner, predict, progress, saveSheet } from './mission-run.ts';
 import { newest, send, steers } from './state.ts';
 
@@ -14,11 +14,13 @@ export function Missions() {
 }
 
 function List() {
+  useEffect(() => void loadMissions(), []);
+  if (missions.value === undefined) return <p>{failure.value || 'The missions are loading.'}</p>;
   return (
     <>
       <p>Each mission takes about ten minutes: you predict, watch, and explain.</p>
       <ul class="missions">
-        {missions.map((mission) => (
+        {missions.value.map((mission) => (
           <li key={mission.key}>
             <button type="button" onClick={() => choose(mission)}>
               <b>{mission.key}</b> {mission.title}
@@ -209,7 +211,8 @@ function End({ value }: { readonly value: Progress }) {
 }
 
 function Next({ mission }: { readonly mission: Mission }) {
-  const next = missions[missions.indexOf(mission) + 1];
+  const all = missions.value ?? [];
+  const next = all[all.indexOf(mission) + 1];
   return (
     <p>
       {mission.next}{' '}
