@@ -183,10 +183,11 @@ export function stopLoads(): void {
   for (const end of loads) end();
 }
 
-async function load(
-  server: Running,
+/** Asks a server. Of its process and all below it, only what they use in the measured time counts. */
+export async function load(
+  server: Pick<Running, 'pid' | 'port'>,
   options: readonly string[],
-  { built, seconds, warmup, onLoadCore }: Setting,
+  { built, seconds, warmup, onLoadCore }: Omit<Setting, 'onServerCore'>,
 ): Promise<LoadResult> {
   const times = ['--seconds', String(seconds), '--warmup', String(warmup)];
   const command = [join(built, 'load'), '--port', String(server.port), ...times, ...options];
