@@ -20,9 +20,9 @@ export interface Span {
 }
 
 /** Width of the names at the left, in CSS pixels. */
-export const GUTTER = 160;
+export const GUTTER = 176;
 const HEADING = 20;
-const LANE = 10;
+const LANE = 12;
 const CHART = 26;
 const GAP = 6;
 const TICKS = 22;
@@ -72,15 +72,21 @@ const xOf = ({ span, width }: Scene, t: number): number => {
   return GUTTER + Math.min(1, Math.max(0, share)) * (width - GUTTER);
 };
 
+interface TextLook {
+  readonly colour: string;
+  readonly isBold?: boolean;
+  readonly size?: number;
+}
+
 function text(
   context: CanvasRenderingContext2D,
   line: string,
   x: number,
   y: number,
-  { colour, isBold = false }: { readonly colour: string; readonly isBold?: boolean },
+  { colour, isBold = false, size = 13 }: TextLook,
 ): void {
   context.fillStyle = colour;
-  context.font = `${isBold ? 650 : 400} 13px system-ui, sans-serif`;
+  context.font = `${isBold ? 650 : 400} ${size}px system-ui, sans-serif`;
   context.textAlign = 'left';
   context.textBaseline = 'alphabetic';
   context.fillText(line, x, y);
@@ -145,7 +151,7 @@ function drawStage(
   text(context, heading, 4, top + 14, { colour: colours.ink, isBold: true });
   let y = top + HEADING;
   for (let row = 0; row < Math.min(lanes, MOST_SHOWN); row++) {
-    text(context, `thread ${row + 1}`, 12, y + LANE, { colour: colours.faint });
+    text(context, `thread ${row + 1}`, 12, y + LANE - 1, { colour: colours.faint, size: 11 });
     for (const { from, to, doing } of stretchesOf(samples, s, row, span.to)) {
       const [left, right] = [xOf(scene, from), xOf(scene, to)];
       if (right <= left) continue;
