@@ -162,20 +162,21 @@ export class Observer {
 
   #frame(): void {
     const server = this.#server!;
-    // The counts of this frame and its lanes are of the same moment.
-    this.#sample();
     const now = this.#now();
     this.#endLeaving(now);
     const queue = server.queue();
     if (queue !== undefined) this.#readCost();
     this.#limit = queue?.limit ?? this.#limit;
     this.#readQueue(now, queue?.waiting ?? 0);
+    // Before the sample: an answer that is counted has its lane and its client in this frame.
+    const counts = countsOf(server);
+    this.#sample();
     const t = this.#now();
     this.#states.lookAtNew(this.#lanes.tasks);
     const [l, e] = [this.#lanes.frame(), this.#visits.frame(t)];
     const frame = {
       ...this.#changed('q', [queue?.waiting ?? 0, this.#limit, server.queued]),
-      ...this.#changed('c', this.#counts(server)),
+      ...this.#changed('c', [this.#lanes.open, ...counts]),
       ...(l.length > 0 ? { l } : {}),
       ...(e.length > 0 ? { e } : {}),
       ...this.#changed('w', this.#waiting),
@@ -183,16 +184,6 @@ export class Observer {
     };
     this.#tellPids(server);
     if (Object.keys(frame).length > 0) this.#listener.record({ k: 'f', s: this.#s, t, ...frame });
-  }
-
-  #counts(server: Server): number[] {
-    const { questions, connections } = server.served();
-    let [limited, refused] = [0, 0];
-    for (const [reason, count] of Object.entries(server.counts())) {
-      if (REFUSALS.has(reason)) refused += count;
-      else limited += count;
-    }
-    return [this.#lanes.open, connections, questions, limited, refused];
   }
 
   /** The field if it has changed since the last frame that had it. */
@@ -209,4 +200,15 @@ export class Observer {
     this.#pids = pids;
     this.#listener.pids(pids);
   }
+}
+
+/** Ever-growing: accepted, answered, ended by a limit, refused. */
+function countsOf(server: Server): number[] {
+  const { questions, connections } = server.served();
+  let [limited, refused] = [0, 0];
+  for (const [reason, count] of Object.entries(server.counts())) {
+    if (REFUSALS.has(reason)) refused += count;
+    else limited += count;
+  }
+  return [connections, questions, limited, refused];
 }
