@@ -12,7 +12,6 @@ import {
   isCast,
   isGreen,
   lanesOf,
-  longestWait,
   passed,
   ratio,
   silentServed,
@@ -40,7 +39,7 @@ const callbacks: Mission = {
   },
   hasProbe: true,
   question: {
-    text: 'Six clients ask again and again, and each answer keeps the only thread for 0.5 s. How many seconds does a client wait for an answer at most?',
+    text: 'Six clients ask again and again, and each answer keeps the only thread for 0.5 s. How many seconds does a client wait for an answer, on average?',
     unit: 's',
     most: 60,
     share: 0.25,
@@ -65,9 +64,10 @@ const callbacks: Mission = {
       goals: [
         {
           id: 'one-thread',
-          text: 'A client waits for the answers of three others. Twelve answers are made.',
+          text: 'In twelve answers, a client has waited for three answers or more, on average.',
           held: 0,
-          holds: ({ marks }) => (marks.longest ?? 0) >= 3 * 500 && (marks['answers 1'] ?? 0) >= 12,
+          holds: ({ marks }) =>
+            (marks['answers 1'] ?? 0) >= 12 && (ratio(marks, 'asking 1', 'answers 1') ?? 0) >= 1500,
         },
       ],
     },
@@ -96,15 +96,19 @@ const callbacks: Mission = {
     const { processes, think } = stage.setup;
     if (think < 500) return view.marks;
     const name = processes > 1 ? '2' : '1';
-    // The first answers belong to a server that has not much to do yet.
-    if (stage.users.answered < 2) return view.marks;
+    // At first not all clients are there.
+    if (stage.users.answered < 6) return view.marks;
+    const asking = clientsOf(stage).filter(({ asked }) => asked !== undefined).length;
     const timed = added(view.marks, `time ${name}`, passed(view));
-    const counted = added(timed, `answers ${name}`, answersGrown(view, 0));
-    const wait = longestWait(stage, view.model.t);
-    return name === '1' ? greatest(counted, 'longest', wait) : counted;
+    const waited = added(timed, `asking ${name}`, asking * passed(view));
+    return added(waited, `answers ${name}`, answersGrown(view, 0));
   },
-  measured: ({ longest }, hasReached) => (hasReached('one-thread') ? longest! / 1000 : undefined),
-  why: 'A loop waits for all sockets and calls a method of the object that belongs to one of them. The method must return soon: while it runs, the loop calls no other method. So six clients with answers of 0.5 s wait in turn. A second process has a loop of its own, and takes a part of the clients.',
+  // Little's law: the sum of all waits, by the number of answers.
+  measured: (marks, hasReached) => {
+    const wait = ratio(marks, 'asking 1', 'answers 1');
+    return hasReached('one-thread') && wait !== undefined ? wait / 1000 : undefined;
+  },
+  why: 'A loop waits for all sockets and calls a method of the object that belongs to one of them. The method must return soon: while it runs, the loop calls no other method. So six clients with answers of 0.5 s wait in turn, for nearly 3 s each. A second process has a loop of its own, and takes a part of the clients.',
   command: 'npx mondo trace callback',
   after: {
     text: 'In which phase of its loop does Node call the method for bytes that came?',

@@ -1,0 +1,138 @@
+/** Missions on the page of a running lab, from the list to the result sheet. */
+import { readFileSync } from 'node:fs';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { missionOf } from '../../src/instruments/lab/missions.ts';
+import { isChoices } from '../../src/instruments/lab/question.ts';
+import { scenes } from '../../src/instruments/lab/scenes.ts';
+import { type Sheet, sheetIn } from '../../src/instruments/lab/sheet.ts';
+import { votes } from '../../src/instruments/lab/votes.ts';
+import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { type Lab, LabViewer, startLab } from '../support/lab.ts';
+import { presses } from '../support/lab-pupil.ts';
+import { PATIENCE, until } from '../support/until.ts';
+
+/** Answers the question that the page shows. */
+async function answer(page: Page, value: number, isChoice: boolean): Promise<void> {
+  const form = page.locator('.mission form');
+  if (isChoice) await form.getByRole('radio').nth(value).check();
+  else await form.getByRole('textbox').fill(String(value));
+  await form.getByRole('button', { name: 'that is my answer' }).click();
+}
+
+async function savedSheet(page: Page, name: string): Promise<string> {
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name }).click(),
+  ]);
+  return readFileSync(await download.path(), 'utf8');
+}
+
+/** Does a mission on the page, with this prediction. A second viewer knows when to press. */
+async function learnt(page: Page, viewer: LabViewer, key: string, guess: number): Promise<Sheet> {
+  const mission = missionOf(key)!;
+  await page.keyboard.press('m');
+  await page.getByRole('button', { name: `${key} ${mission.title}` }).click();
+  expect(await page.locator('.steps').count()).toBe(0);
+  await answer(page, guess, isChoices(mission.question));
+  for (const [index, step] of mission.steps.entries()) {
+    const current = page.locator('.steps > li').nth(index);
+    const isDone = () => current.evaluate((item) => item.className === 'done');
+    for (const [label, when] of presses[key]![index]!) {
+      await until(`the time to press "${label}"`, () => when?.(viewer.model, () => false) ?? true);
+      if (await isDone()) break;
+      await page.getByRole('button', { name: label as string, exact: true }).click();
+    }
+    await until(`mission ${key}: ${step.text}`, isDone);
+  }
+  await page.getByRole('heading', { name: 'Why' }).waitFor();
+  await answer(page, mission.after.right, true);
+  await page.getByText('Right: ').waitFor();
+  await page.getByLabel('Name on the sheet').fill('Ada <b>');
+  const paper = await savedSheet(page, 'save it for paper');
+  expect(paper).toContain('Ada &lt;b&gt;');
+  expect(paper).toContain('This sheet is no proof.');
+  const sheet = sheetIn(await savedSheet(page, 'save the result sheet'));
+  await page.getByRole('button', { name: 'all missions' }).click();
+  await page.keyboard.press('m');
+  return sheet;
+}
+
+describe.skipIf(!hasBrowser())('the page of a running lab', () => {
+  let browser: Browser;
+  let lab: Lab;
+  let page: Page;
+  let viewer: LabViewer;
+  const errors: string[] = [];
+
+  beforeAll(async () => {
+    [browser, lab] = await Promise.all([openBrowser(), startLab()]);
+    page = await browser.newPage({ acceptDownloads: true });
+    page.setDefaultTimeout(PATIENCE);
+    page.on('pageerror', (error) => errors.push(String(error)));
+    page.on('console', (line) => {
+      if (line.type() === 'error') errors.push(line.text());
+    });
+    await page.goto(lab.url);
+    await page.locator('.stages').waitFor();
+    viewer = await LabViewer.open(lab.port, `t.${lab.token}`);
+  });
+  afterAll(async () => {
+    viewer?.[Symbol.dispose]();
+    await browser?.close();
+    await lab?.[Symbol.asyncDispose]();
+    expect(errors).toEqual([]);
+  });
+
+  test('mission 1a: client 2 waits for all of client 1; a wrong guess ends well', async () => {
+    const sheet = await learnt(page, viewer, '1a', 60);
+    expect(sheet.predicted).toBe(60);
+    // Three answers of 1 s, and its own.
+    expect(sheet.measured).toBeGreaterThanOrEqual(4);
+    expect(sheet.goals.map(({ id }) => id)).toEqual(['first-done', 'second-answered']);
+    expect(sheet).toMatchObject({ name: 'Ada <b>', answered: 1, isReplay: false, seed: 7 });
+  });
+
+  test('mission 1b: the silent client, the limit, and its defeat', async () => {
+    const sheet = await learnt(page, viewer, '1b', 3);
+    expect(sheet).toMatchObject({ predicted: 3, measured: 3 });
+    expect(sheet.goals.map(({ id }) => id)).toEqual([
+      'waits-connected',
+      'limited',
+      'served-again',
+      'defeated',
+    ]);
+  });
+
+  test('mission 2: four silent clients stop it, and a crash takes its own', async () => {
+    const sheet = await learnt(page, viewer, '2', 4);
+    expect(sheet).toMatchObject({ predicted: 4, measured: 4 });
+    expect(sheet.goals.map(({ id }) => id)).toEqual([
+      'three',
+      'four',
+      'recovered',
+      'crash-one',
+      'crash-all',
+    ]);
+  });
+
+  test('a vote counts hands with keys, and shows them only when it is revealed', async () => {
+    await page.keyboard.press('1');
+    await viewer.sees('the first scene', ({ setup }) => setup?.scene === scenes[0]!.name);
+    const vote = votes.get(scenes[0]!.name)!;
+    await page.getByRole('heading', { name: scenes[0]!.title }).waitFor();
+    await page.keyboard.press('q');
+    const dialog = page.getByRole('dialog', { name: vote.text });
+    await dialog.waitFor();
+    for (const key of ['b', 'b', 'a', 'b', 'Shift+B', 'c', 'Shift+C'])
+      await page.keyboard.press(key);
+    await dialog.getByText('3 hands, and the result is hidden').waitFor();
+    expect(await dialog.locator('output').count()).toBe(0);
+    await page.keyboard.press('r');
+    expect(await dialog.locator('output').allTextContents()).toEqual(['1', '2', '0', '0']);
+    expect(await dialog.locator('li.right').textContent()).toContain(vote.choices[vote.right]);
+    await page.keyboard.press('q');
+    await dialog.waitFor({ state: 'hidden' });
+    expect(viewer.model.stages.every(({ attack }) => attack.name === '')).toBe(true);
+  });
+});
