@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { idleLanes, LabRun, outside, type Picture, served } from '../../../test/support/lab-run.ts';
 import { architectureNames } from '../../architectures/catalogue.ts';
@@ -292,4 +294,14 @@ test('each scene has a question for a vote', () => {
     expect(vote.choices.length).toBeLessThanOrEqual(4);
     expect(isAnswer(vote, vote.right)).toBe(true);
   }
+});
+
+test.each(missions)('docs/practice.md names mission $key in its section', ({ key, section }) => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/practice.md'), 'utf8');
+  const sections = page.split(/^#+ /m).map((text) => {
+    const heading = text.split('\n')[0]!.toLowerCase();
+    return [heading.replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'), text] as const;
+  });
+  const [, text = ''] = sections.find(([anchor]) => anchor === section) ?? [];
+  expect(text).toMatch(new RegExp(`\\(./lab\\.md#the-missions\\).*\\b${key}\\b`));
 });
