@@ -129,7 +129,7 @@ it('a process that is gone has no holdings', async () => {
   await once(gone, 'exit');
   expect(isRunning(gone.pid!)).toBe(false);
   expect(holdingsOf(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, processes: 0 });
-  expect(look(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, cpu: 0 });
+  expect(look(gone.pid!)).toEqual({ memory: 0, descriptors: 0, threads: 0, processes: 0, cpu: 0 });
 });
 
 it('watchOthers counts the processor time of other programs, and not that of its roots', async () => {

@@ -8,6 +8,7 @@ export interface Look {
   readonly memory: number;
   readonly descriptors: number;
   readonly threads: number;
+  readonly processes: number;
   /** Processor time since the start, in ms, including processes that have ended. */
   readonly cpu: number;
 }
@@ -42,7 +43,7 @@ export function descendantsOf(pid: number): number[] {
 }
 
 export function look(root: number): Look {
-  const sum = { memory: 0, descriptors: 0, threads: 0, cpu: 0 };
+  const sum = { memory: 0, descriptors: 0, threads: 0, processes: 0, cpu: 0 };
   for (const pid of [root, ...descendantsOf(root)]) {
     const stat = read(`/proc/${pid}/stat`);
     // Start with the state: the name before it may contain spaces and parentheses.
@@ -55,6 +56,7 @@ export function look(root: number): Look {
     sum.memory += (resident - shared) * PAGE;
     sum.descriptors += list(`/proc/${pid}/fd`).length;
     sum.threads += fields[17]!;
+    sum.processes++;
     // Include the times of children that have been waited for.
     sum.cpu += (fields[11]! + fields[12]! + fields[13]! + fields[14]!) * TICK;
   }

@@ -249,6 +249,7 @@ const worse = (a: Look, b: Look): Look => ({
   memory: Math.max(a.memory, b.memory),
   descriptors: Math.max(a.descriptors, b.descriptors),
   threads: Math.max(a.threads, b.threads),
+  processes: Math.max(a.processes, b.processes),
   cpu: Math.max(a.cpu, b.cpu),
 });
 
@@ -257,8 +258,7 @@ async function released(defence: Defence, calm: Look): Promise<Look> {
   const end = performance.now() + RELEASE_TIME;
   for (;;) {
     const now = look(defence.pid);
-    const { descriptors, threads } = heldBeyond(calm, now);
-    const isBack = descriptors <= MOST_KEPT && threads <= MOST_KEPT;
+    const isBack = Object.values(heldBeyond(calm, now)).every((count) => count <= MOST_KEPT);
     if (isBack || performance.now() > end) return now;
     await until(performance.now() + PROBE_INTERVAL);
   }

@@ -10,7 +10,7 @@ import {
   type Seen,
 } from './grade.ts';
 
-const look = { memory: 100 * 2 ** 20, descriptors: 60, threads: 14, cpu: 0 };
+const look = { memory: 100 * 2 ** 20, descriptors: 60, threads: 14, processes: 2, cpu: 0 };
 const well: Seen = {
   probes: { sent: 25, answered: 25, wrong: 0 },
   recovery: 3,
@@ -61,6 +61,11 @@ describe('a grade', () => {
     const kept = { ...look, threads: threads + 5, descriptors: descriptors + 25 };
     expect(gradeOf({ after: kept })).toBe('A');
     expect(gradeOf({ after: { ...kept, descriptors: kept.descriptors + 13 } })).toBe('C');
+    // Three processes that wait for the next client keep their own threads and descriptors.
+    const ready = { ...look, processes: 5, threads: 35, descriptors: 150 };
+    expect(gradeOf({ after: ready })).toBe('A');
+    expect(gradeOf({ after: { ...ready, descriptors: 163 } })).toBe('C');
+    expect(gradeOf({ after: { ...ready, processes: 15 } })).toBe('C');
     expect(gradeOf({ lines: 13_794 })).toBe('C');
     expect(gradeOf({ cores: 0.9, isIdle: true })).toBe('C');
     // An attack that is not idle may use processors, and a worse grade stays.

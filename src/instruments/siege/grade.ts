@@ -49,21 +49,29 @@ const MOST_MEMORY = 512 * MIB;
 const LINES_EACH = 3;
 const LINES = 50;
 /**
- * Allowed extra descriptors or threads after the attack. Node keeps a few of each; more is a leak.
+ * Allowed extra processes, threads or descriptors after the attack. Node keeps a few of each; more is a leak.
  */
 const SLACK = 12;
-/** Descriptors of a thread's own event loop, counted on Node 26. */
+/** Descriptors of the event loop of a thread, counted on Node 26. */
 const DESCRIPTORS_OF_A_THREAD = 5;
 const SPIN = 0.5;
 
 /**
- * What a server holds beyond what it held before the attack. A thread that it keeps for the next client counts as a
- * thread, and not again by the descriptors of its event loop.
+ * What a server holds beyond what it held before the attack. Some keep threads or processes for their next clients:
+ * such a thread counts without the descriptors of its event loop, and such a process without its own threads and
+ * descriptors.
  */
-export function heldBeyond(calm: Look, now: Look): { descriptors: number; threads: number } {
-  const threads = now.threads - calm.threads;
-  const own = DESCRIPTORS_OF_A_THREAD * Math.max(0, threads);
-  return { descriptors: Math.max(0, now.descriptors - calm.descriptors - own), threads };
+export function heldBeyond(calm: Look, now: Look) {
+  const processes = now.processes - calm.processes;
+  const inProcesses = (total: number) =>
+    Math.ceil(total / Math.max(1, calm.processes)) * Math.max(0, processes);
+  const threads = now.threads - calm.threads - inProcesses(calm.threads);
+  const descriptors =
+    now.descriptors -
+    calm.descriptors -
+    inProcesses(calm.descriptors) -
+    DESCRIPTORS_OF_A_THREAD * Math.max(0, threads);
+  return { processes, threads, descriptors: Math.max(0, descriptors) };
 }
 
 export const rule: readonly string[] = [
@@ -73,7 +81,7 @@ export const rule: readonly string[] = [
   'D  at least 10 %',
   'E  less than 10 %',
   'F  a wrong answer, a worker or supervisor that died by itself, or no honest client answered 5 s after the attack',
-  `At most C: more than ${MOST_MEMORY / MIB} MiB above the memory before the attack; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} threads, or ${SLACK} descriptors besides those of threads, still held 2 s after the attack; or more than ${SPIN} processors busy during an attack that is idle itself`,
+  `At most C: more than ${MOST_MEMORY / MIB} MiB above the memory before the attack; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} processes, threads or descriptors still held 2 s after the attack (of a kept thread or process only itself counts); or more than ${SPIN} processors busy during an attack that is idle itself`,
   `Void (-): worse than B, but the honest clients alone would be graded worse than B too, so the machine is too slow for them; or it would be A or B, but the attack reached, including what the server prevented, less than ${ENOUGH * 100} % of its intensity; or worse than B, twice, with limits on, while other programs kept half a processor of this machine busy`,
 ];
 
@@ -98,7 +106,8 @@ export function grade(seen: Seen): Verdict {
   if (memory > MOST_MEMORY) excesses.push(`${mebibytes(memory)} more memory than before`);
   const lines = LINES_EACH * seen.accepted + LINES;
   if (seen.lines > lines) excesses.push(`${seen.lines} log lines for ${seen.accepted} connections`);
-  const { descriptors, threads } = heldBeyond(calm, after);
+  const { processes, threads, descriptors } = heldBeyond(calm, after);
+  if (processes > SLACK) excesses.push(`${processes} processes not given back`);
   if (descriptors > SLACK) excesses.push(`${descriptors} descriptors not given back`);
   if (threads > SLACK) excesses.push(`${threads} threads not given back`);
   if (seen.isIdle && seen.cores > SPIN) {
