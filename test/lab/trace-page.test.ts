@@ -4,7 +4,7 @@ import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { startLab } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
-/** Seconds of a clock such as `⏱ 6.2 s, for client 3`. */
+/** Seconds of a clock such as `asleep 6.2 s, for client 3`. */
 const secondsOf = (clock: string): number => {
   const [, number, unit] = /([\d.]+) (ms|s)/.exec(clock) ?? [];
   return Number(number) * (unit === 'ms' ? 0.001 : 1);
@@ -30,6 +30,7 @@ describe.skipIf(!hasBrowser())('the code pane', () => {
       );
       await until('its client', async () => /for client \d+/.test(await textOf()));
       const [, client] = /for client (\d+)/.exec(await textOf())!;
+      await until('it to be asleep', async () => (await textOf()).includes('asleep '));
       const before = secondsOf((await lit.locator('.clock').textContent())!);
       await until('two more seconds', async () => {
         const now = secondsOf((await lit.locator('.clock').textContent())!);

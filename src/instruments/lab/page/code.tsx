@@ -2,7 +2,7 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import type { Stage, Standing } from '../model.ts';
-import { durationText } from '../words.ts';
+import { doingOf, durationText } from '../words.ts';
 import { eachSecond } from './clock.ts';
 import { send, shown, steers } from './state.ts';
 
@@ -36,10 +36,11 @@ function StageCode({ index }: { readonly index: number }) {
   eachSecond.value;
   const { t, stages } = shown.value;
   const stage = stages[index];
+  const list = useRef<HTMLOListElement>(null);
   const lit = useRef<HTMLLIElement>(null);
   const standing = stage === undefined ? undefined : standingOf(stage);
   const first = standing === undefined ? 0 : Math.min(...standing.at.keys());
-  useEffect(() => lit.current?.scrollIntoView({ block: 'nearest' }), [first]);
+  useEffect(() => show(list.current, lit.current), [first]);
   if (stage === undefined) return null;
   const title = <h3>{stage.setup.architecture}</h3>;
   if (standing === undefined) {
@@ -73,6 +74,7 @@ function StageCode({ index }: { readonly index: number }) {
       </p>
       <ol
         class="code"
+        ref={list}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by keys
         tabIndex={0}
         data-own-keys
@@ -90,8 +92,7 @@ function StageCode({ index }: { readonly index: number }) {
               <code>{line === '' ? ' ' : line}</code>
               {one !== undefined && (
                 <span class="clock">
-                  ⏱ {durationText(t - one[1].since)}
-                  {one[1].client >= 0 && `, for client ${one[1].client}`}
+                  {clockText(stage, one, t)}
                   {here!.length > 1 && `, ${here!.length} threads`}
                 </span>
               )}
@@ -101,4 +102,26 @@ function StageCode({ index }: { readonly index: number }) {
       </ol>
     </section>
   );
+}
+
+/** How long the thread is on its line: asleep, if the kernel says so and it sleeps for the client of the line. */
+function clockText(
+  { lanes }: Stage,
+  [thread, { since, client }]: readonly [thread: number, Standing],
+  t: number,
+): string {
+  const lane = [...lanes.values()].find(({ tid }) => tid === thread);
+  const doing = lane === undefined ? '' : doingOf(lane);
+  const isAsleep = doing.startsWith('asleep') && (client < 0 || doing !== 'asleep for anyone');
+  const whose = client >= 0 ? `, for client ${client}` : '';
+  return `${isAsleep ? 'asleep ' : ''}${durationText(t - since)}${whose}`;
+}
+
+/** Scrolls the list so that the line is in sight; the page stays where the viewer has it. */
+function show(list: HTMLElement | null, line: HTMLElement | null): void {
+  if (list === null || line === null) return;
+  const top = line.offsetTop;
+  const isInSight =
+    top >= list.scrollTop && top + line.offsetHeight <= list.scrollTop + list.clientHeight;
+  if (!isInSight) list.scrollTop = top - list.clientHeight / 2;
 }

@@ -278,6 +278,10 @@ test('a crowd: each client is a dot, or a dot stands for a known number of them'
   expect(clientsOf(sampled).length).toBeGreaterThan(400);
   expect(clientsOf(sampled).length).toBeLessThan(600);
   expect(draw({ ...stage, every: 32 }).every).toBe(32);
+  // A slow machine draws few clients all: that costs it little.
+  const few = stageWith('epoll', { clients: clients.slice(0, 6) });
+  const drawing = draw(few, { width: 800, height: 500, every: 16 });
+  expect([drawing.every, clientsOf(drawing).length]).toEqual([1, 6]);
 });
 
 const moreOf = (drawing: Drawing) =>

@@ -17,8 +17,12 @@ import {
 } from './marks.ts';
 import { drawServer } from './server-drawing.ts';
 
+/** To draw fewer than this many clients costs little. */
+const FEW = 256;
+
 export function drawn(stage: Stage, view: View): Drawing {
-  const { width, height, every = 1, seed } = view;
+  const { width, height, seed } = view;
+  const every = stage.clients.size > FEW ? (view.every ?? 1) : 1;
   const areas = areasOf(width, height);
   const pen = penOf(stage, view);
   const all = [...stage.clients.values()]
