@@ -55,7 +55,10 @@ export async function labCommand(names: readonly string[], options: Options): Pr
   if (records === undefined) requireSystemCalls('open the lab');
   const interruption = onInterrupt();
   const architectures = await architecturesHere();
-  const hub = await Hub.listen(options.port, await pageFiles(), architectures);
+  // A port that is in use is reported before servers start, and these start while the page is made.
+  const hub = await Hub.listen(options.port, architectures);
+  const files = pageFiles();
+  files.catch(() => {});
   const recorder = record === undefined ? undefined : new Recorder();
   const began = performance.now();
   let source: Source | undefined;
@@ -65,6 +68,7 @@ export async function labCommand(names: readonly string[], options: Options): Pr
       records === undefined
         ? await live(architectures, plan, scene, listener(hub, recorder))
         : new Replay(records, known, hub);
+    hub.offer(await files);
     hub.show(source);
     print(hub, options.open === true);
     await Promise.race([interruption.interrupted, timeout(options.duration)]);

@@ -107,7 +107,7 @@ test('one viewer steers; another one takes over; the steering passes on when it 
 
 /** Viewers of a hub without servers. */
 async function hubOf(history: readonly string[]): Promise<{ hub: Hub; token: string }> {
-  const hub = await Hub.listen(0, { html: '', script: '', missions: '', style: '' }, []);
+  const hub = await Hub.listen(0, []);
   const source: Source = {
     isReplay: false,
     attacks: [],

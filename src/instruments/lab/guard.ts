@@ -61,7 +61,10 @@ function refusalOf(asked: Asked): Refusal | undefined {
 }
 
 /** Why a page or a part of it is not given. @param paths all that there are */
-export function pageRefusalOf(asked: Asked, paths: ReadonlySet<string>): Refusal | undefined {
+export function pageRefusalOf(
+  asked: Asked,
+  paths: Pick<ReadonlySet<string>, 'has'>,
+): Refusal | undefined {
   const refusal = refusalOf(asked);
   if (refusal !== undefined) return refusal;
   if (asked.method !== 'GET' && asked.method !== 'HEAD') return refused(405, 'only GET and HEAD');

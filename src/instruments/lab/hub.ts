@@ -42,8 +42,7 @@ export class Hub implements Listener {
   });
   readonly #passes = new Passes();
   readonly #architectures: WelcomeRecord['architectures'];
-  readonly #files: ReadonlyMap<string, readonly [type: string, body: Buffer]>;
-  readonly #paths: ReadonlySet<string>;
+  readonly #files = new Map<string, readonly [type: string, body: Buffer]>();
   /** In the order in which they came. */
   readonly #viewers = new Set<Viewer>();
   #steering: Viewer | undefined;
@@ -54,33 +53,14 @@ export class Hub implements Listener {
    * @param port 0: any
    * @throws ServeError if the port is taken
    */
-  static async listen(
-    port: number,
-    files: PageFiles,
-    architectures: WelcomeRecord['architectures'],
-  ): Promise<Hub> {
-    const hub = new Hub(files, architectures);
+  static async listen(port: number, architectures: WelcomeRecord['architectures']): Promise<Hub> {
+    const hub = new Hub(architectures);
     await hub.#listen(port);
     return hub;
   }
 
-  private constructor(
-    { html, script, missions, style }: PageFiles,
-    architectures: WelcomeRecord['architectures'],
-  ) {
+  private constructor(architectures: WelcomeRecord['architectures']) {
     this.#architectures = architectures;
-    this.#files = new Map([
-      ['/', ['text/html; charset=utf-8', Buffer.from(html)]],
-      ['/page.js', ['text/javascript; charset=utf-8', Buffer.from(script)]],
-      ['/missions.js', ['text/javascript; charset=utf-8', Buffer.from(missions)]],
-      ['/page.css', ['text/css; charset=utf-8', Buffer.from(style)]],
-      ['/favicon.svg', ['image/svg+xml', Buffer.from(ICON)]],
-      ...recordedScenes().map(([path, bytes]): [string, [string, Buffer]] => [
-        path,
-        ['application/octet-stream', bytes],
-      ]),
-    ]);
-    this.#paths = new Set(this.#files.keys());
     this.#server = createServer(
       {
         maxHeaderSize: MOST_HEADER_BYTES,
@@ -94,6 +74,18 @@ export class Hub implements Listener {
     this.#server.maxConnections = MOST_CONNECTIONS;
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on('clientError', (_, socket) => refuse(socket, { status: 400, why: 'no HTTP' }));
+  }
+
+  /** From now on browsers get the page. Until then there is nothing to get. */
+  offer({ html, script, missions, style }: PageFiles): void {
+    const add = (path: string, type: string, body: string | Buffer) =>
+      this.#files.set(path, [type, Buffer.from(body)]);
+    add('/', 'text/html; charset=utf-8', html);
+    add('/page.js', 'text/javascript; charset=utf-8', script);
+    add('/missions.js', 'text/javascript; charset=utf-8', missions);
+    add('/page.css', 'text/css; charset=utf-8', style);
+    add('/favicon.svg', 'image/svg+xml', ICON);
+    for (const [path, bytes] of recordedScenes()) add(path, 'application/octet-stream', bytes);
   }
 
   get port(): number {
@@ -169,7 +161,7 @@ export class Hub implements Listener {
   }
 
   #give(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = pageRefusalOf(request, this.#paths);
+    const refusal = pageRefusalOf(request, this.#files);
     if (refusal !== undefined) {
       const allow = refusal.status === 405 ? { Allow: 'GET, HEAD' } : {};
       // Bytes of a body that follow must not be taken for the next request.
