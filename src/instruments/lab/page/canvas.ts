@@ -2,6 +2,7 @@
 
 import type { Ending } from '../model.ts';
 import { type Doing, glyphs } from '../words.ts';
+import { Crowd, isSmall } from './crowd.ts';
 import { Hatches, lineOf } from './hatch.ts';
 import type { Drawing, Mark, TextMark } from './marks.ts';
 import { Moves } from './moves.ts';
@@ -15,6 +16,7 @@ export class Canvases {
   readonly #still: HTMLCanvasElement;
   readonly #moving: HTMLCanvasElement;
   readonly #moves = new Moves();
+  readonly #crowd = new Crowd();
   #drawing: Drawing | undefined;
   #colours: Colours;
   #sprites: Sprites;
@@ -60,10 +62,11 @@ export class Canvases {
     this.#isStale = false;
     const context = this.#fit(this.#moving, this.#drawing);
     if (context === null) return false;
+    this.#drawCrowd(context);
     for (const { mark, x, y } of this.#moves.runners.values())
       this.#drawRunner(context, mark, x, y);
     for (const { mark, x, y } of this.#moves.clients.values()) {
-      this.#sprites.draw(context, mark, x, y);
+      if (!isSmall(mark)) this.#sprites.draw(context, mark, x, y);
     }
     context.textAlign = 'center';
     context.textBaseline = 'middle';
@@ -76,6 +79,19 @@ export class Canvases {
     }
     context.globalAlpha = 1;
     return isMoving;
+  }
+
+  /** First, because it overwrites what is there. */
+  #drawCrowd(context: CanvasRenderingContext2D): void {
+    let has = false;
+    for (const { mark, x, y } of this.#moves.clients.values()) {
+      if (!isSmall(mark)) continue;
+      if (!has) this.#crowd.begin(this.#moving.width, this.#moving.height);
+      has = true;
+      const sprite = this.#sprites.of(mark);
+      this.#crowd.add(sprite, this.#sprites.left(mark, x), this.#sprites.left(mark, y));
+    }
+    if (has) this.#crowd.put(context);
   }
 
   /** Clears a canvas, and gives it the size of the picture where it has another one. */

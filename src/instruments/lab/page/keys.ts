@@ -143,6 +143,8 @@ function isTaken(key: string, target: EventTarget | null): boolean {
 export function listenToKeys(): void {
   document.addEventListener('keydown', (event) => {
     if (event.defaultPrevented || isTaken(event.key, event.target)) return;
+    // A modal dialog closes by itself, and what is behind it must not change unseen.
+    if (event.key !== '?' && document.querySelector('dialog:modal') !== null) return;
     const found = actionOf(event);
     if (found !== undefined && perform(found.action, found.key)) event.preventDefault();
   });

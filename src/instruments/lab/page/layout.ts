@@ -108,7 +108,7 @@ export interface Packing {
 }
 
 /** Distance between two clients: with a number on each, without, and the least. */
-export const PITCH = { most: 36, least: 7 } as const;
+export const PITCH = { most: 36, least: 4 } as const;
 
 /** The largest distance at which `count` things find room in a box; if none does, the least one. */
 export function packed(

@@ -12,7 +12,7 @@ import { gridOf, pictureHeight } from './layout.ts';
 import { followLinks, linkIn } from './links.ts';
 import { startPlayhead } from './playhead.ts';
 import { isStatic } from './recorded.ts';
-import { connect, takePass } from './socket.ts';
+import { connect, hasPass, takePass } from './socket.ts';
 import { Stage } from './stage.tsx';
 import { chosen, isProjector, isReduced, isTable, panel, send, shown } from './state.ts';
 import { target } from './target.tsx';
@@ -67,7 +67,11 @@ function Lab() {
       <main>
         <Stages />
       </main>
-      {!isProjector.value && <Transport />}
+      {!isProjector.value && (
+        <section aria-label="Play">
+          <Transport />
+        </section>
+      )}
       {!isProjector.value && <Dock />}
       {!isProjector.value && <Footer />}
       <Help />
@@ -115,6 +119,12 @@ listenToKeys();
 void startPlayhead();
 if (!isStatic()) {
   const pass = takePass();
+  // The address of another launch, in a tab that shows this one.
+  addEventListener('hashchange', () => {
+    if (!hasPass(location.hash)) return;
+    takePass();
+    location.reload();
+  });
   followLinks(linkIn(location.hash));
   connect(pass);
 }

@@ -176,7 +176,7 @@ export function penOf(stage: Stage, view: View): Pen {
         answers,
         x,
         y,
-        size: pitch >= 20 ? pitch - 7 : pitch - 2,
+        size: pitch >= 20 ? pitch - 7 : Math.max(3, pitch - 2),
       });
     },
     text: (text, x, y, look = 'plain', anchor = 'start') =>

@@ -31,7 +31,7 @@ test('a viewer that goes back reads what was so then', () => {
 test('the sentence marks who causes a wait and who waits, and loses no word', () => {
   const said = reason(
     'asleep for one client',
-    'Its one thread sleeps for client 1, since 6.2 s. 5 clients wait outside; clients 3, 4, 5 and 2 more have asked already.',
+    'Its one thread sleeps for client 1, since 6.2 s. 5 clients wait outside; clients 3, 4, 5 and 12 more have asked already.',
     [1],
     [3, 4, 5],
   );

@@ -29,7 +29,7 @@ export interface Part {
 /** Where the sentence names clients, it says which part they have in the wait. */
 export function partsOf({ text, culprits, victims }: Reason): readonly Part[] {
   return text
-    .split(/(clients? \d+(?:(?:, | and )\d+(?! more))*)/i)
+    .split(/(clients? \d+(?:(?:, | and )\d+\b(?! more))*)/i)
     .filter((part) => part !== '')
     .map((part) => {
       const id = Number(/^clients? (\d+)/i.exec(part)?.[1] ?? -1);

@@ -28,11 +28,13 @@ export function passIn(hash: string, stored: string | null): string {
   return kind === undefined ? (stored ?? '') : `${kind}.${value}`;
 }
 
+export const hasPass = (hash: string): boolean => /^#[to]=/.test(hash);
+
 /** Takes the pass out of the address bar, where a projector would show it. */
 export function takePass(): string {
   const pass = passIn(location.hash, sessionStorage.getItem(KEY));
   sessionStorage.setItem(KEY, pass);
-  if (/^#[to]=/.test(location.hash)) {
+  if (hasPass(location.hash)) {
     const rest = location.hash.replace(/^#[to]=[\w-]*&?/, '');
     history.replaceState(null, '', rest === '' ? location.pathname : `#${rest}`);
   }

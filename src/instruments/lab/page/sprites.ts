@@ -1,5 +1,6 @@
 /** Clients as small pictures, each drawn once: to copy one costs a software canvas the least. */
 
+import { isSmall } from './crowd.ts';
 import type { ClientMark } from './marks.ts';
 import type { Colours } from './theme.ts';
 
@@ -7,16 +8,22 @@ const FONT = '600 1px system-ui, sans-serif';
 export const font = (size: number, weight = 400): string =>
   FONT.replace('600 1px', `${weight} ${size}px`);
 
+type Brush = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
 /** Steps of the ring that fills. */
 const STEPS = 12;
 /** Room around a client for its halo and its ring, in pixels. */
-const EDGE = 7;
+const edgeOf = (mark: ClientMark) => (isSmall(mark) ? 1 : 7);
+
+const forms = ['dot', 'square', 'triangle', 'diamond'] as const;
+const tones = ['plain', 'amber', 'red', 'quiet'] as const;
 
 export class Sprites {
   readonly #colours: Colours;
   /** Device pixels of a pixel of the picture. */
   readonly #scale: number;
-  readonly #made = new Map<string, HTMLCanvasElement>();
+  readonly #made = new Map<string, ImageBitmap>();
+  readonly #crowd: (ImageBitmap | undefined)[] = [];
 
   constructor(colours: Colours, scale: number) {
     this.#colours = colours;
@@ -24,32 +31,56 @@ export class Sprites {
   }
 
   draw(context: CanvasRenderingContext2D, mark: ClientMark, x: number, y: number): void {
-    const step = mark.size >= 14 ? Math.ceil(mark.wait * STEPS) : 0;
+    const sprite = this.of(mark);
+    // On whole device pixels: between them a sprite blurs.
+    const left = this.left(mark, x) / this.#scale;
+    const top = this.left(mark, y) / this.#scale;
+    context.drawImage(sprite, left, top, sprite.width / this.#scale, sprite.height / this.#scale);
+  }
+
+  of(mark: ClientMark): ImageBitmap {
+    return isSmall(mark) ? this.#small(mark) : this.#large(mark);
+  }
+
+  /** The device pixel where the picture of a client begins whose centre is at `x`. The same goes for `y`. */
+  left(mark: ClientMark, x: number): number {
+    return Math.round((x - mark.size / 2 - edgeOf(mark)) * this.#scale);
+  }
+
+  #large(mark: ClientMark): ImageBitmap {
+    const step = Math.ceil(mark.wait * STEPS);
     const key = `${mark.form} ${mark.tone} ${mark.size} ${step} ${mark.role} ${mark.label} ${mark.bytes > 0}`;
     let sprite = this.#made.get(key);
     if (sprite === undefined) {
       sprite = this.#make(mark, step);
       this.#made.set(key, sprite);
     }
-    const half = mark.size / 2 + EDGE;
-    // On whole device pixels: between them a sprite blurs.
-    const left = Math.round((x - half) * this.#scale) / this.#scale;
-    const top = Math.round((y - half) * this.#scale) / this.#scale;
-    context.drawImage(sprite, left, top, sprite.width / this.#scale, sprite.height / this.#scale);
+    return sprite;
   }
 
-  #make(mark: ClientMark, step: number): HTMLCanvasElement {
-    const canvas = document.createElement('canvas');
-    const side = mark.size + 2 * EDGE;
-    canvas.width = Math.ceil(side * this.#scale);
-    canvas.height = canvas.width;
+  /** To put a text together for each of 10,000 would take longer than to draw them. */
+  #small(mark: ClientMark): ImageBitmap {
+    const key = (mark.size * 4 + forms.indexOf(mark.form)) * 4 + tones.indexOf(mark.tone);
+    const known = this.#crowd[key];
+    if (known !== undefined) return known;
+    const sprite = this.#make(mark, 0);
+    this.#crowd[key] = sprite;
+    return sprite;
+  }
+
+  #make(mark: ClientMark, step: number): ImageBitmap {
+    const side = mark.size + 2 * edgeOf(mark);
+    const pixels = Math.ceil(side * this.#scale);
+    const canvas = new OffscreenCanvas(pixels, pixels);
     const context = canvas.getContext('2d');
-    if (context === null) return canvas;
-    context.scale(canvas.width / side, canvas.width / side);
-    context.translate(side / 2, side / 2);
-    this.#body(context, mark);
-    if (mark.size >= 14) this.#rings(context, mark, step);
-    return canvas;
+    if (context !== null) {
+      context.scale(pixels / side, pixels / side);
+      context.translate(side / 2, side / 2);
+      this.#body(context, mark);
+      if (!isSmall(mark)) this.#rings(context, mark, step);
+    }
+    // A canvas as a source is copied for each drawing; a bitmap is not.
+    return canvas.transferToImageBitmap();
   }
 
   #toneColour({ tone }: ClientMark): string {
@@ -57,17 +88,17 @@ export class Sprites {
     return { plain: accent, amber, red, quiet: ink }[tone];
   }
 
-  #body(context: CanvasRenderingContext2D, mark: ClientMark): void {
+  #body(context: Brush, mark: ClientMark): void {
     const { ground, ink, faint } = this.#colours;
     const colour = this.#toneColour(mark);
     const isQuiet = mark.tone === 'quiet';
-    const isSmall = mark.size < 14;
-    const r = mark.size / 2 - (isSmall ? 0 : 1.5);
+    const small = isSmall(mark);
+    const r = mark.size / 2 - (small ? 0 : 1.5);
     context.beginPath();
     outline(context, mark.form, r);
-    context.fillStyle = isQuiet ? (isSmall ? faint : ground) : colour;
+    context.fillStyle = isQuiet ? (small ? faint : ground) : colour;
     context.fill();
-    if (!isSmall) {
+    if (!small) {
       context.lineWidth = 2;
       context.strokeStyle = isQuiet ? ink : colour;
       context.stroke();
@@ -80,7 +111,7 @@ export class Sprites {
     context.fillText(mark.label, 0, mark.form === 'triangle' ? 4 : 0.5);
   }
 
-  #rings(context: CanvasRenderingContext2D, mark: ClientMark, step: number): void {
+  #rings(context: Brush, mark: ClientMark, step: number): void {
     const { ground, culprit } = this.#colours;
     const r = mark.size / 2 + 2;
     if (step > 0) {
@@ -106,13 +137,7 @@ export class Sprites {
     }
   }
 
-  #badge(
-    context: CanvasRenderingContext2D,
-    text: string,
-    x: number,
-    y: number,
-    size: number,
-  ): void {
+  #badge(context: Brush, text: string, x: number, y: number, size: number): void {
     const r = Math.min(7, size / 3.2);
     context.beginPath();
     context.arc(x, y, r, 0, 2 * Math.PI);
@@ -129,7 +154,7 @@ export class Sprites {
   }
 }
 
-function outline(context: CanvasRenderingContext2D, form: ClientMark['form'], r: number): void {
+function outline(context: Brush, form: ClientMark['form'], r: number): void {
   switch (form) {
     case 'dot':
       context.arc(0, 0, r, 0, 2 * Math.PI);

@@ -1,0 +1,299 @@
+/** The lab's page in a real browser, at the lab's own server. The records are made by the test. */
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { planOf, sceneNamed } from '../../src/instruments/lab/scenes.ts';
+import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { architectureNames, Stand, Tab } from '../support/lab-page.ts';
+import { hostileRecording } from '../support/lab-recording.ts';
+import { MS, until } from '../support/until.ts';
+
+const six = { clients: 6, silent: 1 };
+const pair = ['single', 'poll'];
+
+describe.skipIf(!hasBrowser())('the page of the lab', () => {
+  let browser: Browser;
+  let stand: Stand;
+  beforeAll(async () => {
+    browser = await openBrowser();
+    stand = await Stand.open();
+  });
+  afterAll(async () => {
+    await stand?.close();
+    await browser?.close();
+  });
+  const open = (options = {}) => Tab.open(browser, stand.hub.url, options);
+
+  test('shows two servers, says why clients wait, and moves what moves', async () => {
+    stand.play(pair, six, 6);
+    await using tab = await open();
+    await tab.isDrawn(2);
+    await until('the sentence of single', async () =>
+      /waits for client 1/.test(await tab.sentence(0)),
+    );
+    expect(await tab.sentence(0)).toContain('5 clients wait outside');
+    expect(await tab.sentence(1)).toContain('1 silent client holds no other client up');
+    await expect
+      .poll(() => tab.page.locator('.why .culprit').first().textContent())
+      .toBe('client 1');
+    const shot = () => tab.ask<string>('picture(3)');
+    const first = await shot();
+    await until('something to move in the picture of poll', async () => (await shot()) !== first);
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('the address bar has the plan and no token; another tab with it needs none', async () => {
+    stand.play(pair, six, 6);
+    await using tab = await open();
+    await tab.isDrawn(2);
+    await until('the plan in the address bar', () => tab.page.url().includes('#/s?'));
+    expect(tab.page.url()).not.toMatch(/[#&][to]=/);
+    const plan = planOf(new URL(tab.page.url()).hash);
+    expect(plan?.stages.map(({ architecture }) => architecture)).toEqual(pair);
+    await tab.page.reload();
+    await tab.isDrawn(2);
+    expect(tab.faults).toEqual([]);
+    const outside = tab.requests.filter(
+      (url) => new URL(url).origin !== new URL(stand.hub.url).origin,
+    );
+    expect(outside).toEqual([]);
+  });
+
+  test('a link asks for its plan once the viewer steers', async () => {
+    stand.play(pair, six, 6);
+    stand.commands.length = 0;
+    const link = '&/s?a=epoll&clients=3&think=50&seed=9&title=Mine';
+    await using tab = await Tab.open(browser, stand.hub.url + link);
+    await until('the plan', () => stand.commands.length > 0);
+    expect(stand.commands[0]).toMatchObject({
+      do: 'plan',
+      plan: { seed: 9, think: 50, title: 'Mine' },
+    });
+    expect(tab.faults).toEqual([]);
+  });
+
+  test.each(architectureNames)('%s is drawn without a complaint, wide and narrow', async (name) => {
+    stand.play([name], { clients: 30, silent: 12 }, 6);
+    await using tab = await open();
+    await tab.isDrawn();
+    for (const width of [1920, 390]) {
+      await tab.page.setViewportSize({ width, height: 800 });
+      await tab.isDrawn();
+      expect(await tab.ask<number>('overflow()')).toBeLessThanOrEqual(0);
+    }
+    expect(await tab.page.locator('.stage h2').textContent()).toBe(name);
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('no window is scrolled sideways, with every panel open', async () => {
+    stand.play(['single', 'threaded', 'poll', 'prefork'], { clients: 12, silent: 4 }, 6);
+    await using tab = await open();
+    await tab.isDrawn(4);
+    for (const width of [1920, 1280, 640, 390]) {
+      await tab.page.setViewportSize({ width, height: 800 });
+      for (const button of await tab.page.locator('.dock .tabs button').all()) {
+        await button.click();
+        expect(
+          await tab.ask<number>('overflow()'),
+          `${width} px, ${await button.textContent()}`,
+        ).toBeLessThanOrEqual(0);
+      }
+    }
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('four servers stand side by side, then two by two, then one at a time', async () => {
+    stand.play(['single', 'threaded', 'poll', 'prefork'], six, 6);
+    await using tab = await open();
+    await tab.isDrawn(4);
+    const rows = async () => {
+      const tops = await tab.page
+        .locator('.stage')
+        .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().top));
+      return [tops.length, new Set(tops).size];
+    };
+    expect(await rows()).toEqual([4, 1]);
+    await tab.page.setViewportSize({ width: 1000, height: 800 });
+    await expect.poll(rows).toEqual([4, 2]);
+    await tab.page.setViewportSize({ width: 600, height: 800 });
+    await expect.poll(rows).toEqual([1, 1]);
+    await tab.page.getByRole('button', { name: 'poll', exact: true }).click();
+    await expect.poll(() => tab.page.locator('.stage h2').textContent()).toBe('poll');
+  });
+
+  test('the keyboard alone starts a scene, attacks, defends, and reads the keys', async () => {
+    stand.play(pair, six, 6);
+    stand.commands.length = 0;
+    await using tab = await open();
+    await tab.isDrawn(2);
+    const { keyboard } = tab.page;
+    const sent = (wanted: string) =>
+      until(wanted, () => stand.commands.find((command) => command.do === wanted));
+    await keyboard.press('4');
+    expect(await sent('plan')).toMatchObject({
+      scene: 'capacity',
+      plan: { mix: sceneNamed('capacity')!.mix },
+    });
+    await keyboard.press('r');
+    await sent('again');
+    await keyboard.press('n');
+    expect(await sent('nc')).toEqual({ do: 'nc', s: 0 });
+    await keyboard.press('a');
+    await tabTo(tab, 'idle crowd');
+    await keyboard.press('Enter');
+    expect(await sent('attack')).toEqual({ do: 'attack', s: 0, attack: 'idle-crowd', seconds: 10 });
+    await keyboard.press('d');
+    await tabTo(tab, 'idle');
+    await keyboard.press('Space');
+    expect(await sent('limit')).toEqual({ do: 'limit', s: 0, name: 'idle', value: 3 });
+    await keyboard.press('Escape');
+    await expect.poll(() => tab.page.locator('#panel').isVisible()).toBe(false);
+    await keyboard.press('?');
+    await tab.page.getByRole('dialog').waitFor();
+    expect(await tab.page.locator('dialog kbd').count()).toBeGreaterThan(20);
+    await keyboard.press('Escape');
+    await expect.poll(() => tab.page.getByRole('dialog').isVisible()).toBe(false);
+  });
+
+  /** Goes on with the Tab key to what has this name. */
+  async function tabTo(tab: Tab, name: string): Promise<void> {
+    await until(`the focus at ${name}`, async () => {
+      await tab.page.keyboard.press('Tab');
+      return (await tab.ask<string>('focused()')) === name;
+    });
+  }
+
+  test('an attack that fits no server is disabled, and says why', async () => {
+    stand.play(['single'], six, 6);
+    await using tab = await open();
+    await tab.isDrawn();
+    await tab.page.keyboard.press('a');
+    const burn = tab.page.getByRole('button', { name: 'burns' });
+    expect(await burn.isDisabled()).toBe(true);
+    expect(await tab.page.locator('.attacks li', { has: burn }).textContent()).toContain(
+      'it has one thread',
+    );
+  });
+
+  test('a second viewer has disabled controls until it takes over', async () => {
+    stand.play(pair, six, 6);
+    await using first = await open();
+    await first.isDrawn(2);
+    await using second = await open();
+    await second.isDrawn(2);
+    await second.page.keyboard.press('a');
+    const attack = (tab: Tab) => tab.page.getByRole('button', { name: 'idle crowd' });
+    expect(await attack(second).isDisabled()).toBe(true);
+    await second.page.getByRole('button', { name: 'take over' }).click();
+    await expect.poll(() => attack(second).isEnabled()).toBe(true);
+    await first.page.keyboard.press('a');
+    await expect.poll(() => attack(first).isDisabled()).toBe(true);
+  });
+
+  test('nothing stands in the way of a reader in light, dark, projector, panels and dialog', async () => {
+    stand.play(pair, six, 6);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await using tab = await open({ colorScheme });
+      await tab.isDrawn(2);
+      expect(await tab.barriers()).toEqual([]);
+      await tab.page.keyboard.press('v');
+      for (const button of await tab.page.locator('.dock .tabs button[aria-expanded]').all()) {
+        await button.click();
+        expect(await tab.barriers(), (await button.textContent()) ?? '').toEqual([]);
+      }
+      await tab.page.keyboard.press('?');
+      await tab.page.getByRole('dialog').waitFor();
+      expect(await tab.barriers()).toEqual([]);
+      await tab.page.keyboard.press('Escape');
+      await tab.page.keyboard.press('p');
+      expect(await tab.barriers()).toEqual([]);
+    }
+  });
+
+  test('a projector gets large text on white, and nothing but header, sentences and pictures', async () => {
+    stand.play(pair, six, 6);
+    await using tab = await open({ colorScheme: 'dark', viewport: { width: 1920, height: 1080 } });
+    await tab.isDrawn(2);
+    await tab.page.keyboard.press('p');
+    await expect.poll(() => tab.page.locator('.dock').count()).toBe(0);
+    expect(await tab.ask('ground()')).toBe('rgb(255, 255, 255)');
+    const sizes = await tab.ask<number[]>("textSizes('.why, .figures, h1, h2')");
+    expect(Math.min(...sizes)).toBeGreaterThanOrEqual(20);
+    const { width, height } = (await tab.page.locator('.stages').boundingBox())!;
+    expect(width * height).toBeGreaterThan(0.6 * 1920 * 1080);
+    // All of it is on the screen at once.
+    expect(await tab.ask<number>('overflowBelow()')).toBeLessThanOrEqual(0);
+  });
+
+  test('for a viewer without motion things stand, and step', async () => {
+    stand.play(['epoll'], { clients: 40, silent: 0, restless: true }, 6);
+    /** How many different pictures there are in 2 s. */
+    const pictures = async (reducedMotion: 'reduce' | 'no-preference') => {
+      await using tab = await open({ reducedMotion });
+      await tab.isDrawn();
+      return await tab.ask<number>('pictures(2000)');
+    };
+    const still = await pictures('reduce');
+    expect(still).toBeGreaterThan(1);
+    expect(still).toBeLessThanOrEqual(6);
+    expect(await pictures('no-preference')).toBeGreaterThan(still);
+  });
+
+  test('targets are large enough for a finger', async () => {
+    stand.play(pair, six, 6);
+    await using tab = await open({ viewport: { width: 390, height: 844 } });
+    await tab.isDrawn();
+    for (const button of await tab.page.locator('.dock .tabs button[aria-expanded]').all()) {
+      await button.click();
+      expect(await tab.ask('small()')).toEqual([]);
+    }
+  });
+
+  test('texts of peers are text', async () => {
+    stand.say(hostileRecording());
+    await using tab = await open();
+    await tab.page.locator('.stage').first().waitFor();
+    await tab.page.keyboard.press('o');
+    await tab.page.keyboard.press('v');
+    expect(await tab.page.title()).toBe('Mondo lab');
+    expect(await tab.page.locator('img, #lab script').count()).toBe(0);
+    expect(await tab.page.locator('h1').textContent()).toContain('<img src=x');
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('a lab that ends: the page says so, keeps its picture, and finds the next lab at the address', async () => {
+    const own = await Stand.open();
+    const { port, url } = own.hub;
+    own.play(pair, six, 6);
+    await using tab = await Tab.open(browser, url);
+    await tab.isDrawn(2);
+    await own.close();
+    await expect.poll(() => tab.page.getByRole('alert').textContent()).toContain('is lost');
+    await tab.isDrawn(2);
+    // Another launch has another token: the page must not go on trying with the old one.
+    await using next = await Stand.open(port);
+    next.play(pair, six, 6);
+    await expect
+      .poll(() => tab.page.getByRole('alert').textContent(), { timeout: 20_000 })
+      .toContain('has started again');
+    await tab.page.goto(next.hub.url);
+    await tab.isDrawn(2);
+    await expect.poll(() => tab.page.getByRole('alert').textContent()).toBe('');
+  });
+
+  test('an address without its token says what is missing', async () => {
+    await using tab = await Tab.open(browser, `http://127.0.0.1:${stand.hub.port}/`);
+    await expect.poll(() => tab.page.getByRole('alert').textContent()).toContain('has no token');
+  });
+
+  /** Frames of the page that come late: a machine with two busy cores draws one of 20 at half of the rate. */
+  test.each([
+    [1000, 2],
+    [10_000, 4],
+  ])('%i clients that move are drawn in time', async (clients, factor) => {
+    stand.play(['epoll'], { clients, silent: clients / 2, restless: true }, 6);
+    await using tab = await open({ viewport: { width: 1600, height: 800 } });
+    await tab.isDrawn();
+    const late = await tab.ask<number>('frameTime(4000)');
+    expect(late).toBeLessThanOrEqual(17 * factor * 2 * MS);
+  });
+});

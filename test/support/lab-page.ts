@@ -1,0 +1,163 @@
+/** The page of the lab in a real browser, at the lab's own server, with records that a test gives. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import axe from 'axe-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { Hub } from '../../src/instruments/lab/hub.ts';
+import type { LabRecord } from '../../src/instruments/lab/model.ts';
+import { pageFiles } from '../../src/instruments/lab/page-files.ts';
+import { lineOf } from '../../src/instruments/lab/recording.ts';
+import type { Source } from '../../src/instruments/lab/source.ts';
+import type { Command } from '../../src/instruments/lab/wire.ts';
+import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
+import { until } from './until.ts';
+
+const architectures = [
+  'single',
+  'threaded',
+  'queued',
+  'prefork',
+  'socketserver',
+  'select',
+  'poll',
+  'epoll',
+  'uring',
+  'callback',
+  'coroutine',
+  'generator',
+  'asyncore',
+  'inetd',
+].map((name) => ({ name, title: `the server ${name}`, missing: '' }));
+export const architectureNames: readonly string[] = architectures.map(({ name }) => name);
+
+const inPage = readFileSync(join(import.meta.dirname, 'lab-in-page.js'), 'utf8');
+
+/** A hub whose records a test gives, and that keeps the commands of its viewers. */
+export class Stand implements Source {
+  readonly isReplay = false;
+  readonly attacks = sceneAttacks;
+  readonly known = {
+    architectures: architectureNames,
+    attacks: sceneAttacks.map(({ name }) => name),
+    stages: 4,
+  };
+  readonly commands: Command[] = [];
+  readonly hub: Hub;
+  #lines: string[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(hub: Hub) {
+    this.hub = hub;
+  }
+
+  static async open(port = 0): Promise<Stand> {
+    const stand = new Stand(await Hub.listen(port, await pageFiles(), architectures));
+    stand.hub.show(stand);
+    return stand;
+  }
+
+  say(records: readonly LabRecord[]): void {
+    const lines = records.map(lineOf);
+    this.#lines.push(...lines);
+    this.hub.lines(lines);
+  }
+
+  /** Starts a scene as `seconds` after its beginning, and lets it go on. */
+  play(names: readonly string[], wish: SceneWish, seconds = 0): void {
+    clearInterval(this.#timer);
+    const header = sceneHeader(names, wish);
+    this.#lines = [];
+    this.say([header]);
+    let turn = 0;
+    const next = () => {
+      this.say(sceneFrames(header, seconds * 1000 + turn * 50, turn, wish.restless));
+      turn++;
+    };
+    next();
+    this.#timer = setInterval(next, 50);
+  }
+
+  history(): readonly string[] {
+    return this.#lines;
+  }
+  resumption(): readonly string[] {
+    return [];
+  }
+  async obey(command: Command): Promise<void> {
+    this.commands.push(command);
+  }
+  watched(): void {}
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.hub.close();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** A tab with the lab; it keeps what its console and its policy complained of. */
+export class Tab {
+  readonly page: Page;
+  readonly faults: string[] = [];
+  readonly requests: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.on('pageerror', ({ message }) => this.faults.push(message));
+    page.on('request', (request) => this.requests.push(request.url()));
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning')
+        this.faults.push(message.text());
+    });
+  }
+
+  static async open(
+    browser: Browser,
+    url: string,
+    options: BrowserContextOptions = {},
+  ): Promise<Tab> {
+    const context = await browser.newContext({
+      viewport: { width: 1280, height: 800 },
+      ...options,
+    });
+    const tab = new Tab(await context.newPage());
+    await tab.page.goto(url);
+    return tab;
+  }
+
+  /** Resolves once the first picture is there. */
+  async isDrawn(stages = 1): Promise<void> {
+    await this.page
+      .locator('.stage')
+      .nth(stages - 1)
+      .waitFor();
+    await until('a picture', () => this.ask<boolean>('isDrawn()'));
+  }
+
+  /** Calls a function of lab-in-page.js. */
+  async ask<T>(call: string): Promise<T> {
+    return await this.page.evaluate<T>(`${inPage}\ninLab.${call}`);
+  }
+
+  /** The sentence of a stage. */
+  async sentence(stage = 0): Promise<string> {
+    return (
+      (await this.page.locator('.why').nth(stage).locator('[role=status]').textContent()) ?? ''
+    );
+  }
+
+  /** What a program finds that looks for barriers. */
+  async barriers(): Promise<readonly string[]> {
+    await this.page.evaluate(axe.source);
+    return await this.ask('barriers()');
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
