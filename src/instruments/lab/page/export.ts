@@ -117,7 +117,7 @@ class Artist {
 
   #drawCell(
     context: CanvasRenderingContext2D,
-    { x, y, index, drawing }: Cell,
+    { x, y, index, drawing, unit }: Cell,
     endings: Parameters<Canvases['draw']>[1],
     ms: number | undefined,
   ): void {
@@ -125,7 +125,7 @@ class Artist {
     if (stage === undefined) {
       const [still, moving] = [document.createElement('canvas'), document.createElement('canvas')];
       const canvases = new Canvases(still, moving, this.#colours);
-      canvases.look(this.#colours, 1, this.#scale);
+      canvases.look(this.#colours, unit, this.#scale);
       stage = [canvases, still, moving];
       this.#stages[index] = stage;
     }
@@ -133,7 +133,7 @@ class Artist {
     canvases.draw(drawing, endings, ms === undefined);
     canvases.frame(ms ?? 0);
     for (const layer of [still, moving]) {
-      context.drawImage(layer, x, y, drawing.width, drawing.height);
+      context.drawImage(layer, x, y, drawing.width * unit, drawing.height * unit);
     }
   }
 

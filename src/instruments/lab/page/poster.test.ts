@@ -21,9 +21,9 @@ test('nothing of a poster lies outside of it, and pictures do not lie over each 
   for (const width of [600, 960, 1280]) {
     const { height, lines, cells } = posterOf(shot(), width);
     for (const { y } of lines) expect(y).toBeLessThan(height);
-    for (const { x, y, drawing } of cells) {
-      expect(x + drawing.width).toBeLessThanOrEqual(width);
-      expect(y + drawing.height).toBeLessThan(height);
+    for (const { x, y, drawing, unit } of cells) {
+      expect(x + unit * drawing.width).toBeLessThanOrEqual(width);
+      expect(y + unit * drawing.height).toBeLessThan(height);
     }
   }
 });

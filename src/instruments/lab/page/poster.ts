@@ -26,6 +26,8 @@ export interface Cell {
   readonly y: number;
   readonly index: number;
   readonly drawing: Drawing;
+  /** Pixels of the poster for a pixel of the drawing. */
+  readonly unit: number;
 }
 
 export interface Poster {
@@ -44,6 +46,8 @@ export const SIZES: Readonly<Record<Line['look'], number>> = {
 };
 const EDGE = 16;
 const PICTURE = 300;
+/** A narrower drawing shrinks: its texts would meet. */
+const NARROWEST = 540;
 /** Lines of a sentence: all posters of one animation must have the same height. */
 const SENTENCE = 3;
 
@@ -67,6 +71,7 @@ export function posterOf({ header, setup, model, t }: Shot, width: number): Post
   const people = new Map(cast(setup.seed, setup.mix).map((person) => [person.id, person]));
   const { columns } = gridOf(model.stages.length, width);
   const wide = (width - EDGE) / columns - EDGE;
+  const unit = Math.min(1, wide / NARROWEST);
   const title = setup.title === '' ? 'Mondo lab' : setup.title;
   let y = EDGE + SIZES.title;
   lines.push({ text: title, x: EDGE, y, look: 'title' });
@@ -84,14 +89,14 @@ export function posterOf({ header, setup, model, t }: Shot, width: number): Post
       }
       const drawing = drawn(stage, {
         t: model.t,
-        width: wide,
-        height: PICTURE,
+        width: wide / unit,
+        height: PICTURE / unit,
         people,
         culprits,
         victims,
         seed: setup.seed,
       });
-      cells.push({ x, y: top + SENTENCE * 20 - 8, index, drawing });
+      cells.push({ x, y: top + SENTENCE * 20 - 8, index, drawing, unit });
     }
     y += SIZES.name + 22 + SENTENCE * 20 + PICTURE + EDGE;
   }
@@ -126,8 +131,8 @@ export function posterSvg({ width, height, lines, cells }: Poster): Markup {
     ({ text, x, y, look }) => html`<text class="poster-${look}" x="${x}" y="${y}">${text}</text>`,
   );
   const pictures = cells.map(
-    ({ x, y, drawing }) =>
-      html`<g transform="translate(${x} ${y})">${svgOf(drawing.marks, drawing.width, drawing.height, none)}</g>`,
+    ({ x, y, drawing, unit }) =>
+      html`<g transform="translate(${x} ${y}) scale(${unit})">${svgOf(drawing.marks, drawing.width, drawing.height, none)}</g>`,
   );
   return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${lines[0]?.text}">
 <style>${pictureStyle}${trusted(posterStyle)}</style>
