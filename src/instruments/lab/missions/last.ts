@@ -34,6 +34,8 @@ const capstone: Mission = {
   plan: {
     ...usual,
     title: 'Mission 9: build a server that stands',
+    // Pipelined questions that cost time would stop every server with one thread.
+    think: 0,
     stages: [{ architecture: 'threaded', threads: 4 }],
   },
   hasProbe: true,
