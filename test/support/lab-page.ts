@@ -51,7 +51,8 @@ export class Stand implements Source {
   }
 
   static async open(port = 0): Promise<Stand> {
-    const stand = new Stand(await Hub.listen(port, await pageFiles(), architectures));
+    const stand = new Stand(await Hub.listen(port, architectures));
+    stand.hub.offer(await pageFiles());
     stand.hub.show(stand);
     return stand;
   }
