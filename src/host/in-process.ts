@@ -13,14 +13,14 @@ import { acceptQueueOf } from '../os/socket.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
-import { type Reason, unreadRow } from '../worker/scoreboard.ts';
+import { ownRow, type Reason } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import {
+  bindListeners,
+  listenAll,
   listenError,
-  openListeners,
   removeSocketFile,
   resolveAddress,
-  type SocketFile,
 } from './listen.ts';
 import { loadService } from './load-service.ts';
 import { deadlineOf, type Plan } from './plan.ts';
@@ -54,6 +54,14 @@ export async function serveInProcess(
     );
   }
   const loaded = typeof service === 'string' ? await loadService(service) : service;
+  const wanted = await resolveAddress(plan.host, plan.port);
+  // Without system calls, a port in use is reported only when Node listens.
+  const bound =
+    whyNoSystemCalls() === undefined
+      ? bindListeners(wanted, { reuseport: false, count: 1 })
+      : undefined;
+  /** The listener, while it listens and system calls can look at it. */
+  let open: number | undefined;
   const speakers = speakersOf(loaded, true);
   const counts: Record<string, number> = {};
   const count = (reason: Reason) => {
@@ -73,10 +81,7 @@ export async function serveInProcess(
   };
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
-  let file: SocketFile | undefined;
-  /** The listener, while it is open and system calls can look at it. */
-  let open: number | undefined;
-  const row = unreadRow();
+  const row = ownRow(process.pid);
   const { conversation, exceeded } = conversationFactory(
     plan,
     loaded,
@@ -112,9 +117,8 @@ export async function serveInProcess(
     row,
     stopped,
     async listen(server) {
-      const wanted = await resolveAddress(plan.host, plan.port);
       const { backlog } = plan;
-      if (whyNoSystemCalls() !== undefined) {
+      if (bound === undefined) {
         const where = wanted.family === 'unix' ? { path: wanted.path } : wanted;
         await untilListening(server, (done) => server.listen({ ...where, backlog }, done)).catch(
           (error: Error) => {
@@ -124,12 +128,11 @@ export async function serveInProcess(
         listens(addressOf(server.address()!));
         return;
       }
-      const opened = openListeners(wanted, { backlog, reuseport: false, count: 1 });
-      file = opened.file;
-      const listener = { fd: opened.listeners[0]! };
-      open = listener.fd;
+      listenAll(bound.listeners, bound.address, backlog);
+      const listener = { fd: bound.listeners[0]! };
       await untilListening(server, (done) => server.listen(listener, backlog, done));
-      listens(opened.address);
+      open = listener.fd;
+      listens(bound.address);
     },
     ready() {},
     // Without a listener, another process could take its port.
@@ -156,13 +159,15 @@ export async function serveInProcess(
   }
   const where = addressText(address);
   let closing: Promise<void> | undefined;
+  let hasStopped = false;
   const done = () => ({ questions: row.questions[0]!, connections: row.connections });
   async function end(): Promise<void> {
     orders.order = 'stop';
     open = undefined;
-    removeSocketFile(file);
+    removeSocketFile(bound?.file);
     stop();
     await served;
+    hasStopped = true;
     onEvent?.({
       type: 'stopped',
       ...done(),
@@ -178,8 +183,8 @@ export async function serveInProcess(
     where,
     port: address.family === 'unix' ? 0 : address.port,
     pids: [],
-    workers: () => [],
-    counts: () => counts,
+    workers: () => (hasStopped ? [] : [row.reading]),
+    counts: () => ({ ...counts }),
     served: done,
     queued: 0,
     queue: () => (open === undefined ? undefined : acceptQueueOf(open)),

@@ -23,9 +23,23 @@ import {
   tryLock,
 } from '../os/socket.ts';
 import { ServeError } from './errors.ts';
-import { type ListenOptions, openListeners, removeSocketFile, resolveAddress } from './listen.ts';
+import {
+  type BindOptions,
+  bindListeners,
+  listenAll,
+  removeSocketFile,
+  resolveAddress,
+} from './listen.ts';
 
-const options: ListenOptions = { backlog: 8, reuseport: false, count: 1 };
+const options: BindOptions = { reuseport: false, count: 1 };
+
+/** Both steps of a start. */
+function openListeners(wanted: SocketAddress, how: BindOptions) {
+  const bound = bindListeners(wanted, how);
+  listenAll(bound.listeners, bound.address, 8);
+  return bound;
+}
+
 const loopback: SocketAddress = { family: 'IPv4', host: '127.0.0.1', port: 0 };
 
 function refusal(wanted: SocketAddress): ServeError {
@@ -147,6 +161,35 @@ describe('openListeners', () => {
   });
 });
 
+describe('bindListeners', () => {
+  it.each([false, true])('refuses clients until listenAll, reuseport %s', (reuseport) => {
+    const count = reuseport ? 2 : 1;
+    const { listeners, address } = bindListeners(loopback, { reuseport, count });
+    expect(() => connect(address)).toThrow('ECONNREFUSED');
+    listenAll(listeners, address, 8);
+    close(connect(address));
+    for (const listener of listeners) close(listener);
+  });
+
+  it.each([false, true])('keeps the port from a server that starts, reuseport %s', (reuseport) => {
+    const { listeners, address } = bindListeners(loopback, options);
+    const again = { reuseport, count: 1 };
+    expect(() => bindListeners(address, again)).toThrow('is in use');
+    listenAll(listeners, address, 8);
+    expect(() => bindListeners(address, again)).toThrow('is in use');
+    close(connect(address));
+    close(listeners[0]!);
+  });
+
+  it('keeps a shared port from a server that starts', () => {
+    const sharing = { reuseport: true, count: 2 };
+    const { listeners, address } = bindListeners(loopback, sharing);
+    expect(() => bindListeners(address, sharing)).toThrow('is in use');
+    expect(() => bindListeners(address, options)).toThrow('is in use');
+    for (const listener of listeners) close(listener);
+  });
+});
+
 describe('openListeners at a unix path', () => {
   let folder: string;
   beforeAll(() => {
@@ -216,6 +259,16 @@ describe('openListeners at a unix path', () => {
     );
     close(connect(address));
     close(live);
+  });
+
+  it('refuses if a server is about to listen, and does not disturb it', () => {
+    const address = at('starting');
+    const { listeners } = bindListeners(address, options);
+    expect(() => connect(address)).toThrow('ECONNREFUSED');
+    expect(refusal(address).message).toContain('a server is listening there');
+    listenAll(listeners, address, 8);
+    close(connect(address));
+    close(listeners[0]!);
   });
 
   it('refuses a file that is not a socket, and leaves it unchanged', () => {

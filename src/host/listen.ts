@@ -1,6 +1,6 @@
 /**
- * Opens the listener, which belongs to the supervisor: if it cannot be opened, the user learns so before anything
- * starts.
+ * Opens the listener, which belongs to the supervisor. It has its address before anything starts, so a port that is
+ * in use is reported at once. It listens only when all workers can serve.
  */
 import { lookup } from 'node:dns/promises';
 import { closeSync, lstatSync, openSync, unlinkSync } from 'node:fs';
@@ -8,11 +8,11 @@ import { dirname, resolve } from 'node:path';
 import { addressText, literalAddress, type SocketAddress } from '../os/address.ts';
 import { dial } from '../os/dialing.ts';
 import { SystemError } from '../os/libc.ts';
-import { claimPort, close, localAddress, openListener, tryLock } from '../os/socket.ts';
+import { bindListener, claimPort, close, listenOn, localAddress, tryLock } from '../os/socket.ts';
+import { isBoundUnix } from '../os/unix-table.ts';
 import { ServeError } from './errors.ts';
 
-export interface ListenOptions {
-  readonly backlog: number;
+export interface BindOptions {
   readonly reuseport: boolean;
   /** Number of listeners on the one address; more than one only with `reuseport`. */
   readonly count: number;
@@ -25,8 +25,8 @@ export interface SocketFile {
   readonly ino: number;
 }
 
-/** The open listeners. */
-export interface Opened {
+/** The listeners, which do not listen yet. */
+export interface Bound {
   readonly listeners: number[];
   /** The address that they are bound to. */
   readonly address: SocketAddress;
@@ -80,21 +80,21 @@ function literalOf(host: string, port: number): SocketAddress | undefined {
 }
 
 /**
- * Opens the listeners. It refuses a port that another server uses, even if both share ports. Only a program that is
- * not Mondo, and listens with SO_REUSEPORT later, can join. At a unix path it replaces a file if no server listens
- * there.
+ * Opens sockets that have the address, and refuse clients until `listenAll`. It refuses a port that another server
+ * has, even if both share ports. Only a program that is not Mondo, and binds with SO_REUSEPORT later, can join. At a
+ * unix path it replaces a file if no server has it.
  *
  * @throws ServeError
  */
-export function openListeners(wanted: SocketAddress, options: ListenOptions): Opened {
+export function bindListeners(wanted: SocketAddress, options: BindOptions): Bound {
   const listeners: number[] = [];
   let address = wanted;
   let claim: number | undefined;
   try {
-    if (wanted.family === 'unix') return openUnix(wanted, options);
+    if (wanted.family === 'unix') return openUnix(wanted);
     if (options.reuseport && wanted.port !== 0) claim = open(wanted, claimPort);
     for (let i = 0; i < options.count; i++) {
-      const listener = open(address, (one) => openListener(one, options));
+      const listener = open(address, (one) => bindListener(one, options));
       listeners.push(listener);
       // The first listener gets the port for 0; the others share it.
       address = localAddress(listener);
@@ -107,6 +107,24 @@ export function openListeners(wanted: SocketAddress, options: ListenOptions): Op
     throw error instanceof SystemError ? listenError(wanted, error) : error;
   } finally {
     if (claim !== undefined) close(claim);
+  }
+}
+
+/**
+ * Makes the listeners listen: from the first one on, clients can connect.
+ *
+ * @param address theirs, for the error
+ * @throws ServeError if a program that is not Mondo listens there since the bind
+ */
+export function listenAll(
+  listeners: readonly number[],
+  address: SocketAddress,
+  backlog: number,
+): void {
+  try {
+    for (const listener of listeners) listenOn(listener, backlog);
+  } catch (error) {
+    throw error instanceof SystemError ? listenError(address, error) : error;
   }
 }
 
@@ -127,14 +145,14 @@ const LOCK_TIMEOUT_MS = 2000;
 const LOCK_INTERVAL = 5;
 
 /**
- * Only one start at a time checks whether a file is stale, replaces it, and listens. Otherwise two could find the
+ * Only one start at a time checks whether a file is stale, and replaces it. Otherwise two could find the
  * same file stale, and the second would remove the new file of the first. The lock is on the folder: it leaves no
  * file behind, and the kernel releases it with the process.
  */
-function openUnix(address: UnixAddress, options: ListenOptions): Opened {
+function openUnix(address: UnixAddress): Bound {
   const folder = lockFolder(address);
   try {
-    const listener = openUnixLocked(address, options);
+    const listener = openUnixLocked(address);
     const path = resolve(address.path);
     const { dev, ino } = lstatSync(path);
     return { listeners: [listener], address, file: { path, dev, ino } };
@@ -166,16 +184,16 @@ function lockFolder(address: UnixAddress): number | undefined {
   return folder;
 }
 
-function openUnixLocked(address: UnixAddress, options: ListenOptions): number {
+function openUnixLocked(address: UnixAddress): number {
   try {
-    return openListener(address, options);
+    return bindListener(address);
   } catch (error) {
     if (!(error instanceof SystemError) || error.code !== 'EADDRINUSE' || !isStale(address)) {
       throw error;
     }
     // A server that was killed left this file: nothing listens there.
     unlinkSync(address.path);
-    return openListener(address, options);
+    return bindListener(address);
   }
 }
 
@@ -187,7 +205,9 @@ function isStale(address: UnixAddress): boolean {
     close(dial(address));
     return false;
   } catch (error) {
-    return error instanceof SystemError && error.code === 'ECONNREFUSED';
+    if (!(error instanceof SystemError) || error.code !== 'ECONNREFUSED') return false;
+    // A server that starts has its address, and refuses clients until it can serve them.
+    return !isBoundUnix(address.path);
   }
 }
 

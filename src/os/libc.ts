@@ -146,6 +146,9 @@ export const libc = {
     (count: Int, read: Address, write: Address, except: Address, timeout: Address) => Int
   >('int select(int, uintptr_t, uintptr_t, uintptr_t, uintptr_t)'),
   poll: declare<(fds: Address, count: Int, timeout: Int) => Int>('int poll(uintptr_t, ulong, int)'),
+  ppoll: declare<(fds: Address, count: Int, timeout: Address, mask: Address) => Int>(
+    'int ppoll(uintptr_t, ulong, uintptr_t, uintptr_t)',
+  ),
   epoll_create1: declare<(flags: Int) => Int>('int epoll_create1(int)'),
   epoll_ctl: declare<(epoll: Int, operation: Int, fd: Int, event: Address) => Int>(
     'int epoll_ctl(int, int, int, uintptr_t)',

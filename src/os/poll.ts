@@ -83,6 +83,16 @@ export function isReadable(fd: number, timeout = 0): boolean {
   return libc.poll(oneAddress, 1, timeout) > 0 && one[1]! >> 16 !== 0;
 }
 
+/**
+ * Sleeps until there is something to receive, or the end of the stream. False if a signal woke the thread. It is
+ * for waits of the host: a trace of an architecture's calls leaves ppoll(2) out.
+ */
+export function awaitReadable(fd: number): boolean {
+  one[0] = fd;
+  one[1] = READABLE;
+  return libc.ppoll(oneAddress, 1, 0, 0) > 0;
+}
+
 /** Sleeps until there is room to send, for at most `ms`, or until a signal comes. */
 export function awaitWritable(fd: number, ms: number): void {
   one[0] = fd;

@@ -56,30 +56,26 @@ function setOption(fd: number, level: number, name: number, value: Buffer): void
 }
 
 /**
- * Opens a listening socket.
+ * Opens a socket that has its address and does not listen: the kernel refuses clients until `listenOn`. No other
+ * socket gets the port, also none that does not listen either.
  *
- * @param options.backlog how many connections the kernel holds until they are accepted; the kernel limits it to
- *   `net.core.somaxconn`
  * @param options.reuseport lets several listeners share the port; the kernel distributes peers over them
  * @throws SystemError of `bind` with `EADDRINUSE`, `EACCES` or `EADDRNOTAVAIL`, among others
  */
-export function openListener(
+export function bindListener(
   address: SocketAddress,
-  options: { backlog: number; reuseport?: boolean },
+  options: { reuseport?: boolean } = {},
 ): number {
   const family = familyOf(address);
   const fd = check('socket', libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   try {
     if (family !== AF_UNIX) {
-      setOption(fd, SOL_SOCKET, SO_REUSEADDR, int(1));
       // Accepted sockets inherit it: set here once, it costs no call per connection.
       setOption(fd, IPPROTO_TCP, TCP_NODELAY, int(1));
     }
     if (options.reuseport === true) setOption(fd, SOL_SOCKET, SO_REUSEPORT, int(1));
     if (family === AF_INET6) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, int(0));
-    const bytes = encodeAddress(address);
-    check('bind', libc.bind(fd, bytes, bytes.length));
-    check('listen', libc.listen(fd, options.backlog));
+    bind(fd, address);
     return fd;
   } catch (error) {
     close(fd);
@@ -88,14 +84,57 @@ export function openListener(
 }
 
 /**
- * Claims a port for listeners that will share it. Fails if any process listens there, with or without SO_REUSEPORT.
- * Of several claims at the same moment, one succeeds: `listen` fails for the others.
+ * SO_REUSEADDR admits a port whose last connections were closed a moment ago. But two sockets that both have it, and
+ * do not listen yet, may also have the same port. So a socket has it only for a second attempt, and then again from
+ * `listenOn` on: the connections inherit it.
+ */
+function bind(fd: number, address: SocketAddress): void {
+  const bytes = encodeAddress(address);
+  if (address.family !== 'unix') {
+    if (libc.bind(fd, bytes, bytes.length) === 0) return;
+    setOption(fd, SOL_SOCKET, SO_REUSEADDR, int(1));
+  }
+  check('bind', libc.bind(fd, bytes, bytes.length));
+  if (address.family !== 'unix') setOption(fd, SOL_SOCKET, SO_REUSEADDR, int(0));
+}
+
+/**
+ * Makes a socket of `bindListener` listen.
  *
- * @returns a listener to close once those that share the port are open
- * @throws SystemError as `openListener`
+ * @param backlog how many connections the kernel holds until they are accepted; the kernel limits it to
+ *   `net.core.somaxconn`
+ * @throws SystemError of `listen` with `EADDRINUSE`, if a socket of another program listens there since the bind
+ */
+export function listenOn(listener: number, backlog: number): void {
+  // A unix socket ignores it.
+  libc.setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, int(1), 4);
+  check('listen', libc.listen(listener, backlog));
+}
+
+/** Opens a listening socket at once. See `bindListener` and `listenOn`. */
+export function openListener(
+  address: SocketAddress,
+  options: { backlog: number; reuseport?: boolean },
+): number {
+  const listener = bindListener(address, options);
+  try {
+    listenOn(listener, options.backlog);
+    return listener;
+  } catch (error) {
+    close(listener);
+    throw error;
+  }
+}
+
+/**
+ * Claims a port for listeners that will share it. Fails if any socket has the port, with or without SO_REUSEPORT.
+ * Of several claims at the same moment, one succeeds. It never listens, so no client can connect to it.
+ *
+ * @returns a socket to close once those that share the port are bound
+ * @throws SystemError as `bindListener`
  */
 export function claimPort(address: SocketAddress): number {
-  const claim = openListener(address, { backlog: 0 });
+  const claim = bindListener(address);
   // Set it only now: it admits our own listeners. Without it, the claim has kept others out.
   setOption(claim, SOL_SOCKET, SO_REUSEPORT, int(1));
   return claim;

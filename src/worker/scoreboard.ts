@@ -286,16 +286,7 @@ export class Scoreboard {
     for (let i = 0; i < used; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       if (this.#words[at + PID] === 0) continue;
-      readings.push({
-        row: i,
-        pid: this.#words[at + PID]!,
-        family: this.#words[at + FAMILY]!,
-        tid: this.#words[at + TID]!,
-        state: states[this.#words[at + STATE]!] ?? 'free',
-        accepted: this.#words[at + ACCEPTED]!,
-        open: this.#words[at + OPEN]!,
-        turns: this.#words[at + TURNS]!,
-      });
+      readings.push(readingOf(this.#words.subarray(at, at + ROW_WORDS), i));
     }
     return readings;
   }
@@ -326,6 +317,17 @@ const words64Of = (words: Int32Array) =>
 /** The counter of answered questions in a row. */
 const questionsOf = (row: Int32Array) =>
   new Float64Array(row.buffer, row.byteOffset + QUESTIONS * 4, 1);
+
+const readingOf = (words: Int32Array, row: number): RowReading => ({
+  row,
+  pid: words[PID]!,
+  family: words[FAMILY]!,
+  tid: words[TID]!,
+  state: states[words[STATE]!] ?? 'free',
+  accepted: words[ACCEPTED]!,
+  open: words[OPEN]!,
+  turns: words[TURNS]!,
+});
 
 /** Number of connections in these rows. */
 export const openOf = (rows: readonly RowReading[]): number =>
@@ -363,6 +365,11 @@ export class Row {
   set state(state: State) {
     this.#words[STATE] = numberOf[state];
     this.#words[TURNS]!++;
+  }
+
+  /** The row as a reader of the scoreboard sees it, as the first one. */
+  get reading(): RowReading {
+    return readingOf(this.#words, 0);
   }
 
   /** Connections accepted so far. */
@@ -403,6 +410,13 @@ export class Row {
 function clear(row: Int32Array): void {
   row.fill(0, PID + 1);
   Atomics.store(row, PID, 0);
+}
+
+/** The only row of a server that is this one process. @param pid its id, and that of its main thread */
+export function ownRow(pid: number): Row {
+  const words = new Int32Array(ROW_WORDS);
+  words[PID] = pid;
+  return new Row(words, pid, pid);
 }
 
 /** A row that no reader sees, for use without shared memory. */

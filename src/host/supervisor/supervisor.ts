@@ -11,7 +11,13 @@ import type { WorkerEvent } from '../../worker/contract.ts';
 import { openOf, type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
-import { openListeners, removeSocketFile, resolveAddress, type SocketFile } from '../listen.ts';
+import {
+  bindListeners,
+  listenAll,
+  removeSocketFile,
+  resolveAddress,
+  type SocketFile,
+} from '../listen.ts';
 import { nameOf } from '../load-service.ts';
 import {
   changedPlan,
@@ -29,6 +35,7 @@ import { StuckWatch } from './stuck.ts';
 import {
   configOf,
   readJournal,
+  reportOpen,
   type Starting,
   spawnWorker,
   type WorkerProcess,
@@ -88,11 +95,13 @@ export class Supervisor {
   /** Events of workers from before all of them served: `listening` must be the first event. */
   readonly #early: ServerEvent[] = [];
   #isListening = false;
+  /** True once workers may accept: clients can connect, or the server stops. */
+  #isOpen = false;
   readonly #lastWarned = new Map<string, number>();
   #onEnded: () => void = () => {};
 
   /**
-   * Opens the listeners and starts the workers. Resolves when all of them serve.
+   * Binds the listeners, starts the workers, and listens when all of them can serve.
    *
    * @param startTime time that the next worker may take until it serves, in ms
    */
@@ -104,8 +113,7 @@ export class Supervisor {
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const wanted = await resolveAddress(plan.host, plan.port);
-    const { listeners, address, file } = openListeners(wanted, {
-      backlog: plan.backlog,
+    const { listeners, address, file } = bindListeners(wanted, {
       reuseport: plan.reuseport,
       count: plan.reuseport ? plan.threads * plan.processes : 1,
     });
@@ -118,6 +126,7 @@ export class Supervisor {
     });
     try {
       await supervisor.#startAll(supervisor.#generation);
+      supervisor.#listen();
     } catch (error) {
       await supervisor.close(0);
       throw error;
@@ -297,6 +306,18 @@ export class Supervisor {
     });
   }
 
+  /** Lets clients connect, now that each worker can serve. */
+  #listen(): void {
+    listenAll(this.#listeners, this.address, this.#plan.backlog);
+    this.#letAccept();
+  }
+
+  /** Workers that serve wait for this, because accept(2) fails at a socket that does not listen. */
+  #letAccept(): void {
+    this.#isOpen = true;
+    for (const { child } of this.#workers) reportOpen(child);
+  }
+
   #reportListening(): void {
     this.#deliver?.({
       type: 'listening',
@@ -365,6 +386,7 @@ export class Supervisor {
       (text) =>
         this.#receive(worker, { type: 'warning', text, at: Date.now(), ...own, pid: worker.pid }),
     );
+    if (this.#isOpen) reportOpen(child);
     // Not 'close', although the journal has then been read to its end. The processes of a crew hold the journal
     // too, and until they have ended the server would not accept.
     child.on('exit', (code, signal) => {
@@ -512,6 +534,7 @@ export class Supervisor {
     const before = this.#scoreboard.departed;
     // Do it before the listeners close: a worker that finds a closed listener looks for the reason.
     this.#scoreboard.stop(drain);
+    this.#letAccept();
     removeSocketFile(this.#file);
     for (const listener of this.#listeners) {
       // The kernel refuses new clients after this, although workers that have not ended yet hold the listener too.

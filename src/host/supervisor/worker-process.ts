@@ -131,6 +131,12 @@ export function spawnWorker(
 const startError = (error: Error) =>
   new ServeError('failed', explained('Cannot start a worker', error), { cause: error });
 
+/**
+ * Reports to a worker that it may accept: ends the supervisor's direction of the journal. All threads of the worker
+ * see that end, however late they look.
+ */
+export const reportOpen = (child: ChildProcess): void => void (child.stdio[3] as Socket).end();
+
 /** Passes on each event of a worker's journal. */
 export function readJournal(
   child: ChildProcess,

@@ -26,6 +26,7 @@ import { createAnswerThread } from './answer-elsewhere.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
 import { journalInto, writeEvent } from './journal.ts';
+import { opened, sleepUntilOpen } from './opening.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** What a crew's process does for the serving thread: it starts assistants, and waits for them. */
@@ -130,8 +131,12 @@ class ServingHost extends ServingWorker implements NodeHost {
     this.#orders = orders;
   }
 
-  listen(server: Server): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async listen(server: Server): Promise<void> {
+    this.ready();
+    await opened();
+    // Listening would undo the shutdown of a stop.
+    if (this.#orders.order === 'stop') return;
+    await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       // Node closes the descriptor with its server, and another server may follow, so pass a copy. The backlog is a
       // separate argument: with a descriptor Node ignores the one in the options, and uses 511.
@@ -212,6 +217,7 @@ export async function createContext(
       if (isReady) return;
       isReady = true;
       writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid });
+      if (!isOnNode) sleepUntilOpen(() => clients.isLeaving);
     },
     noteQueued(depth) {
       scoreboard.queued = depth;

@@ -51,11 +51,13 @@ export function nowServing(peer: string): void {
   current = peer;
 }
 
+/** Not of a page: `dlsym` reads the symbols of this process, and in `ppoll` a worker waits until the server listens. */
+const untraced: ReadonlySet<string> = new Set(['dlsym', 'ppoll']);
+
 export function reportCalls(reporter: Reporter): void {
   const calls = libc as unknown as Record<string, Call>;
   for (const name of Object.keys(calls)) {
-    // `dlsym` is not a system call: it only reads the symbols of this process.
-    if (name !== 'dlsym') calls[name] = traced(reporter, name, calls[name]!);
+    if (!untraced.has(name)) calls[name] = traced(reporter, name, calls[name]!);
   }
   reportFutex(reporter);
   reportQuestions(reporter);
