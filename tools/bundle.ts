@@ -11,7 +11,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { type Plugin, rolldown } from 'rolldown';
-import { builtMissions, builtScript, builtStyle } from '../src/instruments/lab/page-build.ts';
+import { builtMissions, builtScript, builtStyle } from '../src/instruments/lab/hub/page-build.ts';
 
 const root = join(import.meta.dirname, '..');
 const source = join(root, 'src');

@@ -24,40 +24,14 @@ const layers: readonly (readonly string[])[] = [
   ['cli'],
 ];
 
-/** Files of the lab that its page loads too: they import one another only, so neither Node nor DOM. */
-const pure = new Set(
-  [
-    'model',
-    'why',
-    'cast',
-    'shown',
-    'commands',
-    'fields',
-    'recording',
-    'scenes',
-    'snapshot',
-    'missions',
-    'words',
-    'wire',
-    'steps',
-    'history',
-    'trail',
-    'player',
-    'caption',
-    'gif',
-    'perfetto',
-  ].map((name) => join(source, 'instruments', 'lab', `${name}.ts`)),
-);
+/** Files of the lab that its processes and its page share: they know neither Node nor the DOM. */
+const shared = join(source, 'instruments', 'lab', 'shared', '/');
 /** A page of the lab imports its own files, these, the template for markup, and what its bundle then contains. */
 const page = join(source, 'instruments', 'lab', 'page', '/');
 const markup = join(source, 'instruments', 'report', 'markup.ts');
 const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
-/** The missions too, whose result sheet is markup. */
-const missions = join(source, 'instruments', 'lab', 'missions', '/');
-for (const name of ['question', 'votes', 'mission', 'sheet', 'sheet-reader']) {
-  pure.add(join(source, 'instruments', 'lab', `${name}.ts`));
-}
-pure.add(markup);
+/** The template for markup is as pure. */
+const isPure = (file: string) => file.startsWith(shared) || file === markup;
 /** What these files would have in scope without an import. */
 const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;
 
@@ -71,7 +45,6 @@ const heightOf = (folder: string) => layers.findIndex((row) => row.includes(fold
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.tsx?$/.test(name) && !/\.test\.tsx?$/.test(name))
   .map((name) => join(source, name));
-for (const file of files) if (file.startsWith(missions)) pure.add(file);
 
 const importsOf = new Map<string, string[]>();
 const faults: string[] = [];
@@ -84,7 +57,7 @@ for (const file of files) {
   importsOf.set(file, targets);
   if (file.startsWith(page)) {
     for (const target of targets) {
-      if (!target.startsWith(page) && !pure.has(target) && target !== markup) {
+      if (!target.startsWith(page) && !isPure(target)) {
         faults.push(
           `${relative(source, file)} imports ${relative(source, target)}, which a browser cannot load`,
         );
@@ -100,10 +73,10 @@ for (const file of files) {
       faults.push(`${relative(source, file)} uses '${word}', which a browser does not have`);
     }
   }
-  if (pure.has(file)) {
+  if (isPure(file)) {
     const outside = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)]
       .map((match) => match[1]!)
-      .filter((name) => !pure.has(resolve(dirname(file), name)));
+      .filter((name) => !isPure(resolve(dirname(file), name)));
     const word = ambient.exec(text)?.[0];
     for (const name of word === undefined ? outside : [...outside, word]) {
       faults.push(

@@ -5,9 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { apply, nothing } from '../src/instruments/lab/model.ts';
-import { unpack } from '../src/instruments/lab/recording.ts';
-import { scenes } from '../src/instruments/lab/scenes.ts';
+import { apply, nothing } from '../src/instruments/lab/shared/model.ts';
+import { unpack } from '../src/instruments/lab/shared/recording.ts';
+import { scenes } from '../src/instruments/lab/shared/scenes.ts';
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'docs', 'lab');

@@ -6,17 +6,17 @@ import { architectureNames } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { architectureNamed } from '../host/plan.ts';
 import { requireSystemCalls } from '../host/system-calls.ts';
-import { architecturesHere } from '../instruments/lab/available.ts';
-import { Hub } from '../instruments/lab/hub.ts';
-import { type LabRecord, MOST } from '../instruments/lab/model.ts';
-import { pageFiles } from '../instruments/lab/page-files.ts';
-import { Recorder } from '../instruments/lab/recorder.ts';
-import { MOST_BYTES, RecordingError, unpack } from '../instruments/lab/recording.ts';
-import { Replay } from '../instruments/lab/replay.ts';
-import { type Plan, sceneNamed, scenes } from '../instruments/lab/scenes.ts';
-import type { Listener, Source } from '../instruments/lab/source.ts';
-import { staticPage } from '../instruments/lab/static.ts';
-import type { WelcomeRecord } from '../instruments/lab/wire.ts';
+import { architecturesHere } from '../instruments/lab/hub/available.ts';
+import { Hub } from '../instruments/lab/hub/hub.ts';
+import { pageFiles } from '../instruments/lab/hub/page-files.ts';
+import { Recorder } from '../instruments/lab/hub/recorder.ts';
+import { Replay } from '../instruments/lab/hub/replay.ts';
+import type { Listener, Source } from '../instruments/lab/hub/source.ts';
+import { staticPage } from '../instruments/lab/hub/static.ts';
+import { type LabRecord, MOST } from '../instruments/lab/shared/model.ts';
+import { MOST_BYTES, RecordingError, unpack } from '../instruments/lab/shared/recording.ts';
+import { type Plan, sceneNamed, scenes } from '../instruments/lab/shared/scenes.ts';
+import type { WelcomeRecord } from '../instruments/lab/shared/wire.ts';
 import { onInterrupt } from './interrupt.ts';
 import { checkOutputs, writeOutput } from './output.ts';
 import { CommandError } from './report.ts';
@@ -127,8 +127,8 @@ async function live(
   scene: string,
   hear: Listener,
 ): Promise<Source> {
-  const { realParts } = await import('../instruments/lab/real-parts.ts');
-  const { Session } = await import('../instruments/lab/session.ts');
+  const { realParts } = await import('../instruments/lab/hub/real-parts.ts');
+  const { Session } = await import('../instruments/lab/hub/session.ts');
   return await Session.start(await realParts(architectures), plan, scene, hear);
 }
 

@@ -1,16 +1,16 @@
 /** The attacks of `mondo siege` as the lab runs them, on real servers. */
 import { expect, test } from 'vitest';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
+import { type AttackRecord, PROBE } from '../../src/instruments/lab/shared/model.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import {
   Assault,
   attackChoices,
   burningService,
   needsOf,
   type Victim,
-} from '../../src/instruments/lab/attacks.ts';
-import { type AttackRecord, PROBE } from '../../src/instruments/lab/model.ts';
-import { recordOf } from '../../src/instruments/lab/recording.ts';
-import { Street } from '../../src/instruments/lab/street.ts';
+} from '../../src/instruments/lab/street/attacks.ts';
+import { Street } from '../../src/instruments/lab/street/street.ts';
 import { attacks } from '../../src/instruments/siege/attacks.ts';
 import { noLimits } from '../../src/limits/limits.ts';
 import { isAlive } from '../support/processes.ts';

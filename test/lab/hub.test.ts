@@ -5,15 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { Hub } from '../../src/instruments/lab/hub.ts';
+import { Hub } from '../../src/instruments/lab/hub/hub.ts';
+import type { Source } from '../../src/instruments/lab/hub/source.ts';
 import {
   apply,
   type HeaderRecord,
   type LabRecord,
   nothing,
-} from '../../src/instruments/lab/model.ts';
-import { lineOf, MOST_BYTES, pack, unpack } from '../../src/instruments/lab/recording.ts';
-import type { Source } from '../../src/instruments/lab/source.ts';
+} from '../../src/instruments/lab/shared/model.ts';
+import { lineOf, MOST_BYTES, pack, unpack } from '../../src/instruments/lab/shared/recording.ts';
 import { LabViewer, startLab } from '../support/lab.ts';
 import { descendantsOf, isAlive, runMondo } from '../support/processes.ts';
 import { until } from '../support/until.ts';

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { missionOf } from '../../src/instruments/lab/missions.ts';
-import { isChoices } from '../../src/instruments/lab/question.ts';
-import { scenes } from '../../src/instruments/lab/scenes.ts';
-import type { Sheet } from '../../src/instruments/lab/sheet.ts';
-import { sheetIn } from '../../src/instruments/lab/sheet-reader.ts';
-import { votes } from '../../src/instruments/lab/votes.ts';
+import { missionOf } from '../../src/instruments/lab/shared/missions.ts';
+import { isChoices } from '../../src/instruments/lab/shared/question.ts';
+import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
+import type { Sheet } from '../../src/instruments/lab/shared/sheet.ts';
+import { sheetIn } from '../../src/instruments/lab/shared/sheet-reader.ts';
+import { votes } from '../../src/instruments/lab/shared/votes.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { presses } from '../support/lab-pupil.ts';

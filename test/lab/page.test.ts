@@ -1,7 +1,7 @@
 /** The lab's page in a real browser, at the lab's own server. The records are made by the test. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { planOf, sceneNamed } from '../../src/instruments/lab/scenes.ts';
+import { planOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { architectureNames, Stand, Tab } from '../support/lab-page.ts';
 import { hostileRecording } from '../support/lab-recording.ts';

@@ -15,7 +15,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { CLOSED, PROTOCOL } from '../../src/instruments/lab/wire.ts';
+import { CLOSED, PROTOCOL } from '../../src/instruments/lab/shared/wire.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { descendantsOf } from '../support/processes.ts';

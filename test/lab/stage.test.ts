@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
-import { peerOfSleeper } from '../../src/instruments/lab/kernel.ts';
-import { EVENT, KERNEL, LANE, type Lane, PLACE } from '../../src/instruments/lab/model.ts';
-import { clientAt, FIRST_STRANGER } from '../../src/instruments/lab/wire.ts';
-import { doingOf } from '../../src/instruments/lab/words.ts';
+import { EVENT, KERNEL, LANE, type Lane, PLACE } from '../../src/instruments/lab/shared/model.ts';
+import { clientAt, FIRST_STRANGER } from '../../src/instruments/lab/shared/wire.ts';
+import { doingOf } from '../../src/instruments/lab/shared/words.ts';
+import { peerOfSleeper } from '../../src/instruments/lab/stage/kernel.ts';
 import { isRunning } from '../../src/os/processes.ts';
 import { stateLetter } from '../../src/os/task-state.ts';
 import { ask, type Client } from '../support/clients.ts';
@@ -246,7 +246,7 @@ describe.concurrent('a stage', () => {
   });
 
   it('ends by itself if the lab is killed', async () => {
-    const module = join(import.meta.dirname, '../../src/instruments/lab/stage.ts');
+    const module = join(import.meta.dirname, '../../src/instruments/lab/stage/stage.ts');
     const code = `
       import { StageProcess } from ${JSON.stringify(module)};
       const plan = { architecture: 'prefork', processes: 2 };

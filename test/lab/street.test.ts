@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { cast } from '../../src/instruments/lab/cast.ts';
+import { cast } from '../../src/instruments/lab/shared/cast.ts';
 import {
   EVENT,
   type FrameRecord,
@@ -12,11 +12,11 @@ import {
   type Mix,
   PROBE,
   WIDTH,
-} from '../../src/instruments/lab/model.ts';
-import { recordOf } from '../../src/instruments/lab/recording.ts';
-import { Street } from '../../src/instruments/lab/street.ts';
-import { MOST_TOLD } from '../../src/instruments/lab/street-books.ts';
-import { addressOf, FIRST_NC } from '../../src/instruments/lab/wire.ts';
+} from '../../src/instruments/lab/shared/model.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
+import { addressOf, FIRST_NC } from '../../src/instruments/lab/shared/wire.ts';
+import { MOST_TOLD } from '../../src/instruments/lab/street/books.ts';
+import { Street } from '../../src/instruments/lab/street/street.ts';
 import { recoveryOf } from '../../src/instruments/siege/recovery.ts';
 import { isAlive } from '../support/processes.ts';
 import { Serving } from '../support/serving.ts';
@@ -459,7 +459,7 @@ test('close leaves no process, and orders to a street that has ended fail', asyn
 });
 
 test('the street ends by itself when its parent is killed', async () => {
-  const file = new URL('../../src/instruments/lab/street.ts', import.meta.url).href;
+  const file = new URL('../../src/instruments/lab/street/street.ts', import.meta.url).href;
   const program = `
     import { Street } from ${JSON.stringify(file)};
     const street = await Street.start(String(process.hrtime.bigint()), () => {});

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type LabRecord, WIDTH } from '../../src/instruments/lab/model.ts';
-import type { StagePlan } from '../../src/instruments/lab/scenes.ts';
+import { type LabRecord, WIDTH } from '../../src/instruments/lab/shared/model.ts';
+import type { StagePlan } from '../../src/instruments/lab/shared/scenes.ts';
 import { pipePrefix } from '../../src/instruments/trace/tracer.ts';
 import { ask } from '../support/clients.ts';
 import { Process } from '../support/processes.ts';
@@ -147,7 +147,7 @@ describe.concurrent('trace mode', () => {
   });
 
   it('leaves no pipe when its lab is killed', async () => {
-    const module = join(root, 'src/instruments/lab/stage.ts');
+    const module = join(root, 'src/instruments/lab/stage/stage.ts');
     const order = { s: 0, plan: { architecture: 'single' }, think: 0, thinking: 'block' };
     const more = { limits: {}, dryRun: false, epoch: '0', trace: true };
     const code = `

@@ -1,4 +1,6 @@
 /** A stage under test: its records, checked by the format, and the model that they make. */
+
+import type { StageOrder } from '../../src/instruments/lab/parts.ts';
 import {
   apply,
   EVENT,
@@ -10,12 +12,11 @@ import {
   type Stage,
   VERSION,
   WIDTH,
-} from '../../src/instruments/lab/model.ts';
-import type { StageOrder } from '../../src/instruments/lab/parts.ts';
-import { recordOf } from '../../src/instruments/lab/recording.ts';
-import type { StagePlan } from '../../src/instruments/lab/scenes.ts';
-import { StageProcess } from '../../src/instruments/lab/stage.ts';
-import { addressOf } from '../../src/instruments/lab/wire.ts';
+} from '../../src/instruments/lab/shared/model.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
+import type { StagePlan } from '../../src/instruments/lab/shared/scenes.ts';
+import { addressOf } from '../../src/instruments/lab/shared/wire.ts';
+import { StageProcess } from '../../src/instruments/lab/stage/stage.ts';
 import { descendantsOf } from '../../src/os/processes.ts';
 import { NetClient } from '../support/clients.ts';
 

@@ -1,8 +1,8 @@
 /** Each mission at a running lab, by script: its goals can be reached, and its numbers are what happens. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { finish } from '../../src/instruments/lab/mission.ts';
-import { missions } from '../../src/instruments/lab/missions.ts';
-import { isChoices } from '../../src/instruments/lab/question.ts';
+import { finish } from '../../src/instruments/lab/shared/mission.ts';
+import { missions } from '../../src/instruments/lab/shared/missions.ts';
+import { isChoices } from '../../src/instruments/lab/shared/question.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { Pupil } from '../support/lab-pupil.ts';
 import { MS, PATIENCE } from '../support/until.ts';

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { Hub } from '../../src/instruments/lab/hub.ts';
-import type { LabRecord } from '../../src/instruments/lab/model.ts';
-import { pageFiles } from '../../src/instruments/lab/page-files.ts';
-import { lineOf } from '../../src/instruments/lab/recording.ts';
-import type { Source } from '../../src/instruments/lab/source.ts';
-import type { Command } from '../../src/instruments/lab/wire.ts';
+import { Hub } from '../../src/instruments/lab/hub/hub.ts';
+import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
+import type { Source } from '../../src/instruments/lab/hub/source.ts';
+import type { LabRecord } from '../../src/instruments/lab/shared/model.ts';
+import { lineOf } from '../../src/instruments/lab/shared/recording.ts';
+import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
 import { until } from './until.ts';
 

@@ -7,11 +7,11 @@ import {
   observe,
   type Progress,
   startOf,
-} from '../../src/instruments/lab/mission.ts';
-import { ncServed } from '../../src/instruments/lab/missions/goals.ts';
-import { apply, type Model, nothing } from '../../src/instruments/lab/model.ts';
-import { isChoices } from '../../src/instruments/lab/question.ts';
-import type { Command } from '../../src/instruments/lab/wire.ts';
+} from '../../src/instruments/lab/shared/mission.ts';
+import { ncServed } from '../../src/instruments/lab/shared/missions/goals.ts';
+import { apply, type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
+import { isChoices } from '../../src/instruments/lab/shared/question.ts';
+import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import type { LabViewer } from './lab.ts';
 import { until } from './until.ts';
 

@@ -7,7 +7,7 @@ import {
   LANE,
   type LabRecord,
   type StageSetup,
-} from '../../src/instruments/lab/model.ts';
+} from '../../src/instruments/lab/shared/model.ts';
 
 const stage: StageSetup = {
   architecture: 'single',

@@ -1,6 +1,6 @@
 /** Records of a lab, made by hand: for tests that need a certain run and no server. */
-import type { Mission, Progress } from '../../src/instruments/lab/mission.ts';
-import { begin, guess, observe, sceneOf } from '../../src/instruments/lab/mission.ts';
+import type { Mission, Progress } from '../../src/instruments/lab/shared/mission.ts';
+import { begin, guess, observe, sceneOf } from '../../src/instruments/lab/shared/mission.ts';
 import {
   apply,
   type EventKind,
@@ -14,10 +14,10 @@ import {
   PROBE,
   REASONS,
   type Setup,
-} from '../../src/instruments/lab/model.ts';
-import { recordOf } from '../../src/instruments/lab/recording.ts';
-import type { Plan } from '../../src/instruments/lab/scenes.ts';
-import type { Command } from '../../src/instruments/lab/wire.ts';
+} from '../../src/instruments/lab/shared/model.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
+import type { Plan } from '../../src/instruments/lab/shared/scenes.ts';
+import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 
 /** A client as a roster names it. */
 export interface Standing {

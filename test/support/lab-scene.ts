@@ -7,8 +7,8 @@ import {
   PLACE,
   PROBE,
   type StageSetup,
-} from '../../src/instruments/lab/model.ts';
-import type { WelcomeRecord } from '../../src/instruments/lab/wire.ts';
+} from '../../src/instruments/lab/shared/model.ts';
+import type { WelcomeRecord } from '../../src/instruments/lab/shared/wire.ts';
 
 export interface SceneWish {
   readonly clients: number;

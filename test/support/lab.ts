@@ -1,13 +1,18 @@
 /** A running `mondo lab`, and viewers of it without a browser. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { apply, type LabRecord, type Model, nothing } from '../../src/instruments/lab/model.ts';
+import {
+  apply,
+  type LabRecord,
+  type Model,
+  nothing,
+} from '../../src/instruments/lab/shared/model.ts';
 import {
   type Command,
   type NoteRecord,
   PROTOCOL,
   type WelcomeRecord,
-} from '../../src/instruments/lab/wire.ts';
+} from '../../src/instruments/lab/shared/wire.ts';
 import { type Process, spawnMondo } from './processes.ts';
 import { until } from './until.ts';
 

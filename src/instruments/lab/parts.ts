@@ -1,7 +1,7 @@
 /** What the lab asks of its processes. */
 
-import type { LabRecord, Mix, StageSetup } from './model.ts';
-import type { LimitName, Plan, StagePlan } from './scenes.ts';
+import type { LabRecord, Mix, StageSetup } from './shared/model.ts';
+import type { LimitName, Plan, StagePlan } from './shared/scenes.ts';
 
 export type Hear = (record: LabRecord) => void;
 

@@ -1,6 +1,6 @@
 /** The attacks of `mondo siege`, on one server or on all. */
 
-import type { AttackChoice } from '../wire.ts';
+import type { AttackChoice } from '../shared/wire.ts';
 import { Command } from './command.tsx';
 import { siegeCommand } from './plans.ts';
 import { send, shown, steers, welcome } from './state.ts';

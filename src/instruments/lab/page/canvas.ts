@@ -1,7 +1,7 @@
 /** Draws a picture on two canvases: what stays on the lower one, what moves on the upper one. */
 
-import type { Ending } from '../model.ts';
-import { type Doing, glyphs } from '../words.ts';
+import type { Ending } from '../shared/model.ts';
+import { type Doing, glyphs } from '../shared/words.ts';
 import { Crowd, isSmall } from './crowd.ts';
 import { Hatches, lineOf } from './hatch.ts';
 import type { Drawing, Mark, TextMark } from './marks.ts';

@@ -1,6 +1,6 @@
 /** What each architecture is, in the few words under its picture and its name. No DOM in here. */
 
-import { counted } from '../words.ts';
+import { counted } from '../shared/words.ts';
 
 /** One thread waits for all its clients: they stand on a rim. */
 export const loops: ReadonlySet<string> = new Set([

@@ -1,7 +1,7 @@
 /** For what a person reads rather than watches: the model that is shown, once a second. */
 
 import { effect, type ReadonlySignal, signal } from '@preact/signals';
-import type { Model } from '../model.ts';
+import type { Model } from '../shared/model.ts';
 import { shown } from './state.ts';
 
 const SECOND = 1000;

@@ -1,8 +1,8 @@
 /** The code of a traced stage, with the line that each thread is on. */
 
 import { useEffect, useRef } from 'preact/hooks';
-import type { Stage, Standing } from '../model.ts';
-import { doingOf, durationText } from '../words.ts';
+import type { Stage, Standing } from '../shared/model.ts';
+import { doingOf, durationText } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { send, shown, steers } from './state.ts';
 

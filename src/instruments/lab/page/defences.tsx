@@ -1,8 +1,8 @@
 /** The limits of a server: each change restarts its worker, and the listener keeps the clients. */
 
 import { useSignal } from '@preact/signals';
-import type { Stage } from '../model.ts';
-import { LIMITS, type LimitName } from '../scenes.ts';
+import type { Stage } from '../shared/model.ts';
+import { LIMITS, type LimitName } from '../shared/scenes.ts';
 import { Command } from './command.tsx';
 import { limitsOf, limitText, units } from './plans.ts';
 import { send, shown, steers } from './state.ts';

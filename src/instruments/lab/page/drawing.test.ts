@@ -1,8 +1,16 @@
 import { expect, test } from 'vitest';
-import { cast } from '../cast.ts';
-import { apply, KERNEL, LANE, type LabRecord, nothing, PLACE, type Stage } from '../model.ts';
-import { scenes } from '../scenes.ts';
-import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../wire.ts';
+import { cast } from '../shared/cast.ts';
+import {
+  apply,
+  KERNEL,
+  LANE,
+  type LabRecord,
+  nothing,
+  PLACE,
+  type Stage,
+} from '../shared/model.ts';
+import { scenes } from '../shared/scenes.ts';
+import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { loops, summaries } from './captions.ts';
 import { drawn } from './drawing.ts';
 import type { Drawing, Mark, View } from './marks.ts';

@@ -4,7 +4,7 @@
  * an SVG draws the list. No DOM in here.
  */
 
-import { type Client, EVENT, isTold, PLACE, type Stage } from '../model.ts';
+import { type Client, EVENT, isTold, PLACE, type Stage } from '../shared/model.ts';
 import { areasOf, type Box, PITCH, packed, seatOf, TITLE } from './layout.ts';
 import {
   type Drawing,

@@ -1,6 +1,6 @@
 /** The hatchings of what a lane does: those of the pictures of `mondo trace`. */
 
-import type { Doing } from '../words.ts';
+import type { Doing } from '../shared/words.ts';
 import type { ColourName, Colours } from './theme.ts';
 
 interface Hatch {

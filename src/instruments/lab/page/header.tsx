@@ -1,6 +1,6 @@
 /** The top of the page: which scene, whether it is live, and who steers. */
 
-import { sceneNamed, scenes } from '../scenes.ts';
+import { sceneNamed, scenes } from '../shared/scenes.ts';
 import { perform } from './keys.ts';
 import { connection, isProjector, mode, refusal, send, shown, steers, welcome } from './state.ts';
 

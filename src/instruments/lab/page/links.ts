@@ -1,7 +1,7 @@
 /** The address bar follows the plan that runs; a link that a viewer opens asks for its plan. */
 
 import { effect } from '@preact/signals';
-import { linkOf, planOf } from '../scenes.ts';
+import { linkOf, planOf } from '../shared/scenes.ts';
 import { planOfSetup } from './plans.ts';
 import { newest, say, send, steers } from './state.ts';
 

@@ -2,7 +2,7 @@
 
 import { effect, signal, useComputed } from '@preact/signals';
 import { render } from 'preact';
-import { scenes } from '../scenes.ts';
+import { scenes } from '../shared/scenes.ts';
 import { Dock, toggle } from './dock.tsx';
 import { Footer } from './footer.tsx';
 import { Header, Lost, startScene } from './header.tsx';

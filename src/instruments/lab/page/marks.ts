@@ -1,9 +1,9 @@
 /** The marks that a picture of a stage consists of, and the pen that makes them. No DOM in here. */
 
-import type { Person } from '../cast.ts';
-import { type Client, PLACE, type Stage } from '../model.ts';
-import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../wire.ts';
-import type { Doing } from '../words.ts';
+import type { Person } from '../shared/cast.ts';
+import { type Client, PLACE, type Stage } from '../shared/model.ts';
+import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
+import type { Doing } from '../shared/words.ts';
 import type { Box } from './layout.ts';
 
 /** Waiting time by colour, and by a ring and a mark beside it. */

@@ -4,7 +4,7 @@
  */
 
 import { signal } from '@preact/signals';
-import type { Mission } from '../mission.ts';
+import type { Mission } from '../shared/mission.ts';
 
 /** The two scripts share nothing but this name. */
 const shared = globalThis as { mondoMissions?: readonly Mission[] };

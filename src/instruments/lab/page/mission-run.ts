@@ -1,8 +1,16 @@
 /** The mission that a learner is in, as signals: it observes each model that the page gets. */
 
 import { effect, signal, untracked } from '@preact/signals';
-import { answer, begin, guess, type Mission, observe, type Progress, startOf } from '../mission.ts';
-import { sheetOf, sheetPage, sheetText } from '../sheet.ts';
+import {
+  answer,
+  begin,
+  guess,
+  type Mission,
+  observe,
+  type Progress,
+  startOf,
+} from '../shared/mission.ts';
+import { sheetOf, sheetPage, sheetText } from '../shared/sheet.ts';
 import { player } from './playhead.ts';
 import { newest, say, send, shown, steers, welcome } from './state.ts';
 

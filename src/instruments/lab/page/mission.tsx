@@ -1,8 +1,15 @@
 /** The missions: a list, and the one that the learner is in, from its question to its result sheet. */
 
 import { useEffect, useRef } from 'preact/hooks';
-import { finish, hasReached, type Mission, type Progress, phaseOf, type Step } from '../mission.ts';
-import { answerText, isChoices, letterOf, type Question } from '../question.ts';
+import {
+  finish,
+  hasReached,
+  type Mission,
+  type Progress,
+  phaseOf,
+  type Step,
+} from '../shared/mission.ts';
+import { answerText, isChoices, letterOf, type Question } from '../shared/question.ts';
 import { Command } from './command.tsx';
 import { failure, loadMissions, missions } from './mission-list.ts';
 import { answerAfter, choose, learner, predict, progress, saveSheet } from './mission-run.ts';

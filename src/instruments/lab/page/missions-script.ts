@@ -1,6 +1,6 @@
 /** The entry of the second script of the page: the missions. */
 
-import { missions } from '../missions.ts';
+import { missions } from '../shared/missions.ts';
 import { handOver } from './mission-list.ts';
 
 handOver(missions);

@@ -1,7 +1,7 @@
 /** Commands for another terminal that show the same, with the values that they have now. */
 
-import type { Stage } from '../model.ts';
-import { doingOf } from '../words.ts';
+import type { Stage } from '../shared/model.ts';
+import { doingOf } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { Command } from './command.tsx';
 

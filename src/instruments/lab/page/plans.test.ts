@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Setup, StageSetup } from '../model.ts';
-import { linkOf, planOf, scenes } from '../scenes.ts';
+import type { Setup, StageSetup } from '../shared/model.ts';
+import { linkOf, planOf, scenes } from '../shared/scenes.ts';
 import { unfitText } from './attacks.tsx';
 import { linkIn } from './links.ts';
 import { planOfSetup } from './plans.ts';

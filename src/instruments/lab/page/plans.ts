@@ -1,7 +1,7 @@
 /** From what is on the screen to a plan that can be changed, and to the commands that do the same. Pure. */
 
-import type { Setup, StageSetup } from '../model.ts';
-import { LIMITS, type LimitName, type Plan, type StagePlan } from '../scenes.ts';
+import type { Setup, StageSetup } from '../shared/model.ts';
+import { LIMITS, type LimitName, type Plan, type StagePlan } from '../shared/scenes.ts';
 
 /** Architectures that take each size. */
 const takes = {

@@ -1,9 +1,9 @@
 /** Couples the player with the page: records go in, and each frame what is shown comes out. */
 
 import { batch, signal } from '@preact/signals';
-import { captionOf } from '../caption.ts';
-import type { LabRecord } from '../model.ts';
-import { Player, type Speed } from '../player.ts';
+import { captionOf } from '../shared/caption.ts';
+import type { LabRecord } from '../shared/model.ts';
+import { Player, type Speed } from '../shared/player.ts';
 import { onAction } from './keys.ts';
 import { embeddedRecording, sceneRecording } from './recorded.ts';
 import { follow, mode, say, shown } from './state.ts';

@@ -4,10 +4,10 @@
  */
 
 import { html, joined, type Markup, trusted } from '../../report/markup.ts';
-import { captionOf } from '../caption.ts';
-import { cast } from '../cast.ts';
-import type { HeaderRecord, Model, Setup } from '../model.ts';
-import { why } from '../why.ts';
+import { captionOf } from '../shared/caption.ts';
+import { cast } from '../shared/cast.ts';
+import type { HeaderRecord, Model, Setup } from '../shared/model.ts';
+import { why } from '../shared/why.ts';
 import { drawn } from './drawing.ts';
 import { gridOf } from './layout.ts';
 import type { Drawing } from './marks.ts';

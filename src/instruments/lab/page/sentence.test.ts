@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Reason } from '../why.ts';
+import type { Reason } from '../shared/why.ts';
 import { nextSaid, partsOf } from './sentence.ts';
 
 const reason = (

@@ -1,6 +1,6 @@
 /** The sentence of a stage, slow enough to be read, and its parts: who causes a wait, and who waits. Pure. */
 
-import type { Reason } from '../why.ts';
+import type { Reason } from '../shared/why.ts';
 
 export interface Said {
   readonly reason: Reason;

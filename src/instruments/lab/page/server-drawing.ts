@@ -1,7 +1,7 @@
 /** The server in the picture of a stage: its processes as boxes, in them strips of threads, or the rims of loops. */
 
-import { type Client, LANE, type Lane, PLACE, type Stage } from '../model.ts';
-import { counted, type Doing, doingOf, durationText, glyphs } from '../words.ts';
+import { type Client, LANE, type Lane, PLACE, type Stage } from '../shared/model.ts';
+import { counted, type Doing, doingOf, durationText, glyphs } from '../shared/words.ts';
 import { loops, REGISTER, ringCaptions } from './captions.ts';
 import { type Box, boxesOf, PITCH, packed, rimOf, seatOf } from './layout.ts';
 import { isFitting, labelOf, numberText, type Pen } from './marks.ts';

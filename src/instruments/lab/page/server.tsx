@@ -1,7 +1,7 @@
 /** One server: its architecture and its sizes, its processes, and the clients of `nc`. */
 
-import { MOST, type StageSetup } from '../model.ts';
-import type { StagePlan } from '../scenes.ts';
+import { MOST, type StageSetup } from '../shared/model.ts';
+import type { StagePlan } from '../shared/scenes.ts';
 import { startPlan } from './clients.tsx';
 import { Command } from './command.tsx';
 import { isTaking, planOfSetup, stagePlanOf } from './plans.ts';

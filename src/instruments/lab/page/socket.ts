@@ -1,6 +1,6 @@
 /** The one connection to the hub: records come in, commands go out. */
 
-import { CLOSED, PROTOCOL } from '../wire.ts';
+import { CLOSED, PROTOCOL } from '../shared/wire.ts';
 import { connection, refusal, sendBy, take, welcome } from './state.ts';
 
 /** Pauses before the page tries again, in ms. */

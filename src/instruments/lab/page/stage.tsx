@@ -2,9 +2,9 @@
 
 import { effect, useComputed, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { PROBE, type Stage as StageModel } from '../model.ts';
-import { why } from '../why.ts';
-import { durationText } from '../words.ts';
+import { PROBE, type Stage as StageModel } from '../shared/model.ts';
+import { why } from '../shared/why.ts';
+import { durationText } from '../shared/words.ts';
 import { Canvases } from './canvas.ts';
 import { summaries } from './captions.ts';
 import { drawn } from './drawing.ts';

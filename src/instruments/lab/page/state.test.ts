@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { LabRecord, Setup } from '../model.ts';
-import type { Command, WelcomeRecord } from '../wire.ts';
+import type { LabRecord, Setup } from '../shared/model.ts';
+import type { Command, WelcomeRecord } from '../shared/wire.ts';
 import {
   connection,
   follow,

@@ -4,9 +4,9 @@
  */
 
 import { computed, signal } from '@preact/signals';
-import { cast, type Person } from '../cast.ts';
-import { apply, type LabRecord, type Model, nothing, type Setup } from '../model.ts';
-import type { Command, NoteRecord, WelcomeRecord } from '../wire.ts';
+import { cast, type Person } from '../shared/cast.ts';
+import { apply, type LabRecord, type Model, nothing, type Setup } from '../shared/model.ts';
+import type { Command, NoteRecord, WelcomeRecord } from '../shared/wire.ts';
 
 /** The model after the newest record. */
 export const newest = signal<Model>(nothing);

@@ -1,7 +1,7 @@
 /** A stage in words and numbers: its lanes, and the clients that wait longest. */
 
-import { type Client, type Model, PLACE } from '../model.ts';
-import { doingOf, durationText } from '../words.ts';
+import { type Client, type Model, PLACE } from '../shared/model.ts';
+import { doingOf, durationText } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { formOf, labelOf, numberText, waitOf } from './marks.ts';
 import { people } from './state.ts';

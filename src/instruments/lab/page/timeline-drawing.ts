@@ -1,6 +1,6 @@
 /** Draws the last minute, or a whole recording: what each lane did, who waited, and what was answered. */
 
-import type { Happening, History } from '../history.ts';
+import type { Happening, History } from '../shared/history.ts';
 import {
   MOST_LANES,
   rateOf,
@@ -8,8 +8,8 @@ import {
   type StageSample,
   stretchesOf,
   waitOf,
-} from '../trail.ts';
-import { counted, durationText } from '../words.ts';
+} from '../shared/trail.ts';
+import { counted, durationText } from '../shared/words.ts';
 import type { Hatches } from './hatch.ts';
 import type { Colours } from './theme.ts';
 

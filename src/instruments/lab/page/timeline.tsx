@@ -2,9 +2,9 @@
 
 import { effect, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { SPEEDS, type Speed } from '../player.ts';
-import { rateOf, sharesOf, waitOf } from '../trail.ts';
-import { durationText } from '../words.ts';
+import { SPEEDS, type Speed } from '../shared/player.ts';
+import { rateOf, sharesOf, waitOf } from '../shared/trail.ts';
+import { durationText } from '../shared/words.ts';
 import { Hatches } from './hatch.ts';
 import { head, player, recordedText, rewind, speed, togglePause, toLive } from './playhead.ts';
 import { isProjector, mode } from './state.ts';

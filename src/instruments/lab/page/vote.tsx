@@ -2,8 +2,8 @@
 
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { letterOf } from '../question.ts';
-import { votes } from '../votes.ts';
+import { letterOf } from '../shared/question.ts';
+import { votes } from '../shared/votes.ts';
 import { onAction } from './keys.ts';
 import { shown } from './state.ts';
 import { barsOf, emptyTally, pressed, type Tally, total } from './tally.ts';

@@ -1,0 +1,28 @@
+/** What viewers watch: live servers, or a recording. */
+
+import type { AttackChoice, Command } from '../shared/wire.ts';
+import type { Known } from './commands.ts';
+
+/** All texts are lines of records, each with its newline. */
+export interface Source {
+  readonly isReplay: boolean;
+  readonly attacks: readonly AttackChoice[];
+  readonly known: Known;
+  /** Lines for a viewer who comes now. */
+  history(): readonly string[];
+  /** Lines for a viewer who missed `lost` lines. */
+  resumption(lost: number): readonly string[];
+  /** @throws RefusedError or ServeError if it cannot be done; the message is one line */
+  obey(command: Command): Promise<void>;
+  /** The number of viewers has changed. */
+  watched(viewers: number): void;
+  close(): Promise<void>;
+}
+
+/** What a source tells its hub. */
+export interface Listener {
+  /** New lines, about every 50 ms. */
+  lines(lines: readonly string[]): void;
+  /** A fault that no command caused: one line. */
+  fault(text: string): void;
+}

@@ -1,0 +1,186 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { retimed } from '../hub/ordering.ts';
+import {
+  apply,
+  FORMAT,
+  type HeaderRecord,
+  type LabRecord,
+  type Model,
+  nothing,
+  type StageSetup,
+} from './model.ts';
+import { lineOf, recordsOf } from './recording.ts';
+import { resumptionOf, snapshotOf } from './snapshot.ts';
+
+const stage: StageSetup = {
+  architecture: 'single',
+  threads: 1,
+  processes: 1,
+  queue: 0,
+  limit: 9,
+  think: 200,
+  thinking: 'block',
+  pid: 1,
+  port: 1060,
+  command: 'mondo serve single',
+  limits: [],
+};
+const setup = {
+  scene: 'silent',
+  title: 'One silent client',
+  seed: 7,
+  mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
+  stages: [stage, { ...stage, architecture: 'poll' }],
+};
+const header: HeaderRecord = {
+  k: 'h',
+  format: FORMAT,
+  version: 1,
+  mondo: '0.1.0',
+  at: 0,
+  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
+  setup,
+};
+const replay = (records: readonly LabRecord[], from: Model = nothing) =>
+  records.reduce(apply, from);
+
+const upTo = (max: number, min = 0) => fc.integer({ min, max });
+const rows = (...columns: fc.Arbitrary<number>[]) =>
+  fc.array(fc.tuple(...columns), { maxLength: 6 }).map((all) => all.flat());
+const small = upTo(12);
+const s = upTo(1);
+/** In the order of a recording; times are added below. */
+const records: fc.Arbitrary<readonly LabRecord[]> = fc
+  .array(
+    fc.tuple(
+      upTo(900),
+      fc.oneof(
+        {
+          weight: 8,
+          arbitrary: fc.record(
+            {
+              k: fc.constant('f' as const),
+              s,
+              every: fc.constantFrom(1, 2, 4),
+              q: fc.tuple(small, small, small),
+              c: fc.tuple(small, small, small, small, small),
+              u: fc.tuple(small, small, small, small, small, small, small),
+              l: rows(small, small, small, upTo(9), small, small, upTo(12, -1), upTo(5)),
+              e: rows(upTo(0, -900_000), small, small, upTo(12, -1), upTo(14, -1)),
+              w: rows(small, small),
+              r: rows(small, upTo(3), upTo(12, -1), small, upTo(12, -1), small),
+              h: fc.array(small, { maxLength: 8 }),
+              p: fc.tuple(upTo(2), small, upTo(12, -1)),
+              m: fc.tuple(small, small, small, small),
+            },
+            { requiredKeys: ['k', 's'] },
+          ),
+        },
+        fc.record({ k: fc.constant('gap' as const), s: upTo(1, -1), lost: small }),
+        fc.record({ k: fc.constant('c' as const), s: upTo(1, -1), text: fc.string() }),
+        fc.record({ k: fc.constant('o' as const), servers: small, clients: small, lab: small }),
+        fc.record({
+          k: fc.constant('a' as const),
+          s,
+          attack: fc.constantFrom('', 'burn', 'churn'),
+          reached: upTo(100, -1),
+        }),
+        fc.record({
+          k: fc.constant('d' as const),
+          s,
+          file: small,
+          name: fc.string(),
+          text: fc.string(),
+        }),
+        fc.record({
+          k: fc.constant('x' as const),
+          s,
+          x: rows(upTo(0, -900_000), small, small, small, upTo(12, -1)),
+        }),
+        fc.record({
+          k: fc.constant('s' as const),
+          s: upTo(1, -2),
+          setup: fc.constantFrom(setup, { ...setup, title: 'Another' }),
+        }),
+      ),
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => {
+    let t = 1000;
+    return parts.map(([later, part]) => {
+      t += later;
+      return { ...part, t } as LabRecord;
+    });
+  });
+
+/** A model as plain data, with times to 1 µs, and maps in the order of their keys. */
+const plain = (model: Model): unknown =>
+  JSON.parse(
+    JSON.stringify(model, (_, value: unknown) => {
+      if (value instanceof Map) return [...value].toSorted(([one], [other]) => one - other);
+      return typeof value === 'number' ? Math.round(value * 1000) / 1000 : value;
+    }),
+  );
+
+test('the snapshot of any prefix, and the rest, are the whole replay', () => {
+  fc.assert(
+    fc.property(records, fc.nat(30), (rest, cut) => {
+      const all: LabRecord[] = [header, ...rest];
+      const snapshot = snapshotOf(replay(all.slice(0, cut + 1)));
+      expect(plain(replay(snapshot))).toEqual(plain(replay(all.slice(0, cut + 1))));
+      expect(plain(replay([...snapshot, ...all.slice(cut + 1)]))).toEqual(plain(replay(all)));
+    }),
+  );
+});
+
+test('a snapshot is a recording, in order of time', () => {
+  fc.assert(
+    fc.property(records, (rest) => {
+      const snapshot = snapshotOf(replay([header, ...rest]));
+      expect(recordsOf(snapshot.map(lineOf).join(''))).toHaveLength(snapshot.length);
+      const times = snapshot.slice(1).map((record) => (record.k === 'h' ? 0 : record.t));
+      expect(times).toEqual(times.toSorted((one, other) => one - other));
+    }),
+  );
+});
+
+test('before the header there is nothing to send', () => {
+  expect(snapshotOf(nothing)).toEqual([]);
+  expect(resumptionOf(nothing, 3)).toEqual([]);
+});
+
+test('after a gap a viewer has the same clients and lanes, and knows what it lost', () => {
+  fc.assert(
+    fc.property(records, fc.nat(30), (rest, cut) => {
+      const all: LabRecord[] = [header, ...rest];
+      const whole = replay(all);
+      const seen = replay(resumptionOf(whole, 7), replay(all.slice(0, cut + 1)));
+      for (const [index, { clients, lanes, server, users, queue }] of whole.stages.entries()) {
+        const resumed = seen.stages[index]!;
+        expect(resumed.lost).toBe(7);
+        expect(resumed.isUncertain).toBe(false);
+        expect(resumed).toMatchObject({ server, users, queue });
+        expect([...resumed.clients.keys()]).toEqual([...clients.keys()]);
+        expect([...resumed.lanes.keys()].toSorted()).toEqual([...lanes.keys()].toSorted());
+      }
+    }),
+  );
+});
+
+test('a record at a later time says the same of the time before', () => {
+  const frame: LabRecord = {
+    k: 'f',
+    s: 0,
+    t: 2000,
+    e: [-500, 3, 0, -1, 0, 20, 4, 1, -1, 0],
+    r: [5, 3, 0, 1500, -1, 2],
+  };
+  const before = replay([header, { ...frame, t: 1000 }, frame]);
+  const after = replay([header, { ...frame, t: 1000 }, retimed(frame, 2345.678)]);
+  expect(after.stages[0]!.t).toBe(2345.678);
+  const clients = (model: Model) =>
+    plain({ ...nothing, stages: model.stages.map((one) => ({ ...one, t: 0 })) });
+  expect(clients(after)).toEqual(clients(before));
+});

@@ -1,0 +1,55 @@
+/** All clients of one stage. */
+import { cast, type Person } from '../shared/cast.ts';
+import { type Mix, MOST } from '../shared/model.ts';
+import { FIRST_NC } from '../shared/wire.ts';
+import { Client, type Place } from './client.ts';
+
+/** Most silent clients that a viewer may add. */
+const MOST_NC = 1000;
+
+export class Crowd {
+  readonly #place: Place;
+  readonly #clients: readonly Client[];
+  /** Silent clients that a viewer added, by id. */
+  readonly #added = new Map<number, Client>();
+
+  /** @param begins when the scene begins, in ms since the recording began */
+  constructor(place: Place, { seed, mix }: { seed: number; mix: Mix }, begins: number) {
+    this.#place = place;
+    const persons = cast(seed, mix).slice(0, MOST.clients);
+    this.#clients = persons.map((person) => {
+      const client = new Client(place, person);
+      client.arrive(begins + person.arrives);
+      return client;
+    });
+  }
+
+  /** One more silent client comes, with the lowest free id. It does not come again. */
+  add(): void {
+    let id = FIRST_NC;
+    while (this.#added.has(id)) id++;
+    if (id >= FIRST_NC + MOST_NC) return;
+    const person: Person = { id, temper: 'silent', arrives: 0, questions: 0, seed: id };
+    const client = new Client(this.#place, person, () => this.#added.delete(id));
+    this.#added.set(id, client);
+    client.arrive(this.#place.now());
+  }
+
+  /** The added clients leave. */
+  release(): void {
+    for (const client of this.#added.values()) client.leave();
+    this.#added.clear();
+  }
+
+  /** All clients leave, and none comes again. */
+  leave(): void {
+    for (const client of this.#clients) client.leave();
+    this.release();
+  }
+
+  /** All connections are closed, and tell nothing. */
+  vanish(): void {
+    for (const client of [...this.#clients, ...this.#added.values()]) client.vanish();
+    this.#added.clear();
+  }
+}
