@@ -69,7 +69,7 @@ export const servingGroups: readonly Group[] = [
         )
         .option(
           '--thread-cache <n>',
-          'socketserver: most finished threads that wait for a next client (default: as many as the last minute needed)',
+          'socketserver: most threads without a client that wait for one (default: as many as had a client at the same time in the last minute)',
           whole,
         )
         .addOption(
@@ -90,7 +90,7 @@ export const servingGroups: readonly Group[] = [
         )
         .option(
           '--process-cache <n>',
-          'inetd: most finished processes that wait for a next client (default: as many as the last minute needed, and one more)',
+          'inetd: most processes without a client that wait for one (default: as many as had a client at the same time in the last minute, and one more)',
           whole,
         );
     },

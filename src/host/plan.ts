@@ -52,7 +52,7 @@ export interface ServeOptions {
   /** `socketserver`: the most threads (or processes) at once; 0: no cap. Default 0. */
   readonly maxThreads?: number;
   /**
-   * `socketserver`: how many finished threads (or processes) may wait for the next client; 0: each client gets a
+   * `socketserver`: how many threads (or processes) without a client may wait for one; 0: each client gets a
    * new one. Default: as many as were needed at once in the last minute.
    */
   readonly threadCache?: number;
@@ -61,7 +61,7 @@ export interface ServeOptions {
   /** `epoll`: EPOLLEXCLUSIVE on the shared listener. Default false. */
   readonly exclusive?: boolean;
   /**
-   * `inetd`: how many finished processes may wait for the next client; 0: each client gets a new one. Default: as
+   * `inetd`: how many processes without a client may wait for one; 0: each client gets a new one. Default: as
    * many as were needed at once in the last minute, and one that is ready before a client comes.
    */
   readonly processCache?: number;

@@ -93,13 +93,13 @@ export interface PageOptions {
   readonly queue: number;
   /** `socketserver`: the most conversation threads (or processes); 0: no cap. */
   readonly maxThreads: number;
-  /** `socketserver`: how many finished threads may wait for the next client; -1: as many as are needed. */
+  /** `socketserver`: how many threads without a client may wait for one; -1: as many as are needed. */
   readonly threadCache: number;
   /** `socketserver`: which mixin. */
   readonly mixin: 'threading' | 'forking';
   /** `epoll`: a new client wakes one of the workers that share the listener, not all of them. */
   readonly exclusive: boolean;
-  /** `inetd`: how many finished processes may wait for the next client; -1: as many as are needed. */
+  /** `inetd`: how many processes without a client may wait for one; -1: as many as are needed. */
   readonly processCache: number;
   /** `inetd`: one process per connection, or one that accepts until no client has come for a while. */
   readonly inetd: 'nowait' | 'wait';
