@@ -174,6 +174,7 @@ it('ends with a second signal during a stop, even if a slow reader has not read 
     text += slow.take();
   }, 500);
   try {
+    await until('the reader to have a line of a client', () => text.includes('Accepted'));
     await signalUntilEnded(server);
   } finally {
     clearInterval(reading);

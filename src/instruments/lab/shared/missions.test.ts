@@ -303,7 +303,7 @@ test('each scene has a question for a vote', () => {
 });
 
 test.each(missions)('docs/practice.md names mission $key in its section', ({ key, section }) => {
-  const page = readFileSync(join(import.meta.dirname, '../../../docs/practice.md'), 'utf8');
+  const page = readFileSync(join(import.meta.dirname, '../../../../docs/practice.md'), 'utf8');
   const sections = page.split(/^#+ /m).map((text) => {
     const heading = text.split('\n')[0]!.toLowerCase();
     return [heading.replaceAll(/[^\w\- ]/g, '').replaceAll(' ', '-'), text] as const;

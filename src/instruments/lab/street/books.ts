@@ -42,10 +42,13 @@ export class StreetBooks {
     while (clients / this.#every > FEW) this.#every *= 2;
   }
 
-  /** @param at in ms since the recording began */
-  note(kind: EventKind, client: number, extra: number, at: number): void {
+  /**
+   * @param at in ms since the recording began
+   * @param counts false: an event that changes no counter
+   */
+  note(kind: EventKind, client: number, extra: number, at: number, counts = true): void {
     const column = columns[kind];
-    if (column !== undefined) {
+    if (counts && column !== undefined) {
       this.#users[column]!++;
       this.#hasCounted = true;
     }

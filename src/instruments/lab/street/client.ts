@@ -216,7 +216,9 @@ export class Client implements Caller {
     this.#place.lines.close(this.#fd!);
     this.#fd = undefined;
     this.#visit++;
-    this.#note(kind, kind === EVENT.refused ? -1 : 0);
+    // The counters have each connection once at its beginning and once at its end.
+    const counts = this.#isConnected || kind !== EVENT.left;
+    this.#note(kind, kind === EVENT.refused ? -1 : 0, counts);
   }
 
   #comeAgainLater(): void {
@@ -241,7 +243,7 @@ export class Client implements Caller {
     });
   }
 
-  #note(kind: EventKind, extra: number): void {
-    this.#place.books.note(kind, this.#person.id, extra, this.#place.now());
+  #note(kind: EventKind, extra: number, counts = true): void {
+    this.#place.books.note(kind, this.#person.id, extra, this.#place.now(), counts);
   }
 }
