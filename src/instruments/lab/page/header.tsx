@@ -50,7 +50,7 @@ export function Header() {
   );
 }
 
-const states = { live: '● live', paused: '⏸ paused', replaying: '▶ replay' } as const;
+const states = { live: '● live', paused: '‖ paused', replaying: '▶ replay' } as const;
 
 function State() {
   const isOpen = connection.value === 'open';

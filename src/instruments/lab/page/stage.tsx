@@ -203,10 +203,6 @@ function figuresOf(stage: StageModel, t: number, rate: Rate): FigureTexts {
           ? perSecond.toFixed(1)
           : numberText(Math.round(perSecond)),
     memory: stage.cost.memory > 0 ? `${numberText(Math.round(stage.cost.memory))} MiB` : '–',
-    stopwatch: runs
-      ? `⏱ ${durationText(t - until)} …`
-      : recovery >= 0
-        ? `⏱ ${durationText(recovery)}`
-        : '',
+    stopwatch: runs ? `${durationText(t - until)} …` : recovery >= 0 ? durationText(recovery) : '',
   };
 }

@@ -45,7 +45,7 @@ export const glyphs: Readonly<Record<Doing, string>> = {
   'asleep in an answer': '◇',
   asleep: '◇',
   'wants a processor': '▯',
-  stopped: '⏸',
+  stopped: '‖',
   stuck: '✖',
   starting: '…',
   ended: '·',
