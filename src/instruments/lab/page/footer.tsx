@@ -3,7 +3,7 @@
 import { eachSecond } from './clock.ts';
 import { notes, pacing, welcome } from './state.ts';
 
-const cores = (percent: number) => (percent / 100).toFixed(1);
+const cores = (percent: number) => (percent / 100).toFixed(2);
 
 export function Footer() {
   const { cost, header } = eachSecond.value;
