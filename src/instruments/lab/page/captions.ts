@@ -24,9 +24,9 @@ export const ringCaptions: Readonly<Record<string, (open: number) => string>> = 
   epoll: (open) => `the kernel keeps the list of ${counted(open, 'socket')}`,
   uring: () => 'the kernel makes the calls',
   callback: () => 'timers → poll → check → close',
-  coroutine: () => 'one function a client, set aside',
-  generator: () => 'one generator a client, set aside',
-  asyncore: () => 'one object a client, in one map',
+  coroutine: () => 'a function for each client',
+  generator: () => 'a generator for each client',
+  asyncore: () => 'an object for each client',
 };
 
 /** Under the name of an architecture. */

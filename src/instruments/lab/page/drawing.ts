@@ -69,7 +69,7 @@ function drawKernel(pen: Pen, area: Box, clients: readonly Client[], isWide: boo
   const packing = packed(wanted, area.width, height);
   const { pitch, columns, room } = packing;
   const isWhole = limit <= Math.min(room, 64);
-  const rows = Math.ceil(Math.max(few, waiting) / columns);
+  const rows = Math.ceil(Math.max(few, waiting, clients.length) / columns);
   const seats = isWhole ? limit : Math.min(limit, room, rows * columns);
   for (let seat = 0; seat < seats && pitch >= 12; seat++) {
     const { x, y } = seatOf(area, packing, seat);
@@ -80,7 +80,8 @@ function drawKernel(pen: Pen, area: Box, clients: readonly Client[], isWide: boo
     const { x, y } = seatOf(area, packing, seat);
     client(one, x, y, pitch);
   }
-  const bottom = area.y + Math.ceil(Math.max(seats, 1) / columns) * pitch;
+  const taken = Math.max(seats, Math.min(clients.length, room), 1);
+  const bottom = area.y + Math.ceil(taken / columns) * pitch;
   if (isWhole && limit > 0) {
     marks.push({
       is: 'line',

@@ -32,7 +32,7 @@ export function pictureHeight(
   { columns, rows }: Grid,
   isProjector: boolean,
 ): number {
-  const rest = window.height - (isProjector ? 400 : 430) * Math.sqrt(rows);
+  const rest = window.height - (isProjector ? 400 : 480) * Math.sqrt(rows);
   const isStacked = window.width / columns < (isProjector ? 860 : 580);
   const unit = isProjector ? 1.3 : 1;
   const [least, most] = isStacked ? [440, 560] : [240, 560];

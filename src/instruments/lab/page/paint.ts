@@ -53,12 +53,8 @@ function rate(worked: number, delta: number): void {
   if (delta < 500) pace.add(Math.max(worked, delta / pace.frames - 17));
   if (pace.level === level) return;
   hasNews = true;
-  pacing.value =
-    pace.level === 0
-      ? ''
-      : pace.every === 1
-        ? 'This machine draws slowly: 30 frames a second.'
-        : `This machine draws slowly: 1 of ${pace.every} clients is drawn.`;
+  // The stage whose clients are a sample says so itself.
+  pacing.value = pace.level === 0 ? '' : 'This machine draws slowly.';
 }
 
 function ask(): void {

@@ -6,6 +6,8 @@ import { loops, REGISTER, ringCaptions } from './captions.ts';
 import { type Box, boxesOf, PITCH, packed, rimOf, seatOf } from './layout.ts';
 import { isFitting, labelOf, numberText, type Pen } from './marks.ts';
 
+/** A bold text of 17 is about as wide as a plain one of this size. */
+const BOLD = 19;
 /** Greatest height of a thread's strip with its words. */
 const THREAD = 84;
 const HEAD = 22;
@@ -147,7 +149,7 @@ function drawThread(
     const since = lane.state === LANE.ended ? '' : durationText(view.t - lane.since);
     const long = `${glyphs[doing]} ${laneText(lane)}`;
     const short = `${glyphs[doing]} ${doing}`;
-    const isRoomy = isLarge && isFitting(long, width + 6, 17);
+    const isRoomy = isLarge && isFitting(long, width, BOLD);
     const texts = isLarge ? [long, short] : [`${long}, ${since}`, long, short, glyphs[doing]];
     const line = fitting(texts, width + 6, isRoomy ? 17 : 14);
     text(line, x, area.y + 18, isRoomy ? 'large' : 'plain');
