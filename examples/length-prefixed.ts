@@ -20,6 +20,7 @@ function message(payload: Uint8Array): Uint8Array {
 }
 
 const lengthPrefixed: Protocol = {
+  shared: 'none',
   questionSize: HEADER + LONGEST,
   dialogue() {
     let isBroken = false;

@@ -27,6 +27,7 @@ function calculate(text: string): string {
 }
 
 const lines: Service = {
+  shared: 'none',
   delimiter: '\n',
   answer(question) {
     const ending = question.endsWith('\r\n') ? '\r\n' : '\n';

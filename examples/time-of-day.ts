@@ -2,6 +2,7 @@
 import type { Protocol } from '../src/index.ts';
 
 const timeOfDay: Protocol = {
+  shared: 'none',
   dialogue: () => ({
     greeting: `${new Date().toUTCString()}\r\n`,
     finished: true,

@@ -17,4 +17,14 @@ export { runLoad } from './instruments/load/run.ts';
 export { planOf } from './instruments/load/schema.ts';
 export type { Limits } from './limits/limits.ts';
 export type { AcceptQueue } from './os/socket.ts';
-export type { Answer, Dialogue, Protocol, Service } from './protocol/service.ts';
+export type {
+  Answer,
+  Dialogue,
+  Life,
+  Peer,
+  Protocol,
+  Service,
+  ServiceContext,
+  Shared,
+} from './protocol/service.ts';
+export { defineService } from './protocol/service.ts';

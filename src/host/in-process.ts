@@ -9,26 +9,28 @@ import { Clients } from '../lifecycle/clients.ts';
 import type { Orders } from '../lifecycle/drain.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { whyNoSystemCalls } from '../os/libc.ts';
-import { acceptQueueOf } from '../os/socket.ts';
+import { acceptQueueOf, close } from '../os/socket.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
 import { ownRow, type Reason } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import {
+  type Bound,
   bindListeners,
   listenAll,
   listenError,
   removeSocketFile,
   resolveAddress,
 } from './listen.ts';
-import { loadService } from './load-service.ts';
+import { loadService, nameOf } from './load-service.ts';
 import { deadlineOf, type Plan } from './plan.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import { beatFor } from './supervisor/stuck.ts';
 import { conversationFactory } from './worker/conversation-factory.ts';
 import { doorOf, ownAdmission } from './worker/door.ts';
+import { closeService, openService } from './worker/life.ts';
 
 /**
  * Number of clients to keep until there is room, because Node accepts every client. At most a quarter of the
@@ -60,6 +62,14 @@ export async function serveInProcess(
     whyNoSystemCalls() === undefined
       ? bindListeners(wanted, { reuseport: false, count: 1 })
       : undefined;
+  const name = typeof service === 'string' ? nameOf(service) : 'the given object';
+  const context = { architecture: plan.traits.name, worker: 0, thread: 0 };
+  try {
+    await openService(loaded, context, name);
+  } catch (error) {
+    release(bound);
+    throw new ServeError('failed', (error as Error).message, { cause: error });
+  }
   /** The listener, while it listens and system calls can look at it. */
   let open: number | undefined;
   const speakers = speakersOf(loaded, true);
@@ -94,6 +104,7 @@ export async function serveInProcess(
     record: (event) =>
       onEvent?.({ ...event, at: Date.now(), pid: process.pid, tid: process.pid, worker: 0 }),
   };
+  const warn = (text: string) => journal.record({ type: 'warning', text });
   const admission = ownAdmission(plan, count, { ...door, descriptors: door.descriptors - waiting });
   const clients = new Clients({
     limits: plan.limits,
@@ -148,6 +159,7 @@ export async function serveInProcess(
   try {
     address = await listening;
   } catch (error) {
+    await closeService(loaded, warn);
     if (error instanceof ServeError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     const where = plan.host.startsWith('unix:') ? plan.host : `${plan.host}:${plan.port}`;
@@ -167,6 +179,7 @@ export async function serveInProcess(
     removeSocketFile(bound?.file);
     stop();
     await served;
+    await closeService(loaded, warn);
     hasStopped = true;
     onEvent?.({
       type: 'stopped',
@@ -202,6 +215,12 @@ export async function serveInProcess(
       return closing;
     },
   };
+}
+
+/** Gives up an address that no client could use yet. */
+function release(bound: Bound | undefined): void {
+  removeSocketFile(bound?.file);
+  for (const listener of bound?.listeners ?? []) close(listener);
 }
 
 function untilListening(server: NodeServer, listen: (done: () => void) => void): Promise<void> {

@@ -2,7 +2,14 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { checkService, type Protocol, type Service, ServiceError } from '../protocol/service.ts';
+import {
+  checkService,
+  checkShared,
+  type Protocol,
+  type Service,
+  ServiceError,
+  type Shared,
+} from '../protocol/service.ts';
 import { ServeError } from './errors.ts';
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
@@ -26,8 +33,18 @@ export function serviceUrl(service: string | URL): string {
   return url;
 }
 
-export async function loadService(url: string): Promise<Service | Protocol> {
-  let module: { default?: unknown };
+/** A service module, loaded. */
+export interface Loaded {
+  readonly service: Service | Protocol;
+  /** What the module exports as `shared`, or its service has. */
+  readonly shared: Shared | undefined;
+}
+
+export const loadService = async (url: string): Promise<Service | Protocol> =>
+  (await loadModule(url)).service;
+
+export async function loadModule(url: string): Promise<Loaded> {
+  let module: { default?: unknown; shared?: unknown };
   try {
     // The Zen service comes with the rest of this package, also in a bundle.
     module = url === zenUrl ? await import('../protocol/zen.ts') : await import(url);
@@ -38,7 +55,8 @@ export async function loadService(url: string): Promise<Service | Protocol> {
     const reason = isCommonJs ? message + hint : message;
     throw new ServiceError(`Cannot load service "${nameOf(url)}": ${reason}`, { cause: error });
   }
-  return checkService(module.default, nameOf(url));
+  const service = checkService(module.default, nameOf(url));
+  return { service, shared: checkShared(module.shared, nameOf(url)) ?? service.shared };
 }
 
 /** The user's name for the service: its path; for a module given as text, the beginning. */

@@ -161,6 +161,8 @@ export class Clients {
     if (ending.cause === 'stop' || ending.cause === 'restart') {
       this.#drain.note(phase, this.#roster.isAnsweredSinceLeaving(slot));
     }
+    // Before the account: it says so if this throws.
+    conversation?.closed();
     if (journal.on) journal.record(accountOf(this.#peers[slot]!, conversation, ending));
     this.unsent(slot, 0);
     this.#roster.end(slot);

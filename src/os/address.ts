@@ -170,12 +170,23 @@ export function addressBytes(bytes: Buffer, length: number): Uint8Array | undefi
   return address;
 }
 
+type InternetAddress = Exclude<SocketAddress, { readonly family: 'unix' }>;
+
+/** An IPv4 address that is written as IPv6 becomes IPv4. */
+export function unmapped(address: InternetAddress): InternetAddress;
+export function unmapped(address: SocketAddress): SocketAddress;
+export function unmapped(address: SocketAddress): SocketAddress {
+  if (address.family !== 'IPv6') return address;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address.host);
+  return mapped ? { family: 'IPv4', host: mapped[1]!, port: address.port } : address;
+}
+
 /** `127.0.0.1:1060`, `[::1]:1060` or `unix:PATH`. An IPv4 peer of an IPv6 listener is shown as IPv4. */
 export function addressText(address: SocketAddress): string {
   if (address.family === 'unix') return address.path === '' ? 'unix' : `unix:${address.path}`;
   if (address.family === 'IPv4') return `${address.host}:${address.port}`;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address.host);
-  return mapped ? `${mapped[1]}:${address.port}` : `[${address.host}]:${address.port}`;
+  const { family, host, port } = unmapped(address);
+  return family === 'IPv4' ? `${host}:${port}` : `[${host}]:${port}`;
 }
 
 function ipv6Bytes(text: string): Buffer {

@@ -9,6 +9,7 @@ import {
   encodeAddress,
   familyOf,
   type SocketAddress,
+  unmapped,
 } from './address.ts';
 import { addressOf, check, libc, ordinary, SystemError } from './libc.ts';
 
@@ -335,6 +336,14 @@ export function peerAddressOf(fd: number): Uint8Array | undefined | 'gone' {
   const length = int(ADDRESS_SIZE);
   if (libc.getpeername(fd, bytes, length) < 0) return 'gone';
   return addressBytes(bytes, length.readInt32LE(0));
+}
+
+/** The peer's address; undefined if it is already gone. An IPv4 peer of an IPv6 listener has its IPv4 address. */
+export function remoteAddress(fd: number): SocketAddress | undefined {
+  const bytes = Buffer.alloc(ADDRESS_SIZE);
+  const length = int(ADDRESS_SIZE);
+  if (libc.getpeername(fd, bytes, length) < 0) return undefined;
+  return unmapped(decodeAddress(bytes, length.readInt32LE(0)));
 }
 
 /** The peer's address as text; `'unknown'` if it is already gone. */

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Conversation, type Next, type Think } from './conversation.ts';
 import { Outbox } from './outbox.ts';
-import type { Dialogue, Protocol, Service } from './service.ts';
+import { type Dialogue, defineService, type Protocol, type Service } from './service.ts';
 import { type Speaker, speakersOf } from './speaker.ts';
 import { TimeSlice } from './time-slice.ts';
 import zen from './zen.ts';
@@ -64,9 +64,9 @@ describe('Conversation with the Zen questions', () => {
 });
 
 describe('Conversation.open', () => {
-  const greeter: Protocol = {
+  const greeter = {
     dialogue: () => ({ greeting: 'Hello.', frame: () => -1, answer: () => '' }),
-  };
+  } satisfies Protocol;
 
   it('sends the greeting', () => {
     const { conversation, out } = start(greeter);
@@ -597,5 +597,88 @@ describe('Conversation with a time slice', () => {
     }
     expect(turn).toBe(0);
     expect(taken(talk.out)).toBe('1?2?3?');
+  });
+});
+
+describe('a conversation of a service with hooks', () => {
+  const counting = () => {
+    const ended: number[] = [];
+    const service = defineService({
+      delimiter: '?',
+      answers: { 'Fixed?': 'F' },
+      connected: () => ({ asked: 0 }),
+      disconnected: (state) => void ended.push(state.asked),
+      answer: (_question, state) => String(++state.asked),
+    });
+    return { service, ended };
+  };
+
+  it('has its own state, which each end passes on once', () => {
+    const { service, ended } = counting();
+    const speakers = speakersOf(service, false);
+    const [one, two] = [new Conversation(speakers()), new Conversation(speakers())];
+    const out = new Outbox();
+    for (const conversation of [one, two]) expect(conversation.open(out)).toBeUndefined();
+    receive({ conversation: one, out }, 'a?Fixed?b?');
+    receive({ conversation: two, out }, 'a?');
+    expect(taken(out)).toBe('1F21');
+    expect(one.idle).toBe(false);
+    one.closed();
+    one.closed();
+    expect(ended).toEqual([2]);
+    two.closed();
+    expect(ended).toEqual([2, 1]);
+  });
+
+  it('that was never opened calls no hook', () => {
+    const { service, ended } = counting();
+    start(service).conversation.closed();
+    expect(ended).toEqual([]);
+  });
+
+  it('ends if `connected` throws, and then does not call `disconnected`', () => {
+    const disconnected = vi.fn();
+    const { conversation, out } = start({
+      delimiter: '?',
+      connected: () => {
+        throw new Error('full');
+      },
+      disconnected,
+      answer: () => '',
+    });
+    expect(conversation.open(out)).toBe('close');
+    expect(conversation.failure).toEqual(new Error('full'));
+    conversation.closed();
+    expect(disconnected).not.toHaveBeenCalled();
+  });
+
+  it('keeps what `disconnected` throws', () => {
+    const { conversation, out } = start({
+      delimiter: '?',
+      disconnected: () => {
+        throw new Error('late');
+      },
+      answer: () => '',
+    });
+    conversation.open(out);
+    conversation.closed();
+    expect(conversation.failure).toEqual(new Error('late'));
+  });
+
+  it('gives a dialogue its peer, and ends it once', () => {
+    const disconnected = vi.fn();
+    const peer = { family: 'IPv4', address: '10.0.0.1', port: 7, path: '' } as const;
+    const dialogue = vi.fn(() => ({ frame: () => -1, answer: () => '', disconnected }));
+    const conversation = new Conversation(speakersOf({ dialogue }, false)(() => peer));
+    expect(dialogue).not.toHaveBeenCalled();
+    conversation.open(new Outbox());
+    expect(dialogue.mock.calls).toEqual([[peer]]);
+    conversation.closed();
+    conversation.closed();
+    expect(disconnected).toHaveBeenCalledTimes(1);
+  });
+
+  it('without hooks is shared: it keeps nothing', () => {
+    expect(start({ delimiter: '?', answer: () => '' }).conversation.idle).toBe(true);
   });
 });

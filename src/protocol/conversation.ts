@@ -85,6 +85,8 @@ export class Conversation {
   #answered = 0;
   /** True once it has returned `'close'`: later bytes from the peer are ignored. */
   #isOver = false;
+  /** True from `open` to `closed`. */
+  #isOpen = false;
 
   constructor(speaker: Speaker, think: Think = UNHURRIED, bounds: Bounds = UNBOUNDED) {
     this.#speaker = speaker;
@@ -99,11 +101,24 @@ export class Conversation {
   /** Writes the protocol's greeting, if there is one. */
   open(out: Outbox): Next {
     try {
+      this.#speaker.opened?.();
+      this.#isOpen = true;
       const { greeting, finished } = this.#speaker;
       if (greeting !== undefined) out.write(greeting);
       return finished === true ? this.#close() : undefined;
     } catch (error) {
       return this.#fail(error);
+    }
+  }
+
+  /** The connection has ended, for any reason. */
+  closed(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    try {
+      this.#speaker.closed?.();
+    } catch (error) {
+      this.failure ??= error ?? new Error('the service threw nothing');
     }
   }
 

@@ -7,17 +7,64 @@
 /** An answer: bytes, or text that is sent as UTF-8. */
 export type Answer = string | Uint8Array;
 
-/** A question-and-answer service: enough for most uses. */
-export interface Service {
+/** The other end of a connection. */
+export interface Peer {
+  readonly family: 'IPv4' | 'IPv6' | 'unix';
+  /** Its IP address as text; `''` for a unix peer, and if the peer is gone already. */
+  readonly address: string;
+  /** Its port; 0 for a unix peer. */
+  readonly port: number;
+  /** The path of a unix peer's own socket: usually `''`, because clients bind none. */
+  readonly path: string;
+}
+
+/** The thread or process that has loaded the module. */
+export interface ServiceContext {
+  readonly architecture: string;
+  /** Index of the worker process, from 0. */
+  readonly worker: number;
+  /** Index among the serving threads of the process, from 0; undefined for one that comes and goes. */
+  readonly thread: number | undefined;
+}
+
+/** What a module declares about the state that its answers depend on: none, or kept outside the process. */
+export type Shared = 'external' | 'none';
+
+/** What services and protocols have in common. */
+export interface Life {
+  /** Without it, a server with several threads or processes prints that each has its own copy of the module. */
+  readonly shared?: Shared;
+  /**
+   * Called once in each thread and process, before its first question. The server waits for a promise. A throw
+   * refuses the start.
+   */
+  open?(context: ServiceContext): void | Promise<void>;
+  /** Called once after the last question, if `open` has not thrown. A killed process does not call it. */
+  close?(): void | Promise<void>;
+}
+
+/**
+ * A question-and-answer service: enough for most uses. With `connected` or `disconnected`, each connection has a
+ * state; `defineService` infers its type.
+ */
+export interface Service<State = unknown> extends Life {
   /** What ends a question: one or more characters, such as `'?'` or `'\r\n'`. */
   readonly delimiter: string;
-  /** The answer to one question; the question includes its delimiter. A throw ends the conversation. */
-  answer?(question: string): Answer;
+  /** Called for each new connection. It returns the connection's state. A throw ends the conversation. */
+  connected?(peer: Peer): State;
+  /** Called once when a connection has ended for any reason, if `connected` has not thrown. */
+  disconnected?(state: State): void;
+  /**
+   * The answer to one question; the question includes its delimiter. A throw ends the conversation.
+   *
+   * @param state what `connected` has returned
+   */
+  answer?(question: string, state: State): Answer;
   /**
    * The same as a promise. The architectures on Node's own loop prefer it to `answer`. The others use `answer`;
    * without `answer` they block the thread until the promise settles.
    */
-  answerAsync?(question: string): Promise<Answer>;
+  answerAsync?(question: string, state: State): Promise<Answer>;
   /** Questions whose answer never changes. They are tried before `answer`, and need no string. */
   readonly answers?: Readonly<Record<string, Answer>>;
   /** The answer to all other questions, if it never changes either: they need no string. */
@@ -28,11 +75,14 @@ export interface Service {
   readonly encoding?: 'utf8' | 'latin1';
 }
 
+/** Returns the service. The compiler infers the type of a connection's state from `connected`. */
+export const defineService = <State>(service: Service<State>): Service<State> => service;
+
 /** A protocol: a factory of dialogues, one per connection. */
-export interface Protocol {
+export interface Protocol extends Life {
   /** The longest question it needs, in bytes, if that is more than the limit. */
   readonly questionSize?: number;
-  dialogue(): Dialogue;
+  dialogue(peer: Peer): Dialogue;
 }
 
 /** One connection's side of a protocol with its own framing. It may keep state of its own. */
@@ -50,6 +100,8 @@ export interface Dialogue {
   answerAsync?(question: Uint8Array): Promise<Answer | undefined>;
   /** True once the server must close after its last answer. */
   readonly finished?: boolean;
+  /** Called once when the connection has ended for any reason. */
+  disconnected?(): void;
 }
 
 /** Thrown for a module that is neither a service nor a protocol. */
@@ -59,12 +111,26 @@ export class ServiceError extends Error {
 
 export const isProtocol = (value: Service | Protocol): value is Protocol => 'dialogue' in value;
 
+/** Checks what a module declares as `shared`. */
+export function checkShared(value: unknown, where: string): Shared | undefined {
+  if (value === undefined || value === 'external' || value === 'none') return value;
+  throw new ServiceError(
+    `Cannot use service "${where}": "shared" is ${JSON.stringify(value)}; give "external" or "none"`,
+  );
+}
+
 /** Checks a module's default export, so that a mistake is reported at the start and not to the first client. */
 export function checkService(value: unknown, where: string): Service | Protocol {
   if (typeof value !== 'object' || value === null) {
     throw new ServiceError(
       `Cannot use service "${where}": its default export is ${value === undefined ? 'missing' : `a ${typeof value}`}; export default { delimiter, answer }`,
     );
+  }
+  checkShared((value as Life).shared, where);
+  for (const name of ['open', 'close', 'connected', 'disconnected'] as const) {
+    const hook = (value as Partial<Service>)[name];
+    if (hook === undefined || typeof hook === 'function') continue;
+    throw new ServiceError(`Cannot use service "${where}": "${name}" is not a function`);
   }
   if ('dialogue' in value) {
     if (typeof value.dialogue === 'function') return value as Protocol;

@@ -2,7 +2,15 @@
  * The inner form of services and protocols, which a conversation drives: a frame function that finds the question,
  * and a function that answers it. Both read the bytes in the receive buffer.
  */
-import { type Answer, type Dialogue, isProtocol, type Protocol, type Service } from './service.ts';
+import {
+  type Answer,
+  type Dialogue,
+  isProtocol,
+  type Peer,
+  type Protocol,
+  type Service,
+  ServiceError,
+} from './service.ts';
 import { AnswerTable } from './table.ts';
 
 export interface Speaker {
@@ -12,7 +20,10 @@ export interface Speaker {
   readonly delimiter?: Buffer;
   /** The questions that can be answered without a call of `answer`. */
   readonly table?: AnswerTable;
-  readonly greeting?: Answer;
+  readonly greeting?: Answer | undefined;
+  /** Called when its connection begins, and `closed` when it has ended. */
+  opened?(): void;
+  closed?(): void;
   frame(bytes: Buffer, start: number, end: number, searched: number): number;
   answer(
     bytes: Buffer,
@@ -25,9 +36,15 @@ export interface Speaker {
 /** Runs the asynchronous form in another thread, and blocks this thread until it settles. */
 export type AnswerElsewhere = (question: string | Uint8Array) => Answer | undefined;
 
+/** Finds the peer of a connection. Called only for a service that wants it. */
+export type PeerOf = () => Peer;
+
+/** The peer of a conversation without a socket. */
+const nowhere: PeerOf = () => ({ family: 'unix', address: '', port: 0, path: '' });
+
 /**
- * Returns a function that makes the speaker of each new connection. A service has no state, so one speaker serves
- * all.
+ * Returns a function that makes the speaker of each new connection. A service without hooks for connections has no
+ * state, so one speaker serves all.
  *
  * @param asynchronous true if the architecture can continue while a promise is pending; then the asynchronous form
  *   of a service is preferred
@@ -37,81 +54,123 @@ export function speakersOf(
   service: Service | Protocol,
   asynchronous: boolean,
   answerElsewhere?: AnswerElsewhere,
-): () => Speaker {
+): (peer?: PeerOf) => Speaker {
   if (isProtocol(service)) {
-    return () => {
-      try {
-        return speakerOfDialogue(service.dialogue(), asynchronous);
-      } catch (error) {
-        return failing(error);
-      }
-    };
+    return (peer = nowhere) => speakerOfDialogue(() => service.dialogue(peer()), asynchronous);
   }
-  const speaker = speakerOfService(service, asynchronous, answerElsewhere);
+  const hasState = service.connected !== undefined || service.disconnected !== undefined;
+  // Another thread has no part in the state of a connection.
+  const elsewhere = hasState ? undefined : answerElsewhere;
+  const answer = answering(service, asynchronous, elsewhere as AnswerOf | undefined);
+  const parts = partsOf(service);
+  if (hasState) return (peer = nowhere) => speakerWithState(service, parts, answer, peer);
+  const speaker = speakerOfService(parts, (question) => answer(question, undefined));
   return () => speaker;
 }
 
-/** Replaces a dialogue that could not be made: the conversation fails as soon as it is opened. */
-const failing = (error: unknown): Speaker => ({
-  stateless: false,
-  get greeting(): string {
-    throw error;
-  },
-  frame: () => -1,
-  answer: () => undefined,
-});
+type AnswerOf = (question: string, state: unknown) => Answer;
 
 /** Selects which of a service's two forms this architecture calls. */
 function answering<Q extends string | Uint8Array, A>(
   service: {
-    answer?(question: Q): A;
-    answerAsync?(question: Q): Promise<A>;
+    answer?(question: Q, state: unknown): A;
+    answerAsync?(question: Q, state: unknown): Promise<A>;
   },
   asynchronous: boolean,
-  answerElsewhere: ((question: Q) => A) | undefined,
-): (question: Q) => A | Promise<A> {
+  answerElsewhere: ((question: Q, state: unknown) => A) | undefined,
+): (question: Q, state: unknown) => A | Promise<A> {
   if (service.answerAsync !== undefined && (asynchronous || service.answer === undefined)) {
-    if (asynchronous) return (question) => service.answerAsync!(question);
+    if (asynchronous) return (question, state) => service.answerAsync!(question, state);
     if (answerElsewhere !== undefined) return answerElsewhere;
-    throw new Error('Cannot wait for answerAsync here: give the service answer(question) as well');
+    throw new ServiceError(
+      'Cannot wait for answerAsync here: give the service answer(question) as well',
+    );
   }
-  return (question) => service.answer!(question);
+  return (question, state) => service.answer!(question, state);
 }
 
-function speakerOfService(
-  service: Service,
-  asynchronous: boolean,
-  answerElsewhere?: AnswerElsewhere,
-): Speaker {
+/** What all speakers of a service share. */
+interface ServiceParts {
+  readonly encoding: 'utf8' | 'latin1';
+  readonly fixed: Pick<Speaker, 'delimiter' | 'table' | 'frame'>;
+  /** The answer to a question that has the same one each time. */
+  constant(bytes: Buffer, start: number, end: number): Answer | undefined;
+}
+
+function partsOf(service: Service): ServiceParts {
   const delimiter = Buffer.from(service.delimiter);
   const encoding = service.encoding ?? 'utf8';
-  const answer = answering(service, asynchronous, answerElsewhere as (question: string) => Answer);
   const frame = delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter);
   const isQuestion = (bytes: Buffer) => frame(bytes, 0, bytes.length, 0) === bytes.length;
   const table = new AnswerTable(service.answers ?? {}, isQuestion, encoding);
   const otherwise = service.otherwise === undefined ? undefined : Buffer.from(service.otherwise);
   return {
-    stateless: true,
-    delimiter,
-    ...(service.answers === undefined ? {} : { table }),
-    frame,
-    answer: (bytes, start, end) =>
-      // Questions that came in pieces are found only here, and all of them if every answer costs time.
-      table.find(bytes, start, end) ?? otherwise ?? answer(bytes.toString(encoding, start, end)),
+    encoding,
+    fixed: { delimiter, ...(service.answers === undefined ? {} : { table }), frame },
+    // Questions that came in pieces are found only here, and all of them if every answer costs time.
+    constant: (bytes, start, end) => table.find(bytes, start, end) ?? otherwise,
   };
 }
 
-function speakerOfDialogue(dialogue: Dialogue, asynchronous: boolean): Speaker {
-  // A dialogue keeps its state in this thread, so its promise cannot be made in another thread.
-  const answer = answering<Uint8Array, Answer | undefined>(dialogue, asynchronous, undefined);
+function speakerOfService(
+  { encoding, fixed, constant }: ServiceParts,
+  answer: (question: string) => Answer | Promise<Answer>,
+): Speaker {
+  return {
+    stateless: true,
+    ...fixed,
+    answer: (bytes, start, end) =>
+      constant(bytes, start, end) ?? answer(bytes.toString(encoding, start, end)),
+  };
+}
+
+/** The speaker of one connection. */
+function speakerWithState(
+  service: Service,
+  { encoding, fixed, constant }: ServiceParts,
+  answer: (question: string, state: unknown) => Answer | Promise<Answer>,
+  peer: PeerOf,
+): Speaker {
+  let state: unknown;
   return {
     stateless: false,
-    ...(dialogue.greeting === undefined ? {} : { greeting: dialogue.greeting }),
-    frame: (bytes, start, end, searched) => dialogue.frame(bytes, start, end, searched),
-    // A copy: the next recv overwrites the buffer of the bytes, and a dialogue may keep them.
-    answer: (bytes, start, end) => answer(Uint8Array.prototype.slice.call(bytes, start, end)),
+    ...fixed,
+    opened() {
+      state = service.connected?.(peer());
+    },
+    closed: () => service.disconnected?.(state),
+    answer: (bytes, start, end) =>
+      constant(bytes, start, end) ?? answer(bytes.toString(encoding, start, end), state),
+  };
+}
+
+/** @param make makes the dialogue. Called with the first use, because drivers make conversations before peers come */
+function speakerOfDialogue(make: () => Dialogue, asynchronous: boolean): Speaker {
+  let dialogue: Dialogue | undefined;
+  let answer: ((question: Uint8Array, state: unknown) => unknown) | undefined;
+  const made = (): Dialogue => {
+    if (dialogue !== undefined) return dialogue;
+    const one = make();
+    // A dialogue keeps its state in this thread, so its promise cannot be made in another thread.
+    answer = answering<Uint8Array, Answer | undefined>(one, asynchronous, undefined);
+    dialogue = one;
+    return one;
+  };
+  return {
+    stateless: false,
+    get greeting() {
+      return made().greeting;
+    },
+    closed: () => dialogue?.disconnected?.(),
+    frame: (bytes, start, end, searched) => made().frame(bytes, start, end, searched),
+    answer(bytes, start, end) {
+      made();
+      // A copy: the next recv overwrites the buffer of the bytes, and a dialogue may keep them.
+      const question: Uint8Array = Uint8Array.prototype.slice.call(bytes, start, end);
+      return answer!(question, undefined) as Answer | undefined | Promise<Answer | undefined>;
+    },
     get finished() {
-      return dialogue.finished === true;
+      return dialogue?.finished === true;
     },
   };
 }

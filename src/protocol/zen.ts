@@ -10,6 +10,7 @@ export const aphorisms = {
 
 const zen: Service = {
   delimiter: '?',
+  shared: 'none',
   answers: aphorisms,
   otherwise: 'Error: unknown aphorism.',
 };

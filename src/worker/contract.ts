@@ -7,6 +7,7 @@ import type { Clients } from '../lifecycle/clients.ts';
 import type { Admission } from '../limits/admission.ts';
 import type { ConversationEvent } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
+import type { PeerOf } from '../protocol/speaker.ts';
 import type { Row } from './scoreboard.ts';
 
 /** What an architecture declares about itself; `mondo architectures` prints these. */
@@ -132,8 +133,8 @@ interface Surroundings {
    * nothing.
    */
   ready(): void;
-  /** Makes a new conversation of the user's service. */
-  conversation(): Conversation;
+  /** Makes a new conversation of the user's service. @param peer finds the peer, for a service that wants it */
+  conversation(peer?: PeerOf): Conversation;
   /** The clients of this worker: their limits, the drain, and the account of each end. For drivers. */
   readonly clients: Clients;
   /** Decides which clients are admitted. For drivers that accept. */

@@ -23,6 +23,7 @@ import type { Worker } from '../../worker/contract.ts';
 import { type Accepted, acceptOne } from '../accept.ts';
 import { causeOf, Ended, endOfStream } from '../ended.ts';
 import { AddressedOutbox } from '../outbox.ts';
+import { peerAt } from '../peer.ts';
 
 /** A thread has one client at a time. */
 const SLOT = 0;
@@ -63,7 +64,7 @@ export class BlockingClient {
     const { clients } = worker;
     this.#socket = socket;
     this.#worker = worker;
-    this.conversation = worker.conversation();
+    this.conversation = worker.conversation(() => peerAt(socket));
     this.#restTimeout = restTimeout(clients.limits);
     const forSending = sendTimeout(clients.limits);
     if (forSending > 0) setSendTimeout(socket, forSending);

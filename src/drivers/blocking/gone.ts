@@ -5,6 +5,7 @@ import { close, isAtEnd, socketError } from '../../os/socket.ts';
 import type { Worker } from '../../worker/contract.ts';
 import type { Accepted } from '../accept.ts';
 import { AddressedOutbox } from '../outbox.ts';
+import { peerAt } from '../peer.ts';
 
 /**
  * True if the client has reset the connection. Also true if it has closed without a question, and the service sends
@@ -16,13 +17,18 @@ export function isOverAlready(worker: Worker, { socket, peer }: Accepted): boole
   if (state === 'open') return false;
   let cause: 'end of stream' | Error = 'end of stream';
   if (state === 'failed') cause = socketError(socket);
-  else if (!isAtEnd(socket) || speaksFirst(worker)) return false;
+  else if (!isAtEnd(socket) || speaksFirst(worker, socket)) return false;
   worker.clients.neverServed(socket, peer, cause);
   close(socket);
   return true;
 }
 
-function speaksFirst(worker: Worker): boolean {
+function speaksFirst(worker: Worker, socket: number): boolean {
+  const conversation = worker.conversation(() => peerAt(socket));
+  // A service does not.
+  if (conversation.delimiter !== undefined) return false;
   const out = new AddressedOutbox();
-  return worker.conversation().open(out) !== undefined || out.length > 0;
+  const next = conversation.open(out);
+  conversation.closed();
+  return next !== undefined || out.length > 0;
 }

@@ -15,6 +15,7 @@ import type { Conversation, Next } from '../../protocol/conversation.ts';
 import { sooner } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { admit } from '../accept.ts';
+import { peerAt } from '../peer.ts';
 import { Accepting } from './accepting.ts';
 import { PendingConnections } from './pending.ts';
 import { Sends } from './sends.ts';
@@ -111,7 +112,7 @@ export class Completions implements Connections {
     if (this.#pending.shared.idle) return fd;
     // Behind the greeting, for the reason that `armAgain` gives.
     this.#pending.armLater(fd);
-    const conversation = this.#worker.conversation();
+    const conversation = this.#worker.conversation(() => peerAt(fd));
     this.sendAnswers(fd, conversation, conversation.open(this.#sends.out));
     return -1;
   }

@@ -5,6 +5,7 @@ import { STAY } from '../../lifecycle/terms.ts';
 import type { Ending } from '../../protocol/account.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import { Outbox } from '../../protocol/outbox.ts';
+import type { Peer } from '../../protocol/service.ts';
 import type { NodeClients } from './clients.ts';
 
 /** Written after other bytes, to learn when those are sent. A callback for each write would cost every question. */
@@ -16,6 +17,14 @@ const answers = new Outbox();
 /** True if the kernel has all written bytes. False if some are buffered, or a write failed. */
 const isSent = (socket: Socket): boolean =>
   socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
+
+function peerOf({ remoteAddress = '', remotePort = 0, remoteFamily }: Socket): Peer {
+  const address = remoteAddress.replace(/^::ffff:(?=[\d.]+$)/, '');
+  // Node has no address of a unix peer, and none of a peer that is gone.
+  if (address === '') return { family: 'unix', address, port: 0, path: '' };
+  const isPlain = remoteFamily === 'IPv4' || !address.includes(':');
+  return { family: isPlain ? 'IPv4' : 'IPv6', address, port: remotePort, path: '' };
+}
 
 export class NodeConnection {
   readonly conversation: Conversation;
@@ -38,7 +47,7 @@ export class NodeConnection {
   constructor(socket: Socket, peer: string, ticket: number, clients: NodeClients) {
     this.socket = socket;
     this.#clients = clients;
-    this.conversation = clients.host.conversation();
+    this.conversation = clients.host.conversation(() => peerOf(socket));
     this.#slot = clients.add(this);
     clients.host.clients.come(this.#slot, ticket, peer);
     clients.watch();

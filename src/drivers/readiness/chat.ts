@@ -13,6 +13,7 @@ import { TimeSlice } from '../../protocol/time-slice.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { type Accepted, isResting, tryAccept } from '../accept.ts';
+import { peerAt } from '../peer.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore.ts';
 
@@ -83,7 +84,7 @@ export abstract class LimitedChat extends AsyncChat {
   constructor({ socket, peer }: Accepted, worker: Worker) {
     super(socket);
     this.#worker = worker;
-    this.conversation = worker.conversation();
+    this.conversation = worker.conversation(() => peerAt(socket));
     worker.clients.come(socket, socket, peer);
     chats.set(socket, this);
     this.setTerminator(this.conversation.delimiter);

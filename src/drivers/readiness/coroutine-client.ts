@@ -8,6 +8,7 @@ import type { Worker } from '../../worker/contract.ts';
 import { type Accepted, isResting, tryAccept } from '../accept.ts';
 import { causeOf, Ended, endOfStream } from '../ended.ts';
 import { AddressedOutbox } from '../outbox.ts';
+import { peerAt } from '../peer.ts';
 import { ACCEPT_BATCH, ROOM_INTERVAL_MS } from '../timing.ts';
 import { type Held, readable, type Scheduler, sleep, writable } from './scheduler.ts';
 
@@ -68,7 +69,7 @@ export class CoroutineClient implements Held {
     this.#scheduler = scheduler;
     this.readable = readable(socket);
     this.writable = writable(socket);
-    this.conversation = worker.conversation();
+    this.conversation = worker.conversation(() => peerAt(socket));
     worker.clients.come(socket, socket, peer);
     scheduler.hold(socket, this);
   }

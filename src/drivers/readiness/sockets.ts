@@ -17,6 +17,7 @@ import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { type Accepted, isResting, refuseDescriptor, tryAccept } from '../accept.ts';
 import { AddressedOutbox } from '../outbox.ts';
+import { peerAt } from '../peer.ts';
 import { ACCEPT_BATCH, ROOM_INTERVAL_MS } from '../timing.ts';
 
 /** What a socket wants next, besides `READABLE` and `WRITABLE`: no event, while its answer is not due … */
@@ -235,7 +236,7 @@ export class Sockets implements Connections {
     this.#clients.come(socket, socket, peer);
     let wanted = READABLE;
     if (!this.#shared.idle) {
-      const conversation = this.#worker.conversation();
+      const conversation = this.#worker.conversation(() => peerAt(socket));
       wanted = this.#sendAnswers(socket, conversation, conversation.open(this.#out));
     }
     this.#interest[socket] = wanted;

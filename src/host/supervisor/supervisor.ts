@@ -30,6 +30,7 @@ import { lackOfTasks } from '../scarcity.ts';
 import type { ServerEvent } from '../server-event.ts';
 import { randomSeed } from '../worker/door.ts';
 import type { Stamped, StartEvent } from '../worker/journal.ts';
+import { copiesText } from './copies.ts';
 import { Shutdown } from './shutdown.ts';
 import { StuckWatch } from './stuck.ts';
 import {
@@ -95,6 +96,8 @@ export class Supervisor {
   /** Events of workers from before all of them served: `listening` must be the first event. */
   readonly #early: ServerEvent[] = [];
   #isListening = false;
+  /** True if the service does not say what it shares. */
+  #isUndeclared = false;
   /** True once workers may accept: clients can connect, or the server stops. */
   #isOpen = false;
   readonly #lastWarned = new Map<string, number>();
@@ -325,6 +328,8 @@ export class Supervisor {
       architecture: this.#plan.traits.name,
       at: Date.now(),
     });
+    const text = this.#isUndeclared ? copiesText(this.#plan, this.#service) : undefined;
+    if (text !== undefined) this.#warn(text);
     for (const event of this.#early.splice(0)) this.#deliver?.(event);
     this.#isListening = true;
   }
@@ -421,6 +426,7 @@ export class Supervisor {
 
   #receive(worker: WorkerProcess, event: Stamped<WorkerEvent | StartEvent>): void {
     if (event.type === 'ready') {
+      if (event.undeclared === true) this.#isUndeclared = true;
       worker.isServing = true;
       if (worker.killing !== undefined) this.#shutdown.giveTime(worker);
       worker.unready--;

@@ -4,7 +4,7 @@
  * it delays all other clients. A service with `answer` avoids both.
  */
 import type { Worker } from 'node:worker_threads';
-import type { Answer } from '../../protocol/service.ts';
+import type { Answer, ServiceContext } from '../../protocol/service.ts';
 import type { AnswerElsewhere } from '../../protocol/speaker.ts';
 
 export interface AnswerThreadData {
@@ -14,9 +14,16 @@ export interface AnswerThreadData {
   readonly posted: Int32Array<SharedArrayBuffer>;
   /** True if there is a journal, in which to report why this process ends. */
   readonly hasJournal: boolean;
+  /** What the service learns about its worker. */
+  readonly around: Around;
 }
 
+export type Around = Pick<ServiceContext, 'architecture' | 'worker'>;
+
 export type Outcome = { readonly answer: Answer | undefined } | { readonly error: unknown };
+
+/** The message after the last question. */
+export const CLOSE = null;
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
@@ -27,14 +34,16 @@ const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 export function createAnswerThread(
   url: string,
   hasJournal: boolean,
+  around: Around,
 ): {
   readonly answerElsewhere: AnswerElsewhere;
-  close(): void;
+  /** Resolves when the service of that thread is closed, and the thread has ended. */
+  close(): Promise<void>;
 } {
   let answerThread: ReturnType<typeof start> | undefined;
   return {
     answerElsewhere(question) {
-      answerThread ??= start(url, hasJournal);
+      answerThread ??= start(url, hasJournal, around);
       const { port, posted, receive } = answerThread;
       const before = Atomics.load(posted, 0);
       port.postMessage(question);
@@ -43,20 +52,26 @@ export function createAnswerThread(
       if ('error' in outcome) throw outcome.error;
       return outcome.answer;
     },
-    close() {
-      answerThread?.port.close();
-      void answerThread?.thread.terminate();
+    async close() {
+      if (answerThread === undefined) return;
+      const { port, thread } = answerThread;
+      const closed = new Promise((resolve) => port.once('message', resolve));
+      port.ref();
+      port.postMessage(CLOSE);
+      await closed;
+      port.close();
+      await thread.terminate();
     },
   };
 }
 
-function start(url: string, hasJournal: boolean) {
+function start(url: string, hasJournal: boolean, around: Around) {
   // Loaded late: few services need the module, and every worker would pay for it.
   const threads = process.getBuiltinModule('node:worker_threads');
   const posted = new Int32Array(new SharedArrayBuffer(4));
   const { port1, port2 } = new threads.MessageChannel();
   port1.unref();
-  const workerData: AnswerThreadData = { url, port: port2, posted, hasJournal };
+  const workerData: AnswerThreadData = { url, port: port2, posted, hasJournal, around };
   const file = new URL(`./answer-thread${extension}`, import.meta.url);
   const thread: Worker = new threads.Worker(file, {
     workerData,

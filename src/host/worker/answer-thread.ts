@@ -1,11 +1,12 @@
 /** The thread that makes the promises of `answerElsewhere`. It does nothing else, so they settle. */
 import { workerData } from 'node:worker_threads';
 import type { Service } from '../../protocol/service.ts';
-import { loadService } from '../load-service.ts';
-import type { AnswerThreadData, Outcome } from './answer-elsewhere.ts';
+import { loadService, nameOf } from '../load-service.ts';
+import { type AnswerThreadData, CLOSE, type Outcome } from './answer-elsewhere.ts';
 import { crash, crashWithThread, end } from './crash.ts';
+import { closeService, openService } from './life.ts';
 
-const { url, port, posted, hasJournal } = workerData as AnswerThreadData;
+const { url, port, posted, hasJournal, around } = workerData as AnswerThreadData;
 
 // A process that a real inetd runs cannot report it: standard error may be the client.
 const failed = hasJournal ? crash : end;
@@ -13,6 +14,8 @@ const failed = hasJournal ? crash : end;
 port.once('close', crashWithThread(failed));
 
 const service = await loadService(url).catch(failed);
+const context = { ...around, thread: undefined };
+if (service) await openService(service, context, nameOf(url)).catch(failed);
 
 function post(outcome: Outcome): void {
   port.postMessage(outcome);
@@ -20,10 +23,15 @@ function post(outcome: Outcome): void {
   Atomics.notify(posted, 0);
 }
 
-port.on('message', async (question: string) => {
+port.on('message', async (question: string | typeof CLOSE) => {
+  if (question === CLOSE) {
+    await closeService(service as Service, () => {});
+    port.postMessage(CLOSE);
+    return;
+  }
   try {
     // Only services are answered here: see speakerOfDialogue.
-    post({ answer: await (service as Service).answerAsync!(question) });
+    post({ answer: await (service as Service).answerAsync!(question, undefined) });
   } catch (error) {
     try {
       post({ error });

@@ -8,7 +8,7 @@ import { mapSharedMemory } from '../../os/memory.ts';
 import { threadId } from '../../os/signal.ts';
 import { dup, shutdown } from '../../os/socket.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
-import { speakersOf } from '../../protocol/speaker.ts';
+import { type PeerOf, speakersOf } from '../../protocol/speaker.ts';
 import type {
   Architecture,
   Assistant,
@@ -20,12 +20,13 @@ import type {
   Worker,
 } from '../../worker/contract.ts';
 import { type Reason, type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
-import { loadService } from '../load-service.ts';
+import { loadModule, nameOf } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
 import { createAnswerThread } from './answer-elsewhere.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
 import { journalInto, writeEvent } from './journal.ts';
+import { closeService, openService } from './life.ts';
 import { opened, sleepUntilOpen } from './opening.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
@@ -47,7 +48,7 @@ interface Parts {
   readonly options: PageOptions;
   readonly clients: Clients;
   readonly admission: Admission;
-  readonly conversation: () => Conversation;
+  readonly conversation: (peer?: PeerOf) => Conversation;
   readonly ready: () => void;
   readonly noteQueued: (depth: number) => void;
 }
@@ -61,7 +62,7 @@ class ServingWorker implements Worker {
   readonly options: PageOptions;
   readonly clients: Clients;
   readonly admission: Admission;
-  readonly conversation: () => Conversation;
+  readonly conversation: (peer?: PeerOf) => Conversation;
   readonly ready: () => void;
 
   constructor(parts: Parts) {
@@ -160,7 +161,8 @@ export interface Context {
   serve(starter: Starter | undefined, stopped: Promise<void>): void | Promise<void>;
   /** Runs the architecture's `assist`. @param starter in a thread */
   assist(task: Task, starter: Starter | undefined): void;
-  dispose(): void;
+  /** Closes the service, and frees what the context holds. */
+  dispose(): Promise<void>;
 }
 
 /** @param thread index among the serving threads, from 0; undefined for a thread that comes and goes */
@@ -179,8 +181,10 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid, family, place);
   const orders = scoreboard.orders(config.generation);
   const isOnNode = architecture.arrangement === 'node';
-  const answerThread = createAnswerThread(config.service, true);
-  const service = await loadService(config.service);
+  const { service, shared } = await loadModule(config.service);
+  const around = { architecture: config.architecture, worker: config.index };
+  const answerThread = createAnswerThread(config.service, true, around);
+  await openService(service, { ...around, thread }, nameOf(config.service));
   const speakers = speakersOf(service, isOnNode, answerThread.answerElsewhere);
   const count = (reason: Reason) => scoreboard.count(reason);
   const { conversation, exceeded } = conversationFactory(
@@ -216,7 +220,9 @@ export async function createContext(
     ready() {
       if (isReady) return;
       isReady = true;
-      writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid });
+      const undeclared = shared === undefined ? { undeclared: true } : {};
+      const at = Date.now();
+      writeEvent(JOURNAL_FD, { type: 'ready', ...undeclared, at, pid: process.pid, tid });
       if (!isOnNode) sleepUntilOpen(() => clients.isLeaving);
     },
     noteQueued(depth) {
@@ -235,8 +241,9 @@ export async function createContext(
       if (architecture.arrangement !== 'crew') return;
       architecture.assist(new ServingAssistant(parts, starter), task);
     },
-    dispose() {
-      answerThread.close();
+    async dispose() {
+      await answerThread.close();
+      await closeService(service, (text) => journal.record({ type: 'warning', text }));
       row.free();
       // A thread that only assisted ends before its process. The others end with the mapping.
       if (isAssistant) scoreboard.unmap();

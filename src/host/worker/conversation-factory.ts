@@ -7,7 +7,7 @@ import type { Limits } from '../../limits/limits.ts';
 import { pause } from '../../os/pause.ts';
 import { type Bounds, Conversation, type Think } from '../../protocol/conversation.ts';
 import type { Protocol, Service } from '../../protocol/service.ts';
-import type { Speaker } from '../../protocol/speaker.ts';
+import type { PeerOf, Speaker } from '../../protocol/speaker.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
 import type { Reason } from '../../worker/scoreboard.ts';
 
@@ -21,8 +21,8 @@ interface FactoryConfig {
 export interface ConversationFactory {
   /** Counts a limit that was reached; true if the connection must end for it, false with `dryRun`. */
   exceeded(limit: Reason): boolean;
-  /** Makes a new conversation. */
-  conversation(): Conversation;
+  /** Makes a new conversation. @param peer finds the peer, for a service that wants it */
+  conversation(peer?: PeerOf): Conversation;
 }
 
 /**
@@ -32,7 +32,7 @@ export interface ConversationFactory {
 export function conversationFactory(
   { think: { ms, how }, limits, dryRun }: FactoryConfig,
   { questionSize: needed = 0 }: Service | Protocol,
-  speakers: () => Speaker,
+  speakers: (peer?: PeerOf) => Speaker,
   count: (limit: Reason) => void,
   counter: Float64Array,
 ): ConversationFactory {
@@ -50,5 +50,5 @@ export function conversationFactory(
     counter,
     exceeded,
   };
-  return { exceeded, conversation: () => new Conversation(speakers(), think, bounds) };
+  return { exceeded, conversation: (peer) => new Conversation(speakers(peer), think, bounds) };
 }

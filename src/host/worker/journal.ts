@@ -13,7 +13,8 @@ import type { Journal, WorkerEvent } from '../../worker/contract.ts';
 
 /** A worker's reports about itself to its supervisor. */
 export type StartEvent =
-  | { readonly type: 'ready' }
+  /** `undeclared`: the service does not say what it shares. */
+  | { readonly type: 'ready'; readonly undeclared?: boolean }
   | { readonly type: 'fatal'; readonly text: string; readonly lacks?: 'io_uring' };
 
 /** An event as it arrives: with its process, its thread, and its time (ms since 1970). */

@@ -11,12 +11,13 @@ import { blockOnStandardInput, peerOf, socketKind } from '../../os/socket.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
 import type { Journal } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
-import { loadService, serviceUrl, zenUrl } from '../load-service.ts';
+import { loadService, nameOf, serviceUrl, zenUrl } from '../load-service.ts';
 import { planOf, type ServeOptions } from '../plan.ts';
 import { createAnswerThread } from './answer-elsewhere.ts';
 import { assistantOf } from './context.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { noAdmission } from './door.ts';
+import { closeService, openService } from './life.ts';
 
 const STDIN = 0;
 
@@ -28,8 +29,10 @@ export const isStartedByInetd = (): boolean =>
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
-  const answerThread = createAnswerThread(url, false);
+  const around = { architecture: inetd.name, worker: 0 };
+  const answerThread = createAnswerThread(url, false, around);
   const service = await loadService(url);
+  await openService(service, { ...around, thread: undefined }, nameOf(url));
   const speakers = speakersOf(service, false, answerThread.answerElsewhere);
   const row = unreadRow();
   const admission = noAdmission();
@@ -66,5 +69,6 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   blockOnStandardInput();
   const task = { socket: STDIN, peer: peerOf(STDIN) };
   inetd.assist(worker, task);
-  answerThread.close();
+  await answerThread.close();
+  await closeService(service, () => {});
 }

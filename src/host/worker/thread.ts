@@ -49,7 +49,9 @@ const context = await createContext(
   door,
   number,
 ).catch((error: Error) => {
-  if (task?.cache === undefined || scarcityOf(error) === undefined) throw error;
+  // The client waits for a thread that can serve it.
+  const mayPass = scarcityOf(error) !== undefined || error.name === 'ServiceError';
+  if (task?.cache === undefined || !mayPass) throw error;
   post({ type: 'unserved', error });
 });
 if (context === undefined) {
@@ -65,6 +67,6 @@ if (context === undefined) {
     context.assist(task, starter);
   }
   mayEnd();
-  context.dispose();
+  await context.dispose();
   port.close();
 }

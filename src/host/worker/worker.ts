@@ -83,7 +83,7 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     const given = bids && { bids: { ...bids, bid: BID_FD, report: REPORT_FD } };
     context.assist(given ?? { socket }, undefined);
   }
-  context.dispose();
+  await context.dispose();
 }
 
 /** The main thread of a process with several threads: starts them, wakes them to stop, and counts them. */

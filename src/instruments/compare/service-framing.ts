@@ -29,9 +29,14 @@ export async function sampleOf(
 async function answerOf(service: Service, question: string): Promise<unknown> {
   const fixed = service.answers;
   if (fixed !== undefined && Object.hasOwn(fixed, question)) return fixed[question];
+  // Without a server it has nothing that it opens, and no connection.
+  if (service.open !== undefined || service.connected !== undefined) return null;
   try {
+    const { otherwise } = service;
     return (
-      service.otherwise ?? service.answer?.(question) ?? (await service.answerAsync?.(question))
+      otherwise ??
+      service.answer?.(question, undefined) ??
+      (await service.answerAsync?.(question, undefined))
     );
   } catch {
     // The servers report this error.
