@@ -5,7 +5,7 @@ import { planOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { architectureNames, Stand, Tab } from '../support/lab-page.ts';
 import { hostileRecording } from '../support/lab-recording.ts';
-import { MS, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 
 const six = { clients: 6, silent: 1 };
 const pair = ['single', 'poll'];
@@ -285,15 +285,20 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     await expect.poll(() => tab.page.getByRole('alert').textContent()).toContain('has no token');
   });
 
-  /** Frames of the page that come late: a machine with two busy cores draws one of 20 at half of the rate. */
-  test.each([
-    [1000, 2],
-    [10_000, 4],
-  ])('%i clients that move are drawn in time', async (clients, factor) => {
-    stand.play(['epoll'], { clients, silent: clients / 2, restless: true }, 6);
-    await using tab = await open({ viewport: { width: 1600, height: 800 } });
-    await tab.isDrawn();
-    const late = await tab.ask<number>('frameTime(4000)');
-    expect(late).toBeLessThanOrEqual(17 * factor * 2 * MS);
+  test('10,000 clients that move need few frames more than 10 do', async () => {
+    const viewport = { width: 1600, height: 800 };
+    const frameTime = async (clients: number) => {
+      stand.play(['epoll'], { clients, silent: clients / 2, restless: true }, 6);
+      await using tab = await open({ viewport });
+      await tab.isDrawn();
+      return await tab.ask<number>('frameTime(3000)');
+    };
+    // The page has 2 frames of 16.7 ms for one picture. Other programs delay both scenes, but seldom all rounds.
+    const ratios: number[] = [];
+    await until('a round in which they do', async () => {
+      ratios.push((await frameTime(10_000)) / (await frameTime(10)));
+      return Math.min(...ratios) <= 2.5 || ratios.length === 4;
+    });
+    expect(Math.min(...ratios)).toBeLessThanOrEqual(2.5);
   });
 });
