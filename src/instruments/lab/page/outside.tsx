@@ -31,12 +31,7 @@ function looksOf({
           ] as const,
         ]),
     ...(pid > 0
-      ? [
-          [
-            `pgrep -P ${pid} | wc -l`,
-            `${Math.max(cost.processes - 1, workers.length)} processes`,
-          ] as const,
-        ]
+      ? [[`pgrep -P ${pid} | wc -l`, String(Math.max(cost.processes - 1, workers.length))] as const]
       : []),
     [`nc 127.0.0.1 ${port}`, 'one more silent client: press N for the same'],
     [setup.command, 'the same server, in a terminal'],

@@ -25,7 +25,7 @@ export function drawServer(pen: Pen, area: Box, clients: readonly Client[]): voi
     good: isLoop ? 170 : 84,
     least: 22,
     most: mostOf(processes, rest.height, isLoop),
-    narrow: isLoop ? 130 : processes.length > 8 ? 64 : 190,
+    narrow: isLoop ? 130 : processes.length > 8 ? 64 : 250,
   });
   const served = clients.filter(({ place }) => place === PLACE.served);
   for (const [index, box] of boxes.entries()) {
@@ -121,7 +121,7 @@ function drawThreads(
   of: (lane: Lane) => readonly Client[],
 ): void {
   // Many threads become small: a strip needs no words to show that there is one for each client.
-  const narrow = lanes.length > 60 ? 30 : lanes.length > 20 ? 64 : 190;
+  const narrow = lanes.length > 60 ? 30 : lanes.length > 20 ? 64 : 250;
   const boxes = boxesOf(lanes.length, area, { good: 46, least: 14, most: THREAD, narrow });
   for (const [index, box] of boxes.entries())
     drawThread(pen, box, lanes[index]!, of(lanes[index]!));
@@ -139,18 +139,20 @@ function drawThread(
   own: readonly Client[],
 ): void {
   const doing = doingOf(lane);
-  const pitch = Math.min(PITCH.most + 12, area.height);
+  const pitch = Math.min(PITCH.most + 12, area.height, Math.max(24, area.width / 6));
   const isLarge = area.height >= 78;
   const x = area.x + pitch + 4;
   const width = area.width - pitch - 4;
-  const hasText = area.height >= 34;
-  const thin = hasText ? Math.min(26, area.height - 26) : Math.max(6, area.height - 8);
+  const hasText = area.height >= 30;
+  const thin = hasText ? Math.max(6, Math.min(26, area.height - 26)) : Math.max(6, area.height - 8);
   if (hasText) {
     const since = lane.state === LANE.ended ? '' : durationText(view.t - lane.since);
     const long = `${glyphs[doing]} ${laneText(lane)}`;
     const short = `${glyphs[doing]} ${doing}`;
     const isRoomy = isLarge && isFitting(long, width, BOLD);
-    const texts = isLarge ? [long, short] : [`${long}, ${since}`, long, short, glyphs[doing]];
+    const word = `${glyphs[doing]} ${doing.split(' ')[0]}`;
+    const rest = [long, short, word, glyphs[doing]];
+    const texts = isLarge ? rest : [`${long}, ${since}`, ...rest];
     const line = fitting(texts, width + 6, isRoomy ? 17 : 14);
     text(line, x, area.y + 18, isRoomy ? 'large' : 'plain');
     if (isLarge)
@@ -226,7 +228,7 @@ const CAPTION = 20;
 function drawLoop(pen: Pen, area: Box, lane: Lane, own: readonly Client[]): void {
   const { stage, text, marks, view } = pen;
   const { architecture } = stage.setup;
-  const isRoomy = own.length <= 16 && Math.min(area.width, area.height) >= 220;
+  const isRoomy = own.length <= 16 && Math.min(area.width, area.height) >= 250;
   const lines = (isRoomy ? 1 : 2) + (architecture === 'select' ? 1 : 0);
   const below = area.y + area.height - lines * CAPTION;
   const room = Math.min(area.width, below - area.y) / 2;
