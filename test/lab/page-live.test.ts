@@ -23,9 +23,20 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     await using lab = await startLab();
     await using tab = await Tab.open(browser, lab.url);
     await tab.isDrawn(2);
-    await until('the sentence of single', async () =>
-      /waits for client 1\. 5 clients wait outside/.test(await tab.sentence(0)),
-    );
+    let seen = '';
+    let began = performance.now();
+    await until('the sentence of single', async () => {
+      seen = await tab.sentence(0);
+      if (/waits for client 1\. 5 clients wait outside/.test(seen)) return true;
+      // On a busy machine another client may connect before the silent one: then the scene starts again.
+      if (/waits for client [2-6]\b/.test(seen) && performance.now() - began > 5000) {
+        began = performance.now();
+        await tab.page.keyboard.press('r');
+      }
+      return false;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}, and saw “${seen}”`);
+    });
     await until('answers of poll', async () => (await answers(tab, 1)) > 3);
     expect(await answers(tab, 0)).toBe(0);
     // One more silent client, by a key.
