@@ -27,7 +27,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     let began = performance.now();
     await until('the sentence of single', async () => {
       seen = await tab.sentence(0);
-      if (/waits for client 1\. 5 clients wait outside/.test(seen)) return true;
+      if (/waits for client 1\. Behind it, 5 clients wait outside/.test(seen)) return true;
       // On a busy machine another client may connect before the silent one: then the scene starts again.
       if (/waits for client [2-6]\b/.test(seen) && performance.now() - began > 5000) {
         began = performance.now();

@@ -106,7 +106,7 @@ const cases: readonly (readonly [rule: string, model: ReturnType<typeof after>, 
   [
     'asleep for one client',
     after({ l: lane(0, LANE.receiving, asleep, 1) }, { q: [5, 9, 0], r: five, w: [3, 22] }),
-    /^Its one thread has slept for 6\.2 s: it waits for client 1\. 5 clients wait outside, the longest for 6\.0 s; client 3 has asked already\.$/,
+    /^Its one thread has slept for 6\.2 s: it waits for client 1\. Behind it, 5 clients wait outside, the longest for 6\.0 s; client 3 has asked already\.$/,
   ],
   [
     'inside one answer',

@@ -140,7 +140,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const names = culprits.length === 0 ? 'one client each' : clientsText(culprits);
     const time = durationText(t - Math.min(...held.map((lane) => lane.since)));
     return {
-      text: `${held.length === 1 ? `Its one thread has slept for ${time}: it waits for ${names}` : `Its ${held.length} threads sleep: they wait for ${names}, the longest for ${time}`}. ${upper(outsideText(scene))}.`,
+      text: `${held.length === 1 ? `Its one thread has slept for ${time}: it waits for ${names}` : `Its ${held.length} threads sleep: they wait for ${names}, the longest for ${time}`}. Behind ${held.length === 1 ? 'it' : 'them'}, ${outsideText(scene)}.`,
       culprits,
       victims: ids(outside),
       action: 'Set an idle limit, more threads, or a server that waits for all clients at once.',
