@@ -261,3 +261,15 @@ test('a lane does something new after each answer, even if every sample finds it
   const answered = apply(busy, framed(200, 500, 1, EVENT.answered, -1, 80_000));
   expect(apply(answered, lane(250)).stages[0]!.lanes.get(3)!.since).toBe(200.5);
 });
+
+test('a client that a server with a slow clock accepts before it connects is served', () => {
+  const accepted = framed(1228, 0, 1, EVENT.accepted, 0, 0);
+  const came = framed(1230, 2000, 1, EVENT.connecting, -1, 0, 2100, 1, EVENT.connected, -1, 40_000);
+  expect(run(accepted, came).stages[0]!.clients.get(1)).toMatchObject({
+    place: PLACE.served,
+    lane: 0,
+  });
+  // Long after that, it is another visit, whose end was lost.
+  const again = framed(9000, 0, 1, EVENT.connecting, -1, 0);
+  expect(run(accepted, came, again).stages[0]!.clients.get(1)!.place).toBe(PLACE.connecting);
+});

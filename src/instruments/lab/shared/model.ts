@@ -413,6 +413,8 @@ export interface Model {
 const KEPT = 32;
 /** The two ends of a connection report its end within this time, in ms. */
 const SAME_ENDING = 1000;
+/** A server's account of a visit is at most this much earlier than the client's, in ms. */
+const SAME_VISIT = 20;
 
 /** The model before the first record. */
 export const nothing: Model = {
@@ -551,7 +553,8 @@ function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
   const { server, users } = stage;
   const every = grown(stage.every, frame.every);
   const isThere = (client: number) => isTold(seed, client, every);
-  const { clients, endings } = applyClients(stage, frame, isThere);
+  const answers = new Map<number, number>();
+  const { clients, endings } = applyClients(stage, frame, isThere, answers);
   return {
     setup: stage.setup,
     t,
@@ -578,7 +581,7 @@ function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
             reset: grown(users.reset, u[5]),
             left: grown(users.left, u[6]),
           },
-    lanes: withAnswers(applyLanes(stage, frame), clients, frame),
+    lanes: withAnswers(applyLanes(stage, frame), answers),
     clients: every === stage.every ? clients : only(clients, isThere),
     every,
     endings,
@@ -632,18 +635,14 @@ function applyLanes(stage: Stage, { l, t }: FrameRecord): Stage['lanes'] {
 /**
  * A lane that answers one client after the other may look the same at every sample. An answer ends what it did, so it
  * has done what it does now since the last one.
+ *
+ * @param answers of each lane that has answered: when, for the last time
  */
-function withAnswers(
-  lanes: Stage['lanes'],
-  clients: Stage['clients'],
-  { e, t }: FrameRecord,
-): Stage['lanes'] {
+function withAnswers(lanes: Stage['lanes'], answers: ReadonlyMap<number, number>): Stage['lanes'] {
   const next = new Map(lanes);
-  for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
-    if (e[at + 2] !== EVENT.answered) continue;
-    const lane = next.get(clients.get(e[at + 1]!)?.lane ?? -1);
-    const since = t + e[at]! / 1000;
-    if (lane !== undefined && since > lane.since) next.set(lane.row, { ...lane, since });
+  for (const [row, since] of answers) {
+    const lane = next.get(row);
+    if (lane !== undefined && since > lane.since) next.set(row, { ...lane, since });
   }
   return next;
 }
@@ -659,6 +658,7 @@ function applyClients(
   stage: Stage,
   frame: FrameRecord,
   isThere: (client: number) => boolean,
+  answers: Map<number, number>,
 ): Pick<Stage, 'clients' | 'endings'> {
   const { r, e, w, t } = frame;
   if (r === undefined && e === undefined && w === undefined) return stage;
@@ -684,6 +684,9 @@ function applyClients(
     const kind = e[at + 2]! as EventKind;
     const when = microsecond(t, e[at]!);
     const wasThere = clients.has(id);
+    // The lane may serve another client at the end of this frame.
+    const lane = clients.get(id)?.lane ?? -1;
+    if (kind === EVENT.answered) answers.set(lane, Math.max(when, answers.get(lane) ?? 0));
     const next = moved(clients.get(id) ?? newcomer(id, when), kind, when, e[at + 3]!, e[at + 4]!);
     if (next !== undefined) clients.set(id, next);
     else {
@@ -741,8 +744,8 @@ function moved(
 ): Client | undefined {
   switch (kind) {
     case EVENT.connecting:
-      // The frame in which the server accepted it may come before that in which its own process called connect.
-      if (client.place !== PLACE.connecting && client.since >= t) return client;
+      // The server's account of the same visit may come first, and its clock may be some ms behind.
+      if (client.place !== PLACE.connecting && client.since > t - SAME_VISIT) return client;
       return { ...newcomer(client.id, t), answers: client.answers };
     case EVENT.connected:
       // The server may have accepted before the client's process learned that it is connected.
