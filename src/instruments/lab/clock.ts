@@ -6,6 +6,8 @@
  * @param epoch text of `process.hrtime.bigint()`: on one machine, all processes have the same
  */
 export function clockOf(epoch: string): () => number {
-  const offset = Number(process.hrtime.bigint() - BigInt(epoch)) / 1e6 - performance.now();
-  return () => performance.now() + offset;
+  const start = BigInt(epoch);
+  // Read anew each time. The difference to another clock would be wrong permanently if this process lost its processor
+  // between the two readings.
+  return () => Number(process.hrtime.bigint() - start) / 1e6;
 }
