@@ -186,8 +186,11 @@ describe("the user's own service", async () => {
       [lines, sums, { kind: 'line' }],
       [shout, words, { kind: 'delimiter', answerEnd: ';' }],
     ] as const) {
-      const { code, stdout, stderr } = await compared(
-        ...['--service', service, '--questions', questions, '--rounds', '1', '--json', '-'],
+      const args = ['--service', service, '--questions', questions, '--rounds', '1'];
+      // A busy machine may disturb a run: exit code 4.
+      const { code, stdout, stderr } = await untilSo(
+        () => compared(...args, '--json', '-'),
+        (run) => run.code === 0,
       );
       expect({ code, stderr }).toMatchObject({ code: 0 });
       const { cells, plan } = JSON.parse(stdout) as Comparison;

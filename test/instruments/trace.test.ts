@@ -36,7 +36,7 @@ import {
 } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { expectValid } from '../support/trace-format.ts';
-import { until } from '../support/until.ts';
+import { until, untilSo } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-traced-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -175,7 +175,11 @@ test('threaded: four threads asleep in accept4 on the one listener', async () =>
 });
 
 test('poll: one wait for all before each accept, receive and close', async () => {
-  const { told, summary, peer } = await traced('poll');
+  // On a busy machine the client may be there before the loop waits for the first time.
+  const { told, summary, peer } = await untilSo(
+    () => traced('poll'),
+    (run) => (Object.fromEntries(run.summary.waits).poll ?? 0) > 0,
+  );
   const calls = callsOf(told, ['poll', 'accept4', 'recv', 'send', 'close']);
   const text = calls.join(' ');
   expect(text).toMatch(/^poll accept4 poll recv send poll recv close poll/);
@@ -208,7 +212,10 @@ test('generator: routines yield where those of single would sleep, and resume th
 });
 
 test("coroutine: Node's own loop sleeps, and async functions resume after their await", async () => {
-  const { told, timeline, peer } = await traced('coroutine');
+  const { told, timeline, peer } = await untilSo(
+    () => traced('coroutine'),
+    (run) => ofKind(run.told, 'idle').length > 0,
+  );
   expect(linesOf(told, 'resume')).toContain(
     "const data = await client.read(); // gives the thread back to Node's loop",
   );
