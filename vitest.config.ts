@@ -41,6 +41,8 @@ export default defineConfig({
     testTimeout: 2 * PATIENCE * MS,
     hookTimeout: 2 * PATIENCE * MS,
     maxConcurrency: 8,
+    // With CI=true a test that fails is made once more: the machine may be busy. The report names each such test.
+    retry: process.env.CI === 'true' ? 1 : 0,
     projects: [
       {
         extends: true,
