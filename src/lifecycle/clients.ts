@@ -37,6 +37,7 @@ export class Clients {
   readonly #holds: number[] = [];
   /** By slot: bytes that the peer has not taken; set only if there ever were any. */
   readonly #unsent: number[] = [];
+  #hasNoticed = false;
   /** Number of connections now. */
   count = 0;
 
@@ -63,9 +64,16 @@ export class Clients {
     return this.#drain.isOver(now);
   }
 
-  /** True if the worker leaves and waits for no more clients. */
+  /**
+   * True if the worker leaves and waits for no more clients. A loop calls this once in each turn. It may have been held
+   * up in an answer, or without a processor, until the drain was over. Then it still has the turn in which it notices
+   * the order, and answers what has come in time.
+   */
   isDone(now: number): boolean {
-    return this.isLeaving && (this.count === 0 || this.#drain.isOver(now));
+    if (!this.isLeaving) return false;
+    const isLate = !this.#hasNoticed;
+    this.#hasNoticed = true;
+    return this.count === 0 || (!isLate && this.#drain.isOver(now));
   }
 
   get limits(): Limits {

@@ -263,6 +263,21 @@ describe('Roster', () => {
     expect(roster.untilNext(1271, 1)).toBe(10);
   });
 
+  it('of a worker that noticed the stop too late reads each connection once more, and no more often', () => {
+    const { come, look, orders, roster, phases } = watched();
+    come(0, IDLE);
+    come(1, QUESTION);
+    orders.order = 'stop';
+    orders.left = -200;
+    expect(look(100)).toEqual(['0 stop 100 look', '1 stop 100']);
+    come(2, IDLE);
+    expect(roster.lookAt(2, IDLE, 200)).toBe(LOOK);
+    // It was answered, and has asked again.
+    roster.answered(2);
+    phases[2] = IDLE;
+    expect(roster.lookAt(2, IDLE, 210)).toBe(END);
+  });
+
   it('knows which clients were answered since the worker leaves', () => {
     const { come, look, roster } = watched();
     for (const slot of [1, 2, 3]) come(slot, IDLE);

@@ -12,6 +12,7 @@ import {
   END,
   END_AFTER_ANSWER,
   endsAfterAnswer,
+  LOOK,
   limitReached,
   lookInterval,
   STAY,
@@ -65,6 +66,8 @@ export class Roster {
   #born: Float64Array;
   #isAgeCounted: Uint8Array;
   #answeredMark = SINCE_LOOK;
+  /** Slots that were read once more after the drain was over. */
+  readonly #lastLooked = new Set<number>();
   /** Why the last decision of `lookAt` was not `STAY`. */
   cause: LimitReached | 'stop' | 'restart' = 'stop';
 
@@ -137,7 +140,7 @@ export class Roster {
    * @returns the decision; `cause` then says why
    */
   lookAt(slot: number, phase: number, now: number, waited = 0): number {
-    const leaving = this.#drain.decide(phase, now);
+    const leaving = this.#decideDrain(slot, phase, now);
     if (leaving === STAY) return this.#lookAtTime(slot, phase, now, waited);
     this.cause = this.#drain.cause;
     return leaving;
@@ -153,9 +156,20 @@ export class Roster {
     for (let slot = 0; slot < this.#end; slot++) {
       if (this.#phase[slot] === GONE) continue;
       const phase = connections.phaseOf(slot);
-      const decision = phase === GONE ? STAY : this.#drain.decide(phase, now);
+      const decision = phase === GONE ? STAY : this.#decideDrain(slot, phase, now);
       if (decision !== STAY) connections.visit(slot, decision, this.#drain.cause);
     }
+  }
+
+  /**
+   * A worker that was held up in an answer may notice the order only when the drain is over. A question may have come
+   * in time and be unread, so a connection between questions is read once more, and no more often.
+   */
+  #decideDrain(slot: number, phase: number, now: number): number {
+    const decision = this.#drain.decide(phase, now);
+    if (decision !== END || phase !== IDLE || this.#lastLooked.has(slot)) return decision;
+    this.#lastLooked.add(slot);
+    return LOOK;
   }
 
   #lookForLimits(now: number, connections: Connections): void {

@@ -171,3 +171,35 @@ describe.concurrent.each([
     await serving.close();
   });
 });
+
+/** Two answers of this length fit into the time that a late worker has before it is killed, in ms. */
+const SHORT = 150;
+
+it.each([
+  'select',
+  'poll',
+  'epoll',
+  'uring',
+  'generator',
+  'asyncore',
+])('%s answers a question that came in time, although its loop hears of the stop too late', (architecture) =>
+  inTime(500, async (beat) => {
+    const serving = await Serving.start({ architecture, think: SHORT });
+    const clients = [
+      await NetClient.connect(serving.address),
+      await NetClient.connect(serving.address),
+    ];
+    for (const client of clients) await serving.expectAccepted(client.peer);
+    await clients[0]!.send(BEAUTIFUL);
+    await until('the loop to be inside the answer', () =>
+      serving.server.workers().some(({ state }) => state === 'answering'),
+    );
+    await clients[1]!.send(BEAUTIFUL);
+    beat();
+    await serving.server.close({ deadline: 1 });
+    beat();
+    const answers = await Promise.all(clients.map((client) => client.rest()));
+    await Promise.all(clients.map((client) => client.close()));
+    await serving.close();
+    expect(answers).toEqual(['Ugly.', 'Ugly.']);
+  }));

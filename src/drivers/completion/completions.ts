@@ -73,8 +73,9 @@ export class Completions implements Connections {
     if (!this.#clients.isLeaving) return false;
     this.#accepting.close();
     this.#isStopping = this.#clients.cause === 'stop';
+    if (this.#clients.count > 0) return this.#clients.isDone(now);
     // The kernel may accept a client before the cancel reaches it: that client is served like the others.
-    return this.#clients.isOver(now) || (this.#clients.count === 0 && this.#accepting.isDone);
+    return this.#accepting.isDone || this.#clients.isOver(now);
   }
 
   /** How long to wait for completions, in ms; -1 without a deadline. */

@@ -174,6 +174,8 @@ export class Sockets implements Connections {
     if (!this.#hasLooked) {
       this.#hasLooked = true;
       this.#clients.look(this.#turnedAt, this);
+      // In the order of the slots, as in a turn: the connection that waits longest is usually the first.
+      this.#overdue.reverse();
     }
     if (this.#overdue.length === 0) return -1;
     this.#atHand = this.#overdue.pop()!;
