@@ -1,5 +1,5 @@
 // Each architecture beside its Python counterpart in the chapter: the same load, one directly after the other,
-// round after round. Run it with `node bench/counterparts.ts --help`.
+// round after round, the server on one core and the load on another. Run it with `node bench/counterparts.ts --help`.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Contestant, ContestantError, compile, node, stopAll } from './contestants.ts';
-import { measure, type Scenario, stopLoads } from './scenarios.ts';
+import { allowedCores, pins } from './pins.ts';
+import { measure, type Scenario, type Setting, stopLoads } from './scenarios.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -113,7 +114,6 @@ async function figuresOf(
     return { rate: 0, cpu: Number.POSITIVE_INFINITY };
   }
 }
-type Setting = Parameters<typeof measure>[3];
 
 async function main(): Promise<void> {
   const text = { type: 'string' } as const;
@@ -136,8 +136,7 @@ async function main(): Promise<void> {
     built,
     seconds: Math.min(60, Number(values.seconds ?? 2)),
     warmup: Math.min(60, Number(values.warmup ?? 4)),
-    onServerCore: [],
-    onLoadCore: [],
+    ...pins(allowedCores(), (text) => console.error(text)),
   };
   process.once('SIGINT', async () => {
     stopLoads();

@@ -2,7 +2,7 @@
 // one core and the load another, and every answer is checked. Run it with `node bench/run.ts --help`.
 
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ import {
   stopAll,
 } from './contestants.ts';
 import { goals } from './goals.ts';
+import { allowedCores, pins } from './pins.ts';
 import { goalTable, scenarioTable, startupTable } from './report.ts';
 import {
   type Measurement,
@@ -113,34 +114,6 @@ function number(option: string, text: string, least: number, most: number): numb
   throw new TypeError(`Wrong --${option} "${text}": must be from ${least} to ${most}`);
 }
 
-/** The cores that this process may run on. */
-function allowedCores(): number[] {
-  const status = readFileSync('/proc/self/status', 'latin1');
-  const ranges = /^Cpus_allowed_list:\s+(\S+)/m.exec(status)?.[1] ?? '0';
-  return ranges.split(',').flatMap((range) => {
-    const [first = 0, last = first] = range.split('-').map(Number);
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-  });
-}
-
-/** How to pin commands to two cores. Without taskset or a second core nothing is pinned. */
-function pins(cores: readonly number[]): Pick<Setting, 'onServerCore' | 'onLoadCore'> {
-  const [server, load] = cores;
-  if (!have('taskset'))
-    note('taskset is absent: nothing is pinned to a core (apt install util-linux)');
-  else if (server === undefined || load === undefined)
-    note('There is one core for server and load');
-  else {
-    // This process sleeps during the measurements. When it wakes up, it must not use the server's core.
-    spawnSync('taskset', ['-acp', String(load), String(process.pid)], { stdio: 'ignore' });
-    return {
-      onServerCore: ['taskset', '-c', String(server)],
-      onLoadCore: ['taskset', '-c', String(load)],
-    };
-  }
-  return { onServerCore: [], onLoadCore: [] };
-}
-
 function machineLine(plan: Plan): string {
   const nodeVersion = spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout.trim();
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
@@ -166,7 +139,7 @@ async function run(plan: Plan, built: string): Promise<void> {
     built,
     seconds: plan.seconds,
     warmup: plan.warmup,
-    ...pins(plan.cores),
+    ...pins(plan.cores, note),
   };
   const absent = new Set<string>();
   for (const { name, needs } of plan.contestants) {
