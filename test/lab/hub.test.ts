@@ -7,14 +7,10 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Hub } from '../../src/instruments/lab/hub/hub.ts';
 import type { Source } from '../../src/instruments/lab/hub/source.ts';
-import {
-  apply,
-  type HeaderRecord,
-  type LabRecord,
-  nothing,
-} from '../../src/instruments/lab/shared/model.ts';
+import { apply, type LabRecord, nothing } from '../../src/instruments/lab/shared/model.ts';
 import { lineOf, MOST_BYTES, pack, unpack } from '../../src/instruments/lab/shared/recording.ts';
 import { LabViewer, startLab } from '../support/lab.ts';
+import { labHeader as header } from '../support/lab-recording.ts';
 import { descendantsOf, isAlive, runMondo } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -24,35 +20,6 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const header: HeaderRecord = {
-  k: 'h',
-  format: 'mondolab',
-  version: 1,
-  mondo: '0.1.0',
-  at: 0,
-  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-  setup: {
-    scene: 'silent',
-    title: 'One silent client',
-    seed: 7,
-    mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
-    stages: [
-      {
-        architecture: 'single',
-        threads: 1,
-        processes: 1,
-        queue: 0,
-        limit: 9,
-        think: 200,
-        thinking: 'block',
-        pid: 1,
-        port: 1060,
-        command: 'mondo serve single',
-        limits: [],
-      },
-    ],
-  },
-};
 const modelOf = (records: readonly LabRecord[]) => records.reduce(apply, nothing);
 
 test('prints where the page is and what to press; a viewer sees the servers, and another one the same', async () => {

@@ -1,9 +1,10 @@
 /** `mondo lab` as a lecturer has it: the command, its servers, and the page in a real browser. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { startLab } from '../support/lab.ts';
-import { architectureNames, Tab } from '../support/lab-page.ts';
+import { Tab } from '../support/lab-page.ts';
 import { until } from '../support/until.ts';
 
 describe.skipIf(!hasBrowser())('the page of a running lab', () => {

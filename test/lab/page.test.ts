@@ -1,9 +1,10 @@
 /** The lab's page in a real browser, at the lab's own server. The records are made by the test. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { planOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
-import { architectureNames, Stand, Tab } from '../support/lab-page.ts';
+import { Stand, Tab } from '../support/lab-page.ts';
 import { hostileRecording } from '../support/lab-recording.ts';
 import { until } from '../support/until.ts';
 

@@ -4,13 +4,11 @@ import type { StageOrder } from '../../src/instruments/lab/parts.ts';
 import {
   apply,
   EVENT,
-  FORMAT,
   type FrameRecord,
   type LabRecord,
   type Lane,
   nothing,
   type Stage,
-  VERSION,
   WIDTH,
 } from '../../src/instruments/lab/shared/model.ts';
 import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
@@ -19,6 +17,7 @@ import { addressOf } from '../../src/instruments/lab/shared/wire.ts';
 import { StageProcess } from '../../src/instruments/lab/stage/stage.ts';
 import { descendantsOf } from '../../src/os/processes.ts';
 import { NetClient } from '../support/clients.ts';
+import { labHeaderOf } from '../support/lab-recording.ts';
 
 /** Not 0, so that a test finds a stage that is always 0. */
 const S = 1;
@@ -67,14 +66,7 @@ export class Watched implements AsyncDisposable {
   /** What a viewer knows by now. */
   get model(): Stage {
     const { setup } = this.stage;
-    const machine = { kernel: '', cpus: 2, node: '' };
-    const mix = {
-      ...{ clients: 0, silent: 0, slow: 0, leaving: 0, pipelining: 0, pause: 0, questions: 0 },
-    };
-    let model = apply(nothing, {
-      ...{ k: 'h', format: FORMAT, version: VERSION, mondo: '', at: 0, machine },
-      setup: { scene: '', title: '', seed: 1, mix, stages: [setup, setup] },
-    });
+    let model = apply(nothing, labHeaderOf([setup, setup]));
     for (const record of this.records) model = apply(model, record);
     return model.stages[S]!;
   }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { Hub } from '../../src/instruments/lab/hub/hub.ts';
 import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
 import type { Source } from '../../src/instruments/lab/hub/source.ts';
@@ -12,23 +13,11 @@ import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
 import { until } from './until.ts';
 
-const architectures = [
-  'single',
-  'threaded',
-  'queued',
-  'prefork',
-  'socketserver',
-  'select',
-  'poll',
-  'epoll',
-  'uring',
-  'callback',
-  'coroutine',
-  'generator',
-  'asyncore',
-  'inetd',
-].map((name) => ({ name, title: `the server ${name}`, missing: '' }));
-export const architectureNames: readonly string[] = architectures.map(({ name }) => name);
+const architectures = architectureNames.map((name) => ({
+  name,
+  title: `the server ${name}`,
+  missing: '',
+}));
 
 const inPage = readFileSync(join(import.meta.dirname, 'lab-in-page.js'), 'utf8');
 

@@ -1,15 +1,20 @@
 /** A small recording of a lab, made by hand: `single` and `poll`, one silent client, and one that asks. */
 import {
   EVENT,
+  FORMAT,
   type FrameRecord,
   type HeaderRecord,
   KERNEL,
   LANE,
   type LabRecord,
+  type Mix,
+  type Setup,
   type StageSetup,
+  VERSION,
 } from '../../src/instruments/lab/shared/model.ts';
 
-const stage: StageSetup = {
+/** One server of a set-up: `single`, with one thread. Tests change what they are about. */
+export const labStage: StageSetup = {
   architecture: 'single',
   threads: 1,
   processes: 1,
@@ -23,21 +28,36 @@ const stage: StageSetup = {
   limits: [],
 };
 
-export const labHeader: HeaderRecord = {
+/** One silent client and one that asks. */
+export const labMix: Mix = {
+  clients: 2,
+  silent: 1,
+  slow: 0,
+  leaving: 0,
+  pipelining: 0,
+  pause: 400,
+  questions: 0,
+};
+
+/** The first record of a recording with these servers. */
+export const labHeaderOf = (
+  stages: readonly StageSetup[],
+  change: Partial<Setup> = {},
+): HeaderRecord => ({
   k: 'h',
-  format: 'mondolab',
-  version: 1,
+  format: FORMAT,
+  version: VERSION,
   mondo: '0.1.0',
   at: Date.UTC(2026, 10, 27, 17, 20, 10),
   machine: { kernel: 'Linux 6.18', cpus: 2, node: 'v26.1.0' },
-  setup: {
-    scene: 'silent',
-    title: 'One silent client',
-    seed: 7,
-    mix: { clients: 2, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
-    stages: [stage, { ...stage, architecture: 'poll', pid: 200, port: 1061 }],
-  },
-};
+  setup: { scene: 'silent', title: 'One silent client', seed: 7, mix: labMix, stages, ...change },
+});
+
+/** `single` and `poll`. */
+export const labHeader = labHeaderOf([
+  labStage,
+  { ...labStage, architecture: 'poll', pid: 200, port: 1061 },
+]);
 
 const frame = (t: number, s: number, rest: Partial<FrameRecord>): FrameRecord => ({
   k: 'f',

@@ -18,6 +18,7 @@ import {
 import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import type { Plan } from '../../src/instruments/lab/shared/scenes.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
+import { labHeaderOf, labStage } from './lab-recording.ts';
 
 /** A client as a roster names it. */
 export interface Standing {
@@ -75,15 +76,7 @@ export class LabRun {
     this.#mission = mission;
     this.progress = guess(begin(mission), predicted);
     this.#setup = this.#setupOf(mission.plan);
-    this.play({
-      k: 'h',
-      format: 'mondolab',
-      version: 1,
-      mondo: '0.1.0',
-      at: 1_800_000_000_000,
-      machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-      setup: this.#setup,
-    });
+    this.play(labHeaderOf(this.#setup.stages, this.#setup));
   }
 
   /** Each record goes through the reader of recordings: it is one that a file can have. */
@@ -174,17 +167,10 @@ export class LabRun {
       seed: plan.seed,
       mix: plan.mix,
       stages: plan.stages.map(({ architecture, threads = 1, processes = 1, queue = 0 }) => ({
-        architecture,
-        threads,
-        processes,
-        queue,
-        limit: 1025,
-        think: plan.think,
-        thinking: plan.thinking,
-        pid: 1,
-        port: 1060,
+        ...labStage,
+        ...{ architecture, threads, processes, queue, limit: 1025 },
+        ...{ think: plan.think, thinking: plan.thinking, limits: Object.entries(plan.limits) },
         command: `mondo serve ${architecture}`,
-        limits: Object.entries(plan.limits),
       })),
     };
   }

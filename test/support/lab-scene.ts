@@ -1,4 +1,5 @@
 /** Records of a lab, made by hand, for tests of its page: each architecture, with clients in each place. */
+import { loops } from '../../src/instruments/lab/page/captions.ts';
 import {
   type HeaderRecord,
   KERNEL,
@@ -9,6 +10,7 @@ import {
   type StageSetup,
 } from '../../src/instruments/lab/shared/model.ts';
 import type { WelcomeRecord } from '../../src/instruments/lab/shared/wire.ts';
+import { labHeaderOf, labMix, labStage } from './lab-recording.ts';
 
 export interface SceneWish {
   readonly clients: number;
@@ -19,52 +21,23 @@ export interface SceneWish {
 
 const perClient = new Set(['socketserver', 'inetd']);
 const pools = new Set(['threaded', 'queued', 'prefork']);
-const loops = new Set([
-  'select',
-  'poll',
-  'epoll',
-  'uring',
-  'callback',
-  'coroutine',
-  'generator',
-  'asyncore',
-]);
 
 const stageSetup = (architecture: string, index: number): StageSetup => ({
+  ...labStage,
   architecture,
   threads: pools.has(architecture) ? 4 : 1,
-  processes: 1,
   queue: architecture === 'queued' ? 4 : 0,
   limit: 1025,
-  think: 200,
-  thinking: 'block',
   pid: 5000 + 100 * index,
   port: 41_801 + index,
   command: `mondo serve ${architecture} --port ${41_801 + index} --think 200`,
-  limits: [],
 });
 
-export function sceneHeader(
+export const sceneHeader = (
   architectures: readonly string[],
   { clients, silent }: SceneWish,
-): HeaderRecord {
-  const mix = { clients, silent, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 };
-  return {
-    k: 'h',
-    format: 'mondolab',
-    version: 1,
-    mondo: '0.1.0',
-    at: Date.UTC(2026, 10, 27),
-    machine: { kernel: 'Linux 6.18', cpus: 2, node: 'v26' },
-    setup: {
-      scene: 'silent',
-      title: 'One silent client',
-      seed: 7,
-      mix,
-      stages: architectures.map(stageSetup),
-    },
-  };
-}
+): HeaderRecord =>
+  labHeaderOf(architectures.map(stageSetup), { mix: { ...labMix, clients, silent } });
 
 /** The frames of all stages at one moment; `turn` counts the moments of a scene from 0. */
 export function sceneFrames(

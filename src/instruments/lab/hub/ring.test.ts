@@ -1,28 +1,11 @@
 import { expect, test } from 'vitest';
-import { apply, FORMAT, type LabRecord, nothing, VERSION } from '../shared/model.ts';
+import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
+import { apply, type LabRecord, nothing } from '../shared/model.ts';
 import { lineOf, MOST_BYTES, recordOf, unpack } from '../shared/recording.ts';
-import { scenes } from '../shared/scenes.ts';
 import { Recorder } from './recorder.ts';
 import { Ring } from './ring.ts';
 
-const { mix } = scenes[0]!;
-const header: LabRecord = {
-  k: 'h',
-  format: FORMAT,
-  version: VERSION,
-  mondo: '0.1.0',
-  at: 0,
-  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-  setup: {
-    ...{ scene: 'silent', title: '', seed: 7, mix },
-    stages: [
-      {
-        ...{ architecture: 'single', threads: 1, processes: 1, queue: 0, limit: 9, think: 200 },
-        ...{ thinking: 'block', pid: 1, port: 1, command: '', limits: [] },
-      },
-    ],
-  },
-};
+const header = labHeaderOf([labStage]);
 /** One frame each 50 ms: a client more, and one answer more of another one. */
 const frame = (index: number): LabRecord => ({
   k: 'f',

@@ -2,18 +2,6 @@
 
 import { counted } from '../shared/words.ts';
 
-/** One thread waits for all its clients: they stand on a rim. */
-export const loops: ReadonlySet<string> = new Set([
-  'select',
-  'poll',
-  'epoll',
-  'uring',
-  'callback',
-  'coroutine',
-  'generator',
-  'asyncore',
-]);
-
 /** Descriptors that `select` has room for. */
 export const REGISTER = 1024;
 
@@ -28,6 +16,9 @@ export const ringCaptions: Readonly<Record<string, (open: number) => string>> = 
   generator: () => 'a generator for each client',
   asyncore: () => 'an object for each client',
 };
+
+/** One thread waits for all its clients: they stand on a rim. */
+export const loops: ReadonlySet<string> = new Set(Object.keys(ringCaptions));
 
 /** Under the name of an architecture. */
 export const summaries: Readonly<Record<string, string>> = {

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
+import { architectureNames } from '../../../architectures/catalogue.ts';
 import { cast } from '../shared/cast.ts';
 import {
   apply,
@@ -11,26 +13,12 @@ import {
 } from '../shared/model.ts';
 import { scenes } from '../shared/scenes.ts';
 import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
-import { loops, summaries } from './captions.ts';
+import { loops } from './captions.ts';
 import { drawn } from './drawing.ts';
 import type { Drawing, Mark, View } from './marks.ts';
 import { svgOf } from './svg.ts';
 
 const [scene] = scenes;
-const architectures = Object.keys(summaries);
-const stageOf = (architecture: string, queue = 0) => ({
-  architecture,
-  threads: 1,
-  processes: 1,
-  queue,
-  limit: 9,
-  think: 200,
-  thinking: 'block' as const,
-  pid: 1,
-  port: 1060,
-  command: '',
-  limits: [],
-});
 const roster = [
   [1, PLACE.served, 0, 6_200_000, -1, 0],
   [2, PLACE.kernel, -1, 500_000, -1, 0],
@@ -60,21 +48,7 @@ function stageWith(
   }: { queue?: number; lanes?: number[][]; clients?: number[][] } = {},
 ): Stage {
   const records: LabRecord[] = [
-    {
-      k: 'h',
-      format: 'mondolab',
-      version: 1,
-      mondo: '',
-      at: 0,
-      machine: { kernel: '', cpus: 2, node: '' },
-      setup: {
-        scene: 'silent',
-        title: '',
-        seed: 7,
-        mix: scene!.mix,
-        stages: [stageOf(architecture, queue)],
-      },
-    },
+    labHeaderOf([{ ...labStage, architecture, queue }], { mix: scene!.mix }),
     { k: 'f', s: 0, t: 0, l: lanes.flat() },
     { k: 'f', s: 0, t: T, q: [4, 9, 0], r: clients.flat(), w: [3, 22] },
   ];
@@ -117,7 +91,7 @@ const sizes = [
 ] as const;
 
 test.each(
-  architectures,
+  architectureNames,
 )('%s: each client is drawn once, and all within the picture', (architecture) => {
   for (const [width, height] of sizes) {
     for (const clients of [1, 12, 60]) {
@@ -141,7 +115,7 @@ test.each(
   }
 });
 
-test.each(architectures)('%s: the state of a thread is there in words', (architecture) => {
+test.each(architectureNames)('%s: the state of a thread is there in words', (architecture) => {
   const texts = textsOf(draw(stageWith(architecture))).join('\n');
   expect(texts).toContain('asleep for client 1');
   expect(texts).toContain('6.2 s');

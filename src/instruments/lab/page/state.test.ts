@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { LabRecord, Setup } from '../shared/model.ts';
+import { labHeaderOf, labMix } from '../../../../test/support/lab-recording.ts';
 import type { Command, WelcomeRecord } from '../shared/wire.ts';
 import {
   connection,
@@ -16,17 +16,9 @@ import {
   welcome,
 } from './state.ts';
 
-const mix = { clients: 3, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 };
-const setup: Setup = { scene: '', title: '', seed: 7, mix, stages: [] };
-const header: LabRecord = {
-  k: 'h',
-  format: 'mondolab',
-  version: 1,
-  mondo: '',
-  at: 0,
-  machine: { kernel: '', cpus: 2, node: '' },
-  setup,
-};
+const mix = { ...labMix, clients: 3 };
+const header = labHeaderOf([], { mix });
+const { setup } = header;
 const hello: WelcomeRecord = {
   k: 'y',
   steers: true,

@@ -1,50 +1,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { labHeader as header } from '../../../../test/support/lab-recording.ts';
 import { History } from './history.ts';
 import {
   apply,
   EVENT,
   type FrameRecord,
-  type HeaderRecord,
   KERNEL,
   LANE,
   type LabRecord,
   type Model,
   nothing,
-  type StageSetup,
 } from './model.ts';
 import { Player, SPEEDS } from './player.ts';
 import { isEvent, recordsOf, stepsOf } from './steps.ts';
 import { rateOf, sharesOf, stretchesOf, waitOf } from './trail.ts';
-
-const stage: StageSetup = {
-  architecture: 'single',
-  threads: 1,
-  processes: 1,
-  queue: 0,
-  limit: 9,
-  think: 200,
-  thinking: 'block',
-  pid: 1,
-  port: 1060,
-  command: 'mondo serve single',
-  limits: [],
-};
-const header: HeaderRecord = {
-  k: 'h',
-  format: 'mondolab',
-  version: 1,
-  mondo: '0.1.0',
-  at: 0,
-  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-  setup: {
-    scene: 'silent',
-    title: 'One silent client',
-    seed: 7,
-    mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
-    stages: [stage, { ...stage, architecture: 'poll' }],
-  },
-};
 
 /** Each run has hundreds of steps. */
 const RUNS = { numRuns: 25 };

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
 import { apply, type LabRecord, nothing } from './model.ts';
 import {
   lineOf,
@@ -12,34 +13,7 @@ import {
   unpack,
 } from './recording.ts';
 
-const stage = {
-  architecture: 'single',
-  threads: 1,
-  processes: 1,
-  queue: 0,
-  limit: 9,
-  think: 200,
-  thinking: 'block',
-  pid: 1,
-  port: 1060,
-  command: 'mondo serve single',
-  limits: [['idle', 3]],
-} as const;
-const header: LabRecord = {
-  k: 'h',
-  format: 'mondolab',
-  version: 1,
-  mondo: '0.1.0',
-  at: 0,
-  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-  setup: {
-    scene: 'silent',
-    title: 'One silent client',
-    seed: 7,
-    mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
-    stages: [stage],
-  },
-};
+const header = labHeaderOf([{ ...labStage, limits: [['idle', 3]] }]);
 const records: readonly LabRecord[] = [
   header,
   { k: 'f', s: 0, t: 50.125, q: [5, 1025, 0], c: [6, 1, 0, 0, 0], e: [12, 1, 3, 0, 0] },

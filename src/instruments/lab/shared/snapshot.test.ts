@@ -1,47 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { labHeader as header } from '../../../../test/support/lab-recording.ts';
 import { retimed } from '../hub/ordering.ts';
-import {
-  apply,
-  FORMAT,
-  type HeaderRecord,
-  type LabRecord,
-  type Model,
-  nothing,
-  type StageSetup,
-} from './model.ts';
+import { apply, type LabRecord, type Model, nothing } from './model.ts';
 import { lineOf, recordsOf } from './recording.ts';
 import { resumptionOf, snapshotOf } from './snapshot.ts';
 
-const stage: StageSetup = {
-  architecture: 'single',
-  threads: 1,
-  processes: 1,
-  queue: 0,
-  limit: 9,
-  think: 200,
-  thinking: 'block',
-  pid: 1,
-  port: 1060,
-  command: 'mondo serve single',
-  limits: [],
-};
-const setup = {
-  scene: 'silent',
-  title: 'One silent client',
-  seed: 7,
-  mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
-  stages: [stage, { ...stage, architecture: 'poll' }],
-};
-const header: HeaderRecord = {
-  k: 'h',
-  format: FORMAT,
-  version: 1,
-  mondo: '0.1.0',
-  at: 0,
-  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-  setup,
-};
+const { setup } = header;
 const replay = (records: readonly LabRecord[], from: Model = nothing) =>
   records.reduce(apply, from);
 

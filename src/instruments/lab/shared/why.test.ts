@@ -1,48 +1,10 @@
 import { expect, test } from 'vitest';
-import {
-  apply,
-  EVENT,
-  type FrameRecord,
-  KERNEL,
-  LANE,
-  type LabRecord,
-  nothing,
-  PLACE,
-  REASONS,
-} from './model.ts';
+import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
+import { apply, EVENT, type FrameRecord, KERNEL, LANE, nothing, PLACE, REASONS } from './model.ts';
 import { lineOf, recordsOf } from './recording.ts';
 import { ruleNames, why } from './why.ts';
 import { clientsText, doingOf, durationText, glyphs } from './words.ts';
 
-const headerOf = (queue: number): LabRecord => ({
-  k: 'h',
-  format: 'mondolab',
-  version: 1,
-  mondo: '0.1.0',
-  at: 0,
-  machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
-  setup: {
-    scene: 'silent',
-    title: 'One silent client',
-    seed: 7,
-    mix: { clients: 6, silent: 1, slow: 0, leaving: 0, pipelining: 0, pause: 400, questions: 0 },
-    stages: [
-      {
-        architecture: 'single',
-        threads: 1,
-        processes: 1,
-        queue,
-        limit: 9,
-        think: 200,
-        thinking: 'block',
-        pid: 1,
-        port: 1060,
-        command: 'mondo serve single',
-        limits: [],
-      },
-    ],
-  },
-});
 const { asleep, running, runnable, stopped } = KERNEL;
 /** One lane with a client, or -1. */
 const lane = (row: number, state: number, kernel: number, client = -1, open = 1) => [
@@ -79,7 +41,7 @@ const refusal = (reason: string, kind: number) => [
 const after = (first: Partial<FrameRecord>, last: Partial<FrameRecord> = {}, queue = 0) =>
   recordsOf(
     [
-      headerOf(queue),
+      labHeaderOf([{ ...labStage, queue }]),
       { k: 'f', s: 0, t: 0, ...first } as const,
       { k: 'f', s: 0, t: 6200, ...last } as const,
     ]
