@@ -28,10 +28,11 @@ const layers: readonly (readonly string[])[] = [
 const shared = join(source, 'instruments', 'lab', 'shared', '/');
 /** A page of the lab imports its own files, these, the template for markup, and what its bundle then contains. */
 const page = join(source, 'instruments', 'lab', 'page', '/');
-const markup = join(source, 'instruments', 'report', 'markup.ts');
+const report = join(source, 'instruments', 'report', '/');
 const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
-/** The template for markup is as pure. */
-const isPure = (file: string) => file.startsWith(shared) || file === markup;
+/** The template for markup is as pure, and so is the format that Perfetto opens. */
+const pure = new Set(['markup.ts', 'trace-event.ts'].map((name) => join(report, name)));
+const isPure = (file: string) => file.startsWith(shared) || pure.has(file);
 /** What these files would have in scope without an import. */
 const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;
 

@@ -5,8 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { apply, nothing } from '../src/instruments/lab/shared/model.ts';
+import { nothing } from '../src/instruments/lab/shared/model.ts';
 import { unpack } from '../src/instruments/lab/shared/recording.ts';
+import { apply } from '../src/instruments/lab/shared/reducer.ts';
 import { scenes } from '../src/instruments/lab/shared/scenes.ts';
 
 const root = join(import.meta.dirname, '..');

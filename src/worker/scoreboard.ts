@@ -32,7 +32,7 @@ const ROW_WORDS = 16;
 const HEADER_WORDS = 64;
 
 /** Reasons for closing or refusing connections, in the order of the counts in the table. */
-const reasons = [
+export const reasons = [
   'idle',
   'question-time',
   'answer-time',

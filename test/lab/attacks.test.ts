@@ -1,8 +1,8 @@
 /** The attacks of `mondo siege` as the lab runs them, on real servers. */
 import { expect, test } from 'vitest';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
-import { type AttackRecord, PROBE } from '../../src/instruments/lab/shared/model.ts';
 import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
+import { type AttackRecord, PROBE } from '../../src/instruments/lab/shared/records.ts';
 import {
   Assault,
   attackChoices,

@@ -163,6 +163,29 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     });
   }
 
+  test('the sizes that a viewer can set are those that the architecture takes', async () => {
+    const names = ['single', 'threaded', 'queued', 'prefork'];
+    stand.play(names, six, 6);
+    await using tab = await open();
+    await tab.isDrawn(4);
+    await tab.page.locator('.dock .tabs button', { hasText: 'Server' }).click();
+    const found: string[] = [];
+    for (const name of names) {
+      await tab.page.locator('.target').getByLabel(name).check();
+      await expect.poll(() => tab.page.locator('#architecture').inputValue()).toBe(name);
+      const ids = await tab.page
+        .locator('input[id^=size-]')
+        .evaluateAll((all) => all.map(({ id }) => id.slice('size-'.length)));
+      found.push(`${name}: ${ids.join(' ')}`);
+    }
+    expect(found).toEqual([
+      'single: backlog',
+      'threaded: threads processes backlog',
+      'queued: threads queue backlog',
+      'prefork: processes backlog',
+    ]);
+  });
+
   test('an attack that fits no server is disabled, and says why', async () => {
     stand.play(['single'], six, 6);
     await using tab = await open();

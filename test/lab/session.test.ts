@@ -1,8 +1,10 @@
 /** Each command of a viewer does to real servers what it says. */
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { EVENT, KERNEL, type Model, PLACE, PROBE } from '../../src/instruments/lab/shared/model.ts';
-import { type Plan, type StagePlan, scenes } from '../../src/instruments/lab/shared/scenes.ts';
+import type { Model } from '../../src/instruments/lab/shared/model.ts';
+import type { Plan, StagePlan } from '../../src/instruments/lab/shared/plan.ts';
+import { EVENT, KERNEL, PLACE, PROBE } from '../../src/instruments/lab/shared/records.ts';
+import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
 import { FIRST_NC } from '../../src/instruments/lab/shared/wire.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { isAlive } from '../support/processes.ts';

@@ -4,16 +4,16 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { cast } from '../../src/instruments/lab/shared/cast.ts';
+import type { Mix } from '../../src/instruments/lab/shared/plan.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import {
   EVENT,
   type FrameRecord,
   isTold,
   type LabRecord,
-  type Mix,
   PROBE,
   WIDTH,
-} from '../../src/instruments/lab/shared/model.ts';
-import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
+} from '../../src/instruments/lab/shared/records.ts';
 import { addressOf, FIRST_NC } from '../../src/instruments/lab/shared/wire.ts';
 import { MOST_TOLD } from '../../src/instruments/lab/street/books.ts';
 import { Street } from '../../src/instruments/lab/street/street.ts';

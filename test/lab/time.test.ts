@@ -1,8 +1,9 @@
 /** Pause, steps, rewind and the present on a page of running servers: the page shows what its records say. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LabRecord, Model } from '../../src/instruments/lab/shared/model.ts';
+import type { Model } from '../../src/instruments/lab/shared/model.ts';
 import { Player } from '../../src/instruments/lab/shared/player.ts';
+import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import { doingOf } from '../../src/instruments/lab/shared/words.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { startLab } from '../support/lab.ts';

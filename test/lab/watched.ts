@@ -1,18 +1,16 @@
 /** A stage under test: its records, checked by the format, and the model that they make. */
 
 import type { StageOrder } from '../../src/instruments/lab/parts.ts';
+import { type Lane, nothing, type Stage } from '../../src/instruments/lab/shared/model.ts';
+import type { StagePlan } from '../../src/instruments/lab/shared/plan.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import {
-  apply,
   EVENT,
   type FrameRecord,
   type LabRecord,
-  type Lane,
-  nothing,
-  type Stage,
   WIDTH,
-} from '../../src/instruments/lab/shared/model.ts';
-import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
-import type { StagePlan } from '../../src/instruments/lab/shared/scenes.ts';
+} from '../../src/instruments/lab/shared/records.ts';
+import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import { addressOf } from '../../src/instruments/lab/shared/wire.ts';
 import { StageProcess } from '../../src/instruments/lab/stage/stage.ts';
 import { descendantsOf } from '../../src/os/processes.ts';

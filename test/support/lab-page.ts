@@ -4,20 +4,15 @@ import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
+import { architecturesHere } from '../../src/instruments/lab/hub/available.ts';
 import { Hub } from '../../src/instruments/lab/hub/hub.ts';
 import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
 import type { Source } from '../../src/instruments/lab/hub/source.ts';
-import type { LabRecord } from '../../src/instruments/lab/shared/model.ts';
 import { lineOf } from '../../src/instruments/lab/shared/recording.ts';
+import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
 import { until } from './until.ts';
-
-const architectures = architectureNames.map((name) => ({
-  name,
-  title: `the server ${name}`,
-  missing: '',
-}));
 
 const inPage = readFileSync(join(import.meta.dirname, 'lab-in-page.js'), 'utf8');
 
@@ -40,7 +35,7 @@ export class Stand implements Source {
   }
 
   static async open(port = 0): Promise<Stand> {
-    const stand = new Stand(await Hub.listen(port, architectures));
+    const stand = new Stand(await Hub.listen(port, await architecturesHere()));
     stand.hub.offer(await pageFiles());
     stand.hub.show(stand);
     return stand;

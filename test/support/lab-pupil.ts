@@ -9,8 +9,9 @@ import {
   startOf,
 } from '../../src/instruments/lab/shared/mission.ts';
 import { ncServed } from '../../src/instruments/lab/shared/missions/goals.ts';
-import { apply, type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
+import { type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
 import { isChoices } from '../../src/instruments/lab/shared/question.ts';
+import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import type { LabViewer } from './lab.ts';
 import { until } from './until.ts';

@@ -1,4 +1,5 @@
 /** A small recording of a lab, made by hand: `single` and `poll`, one silent client, and one that asks. */
+import type { Mix } from '../../src/instruments/lab/shared/plan.ts';
 import {
   EVENT,
   FORMAT,
@@ -7,15 +8,18 @@ import {
   KERNEL,
   LANE,
   type LabRecord,
-  type Mix,
   type Setup,
   type StageSetup,
   VERSION,
-} from '../../src/instruments/lab/shared/model.ts';
+} from '../../src/instruments/lab/shared/records.ts';
 
-/** One server of a set-up: `single`, with one thread. Tests change what they are about. */
-export const labStage: StageSetup = {
-  architecture: 'single',
+/** One server of a set-up, with one thread by default. */
+export const labStage = (
+  architecture = 'single',
+  change: Partial<StageSetup> = {},
+): StageSetup => ({
+  architecture,
+  plan: { architecture },
   threads: 1,
   processes: 1,
   queue: 0,
@@ -24,9 +28,11 @@ export const labStage: StageSetup = {
   thinking: 'block',
   pid: 100,
   port: 1060,
-  command: 'mondo serve single',
+  command: `mondo serve ${architecture}`,
   limits: [],
-};
+  dryRun: false,
+  ...change,
+});
 
 /** One silent client and one that asks. */
 export const labMix: Mix = {
@@ -54,10 +60,7 @@ export const labHeaderOf = (
 });
 
 /** `single` and `poll`. */
-export const labHeader = labHeaderOf([
-  labStage,
-  { ...labStage, architecture: 'poll', pid: 200, port: 1061 },
-]);
+export const labHeader = labHeaderOf([labStage(), labStage('poll', { pid: 200, port: 1061 })]);
 
 const frame = (t: number, s: number, rest: Partial<FrameRecord>): FrameRecord => ({
   k: 'f',

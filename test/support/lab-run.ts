@@ -1,22 +1,21 @@
 /** Records of a lab, made by hand: for tests that need a certain run and no server. */
 import type { Mission, Progress } from '../../src/instruments/lab/shared/mission.ts';
 import { begin, guess, observe, sceneOf } from '../../src/instruments/lab/shared/mission.ts';
+import { type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
+import type { Plan } from '../../src/instruments/lab/shared/plan.ts';
+import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import {
-  apply,
   type EventKind,
   type FrameRecord,
   KERNEL,
   LANE,
   type LabRecord,
-  type Model,
-  nothing,
   PLACE,
   PROBE,
   REASONS,
   type Setup,
-} from '../../src/instruments/lab/shared/model.ts';
-import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
-import type { Plan } from '../../src/instruments/lab/shared/scenes.ts';
+} from '../../src/instruments/lab/shared/records.ts';
+import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { labHeaderOf, labStage } from './lab-recording.ts';
 
@@ -166,12 +165,13 @@ export class LabRun {
       title: plan.title,
       seed: plan.seed,
       mix: plan.mix,
-      stages: plan.stages.map(({ architecture, threads = 1, processes = 1, queue = 0 }) => ({
-        ...labStage,
-        ...{ architecture, threads, processes, queue, limit: 1025 },
-        ...{ think: plan.think, thinking: plan.thinking, limits: Object.entries(plan.limits) },
-        command: `mondo serve ${architecture}`,
-      })),
+      stages: plan.stages.map((stage) => {
+        const { architecture, threads = 1, processes = 1, queue = 0 } = stage;
+        const { think, thinking } = plan;
+        const limits = Object.entries(plan.limits);
+        const sizes = { threads, processes, queue, limit: 1025 };
+        return labStage(architecture, { plan: stage, ...sizes, think, thinking, limits });
+      }),
     };
   }
 }

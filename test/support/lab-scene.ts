@@ -8,7 +8,7 @@ import {
   PLACE,
   PROBE,
   type StageSetup,
-} from '../../src/instruments/lab/shared/model.ts';
+} from '../../src/instruments/lab/shared/records.ts';
 import type { WelcomeRecord } from '../../src/instruments/lab/shared/wire.ts';
 import { labHeaderOf, labMix, labStage } from './lab-recording.ts';
 
@@ -22,16 +22,15 @@ export interface SceneWish {
 const perClient = new Set(['socketserver', 'inetd']);
 const pools = new Set(['threaded', 'queued', 'prefork']);
 
-const stageSetup = (architecture: string, index: number): StageSetup => ({
-  ...labStage,
-  architecture,
-  threads: pools.has(architecture) ? 4 : 1,
-  queue: architecture === 'queued' ? 4 : 0,
-  limit: 1025,
-  pid: 5000 + 100 * index,
-  port: 41_801 + index,
-  command: `mondo serve ${architecture} --port ${41_801 + index} --think 200`,
-});
+const stageSetup = (architecture: string, index: number): StageSetup =>
+  labStage(architecture, {
+    threads: pools.has(architecture) ? 4 : 1,
+    queue: architecture === 'queued' ? 4 : 0,
+    limit: 1025,
+    pid: 5000 + 100 * index,
+    port: 41_801 + index,
+    command: `mondo serve ${architecture} --port ${41_801 + index} --think 200`,
+  });
 
 export const sceneHeader = (
   architectures: readonly string[],

@@ -1,12 +1,9 @@
 /** A running `mondo lab`, and viewers of it without a browser. */
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import {
-  apply,
-  type LabRecord,
-  type Model,
-  nothing,
-} from '../../src/instruments/lab/shared/model.ts';
+import { type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
+import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
+import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import {
   type Command,
   type NoteRecord,

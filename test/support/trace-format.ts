@@ -1,6 +1,6 @@
 /** Checks a Chrome trace by the rules of the Trace Event Format that viewers rely on. */
 import { expect } from 'vitest';
-import type { TraceEvent } from '../../src/instruments/trace/chrome.ts';
+import type { TraceEvent } from '../../src/instruments/report/trace-event.ts';
 
 /** Slices of a track side by side or inside each other, in order; flights end after they began. */
 export function expectValid(events: readonly TraceEvent[]): void {

@@ -1,7 +1,7 @@
 /** What the lab asks of its processes. */
 
-import type { LabRecord, Mix, StageSetup } from './shared/model.ts';
-import type { LimitName, Plan, StagePlan } from './shared/scenes.ts';
+import type { LimitName, Mix, Plan, StagePlan } from './shared/plan.ts';
+import type { LabRecord, StageSetup } from './shared/records.ts';
 
 export type Hear = (record: LabRecord) => void;
 

@@ -4,22 +4,10 @@
  * asynchronous track. There are also counters. Slices of a track are disjoint or nested; they never
  * overlap in part.
  */
+import type { TraceEvent } from '../report/trace-event.ts';
 import { roleOf } from './role.ts';
 import type { Lane, Timeline } from './timeline.ts';
 import { LOOP, reasonOf } from './waits.ts';
-
-/** Times in µs, as in the format, with the ns as decimals. */
-export interface TraceEvent {
-  readonly name: string;
-  readonly ph: 'X' | 'M' | 'C' | 'b' | 'e' | 'n';
-  readonly pid: number;
-  readonly tid?: number;
-  readonly ts?: number;
-  readonly dur?: number;
-  readonly cat?: string;
-  readonly id?: string;
-  readonly args?: Readonly<Record<string, unknown>>;
-}
 
 interface Slice {
   readonly from: number;

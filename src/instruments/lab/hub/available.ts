@@ -9,11 +9,16 @@ export async function architecturesHere(): Promise<WelcomeRecord['architectures'
   const missing = why === undefined ? '' : `as to io_uring, ${why}`;
   return await Promise.all(
     architectureNames.map(async (name) => {
-      const { processModel, ioModel } = await loadArchitecture(name);
+      const { processModel, ioModel, threads, processes } = await loadArchitecture(name);
       return {
         name,
         title: `${processModel}, ${ioModel}`,
         missing: name === 'uring' ? missing : '',
+        takes: [
+          ...(threads.adjustable ? (['threads'] as const) : []),
+          ...(processes.adjustable ? (['processes'] as const) : []),
+          ...(name === 'queued' ? (['queue'] as const) : []),
+        ],
       };
     }),
   );

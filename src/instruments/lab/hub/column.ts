@@ -1,8 +1,8 @@
 /** One column of the picture: a server, as it was asked for and as it runs. */
 
 import type { Hear, Limits, Needs, Stage, StageOrder } from '../parts.ts';
-import type { LabRecord } from '../shared/model.ts';
-import type { StagePlan } from '../shared/scenes.ts';
+import type { StagePlan } from '../shared/plan.ts';
+import type { LabRecord } from '../shared/records.ts';
 
 /** What a column is started with. */
 export interface Wish {

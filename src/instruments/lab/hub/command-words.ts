@@ -1,5 +1,5 @@
 /** A command as a person reads it: for the records and for the list of what was pressed. */
-import type { Setup } from '../shared/model.ts';
+import type { Setup } from '../shared/records.ts';
 import type { Command } from '../shared/wire.ts';
 import { counted } from '../shared/words.ts';
 

@@ -1,15 +1,10 @@
 /** Commands of viewers, which may be strangers: only what the list names, in its bounds. No Node and no DOM in here. */
 
 import { Field } from '../shared/fields.ts';
-import { type Mix, MOST } from '../shared/model.ts';
-import {
-  greatest,
-  LIMITS,
-  type LimitName,
-  type Plan,
-  type StagePlan,
-  sizes,
-} from '../shared/scenes.ts';
+import type { Mix } from '../shared/plan.ts';
+import { LIMITS, type LimitName, type Plan, type StagePlan, sizes } from '../shared/plan.ts';
+import { MOST } from '../shared/records.ts';
+import { greatest } from '../shared/scenes.ts';
 import type { Command } from '../shared/wire.ts';
 
 /** Most bytes of a command. */

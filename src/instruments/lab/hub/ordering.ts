@@ -1,6 +1,6 @@
 /** Puts the records of several processes into one order of time. */
 
-import type { LabRecord } from '../shared/model.ts';
+import type { LabRecord } from '../shared/records.ts';
 
 /** Records with a time of their own: all but the header. */
 type Timed = Exclude<LabRecord, { readonly k: 'h' }>;

@@ -1,7 +1,9 @@
 /** A recording, played at its pace. */
 
-import { apply, type LabRecord, type Model, nothing } from '../shared/model.ts';
+import { type Model, nothing } from '../shared/model.ts';
 import { lineOf } from '../shared/recording.ts';
+import type { LabRecord } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import { resumptionOf } from '../shared/snapshot.ts';
 import type { Command } from '../shared/wire.ts';
 import type { Known } from './commands.ts';

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
-import { apply, type LabRecord, nothing } from '../shared/model.ts';
+import { nothing } from '../shared/model.ts';
 import { lineOf, MOST_BYTES, recordOf, unpack } from '../shared/recording.ts';
+import type { LabRecord } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import { Recorder } from './recorder.ts';
 import { Ring } from './ring.ts';
 
-const header = labHeaderOf([labStage]);
+const header = labHeaderOf([labStage()]);
 /** One frame each 50 ms: a client more, and one answer more of another one. */
 const frame = (index: number): LabRecord => ({
   k: 'f',

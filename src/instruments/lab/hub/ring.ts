@@ -1,7 +1,9 @@
 /** The records of the last minute, so that a viewer who comes later can rewind as well. */
 
-import { apply, type LabRecord, type Model, nothing } from '../shared/model.ts';
+import { type Model, nothing } from '../shared/model.ts';
 import { lineOf } from '../shared/recording.ts';
+import type { LabRecord } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import { resumptionOf, snapshotOf } from '../shared/snapshot.ts';
 
 /** Time that the ring keeps, in ms, and characters of its lines that it keeps at most. */

@@ -1,8 +1,11 @@
 /** The order in which a session starts, shows and ends its processes; test/lab/session.test.ts has the real ones. */
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { labStage } from '../../../../test/support/lab-recording.ts';
 import type { Hear, Stage, StageOrder } from '../parts.ts';
-import { apply, type LabRecord, nothing, type StageSetup } from '../shared/model.ts';
+import { nothing } from '../shared/model.ts';
 import { recordOf } from '../shared/recording.ts';
+import type { LabRecord, StageSetup } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import { scenes } from '../shared/scenes.ts';
 import type { Command } from '../shared/wire.ts';
 import { RefusedError } from './commands.ts';
@@ -19,19 +22,12 @@ let broken: Set<string>;
 let hears: Map<string, Hear>;
 let session: Session;
 
-const setupOf = ({ plan: { architecture }, think, thinking, limits }: StageOrder): StageSetup => ({
-  architecture,
-  threads: 1,
-  processes: 1,
-  queue: 0,
-  limit: 9,
-  think,
-  thinking,
-  pid: 4000,
-  port: 1060,
-  command: `mondo serve ${architecture}`,
-  limits: Object.entries(limits),
-});
+const setupOf = ({ plan, think, thinking, limits, dryRun }: StageOrder): StageSetup =>
+  labStage(plan.architecture, {
+    ...{ plan, think, thinking, dryRun },
+    pid: 4000,
+    limits: Object.entries(limits),
+  });
 
 async function startStage(order: StageOrder, hear: Hear): Promise<Stage> {
   const what = `${order.plan.architecture} ${order.s}`;
@@ -51,8 +47,8 @@ async function startStage(order: StageOrder, hear: Hear): Promise<Stage> {
     },
     port: 1060 + order.s,
     pids: [4711],
-    restart: async ({ limits }) => {
-      setup = { ...setup, limits: Object.entries(limits) };
+    restart: async ({ limits, dryRun }) => {
+      setup = { ...setup, limits: Object.entries(limits), dryRun };
       await note('restart')();
     },
     exited: new Promise(() => {}),

@@ -2,11 +2,12 @@
 import { cpus, release } from 'node:os';
 import { version } from '../../../host/version.ts';
 import { clockOf } from '../clock.ts';
-import type { Assaults, Hear, Limits, Street } from '../parts.ts';
-import { FORMAT, type LabRecord, type Setup, VERSION } from '../shared/model.ts';
-import type { LimitName, Plan } from '../shared/scenes.ts';
+import type { Assaults, Hear, Street } from '../parts.ts';
+import type { Plan } from '../shared/plan.ts';
+import { FORMAT, type LabRecord, VERSION } from '../shared/records.ts';
 import type { AttackChoice, Command } from '../shared/wire.ts';
-import { Column, type StartStage, type Wish } from './column.ts';
+import type { Column, StartStage } from './column.ts';
+import { Columns, mustRun, withLimit } from './columns.ts';
 import { commandText } from './command-words.ts';
 import { type Known, RefusedError } from './commands.ts';
 import { CostMeter } from './cost.ts';
@@ -43,13 +44,9 @@ export class Session implements Source {
   readonly #ring = new Ring();
   readonly #meter = new CostMeter();
   readonly #timers: NodeJS.Timeout[] = [];
-  /** Servers that another one has replaced, and that still end. */
-  readonly #closing = new Set<Promise<unknown>>();
   #street!: Street;
   #assaults!: Assaults;
-  #plan: Plan;
-  #scene: string;
-  #columns: Column[] = [];
+  readonly #columns: Columns;
   #obeying: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #unwatched: NodeJS.Timeout | undefined;
@@ -77,10 +74,19 @@ export class Session implements Source {
 
   private constructor(parts: Parts, plan: Plan, scene: string, listener: Listener) {
     this.#parts = parts;
-    this.#plan = plan;
-    this.#scene = scene;
     this.#listener = listener;
     this.attacks = parts.attacks;
+    const around = {
+      startStage: parts.startStage,
+      epoch: this.#epoch,
+      now: () => this.#now(),
+      ordering: this.#ordering,
+      flush: () => this.#flush(),
+      fault: (text: string) => {
+        if (!this.#isClosed) listener.fault(text);
+      },
+    };
+    this.#columns = new Columns(around, plan, scene);
   }
 
   get known(): Known {
@@ -132,8 +138,7 @@ export class Session implements Source {
     await Promise.allSettled([
       this.#assaults?.close(),
       this.#street?.close(),
-      ...this.#columns.map((column) => column.close()),
-      ...this.#closing,
+      this.#columns.close(),
     ]);
   }
 
@@ -144,10 +149,9 @@ export class Session implements Source {
       if (record.k === 'a' && record.attack === '') void this.#street.watch(record.s);
     });
     const [columns, street] = await Promise.allSettled([
-      this.#startColumns(this.#plan, wishesOf(this.#plan)),
+      this.#columns.start(),
       this.#parts.startStreet(this.#epoch, hear),
     ]);
-    if (columns.status === 'fulfilled') this.#columns = columns.value;
     if (street.status === 'fulfilled') this.#street = street.value;
     for (const one of [columns, street]) if (one.status === 'rejected') throw one.reason;
     void this.#street.ended.then(() => {
@@ -160,10 +164,9 @@ export class Session implements Source {
       mondo: version(),
       at: Date.now() - this.#now(),
       machine: { kernel: `Linux ${release()}`, cpus: cpus().length, node: process.version },
-      setup: this.#setup(),
+      setup: this.#columns.setup,
     });
-    this.#show(this.#columns, 0);
-    await this.#play(this.#columns);
+    await this.#columns.begin(this.#street, this.#assaults);
     this.#timers.push(
       setInterval(() => this.#flush(), BATCH_INTERVAL),
       setInterval(() => this.#tellCost(), COST_INTERVAL),
@@ -190,15 +193,9 @@ export class Session implements Source {
   }
 
   #tellCost(): void {
-    const supervisors = this.#columns.map(({ stage }) => stage.setup.pid);
+    const { supervisors } = this.#columns;
     const clients = [this.#street.pid, ...this.#assaults.pids];
     this.#add({ k: 'o', t: this.#now(), ...this.#meter.take({ supervisors, clients }) });
-  }
-
-  #setup(): Setup {
-    const { title, seed, mix } = this.#plan;
-    const stages = this.#columns.map(({ stage }) => stage.setup);
-    return { scene: this.#scene, title, seed, mix, stages };
   }
 
   async #obey(command: Command): Promise<void> {
@@ -207,7 +204,7 @@ export class Session implements Source {
     const s = 's' in command ? command.s : -1;
     const titleOf = (name: string) =>
       this.attacks.find((attack) => attack.name === name)?.title ?? name;
-    const text = commandText(command, this.#setup(), titleOf);
+    const text = commandText(command, this.#columns.setup, titleOf);
     this.#add({ k: 'c', t: this.#now(), s, text });
   }
 
@@ -217,62 +214,46 @@ export class Session implements Source {
         // The hub knows who steers.
         return;
       case 'plan':
-        return this.#replaceAll(command.plan, command.scene, wishesOf(command.plan));
+        return this.#columns.replaceAll(command.plan, command.scene);
       case 'again':
-        return this.#replaceAll(
-          this.#plan,
-          this.#scene,
-          this.#columns.map(({ wish }) => ({ ...wish, needs: {} })),
-        );
+        return this.#columns.again();
       case 'swap':
-        return this.#replace(command.s, { stage: command.stage, needs: {} });
+        return this.#columns.replace(command.s, { stage: command.stage, needs: {} });
       case 'trace':
-        return this.#each(command.s, ({ s }) => this.#replace(s, { traced: command.on }));
+        return this.#columns.each(command.s, ({ s }) =>
+          this.#columns.replace(s, { traced: command.on }),
+        );
       case 'limit':
-        return this.#renew(command.s, ({ wish }) => ({
+        return this.#columns.renew(command.s, (wish) => ({
           ...wish,
           limits: withLimit(wish.limits, command.name, command.value),
         }));
       case 'dry-run':
-        return this.#renew(command.s, ({ wish }) => ({ ...wish, dryRun: command.on }));
+        return this.#columns.renew(command.s, (wish) => ({ ...wish, dryRun: command.on }));
       case 'restart':
-        return this.#renew(command.s, ({ wish }) => wish);
+        return this.#columns.renew(command.s, (wish) => wish);
       case 'stop':
-        return this.#each(command.s, async (column) => {
-          this.#mustRun(column);
+        return this.#columns.each(command.s, async (column) => {
+          mustRun(column);
           column.isStopped = true;
           await column.stage.stop();
         });
       case 'signal':
-        return this.#signal(this.#columns[command.s]!, command.pid, command.signal);
+        return this.#signal(this.#columns.at(command.s), command.pid, command.signal);
       case 'nc':
-        return this.#each(command.s, ({ s }) => this.#street.nc(s));
+        return this.#columns.each(command.s, ({ s }) => this.#street.nc(s));
       case 'release':
-        return this.#each(command.s, ({ s }) => this.#street.release(s));
+        return this.#columns.each(command.s, ({ s }) => this.#street.release(s));
       case 'probe':
-        return this.#each(command.s, (column) => {
+        return this.#columns.each(command.s, (column) => {
           column.wish = { ...column.wish, probed: command.on };
           return this.#street.probe(column.s, command.on);
         });
       case 'attack':
-        return this.#each(command.s, (column) => this.#attack(column, command));
+        return this.#columns.each(command.s, (column) => this.#attack(column, command));
       case 'calm':
-        return this.#each(command.s, ({ s }) => this.#assaults.stop(s));
+        return this.#columns.each(command.s, ({ s }) => this.#assaults.stop(s));
     }
-  }
-
-  /** For one column, or for all at once if `s` is -1. @throws what the first one throws */
-  async #each(s: number, act: (column: Column) => unknown): Promise<void> {
-    const columns = s === -1 ? this.#columns : [this.#columns[s]!];
-    const done = await Promise.allSettled(columns.map(async (column) => act(column)));
-    const failed = done.find((one) => one.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-  }
-
-  #mustRun(column: Column): void {
-    if (!column.isStopped) return;
-    const { architecture } = column.stage.setup;
-    throw new RefusedError(`${architecture} is stopped; start the scene again`);
   }
 
   #signal(column: Column, pid: number, signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): unknown {
@@ -283,123 +264,17 @@ export class Session implements Source {
     return stage.signal(pid, signal);
   }
 
-  /** Changes what is wished, and restarts the workers: clients stay. */
-  async #renew(s: number, change: (column: Column) => Wish): Promise<void> {
-    await this.#each(s, async (column) => {
-      this.#mustRun(column);
-      const before = column.wish;
-      column.wish = change(column);
-      try {
-        await column.restart();
-      } catch (error) {
-        column.wish = before;
-        throw error;
-      }
-    });
-    this.#add({ k: 's', t: this.#now(), s: -2, setup: this.#setup() });
-  }
-
   async #attack(column: Column, { attack, seconds }: Command & { do: 'attack' }): Promise<void> {
     const { architecture } = column.stage.setup;
     const why = this.attacks.find(({ name }) => name === attack)?.unfit[architecture];
     if (why !== undefined) throw new RefusedError(`Cannot attack ${architecture}: ${why}`);
-    this.#mustRun(column);
+    mustRun(column);
     const needs = this.#assaults.needsOf(attack);
     const has = column.wish.needs;
     if (needs.descriptors !== has.descriptors || needs.burning !== has.burning) {
-      await this.#replace(column.s, { needs });
+      await this.#columns.replace(column.s, { needs });
     }
-    const { stage } = this.#columns[column.s]!;
+    const { stage } = this.#columns.at(column.s);
     await this.#assaults.start(column.s, attack, stage, seconds);
   }
-
-  /** Another server in one column; the others go on. */
-  async #replace(s: number, change: Partial<Wish>): Promise<void> {
-    const before = this.#columns[s]!;
-    const wish = { ...before.wish, ...change };
-    const [column] = await this.#startColumns(this.#plan, [wish], s);
-    await this.#exchange([before], [column!], () => {
-      this.#columns = this.#columns.with(s, column!);
-      const stages = this.#plan.stages.with(s, wish.stage);
-      this.#plan = { ...this.#plan, stages };
-      return s;
-    });
-  }
-
-  async #replaceAll(plan: Plan, scene: string, wishes: readonly Wish[]): Promise<void> {
-    const columns = await this.#startColumns(plan, wishes);
-    await this.#exchange(this.#columns, columns, () => {
-      this.#columns = columns;
-      this.#plan = plan;
-      this.#scene = scene;
-      return -1;
-    });
-  }
-
-  /** All, or none. */
-  async #startColumns(plan: Plan, wishes: readonly Wish[], first = 0): Promise<Column[]> {
-    const { think, thinking } = plan;
-    const started = await Promise.allSettled(
-      wishes.map((wish, index) => {
-        const order = { s: first + index, think, thinking, epoch: this.#epoch };
-        return Column.start(this.#parts.startStage, order, wish);
-      }),
-    );
-    const columns = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-    const failed = started.find((one) => one.status === 'rejected');
-    if (failed === undefined) return columns;
-    await Promise.allSettled(columns.map((column) => column.close()));
-    throw failed.reason;
-  }
-
-  /** The clients leave the old servers, and come to the new ones from their start. */
-  async #exchange(
-    old: readonly Column[],
-    columns: readonly Column[],
-    change: () => number,
-  ): Promise<void> {
-    for (const { s } of old) {
-      await this.#assaults.stop(s);
-      await this.#street.silence(s);
-    }
-    for (const column of old) column.hide();
-    const s = change();
-    const t = this.#now();
-    // What the old ones told before comes first.
-    this.#flush();
-    this.#add({ k: 's', t, s, setup: this.#setup() });
-    this.#show(columns, t);
-    await this.#play(columns);
-    for (const column of old) {
-      const closing = column.close().catch(() => {});
-      this.#closing.add(closing);
-      void closing.then(() => this.#closing.delete(closing));
-    }
-  }
-
-  #show(columns: readonly Column[], t: number): void {
-    const hear = (record: LabRecord) => this.#add(record);
-    for (const column of columns) {
-      for (const record of column.show(hear)) this.#ordering.add(record, t);
-      void column.stage.exited.then((how) => {
-        if (!this.#columns.includes(column) || column.isStopped || this.#isClosed) return;
-        column.isStopped = true;
-        this.#listener.fault(`The process of ${column.stage.setup.architecture} has ended: ${how}`);
-      });
-    }
-  }
-
-  async #play(columns: readonly Column[]): Promise<void> {
-    const stages = columns.map(({ s, stage }) => ({ s, port: stage.port }));
-    await this.#street.play(stages, this.#plan.seed, this.#plan.mix);
-    for (const { s, wish } of columns) if (wish.probed) await this.#street.probe(s, true);
-  }
 }
-
-function withLimit(limits: Limits, name: LimitName, value: number): Limits {
-  const { [name]: _, ...others } = limits;
-  return value === 0 ? others : { ...others, [name]: value };
-}
-
-const wishesOf = ({ stages, limits, dryRun }: Plan): Wish[] =>
-  stages.map((stage) => ({ stage, limits, dryRun, probed: false, needs: {}, traced: false }));

@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import { html, trusted } from '../../report/markup.ts';
 import { captionOf } from '../shared/caption.ts';
-import type { LabRecord } from '../shared/model.ts';
 import { pack } from '../shared/recording.ts';
+import type { LabRecord } from '../shared/records.ts';
 import type { PageFiles } from './page-files.ts';
 
 /** @param records with a header first, as `unpack` gives them */

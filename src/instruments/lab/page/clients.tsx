@@ -1,8 +1,8 @@
 /** Who comes, and what an answer costs: the same for all stages. A change starts all of them again. */
 
 import { useSignal } from '@preact/signals';
-import { type Mix, MOST } from '../shared/model.ts';
-import type { Plan } from '../shared/scenes.ts';
+import type { Mix, Plan } from '../shared/plan.ts';
+import { MOST } from '../shared/records.ts';
 import { planOfSetup } from './plans.ts';
 import { send, shown, steers } from './state.ts';
 

@@ -2,7 +2,7 @@
 
 import { useSignal } from '@preact/signals';
 import type { Stage } from '../shared/model.ts';
-import { LIMITS, type LimitName } from '../shared/scenes.ts';
+import { LIMITS, type LimitName } from '../shared/plan.ts';
 import { Command } from './command.tsx';
 import { limitsOf, limitText, units } from './plans.ts';
 import { send, shown, steers } from './state.ts';
@@ -13,8 +13,7 @@ export function Defences() {
   const s = target.value;
   const stage = stages[Math.max(0, s)];
   if (stage === undefined) return null;
-  const { command } = stage.setup;
-  const isDry = command.includes('--dry-run');
+  const { command, dryRun: isDry } = stage.setup;
   return (
     <>
       <Target hasAll />

@@ -1,10 +1,10 @@
 /** Files of what is on the screen: PNG, SVG, GIF, Perfetto's JSON, and the recording itself. */
 
 import { Gif, type Pixels } from '../shared/gif.ts';
-import type { LabRecord } from '../shared/model.ts';
 import { perfettoOf } from '../shared/perfetto.ts';
 import type { Player } from '../shared/player.ts';
 import { pack } from '../shared/recording.ts';
+import type { LabRecord } from '../shared/records.ts';
 import { snapshotOf } from '../shared/snapshot.ts';
 import { Canvases } from './canvas.ts';
 import { type Cell, type Poster, posterOf, posterSvg, SIZES, shotOf } from './poster.ts';

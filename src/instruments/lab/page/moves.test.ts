@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { type Ending, EVENT } from '../shared/model.ts';
+import type { Ending } from '../shared/model.ts';
+import { EVENT } from '../shared/records.ts';
 import type { ClientMark, Drawing } from './marks.ts';
 import { Moves } from './moves.ts';
 import { Pace } from './pace.ts';

@@ -1,6 +1,7 @@
 /** How things of a picture go from where they were to where they are: all that changes between two models. */
 
-import { type Ending, EVENT } from '../shared/model.ts';
+import type { Ending } from '../shared/model.ts';
+import { EVENT } from '../shared/records.ts';
 import type { ClientMark, Drawing, Mark } from './marks.ts';
 
 type Runner = Extract<Mark, { is: 'runner' }>;

@@ -1,34 +1,29 @@
 import { expect, test } from 'vitest';
-import type { Setup, StageSetup } from '../shared/model.ts';
+import { labStage } from '../../../../test/support/lab-recording.ts';
+import type { Setup } from '../shared/records.ts';
 import { linkOf, planOf, scenes } from '../shared/scenes.ts';
 import { unfitText } from './attacks.tsx';
 import { linkIn } from './links.ts';
 import { planOfSetup } from './plans.ts';
 import { linesOf, passIn } from './socket.ts';
 
-const stage: StageSetup = {
-  architecture: 'threaded',
-  threads: 4,
-  processes: 1,
-  queue: 0,
-  limit: 1025,
-  think: 200,
-  thinking: 'block',
-  pid: 1,
-  port: 1060,
-  command: 'mondo serve threaded --dry-run',
-  limits: [
-    ['idle', 3],
-    ['connections', 1000],
-  ],
-};
 const { mix } = scenes[0]!;
 const setup: Setup = {
   scene: 'timeout',
   title: 'A title',
   seed: 7,
   mix,
-  stages: [stage, { ...stage, architecture: 'single', threads: 1, limit: 9 }],
+  stages: [
+    labStage('threaded', {
+      plan: { architecture: 'threaded', threads: 4, backlog: 1024 },
+      limits: [
+        ['idle', 3],
+        ['connections', 1000],
+      ],
+      dryRun: true,
+    }),
+    labStage('inetd', { plan: { architecture: 'inetd', wait: 1 } }),
+  ],
 };
 
 test('what runs becomes a plan that starts the same again', () => {
@@ -38,8 +33,8 @@ test('what runs becomes a plan that starts the same again', () => {
     seed: 7,
     mix,
     stages: [
-      { architecture: 'threaded', threads: 4 },
-      { architecture: 'single', backlog: 8 },
+      { architecture: 'threaded', threads: 4, backlog: 1024 },
+      { architecture: 'inetd', wait: 1 },
     ],
     think: 200,
     thinking: 'block',

@@ -2,8 +2,8 @@
 
 import { batch, signal } from '@preact/signals';
 import { captionOf } from '../shared/caption.ts';
-import type { LabRecord } from '../shared/model.ts';
 import { Player, type Speed } from '../shared/player.ts';
+import type { LabRecord } from '../shared/records.ts';
 import { onAction } from './keys.ts';
 import { embeddedRecording, sceneRecording } from './recorded.ts';
 import { follow, mode, say, shown } from './state.ts';

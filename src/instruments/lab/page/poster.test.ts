@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { hostileRecording, labRecording } from '../../../../test/support/lab-recording.ts';
 import { expectSound } from '../../../../test/support/pages.ts';
-import { apply, nothing } from '../shared/model.ts';
+import { nothing } from '../shared/model.ts';
+import { apply } from '../shared/reducer.ts';
 import { posterOf, posterSvg, shotOf } from './poster.ts';
 
 const shot = (records = labRecording()) => shotOf(records.reduce(apply, nothing), 5000)!;

@@ -6,7 +6,8 @@
 import { html, joined, type Markup, trusted } from '../../report/markup.ts';
 import { captionOf } from '../shared/caption.ts';
 import { cast } from '../shared/cast.ts';
-import type { HeaderRecord, Model, Setup } from '../shared/model.ts';
+import type { Model } from '../shared/model.ts';
+import type { HeaderRecord, Setup } from '../shared/records.ts';
 import { why } from '../shared/why.ts';
 import { drawn } from './drawing.ts';
 import { gridOf } from './layout.ts';

@@ -1,7 +1,7 @@
 /** Recordings that a page has with it, or gets from its hub. */
 
-import type { LabRecord } from '../shared/model.ts';
 import { unpack } from '../shared/recording.ts';
+import type { LabRecord } from '../shared/records.ts';
 
 /** Whether this page is a file of its own, with a recording in it. */
 export const isStatic = (): boolean => document.getElementById('r') !== null;

@@ -1,10 +1,10 @@
 /** One server: its architecture and its sizes, its processes, and the clients of `nc`. */
 
-import { MOST, type StageSetup } from '../shared/model.ts';
-import type { StagePlan } from '../shared/scenes.ts';
+import type { StagePlan } from '../shared/plan.ts';
+import { MOST, type StageSetup } from '../shared/records.ts';
 import { startPlan } from './clients.tsx';
 import { Command } from './command.tsx';
-import { isTaking, planOfSetup, stagePlanOf } from './plans.ts';
+import { planOfSetup } from './plans.ts';
 import { send, shown, steers, welcome } from './state.ts';
 import { Target, target } from './target.tsx';
 
@@ -109,10 +109,11 @@ const sizes = [
 ] as const;
 
 function Sizes({ index, setup }: { readonly index: number; readonly setup: StageSetup }) {
-  const plan = stagePlanOf(setup);
+  const { plan } = setup;
+  const here = welcome.value?.architectures.find(({ name }) => name === setup.architecture);
   const fields = [
     ...sizes
-      .filter(({ name }) => isTaking(setup.architecture, name))
+      .filter(({ name }) => here?.takes.includes(name))
       .map((size) => ({ ...size, value: setup[size.name] })),
     {
       name: 'backlog',

@@ -2,7 +2,8 @@
 
 import { effect, useComputed, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { PROBE, type Stage as StageModel } from '../shared/model.ts';
+import type { Stage as StageModel } from '../shared/model.ts';
+import { PROBE } from '../shared/records.ts';
 import { why } from '../shared/why.ts';
 import { durationText } from '../shared/words.ts';
 import { Canvases } from './canvas.ts';

@@ -5,7 +5,9 @@
 
 import { computed, signal } from '@preact/signals';
 import { cast, type Person } from '../shared/cast.ts';
-import { apply, type LabRecord, type Model, nothing, type Setup } from '../shared/model.ts';
+import { type Model, nothing } from '../shared/model.ts';
+import type { LabRecord, Setup } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import type { Command, NoteRecord, WelcomeRecord } from '../shared/wire.ts';
 
 /** The model after the newest record. */

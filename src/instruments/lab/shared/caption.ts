@@ -1,6 +1,7 @@
 /** What stands under each picture of a lab: what it is, when and where it was, and how to see it again. */
 
-import type { HeaderRecord, Mix, Setup } from './model.ts';
+import type { Mix } from './plan.ts';
+import type { HeaderRecord, Setup } from './records.ts';
 import { sceneNamed } from './scenes.ts';
 import { counted } from './words.ts';
 

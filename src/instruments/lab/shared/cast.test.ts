@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cast, choiceOf, pauseOf } from './cast.ts';
-import type { Mix } from './model.ts';
+import type { Mix } from './plan.ts';
 import { isShown } from './shown.ts';
 
 const mix: Mix = {

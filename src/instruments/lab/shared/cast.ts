@@ -1,6 +1,6 @@
 /** The clients of a scene, made of a seed: each stage gets the same ones at the same times. */
 
-import type { Mix } from './model.ts';
+import type { Mix } from './plan.ts';
 import { hashed } from './shown.ts';
 
 export type Temper = 'honest' | 'silent' | 'slow' | 'leaving' | 'pipelining';

@@ -1,6 +1,6 @@
 /** Reads values that come from a stranger: each part has the type and the range that is asked of it, or is a fault. */
 
-import { MOST } from './model.ts';
+import { MOST } from './records.ts';
 
 export type Range = readonly [least: number, most: number];
 

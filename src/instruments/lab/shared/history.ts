@@ -3,7 +3,8 @@
  * never changes, so to keep one costs a reference.
  */
 
-import { type LabRecord, type Model, nothing } from './model.ts';
+import { type Model, nothing } from './model.ts';
+import type { LabRecord } from './records.ts';
 import { applied, isEvent, movedTo, recordsOf, type Step, stepsOf } from './steps.ts';
 import { type Sample, sampleOf } from './trail.ts';
 

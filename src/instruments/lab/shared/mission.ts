@@ -4,8 +4,8 @@
  */
 
 import type { Model } from './model.ts';
+import type { Plan } from './plan.ts';
 import { type Choices, isAnswer, isClose, type Question } from './question.ts';
-import type { Plan } from './scenes.ts';
 import type { Command } from './wire.ts';
 
 /** Numbers that a mission keeps between two models, by its own names. */

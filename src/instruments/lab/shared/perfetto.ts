@@ -3,22 +3,12 @@
  * what it does as slices, an asynchronous track for each visit of a client, and counters. No DOM in here.
  */
 
-import { apply, EVENT, type LabRecord, type Model, nothing, type Stage } from './model.ts';
+import type { TraceEvent } from '../../report/trace-event.ts';
+import { type Model, nothing, type Stage } from './model.ts';
+import { EVENT, type LabRecord } from './records.ts';
+import { apply } from './reducer.ts';
 import { isEvent, stepsOf } from './steps.ts';
 import { type Doing, doingOf } from './words.ts';
-
-/** Times in µs. */
-export interface TraceEvent {
-  readonly name: string;
-  readonly ph: 'X' | 'M' | 'C' | 'b' | 'e' | 'n';
-  readonly pid: number;
-  readonly tid?: number;
-  readonly ts?: number;
-  readonly dur?: number;
-  readonly cat?: string;
-  readonly id?: string;
-  readonly args?: Readonly<Record<string, unknown>>;
-}
 
 interface Slice {
   readonly from: number;

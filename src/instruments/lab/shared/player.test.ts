@@ -2,17 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { labHeader as header } from '../../../../test/support/lab-recording.ts';
 import { History } from './history.ts';
-import {
-  apply,
-  EVENT,
-  type FrameRecord,
-  KERNEL,
-  LANE,
-  type LabRecord,
-  type Model,
-  nothing,
-} from './model.ts';
+import { type Model, nothing } from './model.ts';
 import { Player, SPEEDS } from './player.ts';
+import { EVENT, type FrameRecord, KERNEL, LANE, type LabRecord } from './records.ts';
+import { apply } from './reducer.ts';
 import { isEvent, recordsOf, stepsOf } from './steps.ts';
 import { rateOf, sharesOf, stretchesOf, waitOf } from './trail.ts';
 

@@ -4,7 +4,8 @@
  */
 
 import { History } from './history.ts';
-import type { LabRecord, Model } from './model.ts';
+import type { Model } from './model.ts';
+import type { LabRecord } from './records.ts';
 
 /** Times of real speed. Above 1 for recordings only: the present cannot be overtaken. */
 export const SPEEDS = [0.001, 0.01, 0.1, 1, 2, 10] as const;

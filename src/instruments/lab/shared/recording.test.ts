@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
-import { apply, type LabRecord, nothing } from './model.ts';
+import { nothing } from './model.ts';
 import {
   lineOf,
   MOST_BYTES,
@@ -12,8 +12,10 @@ import {
   recordsOf,
   unpack,
 } from './recording.ts';
+import type { LabRecord, StageSetup } from './records.ts';
+import { apply } from './reducer.ts';
 
-const header = labHeaderOf([{ ...labStage, limits: [['idle', 3]] }]);
+const header = labHeaderOf([labStage('single', { limits: [['idle', 3]] })]);
 const records: readonly LabRecord[] = [
   header,
   { k: 'f', s: 0, t: 50.125, q: [5, 1025, 0], c: [6, 1, 0, 0, 0], e: [12, 1, 3, 0, 0] },
@@ -59,6 +61,16 @@ test('records of a later Mondo are left out, and so are fields that the format d
   expect(recordsOf(later)).toEqual([header, { k: 'end', t: 2 }]);
 });
 
+test('a recording without plans is of an earlier version: the sizes of its servers are their plans', () => {
+  const { plan: _plan, dryRun: _dryRun, ...old } = labStage('queued', { threads: 4, queue: 64 });
+  const text = JSON.stringify(labHeaderOf([old as StageSetup]));
+  expect(recordsOf(`${text}\n`)[0]).toMatchObject({
+    setup: {
+      stages: [{ plan: { architecture: 'queued', threads: 4, queue: 64 }, dryRun: false }],
+    },
+  });
+});
+
 const hostile: readonly (readonly [what: string, text: string, message: RegExp])[] = [
   ['nothing', '', /no whole line/],
   ['another program’s file', '{"a":1}\n', /first line is no header/],
@@ -80,7 +92,7 @@ const hostile: readonly (readonly [what: string, text: string, message: RegExp])
     headed(`{"k":"f","s":0,"t":1,"l":[${'1,1,1,1,1,1,1,1,'.repeat(1e6).slice(0, -1)}]}`),
     /at most 4096 rows/,
   ],
-  ['five stages', text.replace(/"stages":\[(.*?\]\})\]/, '"stages":[$1,$1,$1,$1,$1]'), /at most 4/],
+  ['five stages', lineOf(labHeaderOf(new Array(5).fill(labStage()))), /at most 4/],
   [
     'a long title',
     text.replace('One silent', 'x'.repeat(5000)),

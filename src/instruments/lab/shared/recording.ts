@@ -4,17 +4,17 @@
  */
 
 import { Field, type Range } from './fields.ts';
+import { type Mix, type StagePlan, sizes } from './plan.ts';
 import {
   FORMAT,
   type FrameRecord,
   type LabRecord,
-  type Mix,
   MOST,
   type Setup,
   type StageSetup,
   VERSION,
   type WIDTH,
-} from './model.ts';
+} from './records.ts';
 
 /** Most bytes of a recording, unpacked. */
 export const MOST_BYTES = 20 * 2 ** 20;
@@ -130,12 +130,15 @@ const arrays = {
   h: [MOST.buckets, [COUNT]],
   p: [1, [[0, 2], COUNT, [-1, DAY]]],
   m: [1, [COUNT, COUNT, COUNT, COUNT]],
+  n: [MOST.lanes, [PID, COUNT]],
 } as const satisfies Record<string, readonly [most: number, ranges: readonly Range[]]>;
 arrays.l[1].length satisfies typeof WIDTH.l;
 arrays.e[1].length satisfies typeof WIDTH.e;
 arrays.w[1].length satisfies typeof WIDTH.w;
 arrays.r[1].length satisfies typeof WIDTH.r;
+arrays.n[1].length satisfies typeof WIDTH.n;
 
+/** Of a line of a thread, and of a function that is set aside: the number of either. */
 const trace: readonly Range[] = [
   MICROSECONDS,
   PID,
@@ -207,7 +210,12 @@ export function recordOf(value: unknown, line = 1): LabRecord | undefined {
         text: record.of('text').text(MOST.code),
       };
     case 'x':
-      return { k, t: t(), s: stage(0), x: record.of('x').rows(MOST.events, trace) };
+      return {
+        ...{ k, t: t(), s: stage(0), x: record.of('x').rows(MOST.events, trace) },
+        ...(record.of('y').value === undefined
+          ? {}
+          : { y: record.of('y').rows(MOST.aside, trace) }),
+      };
     case 'end':
       return { k, t: t() };
     default:
@@ -271,6 +279,7 @@ function stageOf(stage: Field): StageSetup {
   }
   return {
     architecture: stage.of('architecture').text(),
+    plan: planOf(stage),
     threads: count('threads'),
     processes: count('processes'),
     queue: count('queue'),
@@ -288,5 +297,20 @@ function stageOf(stage: Field): StageSetup {
         if (name === undefined || value === undefined) throw pair.fault('a name and a number');
         return [name.text(), value.number(...COUNT)] as const;
       }),
+    dryRun: stage.of('dryRun').value === undefined ? false : stage.of('dryRun').truth(),
   };
+}
+
+/** Recordings of earlier versions have no plan: the sizes with which the server ran make one. */
+function planOf(stage: Field): StagePlan {
+  const plan = stage.of('plan');
+  const isOld = plan.value === undefined;
+  const from = isOld ? stage : plan;
+  const given = sizes.flatMap((size) => {
+    const field = from.of(size);
+    if (field.value === undefined) return [];
+    const value = field.integer(...COUNT);
+    return isOld && value <= 1 ? [] : [[size, value] as const];
+  });
+  return { architecture: from.of('architecture').text(), ...Object.fromEntries(given) };
 }

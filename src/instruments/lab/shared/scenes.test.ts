@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { architectureNames } from '../../../architectures/catalogue.ts';
-import { MOST } from './model.ts';
-import { linkOf, type Plan, planOf, sceneNamed, scenes } from './scenes.ts';
+import type { Plan } from './plan.ts';
+import { MOST } from './records.ts';
+import { linkOf, planOf, sceneNamed, scenes } from './scenes.ts';
 
 /** A scene without what only a scene has. */
 const planIn = ({ title, seed, mix, stages, think, thinking, limits, dryRun }: Plan): Plan => ({
@@ -35,7 +36,7 @@ test('each scene has architectures that exist, and clients for its tempers', () 
 test('the link of a scene leads back to it', () => {
   for (const scene of scenes) expect(planOf(linkOf(scene))).toEqual(planIn(scene));
   expect(linkOf(scenes[3]!)).toBe(
-    '#/s?a=threaded:threads=4,prefork:processes=4&clients=8&silent=3&pause=1000&think=80&seed=7&title=Capacity%20is%20threads',
+    '#/s?a=threaded:threads=4,prefork:processes=4&clients=6&silent=3&pause=400&questions=1&think=80&seed=7&title=Capacity%20is%20threads',
   );
 });
 

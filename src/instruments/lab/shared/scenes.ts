@@ -1,44 +1,7 @@
 /** The scenes of a lecture, in its order; and links to what is on the screen. */
 
-import { type Mix, MOST } from './model.ts';
-
-export interface StagePlan {
-  readonly architecture: string;
-  readonly threads?: number;
-  readonly processes?: number;
-  readonly queue?: number;
-  readonly backlog?: number;
-  /** `socketserver`: most threads at once. */
-  readonly 'max-threads'?: number;
-  /** `inetd`: 1: one process accepts all clients (`--inetd wait`). */
-  readonly wait?: number;
-}
-
-/** What a stage must be started with; `Setup` of a recording says what it was started with. */
-export interface Plan {
-  readonly title: string;
-  readonly seed: number;
-  readonly mix: Mix;
-  readonly stages: readonly StagePlan[];
-  /** What an answer costs, in ms. */
-  readonly think: number;
-  readonly thinking: 'block' | 'defer';
-  /** Limits that are set. Times in s. */
-  readonly limits: Readonly<Partial<Record<LimitName, number>>>;
-  /** The server only reports what the limits would end. */
-  readonly dryRun: boolean;
-}
-
-/** Limits that a viewer can set, by the names of their options. */
-export const LIMITS = [
-  'idle',
-  'question-time',
-  'answer-time',
-  'connections-per-address',
-  'accepts-per-second',
-  'question-size',
-] as const;
-export type LimitName = (typeof LIMITS)[number];
+import { LIMITS, type Mix, type Plan, type StagePlan, sizes } from './plan.ts';
+import { MOST } from './records.ts';
 
 export interface Scene extends Plan {
   /** The key that plays it. */
@@ -101,7 +64,8 @@ export const scenes: readonly Scene[] = [
     name: 'capacity',
     title: 'Capacity is threads',
     sentence: 'How many silent clients stop four threads, and how many four processes?',
-    mix: { ...six, clients: 8, silent: 3 },
+    // Each honest client asks one question and comes again, so the last free thread serves all of them in turn.
+    mix: { ...six, silent: 3, pause: 400, questions: 1 },
     stages: [
       { architecture: 'threaded', threads: 4 },
       { architecture: 'prefork', processes: 4 },
@@ -176,8 +140,6 @@ const numbers = [
   'pause',
   'questions',
 ] as const;
-/** Numbers of a stage's plan, by the names of their options. */
-export const sizes = ['threads', 'processes', 'queue', 'backlog', 'max-threads', 'wait'] as const;
 /** Greatest value of each number in a link, and in a command. */
 export const greatest: Readonly<Record<string, number>> = {
   clients: MOST.clients,

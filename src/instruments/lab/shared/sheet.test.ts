@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { labHeader } from '../../../../test/support/lab-recording.ts';
 import { idleLanes, LabRun, served } from '../../../../test/support/lab-run.ts';
 import { answer } from './mission.ts';
 import { missionOf } from './missions.ts';
@@ -26,7 +27,7 @@ test('a sheet has the prediction, what was measured, and when each goal was reac
     predicted: 200,
     measured: 55,
     answered: 2,
-    machine: { kernel: 'Linux', cpus: 2, node: 'v26' },
+    machine: labHeader.machine,
   });
   expect(sheet.goals.map(({ id }) => id)).toEqual(['all-asked', 'both-stand']);
   expect(sheet.took).toBe(sheet.goals.at(-1)!.at);

@@ -5,8 +5,8 @@
 
 import { html, type Markup, trusted } from '../../report/markup.ts';
 import { finish, type Mission, type Progress, type Reached } from './mission.ts';
-import type { HeaderRecord } from './model.ts';
 import { answerText, isClose, letterOf } from './question.ts';
+import type { HeaderRecord } from './records.ts';
 import { linkOf } from './scenes.ts';
 
 export const FORMAT = 'mondo-sheet';

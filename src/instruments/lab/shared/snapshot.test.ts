@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { labHeader as header } from '../../../../test/support/lab-recording.ts';
 import { retimed } from '../hub/ordering.ts';
-import { apply, type LabRecord, type Model, nothing } from './model.ts';
+import { type Model, nothing } from './model.ts';
 import { lineOf, recordsOf } from './recording.ts';
+import type { LabRecord } from './records.ts';
+import { apply } from './reducer.ts';
 import { resumptionOf, snapshotOf } from './snapshot.ts';
 
 const { setup } = header;
@@ -38,6 +40,7 @@ const records: fc.Arbitrary<readonly LabRecord[]> = fc
               h: fc.array(small, { maxLength: 8 }),
               p: fc.tuple(upTo(2), small, upTo(12, -1)),
               m: fc.tuple(small, small, small, small),
+              n: rows(small, small),
             },
             { requiredKeys: ['k', 's'] },
           ),
@@ -62,6 +65,7 @@ const records: fc.Arbitrary<readonly LabRecord[]> = fc
           k: fc.constant('x' as const),
           s,
           x: rows(upTo(0, -900_000), small, small, small, upTo(12, -1)),
+          y: rows(upTo(0, -900_000), small, small, small, upTo(12, -1)),
         }),
         fc.record({
           k: fc.constant('s' as const),

@@ -1,14 +1,7 @@
 /** Records that make a model again, for a viewer who comes later. No Node and no DOM in here. */
 
-import {
-  EVENT,
-  type FrameRecord,
-  type LabRecord,
-  type Lane,
-  type Model,
-  REASONS,
-  type Stage,
-} from './model.ts';
+import type { Lane, Model, Stage, Standing } from './model.ts';
+import { EVENT, type FrameRecord, type LabRecord, REASONS } from './records.ts';
 
 /**
  * The records that make this model of `nothing`, in the order of their times. Times of clients are exact to 1 µs.
@@ -103,17 +96,19 @@ function attackRecords({ attack, t }: Stage, s: number): LabRecord[] {
   return [...before, { k: 'a', t: since, s, attack: name, reached }];
 }
 
-function codeRecords({ code, lines }: Stage, s: number, t: number): LabRecord[] {
+function codeRecords({ code, lines, asides }: Stage, s: number, t: number): LabRecord[] {
   const files = [...code].map(([file, content]): LabRecord => ({ k: 'd', t, s, file, ...content }));
-  if (lines.size === 0) return files;
-  const x = [...lines].flatMap(([thread, { file, line, client, since }]) => [
-    Math.round((since - t) * 1000),
-    thread,
-    file,
-    line,
-    client,
-  ]);
-  return [...files, { k: 'x', t, s, x }];
+  if (lines.size === 0 && asides.size === 0) return files;
+  const rowsOf = (places: ReadonlyMap<number, Standing>) =>
+    [...places].flatMap(([number, { file, line, client, since }]) => [
+      Math.round((since - t) * 1000),
+      number,
+      file,
+      line,
+      client,
+    ]);
+  const y = asides.size === 0 ? {} : { y: rowsOf(asides) };
+  return [...files, { k: 'x', t, s, x: rowsOf(lines), ...y }];
 }
 
 /** All of a stage but its lanes. */
@@ -140,6 +135,7 @@ function frameOf(stage: Stage, s: number, t: number): FrameRecord {
     h: stage.waits,
     p: [probe.light, probe.since, probe.recovery],
     m: [cost.memory, cost.processor, cost.processes, cost.threads],
+    n: [...stage.memory].flat(),
     r: all.flatMap(({ id, place, lane, since, asked, answers }) => [
       id,
       place,

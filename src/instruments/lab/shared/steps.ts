@@ -3,15 +3,9 @@
  * earlier events than the frame before it: only steps can be put in the order in which things happened.
  */
 
-import {
-  apply,
-  type EventKind,
-  type FrameRecord,
-  type LabRecord,
-  MOST,
-  type Model,
-  WIDTH,
-} from './model.ts';
+import type { Model } from './model.ts';
+import { type EventKind, type FrameRecord, type LabRecord, MOST, WIDTH } from './records.ts';
+import { apply } from './reducer.ts';
 
 /** One event of one client. */
 export interface EventStep {
@@ -41,11 +35,15 @@ export function stepsOf(record: LabRecord): Step[] {
   if (record.k === 'h') return [{ at: 0, record }];
   const at = microseconds(record.t);
   if (record.k === 'x') {
-    const { k, s, x } = record;
-    return rowsOf(x, WIDTH.x).map(([offset, ...line]) => {
-      const began = microseconds(record.t + offset! / 1000);
-      return { at: began, record: { k, s, t: began / 1000, x: [0, ...line] } };
-    });
+    const { k, s, x, y = [] } = record;
+    const lineOf = (offset: number, rows: { readonly x: number[]; readonly y?: number[] }) => {
+      const began = microseconds(record.t + offset / 1000);
+      return { at: began, record: { k, s, t: began / 1000, ...rows } };
+    };
+    return [
+      ...rowsOf(x, WIDTH.x).map(([offset, ...line]) => lineOf(offset!, { x: [0, ...line] })),
+      ...rowsOf(y, WIDTH.y).map(([offset, ...line]) => lineOf(offset!, { x: [], y: [0, ...line] })),
+    ];
   }
   if (record.k !== 'f') return [{ at, record }];
   const { e, ...rest } = record;

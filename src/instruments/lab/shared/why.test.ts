@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
-import { apply, EVENT, type FrameRecord, KERNEL, LANE, nothing, PLACE, REASONS } from './model.ts';
+import { nothing } from './model.ts';
 import { lineOf, recordsOf } from './recording.ts';
+import { EVENT, type FrameRecord, KERNEL, LANE, PLACE, REASONS } from './records.ts';
+import { apply } from './reducer.ts';
 import { ruleNames, why } from './why.ts';
 import { clientsText, doingOf, durationText, glyphs } from './words.ts';
 
@@ -41,7 +43,7 @@ const refusal = (reason: string, kind: number) => [
 const after = (first: Partial<FrameRecord>, last: Partial<FrameRecord> = {}, queue = 0) =>
   recordsOf(
     [
-      labHeaderOf([{ ...labStage, queue }]),
+      labHeaderOf([labStage('single', { queue })]),
       { k: 'f', s: 0, t: 0, ...first } as const,
       { k: 'f', s: 0, t: 6200, ...last } as const,
     ]

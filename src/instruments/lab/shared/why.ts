@@ -1,6 +1,7 @@
 /** Says in one sentence what holds a stage up: the first rule that fits. */
 
-import { type Client, EVENT, LANE, type Lane, type Model, PLACE, type Stage } from './model.ts';
+import type { Client, Lane, Model, Stage } from './model.ts';
+import { EVENT, LANE, PLACE } from './records.ts';
 import { clientsText, counted, doingOf, durationText } from './words.ts';
 
 export interface Reason {

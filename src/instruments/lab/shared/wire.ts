@@ -1,9 +1,9 @@
 /**
- * What the hub, its page, and its processes say to each other, apart from the records of model.ts. No Node and no
+ * What the hub, its page, and its processes say to each other, apart from the records of records.ts. No Node and no
  * DOM in here.
  */
 
-import type { LimitName, Plan, StagePlan } from './scenes.ts';
+import type { LimitName, Plan, StagePlan } from './plan.ts';
 
 /**
  * What a page asks of the hub: one JSON object a message. `s` is the index of a stage, or -1 for all. There is no
@@ -77,6 +77,8 @@ export interface WelcomeRecord {
     readonly title: string;
     /** Why it cannot run here; '': it can. */
     readonly missing: string;
+    /** Sizes that a viewer may set. */
+    readonly takes: readonly ('threads' | 'processes' | 'queue')[];
   }[];
   readonly attacks: readonly AttackChoice[];
   /** It plays a recording: of all commands, only `again` and `take-over` are obeyed. */

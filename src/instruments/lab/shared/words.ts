@@ -1,6 +1,7 @@
 /** The words of the lab: what lanes do, and how times and numbers are written. */
 
-import { KERNEL, LANE, type Lane } from './model.ts';
+import type { Lane } from './model.ts';
+import { KERNEL, LANE } from './records.ts';
 
 /** What a lane does, in the words of the pictures of `mondo trace`. */
 export type Doing =

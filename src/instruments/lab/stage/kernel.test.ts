@@ -12,7 +12,7 @@ import {
   peerOf,
   send,
 } from '../../../os/socket.ts';
-import { KERNEL } from '../shared/model.ts';
+import { KERNEL } from '../shared/records.ts';
 import { peerOfSleeper, TaskStates, waitingAt } from './kernel.ts';
 
 describe('who waits in an accept queue', () => {

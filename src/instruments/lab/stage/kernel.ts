@@ -3,7 +3,7 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { type Schedule, scheduleOf, stateLetter } from '../../../os/task-state.ts';
 import { TCP, type TcpRow, tcpRowsAt } from '../../../os/tcp-table.ts';
-import { KERNEL, type KernelState } from '../shared/model.ts';
+import { KERNEL, type KernelState } from '../shared/records.ts';
 
 export interface Task {
   readonly pid: number;

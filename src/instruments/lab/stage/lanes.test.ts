@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RowReading } from '../../../worker/scoreboard.ts';
-import { KERNEL, LANE } from '../shared/model.ts';
+import { KERNEL, LANE } from '../shared/records.ts';
 import { Lanes } from './lanes.ts';
 
 const row = (changes: Partial<RowReading>): RowReading => ({

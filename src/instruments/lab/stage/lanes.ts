@@ -1,7 +1,7 @@
 /** The lanes of a stage: its threads, sampled on the scoreboard, as the rows of frames. */
 
 import type { RowReading } from '../../../worker/scoreboard.ts';
-import { type KernelState, LANE, type LaneState, MOST } from '../shared/model.ts';
+import { type KernelState, LANE, type LaneState, MOST } from '../shared/records.ts';
 import type { Task } from './kernel.ts';
 
 interface Lane extends RowReading {

@@ -3,8 +3,8 @@
 import type { RestartOptions, ServeOptions } from '../../../host/plan.ts';
 import { defaultLimits, type Limits, noLimits } from '../../../limits/limits.ts';
 import type { Limits as SetLimits, StageOrder } from '../parts.ts';
-import type { StageSetup } from '../shared/model.ts';
-import { LIMITS, type LimitName } from '../shared/scenes.ts';
+import { LIMITS, type LimitName } from '../shared/plan.ts';
+import type { StageSetup } from '../shared/records.ts';
 
 /**
  * Time that a replaced worker has for its clients, in ms. A viewer changes limits several times a minute, and the fifth

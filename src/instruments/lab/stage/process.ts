@@ -13,7 +13,7 @@ import type { Traits } from '../../../worker/contract.ts';
 import { removePipesOf } from '../../trace/tracer.ts';
 import { clockOf } from '../clock.ts';
 import type { StageOrder } from '../parts.ts';
-import type { LabRecord, StageSetup } from '../shared/model.ts';
+import type { LabRecord, StageSetup } from '../shared/records.ts';
 import { Observer } from './observer.ts';
 import { changesOf, commandOf, limitsOf, type Restart, serveOptionsOf } from './options.ts';
 import { startTracedServer, type TracedServer } from './traced-server.ts';
@@ -46,6 +46,7 @@ async function stage(): Promise<void> {
   const { server } = started;
   const setup: StageSetup = {
     architecture: traits.name,
+    plan: order.plan,
     threads: order.plan.threads ?? traits.threads.default,
     processes: order.plan.processes ?? traits.processes.default,
     queue: traits.name === 'queued' ? (order.plan.queue ?? 64) : 0,
@@ -56,6 +57,7 @@ async function stage(): Promise<void> {
     port: server.port,
     command: commandOf(order),
     limits: limitsOf(order),
+    dryRun: order.dryRun,
   };
   tell({ tell: 'started', setup, pids: server.pids });
   observer.begin(server);

@@ -6,7 +6,7 @@ import { NO_DEBUGGER } from '../../../host/no-debugger.ts';
 import { isRunning, killWithAll } from '../../../os/processes.ts';
 import { removePipesOf } from '../../trace/tracer.ts';
 import type { Hear, Stage, StageOrder } from '../parts.ts';
-import type { StageSetup } from '../shared/model.ts';
+import type { StageSetup } from '../shared/records.ts';
 import { commandOf, limitsOf, type Restart } from './options.ts';
 import type { Message, Order } from './process.ts';
 
@@ -103,6 +103,7 @@ export class StageProcess implements Stage, AsyncDisposable {
     this.#setup = {
       ...this.setup,
       limits: limitsOf(this.#order),
+      dryRun,
       command: commandOf(this.#order),
     };
   }

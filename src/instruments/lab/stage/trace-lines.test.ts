@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { TraceRecord as Report } from '../../trace/records.ts';
-import type { LabRecord } from '../shared/model.ts';
+import type { LabRecord } from '../shared/records.ts';
 import { addressOf } from '../shared/wire.ts';
 import { TraceLines, type Waiting } from './trace-lines.ts';
 

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { TraceRecord as Report } from '../../trace/records.ts';
 import { shortPath } from '../../trace/source-text.ts';
-import { type LabRecord, MOST } from '../shared/model.ts';
+import { type LabRecord, MOST } from '../shared/records.ts';
 import { clientAt } from '../shared/wire.ts';
 import { AcceptedSockets } from './accepted-sockets.ts';
 

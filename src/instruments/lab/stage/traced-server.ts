@@ -5,7 +5,7 @@ import type { Server } from '../../../host/server.ts';
 import type { ServerEvent } from '../../../host/server-event.ts';
 import type { Traits } from '../../../worker/contract.ts';
 import { startTrace } from '../../trace/tracer.ts';
-import type { LabRecord } from '../shared/model.ts';
+import type { LabRecord } from '../shared/records.ts';
 import { TraceLines, type Waiting } from './trace-lines.ts';
 
 /** Interval between two records of lines, in ms. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerEvent } from '../../../host/server-event.ts';
-import { EVENT, REASONS, WIDTH } from '../shared/model.ts';
+import { EVENT, REASONS, WIDTH } from '../shared/records.ts';
 import { addressOf, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { Visits } from './visits.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import type { ServerEvent } from '../../../host/server-event.ts';
-import { EVENT, type EventKind, MOST, REASONS } from '../shared/model.ts';
+import { EVENT, type EventKind, MOST, REASONS } from '../shared/records.ts';
 import { clientAt, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { Handover } from './handover.ts';
 import type { Waiting } from './kernel.ts';

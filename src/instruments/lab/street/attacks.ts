@@ -7,7 +7,7 @@ import { type Attack, attackNamed, attacks } from '../../siege/attacks.ts';
 import type { Running } from '../../siege/hostile.ts';
 import type { Intensity } from '../../siege/intensity.ts';
 import { forceOf } from '../../siege/settings.ts';
-import type { AttackRecord } from '../shared/model.ts';
+import type { AttackRecord } from '../shared/records.ts';
 import type { AttackChoice } from '../shared/wire.ts';
 
 /** Interval between reports of the intensity, in ms. */

@@ -1,15 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  apply,
-  EVENT,
-  type FrameRecord,
-  isTold,
-  type LabRecord,
-  nothing,
-  WIDTH,
-} from '../shared/model.ts';
+import { nothing } from '../shared/model.ts';
 import { recordOf } from '../shared/recording.ts';
+import { EVENT, type FrameRecord, isTold, type LabRecord, WIDTH } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import { MOST_TOLD, StreetBooks } from './books.ts';
 
 const rowsOf = ({ e = [] }: FrameRecord) =>

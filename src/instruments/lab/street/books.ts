@@ -1,5 +1,5 @@
 /** What the clients of one stage count and tell, as frames. */
-import { EVENT, type EventKind, type FrameRecord, isTold, MOST } from '../shared/model.ts';
+import { EVENT, type EventKind, type FrameRecord, isTold, MOST } from '../shared/records.ts';
 
 /** Most events of a frame. Beyond that, events are of fewer clients. */
 export const MOST_TOLD = 400;

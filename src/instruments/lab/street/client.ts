@@ -4,7 +4,7 @@ import { aphorisms } from '../../../protocol/zen.ts';
 import { Answers, MORE, WRONG } from '../../load/answers.ts';
 import { Script } from '../../load/script.ts';
 import { choiceOf, type Person, pauseOf } from '../shared/cast.ts';
-import { EVENT, type EventKind } from '../shared/model.ts';
+import { EVENT, type EventKind } from '../shared/records.ts';
 import { addressOf } from '../shared/wire.ts';
 import type { StreetBooks } from './books.ts';
 import type { Caller, Lines } from './lines.ts';

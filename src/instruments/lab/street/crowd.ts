@@ -1,6 +1,7 @@
 /** All clients of one stage. */
 import { cast, type Person } from '../shared/cast.ts';
-import { type Mix, MOST } from '../shared/model.ts';
+import type { Mix } from '../shared/plan.ts';
+import { MOST } from '../shared/records.ts';
 import { FIRST_NC } from '../shared/wire.ts';
 import { Client, type Place } from './client.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Outcome } from '../../siege/probe.ts';
-import { PROBE } from '../shared/model.ts';
+import { PROBE } from '../shared/records.ts';
 import { StreetProbe } from './probe.ts';
 
 /** A probe with a clock and outcomes that the test decides. */

@@ -1,7 +1,7 @@
 /** The honest client of the lab: it comes again and again, and says whether the server still answers. */
 import { type Outcome, probe } from '../../siege/probe.ts';
 import { PROBE_INTERVAL, RECOVERY_TIMEOUT, recoveredAt, type Try } from '../../siege/recovery.ts';
-import { PROBE } from '../shared/model.ts';
+import { PROBE } from '../shared/records.ts';
 
 /** Interval between probes, in ms, while no recovery is measured. */
 const INTERVAL = 250;

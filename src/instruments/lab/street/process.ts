@@ -4,7 +4,8 @@
  */
 import { Timers } from '../../../protocol/timers.ts';
 import { clockOf } from '../clock.ts';
-import type { LabRecord, Mix } from '../shared/model.ts';
+import type { Mix } from '../shared/plan.ts';
+import type { LabRecord } from '../shared/records.ts';
 import { StreetBooks } from './books.ts';
 import type { Place } from './client.ts';
 import { Crowd } from './crowd.ts';

@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { ServeError } from '../../../host/errors.ts';
 import { NO_DEBUGGER } from '../../../host/no-debugger.ts';
-import type { LabRecord, Mix } from '../shared/model.ts';
+import type { Mix } from '../shared/plan.ts';
+import type { LabRecord } from '../shared/records.ts';
 import type { Order, Reply } from './process.ts';
 
 const extension = import.meta.filename.slice(-3);

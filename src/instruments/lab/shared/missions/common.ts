@@ -1,8 +1,7 @@
 /** What the plans and the buttons of the missions share. No Node and no DOM in here. */
 
 import type { Button } from '../mission.ts';
-import type { Mix } from '../model.ts';
-import type { Plan } from '../scenes.ts';
+import type { Mix, Plan } from '../plan.ts';
 import type { Command } from '../wire.ts';
 
 /** Two honest clients who ask once a visit and come again: they hold no thread for long. */

@@ -1,7 +1,7 @@
 /** Missions on servers with a thread or a process for each client. No Node and no DOM in here. */
 
 import type { Mission } from '../mission.ts';
-import { PLACE } from '../model.ts';
+import { PLACE } from '../records.ts';
 import { nc, planned, usual, visitors } from './common.ts';
 import {
   clientsOf,

@@ -1,16 +1,8 @@
 /** What the missions ask of a model. No Node and no DOM in here. */
 
 import type { Marks, View } from '../mission.ts';
-import {
-  type Client,
-  type Ending,
-  type EventKind,
-  type Lane,
-  PLACE,
-  type Place,
-  PROBE,
-  type Stage,
-} from '../model.ts';
+import type { Client, Ending, Lane, Stage } from '../model.ts';
+import { type EventKind, PLACE, type Place, PROBE } from '../records.ts';
 import { FIRST_NC, FIRST_PROBE } from '../wire.ts';
 import { type Doing, doingOf } from '../words.ts';
 

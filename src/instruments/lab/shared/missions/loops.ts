@@ -1,8 +1,8 @@
 /** Missions on loops that wait for all clients. No Node and no DOM in here. */
 
 import type { Marks, Mission, View } from '../mission.ts';
-import { EVENT } from '../model.ts';
-import type { Plan } from '../scenes.ts';
+import type { Plan } from '../plan.ts';
+import { EVENT } from '../records.ts';
 import { planned, stayers, usual } from './common.ts';
 import {
   added,

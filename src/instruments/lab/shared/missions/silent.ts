@@ -1,7 +1,7 @@
 /** Missions on silent and slow clients of a server with one thread. No Node and no DOM in here. */
 
 import type { Mission, View } from '../mission.ts';
-import { EVENT, PLACE } from '../model.ts';
+import { EVENT, PLACE } from '../records.ts';
 import { nc, press, stayers, usual } from './common.ts';
 import {
   added,

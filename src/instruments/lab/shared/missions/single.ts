@@ -1,7 +1,7 @@
 /** Missions on the protocol, and on a server with one thread. No Node and no DOM in here. */
 
 import type { Mission, View } from '../mission.ts';
-import { EVENT } from '../model.ts';
+import { EVENT } from '../records.ts';
 import { press, stayers, usual } from './common.ts';
 import { added, clientsOf, first, newEndings, stageOf } from './goals.ts';
 

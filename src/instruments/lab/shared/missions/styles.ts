@@ -1,8 +1,9 @@
 /** Missions on ways to write a loop. No Node and no DOM in here. */
 
 import type { Marks, Mission, View } from '../mission.ts';
-import { type Client, PLACE } from '../model.ts';
-import type { Plan } from '../scenes.ts';
+import type { Client } from '../model.ts';
+import type { Plan } from '../plan.ts';
+import { PLACE } from '../records.ts';
 import { planned, stayers, usual } from './common.ts';
 import {
   added,

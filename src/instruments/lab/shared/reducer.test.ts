@@ -1,17 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { labHeader as header } from '../../../../test/support/lab-recording.ts';
-import {
-  apply,
-  EVENT,
-  type FrameRecord,
-  isTold,
-  KERNEL,
-  LANE,
-  type LabRecord,
-  nothing,
-  PLACE,
-} from './model.ts';
+import { nothing } from './model.ts';
+import { EVENT, type FrameRecord, isTold, KERNEL, LANE, type LabRecord, PLACE } from './records.ts';
+import { apply } from './reducer.ts';
 
 const replay = (records: readonly LabRecord[]) => records.reduce(apply, nothing);
 const frame = (t: number, rest: Partial<FrameRecord>): FrameRecord => ({

@@ -1,0 +1,151 @@
+/** The clients of a stage, by its frames. No Node and no DOM in here. */
+
+import type { Client, Ending, Stage } from './model.ts';
+import {
+  EVENT,
+  type EventKind,
+  type FrameRecord,
+  PLACE,
+  type Place,
+  REASONS,
+  WIDTH,
+} from './records.ts';
+
+/** Endings that a model keeps. */
+const KEPT = 32;
+/** The two ends of a connection report its end within this time, in ms. */
+const SAME_ENDING = 1000;
+/** A server's account of a visit is at most this much earlier than the client's, in ms. */
+const SAME_VISIT = 20;
+
+/** `offset` µs after `t`, in ms: the same number for the same µs, however a frame is cut. */
+export const microsecond = (t: number, offset: number): number =>
+  Math.round(t * 1000 + offset) / 1000;
+
+/**
+ * @param isThere whether a client is among those that frames name
+ * @param answers gets, for each lane that has answered: when, for the last time
+ */
+export function applyClients(
+  stage: Stage,
+  frame: FrameRecord,
+  isThere: (client: number) => boolean,
+  answers: Map<number, number>,
+): Pick<Stage, 'clients' | 'endings'> {
+  const { r, e, w, t } = frame;
+  if (r === undefined && e === undefined && w === undefined) return stage;
+  const clients = r === undefined ? new Map(stage.clients) : new Map<number, Client>();
+  for (let at = 0; r !== undefined && at + WIDTH.r <= r.length; at += WIDTH.r) {
+    const id = r[at]!;
+    if (!isThere(id)) continue;
+    const waits = r[at + 4]!;
+    clients.set(id, {
+      id,
+      place: r[at + 1]! as Place,
+      lane: r[at + 2]!,
+      since: t - r[at + 3]! / 1000,
+      asked: waits < 0 ? undefined : t - waits / 1000,
+      bytes: stage.clients.get(id)?.bytes ?? 0,
+      answers: r[at + 5]!,
+    });
+  }
+  let endings = stage.endings;
+  for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
+    const id = e[at + 1]!;
+    if (!isThere(id)) continue;
+    const kind = e[at + 2]! as EventKind;
+    const when = microsecond(t, e[at]!);
+    const wasThere = clients.has(id);
+    // The lane may serve another client at the end of this frame.
+    const lane = clients.get(id)?.lane ?? -1;
+    if (kind === EVENT.answered) answers.set(lane, Math.max(when, answers.get(lane) ?? 0));
+    const next = moved(clients.get(id) ?? newcomer(id, when), kind, when, e[at + 3]!, e[at + 4]!);
+    if (next !== undefined) clients.set(id, next);
+    else {
+      clients.delete(id);
+      const reason = kind === EVENT.limited || kind === EVENT.refused ? REASONS[e[at + 4]!] : '';
+      endings = withEnding(endings, { t: when, client: id, kind, reason: reason ?? '' }, wasThere);
+    }
+  }
+  if (w !== undefined) {
+    const bytes = new Map<number, number>();
+    for (let at = 0; at + WIDTH.w <= w.length; at += WIDTH.w) bytes.set(w[at]!, w[at + 1]!);
+    for (const [id, client] of clients) {
+      const now = bytes.get(id) ?? 0;
+      if (client.bytes !== now) clients.set(id, { ...client, bytes: now });
+    }
+  }
+  return { clients, endings };
+}
+
+/**
+ * Both ends of a connection may report its end, in any order. They are one ending, and the server's word on the
+ * reason is the better one.
+ */
+function withEnding(
+  endings: readonly Ending[],
+  ending: Ending,
+  wasThere: boolean,
+): readonly Ending[] {
+  const same = wasThere
+    ? -1
+    : endings.findLastIndex(
+        ({ client, t }) => client === ending.client && Math.abs(ending.t - t) < SAME_ENDING,
+      );
+  if (same === -1) return [...endings, ending].slice(-KEPT);
+  return ending.reason === '' ? endings : endings.with(same, { ...ending, t: endings[same]!.t });
+}
+
+const newcomer = (id: number, t: number): Client => ({
+  id,
+  place: PLACE.connecting,
+  lane: -1,
+  since: t,
+  asked: undefined,
+  bytes: 0,
+  answers: 0,
+});
+
+/** The client after an event; undefined: its visit is over. */
+function moved(
+  client: Client,
+  kind: EventKind,
+  t: number,
+  lane: number,
+  extra: number,
+): Client | undefined {
+  switch (kind) {
+    case EVENT.connecting:
+      // The server's account of the same visit may come first, and its clock may be some ms behind.
+      if (client.place !== PLACE.connecting && client.since > t - SAME_VISIT) return client;
+      return { ...newcomer(client.id, t), answers: client.answers };
+    case EVENT.connected:
+      // The server may have accepted before the client's process learned that it is connected.
+      return client.place === PLACE.connecting
+        ? { ...client, place: PLACE.kernel, since: t }
+        : client;
+    case EVENT.queued:
+      return { ...client, place: PLACE.queue, since: t };
+    case EVENT.accepted:
+      return { ...client, place: PLACE.served, lane, since: t, bytes: 0 };
+    case EVENT.asked:
+      return {
+        ...client,
+        asked: client.asked ?? t,
+        bytes: client.place === PLACE.served ? client.bytes : client.bytes + Math.max(0, extra),
+      };
+    case EVENT.answered:
+      return { ...client, asked: undefined, answers: client.answers + 1 };
+    case EVENT.wrong:
+      return { ...client, asked: undefined };
+    case EVENT.left:
+    case EVENT.hungUp:
+    case EVENT.limited:
+    case EVENT.refused:
+    case EVENT.reset:
+    case EVENT.cut:
+      return undefined;
+    default:
+      return client;
+  }
+}
