@@ -2,15 +2,9 @@ import { expect, test } from 'vitest';
 import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
 import { architectureNames } from '../../../architectures/catalogue.ts';
 import { cast } from '../shared/cast.ts';
-import {
-  apply,
-  KERNEL,
-  LANE,
-  type LabRecord,
-  nothing,
-  PLACE,
-  type Stage,
-} from '../shared/model.ts';
+import { nothing, type Stage } from '../shared/model.ts';
+import { KERNEL, LANE, type LabRecord, PLACE } from '../shared/records.ts';
+import { apply } from '../shared/reducer.ts';
 import { scenes } from '../shared/scenes.ts';
 import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { loops } from './captions.ts';
@@ -48,7 +42,7 @@ function stageWith(
   }: { queue?: number; lanes?: number[][]; clients?: number[][] } = {},
 ): Stage {
   const records: LabRecord[] = [
-    labHeaderOf([{ ...labStage, architecture, queue }], { mix: scene!.mix }),
+    labHeaderOf([labStage(architecture, { queue })], { mix: scene!.mix }),
     { k: 'f', s: 0, t: 0, l: lanes.flat() },
     { k: 'f', s: 0, t: T, q: [4, 9, 0], r: clients.flat(), w: [3, 22] },
   ];
@@ -115,6 +109,24 @@ test.each(
   }
 });
 
+test.each(
+  architectureNames,
+)('%s: every title has room, also in a fourth of a projector', (architecture) => {
+  for (const [width, height] of [...sizes, [190, 320] as const]) {
+    const { marks } = draw(stageWith(architecture, { queue: 4 }), { width, height });
+    const titles = marks.filter((mark) => mark.is === 'text' && mark.look === 'title');
+    const texts = titles.flatMap((mark) => (mark.is === 'text' ? [mark] : []));
+    expect(texts.map(({ text }) => text).join(' ')).toMatch(/queue.*(server|thread)/);
+    for (const { text, x, y } of texts) {
+      const others = texts.filter((other) => other.x > x && other.y === y);
+      const end = x + text.length * 8.6;
+      expect(end, `"${text}" at ${width} px`).toBeLessThanOrEqual(
+        Math.min(width, ...others.map((other) => other.x)),
+      );
+    }
+  }
+});
+
 test.each(architectureNames)('%s: the state of a thread is there in words', (architecture) => {
   const texts = textsOf(draw(stageWith(architecture))).join('\n');
   expect(texts).toContain('asleep for client 1');
@@ -139,6 +151,21 @@ test('a thread is a strip and a loop a ring with a runner; a process is a box', 
   expect(textsOf({ ...draw(stageWith('prefork', { lanes: four })), marks })).toContain(
     'process 203',
   );
+});
+
+test('each process of several says its memory', () => {
+  const lanes = [0, 1].map((row) => lane(row, 200 + row));
+  const stage = {
+    ...stageWith('prefork', { lanes }),
+    memory: new Map([
+      [200, 31],
+      [201, 44],
+    ]),
+  };
+  expect(textsOf(draw(stage))).toEqual(
+    expect.arrayContaining(['process 200 · 31 MiB', 'process 201 · 44 MiB']),
+  );
+  expect(textsOf(draw({ ...stage, memory: new Map() }))).toContain('process 201');
 });
 
 test('a strip is filled as far as its state was seen', () => {

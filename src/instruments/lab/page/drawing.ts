@@ -4,15 +4,18 @@
  * an SVG draws the list. No DOM in here.
  */
 
-import { type Client, EVENT, isTold, PLACE, type Stage } from '../shared/model.ts';
+import type { Client, Stage } from '../shared/model.ts';
+import { EVENT, isTold, PLACE } from '../shared/records.ts';
 import { areasOf, type Box, PITCH, packed, seatOf, TITLE } from './layout.ts';
 import {
   type Drawing,
+  fitting,
   isFitting,
   labelOf,
   numberText,
   type Pen,
   penOf,
+  TITLE_SIZE,
   type View,
 } from './marks.ts';
 import { drawServer } from './server-drawing.ts';
@@ -63,7 +66,9 @@ function drawKernel(pen: Pen, area: Box, clients: readonly Client[], isWide: boo
   const isFull = limit > 0 && waiting >= limit;
   const few = isWide ? SEATS.wide : SEATS.stacked;
   const count = `${numberText(waiting)} of ${numberText(limit)}${isFull ? ': full' : ''}`;
-  text(isWide ? 'kernel queue' : `kernel queue: ${count}`, area.x, area.y - 12, 'title');
+  const titles = ['kernel queue', 'queue'];
+  if (!isWide) titles.unshift(`kernel queue: ${count}`, `queue: ${count}`);
+  text(fitting(titles, area.width, TITLE_SIZE), area.x, area.y - 12, 'title');
   const height = area.height - (isWide ? 2 * TITLE : TITLE);
   const wanted = Math.max(clients.length, waiting, Math.min(limit, few));
   const packing = packed(wanted, area.width, height);

@@ -1,7 +1,8 @@
 /** The marks that a picture of a stage consists of, and the pen that makes them. No DOM in here. */
 
 import type { Person } from '../shared/cast.ts';
-import { type Client, PLACE, type Stage } from '../shared/model.ts';
+import type { Client, Stage } from '../shared/model.ts';
+import { PLACE } from '../shared/records.ts';
 import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import type { Doing } from '../shared/words.ts';
 import type { Box } from './layout.ts';
@@ -107,8 +108,14 @@ export interface Drawing {
 
 /** Text of this size is about this wide, per letter. */
 const LETTER = 8;
+/** A title is bold: it is as wide as a plain text of this size. */
+export const TITLE_SIZE = 15.5;
 export const isFitting = (text: string, width: number, size = 14): boolean =>
   (text.length * LETTER * size) / 14 <= width;
+
+/** The first of the texts that has room; '': none has. */
+export const fitting = (texts: readonly string[], width: number, size?: number): string =>
+  texts.find((text) => isFitting(text, width, size)) ?? '';
 
 export const numberText = (value: number): string => value.toLocaleString('en');
 

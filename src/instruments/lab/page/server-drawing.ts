@@ -1,10 +1,11 @@
 /** The server in the picture of a stage: its processes as boxes, in them strips of threads, or the rims of loops. */
 
-import { type Client, LANE, type Lane, PLACE, type Stage } from '../shared/model.ts';
+import type { Client, Lane, Stage } from '../shared/model.ts';
+import { LANE, PLACE } from '../shared/records.ts';
 import { counted, type Doing, doingOf, durationText, glyphs } from '../shared/words.ts';
 import { loops, REGISTER, ringCaptions } from './captions.ts';
 import { type Box, boxesOf, PITCH, packed, rimOf, seatOf } from './layout.ts';
-import { isFitting, labelOf, numberText, type Pen } from './marks.ts';
+import { fitting, isFitting, labelOf, numberText, type Pen, TITLE_SIZE } from './marks.ts';
 
 /** A bold text of 17 is about as wide as a plain one of this size. */
 const BOLD = 19;
@@ -16,7 +17,8 @@ const PAD = 8;
 export function drawServer(pen: Pen, area: Box, clients: readonly Client[]): void {
   const { stage, text } = pen;
   const lanes = [...stage.lanes.values()].sort((a, b) => a.row - b.row);
-  text(titleOf(stage, lanes), area.x, area.y - 12, 'title');
+  const title = fitting(titlesOf(stage, lanes), area.width, TITLE_SIZE);
+  text(title, area.x, area.y - 12, 'title');
   const queued = clients.filter(({ place }) => place === PLACE.queue);
   const rest = drawQueue(pen, area, queued);
   const processes = [...Map.groupBy(lanes, ({ pid }) => pid)];
@@ -33,7 +35,12 @@ export function drawServer(pen: Pen, area: Box, clients: readonly Client[]): voi
     pen.box('box', box);
     const isTall = box.height >= (isLoop ? 120 : 64);
     const many = own.length > 1 && !isLoop ? ` · ${counted(own.length, 'thread')}` : '';
-    if (isTall && pid > 0) text(`process ${pid}${many}`, box.x + PAD, box.y + 17, 'faint');
+    if (isTall && pid > 0) {
+      const memory = memoryText(stage, pid);
+      const name = `process ${pid}`;
+      const line = fitting([name + many + memory, name + memory, name], box.width - 2 * PAD);
+      text(line || name, box.x + PAD, box.y + 17, 'faint');
+    }
     const head = isTall ? HEAD : 4;
     const inner = {
       x: box.x + PAD,
@@ -52,6 +59,12 @@ export function drawServer(pen: Pen, area: Box, clients: readonly Client[]): voi
   if (lanes.length === 0) text('no worker is there', rest.x + PAD, rest.y + 24, 'warning');
 }
 
+/** Of a server with several processes: with one, the figures below the picture say it. */
+function memoryText({ memory }: Stage, pid: number): string {
+  const own = memory.get(pid);
+  return own === undefined || memory.size < 2 ? '' : ` · ${numberText(own)} MiB`;
+}
+
 /** Height of a process's box: of a loop as much as there is, of threads what they need. */
 function mostOf(
   processes: readonly (readonly [number, readonly Lane[]])[],
@@ -63,12 +76,14 @@ function mostOf(
   return Math.min(height, HEAD + 2 * PAD + most * (THREAD + 6));
 }
 
-function titleOf({ setup }: Stage, lanes: readonly Lane[]): string {
-  const processes = new Set(lanes.map(({ pid }) => pid)).size;
-  if (processes > 1)
-    return `server: ${counted(processes, 'process').replace('processs', 'processes')}`;
+/** From the longest to the shortest. */
+function titlesOf({ setup }: Stage, lanes: readonly Lane[]): readonly string[] {
+  const count = new Set(lanes.map(({ pid }) => pid)).size;
+  const processes = `${numberText(count)} processes`;
+  if (count > 1) return [`server: ${processes}`, processes, 'server'];
   const threads = counted(lanes.length, 'thread');
-  return loops.has(setup.architecture) ? `server: ${threads}, a loop` : `server: ${threads}`;
+  const words = loops.has(setup.architecture) ? `${threads}, a loop` : threads;
+  return [`server: ${words}`, words, threads, 'server'];
 }
 
 /** Served clients of a lane; a server of one lane need not name it. */
@@ -109,10 +124,6 @@ function laneText({ state, kernel, client }: Lane): string {
   if (doing === 'asleep in an answer') return `inside an answer to ${labelOf(client)}`;
   return doing;
 }
-
-/** The longest of the texts that has room. */
-const fitting = (texts: readonly string[], width: number, size?: number): string =>
-  texts.find((text) => isFitting(text, width, size)) ?? '';
 
 function drawThreads(
   pen: Pen,

@@ -1,6 +1,7 @@
 /** A stage in words and numbers: its lanes, and the clients that wait longest. */
 
-import { type Client, type Model, PLACE } from '../shared/model.ts';
+import type { Client, Model, Stage } from '../shared/model.ts';
+import { PLACE } from '../shared/records.ts';
 import { doingOf, durationText } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { formOf, labelOf, numberText, waitOf } from './marks.ts';
@@ -45,6 +46,7 @@ export function StageTable({ index }: { readonly index: number }) {
         <thead>
           <tr>
             <th scope="col">process</th>
+            <th scope="col">its memory</th>
             <th scope="col">thread</th>
             <th scope="col">does</th>
             <th scope="col">since</th>
@@ -55,6 +57,7 @@ export function StageTable({ index }: { readonly index: number }) {
           {lanes.slice(0, LANES).map((lane) => (
             <tr key={lane.row}>
               <td>{lane.pid}</td>
+              <td>{memoryOf(stage, lane.pid)}</td>
               <td>{lane.tid}</td>
               <td>{doingOf(lane)}</td>
               <td>{durationText(model.t - lane.since)}</td>
@@ -93,5 +96,10 @@ export function StageTable({ index }: { readonly index: number }) {
     </>
   );
 }
+
+const memoryOf = ({ memory }: Stage, pid: number) => {
+  const own = memory.get(pid);
+  return own === undefined ? '–' : `${numberText(own)} MiB`;
+};
 
 const servedText = ({ lane }: Client) => (lane < 0 ? 'accepted' : `accepted, in row ${lane}`);

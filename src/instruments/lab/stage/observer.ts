@@ -5,12 +5,13 @@
 
 import type { Server } from '../../../host/server.ts';
 import type { ServerEvent } from '../../../host/server-event.ts';
+import type { Refusal } from '../../../limits/admission.ts';
 import { isRunning } from '../../../os/processes.ts';
 import type { Traits } from '../../../worker/contract.ts';
 import { clockOf } from '../clock.ts';
 import type { StageOrder } from '../parts.ts';
-import type { FrameRecord } from '../shared/model.ts';
-import { StageCost } from './cost.ts';
+import type { FrameRecord } from '../shared/records.ts';
+import { type Cost, StageCost } from './cost.ts';
 import { peerOfSleeper, TaskStates, waitingAt } from './kernel.ts';
 import { Lanes } from './lanes.ts';
 import { Visits } from './visits.ts';
@@ -28,17 +29,22 @@ const COST_SHARE = 0.02;
 const LATE = 200;
 
 /** Reasons of `Server.counts` that refuse a client as it comes; all others end one. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  ...['deny', 'allow', 'accepts-per-second', 'connections-per-address', 'connections', 'early'],
-  'descriptor',
-]);
+const refusals: Readonly<Record<Refusal | 'descriptor', true>> = {
+  deny: true,
+  allow: true,
+  'accepts-per-second': true,
+  'connections-per-address': true,
+  connections: true,
+  early: true,
+  descriptor: true,
+};
 
 export interface Listener {
   readonly record: (record: FrameRecord) => void;
   readonly pids: (pids: readonly number[]) => void;
 }
 
-type Changing = 'q' | 'c' | 'w' | 'm';
+type Changing = 'q' | 'c' | 'w' | 'm' | 'n';
 
 export class Observer {
   readonly #s: number;
@@ -58,7 +64,7 @@ export class Observer {
   #limit = 0;
   #waiting: number[] = [];
   #queueDue = 0;
-  #costs: number[] | undefined;
+  #costs: Cost | undefined;
   #costsDue = 0;
   #pids: readonly number[] = [];
 
@@ -180,7 +186,8 @@ export class Observer {
       ...(l.length > 0 ? { l } : {}),
       ...(e.length > 0 ? { e } : {}),
       ...this.#changed('w', this.#waiting),
-      ...(this.#costs === undefined ? {} : this.#changed('m', this.#costs)),
+      ...this.#changed('m', this.#costs?.sum ?? []),
+      ...this.#changed('n', this.#costs?.each ?? []),
     };
     this.#tellPids(server);
     if (Object.keys(frame).length > 0) this.#listener.record({ k: 'f', s: this.#s, t, ...frame });
@@ -207,7 +214,7 @@ function countsOf(server: Server): number[] {
   const { questions, connections } = server.served();
   let [limited, refused] = [0, 0];
   for (const [reason, count] of Object.entries(server.counts())) {
-    if (REFUSALS.has(reason)) refused += count;
+    if (Object.hasOwn(refusals, reason)) refused += count;
     else limited += count;
   }
   return [connections, questions, limited, refused];
