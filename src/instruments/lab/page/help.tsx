@@ -3,7 +3,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { bindings, onAction } from './keys.ts';
 
-const signs: readonly (readonly [sign: string, text: string])[] = [
+export const signs: readonly (readonly [sign: string, text: string])[] = [
   ['●', 'an honest client: filled while it waits for an answer'],
   ['■', 'a client that says nothing'],
   ['▲', 'a hostile client'],
@@ -16,6 +16,15 @@ const signs: readonly (readonly [sign: string, text: string])[] = [
   ['⁙', 'the thread sleeps for any client'],
   ['◇', 'the thread sleeps for something else'],
   ['▯', 'the thread wants a processor'],
+  ['‖', 'a signal has stopped the thread, and SIGCONT lets it go on'],
+  ['✖', 'the thread is stuck: it has been busy with one answer for too long'],
+];
+
+/** While the dialog of the vote is open. */
+const inVote: readonly (readonly [cap: string, text: string])[] = [
+  ['A to D', 'in the vote: count one hand more for this choice'],
+  ['shift A to D', 'in the vote: count one hand less'],
+  ['R', 'in the vote: show the result, which is hidden until then'],
 ];
 
 export function Help() {
@@ -38,14 +47,16 @@ export function Help() {
       </div>
       <div class="columns">
         <dl class="keys">
-          {bindings.map(({ cap, text }) => (
-            <div key={cap}>
-              <dt>
-                <kbd>{cap}</kbd>
-              </dt>
-              <dd>{text}</dd>
-            </div>
-          ))}
+          {[...bindings.map(({ cap, text }) => [cap, text] as const), ...inVote].map(
+            ([cap, text]) => (
+              <div key={text}>
+                <dt>
+                  <kbd>{cap}</kbd>
+                </dt>
+                <dd>{text}</dd>
+              </div>
+            ),
+          )}
         </dl>
         <dl class="keys">
           {signs.map(([sign, text]) => (
