@@ -17,6 +17,7 @@ export interface LoadOptions extends LoadOutput, ScheduleWords {
   readonly quiet?: boolean;
   readonly shard?: string;
   readonly startAt?: string;
+  readonly startIn?: string;
 }
 
 const optionOf = ({ flags, help, choices }: PlanOption): Option => {
@@ -117,6 +118,10 @@ export function loadOptions(command: Command): Command {
           .option('--plan <file>', 'read these options from a file; options given here win')
           .option('--save-plan <file>', 'write these options to a file, and ask nothing');
         withPlanOptions('--shard', '--start-at')(plans);
+        plans.option(
+          '--start-in <time>',
+          'begin this long after the start of this process, such as 20s: a scheduler starts all shards together',
+        );
       },
     ],
   ]).addHelpText('after', loadHelp);
@@ -138,7 +143,10 @@ const resultsGroup = (example: string) =>
         )
         .option('--json', 'print all that was measured as JSON')
         .option('--csv <file>', 'write a line for each second')
-        .option('--hlog <file>', 'write the histograms of each second, for mondo load merge')
+        .option(
+          '--hlog <file>',
+          'write the histograms of each second, for mondo load merge; -: to standard output, and the summary to standard error',
+        )
         .option('--html <file>', 'write a page with charts');
     },
   ] as const;

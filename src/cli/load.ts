@@ -10,7 +10,7 @@ import {
   parseCondition,
 } from '../instruments/load/conditions.ts';
 import { csvOf } from '../instruments/load/csv.ts';
-import { hlogOf, parseHlog } from '../instruments/load/hlog.ts';
+import { hlogOf, logsIn, parseHlog } from '../instruments/load/hlog.ts';
 import {
   findKnee,
   type Knee,
@@ -21,11 +21,17 @@ import {
 import { merged } from '../instruments/load/merge.ts';
 import type { LoadPlan } from '../instruments/load/plan.ts';
 import { parsePlan, planFile, wholePlan } from '../instruments/load/plan-file.ts';
-import { parseDuration, parseRate, stagesOf } from '../instruments/load/plan-words.ts';
+import {
+  parseDuration,
+  parseRate,
+  parseStartIn,
+  stagesOf,
+} from '../instruments/load/plan-words.ts';
 import { rehearse } from '../instruments/load/rehearsal.ts';
 import type { LoadResult } from '../instruments/load/result.ts';
 import { runLoad } from '../instruments/load/run.ts';
 import { planGiven } from '../instruments/load/schema.ts';
+import { shardOf } from '../instruments/load/shard-auto.ts';
 import type { Run } from '../instruments/load/state.ts';
 import { summaryLines } from '../instruments/load/text.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -45,6 +51,10 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
     writeOutput(options.savePlan, planFile(plan));
     return;
   }
+  if (options.shard === 'auto' && options.quiet !== true) {
+    const { shard, by } = shardOf(process.env);
+    console.error(`This is shard ${shard.index} of ${shard.of}, by ${by}`);
+  }
   checkConditions(conditions, target.length > 0 ? { ...plan, loop: 'open' } : plan);
   // Check it before the run: the run may be impossible to repeat.
   checkOutputs(filesOf(options));
@@ -56,7 +66,19 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
   else await once(plan, conditions, options, signal);
 }
 
-const filesOf = ({ csv, hlog, html }: LoadOutput) => [csv, hlog, html];
+/** Name of standard input and standard output. */
+const STANDARD = '-';
+
+function filesOf({ csv, hlog, html, json }: LoadOutput): (string | undefined)[] {
+  if (hlog !== STANDARD) return [csv, hlog, html];
+  if (json === true) {
+    throw new ServeError(
+      'usage',
+      'Cannot print both --json and --hlog - on standard output; name a file for --hlog',
+    );
+  }
+  return [csv, html];
+}
 
 const conditionsOf = (texts: readonly string[] = []): Condition[] => texts.map(parseCondition);
 
@@ -76,7 +98,10 @@ async function once(
 
 export async function mergeCommand(files: readonly string[], options: LoadOutput): Promise<void> {
   const conditions = conditionsOf(options.failIf);
-  const run = merged(files.map((name) => ({ name, run: parseHlog(readInput(name), name) })));
+  const logs = files.flatMap((name) =>
+    name === STANDARD ? logsIn(readFileSync(0, 'utf8')) : [{ name, text: readInput(name) }],
+  );
+  const run = merged(logs.map(({ name, text }) => ({ name, run: parseHlog(text, name) })));
   checkConditions(conditions, run.result.plan);
   checkOutputs(filesOf(options));
   await put(run, options);
@@ -89,9 +114,14 @@ async function put(run: Run, options: LoadOutput): Promise<void> {
     const { loadPage } = await import('../instruments/load/html.ts');
     return loadPage(result);
   });
-  console.log(
-    options.json === true ? JSON.stringify(result, null, 2) : summaryLines(result).join('\n'),
-  );
+  if (options.hlog === STANDARD) {
+    process.stdout.write(hlogOf(run));
+    console.error(summaryLines(result).join('\n'));
+  } else {
+    console.log(
+      options.json === true ? JSON.stringify(result, null, 2) : summaryLines(result).join('\n'),
+    );
+  }
   if (fault !== undefined) throw fault;
 }
 
@@ -106,7 +136,7 @@ const putFiles = (
       ? []
       : [
           { file: csv, text: () => csvOf(run.result) },
-          { file: hlog, text: () => hlogOf(run) },
+          { file: hlog === STANDARD ? undefined : hlog, text: () => hlogOf(run) },
         ]),
     { file: html, text: page },
   ]);
@@ -228,20 +258,40 @@ function planFrom(host: string | undefined, options: LoadOptions, now: number): 
     throw new ServeError('usage', 'Cannot load: name the host, or a --plan that has one');
   }
   if (options.findKnee !== undefined) refuseForKnee(options);
-  const given = planGiven((option) => wordsOf(options, option), { now, read: readInput });
+  const given = planGiven((option) => wordsOf(options, option), {
+    now,
+    read: readInput,
+    variables: process.env,
+  });
   const schedule = options.findKnee !== undefined ? {} : stagesOf(options, file);
-  return wholePlan({ ...file, ...(host !== undefined && { host }), ...given, ...schedule });
+  const begin = startIn(options, now);
+  return wholePlan({
+    ...file,
+    ...(host !== undefined && { host }),
+    ...given,
+    ...begin,
+    ...schedule,
+  });
 }
 
-function refuseForKnee({ stage, shard, startAt, plan, warmUp }: LoadOptions): void {
+function startIn({ startIn: words, startAt }: LoadOptions, now: number): Partial<LoadPlan> {
+  if (words === undefined) return {};
+  if (startAt !== undefined) {
+    throw new ServeError('usage', '--start-at and --start-in: give one of them');
+  }
+  return { startAt: parseStartIn(words, performance.timeOrigin, now) };
+}
+
+function refuseForKnee({ stage, shard, startAt, startIn, plan, warmUp }: LoadOptions): void {
   const [named] =
-    Object.entries({ shard, startAt, warmUp, stage: stage?.[0] }).find(
+    Object.entries({ shard, startAt, startIn, warmUp, stage: stage?.[0] }).find(
       ([, value]) => value !== undefined,
     ) ?? [];
   if (named === undefined) return;
-  const option = { shard: '--shard', startAt: '--start-at', warmUp: '--warm-up', stage: '--stage' }[
-    named
-  ];
+  const option = {
+    ...{ shard: '--shard', startAt: '--start-at', startIn: '--start-in' },
+    ...{ warmUp: '--warm-up', stage: '--stage' },
+  }[named];
   throw new ServeError(
     'usage',
     `${option} and --find-knee${plan === undefined ? '' : ' (with --plan)'}: the search makes its own stages, one after the other; leave out ${option}`,

@@ -440,6 +440,19 @@ describe('four processes with one shard each of a plan', () => {
     expect(text.stdout).toMatch(/^answers .*; 200 answers to 200 questions$/m);
   });
 
+  test('are added from standard input, one after the other', async () => {
+    const join = 'mondo=$1; shift; cat "$@" | "$0" "$mondo" load merge - --json';
+    await using merge = new Process('sh', ['-c', join, process.execPath, mondo, ...logs]);
+    const { code, stdout } = await merge.ended();
+    const whole = JSON.parse(stdout) as LoadResult;
+    expect(code).toBe(whole.validity.trusted ? 0 : 4);
+    expect(whole.totals.questions).toBe(200);
+    const empty = new Process('sh', ['-c', '"$0" "$1" load merge -', process.execPath, mondo]);
+    expect((await empty.ended()).stderr).toMatch(
+      /^mondo: Cannot add "standard input": it is no log of mondo load; .*\n$/,
+    );
+  });
+
   test('are not a pass if one is missing, and are refused if one appears twice', async () => {
     const missing = await runMondo('load', 'merge', ...logs.slice(1));
     expect(missing.code).toBe(4);
@@ -456,5 +469,58 @@ describe('four processes with one shard each of a plan', () => {
     );
     expect(other.code).toBe(1);
     expect(other.stderr).toMatch(/is no log of mondo load; give files that --hlog has written\n$/);
+  });
+});
+
+describe('a shard that a scheduler started', () => {
+  const started = (variables: string[], ...more: string[]) =>
+    new Process('env', [
+      ...[...variables, process.execPath, mondo, 'load', ...rated(), '--duration', '200ms'],
+      ...more,
+    ]);
+
+  test('finds its number, begins after the start of its process, and prints its log', async () => {
+    await using shard = started(
+      ['SLURM_PROCID=1', 'SLURM_NTASKS=3', 'SLURM_JOB_NODELIST=n[1-3]'],
+      ...['--shard', 'auto', '--start-in', '3s', '--hlog', '-'],
+    );
+    const { code, stdout, stderr } = await shard.ended();
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stderr).toMatch(/^This is shard 2 of 3, by SLURM_PROCID and SLURM_NTASKS$/m);
+    expect(stderr).toMatch(/^This run can be trusted$/m);
+    writeFileSync(fileOf('auto.hlog'), stdout);
+    const merged = await runMondo('load', 'merge', fileOf('auto.hlog'));
+    expect(merged.stdout).toMatch(
+      /- Shard 1, 3 of 3 is missing, .* No log came from n1, n2, n3\.$/m,
+    );
+    expect(merged.code).toBe(4);
+  });
+
+  test.skipIf(!hasProgram('parallel', 'parallel'))('by GNU parallel, too', async () => {
+    const script = '"$0" "$@" --shard auto --start-in 4s --hlog "$PARALLEL_SEQ"-parallel.hlog';
+    const command = [process.execPath, mondo, 'load', ...rated(), '--quiet'];
+    await using all = new Process('env', [
+      ...[`--chdir=${folder}`, 'MONDO_SHARDS=2', 'parallel', '-j2', '-N0', '--quote', 'sh', '-c'],
+      ...[script, ...command, ':::', 'one', 'two'],
+    ]);
+    expect(await all.ended()).toMatchObject({ code: 0 });
+    const logs = [1, 2].map((shard) => fileOf(`${shard}-parallel.hlog`));
+    const merged = await runMondo('load', 'merge', ...logs, '--json');
+    expect((JSON.parse(merged.stdout) as LoadResult).totals.questions).toBe(200);
+  });
+
+  test.each([
+    [[], ['--shard', 'auto'], /Cannot take --shard auto: no scheduler says which/],
+    [['PMI_RANK=2', 'PMI_SIZE=2'], ['--shard', 'auto'], /there is no such shard/],
+    [[], ['--start-in', '1us'], /^mondo: --start-in is "1us"; give more than \d+ms, which this/],
+    [[], ['--start-in', '1s', '--start-at', '+1s'], /--start-at and --start-in: give one/],
+    [[], ['--start-in', '1s', '--find-knee', 'p99<1s'], /^mondo: --start-in and --find-knee/],
+    [[], ['--hlog', '-', '--json'], /Cannot print both --json and --hlog -/],
+  ])('is refused in one line: %j %j', async (variables, options, message) => {
+    await using shard = started(variables, ...options);
+    const { code, stdout, stderr } = await shard.ended();
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 });

@@ -1,8 +1,9 @@
 /** The machine and the versions that a run used. */
 import { readFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { cpus, hostname, release } from 'node:os';
 import { version } from '../../host/version.ts';
 import type { Environment } from './result.ts';
+import { nodesOf } from './shard-auto.ts';
 
 function numberIn(file: string, pattern: RegExp): number | null {
   try {
@@ -15,6 +16,8 @@ function numberIn(file: string, pattern: RegExp): number | null {
 }
 
 export const environmentOf = (engine: Environment['engine']): Environment => ({
+  host: hostname(),
+  ...nodesHere(),
   platform: `${process.platform} ${process.arch}`,
   kernel: release(),
   cpu: cpus()[0]?.model.trim() ?? 'unknown',
@@ -25,3 +28,8 @@ export const environmentOf = (engine: Environment['engine']): Environment => ({
   descriptorLimit: numberIn('/proc/self/limits', /^Max open files\s+(\d+)/m),
   somaxconn: numberIn('/proc/sys/net/core/somaxconn', /(\d+)/),
 });
+
+function nodesHere(): Pick<Environment, 'nodes'> {
+  const nodes = nodesOf(process.env);
+  return nodes === undefined ? {} : { nodes };
+}

@@ -64,9 +64,7 @@ export function hlogOf({ result, state }: Run): string {
     server,
     environment,
   };
-  writer.outputComment(
-    `[Logged with mondo load ${environment.mondo}; times in ns, the third column in ms]`,
-  );
+  writer.outputComment(`${FIRST_LINE}${environment.mondo}; times in ns, the third column in ms]`);
   writer.outputLogFormatVersion();
   writer.outputStartTime(result.startedAt);
   writer.outputComment(`${MARK}${JSON.stringify(head)}]`);
@@ -85,6 +83,19 @@ export function hlogOf({ result, state }: Run): string {
     .replaceAll(/, +(?=\d)/g, ',')
     .replaceAll(/^ +(?=\d)/gm, '')
     .replaceAll('\n\n', '\n');
+}
+
+const FIRST_LINE = '[Logged with mondo load ';
+const FIRST_LINES = /^#\[Logged with mondo load /gm;
+
+/** The logs that came one after the other on standard input, each with a name for errors. */
+export function logsIn(text: string): { readonly name: string; readonly text: string }[] {
+  const starts = [...text.matchAll(FIRST_LINES)].map(({ index }) => index);
+  if (starts.length === 0) return [{ name: 'standard input', text }];
+  return starts.map((start, i) => ({
+    name: `standard input, log ${i + 1}`,
+    text: text.slice(start, starts[i + 1]),
+  }));
 }
 
 /**

@@ -193,7 +193,7 @@ function mergedValidity(parts: readonly Part[], { totals }: Counted): Validity {
   const missing = Array.from({ length: of }, (_, i) => i + 1).filter((index) => !there.has(index));
   if (missing.length > 0) {
     reasons.push(
-      `Shard ${missing.join(', ')} of ${of} is missing, so this is not all of the load; give its log, too.`,
+      `Shard ${missing.join(', ')} of ${of} is missing, so this is not all of the load; give its log, too.${lostNodes(parts)}`,
     );
   }
   const starts = parts.map(({ run }) => run.result.startedAt);
@@ -232,11 +232,24 @@ function mergedValidity(parts: readonly Part[], { totals }: Counted): Validity {
   };
 }
 
+/** Names the nodes of a Slurm step from which no log came. */
+function lostNodes(parts: readonly Part[]): string {
+  const environments = parts.map(({ run }) => run.result.environment);
+  const there = new Set(environments.map(({ host }) => host?.split('.')[0]));
+  const nodes = new Set(environments.flatMap(({ nodes = [] }) => nodes));
+  const lost = [...nodes].filter((node) => !there.has(node.split('.')[0]));
+  return lost.length === 0 ? '' : ` No log came from ${lost.join(', ')}.`;
+}
+
+/** What tells the machines of the shards apart, and not their kinds. */
+const NAMES: ReadonlySet<string> = new Set(['host', 'nodes']);
+
 /** A note if the shards ran on different kinds of machines. */
 function differences(parts: readonly Part[]): string[] {
   const { environment } = parts[0]!.run.result;
-  const keys = (Object.keys(environment) as (keyof typeof environment)[]).filter((key) =>
-    parts.some(({ run }) => run.result.environment[key] !== environment[key]),
+  const keys = (Object.keys(environment) as (keyof typeof environment)[]).filter(
+    (key) =>
+      !NAMES.has(key) && parts.some(({ run }) => run.result.environment[key] !== environment[key]),
   );
   if (keys.length === 0) return [];
   return [

@@ -134,7 +134,7 @@ export function parseShard(words: string): LoadPlan['shard'] {
   const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(words) ?? [];
   const shard = { index: Number(index), of: Number(of) };
   if (of === undefined || shard.index < 1)
-    return refuse('--shard', words, 'which of how many, such as 1/4');
+    return refuse('--shard', words, 'which of how many, such as 1/4, or auto');
   return checkShard(shard, '--shard');
 }
 
@@ -155,6 +155,21 @@ export function parseStartAt(words: string, now: number): number {
   if (Number.isNaN(at)) return refuse(where, words, instead);
   if (at < now) return refuse(where, words, 'a time that is still to come');
   if (at > now + LONGEST_MS) return refuse(where, words, 'a time within the next day');
+  return at;
+}
+
+/**
+ * Parses a time after the start of this process. Returns ms since 1970. A scheduler starts the processes of a step
+ * together, so this is the same moment for each.
+ *
+ * @param began when this process began, in ms since 1970
+ */
+export function parseStartIn(words: string, began: number, now: number): number {
+  const where = '--start-in';
+  const at = began + parseTime(words, where);
+  if (at < now) {
+    return refuse(where, words, `more than ${Math.ceil(now - began)}ms, which this process took`);
+  }
   return at;
 }
 

@@ -261,6 +261,10 @@ export interface ServerSample {
 
 /** The machine and the versions. Compare figures of two runs only if these are alike. */
 export interface Environment {
+  /** Name of the machine that drove the load. */
+  readonly host?: string;
+  /** The nodes of the Slurm step that it belonged to. */
+  readonly nodes?: readonly string[];
   readonly platform: string;
   readonly kernel: string;
   readonly cpu: string;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { runLoad } from './run.ts';
 import { checks, planGiven, planOf, planOptions } from './schema.ts';
 
-const reading = { now: 1_800_000_000_000, read: () => 'How?\tSo.\n' };
+const reading = { now: 1_800_000_000_000, read: () => 'How?\tSo.\n', variables: {} };
 
 test('every default passes its check', () => {
   const plan = planOf({});

@@ -24,6 +24,7 @@ import {
   parseStartAt,
   parseTime,
 } from './plan-words.ts';
+import { shardOf } from './shard-auto.ts';
 
 /** What an option's parser may use. */
 interface Reading {
@@ -31,6 +32,8 @@ interface Reading {
   readonly now: number;
   /** Reads a file that the option names. */
   readonly read: (file: string) => string;
+  /** The environment variables, in which a scheduler says which shard this process is. */
+  readonly variables: Readonly<Record<string, string | undefined>>;
 }
 
 /** An option of the command line. */
@@ -221,8 +224,9 @@ const parts: { readonly [K in keyof LoadPlan]-?: Part<LoadPlan[K]> } = {
     check: shard,
     option: {
       flags: '--shard <i/n>',
-      help: 'ask only shard i of n of this load: the others run on other machines (default: 1/1)',
-      parse: parseShard,
+      help: 'ask only shard i of n of this load: the others run on other machines. auto: the scheduler says which (Indexed Job, Slurm, MPI, Nomad, GNU parallel) (default: 1/1)',
+      parse: (words, _where, { variables }) =>
+        words === 'auto' ? shardOf(variables).shard : parseShard(words),
     },
   },
   startAt: {
