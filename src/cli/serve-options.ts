@@ -162,6 +162,7 @@ const bounded: Readonly<Record<keyof Limits, string>> = {
   unsentTotal: 'answers that all clients together have not taken',
   questions: 'questions on one connection',
   age: 'age of a connection',
+  ageJitter: 'a connection may reach its age earlier by a random time up to this',
   allow: 'networks that may connect, such as 10.0.0.0/8',
   deny: 'networks that may not connect',
 };

@@ -10,7 +10,7 @@ import { END, END_AFTER_ANSWER, LOOK, STAY, type TimeLimit } from './terms.ts';
 const limits = { ...defaultLimits, idle: 4000, questionTime: 2000, answerTime: 1000, age: 0 };
 
 /** A roster over phases that the test sets. The test decides when the roster looks, and sets the clock. */
-function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
+function watched(over: Partial<typeof limits> = {}, isDryRun = false, random = () => 0) {
   const phases: number[] = [];
   const counted: TimeLimit[] = [];
   const leaving: string[] = [];
@@ -18,10 +18,11 @@ function watched(over: Partial<typeof limits> = {}, isDryRun = false) {
   let told: string[] = [];
   const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = { ...alwaysServe };
   const drain = new Drain(orders);
-  const roster = new Roster({ ...limits, ...over }, drain, (limit) => {
+  const exceeded = (limit: TimeLimit) => {
     counted.push(limit);
     return !isDryRun;
-  });
+  };
+  const roster = new Roster({ ...limits, ...over }, drain, exceeded, { random });
   const connections: Connections = {
     phaseOf: (slot) => phases[slot] ?? GONE,
     visit(slot, decision, cause) {
@@ -213,6 +214,22 @@ describe('Roster', () => {
   it('needs no look without limits, or without connections', () => {
     expect(watched({ idle: 0, questionTime: 0, answerTime: 0 }).roster.untilNext(0, 5)).toBe(-1);
     expect(watched().roster.untilNext(0, 0)).toBe(-1);
+  });
+
+  it('ends connections that came together at different ages, none later than the limit', () => {
+    const shares = [0, 0.5, 1];
+    const times = { idle: 0, age: 6000, ageJitter: 2000 };
+    const server = watched(times, false, () => shares.shift()!);
+    for (const slot of [0, 1, 2]) server.come(slot, IDLE);
+    server.look(0);
+    expect(server.pass(10_000)).toEqual(['2 age 4000', '1 age 5000', '0 age 6000']);
+  });
+
+  it('ends no connection at once if the jitter is longer than the age', () => {
+    const server = watched({ idle: 0, age: 1000, ageJitter: 5000 }, false, () => 0.5);
+    server.come(0, IDLE);
+    server.look(0);
+    expect(server.pass(10_000)).toEqual(['0 age 500']);
   });
 
   it('in a dry run, counts each silence, question and answer once, and the age once', () => {

@@ -47,6 +47,7 @@ export interface Connections {
 
 export class Roster {
   readonly #limits: Limits;
+  readonly #random: () => number;
   readonly #drain: Drain;
   readonly #exceeded: (limit: TimeLimit) => boolean;
   /** Interval between looks, in ms. */
@@ -62,7 +63,7 @@ export class Roster {
   #since: Float64Array;
   /** The bits defined above. */
   #mark: Uint8Array;
-  /** When it was first looked at, and whether its age has been counted. */
+  /** When it was first looked at, less its jitter, and whether its age has been counted. */
   #born: Float64Array;
   #isAgeCounted: Uint8Array;
   #answeredMark = SINCE_LOOK;
@@ -75,8 +76,14 @@ export class Roster {
    * @param exceeded counts a limit that was reached; returns false in a dry run
    * @param size number of slots at the start; the arrays grow as needed
    */
-  constructor(limits: Limits, drain: Drain, exceeded: (limit: TimeLimit) => boolean, size = 16) {
+  constructor(
+    limits: Limits,
+    drain: Drain,
+    exceeded: (limit: TimeLimit) => boolean,
+    { size = 16, random = Math.random } = {},
+  ) {
     this.#limits = limits;
+    this.#random = random;
     this.#drain = drain;
     this.#exceeded = exceeded;
     this.interval = lookInterval(limits);
@@ -193,7 +200,7 @@ export class Roster {
 
   #lookAtTime(slot: number, phase: number, now: number, waited = 0): number {
     if (this.#phase[slot] === NEW) {
-      this.#born[slot] = now;
+      this.#born[slot] = now - this.#random() * Math.min(this.#limits.ageJitter, this.#limits.age);
       this.#isAgeCounted[slot] = 0;
     }
     if (phase !== this.#phase[slot] || (this.#mark[slot]! & SINCE_LOOK) !== 0) {

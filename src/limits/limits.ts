@@ -29,6 +29,11 @@ export interface Limits {
   readonly questions: number;
   /** Age of a connection. */
   readonly age: number;
+  /**
+   * A connection may reach its age earlier by a random time up to this one. Otherwise clients that came together leave
+   * together, and come together again.
+   */
+  readonly ageJitter: number;
   /** Networks as CIDR. If any is given, the server refuses every address outside of them. */
   readonly allow: readonly string[];
   /** Networks as CIDR. The server refuses their addresses even if `allow` contains them. */
@@ -47,6 +52,7 @@ export const defaultLimits: Limits = {
   unsentTotal: 67_108_864,
   questions: 0,
   age: 0,
+  ageJitter: 0,
   allow: [],
   deny: [],
 };
@@ -80,6 +86,7 @@ const kinds: Readonly<Record<keyof Limits, Kind>> = {
   unsentTotal: 'size',
   questions: 'count',
   age: 'duration',
+  ageJitter: 'duration',
   allow: 'networks',
   deny: 'networks',
 };
