@@ -91,7 +91,7 @@ const serve = program
   .description('serve the conversation until Ctrl-C')
   .argument(
     '[architecture]',
-    `which one serves: ${architectureNames.join(', ')} (default: the fastest that this machine supports)`,
+    `which one serves: ${architectureNames.join(', ')}; or fastest: the fastest that this machine supports (default)`,
   )
   .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
 optionGroups(serve, [
@@ -109,7 +109,7 @@ optionGroups(serve, [
   )
   .action(async (architecture: string | undefined, host: string, options) => {
     const { serveCommand } = await import('./serve.ts');
-    await serveCommand(architecture, host, options);
+    await serveCommand(architecture === 'fastest' ? undefined : architecture, host, options);
   });
 
 program

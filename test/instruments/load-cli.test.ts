@@ -441,7 +441,9 @@ describe('four processes with one shard each of a plan', () => {
   });
 
   test('are added from standard input, one after the other', async () => {
-    const join = 'mondo=$1; shift; cat "$@" | "$0" "$mondo" load merge - --json';
+    // Lines of other outputs may be between them.
+    const join =
+      'mondo=$1; shift; for log; do cat "$log"; echo; echo "This run"; done | "$0" "$mondo" load merge - --json';
     await using merge = new Process('sh', ['-c', join, process.execPath, mondo, ...logs]);
     const { code, stdout } = await merge.ended();
     const whole = JSON.parse(stdout) as LoadResult;

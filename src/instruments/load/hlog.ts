@@ -88,13 +88,20 @@ export function hlogOf({ result, state }: Run): string {
 const FIRST_LINE = '[Logged with mondo load ';
 const FIRST_LINES = /^#\[Logged with mondo load /gm;
 
+/** Lines of other outputs may be between those of a log: `kubectl logs` prints standard error, too. */
+const LINE_OF_LOG = /^(#|"|Tag=)/;
+
 /** The logs that came one after the other on standard input, each with a name for errors. */
 export function logsIn(text: string): { readonly name: string; readonly text: string }[] {
   const starts = [...text.matchAll(FIRST_LINES)].map(({ index }) => index);
   if (starts.length === 0) return [{ name: 'standard input', text }];
   return starts.map((start, i) => ({
     name: `standard input, log ${i + 1}`,
-    text: text.slice(start, starts[i + 1]),
+    text: text
+      .slice(start, starts[i + 1])
+      .split('\n')
+      .filter((line) => LINE_OF_LOG.test(line))
+      .join('\n'),
   }));
 }
 
