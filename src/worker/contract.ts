@@ -169,8 +169,8 @@ export interface Crew extends Assistant {
   readonly startThread: (task: Task) => void;
   /** Runs `assist` in a new process that accepts: on each order, or from a listener that is its standard input. */
   startProcess(task: Task): void;
-  /** Sleeps until fewer than `count` assistants run, or the worker must leave. */
-  waitForAssistants(count: number): void;
+  /** Sleeps until no assistant process runs, or the worker must leave. */
+  waitForProcesses(): void;
 }
 
 /** The surroundings of a worker on Node's own loop. */

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
-import { ask, NetClient } from '../support/clients.ts';
+import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
 import { freeze } from '../support/kernel.ts';
 import { Serving } from '../support/serving.ts';
@@ -16,8 +16,7 @@ const BEAUTIFUL = 'Beautiful is better than?';
 async function closersOf(options: ServeOptions, clients: number): Promise<Set<number>> {
   const serving = await Serving.start(options);
   for (let i = 0; i < clients; i++) {
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     await client.close();
     await serving.expectAccount(client.peer, ['accepted', 'closed']);
   }
@@ -46,6 +45,22 @@ describe('socketserver', () => {
     await Promise.all(clients.map((client) => client.close()));
     await until('three of five to end', () => serving.server.workers().length === 3);
     await serving.stop();
+  });
+
+  // With such answers, threads finish, and take clients, while other threads start for these clients.
+  it.each([
+    8, 16,
+  ])('with --max-threads gives clients to a thread whose own client another has taken: answers of %i ms', async (think) => {
+    const serving = await Serving.start({ architecture: 'socketserver', maxThreads: 5, think });
+    const clients = crowd(serving.server.port, 16);
+    for (let rounds = 0; rounds < 5; rounds++) {
+      const { served } = clients;
+      // Less than the minute after which a thread that waits in vain ends, and makes room.
+      await until('16 clients to be served', () => clients.served >= served + 16, 40_000);
+    }
+    await clients.stop();
+    expect(clients.faults).toEqual([]);
+    await serving.close();
   });
 });
 

@@ -87,10 +87,7 @@ export const ThreadingMixIn = (Server: ServerClass): ServerClass =>
     override waitForRoom(): void {
       const { crew } = this;
       const { maxThreads } = crew.options;
-      if (maxThreads === 0) return;
-      this.#threads.waitForRoom(maxThreads, () => crew.isLeaving);
-      // A thread that is ending still counts until it has ended.
-      if (this.#threads.idle === 0) crew.waitForAssistants(maxThreads);
+      if (maxThreads > 0) this.#threads.waitForRoom(maxThreads, () => crew.isLeaving);
     }
 
     override serverClose(): void {

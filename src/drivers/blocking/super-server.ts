@@ -25,7 +25,7 @@ export function pollOfListener(crew: Crew): Poll {
 /** Sleeps until the one process that was started has ended. */
 export function waitForProcess(crew: Crew): void {
   crew.row.state = 'asleep';
-  crew.waitForAssistants(1);
+  crew.waitForProcesses();
 }
 
 /**

@@ -61,6 +61,48 @@ describe('a thread cache', () => {
     cache.waitForRoom(1, () => expect.unreachable());
   });
 
+  it('has room for a thread that waits, although as many as permitted exist', () => {
+    const cache = ThreadCache.create(-1);
+    for (const socket of [1, 2]) {
+      cache.give(client(socket), never);
+      expect(cache.claimStart()).toBe(true);
+    }
+    const [first, second] = [cache.takePlace(), cache.takePlace()];
+    cache.started();
+    // The first thread serves both clients, and the second one is still starting.
+    cache.take(first, false);
+    cache.take(first, true);
+    let looks = 0;
+    cache.waitForRoom(2, () => ++looks > 1);
+    expect(looks).toBe(2);
+    cache.started();
+    const sleep = vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+      cache.waitForRoom(2, () => expect.unreachable());
+      cache.give(client(3), never);
+      return 'ok';
+    });
+    try {
+      expect(cache.take(second, false)).toMatchObject(client(3));
+    } finally {
+      sleep.mockRestore();
+    }
+  });
+
+  it('has no room while a thread that ends, or that starts for nothing, still exists', () => {
+    const cache = ThreadCache.create(0);
+    cache.give(client(1), never);
+    cache.claimStart();
+    cache.started();
+    const place = cache.takePlace();
+    cache.take(place, false);
+    expect(cache.take(place, true)).toBeUndefined();
+    let looks = 0;
+    cache.waitForRoom(1, () => ++looks > 1);
+    expect(looks).toBe(2);
+    cache.ended();
+    cache.waitForRoom(1, () => expect.unreachable());
+  });
+
   it('of size 0 gives no thread a second client', () => {
     const cache = ThreadCache.create(0);
     cache.give(client(1), never);

@@ -32,6 +32,10 @@ const MOST_IDLE = 9;
 const IS_FULL = 10;
 /** Clients that were taken from the queue so far; wraps around. */
 const TAKEN = 11;
+/** Threads that were requested and have not ended. */
+const ALIVE = 12;
+/** Changes that may make room: clients that are finished, threads that ask for a client or end; wraps around. */
+const CHANGES = 13;
 const HEADER = 16;
 
 /** Threads that may wait at once. A thread beyond this number ends with its client. */
@@ -98,11 +102,6 @@ export class ThreadCache {
     this.#words = new Int32Array(memory);
   }
 
-  /** Number of threads that wait for a client. */
-  get idle(): number {
-    return Atomics.load(this.#words, IDLE);
-  }
-
   /**
    * Hands a client to the thread that began to wait last, or puts it in the queue. Sleeps while the queue is full.
    *
@@ -139,8 +138,10 @@ export class ThreadCache {
     const words = this.#words;
     return locked(words, LOCK, () => {
       const isNeeded = words[QUEUED]! > words[STARTING]! && words[STARTING]! < MOST_STARTING;
-      if (isNeeded) words[STARTING]!++;
-      return isNeeded;
+      if (!isNeeded) return false;
+      words[STARTING]!++;
+      words[ALIVE]!++;
+      return true;
     });
   }
 
@@ -166,16 +167,29 @@ export class ThreadCache {
     locked(this.#words, LOCK, () => void this.#words[STARTING]!--);
   }
 
+  /** A thread that was claimed has ended, or was never started. */
+  ended(): void {
+    const words = this.#words;
+    locked(words, LOCK, () => {
+      words[ALIVE]!--;
+      Atomics.add(words, CHANGES, 1);
+    });
+    this.#reportChange();
+  }
+
   /**
-   * Waits until fewer than `most` clients are with a thread or on their way to one, or until `isOver` returns true.
+   * Sleeps until the next client finds a thread, and no more than `most` threads exist. Returns early once `isOver`
+   * returns true.
    */
   waitForRoom(most: number, isOver: () => boolean): void {
     const words = this.#words;
-    if (Atomics.load(words, BUSY) < most) return;
+    if (this.#hasRoom(most)) return;
     Atomics.store(words, IS_FULL, 1);
-    for (let busy = Atomics.load(words, BUSY); busy >= most && !isOver(); ) {
-      Atomics.wait(words, BUSY, busy, LOOK_INTERVAL_MS);
-      busy = Atomics.load(words, BUSY);
+    for (;;) {
+      // Read before the look: a change between the look and the wait ends that wait at once.
+      const changes = Atomics.load(words, CHANGES);
+      if (this.#hasRoom(most) || isOver()) break;
+      Atomics.wait(words, CHANGES, changes, LOOK_INTERVAL_MS);
     }
     Atomics.store(words, IS_FULL, 0);
   }
@@ -221,6 +235,7 @@ export class ThreadCache {
     const words = this.#words;
     const taken = locked(words, LOCK, () => {
       if (hasClient) Atomics.sub(words, BUSY, 1);
+      Atomics.add(words, CHANGES, 1);
       if (hasClient && words[MOST_IDLE] === 0) return undefined;
       if (words[QUEUED]! > 0) return this.#unqueue();
       if (words[CLOSED] === 1 || place < 0) return undefined;
@@ -229,7 +244,7 @@ export class ThreadCache {
       Atomics.store(words, GIVEN_AT + place, NOTHING);
       return 'wait';
     });
-    if (Atomics.load(words, IS_FULL) === 1) Atomics.notify(words, BUSY);
+    this.#reportChange();
     if (taken !== 'wait') return taken;
     const timeout = words[MOST_IDLE] === AS_NEEDED ? LONGEST_IDLE_MS : Number.POSITIVE_INFINITY;
     this.#sleep(GIVEN_AT + place, timeout);
@@ -240,6 +255,23 @@ export class ThreadCache {
       this.#leaveStack(place);
       return undefined;
     });
+  }
+
+  /**
+   * A thread that ends still counts until it has ended. A thread that starts may find its client taken by another
+   * one: then it waits for a client, and ends only much later. So room is a waiting thread, or one that may start.
+   */
+  #hasRoom(most: number): boolean {
+    const words = this.#words;
+    return locked(
+      words,
+      LOCK,
+      () => words[BUSY]! < most && (words[IDLE]! > 0 || words[ALIVE]! < most),
+    );
+  }
+
+  #reportChange(): void {
+    if (Atomics.load(this.#words, IS_FULL) === 1) Atomics.notify(this.#words, CHANGES);
   }
 
   /** Sleeps until something is given at this word, for `timeout` ms at most. */

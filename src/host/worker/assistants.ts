@@ -16,7 +16,7 @@ export interface ThreadData {
 
 /** Shared by all threads of a worker. */
 export type Counters = Int32Array<SharedArrayBuffer>;
-/** Number of running assistants, threads and processes, as the main thread counts them. */
+/** Number of running assistant processes, as the main thread counts them. */
 export const RUNNING = 0;
 export const newCounters = (): Counters => new Int32Array(new SharedArrayBuffer(4));
 

@@ -35,7 +35,7 @@ export interface Starter {
   startThread(task: Task): void;
   startProcess(task: Task): void;
   /** @param stopping called again and again; the wait ends when it returns true */
-  waitForAssistants(count: number, stopping: () => boolean): void;
+  waitForProcesses(stopping: () => boolean): void;
 }
 
 /** The parts that all kinds of workers have. */
@@ -111,8 +111,8 @@ class ServingCrew extends ServingAssistant implements Crew {
     this.startProcess = starter.startProcess;
   }
 
-  waitForAssistants(count: number): void {
-    this.#starter.waitForAssistants(count, () => this.isLeaving);
+  waitForProcesses(): void {
+    this.#starter.waitForProcesses(() => this.isLeaving);
   }
 }
 

@@ -2,7 +2,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadArchitecture } from '../../architectures/catalogue.ts';
 import { threadId } from '../../os/signal.ts';
-import type { Task } from '../../worker/contract.ts';
 import { scarcityOf } from '../scarcity.ts';
 import { type FromThread, RUNNING, type ThreadData } from './assistants.ts';
 import { createContext, type Starter } from './context.ts';
@@ -15,7 +14,7 @@ const port = parentPort!;
 const post = (message: FromThread) => port.postMessage(message);
 
 /**
- * Interval at which a thread that waits for its assistants checks whether it must leave, in ms: no signal ends that
+ * Interval at which a thread that waits for its processes checks whether it must leave, in ms: no signal ends that
  * wait.
  */
 const LOOK_INTERVAL_MS = 100;
@@ -23,18 +22,17 @@ const LOOK_INTERVAL_MS = 100;
 const architecture = await loadArchitecture(config.architecture);
 post({ type: 'here', tid: threadId() });
 
-const start = (type: 'startThread' | 'startProcess', startTask: Task) => {
-  Atomics.add(counters, RUNNING, 1);
-  post({ type, task: startTask });
-};
 const stopped = new Promise<void>((resolve) => {
   if (architecture.arrangement === 'node') port.once('message', () => resolve());
 });
 const starter: Starter = {
-  startThread: (startTask) => start('startThread', startTask),
-  startProcess: (startTask) => start('startProcess', startTask),
-  waitForAssistants(count, stopping) {
-    for (let now = Atomics.load(counters, RUNNING); now >= count && !stopping(); ) {
+  startThread: (startTask) => post({ type: 'startThread', task: startTask }),
+  startProcess(startTask) {
+    Atomics.add(counters, RUNNING, 1);
+    post({ type: 'startProcess', task: startTask });
+  },
+  waitForProcesses(stopping) {
+    for (let now = Atomics.load(counters, RUNNING); now > 0 && !stopping(); ) {
       Atomics.wait(counters, RUNNING, now, LOOK_INTERVAL_MS);
       now = Atomics.load(counters, RUNNING);
     }

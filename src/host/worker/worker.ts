@@ -101,7 +101,10 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   let inPool = 0;
   const numberOf = (task?: Task) => (task?.queue === undefined ? undefined : inPool++);
 
-  const assistantEnded = () => {
+  const threadEnded = (task?: Task) => {
+    if (task?.cache !== undefined) new ThreadCache(task.cache).ended();
+  };
+  const processEnded = () => {
     Atomics.sub(counters, RUNNING, 1);
     Atomics.notify(counters, RUNNING);
   };
@@ -130,7 +133,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     } catch (error) {
       // If there is no room for one more thread, Node throws and emits no event.
       failed(error as Error);
-      if (task !== undefined) assistantEnded();
+      threadEnded(task);
       return;
     }
     threads.set(thread, 0);
@@ -150,14 +153,14 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
     });
     thread.on('exit', () => {
       threads.delete(thread);
-      if (task !== undefined) assistantEnded();
+      threadEnded(task);
       ended();
     });
   }
 
   function startProcess({ socket, bids }: Task): void {
     const left = () => {
-      assistantEnded();
+      processEnded();
       if (bids !== undefined) reportGone(bids);
       ended();
     };
@@ -223,15 +226,13 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
         return;
       }
       cache.started();
-      assistantEnded();
+      cache.ended();
       startForNext(listener, task, cache);
     }, SETTLE_MS);
   }
 
   function startForNext(listener: number, task: Task, cache: ThreadCache): void {
-    if (!cache.claimStart()) return;
-    Atomics.add(counters, RUNNING, 1);
-    startIfStillNeeded(listener, task);
+    if (cache.claimStart()) startIfStillNeeded(listener, task);
   }
 
   /** The waiting clients are kept, for a thread that finishes or one that can be started later. */
