@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Plugin } from 'vite';
 import { defaultExclude, defineConfig } from 'vitest/config';
 import { built } from './test/support/built.ts';
+import { LongestFirst } from './test/support/longest-first.ts';
 import { MS, PATIENCE } from './test/support/until.ts';
 
 const library = join(built, 'dist', 'bundled', 'index.js');
@@ -36,7 +37,8 @@ export default defineConfig({
     // Processes and not threads: tests look into /proc/self, and some block in system calls.
     pool: 'forks',
     // More than two cores' worth: many tests wait most of their time.
-    maxWorkers: 4,
+    maxWorkers: 6,
+    sequence: { sequencer: LongestFirst },
     // Longer than the test's own patience, which says what it waited for.
     testTimeout: 2 * PATIENCE * MS,
     hookTimeout: 2 * PATIENCE * MS,
@@ -48,8 +50,18 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'short',
-          include: ['{src,test,examples,bench,tools}/**/*.test.ts'],
+          include: ['{test,examples,bench,tools}/**/*.test.ts'],
           exclude: [...defaultExclude, 'test/long/**'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // Vitest takes projects in the order of their names: these fill the gaps while the last servers are tested.
+          name: 'units',
+          include: ['src/**/*.test.ts'],
+          // One process after the other takes many files: half of what a file costs is the start of its process.
+          isolate: false,
         },
       },
       { extends: true, test: { name: 'long', include: ['test/long/**/*.test.ts'] } },

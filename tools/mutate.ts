@@ -299,7 +299,7 @@ function firstFailure(tests: readonly string[]): string | undefined {
   spawnSync(
     process.execPath,
     [
-      ...[join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'short', '--bail', '1'],
+      ...[join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', '!long', '--bail', '1'],
       ...['--reporter=json', `--outputFile=${report}`, ...tests],
     ],
     { cwd: folder, stdio: 'ignore' },

@@ -7,7 +7,7 @@ import { planOf } from '../../src/host/plan.ts';
 import { copiesText } from '../../src/host/supervisor/copies.ts';
 import { defineService, type ServerEvent, serve } from '../../src/index.ts';
 import { ask, NetClient } from '../support/clients.ts';
-import { architectures, Serving, variants } from '../support/serving.ts';
+import { pairs, Serving, variants } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-life-'));
@@ -46,9 +46,16 @@ function expectWholeLives(lines: readonly string[][]): void {
   }
 }
 
+/** The warnings that each thread or process has its own copy of the service's state. */
+const copiesIn = (events: readonly ServerEvent[]) =>
+  events.flatMap((event) =>
+    event.type === 'warning' && event.text.includes('own copy') ? [event.text] : [],
+  );
+
 describe.concurrent.each(variants)('$title', ({ options, traits, capacity }) => {
-  it('opens and closes the service in each thread and process, and each connection has its state', async () => {
+  it('opens and closes the service in each thread and process, and each connection has its state; one line says which have a copy', async () => {
     const { service, lines } = living();
+    const copies = copiesText(planOf(traits, options), 'file:///counter.ts')?.split(',')[0];
     const serving = await Serving.start({ ...options, service });
     const opened = lines().filter(([, moment]) => moment === 'open');
     expect(opened.length).toBeGreaterThan(0);
@@ -77,11 +84,14 @@ describe.concurrent.each(variants)('$title', ({ options, traits, capacity }) => 
       .map(([, , ...words]) => words.join(' '));
     expect(ended).toEqual([`${one.peer} ${capacity > 1 ? 2 : 1}`, `${two.peer} 2`]);
     expectWholeLives(lines());
+    const told = copiesIn(serving.events).map((text) => text.split(',')[0]);
+    expect(told).toEqual(copies === undefined ? [] : [copies]);
+    expect(serving.events[0]?.type).toBe('listening');
     await two.close();
   });
 });
 
-describe.concurrent.each(architectures)('$title', ({ options }) => {
+describe.concurrent.each(pairs)('$title', ({ options }) => {
   it('does not start with a service that cannot open, and says why in one line', async () => {
     const { service, lines } = living({ fail: '' });
     const failure = serve({ ...options, port: 0, service }).then(
@@ -172,31 +182,11 @@ it('what `disconnected` throws is reported with the connection, and the server g
 });
 
 describe('a service that does not declare what it shares', () => {
-  const warned = (events: readonly ServerEvent[]) =>
-    events.flatMap((event) =>
-      event.type === 'warning' && event.text.includes('own copy') ? [event.text] : [],
-    );
-
-  it.each(variants)('$title: one line says which threads and processes have a copy', async ({
-    options,
-    traits,
-  }) => {
-    const expected = copiesText(planOf(traits, options), 'file:///counter.ts')?.split(',')[0];
-    const { service } = living();
-    const serving = await Serving.start({ ...options, service });
-    await serving.close();
-    const texts = warned(serving.events);
-    expect(texts.map((text) => text.split(',')[0])).toEqual(
-      expected === undefined ? [] : [expected],
-    );
-    expect(serving.events[0]?.type).toBe('listening');
-  });
-
   it.each([{ shared: 'none' }, { shared: 'external' }])('%j: no line', async (declared) => {
     const { service } = living(declared);
     const serving = await Serving.start({ architecture: 'threaded', service });
     await serving.close();
-    expect(warned(serving.events)).toEqual([]);
+    expect(copiesIn(serving.events)).toEqual([]);
   });
 
   it('the line does not come again with a restart, and not for the built-in service', async () => {
@@ -204,9 +194,9 @@ describe('a service that does not declare what it shares', () => {
     const serving = await Serving.start({ architecture: 'prefork', service });
     await serving.server.restart();
     await serving.close();
-    expect(warned(serving.events)).toHaveLength(1);
+    expect(copiesIn(serving.events)).toHaveLength(1);
     const zen = await Serving.start({ architecture: 'prefork' });
     await zen.close();
-    expect(warned(zen.events)).toEqual([]);
+    expect(copiesIn(zen.events)).toEqual([]);
   });
 });

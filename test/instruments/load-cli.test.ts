@@ -313,6 +313,7 @@ describe.concurrent('the exit code', () => {
   test('is 4 if a closed loop was stopped for some time: the server did not cause the pause', async () => {
     await using process = spawnMondo(
       ...['load', ...short, '--warm-up', '0', '--duration', '4s', '--max-lag', '500ms'],
+      ...['--think', '1ms'],
     );
     await until('the measured time', () => /^measuring/m.test(process.stderr));
     const { stderr } = process;

@@ -8,7 +8,7 @@ import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
 import type { Sheet } from '../../src/instruments/lab/shared/sheet.ts';
 import { sheetIn } from '../../src/instruments/lab/shared/sheet-reader.ts';
 import { votes } from '../../src/instruments/lab/shared/votes.ts';
-import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { presses } from '../support/lab-pupil.ts';
 import { PATIENCE, until } from '../support/until.ts';
@@ -68,7 +68,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
 
   beforeAll(async () => {
     [browser, lab] = await Promise.all([openBrowser(), startLab()]);
-    page = await browser.newPage({ acceptDownloads: true });
+    page = await browser.newPage({ ...CALM, acceptDownloads: true });
     page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', (error) => errors.push(String(error)));
     page.on('console', (line) => {

@@ -1,6 +1,6 @@
 /** The lab shows what it costs itself, beside its servers and clients. */
 import { describe, expect, it } from 'vitest';
-import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
 import { startLab } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -9,7 +9,7 @@ describe.skipIf(!hasBrowser())('the cost of the lab', () => {
     await using lab = await startLab('--scene', 'silent');
     const browser = await openBrowser();
     try {
-      const page = await browser.newPage();
+      const page = await browser.newPage(CALM);
       await page.goto(lab.url);
       const costs = await until('all three to work', async () => {
         const text = (await page.locator('footer.bottom').textContent()) ?? '';

@@ -1,6 +1,6 @@
 /** The code pane of the page, with a real lab behind it and in a real browser. */
 import { describe, expect, it } from 'vitest';
-import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
 import { startLab } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -15,7 +15,7 @@ describe.skipIf(!hasBrowser())('the code pane', () => {
     await using lab = await startLab('--scene', 'silent');
     const browser = await openBrowser();
     try {
-      const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
+      const page = await browser.newPage({ ...CALM, viewport: { width: 1600, height: 1000 } });
       const faults: string[] = [];
       page.on('pageerror', ({ message }) => faults.push(message));
       await page.goto(lab.url);

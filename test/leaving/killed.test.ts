@@ -8,7 +8,7 @@ import type { ServerEvent } from '../../src/host/server-event.ts';
 import { serve } from '../../src/index.ts';
 import { isRunning } from '../../src/os/processes.ts';
 import { aphorisms } from '../../src/protocol/zen.ts';
-import { ask, NetClient } from '../support/clients.ts';
+import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { descendantsOf } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { flagsOf, listeningAt } from '../support/serve-command.ts';
@@ -57,8 +57,7 @@ describe.concurrent('a worker', () => {
     /** A client with its process, and the worker that started the process. */
     const engaged = async (more: ServeOptions = {}) => {
       const serving = await Serving.start({ ...options, ...more });
-      const client = await NetClient.connect(serving.address);
-      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      const client = await answeredClient(serving.address);
       const [worker] = serving.server.pids;
       const [assistant] = descendantsOf(worker!);
       return { serving, client, worker: worker!, assistant: assistant! };
@@ -88,8 +87,7 @@ describe.concurrent('a worker', () => {
       for (const [question, answer] of questions) {
         expect(await ask(client, question, answer.length)).toBe(answer);
       }
-      const other = await NetClient.connect(serving.address);
-      expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
+      const other = await answeredClient(serving.address);
       await Promise.all([client.close(), other.close()]);
       await serving.expectAccount(client.peer, ['accepted', 'closed']);
       if (title !== 'inetd wait') {
@@ -228,8 +226,7 @@ describe.concurrent('a worker', () => {
       last = performance.now();
     }
     await until('another to serve', () => serving.server.workers().length === 1);
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     await client.close();
     await serving.close();
   });
@@ -259,8 +256,7 @@ describe.concurrent('a worker', () => {
     'threaded',
   ])('of %s that a signal has stopped is reported', async (architecture) => {
     const serving = await Serving.start({ architecture, stuck: 400 * MS });
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     const [worker] = serving.server.pids;
     process.kill(worker!, 'SIGSTOP');
     const stuck = await until('it to be reported', () =>
@@ -283,8 +279,7 @@ describe.concurrent('a worker', () => {
     'threaded',
   ])('of %s with an idle client is not stuck, for any limit', async (architecture) => {
     const serving = await Serving.start({ architecture, stuck: 2000 * MS });
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     const told = until('it to be reported', () =>
       serving.events.some((event) => event.type === 'stuck'),
     );

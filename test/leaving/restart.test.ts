@@ -3,11 +3,11 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { ask, NetClient } from '../support/clients.ts';
+import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
 import { descendantsOf, descriptorsOf, isAlive } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
-import { architectures, Serving } from '../support/serving.ts';
+import { pairs, Serving } from '../support/serving.ts';
 import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 6 });
@@ -20,7 +20,7 @@ const folder = mkdtempSync(join(tmpdir(), 'mondo-restart-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.concurrent('restarts under load lose no client and no question', () => {
-  it.each(architectures)(`of $title, ${RESTARTS} of them`, { timeout: 0 }, async ({ options }) => {
+  it.each(pairs)(`of $title, ${RESTARTS} of them`, { timeout: 0 }, async ({ options }) => {
     const serving = await Serving.start({ ...options, drain: 10_000 * MS });
     const clients = crowd(serving.server.port, 3);
     for (let i = 0; i < RESTARTS; i++) {
@@ -135,8 +135,7 @@ const socketsOf = (pid: number) =>
 describe.concurrent('a restart of workers', () => {
   it('leaves a client that stays with its worker', async () => {
     const serving = await Serving.start({ architecture: 'uring', drain: FOREVER });
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     await serving.server.restart();
     expect(serving.server.pids).toHaveLength(2);
     expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
@@ -148,8 +147,7 @@ describe.concurrent('a restart of workers', () => {
   it('serves the clients in the queue of the old worker, and the one that its acceptor holds', async () => {
     const pool = { architecture: 'queued', threads: 1, queue: 1, drain: FOREVER } as const;
     const serving = await Serving.start(pool);
-    const served = await NetClient.connect(serving.address);
-    expect(await ask(served, BEAUTIFUL, 5)).toBe('Ugly.');
+    const served = await answeredClient(serving.address);
     const waiting = [
       await NetClient.connect(serving.address),
       await NetClient.connect(serving.address),
@@ -172,11 +170,10 @@ describe.concurrent('a restart of workers', () => {
     await serving.close();
   });
 
-  it.each(architectures)('of $title loses no client that waits for room', async ({ options }) => {
+  it.each(pairs)('of $title loses no client that waits for room', async ({ options }) => {
     const limits = { connections: 1 };
     const serving = await Serving.start({ ...options, limits, drain: 300 * MS });
-    const first = await NetClient.connect(serving.address);
-    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const first = await answeredClient(serving.address);
     const others = await Promise.all(
       Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
     );
@@ -206,8 +203,7 @@ describe.concurrent('a restart of workers', () => {
     );
     const sockets = () => new Set(serving.server.pids.flatMap(socketsOf)).size;
     const before = sockets();
-    const first = await NetClient.connect(serving.address);
-    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    const first = await answeredClient(serving.address);
     // Of this number, some are with the worker that has no other client.
     const others = await Promise.all(
       Array.from({ length: 12 }, () => NetClient.connect(serving.address)),
@@ -394,8 +390,7 @@ describe.concurrent('a restart', () => {
   /** A client that the newest worker serves: a leaving worker may accept until it notices. */
   const withNewest = (serving: Serving) =>
     until('a client of the newest worker', async () => {
-      const client = await NetClient.connect(serving.address);
-      expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+      const client = await answeredClient(serving.address);
       const newest = serving.server.pids.at(-1);
       if (serving.server.workers().find(({ pid }) => pid === newest)?.open === 1) return client;
       await client.close();
@@ -550,8 +545,7 @@ describe.concurrent('a restart', () => {
 
   it('starts no worker in the place of one that dies while it is leaving', async () => {
     const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     const [old] = serving.server.pids;
     await serving.server.restart();
     process.kill(old!, 'SIGKILL');
@@ -559,8 +553,7 @@ describe.concurrent('a restart', () => {
     expect(await steady('the number of workers', () => serving.server.pids.length)).toBe(1);
     // The new worker is replaced as usual. Its replacement belongs to the new generation, and continues to serve.
     process.kill(serving.server.pids[0]!, 'SIGKILL');
-    const other = await NetClient.connect(serving.address);
-    expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
+    const other = await answeredClient(serving.address);
     expect(await ask(other, BEAUTIFUL, 5)).toBe('Ugly.');
     await Promise.all([client.close(), other.close()]);
     await serving.close();

@@ -8,7 +8,7 @@ import { descendantsOf } from '../support/kernel.ts';
 import { isAlive, mondo, spawnMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { flagsOf, listeningAt } from '../support/serve-command.ts';
-import { architectures, variants } from '../support/serving.ts';
+import { pairs, variants } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 4 });
@@ -30,7 +30,7 @@ const SIGUSR2 = 12;
 
 describe.concurrent('SIGUSR1 and SIGUSR2 to every process', () => {
   it.each([
-    ...architectures,
+    ...pairs,
     ...variants.filter(({ options }) => options.mixin === 'forking' || options.inetd === 'wait'),
   ])('of $title lose no client and open no debugger', async ({ options, capacity }) => {
     await using server = spawnMondo('serve', ...flagsOf(options), '-p', '0');

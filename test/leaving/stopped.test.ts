@@ -4,8 +4,8 @@ import { connect, type ServerEvent } from '../../src/index.ts';
 import { NetClient } from '../support/clients.ts';
 import { isReceived } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
-import { isRefused, listeningAt } from '../support/serve-command.ts';
-import { architectures, Serving } from '../support/serving.ts';
+import { flagsOf, isRefused, listeningAt } from '../support/serve-command.ts';
+import { pairs, Serving } from '../support/serving.ts';
 import { FOREVER, inTime, MS, until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 14 });
@@ -36,11 +36,12 @@ async function stopped(words: readonly string[], capacity: number, beat = () => 
   return { answer, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
-it.concurrent.each(
-  architectures,
-)('$title reports after SIGTERM how many clients were answered first', ({ options, capacity }) =>
+it.concurrent.each(pairs)('$title reports after SIGTERM how many clients were answered first', ({
+  options,
+  capacity,
+}) =>
   inTime(THINK, async (beat) => {
-    const words = [options.architecture!, '--think', String(THINK), '--drain', '60m'];
+    const words = [...flagsOf(options), '--think', String(THINK), '--drain', '60m'];
     const { answer, last } = await stopped(words, capacity, beat);
     expect(answer).toBe('Ugly.');
     expect(last).toMatch(
@@ -49,13 +50,13 @@ it.concurrent.each(
   }));
 
 it.concurrent.each(
-  architectures,
+  pairs,
 )('$title reports after SIGTERM how many clients were cut off when the time was over', async ({
   options,
   capacity,
 }) => {
   const { answer, last } = await stopped(
-    [options.architecture!, '--think', String(FOREVER), '--drain', '200ms'],
+    [...flagsOf(options), '--think', String(FOREVER), '--drain', '200ms'],
     capacity,
   );
   expect(answer).toBe('');
@@ -64,9 +65,7 @@ it.concurrent.each(
   );
 });
 
-it.concurrent.each(architectures)('$title counts the work of all generations', async ({
-  options,
-}) => {
+it.concurrent.each(pairs)('$title counts the work of all generations', async ({ options }) => {
   const serving = await Serving.start(options);
   const askThrice = async () => {
     await using client = await connect('127.0.0.1', serving.server.port);

@@ -2,10 +2,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { ServerEvent } from '../../src/host/server-event.ts';
 import { serve } from '../../src/index.ts';
-import { ask, NetClient } from '../support/clients.ts';
+import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { gate, gated, OPEN } from '../support/gate.ts';
 import { isRefused } from '../support/serve-command.ts';
-import { architectures, Serving } from '../support/serving.ts';
+import { pairs, Serving } from '../support/serving.ts';
 import { MS, until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 16 });
@@ -17,7 +17,7 @@ const stoppedOf = (serving: Serving) => {
   return last?.type === 'stopped' ? { answered: last.drained, cut: last.cut } : undefined;
 };
 
-describe.concurrent.each(architectures)('$title stops', ({ options, traits }) => {
+describe.concurrent.each(pairs)('$title stops', ({ options, traits }) => {
   it('and first answers the received questions', async () => {
     const serving = await Serving.start({ ...options, think: 1000 * MS, thinkHow: 'defer' });
     const client = await NetClient.connect(serving.address);
@@ -68,8 +68,7 @@ describe.concurrent.each(architectures)('$title stops', ({ options, traits }) =>
 
   it('and does not wait for idle clients', async () => {
     const serving = await Serving.start(options);
-    const client = await NetClient.connect(serving.address);
-    expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
+    const client = await answeredClient(serving.address);
     await serving.close();
     expect(await client.rest()).toBe('');
     expect(serving.accountOf(client.peer)).toEqual(['accepted', 'cut']);

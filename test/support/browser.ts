@@ -10,6 +10,12 @@ export const hasBrowser = (): boolean => hasProgram('chromium', 'chromium');
 export const openBrowser = (): Promise<Browser> =>
   chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
 
+/**
+ * For tests of texts and buttons: the lab's page then paints twice a second, and leaves the processors to the servers
+ * and the other tests.
+ */
+export const CALM = { reducedMotion: 'reduce' } as const;
+
 /** What a reader at a screen of this width could not read. */
 export interface Faults {
   /** Pairs of texts that lie over each other. */

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
+import { expect } from 'vitest';
 import type { SocketAddress } from '../../src/os/address.ts';
 import type { Command, Reply } from './blocking-client.ts';
 import { MS, PATIENCE, within } from './until.ts';
@@ -150,6 +151,13 @@ export class NetClient implements Client {
     this.#error ??= error;
     this.#notice();
   }
+}
+
+/** A client of the Zen service that has asked once and has the answer. */
+export async function answeredClient(address: SocketAddress): Promise<NetClient> {
+  const client = await NetClient.connect(address);
+  expect(await ask(client, 'Beautiful is better than?', 5)).toBe('Ugly.');
+  return client;
 }
 
 /** Threads that block for one client at a time. They are reused, because a thread is slow to start. */

@@ -52,8 +52,8 @@ const inLab = {
     return deltas.sort((a, b) => a - b)[Math.floor(deltas.length * 0.95)];
   },
 
-  async barriers() {
-    const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+  async barriers(within) {
+    const { violations } = await axe.run(within, { resultTypes: ['violations'] });
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   },
 

@@ -11,6 +11,7 @@ import type { Source } from '../../src/instruments/lab/hub/source.ts';
 import { lineOf } from '../../src/instruments/lab/shared/recording.ts';
 import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
+import { CALM } from './browser.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
 import { until } from './until.ts';
 
@@ -98,12 +99,14 @@ export class Tab {
     });
   }
 
+  /** Without motion, unless the options want it. */
   static async open(
     browser: Browser,
     url: string,
     options: BrowserContextOptions = {},
   ): Promise<Tab> {
     const context = await browser.newContext({
+      ...CALM,
       viewport: { width: 1280, height: 800 },
       ...options,
     });
@@ -133,10 +136,11 @@ export class Tab {
     );
   }
 
-  /** What a program finds that looks for barriers. */
-  async barriers(): Promise<readonly string[]> {
-    await this.page.evaluate(axe.source);
-    return await this.ask('barriers()');
+  /** What a program finds that looks for barriers. @param within selects the part of the page; default: all of it */
+  async barriers(within = 'html'): Promise<readonly string[]> {
+    const isThere = await this.page.evaluate<boolean>("typeof axe === 'object'");
+    if (!isThere) await this.page.evaluate(axe.source);
+    return await this.ask(`barriers(${JSON.stringify(within)})`);
   }
 
   async close(): Promise<void> {

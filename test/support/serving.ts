@@ -63,7 +63,21 @@ export const architectures: readonly Variant[] = await Promise.all(
   architectureNames.map((architecture) => variantOf({ architecture })),
 );
 
-/** Those, and the other combinations. */
+/**
+ * The same with two threads or processes where the default is more: a start costs half, and two of them show what
+ * several do.
+ */
+export const pairs: readonly Variant[] = await Promise.all(
+  architectures.map(({ options, traits: { threads, processes } }) =>
+    variantOf({
+      ...options,
+      ...(threads.default > 2 ? { threads: 2 } : {}),
+      ...(processes.default > 2 ? { processes: 2 } : {}),
+    }),
+  ),
+);
+
+/** Each architecture with its defaults, and the other combinations. */
 export const variants: readonly Variant[] = [
   ...architectures,
   ...(await Promise.all(
