@@ -7,7 +7,9 @@ let profile;
 try {
   profile = JSON.parse(readFileSync(file, 'utf8'));
 } catch (error) {
-  console.error(`Cannot read "${file}": ${error.message}; name the seccomp profile of your runtime`);
+  console.error(
+    `Cannot read "${file}": ${error.message}; name the seccomp profile of your runtime`,
+  );
   process.exit(1);
 }
 if (!Array.isArray(profile?.syscalls)) {
