@@ -11,7 +11,7 @@ import type { AloneArchitecture } from '../worker/contract.ts';
 class ZenServer extends LimitedServer {
   override handleAccept(): void {
     const accepted = this.accept();
-    if (accepted !== undefined) new ZenChat(accepted, this.worker).begin();
+    if (accepted !== undefined) new ZenChat(accepted, this).begin();
   }
 }
 
@@ -46,7 +46,7 @@ class ZenChat extends LimitedChat {
       this.#next = next;
       if (next === 'close' && this.connected) this.closeWhenDone();
       if (next === undefined || next === 'close' || !this.readable()) return;
-      if (typeof next === 'number') {
+      if (next !== 'full') {
         this.callLater(next);
         return;
       }
@@ -67,6 +67,6 @@ export const asyncore: AloneArchitecture = {
   processes: { default: 1, adjustable: false },
 
   serve(worker) {
-    new ZenServer(worker).serveForever();
+    return new ZenServer(worker).serveForever();
   },
 };

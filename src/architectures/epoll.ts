@@ -21,7 +21,7 @@ export const epoll: AloneArchitecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve(worker) {
+  async serve(worker) {
     const epoll = new Epoll();
     // If workers share a listener, a new client wakes all of them; with EXCLUSIVE only the last that began to wait.
     const watch = READABLE | (worker.options.exclusive ? EXCLUSIVE : 0);
@@ -34,8 +34,8 @@ export const epoll: AloneArchitecture = {
       } else if (sockets.changeInterest(fd, wanted)) epoll.modify(fd, wanted);
     };
 
-    // Sleeps in epoll_wait(2).
-    while (sockets.wait(epoll)) {
+    // Sleeps in epoll_wait(2). Node gets a turn only if the service has made promises.
+    while (sockets.wait(epoll) || (await sockets.nodesTurn())) {
       for (let fd = epoll.next(); fd >= 0; fd = epoll.next()) {
         if (fd === worker.listener) acceptAll();
         else if (epoll.events & WRITABLE) apply(fd, sockets.send(fd));

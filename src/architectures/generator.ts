@@ -7,7 +7,7 @@
 
 import { endOfStream } from '../drivers/ended.ts';
 import { type CoroutineClient, CoroutineListener } from '../drivers/readiness/coroutine-client.ts';
-import { type Coroutine, Scheduler, sleep } from '../drivers/readiness/scheduler.ts';
+import { type Coroutine, Scheduler } from '../drivers/readiness/scheduler.ts';
 import { Epoll } from '../os/epoll.ts';
 import type { Next } from '../protocol/conversation.ts';
 import type { AloneArchitecture, Worker } from '../worker/contract.ts';
@@ -53,7 +53,7 @@ function* sendAnswers(client: CoroutineClient, first: Next): Coroutine {
     while (!client.send()) yield client.writable;
     if (next === undefined) return;
     if (next === 'close') throw endOfStream;
-    if (typeof next === 'number') yield sleep(next);
+    if (next !== 'full') yield client.until(next); // a time, or a promise
   }
 }
 
@@ -69,11 +69,11 @@ export const generator: AloneArchitecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve(worker) {
+  async serve(worker) {
     const epoll = new Epoll();
     const scheduler = new Scheduler(epoll, worker);
     scheduler.start(acceptConnectionsForever(worker, scheduler));
-    scheduler.run(); // sleeps in epoll_wait(2)
+    await scheduler.run(); // sleeps in epoll_wait(2)
     epoll.close();
   },
 };

@@ -9,7 +9,7 @@ import { Poll } from '../os/poll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
 import type { AloneArchitecture } from '../worker/contract.ts';
 
-/** All events, one at a time, until the server stops. The iterator is its own result: an event costs no object. */
+/** All events, one at a time, until Node has a turn or the server stops. It is its own result: an event costs no object. */
 class AllEventsForever {
   fd = -1;
   events = 0;
@@ -54,26 +54,27 @@ export const poll: AloneArchitecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve(worker) {
+  async serve(worker) {
     const poll = new Poll();
     // The tables: bytes received and bytes to send, by socket.
     const sockets = new Sockets(worker);
 
-    for (const { fd, events } of new AllEventsForever(poll, sockets)) {
-      if (fd === worker.listener) {
-        for (let client = sockets.accept(); client >= 0; client = sockets.accept())
-          poll.register(client, sockets.interestOf(client));
-        continue;
+    do {
+      for (const { fd, events } of new AllEventsForever(poll, sockets)) {
+        if (fd === worker.listener) {
+          for (let client = sockets.accept(); client >= 0; client = sockets.accept())
+            poll.register(client, sockets.interestOf(client));
+          continue;
+        }
+        let wanted: number;
+        if (events & WRITABLE) wanted = sockets.send(fd);
+        else if (events & READABLE) wanted = sockets.receive(fd, events);
+        else wanted = sockets.resume(fd);
+        if (wanted === CLOSED) {
+          poll.unregister(fd);
+          sockets.close(fd);
+        } else if (sockets.changeInterest(fd, wanted)) poll.modify(fd, wanted);
       }
-      let wanted: number;
-      if (events & WRITABLE) wanted = sockets.send(fd);
-      else if (events & READABLE) wanted = sockets.receive(fd, events);
-      else wanted = sockets.resume(fd);
-
-      if (wanted === CLOSED) {
-        poll.unregister(fd);
-        sockets.close(fd);
-      } else if (sockets.changeInterest(fd, wanted)) poll.modify(fd, wanted);
-    }
+    } while (await sockets.nodesTurn()); // only if the service has made promises
   },
 };

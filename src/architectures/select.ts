@@ -20,7 +20,7 @@ export const select: AloneArchitecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve(worker) {
+  async serve(worker) {
     const select = new Select();
     const sockets = new Sockets(worker, { limit: FD_SETSIZE });
 
@@ -31,8 +31,8 @@ export const select: AloneArchitecture = {
       } else if (sockets.changeInterest(fd, wanted)) select.modify(fd, wanted);
     };
 
-    // Sleeps in select(2).
-    while (sockets.wait(select)) {
+    // Sleeps in select(2). Node gets a turn only if the service has made promises.
+    while (sockets.wait(select) || (await sockets.nodesTurn())) {
       for (let fd = select.next(); fd >= 0; fd = select.next()) {
         if (fd === worker.listener) acceptAll();
         else if (select.events & WRITABLE) apply(fd, sockets.send(fd));

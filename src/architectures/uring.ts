@@ -20,13 +20,14 @@ export const uring: AloneArchitecture = {
   threads: { default: 1, adjustable: true },
   processes: { default: 1, adjustable: true },
 
-  serve(worker) {
+  async serve(worker) {
     const ring = new Uring();
     // One request: accept all clients, until it is cancelled.
     const clients = new Completions(worker, ring, () => ring.accept(worker.listener));
 
-    // io_uring_enter(2): submits all requests of the turn at once, and sleeps until one is complete.
-    while (clients.wait()) {
+    // io_uring_enter(2): submits all requests of the turn at once, and sleeps until one is complete. Node
+    // gets a turn only if the service has made promises.
+    while (clients.wait() || (await clients.nodesTurn())) {
       while (ring.next()) {
         if (ring.purpose === RECEIVED) {
           // The bytes have already arrived, in a buffer that the kernel chose.

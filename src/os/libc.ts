@@ -24,6 +24,7 @@ export class NoSystemCallsError extends Error {
 
 let native: Native | undefined;
 let library: ReturnType<Native['load']> | undefined;
+let program: ReturnType<Native['load']> | undefined;
 let whyNot: string | undefined;
 
 /**
@@ -210,6 +211,22 @@ export const libc = {
   _exit: declare<(status: Int) => void>('void _exit(int)'),
   dlsym: declare<(handle: Address, name: string) => Address>('uintptr_t dlsym(uintptr_t, str)'),
 };
+
+/**
+ * A function that the running program itself exports, such as one of libuv; undefined if it exports none of that name,
+ * or if this process can make no system calls.
+ */
+export function functionOfProgram<Signature extends (...args: never[]) => unknown>(
+  prototype: string,
+): Signature | undefined {
+  if (whyNoSystemCalls() !== undefined) return undefined;
+  try {
+    program ??= native!.load(null);
+    return program.func(prototype) as unknown as Signature;
+  } catch {
+    return undefined;
+  }
+}
 
 /** The errno of the last call of this thread. Read it before any other call. */
 export const errno = (): number => native!.errno();

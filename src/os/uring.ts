@@ -373,6 +373,11 @@ export class Uring {
     throw new SystemError('io_uring_enter', errno());
   }
 
+  /** True if the last `enter` has brought completions that `next` has not reported yet. */
+  get hasCompletions(): boolean {
+    return this.#head !== this.#seen;
+  }
+
   /** True while completions wait in the kernel because the ring was full. None is lost. */
   get overflowed(): boolean {
     return (Atomics.load(this.#rings, this.#sqFlags) & IORING_SQ_CQ_OVERFLOW) !== 0;

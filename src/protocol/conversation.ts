@@ -19,6 +19,10 @@ import type { TimeSlice } from './time-slice.ts';
  */
 export type Next = undefined | number | Promise<void> | 'full' | 'close';
 
+/** True if the conversation wants `resume` at a time or event that its driver must wait for. */
+export const isLater = (next: Next): next is number | Promise<void> =>
+  typeof next === 'number' || typeof next === 'object';
+
 /** `--think`: what an answer costs besides computing it. */
 export interface Think {
   /** Blocks this thread before each answer. */
@@ -360,12 +364,20 @@ export class Conversation {
   }
 
   #await(promise: Promise<Answer | undefined>): Next {
-    this.#waiting = promise
-      .then((answer) => {
-        checkAnswer(answer);
-        this.#later = { answer, settledJustNow: true };
-      })
-      .catch((error) => void this.#fail(error));
+    // One reaction for both outcomes: each step of a chain would delay the answer by one turn of the microtasks.
+    this.#waiting = promise.then(
+      (answer) => this.#settle(answer),
+      (error) => void this.#fail(error),
+    );
     return this.#waiting;
+  }
+
+  #settle(answer: Answer | undefined): void {
+    try {
+      checkAnswer(answer);
+      this.#later = { answer, settledJustNow: true };
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 }

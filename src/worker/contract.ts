@@ -38,12 +38,17 @@ export interface Traits {
   readonly processes: { readonly default: number; readonly adjustable: boolean };
 }
 
+/** True if one thread serves any number of clients: then it must not sleep until one of them has its answer. */
+export const isLoop = ({ arrangement, capacity }: Traits): boolean =>
+  arrangement !== 'crew' && capacity === 'unbounded';
+
 /** `serve` runs until the worker must leave and its clients have left. It closes every descriptor that it opened. */
 export type Architecture = AloneArchitecture | CrewArchitecture | NodeArchitecture;
 
 export interface AloneArchitecture extends Traits {
   readonly arrangement: 'alone';
-  serve(worker: Worker): void;
+  /** A loop returns a promise: it gives the thread to Node when promises of the service must settle. */
+  serve(worker: Worker): void | Promise<void>;
 }
 
 export interface CrewArchitecture extends Traits {
@@ -152,6 +157,8 @@ export interface Worker extends Surroundings {
   readonly listener: number;
   /** How many clients may wait in the accept queues of all listeners of the server together. */
   readonly mostQueued: number;
+  /** True if the service answers with promises in this architecture, so that Node's loop needs turns from the start. */
+  readonly awaits: boolean;
 }
 
 /** The surroundings of a thread or process that the serving thread has started. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aphorisms } from '../../src/protocol/zen.ts';
+import { isLoop } from '../../src/worker/contract.ts';
 import {
   ask,
   type Client,
@@ -387,7 +388,7 @@ describe.each(architectures)('$title on ::1', (variant) => {
 
 /** One variant for each way to wait: which form of the service is called, and how, depends on nothing else. */
 const ways = architectures.filter(
-  ({ traits: { name } }) => !['threaded', 'prefork', 'select', 'poll'].includes(name),
+  ({ traits: { name } }) => !['threaded', 'prefork', 'select'].includes(name),
 );
 
 describe('A service with both forms', () => {
@@ -395,7 +396,7 @@ describe('A service with both forms', () => {
     const serving = await Serving.start({ ...variant.options, service: service('now-and-later') });
     const client = await NetClient.connect(serving.address);
     try {
-      if (variant.traits.arrangement !== 'node') {
+      if (!isLoop(variant.traits)) {
         await expectAnswer(client, 'a?', 'Now.');
         await expectAnswer(client, 'a?reject?', 'Now.Now.');
       } else {
@@ -405,23 +406,6 @@ describe('A service with both forms', () => {
         expect(await client.rest()).toBe('Later.Later.');
         await serving.expectAccount(client.peer, ['accepted', 'threw Error: rejected later']);
       }
-    } finally {
-      await client.close();
-      await serving.server.close();
-    }
-  });
-});
-
-describe('A service with the asynchronous form alone', () => {
-  it.concurrent.each(ways)('is served by $title', async (variant) => {
-    const serving = await Serving.start({ ...variant.options, service: service('only-later') });
-    const client = await NetClient.connect(serving.address);
-    try {
-      await expectAnswer(client, 'a?', '2.');
-      await expectAnswer(client, 'a?bc?d?', '2.3.2.');
-      await client.send('a?bc?reject?a?');
-      expect(await client.rest()).toBe('2.3.');
-      await serving.expectAccount(client.peer, ['accepted', 'threw Error: rejected later']);
     } finally {
       await client.close();
       await serving.server.close();

@@ -5,7 +5,7 @@ import { ask, NetClient } from '../support/clients.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
-/** Variants with the promises in a thread of their own, beside one or several serving threads; and without. */
+/** Variants with the promises in a thread of their own, and variants with them in the serving thread. */
 const variants: readonly ServeOptions[] = [
   { architecture: 'single' },
   { architecture: 'threaded' },

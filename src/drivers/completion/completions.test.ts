@@ -93,6 +93,7 @@ class SteppedServer {
       ready() {},
       hasOwnListener: false,
       mostQueued: BACKLOG,
+      awaits: false,
       get isLeaving() {
         return clients.isLeaving;
       },

@@ -11,13 +11,14 @@ import { SystemError, WOULD_BLOCK } from '../../os/libc.ts';
 import { close, peerOf, trySend } from '../../os/socket.ts';
 import { ACCEPTED, READY, RECEIVED, SENT, SENT_SHORT, type Uring } from '../../os/uring.ts';
 import type { Ending, LimitReached } from '../../protocol/account.ts';
-import type { Conversation, Next } from '../../protocol/conversation.ts';
+import { type Conversation, isLater, type Next } from '../../protocol/conversation.ts';
 import { sooner } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { admit } from '../accept.ts';
+import { NodeTurns } from '../node-turns.ts';
 import { peerAt } from '../peer.ts';
 import { Accepting } from './accepting.ts';
-import { PendingConnections } from './pending.ts';
+import { PendingConnections, type Waiting } from './pending.ts';
 import { Sends } from './sends.ts';
 
 const OPEN = 1;
@@ -29,6 +30,10 @@ export class Completions implements Connections {
   readonly #accepting: Accepting;
   readonly #sends = new Sends();
   readonly #pending: PendingConnections;
+  readonly #node: NodeTurns<Waiting>;
+  /** True while the ring watches Node's own epoll. */
+  #isNodeWatched = false;
+  #hasLeft = false;
   /** By descriptor: counts its connections, so that a completion for an earlier connection is recognised. */
   #generation = new Int32Array(1024);
   /** By descriptor: OPEN while there is a connection. */
@@ -43,15 +48,16 @@ export class Completions implements Connections {
     this.#worker = worker;
     this.#clients = worker.clients;
     this.#ring = ring;
-    this.#pending = new PendingConnections(worker, ring, this.#sends, this);
+    this.#node = new NodeTurns(worker);
+    this.#pending = new PendingConnections(worker, ring, this.#sends, this.#node, this);
     this.#accepting = new Accepting(worker, ring, acceptAll);
     this.#accepting.open();
     worker.ready();
   }
 
   /**
-   * Hands over the requests of the last turn and sleeps until something is done. False once the worker has left; then
-   * every connection is closed.
+   * Hands over the requests of the last turn and sleeps until something is done. False if the loop must await
+   * `nodesTurn` first.
    */
   wait(): boolean {
     const now = performance.now();
@@ -59,13 +65,36 @@ export class Completions implements Connections {
       this.#closeAll();
       return false;
     }
+    const node = this.#node;
+    if (node.isOn) {
+      if (node.isDue(now)) return false;
+      this.#watchNode();
+    }
     const { row } = this.#worker;
     row.state = 'waiting';
     this.#ring.enter(this.#timeout(now));
     row.state = 'answering';
+    if (node.isOn && this.#ring.hasCompletions) node.touch();
     this.#sends.beginTurn();
     this.#pending.beginTurn();
     return true;
+  }
+
+  /**
+   * Gives the thread to Node until promises may have settled; `endTurn` goes on with those that have.
+   *
+   * @returns false once the worker has left; then every connection is closed
+   */
+  async nodesTurn(): Promise<boolean> {
+    if (this.#hasLeft) return false;
+    await this.#node.turn();
+    return true;
+  }
+
+  #watchNode(): void {
+    if (this.#isNodeWatched || this.#node.fd < 0) return;
+    this.#isNodeWatched = true;
+    this.#ring.watch(this.#node.fd);
   }
 
   /** True once the worker waits for no client any more. */
@@ -81,7 +110,8 @@ export class Completions implements Connections {
   /** How long to wait for completions, in ms; -1 without a deadline. */
   #timeout(now: number): number {
     const look = this.#clients.untilLook(now);
-    return sooner(sooner(this.#pending.untilNext(now), look), this.#accepting.untilNext(now));
+    const wait = sooner(sooner(this.#pending.untilNext(now), look), this.#accepting.untilNext(now));
+    return this.#node.isOn ? sooner(wait, this.#node.untilDue(now)) : wait;
   }
 
   /** Goes on with connections whose answers have left, and with those whose time has come. */
@@ -205,8 +235,8 @@ export class Completions implements Connections {
       const pending = this.#pending.of(fd) ?? this.#pending.keep(fd, conversation, next);
       pending.next = next;
       this.#pending.sendRest(fd, pending, Buffer.from(bytes.subarray(count)));
-      if (this.#pending.of(fd) === pending && typeof next === 'number') {
-        this.#pending.think(fd, pending, next);
+      if (this.#pending.of(fd) === pending && isLater(next)) {
+        this.#pending.wakeLater(fd, pending, next);
       }
     } catch (error) {
       this.end(fd, { cause: error as Error, unsent: Buffer.from(bytes) });
@@ -226,13 +256,25 @@ export class Completions implements Connections {
     this.end(fd, { cause: new SystemError('recv', errno), unsent });
   }
 
-  /** Rare completions: a send fell short, the rest of an answer has left, or a client waits while the server is full. */
+  /**
+   * Rare completions: a send fell short, the rest of an answer has left, a client waits while the server is full, or
+   * Node has something to do.
+   */
   other(): void {
     const { purpose, fd, generation } = this.#ring;
-    if (purpose === READY) this.#accepting.ready();
+    if (purpose === READY) this.#ready(fd);
     else if (!this.isCurrent(fd, generation)) return;
     else if (purpose === SENT_SHORT) this.#sentShort(fd);
     else if (purpose === SENT) this.#sentRest(fd);
+  }
+
+  #ready(fd: number): void {
+    if (fd !== this.#node.fd) {
+      this.#accepting.ready();
+      return;
+    }
+    this.#isNodeWatched = false;
+    this.#node.isReady = true;
   }
 
   /** The peer had no room for all answers, or it is gone. */
@@ -285,6 +327,8 @@ export class Completions implements Connections {
 
   /** Ends every conversation that is left and cancels all requests. */
   #closeAll(): void {
+    this.#hasLeft = true;
+    this.#node.close();
     const { cause } = this.#clients;
     for (let fd = 0; fd < this.#open.length; fd++) {
       if (this.#open[fd] === OPEN) this.end(fd, { cause });
@@ -296,7 +340,7 @@ export class Completions implements Connections {
       // The first call hands over the closes, even if there is nothing to wait for.
       this.#ring.enter(tries === 0 ? 0 : 10);
       while (this.#ring.next()) {
-        if (this.#ring.purpose === READY) this.#accepting.ready();
+        if (this.#ring.purpose === READY) this.#ready(this.#ring.fd);
         if (this.#ring.purpose !== ACCEPTED) continue;
         const socket = this.#accepting.accepted();
         if (socket >= 0) close(socket);

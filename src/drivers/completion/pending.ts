@@ -7,9 +7,10 @@ import { phaseOf } from '../../lifecycle/phase.ts';
 import { addressOf, errnoName } from '../../os/libc.ts';
 import { RECEIVED, SENT, type Uring } from '../../os/uring.ts';
 import type { Ending, LimitReached } from '../../protocol/account.ts';
-import type { Conversation, Next } from '../../protocol/conversation.ts';
+import { type Conversation, isLater, type Next } from '../../protocol/conversation.ts';
 import { Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
+import type { NodeTurns } from '../node-turns.ts';
 import type { Sends } from './sends.ts';
 
 /** The state of one connection that waits for something. */
@@ -25,8 +26,14 @@ export interface Pending {
   /** True while too many bytes wait for their answer: the worker receives no more. */
   paused: boolean;
   halfClosed: boolean;
-  /** True while it waits for its time, or for the end of the turn. */
+  /** True while it waits for its time, for its promise, or for the end of the turn. */
   waiting: boolean;
+}
+
+/** A connection and its descriptor: the next peer may get the same number. */
+export interface Waiting {
+  readonly fd: number;
+  readonly pending: Pending;
 }
 
 /** What the slow path needs from `Completions`. */
@@ -55,15 +62,17 @@ export class PendingConnections {
   #again: number[] = [];
   /** Connections whose receive has ended by itself and must be requested again. */
   readonly #unarmed: { readonly fd: number; readonly generation: number }[] = [];
-  readonly #timers = new Timers<{ fd: number; pending: Pending }>();
+  readonly #timers = new Timers<Waiting>();
+  readonly #node: NodeTurns<Waiting>;
   /** Buffers of cancelled sends: the kernel reads them until the end of the turn. */
   readonly #retired: Buffer[] = [];
 
-  constructor(worker: Worker, ring: Uring, sends: Sends, path: FastPath) {
+  constructor(worker: Worker, ring: Uring, sends: Sends, node: NodeTurns<Waiting>, path: FastPath) {
     this.#worker = worker;
     this.#clients = worker.clients;
     this.#ring = ring;
     this.#sends = sends;
+    this.#node = node;
     this.#path = path;
     this.#shared = worker.conversation();
   }
@@ -136,7 +145,7 @@ export class PendingConnections {
   /** Goes on with the connections whose answer is due. */
   wake(now: number): void {
     for (;;) {
-      const due = this.#timers.takeDue(now);
+      const due = this.#timers.takeDue(now) ?? this.#node.takeSettled();
       if (due === undefined) break;
       if (this.#entries[due.fd] === due.pending) this.#wakeOne(due.fd, due.pending);
     }
@@ -173,7 +182,7 @@ export class PendingConnections {
     }
     const kept = pending ?? this.keep(fd, conversation, next);
     kept.next = next;
-    if (typeof next === 'number') this.think(fd, kept, next);
+    if (isLater(next)) this.wakeLater(fd, kept, next);
     else if (next !== undefined || kept.halfClosed) this.#waitForTurn(fd, kept);
     else if (kept.paused) {
       kept.paused = false;
@@ -181,9 +190,12 @@ export class PendingConnections {
     } else if (conversation.idle && kept.receiving) this.#entries[fd] = undefined;
   }
 
-  think(fd: number, pending: Pending, ms: number): void {
+  /** @param next the time in ms, or the promise */
+  wakeLater(fd: number, pending: Pending, next: number | Promise<void>): void {
     pending.waiting = true;
-    this.#timers.add(performance.now() + ms, { fd, pending });
+    const waiting = { fd, pending };
+    if (typeof next === 'number') this.#timers.add(performance.now() + next, waiting);
+    else this.#node.expect(next, waiting);
   }
 
   /** Requests a send of the rest: the ring completes it when the peer has made room. */
@@ -273,7 +285,7 @@ export class PendingConnections {
 
   #advance(fd: number, pending: Pending): void {
     if (pending.next === 'close') this.#path.end(fd, { cause: 'end of stream' });
-    else if (typeof pending.next === 'number') return;
+    else if (isLater(pending.next)) return;
     else this.#resume(fd, pending);
   }
 

@@ -17,16 +17,22 @@ const poll = new Poll();
 const received = Buffer.allocUnsafeSlow(65_536);
 const receivedAddress = addressOf(received);
 
-/** Waits and dispatches `count` times. `timeout` in ms; -1: for ever. It has no timers. */
-export function loop(timeout = -1, count = Number.POSITIVE_INFINITY): void {
+/**
+ * Waits and dispatches `count` times. `timeout` in ms; -1: for ever. It has no timers.
+ *
+ * @returns true if something was dispatched
+ */
+export function loop(timeout = -1, count = Number.POSITIVE_INFINITY): boolean {
+  let events = 0;
   for (let i = 0; i < count && socketMap.size > 0; i++) {
     for (const channel of socketMap.values()) ask(channel);
-    poll.wait(timeout);
+    events += Math.max(0, poll.wait(timeout));
     for (let fd = poll.next(); fd >= 0; fd = poll.next()) {
       const channel = socketMap.get(fd);
       if (channel !== undefined) readWrite(channel, poll.events);
     }
   }
+  return events > 0;
 }
 
 export function closeAll(): void {

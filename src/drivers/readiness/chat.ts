@@ -13,6 +13,7 @@ import { TimeSlice } from '../../protocol/time-slice.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { type Accepted, isResting, tryAccept } from '../accept.ts';
+import { NodeTurns } from '../node-turns.ts';
 import { peerAt } from '../peer.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore.ts';
@@ -31,14 +32,40 @@ const connections: Connections = {
   visit: (socket, decision, cause) => chats.get(socket)!.visit(decision, cause),
 };
 
+/** Notices that Node has something to do. The descriptor belongs to Node: leave it open. */
+class NodeChannel extends Dispatcher {
+  readonly #node: NodeTurns<LimitedChat>;
+
+  constructor(node: NodeTurns<LimitedChat>) {
+    super(node.fd);
+    this.#node = node;
+  }
+
+  override writable(): boolean {
+    return false;
+  }
+
+  override handleRead(): void {
+    this.#node.isReady = true;
+  }
+
+  override close(): void {
+    this.delChannel();
+  }
+}
+
 export class LimitedServer extends Dispatcher {
   readonly worker: Worker;
   override accepting = true;
+  /** Lets promises settle between the turns of the framework's loop. */
+  readonly node: NodeTurns<LimitedChat>;
+  #isNodeWatched = false;
 
   constructor(worker: Worker) {
     super(worker.listener);
     setBlocking(worker.listener, false);
     this.worker = worker;
+    this.node = new NodeTurns(worker);
     worker.ready();
   }
 
@@ -53,21 +80,44 @@ export class LimitedServer extends Dispatcher {
   }
 
   /** Runs the framework's loop until the worker has left. */
-  serveForever(): void {
+  async serveForever(): Promise<void> {
+    const { node } = this;
+    while (this.#serveUntilNodesTurn()) {
+      await node.turn();
+      for (let chat = node.takeSettled(); chat; chat = node.takeSettled()) chat.isDue();
+    }
+    this.delChannel();
+    closeAll();
+    node.close();
+  }
+
+  /** Returns true when Node must have a turn, and false once the worker has left. */
+  #serveUntilNodesTurn(): boolean {
     const { clients, row } = this.worker;
+    const { node } = this;
     for (;;) {
       const before = performance.now();
-      if (clients.isDone(before)) break;
+      if (clients.isDone(before)) return false;
+      let wait = sooner(timers.untilNext(before), clients.untilLook(before));
+      if (node.isOn) {
+        if (node.isDue(before)) return true;
+        if (!this.#isNodeWatched) this.#watchNode();
+        wait = sooner(wait, node.untilDue(before));
+      }
       row.state = 'waiting';
-      const wait = sooner(timers.untilNext(before), clients.untilLook(before));
       const isFull = !clients.isLeaving && !this.readable();
-      loop(isFull ? sooner(wait, ROOM_INTERVAL_MS) : wait, 1);
+      const hasEvents = loop(isFull ? sooner(wait, ROOM_INTERVAL_MS) : wait, 1);
+      if (node.isOn && hasEvents) node.touch();
       const now = performance.now();
       for (let chat = timers.takeDue(now); chat; chat = timers.takeDue(now)) chat.isDue();
       clients.look(now, connections);
     }
-    this.delChannel();
-    closeAll();
+  }
+
+  #watchNode(): void {
+    this.#isNodeWatched = true;
+    // The framework's map holds it.
+    if (this.node.fd >= 0) new NodeChannel(this.node);
   }
 }
 
@@ -76,14 +126,16 @@ export abstract class LimitedChat extends AsyncChat {
   /** Where the conversation writes its answers. */
   readonly answers = answers;
   readonly #worker: Worker;
+  readonly #node: NodeTurns<LimitedChat>;
   #isThinking = false;
   #hasCome = false;
   /** Why it ends; undefined: because the worker leaves. */
   #cause: Ending['cause'] | undefined;
 
-  constructor({ socket, peer }: Accepted, worker: Worker) {
+  constructor({ socket, peer }: Accepted, { worker, node }: LimitedServer) {
     super(socket);
     this.#worker = worker;
+    this.#node = node;
     this.conversation = worker.conversation(() => peerAt(socket));
     worker.clients.come(socket, socket, peer);
     chats.set(socket, this);
@@ -155,13 +207,14 @@ export abstract class LimitedChat extends AsyncChat {
     this.#count();
   }
 
-  /** Calls `resume` after `ms`. Until then it takes no more bytes from this client. */
-  callLater(ms: number): void {
+  /** Calls `resume` after this number of ms, or when the promise settles. Until then it takes no more bytes. */
+  callLater(next: number | Promise<void>): void {
     this.#isThinking = true;
-    timers.add(performance.now() + ms, this);
+    if (typeof next === 'number') timers.add(performance.now() + next, this);
+    else this.#node.expect(next, this);
   }
 
-  /** The time that `callLater` has set is over. */
+  /** What `callLater` waited for has come. */
   isDue(): void {
     this.#isThinking = false;
     if (this.connected) this.#callBack(() => this.resume());

@@ -93,6 +93,11 @@ export class CoroutineClient implements Held {
     return next;
   }
 
+  /** The wait to yield before `resume`: for a time in ms, or for a promise. */
+  until(next: number | Promise<void>): number {
+    return typeof next === 'number' ? sleep(next) : this.#scheduler.settled(this.#socket, next);
+  }
+
   /**
    * Sends as much of the answers, or of their rest, as the kernel takes. Never waits.
    *

@@ -47,6 +47,8 @@ class ScriptedSelector implements Selector {
   close(): void {}
 }
 
+const quiet = { awaits: false, journal: { on: false, record() {} } };
+
 /** A scheduler whose n-th wait runs the n-th of `ticks` first, and whose worker stops after the last. */
 function scripted(...ticks: (() => void)[]) {
   const { clients, orders, row } = scriptedClients();
@@ -58,11 +60,17 @@ function scripted(...ticks: (() => void)[]) {
     if (ticks.length === 0) stop();
     return orders.order === 'serve';
   });
-  return { selector, scheduler: new Scheduler(selector, { clients, row }), clients, orders, stop };
+  return {
+    selector,
+    scheduler: new Scheduler(selector, { clients, row, ...quiet }),
+    clients,
+    orders,
+    stop,
+  };
 }
 
 describe('Scheduler', () => {
-  test('sends the readiness of its descriptor into a coroutine', () => {
+  test('sends the readiness of its descriptor into a coroutine', async () => {
     const got: number[] = [];
     const { selector, scheduler } = scripted(
       () => selector.ready.push([7, READABLE]),
@@ -74,12 +82,12 @@ describe('Scheduler', () => {
         got.push(yield writable(7));
       })(),
     );
-    scheduler.run();
+    await scheduler.run();
     expect(got).toEqual([READABLE, WRITABLE]);
     expect(selector.calls).toEqual(['register 7 1', 'modify 7 4']);
   });
 
-  test('does not call the selector when the wait is the same as before', () => {
+  test('does not call the selector when the wait is the same as before', async () => {
     const { selector, scheduler } = scripted(
       () => selector.ready.push([7, READABLE]),
       () => selector.ready.push([7, READABLE]),
@@ -89,11 +97,11 @@ describe('Scheduler', () => {
         for (;;) yield readable(7);
       })(),
     );
-    scheduler.run();
+    await scheduler.run();
     expect(selector.calls).toEqual(['register 7 1']);
   });
 
-  test('runs a part of a coroutine through yield* and returns its result', () => {
+  test('runs a part of a coroutine through yield* and returns its result', async () => {
     const steps: string[] = [];
     function* inner(): Coroutine<string> {
       yield readable(7);
@@ -109,7 +117,7 @@ describe('Scheduler', () => {
         steps.push(yield* inner());
       })(),
     );
-    scheduler.run();
+    await scheduler.run();
     expect(steps).toEqual(['half', 'whole']);
   });
 
@@ -131,7 +139,7 @@ describe('Scheduler', () => {
     expect(selector.calls).toEqual(['register 8 1']);
   });
 
-  test('lets an error that a coroutine does not catch end the run', () => {
+  test('lets an error that a coroutine does not catch end the run', async () => {
     const { selector, scheduler } = scripted(() => selector.ready.push([7, READABLE]));
     scheduler.start(
       (function* (): Coroutine {
@@ -139,10 +147,10 @@ describe('Scheduler', () => {
         throw new Error('a bug');
       })(),
     );
-    expect(() => scheduler.run()).toThrow('a bug');
+    await expect(scheduler.run()).rejects.toThrow('a bug');
   });
 
-  test('wakes sleepers in the order of their time', () => {
+  test('wakes sleepers in the order of their time', async () => {
     const woken: number[] = [];
     const { scheduler, stop } = scripted(...Array.from({ length: 1000 }, () => () => {}));
     function* sleeper(ms: number): Coroutine {
@@ -152,12 +160,12 @@ describe('Scheduler', () => {
     }
     for (const ms of [12, 3, 7]) scheduler.start(sleeper(ms));
     const began = performance.now();
-    scheduler.run();
+    await scheduler.run();
     expect(woken).toEqual([3, 7, 12]);
     expect(performance.now() - began).toBeGreaterThanOrEqual(12);
   });
 
-  test('unregisters a descriptor whose coroutine sleeps, and registers it when the coroutine waits again', () => {
+  test('unregisters a descriptor whose coroutine sleeps, and registers it when the coroutine waits again', async () => {
     const { selector, scheduler, stop } = scripted(
       () => selector.ready.push([7, READABLE]),
       () => selector.ready.push([7, READABLE]),
@@ -171,11 +179,11 @@ describe('Scheduler', () => {
         yield readable(7);
       })(),
     );
-    scheduler.run();
+    await scheduler.run();
     expect(selector.calls).toEqual(['register 7 1', 'unregister 7', 'register 7 1']);
   });
 
-  test('throws the stop into all coroutines that wait, readers and sleepers', () => {
+  test('throws the stop into all coroutines that wait, readers and sleepers', async () => {
     const ends: unknown[] = [];
     const { scheduler } = scripted(() => undefined);
     function* waiting(wait: number): Coroutine {
@@ -187,7 +195,7 @@ describe('Scheduler', () => {
       }
     }
     for (const wait of [readable(7), writable(8), sleep(60_000)]) scheduler.start(waiting(wait));
-    scheduler.run();
+    await scheduler.run();
     expect(ends).toHaveLength(3);
     for (const end of ends) expect(end).toMatchObject({ cause: 'stop' });
   });
@@ -223,7 +231,7 @@ describe('Scheduler', () => {
     return { held, inbox, got, ends, converse };
   }
 
-  test('lets a coroutine receive once more after a stop before it ends', () => {
+  test('lets a coroutine receive once more after a stop before it ends', async () => {
     const { clients, scheduler, orders } = scripted(
       () => undefined,
       () => undefined,
@@ -235,15 +243,15 @@ describe('Scheduler', () => {
     scheduler.start(converse());
     orders.order = 'stop';
     orders.left = 60_000;
-    scheduler.run();
+    await scheduler.run();
     expect(got).toEqual(['asked before the stop']);
     expect(ends).toEqual(['stop']);
   });
 
-  test('throws a limit that is reached into the coroutine', () => {
+  test('throws a limit that is reached into the coroutine', async () => {
     const { clients, orders, row } = scriptedClients({ idle: 40 });
     const selector = new ScriptedSelector(() => true);
-    const scheduler = new Scheduler(selector, { clients, row });
+    const scheduler = new Scheduler(selector, { clients, row, ...quiet });
     const { held, ends, converse } = connection(clients);
     scheduler.hold(7, held);
     scheduler.start(
@@ -252,11 +260,11 @@ describe('Scheduler', () => {
         orders.order = 'stop';
       })(),
     );
-    scheduler.run();
+    await scheduler.run();
     expect(ends).toMatchObject([{ limit: 'idle' }]);
   });
 
-  test('forget() unregisters once, so that the number may be used again', () => {
+  test('forget() unregisters once, so that the number may be used again', async () => {
     const { selector, scheduler } = scripted(() => selector.ready.push([7, READABLE]));
     function* once(): Coroutine {
       yield readable(7);
@@ -264,7 +272,7 @@ describe('Scheduler', () => {
       scheduler.forget(7);
     }
     scheduler.start(once());
-    scheduler.run();
+    await scheduler.run();
     scheduler.start(once());
     expect(selector.calls).toEqual(['register 7 1', 'unregister 7', 'register 7 1']);
   });

@@ -12,10 +12,11 @@ import { addressOf } from '../../os/libc.ts';
 import { HANGUP, READABLE, type Selector, WRITABLE } from '../../os/readiness.ts';
 import { close, recv, send, setBlocking } from '../../os/socket.ts';
 import type { Ending, LimitReached } from '../../protocol/account.ts';
-import type { Conversation, Next } from '../../protocol/conversation.ts';
+import { type Conversation, isLater, type Next } from '../../protocol/conversation.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { type Accepted, isResting, refuseDescriptor, tryAccept } from '../accept.ts';
+import { NodeTurns } from '../node-turns.ts';
 import { AddressedOutbox } from '../outbox.ts';
 import { peerAt } from '../peer.ts';
 import { ACCEPT_BATCH, ROOM_INTERVAL_MS } from '../timing.ts';
@@ -41,6 +42,12 @@ interface Overdue {
   readonly cause: Ending['cause'];
 }
 
+/** A conversation and its descriptor: the next peer may get the same number. */
+interface Waiting {
+  readonly fd: number;
+  readonly conversation: Conversation;
+}
+
 interface SocketsOptions {
   /** Descriptors from this number on are refused: the selector has no room for them. */
   readonly limit?: number;
@@ -62,7 +69,11 @@ export class Sockets implements Connections {
   readonly #halfClosed = new Set<number>();
   /** By descriptor: what the selector watches for; `CLOSED`: there is no connection. */
   #interest = new Int8Array(1024).fill(CLOSED);
-  readonly #timers = new Timers<{ fd: number; conversation: Conversation }>();
+  readonly #timers = new Timers<Waiting>();
+  readonly #node: NodeTurns<Waiting>;
+  /** The descriptor of Node's own epoll, once the selector watches it. */
+  #nodeFd = -1;
+  #hasLeft = false;
   readonly #out = new AddressedOutbox();
   readonly #worker: Worker;
   readonly #clients: Worker['clients'];
@@ -87,17 +98,23 @@ export class Sockets implements Connections {
     this.#clients = worker.clients;
     this.#limit = limit;
     this.#watch = watch;
+    this.#node = new NodeTurns(worker);
     setBlocking(worker.listener, false);
     this.#shared = worker.conversation();
     worker.ready();
   }
 
-  /** Sleeps in the selector. False once the worker has left; then every connection is closed. */
+  /** Sleeps in the selector. False if the loop must await `nodesTurn` first. */
   wait(selector: Selector): boolean {
     const now = performance.now();
     if (this.#clients.isDone(now)) {
       this.#closeAll();
       return false;
+    }
+    const node = this.#node;
+    if (node.isOn) {
+      if (node.isDue(now)) return false;
+      if (this.#nodeFd !== node.fd) this.#watchNode(selector);
     }
     this.#watchListener(selector);
     this.#acceptsLeft = ACCEPT_BATCH;
@@ -105,8 +122,21 @@ export class Sockets implements Connections {
     this.#hasLooked = false;
     const { row } = this.#worker;
     row.state = 'waiting';
-    selector.wait(this.#timeout(now));
+    const count = selector.wait(this.#timeout(now));
     row.state = 'answering';
+    if (node.isOn && count > 0) node.touch();
+    return true;
+  }
+
+  /**
+   * Gives the thread to Node until promises may have settled; the loop goes on with those that are `due`.
+   *
+   * @returns false once the worker has left; then every connection is closed
+   */
+  async nodesTurn(): Promise<boolean> {
+    if (this.#hasLeft) return false;
+    await this.#node.turn();
+    this.#turnedAt = -1;
     return true;
   }
 
@@ -138,6 +168,10 @@ export class Sockets implements Connections {
    * @param events the selector's events; with `HANGUP` the peer takes no more answers
    */
   receive(fd: number, events: number): number {
+    if (fd === this.#nodeFd) {
+      this.#node.isReady = true;
+      return READABLE;
+    }
     // It hung up while answers wait to be sent: `send` finds out whether that is the end.
     if (this.bytesToSend[fd] !== undefined) return this.send(fd);
     return this.#receive(fd, events, undefined);
@@ -158,7 +192,9 @@ export class Sockets implements Connections {
     this.bytesToSend[fd] = undefined;
     this.#clients.unsent(fd, 0);
     this.#clients.answered(fd);
-    return this.#sendAnswers(fd, conversation, this.#nexts[fd]);
+    const next = this.#nexts[fd];
+    // `due` returns the descriptor once the promise has settled.
+    return typeof next === 'object' ? NOTHING : this.#sendAnswers(fd, conversation, next);
   }
 
   /** The next descriptor to resume, because its answer is due or its time is up; -1: none. */
@@ -171,6 +207,8 @@ export class Sockets implements Connections {
       // The peer may be gone, and another peer may have its number.
       if (this.bytesReceived[due.fd] === due.conversation) return due.fd;
     }
+    const settled = this.#settled();
+    if (settled >= 0) return settled;
     if (!this.#hasLooked) {
       this.#hasLooked = true;
       this.#clients.look(this.#turnedAt, this);
@@ -179,7 +217,21 @@ export class Sockets implements Connections {
     }
     if (this.#overdue.length === 0) return -1;
     this.#atHand = this.#overdue.pop()!;
+    this.#node.touch();
     return this.#atHand.fd;
+  }
+
+  /** The next descriptor whose promise has settled; -1: none. */
+  #settled(): number {
+    for (;;) {
+      const settled = this.#node.takeSettled();
+      if (settled === undefined) return -1;
+      const { fd, conversation } = settled;
+      if (this.bytesReceived[fd] !== conversation) continue;
+      if (this.bytesToSend[fd] === undefined) return fd;
+      // Earlier answers are unsent: continue after them.
+      this.#nexts[fd] = 'full';
+    }
   }
 
   /** Sends an answer that is due, and continues. Or ends a connection whose time is up. */
@@ -218,7 +270,8 @@ export class Sockets implements Connections {
 
   /** How long the selector may sleep, in ms: until the next answer is due; -1: for ever. */
   #timeout(now: number): number {
-    const wait = sooner(this.#timers.untilNext(now), this.#clients.untilLook(now));
+    let wait = sooner(this.#timers.untilNext(now), this.#clients.untilLook(now));
+    if (this.#node.isOn) wait = sooner(wait, this.#node.untilDue(now));
     const isFull = !this.#isListening && !this.#clients.isLeaving;
     return isFull ? sooner(wait, ROOM_INTERVAL_MS) : wait;
   }
@@ -231,6 +284,13 @@ export class Sockets implements Connections {
     this.#isListening = isWanted;
     if (isWanted) selector.register(listener, this.#watch);
     else selector.unregister(listener);
+  }
+
+  #watchNode(selector: Selector): void {
+    this.#nodeFd = this.#node.fd;
+    selector.register(this.#nodeFd, READABLE);
+    if (this.#nodeFd >= this.#interest.length) this.#grow(this.#nodeFd);
+    this.#interest[this.#nodeFd] = READABLE;
   }
 
   #open({ socket, peer }: Accepted): number {
@@ -289,12 +349,18 @@ export class Sockets implements Connections {
         return READABLE;
       }
       if (next === 'close') return this.#end(fd, conversation, 'end of stream');
-      if (typeof next === 'number') {
-        this.#timers.add(performance.now() + next, { fd, conversation });
+      if (isLater(next)) {
+        this.#waitFor(next, fd, conversation);
         this.#keep(fd, conversation);
         return NOTHING;
       }
     }
+  }
+
+  #waitFor(next: number | Promise<void>, fd: number, conversation: Conversation): void {
+    const waiting = { fd, conversation };
+    if (typeof next === 'number') this.#timers.add(performance.now() + next, waiting);
+    else this.#node.expect(next, waiting);
   }
 
   /** The kernel took `count` bytes of the outbox. The rest waits for room. */
@@ -304,6 +370,7 @@ export class Sockets implements Connections {
     this.#out.clear();
     this.bytesToSend[fd] = { bytes, address: addressOf(bytes), sent: 0 };
     this.#nexts[fd] = next;
+    if (typeof next === 'object') this.#waitFor(next, fd, conversation);
     this.#keep(fd, conversation);
     return WRITABLE;
   }
@@ -338,8 +405,10 @@ export class Sockets implements Connections {
   }
 
   #closeAll(): void {
+    this.#hasLeft = true;
+    this.#node.close();
     for (let fd = 0; fd < this.#interest.length; fd++) {
-      if (this.#interest[fd] === CLOSED) continue;
+      if (this.#interest[fd] === CLOSED || fd === this.#nodeFd) continue;
       this.#end(fd, this.bytesReceived[fd], this.#clients.cause);
       this.close(fd);
     }

@@ -8,16 +8,18 @@ import { mapSharedMemory } from '../../os/memory.ts';
 import { threadId } from '../../os/signal.ts';
 import { dup, shutdown } from '../../os/socket.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
+import { isProtocol } from '../../protocol/service.ts';
 import { type PeerOf, speakersOf } from '../../protocol/speaker.ts';
-import type {
-  Architecture,
-  Assistant,
-  Crew,
-  Journal,
-  NodeHost,
-  PageOptions,
-  Task,
-  Worker,
+import {
+  type Architecture,
+  type Assistant,
+  type Crew,
+  isLoop,
+  type Journal,
+  type NodeHost,
+  type PageOptions,
+  type Task,
+  type Worker,
 } from '../../worker/contract.ts';
 import { type Reason, type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { loadModule, nameOf } from '../load-service.ts';
@@ -43,6 +45,7 @@ interface Parts {
   readonly listener: number;
   readonly hasOwnListener: boolean;
   readonly mostQueued: number;
+  readonly awaits: boolean;
   readonly journal: Journal;
   readonly row: Row;
   readonly options: PageOptions;
@@ -57,6 +60,7 @@ class ServingWorker implements Worker {
   readonly listener: number;
   readonly hasOwnListener: boolean;
   readonly mostQueued: number;
+  readonly awaits: boolean;
   readonly journal: Journal;
   readonly row: Row;
   readonly options: PageOptions;
@@ -69,6 +73,7 @@ class ServingWorker implements Worker {
     this.listener = parts.listener;
     this.hasOwnListener = parts.hasOwnListener;
     this.mostQueued = parts.mostQueued;
+    this.awaits = parts.awaits;
     this.journal = parts.journal;
     this.row = parts.row;
     this.options = parts.options;
@@ -185,7 +190,8 @@ export async function createContext(
   const around = { architecture: config.architecture, worker: config.index };
   const answerThread = createAnswerThread(config.service, true, around);
   await openService(service, { ...around, thread }, nameOf(config.service));
-  const speakers = speakersOf(service, isOnNode, answerThread.answerElsewhere);
+  const mayAwait = isLoop(architecture);
+  const speakers = speakersOf(service, mayAwait, answerThread.answerElsewhere);
   const count = (reason: Reason) => scoreboard.count(reason);
   const { conversation, exceeded } = conversationFactory(
     config,
@@ -211,6 +217,8 @@ export async function createContext(
     listener,
     hasOwnListener: config.reuseport,
     mostQueued: config.backlog * (config.reuseport ? config.threads * config.processes : 1),
+    // Dialogues of a protocol show it only with their first promise.
+    awaits: mayAwait && !isProtocol(service) && service.answerAsync !== undefined,
     journal,
     row,
     options: config.options,

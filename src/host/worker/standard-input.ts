@@ -48,6 +48,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     listener: STDIN,
     hasOwnListener: false,
     mostQueued: plan.backlog,
+    awaits: false,
     journal,
     row,
     options: plan.page,

@@ -1,0 +1,207 @@
+/** Answers that are promises: in a loop all of them are outstanding together, and a blocking thread waits for its own. */
+import { describe, expect, it, vi } from 'vitest';
+import { isLoop } from '../../src/worker/contract.ts';
+import { ask, NetClient } from '../support/clients.ts';
+import { gate, OPEN } from '../support/gate.ts';
+import { isAlive } from '../support/kernel.ts';
+import { isRefused } from '../support/serve-command.ts';
+import { BIG, DIGITS, events } from '../support/services/promising.ts';
+import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
+import { FOREVER, MS, PATIENCE, staysPending, until, within } from '../support/until.ts';
+
+vi.setConfig({ maxConcurrency: 6 });
+
+const service = new URL('../support/services/promising.ts', import.meta.url);
+
+/** Number of clients that wait for one event: `select` has room for a thousand. */
+const CROWD = 300;
+
+/** Loops on threads have Node's loop of that thread, and not the one of the process. */
+const threadedLoops = variants.filter(
+  ({ traits, options: { threads = 1, processes = 1 } }) =>
+    isLoop(traits) && threads > 1 && processes === 1,
+);
+const all: readonly Variant[] = [...architectures, ...threadedLoops];
+const loops = all.filter(({ traits }) => isLoop(traits));
+const pools = all.filter(({ traits, capacity }) => !isLoop(traits) && capacity > 1);
+
+const start = (variant: Variant, options = {}) =>
+  Serving.start({ ...variant.options, service, ...options });
+
+/** Asks `question`, and returns once the server has received it. */
+async function asking(serving: Serving, question: string): Promise<NetClient> {
+  const client = await NetClient.connect(serving.address);
+  await client.send(question);
+  await serving.expectReceived(client.peer);
+  return client;
+}
+
+const expectAnswer = async (client: NetClient, question: string, answer: string) =>
+  expect(await ask(client, question, answer.length)).toBe(answer);
+
+describe.concurrent.each(all)('$title answers with promises', (variant) => {
+  it('that settle by each kind of event', async () => {
+    const serving = await start(variant);
+    const client = await NetClient.connect(serving.address);
+    // One after the other: no other event wakes the thread.
+    for (const name of [...Object.keys(events), ...Object.keys(events).reverse()]) {
+      await expectAnswer(client, `${name}?`, `${name}.`);
+    }
+    await client.close();
+    await serving.close();
+  });
+
+  it('in the order of the questions', async () => {
+    const serving = await start(variant);
+    const client = await NetClient.connect(serving.address);
+    const names = ['timer', 'microtask', 'file', 'tick', 'socket', 'microtask', 'immediate'];
+    const many = Array.from({ length: 20 }, () => names).flat();
+    const text = (end: string) => many.map((name) => `${name}${end}`).join('');
+    await expectAnswer(client, text('?'), text('.'));
+    await client.close();
+    await serving.expectAccount(client.peer, ['accepted', 'closed']);
+    await serving.close();
+  });
+
+  it('and ends the conversation of one that rejects', async () => {
+    const serving = await start(variant);
+    const client = await NetClient.connect(serving.address);
+    await client.send('timer?reject?timer?');
+    expect(await client.rest()).toBe('timer.');
+    await client.close();
+    await serving.expectAccount(client.peer, ['accepted', 'threw Error: rejected later']);
+    const next = await NetClient.connect(serving.address);
+    await expectAnswer(next, 'timer?', 'timer.');
+    await next.close();
+    await serving.close();
+  });
+
+  it('also to a client that sends no more', async () => {
+    const serving = await start(variant);
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    await client.send('tick?');
+    await client.end();
+    open();
+    expect(await client.rest()).toBe(`${OPEN}tick.`);
+    await client.close();
+    await serving.expectAccount(client.peer, ['accepted', 'closed']);
+    await serving.close();
+  });
+
+  it('and serves on when a client resets before its answer has come', async () => {
+    const serving = await start(variant);
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    await client.reset();
+    open();
+    await serving.expectAccount(client.peer, ['accepted', 'unsent']);
+    const next = await NetClient.connect(serving.address);
+    await expectAnswer(next, 'timer?', 'timer.');
+    await next.close();
+    await serving.close();
+  });
+
+  it('and waits for them when it stops', async () => {
+    const serving = await start(variant);
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    const closed = serving.server.close();
+    await until('the listener to be closed', () => isRefused(serving.server.port));
+    open();
+    expect(await client.rest()).toBe(OPEN);
+    await Promise.all([client.close(), closed]);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', cut: 0 });
+  });
+
+  it('and waits for them when it restarts', async () => {
+    const serving = await start(variant);
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    const before = serving.processes;
+    await serving.server.restart();
+    const next = await NetClient.connect(serving.address);
+    await expectAnswer(next, 'timer?', 'timer.');
+    open();
+    await expectAnswer(client, '', OPEN);
+    await Promise.all([client.close(), next.close()]);
+    await until('the old processes to end', () =>
+      serving.processes.every((pid) => !before.includes(pid)),
+    );
+    await serving.close();
+  });
+
+  it('and limits the time that a client takes for an answer, not the time until there is one', async () => {
+    const answerTime = 100 * MS;
+    const limits = { answerTime, questionSize: 0, idle: FOREVER, questionTime: FOREVER };
+    const serving = await start(variant, { limits });
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    const answer = client.receive(OPEN.length);
+    expect(await staysPending(answer, 4 * answerTime)).toBe(true);
+    open();
+    expect(await answer).toBe(OPEN);
+    await client.send('big?');
+    await serving.expectAccount(client.peer, ['accepted', 'limited']);
+    expect((await client.rest()).length).toBeLessThan(BIG);
+    await client.close();
+    await serving.close();
+  });
+});
+
+describe.concurrent.each(loops)('$title', (variant) => {
+  it(`has the answers of ${CROWD} clients outstanding together`, async () => {
+    const serving = await start(variant);
+    const { question, open } = gate();
+    const clients = await Promise.all(
+      Array.from({ length: CROWD }, () => NetClient.connect(serving.address)),
+    );
+    await Promise.all(clients.map((client) => client.send(question)));
+    const threads = variant.options.threads ?? 1;
+    await until('all answers to be outstanding', async () => {
+      // A new client each time: it may reach another thread.
+      const other = await NetClient.connect(serving.address);
+      const count = Number(await ask(other, 'outstanding?', DIGITS));
+      await other.close();
+      return threads === 1 ? count === CROWD : count > 1;
+    });
+    const resetting = clients.pop()!;
+    await resetting.reset();
+    await clients[0]!.send('tick?');
+    open();
+    await Promise.all(clients.map((client) => expectAnswer(client, '', OPEN)));
+    await expectAnswer(clients[0]!, '', 'tick.');
+    await Promise.all(clients.map((client) => client.close()));
+    await serving.close();
+  });
+});
+
+describe.concurrent.each(pools)('$title', (variant) => {
+  it('waits for an answer in one thread or process, and goes on in the others', async () => {
+    const serving = await start(variant);
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    const other = await NetClient.connect(serving.address);
+    await expectAnswer(other, 'timer?', 'timer.');
+    open();
+    await expectAnswer(client, '', OPEN);
+    await Promise.all([client.close(), other.close()]);
+    await serving.close();
+  });
+});
+
+// One after the other, because each looks at all descriptors of this process.
+describe.each(all)('$title', (variant) => {
+  it('waits no longer than its drain for a promise, and leaves nothing', async () => {
+    const serving = await start(variant, { drain: 300 * MS });
+    const client = await asking(serving, gate().question);
+    const { processes } = serving;
+    await within(PATIENCE, 'the end of the server', serving.server.close());
+    // The processes of inetd outlive their parent for a moment.
+    await until('its processes to end', () => !processes.some(isAlive));
+    expect(await client.rest()).toBe('');
+    await client.close();
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', cut: 1 });
+    await serving.expectNothingLeft();
+  });
+});
