@@ -34,8 +34,8 @@ export const epoll: AloneArchitecture = {
       } else if (sockets.changeInterest(fd, wanted)) epoll.modify(fd, wanted);
     };
 
-    // Sleeps in epoll_wait(2). Node gets a turn only if the service has made promises.
-    while (sockets.wait(epoll) || (await sockets.nodesTurn())) {
+    // Sleeps in epoll_wait(2).
+    while (sockets.wait(epoll)) {
       for (let fd = epoll.next(); fd >= 0; fd = epoll.next()) {
         if (fd === worker.listener) acceptAll();
         else if (epoll.events & WRITABLE) apply(fd, sockets.send(fd));
@@ -43,6 +43,8 @@ export const epoll: AloneArchitecture = {
       }
       // Answers that are due.
       for (let fd = sockets.due(); fd >= 0; fd = sockets.due()) apply(fd, sockets.resume(fd));
+      // Promises of the service settle only while Node's own loop has the thread.
+      if (sockets.owesNode) await sockets.nodesTurn();
     }
     epoll.close();
 

@@ -9,7 +9,7 @@ import { Poll } from '../os/poll.ts';
 import { READABLE, WRITABLE } from '../os/readiness.ts';
 import type { AloneArchitecture } from '../worker/contract.ts';
 
-/** All events, one at a time, until Node has a turn or the server stops. It is its own result: an event costs no object. */
+/** All events, one at a time, until Node must have a turn or the server stops. An event costs no object. */
 class AllEventsForever {
   fd = -1;
   events = 0;
@@ -32,7 +32,7 @@ class AllEventsForever {
       this.fd = this.#sockets.due();
       this.events = NOTHING;
       if (this.fd >= 0) return this;
-      this.done = !this.#sockets.wait(this.#poll); // sleeps here, in poll(2)
+      this.done = this.#sockets.owesNode || !this.#sockets.wait(this.#poll); // sleeps here, in poll(2)
       if (this.done) return this;
     }
   }
@@ -58,8 +58,8 @@ export const poll: AloneArchitecture = {
     const poll = new Poll();
     // The tables: bytes received and bytes to send, by socket.
     const sockets = new Sockets(worker);
-
     do {
+      if (sockets.owesNode) await sockets.nodesTurn(); // promises of the service settle now
       for (const { fd, events } of new AllEventsForever(poll, sockets)) {
         if (fd === worker.listener) {
           for (let client = sockets.accept(); client >= 0; client = sockets.accept())
@@ -75,6 +75,6 @@ export const poll: AloneArchitecture = {
           sockets.close(fd);
         } else if (sockets.changeInterest(fd, wanted)) poll.modify(fd, wanted);
       }
-    } while (await sockets.nodesTurn()); // only if the service has made promises
+    } while (sockets.owesNode);
   },
 };

@@ -31,8 +31,8 @@ export const select: AloneArchitecture = {
       } else if (sockets.changeInterest(fd, wanted)) select.modify(fd, wanted);
     };
 
-    // Sleeps in select(2). Node gets a turn only if the service has made promises.
-    while (sockets.wait(select) || (await sockets.nodesTurn())) {
+    // Sleeps in select(2).
+    while (sockets.wait(select)) {
       for (let fd = select.next(); fd >= 0; fd = select.next()) {
         if (fd === worker.listener) acceptAll();
         else if (select.events & WRITABLE) apply(fd, sockets.send(fd));
@@ -40,6 +40,8 @@ export const select: AloneArchitecture = {
       }
       // Answers that are due.
       for (let fd = sockets.due(); fd >= 0; fd = sockets.due()) apply(fd, sockets.resume(fd));
+      // Promises of the service settle only while Node's own loop has the thread.
+      if (sockets.owesNode) await sockets.nodesTurn();
     }
 
     function acceptAll() {

@@ -25,9 +25,8 @@ export const uring: AloneArchitecture = {
     // One request: accept all clients, until it is cancelled.
     const clients = new Completions(worker, ring, () => ring.accept(worker.listener));
 
-    // io_uring_enter(2): submits all requests of the turn at once, and sleeps until one is complete. Node
-    // gets a turn only if the service has made promises.
-    while (clients.wait() || (await clients.nodesTurn())) {
+    // io_uring_enter(2): submits all requests of the turn at once, and sleeps until one is complete.
+    while (clients.wait()) {
       while (ring.next()) {
         if (ring.purpose === RECEIVED) {
           // The bytes have already arrived, in a buffer that the kernel chose.
@@ -40,6 +39,8 @@ export const uring: AloneArchitecture = {
         } else clients.other(); // the kernel had no room for an answer, or has sent one since
       }
       clients.endTurn();
+      // Promises of the service settle only while Node's own loop has the thread.
+      if (clients.owesNode) await clients.nodesTurn();
     }
     ring.close();
   },

@@ -89,7 +89,7 @@ export class NodeTurns<T> {
     this.#isTouched = true;
   }
 
-  /** True if the loop must not sleep now, but await `turn`. */
+  /** True if the loop must await `turn` before it sleeps. */
   isDue(now: number): boolean {
     if (this.#isTouched) {
       this.#isTouched = false;
@@ -98,9 +98,10 @@ export class NodeTurns<T> {
     return this.#fresh > 0 || this.isReady || this.#due <= now;
   }
 
-  /** How long the loop may sleep, in whole ms; -1: for ever. */
+  /** How long the loop may sleep, in whole ms; 0 if a promise has settled; -1: for ever. */
   untilDue(now: number): number {
-    return Number.isFinite(this.#due) ? Math.ceil(Math.max(0, this.#due - now)) : -1;
+    if (this.#settled.length > 0 || this.isDue(now)) return 0;
+    return Number.isFinite(this.#due) ? Math.ceil(this.#due - now) : -1;
   }
 
   /** Lets promises settle, and gives Node a turn if that is not enough. */
@@ -121,6 +122,7 @@ export class NodeTurns<T> {
 
   /** The worker has left: Node's loop may end. */
   close(): void {
+    this.isOn = false;
     clearInterval(this.#life);
   }
 

@@ -105,7 +105,7 @@ describe.concurrent('trace mode', () => {
         .map(([, , file, line]) => watched.model.code.get(file!)!.text.split('\n')[line! - 1]!)
         .some((code) => code.includes('sockets.receive(fd, epoll.events)')),
     );
-    await traced.standing('while (sockets.wait(epoll) || (await sockets.nodesTurn())) {', -1);
+    await traced.standing('while (sockets.wait(epoll)) {', -1);
     for (const client of clients) await client.close();
   });
 

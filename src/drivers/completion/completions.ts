@@ -33,7 +33,6 @@ export class Completions implements Connections {
   readonly #node: NodeTurns<Waiting>;
   /** True while the ring watches Node's own epoll. */
   #isNodeWatched = false;
-  #hasLeft = false;
   /** By descriptor: counts its connections, so that a completion for an earlier connection is recognised. */
   #generation = new Int32Array(1024);
   /** By descriptor: OPEN while there is a connection. */
@@ -56,8 +55,8 @@ export class Completions implements Connections {
   }
 
   /**
-   * Hands over the requests of the last turn and sleeps until something is done. False if the loop must await
-   * `nodesTurn` first.
+   * Hands over the requests of the last turn and sleeps until something is done. False once the worker has left; then
+   * every connection is closed.
    */
   wait(): boolean {
     const now = performance.now();
@@ -66,10 +65,7 @@ export class Completions implements Connections {
       return false;
     }
     const node = this.#node;
-    if (node.isOn) {
-      if (node.isDue(now)) return false;
-      this.#watchNode();
-    }
+    if (node.isOn) this.#watchNode();
     const { row } = this.#worker;
     row.state = 'waiting';
     this.#ring.enter(this.#timeout(now));
@@ -80,15 +76,16 @@ export class Completions implements Connections {
     return true;
   }
 
-  /**
-   * Gives the thread to Node until promises may have settled; `endTurn` goes on with those that have.
-   *
-   * @returns false once the worker has left; then every connection is closed
-   */
-  async nodesTurn(): Promise<boolean> {
-    if (this.#hasLeft) return false;
+  /** True if the loop must await `nodesTurn` before it waits again: otherwise promises of the service do not settle. */
+  get owesNode(): boolean {
+    return this.#node.isOn && this.#node.isDue(performance.now());
+  }
+
+  /** Gives the thread to Node for one turn of its own loop, and goes on with the promises that have settled. */
+  async nodesTurn(): Promise<void> {
     await this.#node.turn();
-    return true;
+    this.#pending.wake(performance.now());
+    this.#pending.armAgain();
   }
 
   #watchNode(): void {
@@ -327,7 +324,6 @@ export class Completions implements Connections {
 
   /** Ends every conversation that is left and cancels all requests. */
   #closeAll(): void {
-    this.#hasLeft = true;
     this.#node.close();
     const { cause } = this.#clients;
     for (let fd = 0; fd < this.#open.length; fd++) {

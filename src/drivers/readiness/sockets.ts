@@ -73,7 +73,6 @@ export class Sockets implements Connections {
   readonly #node: NodeTurns<Waiting>;
   /** The descriptor of Node's own epoll, once the selector watches it. */
   #nodeFd = -1;
-  #hasLeft = false;
   readonly #out = new AddressedOutbox();
   readonly #worker: Worker;
   readonly #clients: Worker['clients'];
@@ -104,7 +103,7 @@ export class Sockets implements Connections {
     worker.ready();
   }
 
-  /** Sleeps in the selector. False if the loop must await `nodesTurn` first. */
+  /** Sleeps in the selector. False once the worker has left; then every connection is closed. */
   wait(selector: Selector): boolean {
     const now = performance.now();
     if (this.#clients.isDone(now)) {
@@ -112,10 +111,7 @@ export class Sockets implements Connections {
       return false;
     }
     const node = this.#node;
-    if (node.isOn) {
-      if (node.isDue(now)) return false;
-      if (this.#nodeFd !== node.fd) this.#watchNode(selector);
-    }
+    if (node.isOn && this.#nodeFd !== node.fd) this.#watchNode(selector);
     this.#watchListener(selector);
     this.#acceptsLeft = ACCEPT_BATCH;
     this.#turnedAt = -1;
@@ -128,16 +124,14 @@ export class Sockets implements Connections {
     return true;
   }
 
-  /**
-   * Gives the thread to Node until promises may have settled; the loop goes on with those that are `due`.
-   *
-   * @returns false once the worker has left; then every connection is closed
-   */
-  async nodesTurn(): Promise<boolean> {
-    if (this.#hasLeft) return false;
-    await this.#node.turn();
-    this.#turnedAt = -1;
-    return true;
+  /** True if the loop must await `nodesTurn` before it waits again: otherwise promises of the service do not settle. */
+  get owesNode(): boolean {
+    return this.#node.isOn && this.#node.isDue(performance.now());
+  }
+
+  /** Gives the thread to Node for one turn of its own loop. Answers whose promises have settled are `due` then. */
+  nodesTurn(): Promise<void> {
+    return this.#node.turn();
   }
 
   /** The next waiting client, to register with `interestOf`; -1 if no more may come in this turn. */
@@ -405,7 +399,6 @@ export class Sockets implements Connections {
   }
 
   #closeAll(): void {
-    this.#hasLeft = true;
     this.#node.close();
     for (let fd = 0; fd < this.#interest.length; fd++) {
       if (this.#interest[fd] === CLOSED || fd === this.#nodeFd) continue;
