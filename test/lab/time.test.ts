@@ -5,7 +5,7 @@ import type { Model } from '../../src/instruments/lab/shared/model.ts';
 import { Player } from '../../src/instruments/lab/shared/player.ts';
 import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import { doingOf } from '../../src/instruments/lab/shared/words.ts';
-import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
+import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { startLab } from '../support/lab.ts';
 import { until } from '../support/until.ts';
 
@@ -70,7 +70,7 @@ describe.skipIf(!hasBrowser())('time on the page of running servers', () => {
 
   test('pause, ←, →, Z and L: the page shows the model of its records', async () => {
     await using lab = await startLab('single', 'poll');
-    const page = await browser.newPage(CALM);
+    const page = await browser.newPage();
     const records = recordsTo(page);
     await page.goto(lab.url);
     /** The page, compared with a player of its own records at the same moment. */

@@ -17,8 +17,8 @@ const BUSY = 'Error: server is busy.\n';
 
 /** Each variant has room for some conversations at once, so that the admission decides; first, each way to accept. */
 const ways: readonly ServeOptions[] = [
-  { architecture: 'threaded', threads: 2, processes: 2 },
-  { architecture: 'queued', threads: 4 },
+  { architecture: 'threaded', threads: 3, processes: 2 },
+  { architecture: 'queued', threads: 6 },
   { architecture: 'socketserver' },
   { architecture: 'socketserver', mixin: 'forking' },
   { architecture: 'inetd' },
@@ -30,7 +30,7 @@ const ways: readonly ServeOptions[] = [
 ];
 const variants: readonly ServeOptions[] = [
   ...ways,
-  { architecture: 'prefork', processes: 4 },
+  { architecture: 'prefork', processes: 6 },
   { architecture: 'poll', threads: 2 },
   { architecture: 'select' },
   { architecture: 'asyncore' },

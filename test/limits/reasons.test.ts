@@ -2,7 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
-import { pairs } from '../support/serving.ts';
+import { architectures } from '../support/serving.ts';
 import { staysPending, until } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
@@ -49,7 +49,7 @@ async function isServed(socket: Socket): Promise<boolean> {
 }
 
 // Reasons to end a conversation: see limits.test.ts.
-describe.concurrent.each(pairs)('$title', ({ options, traits }) => {
+describe.concurrent.each(architectures)('$title', ({ options, traits }) => {
   it('reports and counts each reason for a refusal', async () => {
     const limits = {
       ...{ deny: ['127.0.0.2'], allow: ['127.0.0.0/29'] },
