@@ -25,6 +25,7 @@ import { Summary } from '../../src/instruments/trace/summary.ts';
 import { svgOf } from '../../src/instruments/trace/svg.ts';
 import { Timeline } from '../../src/instruments/trace/timeline.ts';
 import { pipePrefix, startTrace, type TraceOptions } from '../../src/instruments/trace/tracer.ts';
+import { scheduleOf, stateLetter } from '../../src/os/task-state.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import {
   descendantsOf,
@@ -37,7 +38,7 @@ import {
 } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { expectValid } from '../support/trace-format.ts';
-import { until, untilSo } from '../support/until.ts';
+import { steady, until, untilSo } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-traced-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -89,10 +90,9 @@ async function traced(
   try {
     // Waits for all serving threads, because any of them may take the client.
     await until('the threads to serve', () => timeline.lanes.length > 0);
-    // A thread that is asleep before the client comes has slept; Node's own loop does not report that.
-    if (!['callback', 'coroutine'].includes(architecture)) {
-      await until('a call that may sleep', () => ofKind(told, 'begin').length > 0);
-    }
+    // A thread that is asleep before the client comes has slept. Node's own loop says only afterwards that it slept.
+    if (['callback', 'coroutine'].includes(architecture)) await asleep(tracer.server.pids);
+    else await until('a call that may sleep', () => ofKind(told, 'begin').length > 0);
     const client = await NetClient.connect(tracer.server.address);
     peer = client.peer;
     for (let i = 0; i < times; i++)
@@ -108,6 +108,14 @@ async function traced(
   expect(pipes()).toEqual([]);
   return { told, timeline, summary, events, peer };
 }
+
+/** Resolves when the main threads of these processes have slept for a while, also on a busy machine. */
+const asleep = (pids: readonly number[]) =>
+  steady('the threads to sleep', () => {
+    const isAsleep = pids.every((pid) => stateLetter(pid, pid) === 'S');
+    // A value that differs from itself is never steady.
+    return isAsleep ? pids.map((pid) => scheduleOf(pid, pid)?.running).join() : Number.NaN;
+  });
 
 /** Pipe folders of this process that still exist. */
 const pipes = () =>
@@ -213,10 +221,7 @@ test('generator: routines yield where those of single would sleep, and resume th
 });
 
 test("coroutine: Node's own loop sleeps, and async functions resume after their await", async () => {
-  const { told, timeline, peer } = await untilSo(
-    () => traced('coroutine'),
-    (run) => ofKind(run.told, 'idle').length > 0,
-  );
+  const { told, timeline, peer } = await traced('coroutine');
   expect(linesOf(told, 'resume')).toContain(
     "const data = await client.read(); // gives the thread back to Node's loop",
   );
