@@ -109,6 +109,29 @@ describe.concurrent('trace mode', () => {
     for (const client of clients) await client.close();
   });
 
+  it.each([
+    ['generator', 'yield client.readable;'],
+    ['coroutine', 'const data = await client.read();'],
+  ])('each silent client of `%s` has a function that waits, and keeps no thread', async (architecture, text) => {
+    await using traced = await Traced.start({ architecture });
+    const { watched } = traced;
+    const clients = [await watched.visit(1), await watched.visit(2), await watched.visit(3)];
+    const waiting = () => {
+      const { code, asides } = watched.model;
+      return [...asides.values()]
+        .filter(({ file, line }) => code.get(file)!.text.split('\n')[line - 1]!.includes(text))
+        .map(({ client }) => client)
+        .sort();
+    };
+    await until('three functions that wait', () => waiting().join() === '1,2,3');
+    expect(await ask(clients[1]!, SIMPLE, COMPLEX.length)).toBe(COMPLEX);
+    await until('the second to wait again', () => waiting().join() === '1,2,3');
+    await clients[0]!.close();
+    await until('the first to go', () => waiting().join() === '2,3');
+    for (const client of clients.slice(1)) await client.close();
+    await until('all to go', () => waiting().length === 0);
+  });
+
   it('the thread of `coroutine` is where its last conversation awaits', async () => {
     await using traced = await Traced.start({ architecture: 'coroutine' });
     const client = await traced.watched.visit(5);

@@ -27,6 +27,12 @@ function run<T>(body: string) {
         record.kind === 'line' ? [record.line] : record.kind === 'resume' ? [-record.line] : [],
       );
     },
+    /** Numbers and lines of functions that were set aside. */
+    get asides() {
+      return told.flatMap((record) =>
+        record.kind === 'aside' ? [[record.frame, record.line]] : [],
+      );
+    },
     names: told.flatMap((record) => (record.kind === 'enter' ? [record.name] : [])),
     /** The line that runs after each function that returned or gave up the thread. */
     get back() {
@@ -155,6 +161,25 @@ test('a generator that yields gives the thread back to its caller, together with
   expect(result).toEqual([1, 2]);
   // The inner generator ended, called on line 7 of the outer one. The others yielded to their loop, or were closed.
   expect(back).toEqual([11, 7, 12, 12, 14, 'none']);
+});
+
+test('a function that is set aside has a number, also when it goes on, and says if it is closed there', () => {
+  const { asides } = run<number>(`
+    const [one, two] = [inner(), inner()];
+    one.next(); two.next();
+    one.next();
+    two.return();
+    return 1;
+    function* inner() {
+      yield 1;
+      yield 2;
+    }`);
+  expect(asides).toEqual([
+    [1, 8],
+    [2, 8],
+    [1, 9],
+    [2, 0],
+  ]);
 });
 
 test('coroutines that are suspended at the same time keep their lines separate', async () => {

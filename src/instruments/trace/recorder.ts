@@ -15,6 +15,9 @@ interface Frame {
   outer: readonly Frame[];
   /** When it was suspended, in ns since the launch. */
   since: number;
+  /** Its number, from its first suspension on; undefined: it was never suspended. */
+  number: number | undefined;
+  isAside: boolean;
 }
 
 /** A `yield` or `await` and its place. `frame` is undefined in a function without a frame. */
@@ -59,12 +62,21 @@ export const NO_LINE = -1;
 /** Makes the recorder of a thread. */
 export function recorderInto(sink: Sink): Recorder {
   const stack: Frame[] = [];
+  let numbers = 0;
 
   /** Reports which line runs now, after a function was left. */
   function reportBack(): void {
     if (sink.isBusy) return;
     const { module, line } = stack.at(-1) ?? { module: NO_LINE, line: 0 };
     sink.report({ kind: 'back', t: sink.now(), module, line });
+  }
+
+  function reportAside(frame: Frame, line: number): void {
+    frame.number ??= ++numbers;
+    frame.isAside = line > 0;
+    if (sink.isBusy) return;
+    const { number, module } = frame;
+    sink.report({ kind: 'aside', t: sink.now(), frame: number, module, line });
   }
 
   return {
@@ -78,7 +90,10 @@ export function recorderInto(sink: Sink): Recorder {
       return true;
     },
     enter(module, line, name) {
-      const frame: Frame = { module, line, delegates: false, outer: [], since: 0 };
+      const frame: Frame = {
+        ...{ module, line, delegates: false, outer: [], since: 0 },
+        ...{ number: undefined, isAside: false },
+      };
       stack.push(frame);
       if (name !== '' && !sink.isBusy) {
         sink.report({ kind: 'enter', t: sink.now(), module, line, name });
@@ -88,7 +103,11 @@ export function recorderInto(sink: Sink): Recorder {
     exit(frame) {
       const at = stack.lastIndexOf(frame);
       // A generator that was closed while it was suspended is not on the stack.
-      if (at < 0) return;
+      if (at < 0) {
+        if (frame.isAside) reportAside(frame, 0);
+        frame.isAside = false;
+        return;
+      }
       stack.length = at;
       reportBack();
     },
@@ -101,6 +120,7 @@ export function recorderInto(sink: Sink): Recorder {
         frame.outer = stack.slice(from, at);
         frame.since = sink.now();
         stack.length = from;
+        reportAside(frame, frame.line);
         reportBack();
       }
       return value!;
@@ -109,11 +129,14 @@ export function recorderInto(sink: Sink): Recorder {
       if (frame !== undefined) {
         stack.push(...frame.outer, frame);
         frame.outer = [];
+        frame.isAside = false;
         frame.module = module;
         frame.line = line;
       }
       if (!sink.isBusy) {
-        sink.report({ kind: 'resume', t: sink.now(), since: frame?.since ?? since, module, line });
+        const number = frame?.number;
+        const left = frame?.since ?? since;
+        sink.report({ kind: 'resume', t: sink.now(), frame: number, since: left, module, line });
       }
       return value;
     },

@@ -27,9 +27,23 @@ export type TraceRecord =
       readonly line: number;
       readonly name: string;
     }
+  /**
+   * A function gives up the thread at a `yield` or `await` on this line, and waits. Line 0: it was closed while it
+   * waited, and does not resume.
+   */
+  | {
+      readonly kind: 'aside';
+      readonly t: number;
+      /** The function's number in its thread, from 1. */
+      readonly frame: number;
+      readonly module: number;
+      readonly line: number;
+    }
   /** A `yield` or `await` on this line resumes. It was left at `since`. */
   | {
       readonly kind: 'resume';
+      /** Its number in the `aside` before; undefined: it has none. */
+      readonly frame?: number | undefined;
       readonly t: number;
       readonly since: number;
       readonly module: number;

@@ -2,22 +2,40 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import type { Stage, Standing } from '../shared/model.ts';
-import { doingOf, durationText } from '../shared/words.ts';
+import { clientsText, doingOf, durationText } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { send, shown, steers } from './state.ts';
 
-/** The file that most threads are in, and who is on which of its lines. Pure. */
-function standingOf({ code, lines }: Stage) {
-  const files = Map.groupBy([...lines.entries()], ([, { file }]) => file);
+/** The file that most threads and waiting functions are in, and who is on which of its lines. Pure. */
+function standingOf({ code, lines, asides }: Stage) {
+  const files = Map.groupBy([...lines.values(), ...asides.values()], ({ file }) => file);
   const [most] = [...files].sort((a, b) => b[1].length - a[1].length);
   const file = most?.[0] ?? [...code.keys()][0];
   const found = file === undefined ? undefined : code.get(file);
   if (found === undefined) return undefined;
-  const at = new Map<number, (readonly [thread: number, Standing])[]>();
-  for (const [thread, standing] of most?.[1] ?? []) {
-    at.set(standing.line, [...(at.get(standing.line) ?? []), [thread, standing]]);
-  }
-  return { name: found.name, text: found.text.split('\n'), at };
+  const onLines = (places: ReadonlyMap<number, Standing>) =>
+    Map.groupBy(
+      [...places].filter(([, standing]) => standing.file === file),
+      ([, { line }]) => line,
+    );
+  return {
+    name: found.name,
+    text: found.text.split('\n'),
+    at: onLines(lines),
+    aside: onLines(asides),
+  };
+}
+
+/** `set aside: clients 1, 2 and 3`; functions that belong to no client, as the one that accepts, are counted. */
+export function asideText(standings: readonly Standing[]): string {
+  const clients = [...new Set(standings.map(({ client }) => client).filter((id) => id >= 0))];
+  const names = clients.sort((a, b) => a - b);
+  const others = standings.filter(({ client }) => client < 0).length;
+  const parts = [
+    ...(names.length > 0 ? [clientsText(names)] : []),
+    ...(others > 0 ? [`${others} for no client`] : []),
+  ];
+  return `set aside: ${parts.join(', ')}`;
 }
 
 export function Code() {
@@ -39,7 +57,8 @@ function StageCode({ index }: { readonly index: number }) {
   const list = useRef<HTMLOListElement>(null);
   const lit = useRef<HTMLLIElement>(null);
   const standing = stage === undefined ? undefined : standingOf(stage);
-  const first = standing === undefined ? 0 : Math.min(...standing.at.keys());
+  const marked = standing && [...standing.at.keys(), ...standing.aside.keys()];
+  const first = Math.min(...(marked ?? [0]));
   useEffect(() => show(list.current, lit.current), [first]);
   if (stage === undefined) return null;
   const title = <h3>{stage.setup.architecture}</h3>;
@@ -83,6 +102,7 @@ function StageCode({ index }: { readonly index: number }) {
         {standing.text.map((line, at) => {
           const here = standing.at.get(at + 1);
           const [one] = here ?? [];
+          const aside = standing.aside.get(at + 1)?.map(([, place]) => place);
           return (
             <li
               key={at}
@@ -96,6 +116,7 @@ function StageCode({ index }: { readonly index: number }) {
                   {here!.length > 1 && `, ${here!.length} threads`}
                 </span>
               )}
+              {aside !== undefined && <span class="clock aside">{asideText(aside)}</span>}
             </li>
           );
         })}

@@ -4,6 +4,7 @@ import { labHeader as header } from '../../../../test/support/lab-recording.ts';
 import { nothing } from './model.ts';
 import { EVENT, type FrameRecord, isTold, KERNEL, LANE, type LabRecord, PLACE } from './records.ts';
 import { apply } from './reducer.ts';
+import { recordsOf, stepsOf } from './steps.ts';
 
 const replay = (records: readonly LabRecord[]) => records.reduce(apply, nothing);
 const frame = (t: number, rest: Partial<FrameRecord>): FrameRecord => ({
@@ -194,6 +195,18 @@ test('a traced thread is on the line that it began last', () => {
   }).stages[0]!;
   expect(files.get(0)).toEqual({ name: 'single.ts', text: 'a\nb' });
   expect(lines.get(77)).toEqual({ file: 0, line: 2, client: 1, since: 5.5 });
+});
+
+test('a function that is set aside is on its line until it goes on', () => {
+  const records: LabRecord[] = [
+    { k: 'x', t: 5, s: 0, x: [], y: [0, 1, 0, 7, 4, 500, 2, 0, 7, 6] },
+    { k: 'x', t: 6, s: 0, x: [], y: [0, 1, 0, 0, -1] },
+  ];
+  const { asides } = run(...records).stages[0]!;
+  expect([...asides]).toEqual([[2, { file: 0, line: 7, client: 6, since: 5.5 }]]);
+  // Cut into steps, as a page keeps them, they say the same.
+  const steps = records.flatMap((record) => [...stepsOf(record)]);
+  expect([...run(...recordsOf(steps)).stages[0]!.asides]).toEqual([...asides]);
 });
 
 test('an attack has a beginning, what it reaches, and an end', () => {

@@ -124,6 +124,48 @@ it('shows the line to which a function has returned, if the thread sleeps there'
   ]);
 });
 
+const aside = (t: number, frame: number, line: number): Report => ({
+  ...{ kind: 'aside', t, frame, module: 0, line },
+});
+const resumed = (t: number, frame: number): Report => ({
+  ...{ kind: 'resume', t, frame, since: 0, module: 0, line: 5 },
+});
+const asidesOf = (records: readonly LabRecord[]) =>
+  records.flatMap((record) => {
+    if (record.k !== 'x') return [];
+    const { y = [], t } = record;
+    return Array.from({ length: y.length / 5 }, (_, i) => {
+      const [after, number, , line, client] = y.slice(i * 5) as [number, ...number[]];
+      return { at: t + after / 1000, number, line, client };
+    });
+  });
+
+it('says where each function waits that keeps no thread, and for which client', () => {
+  const { lines, records, take } = watch('loop');
+  // The function that accepts starts one for each client, and then waits itself.
+  take(TID, ...begun(), line(1e6, 1));
+  take(TID, { kind: 'opened', t: 2e6, peer: peerOf(4) }, aside(3e6, 1, 5));
+  take(TID, { kind: 'opened', t: 4e6, peer: peerOf(6) }, aside(5e6, 2, 5), aside(6e6, 3, 9));
+  lines.flush(10, 0);
+  expect(asidesOf(records)).toEqual([
+    { at: 3, number: 1, line: 5, client: 4 },
+    { at: 5, number: 2, line: 5, client: 6 },
+    { at: 6, number: 3, line: 9, client: -1 },
+  ]);
+  // One goes on and waits again: only where it waits now is sent. Another one has ended.
+  records.length = 0;
+  take(TID, resumed(11e6, 1), aside(12e6, 1, 7), aside(13e6, 2, 0));
+  lines.flush(20, 0);
+  expect(asidesOf(records)).toEqual([
+    { at: 12, number: 1, line: 7, client: 4 },
+    { at: 13, number: 2, line: 0, client: -1 },
+  ]);
+  records.length = 0;
+  take(TID, resumed(21e6, 1));
+  lines.flush(30, 0);
+  expect(asidesOf(records)).toEqual([{ at: 21, number: 1, line: 0, client: -1 }]);
+});
+
 it('drops old lines of a quick server, counts them, and never the newest of a thread', () => {
   const { lines, records, take, rows } = watch('loop');
   take(TID, ...begun(), line(1, 1));

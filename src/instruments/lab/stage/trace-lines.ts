@@ -6,6 +6,7 @@ import { shortPath } from '../../trace/source-text.ts';
 import { type LabRecord, MOST } from '../shared/records.ts';
 import { clientAt } from '../shared/wire.ts';
 import { AcceptedSockets } from './accepted-sockets.ts';
+import { Asides } from './asides.ts';
 
 /** Most rows of one record. */
 const MOST_ROWS = 400;
@@ -51,6 +52,8 @@ interface Thread {
   place: Place | undefined;
   /** Its newest row. */
   row: Row | undefined;
+  /** In a loop: the client that calls have named since a function was resumed, or -1. */
+  served: number;
 }
 
 export interface TraceLinesParts {
@@ -67,6 +70,7 @@ export class TraceLines {
   /** Numbers of files, by path. */
   readonly #files = new Map<string, number>();
   #unsentFiles: string[] = [];
+  readonly #asides: Asides;
   #rows: Row[] = [];
   #gone: number[] = [];
   #lost = 0;
@@ -74,6 +78,7 @@ export class TraceLines {
 
   constructor(parts: TraceLinesParts) {
     this.#parts = parts;
+    this.#asides = new Asides(MOST_ROWS);
   }
 
   /** Takes a record of the tracer. */
@@ -88,8 +93,12 @@ export class TraceLines {
         thread.pid = report.pid;
         thread.client = -1;
         break;
+      case 'aside':
+        this.#setAside(tid, thread, report);
+        break;
       case 'line':
       case 'resume':
+        if (report.kind === 'resume') thread.served = this.#asides.resume(tid, report);
         thread.place = report;
         this.#begin(tid, thread, report);
         break;
@@ -151,7 +160,8 @@ export class TraceLines {
       ]),
       ...this.#gone.splice(0).flatMap((tid) => [0, tid, 0, 0, -1]),
     ];
-    if (x.length > 0) record({ k: 'x', t, s, x });
+    const y = this.#asides.take((at) => Math.round((launch + at / 1e6 - t) * 1000));
+    if (x.length > 0 || y.length > 0) record({ k: 'x', t, s, x, ...(y.length > 0 ? { y } : {}) });
     if (!isDue || this.#lost === 0) return;
     record({ k: 'gap', t, s, lost: this.#lost });
     this.#lost = 0;
@@ -161,7 +171,7 @@ export class TraceLines {
     const known = this.#threads.get(tid);
     if (known !== undefined) return known;
     const thread: Thread = {
-      ...{ pid: 0, modules: new Map(), client: -1, socket: -1 },
+      ...{ pid: 0, modules: new Map(), client: -1, socket: -1, served: -1 },
       ...{ opened: undefined, place: undefined, row: undefined },
     };
     this.#threads.set(tid, thread);
@@ -175,6 +185,16 @@ export class TraceLines {
     const client = this.#parts.waiting === 'loop' ? -1 : thread.client;
     thread.row = { t, tid, file, line, client, isSent: false };
     this.#rows.push(thread.row);
+  }
+
+  /** The function belongs to the client that it, or the accept before its start, has served last. */
+  #setAside(tid: number, thread: Thread, report: Extract<Report, { kind: 'aside' }>): void {
+    const path = thread.modules.get(report.module);
+    const file = path === undefined ? undefined : this.#fileOf(path);
+    if (file === undefined) return;
+    const client = this.#parts.waiting === 'node' ? thread.client : thread.served;
+    this.#asides.set(tid, report, file, client);
+    thread.served = -1;
   }
 
   /**
@@ -225,6 +245,7 @@ export class TraceLines {
     if (peer === undefined) return;
     const client = clientAt(this.#parts.s, peer.split(':', 1)[0]!) ?? -1;
     if (this.#parts.waiting !== 'loop') thread.client = client;
+    thread.served = client;
     this.#name(thread, client);
   }
 
@@ -263,6 +284,7 @@ export class TraceLines {
     for (const [tid, { pid, row }] of this.#threads) {
       if (pid === 0 || existsSync(`/proc/${pid}/task/${tid}`)) continue;
       this.#threads.delete(tid);
+      this.#asides.forget(tid);
       this.#rows = this.#rows.filter((one) => one.tid !== tid);
       if (row !== undefined) this.#gone.push(tid);
     }

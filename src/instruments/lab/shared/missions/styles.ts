@@ -1,7 +1,7 @@
 /** Missions on ways to write a loop. No Node and no DOM in here. */
 
 import type { Marks, Mission, View } from '../mission.ts';
-import type { Client } from '../model.ts';
+import type { Client, Stage } from '../model.ts';
 import type { Plan } from '../plan.ts';
 import { PLACE } from '../records.ts';
 import { planned, stayers, usual } from './common.ts';
@@ -142,6 +142,13 @@ function noteOrder(view: View): Marks {
   }, view.marks);
 }
 
+/** The greatest number of clients whose functions wait on one line. */
+const mostOnOneLine = ({ asides }: Stage): number => {
+  const lines = Map.groupBy(asides.values(), ({ file, line }) => `${file}:${line}`);
+  const counts = [...lines.values()].map((all) => new Set(all.map(({ client }) => client)).size);
+  return Math.max(0, ...counts);
+};
+
 const coroutines: Mission = {
   key: '6',
   box: 'Practice coroutine-style asyncio (srv_asyncio2)',
@@ -178,6 +185,13 @@ const coroutines: Mission = {
             [0, 1].every(
               (s) => silentServed(view, s) >= 10 && lanesOf(stageOf(view, s)).length === 1,
             ),
+        },
+        {
+          id: 'same-line',
+          text: 'Trace one of the servers (key C): at least ten functions are set aside on the same line.',
+          held: 0,
+          isExtra: true,
+          holds: (view) => [0, 1].some((s) => mostOnOneLine(stageOf(view, s)) >= 10),
         },
       ],
     },
