@@ -135,6 +135,7 @@ async function live(
 
 function listener(hub: Hub, recorder: Recorder | undefined): Listener {
   return {
+    keeps: recorder !== undefined,
     lines(lines) {
       hub.lines(lines);
       recorder?.lines(lines);

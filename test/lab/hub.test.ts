@@ -223,7 +223,7 @@ describe('the end', () => {
     lab.process.signalGroup(signal);
     expect(await lab.process.ended()).toMatchObject({ code: 0, stderr: '' });
     expect(processes.filter(isAlive)).toEqual([]);
-    expect(viewer.closed).toBe(1001);
+    expect(await until('the viewer to hear it', () => viewer.closed)).toBe(1001);
     vi.unstubAllEnvs();
     expect(readdirSync(own)).toEqual([]);
     rmSync(own, { recursive: true });

@@ -259,6 +259,25 @@ test('a limit ends silent clients, and they come again', async () => {
   await serving.close();
 });
 
+test('clients that have left come again on order, and their counters go on', async () => {
+  const serving = await Serving.start({ architecture: 'epoll' });
+  await using watched = await Watched.start();
+  const mix = { ...none, clients: 3, silent: 1, pause: 20 };
+  await watched.street.play([{ s: 0, port: serving.server.port }], SEED, mix);
+  await watched.street.probe(0, true);
+  const connected = (count: number) =>
+    [1, 2, 3].every((client) => watched.count(0, EVENT.connected, client) === count);
+  await until('all to come', () => connected(1) && watched.users(0).answered! > 4);
+  await watched.street.silence(0);
+  await until('the server to see them leave', () => serving.server.workers()[0]!.open === 0);
+  const { answered = 0, left } = watched.users(0);
+  expect(left).toBe(3);
+  await watched.street.wake(0);
+  await until('all to come again', () => connected(2) && watched.users(0).answered! > answered + 4);
+  await until('the probe', () => watched.probe(0)[0] === PROBE.green);
+  await serving.close();
+});
+
 test('a full server refuses clients with a word, which is no wrong answer, and they come again', async () => {
   const serving = await Serving.start({
     architecture: 'epoll',

@@ -51,6 +51,8 @@ export interface Street {
   ): unknown;
   /** All clients of a stage leave. */
   silence(s: number): unknown;
+  /** After `silence`: the clients of the last `play` come again from their start. */
+  wake(s: number): unknown;
   nc(s: number): unknown;
   release(s: number): unknown;
   probe(s: number, on: boolean): unknown;

@@ -127,6 +127,19 @@ export class Columns {
     return this.replaceAll(this.#plan, this.#scene, wishes);
   }
 
+  /** Attacks stop, and all clients leave; the servers stay. */
+  async idle(): Promise<void> {
+    await this.each(-1, async ({ s }) => {
+      await this.#assaults.stop(s);
+      await this.#street.silence(s);
+    });
+  }
+
+  /** After `idle`: the clients of the scene come again, and the probes that were on go on. */
+  wake(): Promise<void> {
+    return this.each(-1, ({ s, isStopped }) => (isStopped ? undefined : this.#street.wake(s)));
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled([...this.#all.map((column) => column.close()), ...this.#closing]);

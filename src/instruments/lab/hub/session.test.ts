@@ -67,6 +67,7 @@ const parts: Parts = {
     ended: new Promise(() => {}),
     play: (stages) => log.push(`play ${stages.map(({ s, port }) => `${s}:${port}`).join(' ')}`),
     silence: (s) => log.push(`silence ${s}`),
+    wake: (s) => log.push(`wake ${s}`),
     nc: (s) => log.push(`nc ${s}`),
     release: (s) => log.push(`release ${s}`),
     probe: (s, on) => log.push(`probe ${s} ${on}`),
@@ -223,7 +224,7 @@ test('clients and the probe belong to the street; the probe stays on for the nex
   expect(log).not.toContain('probe 0 true');
 });
 
-test('attacks stop half a minute after the last viewer has left', async () => {
+test('half a minute after the last viewer has left, attacks stop and clients leave; with a viewer they come again', async () => {
   vi.useFakeTimers();
   try {
     session.watched(0);
@@ -234,9 +235,34 @@ test('attacks stop half a minute after the last viewer has left', async () => {
     expect(log).toEqual([]);
     session.watched(0);
     await vi.advanceTimersByTimeAsync(31_000);
-    expect(log).toContain('calm 0');
+    const done = log.filter((line) => /^(calm|silence)/.test(line));
+    expect(done).toEqual(['calm 0', 'calm 1', 'silence 0', 'silence 1']);
+    log = [];
+    session.watched(1);
+    session.watched(2);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(log).toEqual(['wake 0', 'wake 1']);
+    expect(model().commands.map(({ text }) => text)).toEqual([
+      'no viewer watches: all clients leave',
+      'a viewer is back: the clients come again',
+    ]);
   } finally {
     vi.useRealTimers();
+  }
+});
+
+test('a lab that is recorded plays on without viewers', async () => {
+  vi.useFakeTimers();
+  const listener = { keeps: true, lines: () => {}, fault: () => {} };
+  const recorded = await Session.start(parts, plan, name, listener);
+  try {
+    recorded.watched(0);
+    log = [];
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(log).toEqual([]);
+  } finally {
+    vi.useRealTimers();
+    await recorded.close();
   }
 });
 

@@ -18,7 +18,7 @@ import type { Listener, Source } from './source.ts';
 /** Interval between batches of lines, in ms. */
 const BATCH_INTERVAL = 50;
 const COST_INTERVAL = 1000;
-/** Attacks stop if no viewer watches for this time, in ms. */
+/** If no viewer watches for this time, in ms, attacks stop and clients leave, so the servers are idle. */
 const UNWATCHED = 30_000;
 /** Commands that may wait for the one that is carried out. */
 const MOST_WAITING = 16;
@@ -50,6 +50,7 @@ export class Session implements Source {
   #obeying: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #unwatched: NodeJS.Timeout | undefined;
+  #isIdle = false;
   #isClosed = false;
 
   /**
@@ -106,12 +107,12 @@ export class Session implements Source {
     return this.#ring.resumption(lost);
   }
 
+  /** A recording goes on without viewers. */
   watched(viewers: number): void {
     clearTimeout(this.#unwatched);
-    if (viewers > 0 || this.#isClosed) return;
-    this.#unwatched = setTimeout(() => {
-      void this.obey({ do: 'calm', s: -1 }).catch(() => {});
-    }, UNWATCHED).unref();
+    if (this.#isClosed || this.#listener.keeps === true) return;
+    if (viewers > 0) this.#queue(() => this.#wake());
+    else this.#unwatched = setTimeout(() => this.#queue(() => this.#idle()), UNWATCHED).unref();
   }
 
   /** One command after the other. */
@@ -122,9 +123,7 @@ export class Session implements Source {
       );
     }
     this.#waiting++;
-    const done = this.#obeying.then(() => this.#obey(command)).finally(() => this.#waiting--);
-    this.#obeying = done.catch(() => {});
-    return done;
+    return this.#queue(() => this.#obey(command)).finally(() => this.#waiting--);
   }
 
   async close(): Promise<void> {
@@ -196,6 +195,27 @@ export class Session implements Source {
     const { supervisors } = this.#columns;
     const clients = [this.#street.pid, ...this.#assaults.pids];
     this.#add({ k: 'o', t: this.#now(), ...this.#meter.take({ supervisors, clients }) });
+  }
+
+  /** One act after the other. */
+  #queue(act: () => Promise<unknown>): Promise<void> {
+    const done = this.#obeying.then(async () => void (await act()));
+    this.#obeying = done.catch(() => {});
+    return done;
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#isClosed || this.#isIdle) return;
+    this.#isIdle = true;
+    await this.#columns.idle();
+    this.#add({ k: 'c', t: this.#now(), s: -1, text: 'no viewer watches: all clients leave' });
+  }
+
+  async #wake(): Promise<void> {
+    if (this.#isClosed || !this.#isIdle) return;
+    this.#isIdle = false;
+    this.#add({ k: 'c', t: this.#now(), s: -1, text: 'a viewer is back: the clients come again' });
+    await this.#columns.wake();
   }
 
   async #obey(command: Command): Promise<void> {

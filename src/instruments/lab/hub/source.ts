@@ -23,6 +23,8 @@ export interface Source {
 export interface Listener {
   /** New lines, about every 50 ms. */
   lines(lines: readonly string[]): void;
+  /** True if the lines are kept for later: then they are of use without viewers too. */
+  readonly keeps?: boolean;
   /** A fault that no command caused: one line. */
   fault(text: string): void;
 }

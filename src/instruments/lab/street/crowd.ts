@@ -10,19 +10,27 @@ const MOST_NC = 1000;
 
 export class Crowd {
   readonly #place: Place;
-  readonly #clients: readonly Client[];
+  readonly #clients: readonly { readonly client: Client; readonly arrives: number }[];
   /** Silent clients that a viewer added, by id. */
   readonly #added = new Map<number, Client>();
 
   /** @param begins when the scene begins, in ms since the recording began */
   constructor(place: Place, { seed, mix }: { seed: number; mix: Mix }, begins: number) {
     this.#place = place;
-    const persons = cast(seed, mix).slice(0, MOST.clients);
-    this.#clients = persons.map((person) => {
-      const client = new Client(place, person);
-      client.arrive(begins + person.arrives);
-      return client;
-    });
+    this.#clients = cast(seed, mix)
+      .slice(0, MOST.clients)
+      .map((person) => ({ client: new Client(place, person), arrives: person.arrives }));
+    this.come(begins);
+  }
+
+  /** The port of its server. */
+  get port(): number {
+    return this.#place.port;
+  }
+
+  /** The clients of the scene come, each at its time. They must not be there already. */
+  come(begins: number): void {
+    for (const { client, arrives } of this.#clients) client.arrive(begins + arrives);
   }
 
   /** One more silent client comes, with the lowest free id. It does not come again. */
@@ -42,15 +50,16 @@ export class Crowd {
     this.#added.clear();
   }
 
-  /** All clients leave, and none comes again. */
+  /** All clients leave, and none comes again before `come`. */
   leave(): void {
-    for (const client of this.#clients) client.leave();
+    for (const { client } of this.#clients) client.leave();
     this.release();
   }
 
   /** All connections are closed, and tell nothing. */
   vanish(): void {
-    for (const client of [...this.#clients, ...this.#added.values()]) client.vanish();
+    for (const { client } of this.#clients) client.vanish();
+    for (const client of this.#added.values()) client.vanish();
     this.#added.clear();
   }
 }

@@ -19,7 +19,7 @@ export type Order =
       readonly seed: number;
       readonly mix: Mix;
     }
-  | { readonly order: 'silence' | 'nc' | 'release' | 'watch'; readonly s: number }
+  | { readonly order: 'silence' | 'wake' | 'nc' | 'release' | 'watch'; readonly s: number }
   | { readonly order: 'probe'; readonly s: number; readonly on: boolean };
 
 export type Reply =
@@ -88,6 +88,10 @@ function obey(order: Order): void {
     case 'silence':
       crowd?.leave();
       probe.aim(undefined);
+      return;
+    case 'wake':
+      crowd?.come(now() + LEAD);
+      probe.aim(crowd?.port);
       return;
     case 'nc':
       crowd?.add();

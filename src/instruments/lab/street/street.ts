@@ -73,9 +73,14 @@ export class Street implements AsyncDisposable {
     return this.#order({ order: 'play', stages, seed, mix });
   }
 
-  /** All clients of a stage leave, and its probe pauses, until the next `play`. For a server that will stop. */
+  /** All clients of a stage leave, and its probe pauses, until the next `play` or `wake`. */
   silence(s: number): Promise<void> {
     return this.#order({ order: 'silence', s });
+  }
+
+  /** After `silence`: the clients come again, at the times of the scene, to the same server; the probe goes on. */
+  wake(s: number): Promise<void> {
+    return this.#order({ order: 'wake', s });
   }
 
   /** One more silent client comes to a stage; its id is the lowest free one from `FIRST_NC`. */
