@@ -1,9 +1,20 @@
 /** Missions on the page of a running lab, from the list to the result sheet. */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
+import { staticPage } from '../../src/instruments/lab/hub/static.ts';
+import { begin, finish, guess, observe } from '../../src/instruments/lab/shared/mission.ts';
 import { missionOf } from '../../src/instruments/lab/shared/missions.ts';
+import { nothing } from '../../src/instruments/lab/shared/model.ts';
 import { isChoices } from '../../src/instruments/lab/shared/question.ts';
+import { unpack } from '../../src/instruments/lab/shared/recording.ts';
+import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
 import type { Sheet } from '../../src/instruments/lab/shared/sheet.ts';
 import { sheetIn } from '../../src/instruments/lab/shared/sheet-reader.ts';
@@ -13,6 +24,12 @@ import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { presses } from '../support/lab-pupil.ts';
 import { PATIENCE, until } from '../support/until.ts';
 
+/** What a program finds that looks for barriers. */
+async function barriers(page: Page): Promise<unknown> {
+  await page.evaluate(axe.source);
+  return await page.evaluate('axe.run(document).then(({ violations }) => violations)');
+}
+
 /** Answers the question that the page shows. */
 async function answer(page: Page, value: number, isChoice: boolean): Promise<void> {
   const form = page.locator('.mission form');
@@ -21,12 +38,40 @@ async function answer(page: Page, value: number, isChoice: boolean): Promise<voi
   await form.getByRole('button', { name: 'that is my answer' }).click();
 }
 
-async function savedSheet(page: Page, name: string): Promise<string> {
+async function saved(page: Page, name: string): Promise<Buffer> {
   const [download] = await Promise.all([
     page.waitForEvent('download'),
     page.getByRole('button', { name }).click(),
   ]);
-  return readFileSync(await download.path(), 'utf8');
+  return readFileSync(await download.path());
+}
+
+/** The recordings of the missions that were done, by their keys. */
+const recordings = new Map<string, Buffer>();
+
+/** Does a mission on a page that plays its recording: the learner predicts, and watches. */
+async function watched(page: Page, key: string, guess: number): Promise<Sheet> {
+  const mission = missionOf(key)!;
+  await page.locator('.stage').first().waitFor();
+  await page.keyboard.press('m');
+  await page.getByRole('button', { name: `${key} ${mission.title}` }).click();
+  await answer(page, guess, isChoices(mission.question));
+  await page.getByRole('heading', { name: 'Why' }).waitFor();
+  return sheetIn(String(await saved(page, 'save the result sheet')));
+}
+
+/** The recording is the one that the sheet names, and its replay reaches the same goals in the same order. */
+async function expectProof(sheet: Sheet, file: Buffer): Promise<void> {
+  expect(createHash('sha256').update(file).digest('hex')).toBe(sheet.recording);
+  const records = await unpack(new Uint8Array(file));
+  let [model, progress] = [nothing, guess(begin(missionOf(sheet.mission)!), sheet.predicted)];
+  for (const record of records) {
+    model = apply(model, record);
+    progress = observe(progress, model);
+  }
+  const { goals, measured } = finish(progress)!;
+  expect(goals.map(({ id }) => id)).toEqual(sheet.goals.map(({ id }) => id));
+  expect(measured).toBe(sheet.measured);
 }
 
 /** Does a mission on the page, with this prediction. A second viewer knows when to press. */
@@ -49,11 +94,15 @@ async function learnt(page: Page, viewer: LabViewer, key: string, guess: number)
   await page.getByRole('heading', { name: 'Why' }).waitFor();
   await answer(page, mission.after.right, true);
   await page.getByText('Right: ').waitFor();
+  expect(await barriers(page)).toEqual([]);
   await page.getByLabel('Name on the sheet').fill('Ada <b>');
-  const paper = await savedSheet(page, 'save it for paper');
+  const paper = String(await saved(page, 'save it for paper'));
   expect(paper).toContain('Ada &lt;b&gt;');
   expect(paper).toContain('This sheet is no proof.');
-  const sheet = sheetIn(await savedSheet(page, 'save the result sheet'));
+  const sheet = sheetIn(String(await saved(page, 'save the result sheet')));
+  const file = await saved(page, 'save its recording');
+  await expectProof(sheet, file);
+  recordings.set(key, file);
   await page.getByRole('button', { name: 'all missions' }).click();
   await page.keyboard.press('m');
   return sheet;
@@ -117,6 +166,29 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     ]);
   });
 
+  test('the recording of mission 1a: its goals count at --replay, and in a file without a lab', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mondo-mission-'));
+    try {
+      const [recording, file] = ['1a.mondolab', '1a.html'].map((name) => join(folder, name));
+      writeFileSync(recording!, recordings.get('1a')!);
+      const records = await unpack(new Uint8Array(recordings.get('1a')!));
+      writeFileSync(file!, await staticPage(records, await pageFiles()));
+      await using replay = await startLab('--replay', recording!);
+      for (const url of [replay.url, pathToFileURL(file!).href]) {
+        const context = await browser.newContext({ acceptDownloads: true });
+        const viewing = await context.newPage();
+        viewing.setDefaultTimeout(PATIENCE);
+        await viewing.goto(url);
+        const sheet = await watched(viewing, '1a', 60);
+        expect(sheet).toMatchObject({ isReplay: true, recording: '', predicted: 60 });
+        expect(sheet.goals.map(({ id }) => id)).toEqual(['first-done', 'second-answered']);
+        await context.close();
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   test('a vote counts hands with keys, and shows them only when it is revealed', async () => {
     await page.keyboard.press('1');
     await viewer.sees('the first scene', ({ setup }) => setup?.scene === scenes[0]!.name);
@@ -129,9 +201,11 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
       await page.keyboard.press(key);
     await dialog.getByText('3 hands, and the result is hidden').waitFor();
     expect(await dialog.locator('output').count()).toBe(0);
+    expect(await barriers(page)).toEqual([]);
     await page.keyboard.press('r');
     expect(await dialog.locator('output').allTextContents()).toEqual(['1', '2', '0', '0']);
     expect(await dialog.locator('li.right').textContent()).toContain(vote.choices[vote.right]);
+    expect(await barriers(page)).toEqual([]);
     await page.keyboard.press('q');
     await dialog.waitFor({ state: 'hidden' });
     expect(viewer.model.stages.every(({ attack }) => attack.name === '')).toBe(true);

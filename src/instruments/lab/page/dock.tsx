@@ -31,8 +31,8 @@ const all: readonly Tab[] = [
   { name: 'export', title: 'Save', key: 'E', content: () => <ExportMenu /> },
   { name: 'mission', title: 'Missions', key: 'M', content: () => <Missions /> },
 ];
-/** A page without a hub has no server to act on. */
-const afterwards: ReadonlySet<Panel> = new Set(['code', 'timeline', 'export']);
+/** A page without a hub has no server to act on. The goals of a mission are checked on its recording too. */
+const afterwards: ReadonlySet<Panel> = new Set(['code', 'timeline', 'export', 'mission']);
 const tabs = isStatic() ? all.filter(({ name }) => afterwards.has(name)) : all;
 
 export function toggle(name: Panel): void {

@@ -2,7 +2,17 @@
 
 import { sceneNamed, scenes } from '../shared/scenes.ts';
 import { perform } from './keys.ts';
-import { connection, isProjector, mode, refusal, send, shown, steers, welcome } from './state.ts';
+import {
+  connection,
+  isProjector,
+  mayStartAgain,
+  mode,
+  refusal,
+  send,
+  shown,
+  steers,
+  welcome,
+} from './state.ts';
 
 export function startScene(name: string): void {
   const scene = sceneNamed(name);
@@ -36,7 +46,7 @@ export function Header() {
             </option>
           ))}
         </select>
-        <button type="button" disabled={!steers.value} onClick={() => send({ do: 'again' })}>
+        <button type="button" disabled={!mayStartAgain.value} onClick={() => send({ do: 'again' })}>
           again <kbd>R</kbd>
         </button>
         <button type="button" aria-pressed={isProjector.value} onClick={() => perform('projector')}>

@@ -8,17 +8,34 @@ import {
   type Mission,
   observe,
   type Progress,
+  phaseOf,
   startOf,
 } from '../shared/mission.ts';
-import { sheetOf, sheetPage, sheetText } from '../shared/sheet.ts';
+import { perform } from './keys.ts';
+import { texts } from './mission-list.ts';
+import { MissionRecording, type SheetRecording } from './mission-recording.ts';
 import { player } from './playhead.ts';
-import { newest, say, send, shown, steers, welcome } from './state.ts';
+import { keep, newest, say, send, shown, steers, welcome } from './state.ts';
 
 export const progress = signal<Progress | undefined>(undefined);
 /** The learner's name on the sheet. */
 export const learner = signal('');
 /** ms since 1970. */
 let started = 0;
+
+/** Since the prediction; undefined: there is none, or a recording is watched. */
+let recording: MissionRecording | undefined;
+/** That of the sheet that was saved last. */
+let saved: SheetRecording | undefined;
+
+keep((record) => {
+  const { value } = progress;
+  if (value === undefined || phaseOf(value) !== 'run') return;
+  // A viewer who comes again gets a header: what came before is in the recording already.
+  if (record.k !== 'h') recording?.push(record);
+});
+
+const isReplay = () => player.value.isRecording || welcome.value?.isReplay === true;
 
 /** A viewer who looks back does not stop the run: only of a recording the model counts that is shown. */
 effect(() => {
@@ -30,6 +47,8 @@ effect(() => {
 
 export function choose(mission: Mission | undefined): void {
   progress.value = mission && begin(mission);
+  recording = undefined;
+  saved = undefined;
 }
 
 /** The prediction, and then the run. */
@@ -43,33 +62,54 @@ export function predict(value: number): void {
   }
   progress.value = next;
   started = Date.now();
+  recording = isReplay() ? undefined : new MissionRecording(newest.value);
   if (steers.value) for (const command of startOf(next.mission)) send(command);
+  // A recording plays from its start: what was shown before the prediction does not count.
+  else if (isReplay()) perform('restart');
 }
 
 export function answerAfter(choice: number): void {
   if (progress.value !== undefined) progress.value = answer(progress.value, choice);
 }
 
-/** Saves the result sheet: for a program, or for paper. */
-export function saveSheet(form: 'json' | 'html'): void {
+/** Saves the result sheet: for a program, or for paper. It names the recording that `saveRecording` saves. */
+export async function saveSheet(form: 'json' | 'html'): Promise<void> {
   const run = progress.value;
-  const sheet =
-    run &&
-    sheetOf(run, {
-      name: learner.value,
-      started,
-      isReplay: player.value.isRecording || welcome.value?.isReplay === true,
-      recording: '',
-    });
-  if (run === undefined || sheet === undefined) {
+  const packed = await recording?.packed();
+  const about = {
+    name: learner.value,
+    started,
+    isReplay: isReplay(),
+    recording: packed?.hash ?? '',
+  };
+  const sheets = texts.value?.sheets;
+  const sheet = run && sheets?.sheetOf(run, about);
+  if (run === undefined || sheets === undefined || sheet === undefined) {
     say('There is no result yet: the servers have not started.');
     return;
   }
-  const text = form === 'json' ? sheetText(sheet) : sheetPage(sheet, run.mission).text;
+  saved = packed;
+  const text =
+    form === 'json' ? sheets.sheetText(sheet) : sheets.sheetPage(sheet, run.mission).text;
   const type = form === 'json' ? 'application/json' : 'text/html';
+  download(`mondo-mission-${sheet.mission}.${form}`, type, text);
+}
+
+/** Saves the recording that the last sheet names; before a sheet: what has come so far. */
+export async function saveRecording(): Promise<void> {
+  saved ??= await recording?.packed();
+  const key = progress.value?.mission.key;
+  if (saved === undefined || key === undefined) {
+    say('There is no recording: this page has watched one, or the mission has not begun.');
+    return;
+  }
+  download(`mondo-mission-${key}.mondolab`, 'application/octet-stream', saved.bytes);
+}
+
+function download(name: string, type: string, content: BlobPart): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = `mondo-mission-${sheet.mission}.${form}`;
+  link.href = URL.createObjectURL(new Blob([content], { type }));
+  link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
 }

@@ -11,8 +11,16 @@ import {
 } from '../shared/mission.ts';
 import { answerText, isChoices, letterOf, type Question } from '../shared/question.ts';
 import { Command } from './command.tsx';
-import { failure, loadMissions, missions } from './mission-list.ts';
-import { answerAfter, choose, learner, predict, progress, saveSheet } from './mission-run.ts';
+import { failure, loadTexts, texts } from './mission-list.ts';
+import {
+  answerAfter,
+  choose,
+  learner,
+  predict,
+  progress,
+  saveRecording,
+  saveSheet,
+} from './mission-run.ts';
 import { newest, send, steers } from './state.ts';
 
 export function Missions() {
@@ -21,13 +29,13 @@ export function Missions() {
 }
 
 function List() {
-  useEffect(() => void loadMissions(), []);
-  if (missions.value === undefined) return <p>{failure.value || 'The missions are loading.'}</p>;
+  useEffect(() => void loadTexts(), []);
+  if (texts.value === undefined) return <p>{failure.value || 'The missions are loading.'}</p>;
   return (
     <>
       <p>Each mission takes about ten minutes: you predict, watch, and explain.</p>
       <ul class="missions">
-        {missions.value.map((mission) => (
+        {texts.value.missions.map((mission) => (
           <li key={mission.key}>
             <button type="button" onClick={() => choose(mission)}>
               <b>{mission.key}</b> {mission.title}
@@ -218,7 +226,7 @@ function End({ value }: { readonly value: Progress }) {
 }
 
 function Next({ mission }: { readonly mission: Mission }) {
-  const all = missions.value ?? [];
+  const all = texts.value?.missions ?? [];
   const next = all[all.indexOf(mission) + 1];
   return (
     <p>
@@ -246,11 +254,14 @@ function SheetButtons() {
           }}
         />
       </label>
-      <button type="button" onClick={() => saveSheet('json')}>
+      <button type="button" onClick={() => void saveSheet('json')}>
         save the result sheet
       </button>
-      <button type="button" onClick={() => saveSheet('html')}>
+      <button type="button" onClick={() => void saveSheet('html')}>
         save it for paper
+      </button>
+      <button type="button" onClick={() => void saveRecording()}>
+        save its recording
       </button>
     </div>
   );

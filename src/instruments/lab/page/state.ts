@@ -53,12 +53,24 @@ export const steers = computed(() => {
   return connection.value === 'open' && value !== undefined && value.steers && !value.isReplay;
 });
 
+/** Whether the hub plays its recording again for this viewer, or starts its scene again. */
+export const mayStartAgain = computed(
+  () => connection.value === 'open' && welcome.value?.steers === true,
+);
+
 export type Taker = (record: LabRecord) => void;
 let taker: Taker | undefined;
 
 /** The player gets each record after `newest` has it; it then sets `shown`. */
 export function follow(next: Taker): void {
   taker = next;
+}
+
+let keeper: Taker | undefined;
+
+/** `next` gets each record of the hub before the page shows what it changes. */
+export function keep(next: Taker): void {
+  keeper = next;
 }
 
 /** Takes records of the hub, of a recording, or of a test: in their order. */
@@ -68,6 +80,7 @@ export function take(records: readonly (LabRecord | WelcomeRecord | NoteRecord)[
     if (record.k === 'y') welcome.value = record;
     else if (record.k === 'n') notes.value = [...notes.value, record].slice(-NOTES);
     else {
+      keeper?.(record);
       model = apply(model, record);
       if (taker !== undefined) {
         newest.value = model;
@@ -90,7 +103,10 @@ export function sendBy(next: Sender | undefined): void {
 export function send(command: Command): void {
   if (sender === undefined) say('No hub is connected, so this does nothing.');
   else if (steers.value || command.do === 'take-over') sender(command);
-  else say('Another viewer steers: press “take over” first.');
+  else if (command.do === 'again' && mayStartAgain.value) sender(command);
+  else if (welcome.value?.isReplay === true && mayStartAgain.value) {
+    say('A recording plays: start mondo lab without --replay to have servers.');
+  } else say('Another viewer steers: press “take over” first.');
 }
 
 /** Shows a note of the page itself. */

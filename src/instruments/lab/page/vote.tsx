@@ -3,8 +3,8 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { letterOf } from '../shared/question.ts';
-import { votes } from '../shared/votes.ts';
 import { onAction } from './keys.ts';
+import { loadTexts, texts } from './mission-list.ts';
 import { shown } from './state.ts';
 import { barsOf, emptyTally, pressed, type Tally, total } from './tally.ts';
 
@@ -15,15 +15,18 @@ const tally = signal<Tally>(emptyTally(OWN.length));
 export function Vote() {
   const dialog = useRef<HTMLDialogElement>(null);
   const scene = shown.value.setup?.scene ?? '';
-  const question = votes.get(scene);
+  const question = texts.value?.votes.get(scene);
   const choices = question?.choices ?? OWN;
   useEffect(() => {
     tally.value = emptyTally(choices.length);
-  }, [scene]);
+  }, [scene, question]);
   useEffect(() => {
     return onAction('vote', () => {
       if (dialog.current?.open) dialog.current.close();
-      else dialog.current?.showModal();
+      else {
+        void loadTexts();
+        dialog.current?.showModal();
+      }
     });
   }, []);
   const press = (key: string, hasShift = false) => {

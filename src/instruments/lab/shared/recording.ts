@@ -26,9 +26,12 @@ export class RecordingError extends Error {
 
 export const lineOf = (record: LabRecord): string => `${JSON.stringify(record)}\n`;
 
-export async function pack(records: Iterable<LabRecord>): Promise<Uint8Array> {
-  const text = new Blob(Array.from(records, lineOf));
-  const packed = text.stream().pipeThrough(new CompressionStream('gzip'));
+export const pack = (records: Iterable<LabRecord>): Promise<Uint8Array<ArrayBuffer>> =>
+  packLines(Array.from(records, lineOf));
+
+/** The file of lines that `lineOf` made. */
+export async function packLines(lines: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([...lines]).stream().pipeThrough(new CompressionStream('gzip'));
   return new Uint8Array(await new Response(packed).arrayBuffer());
 }
 
