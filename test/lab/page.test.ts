@@ -2,6 +2,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
+import { EVENT } from '../../src/instruments/lab/shared/records.ts';
 import { planOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { Stand, Tab } from '../support/lab-page.ts';
@@ -184,6 +185,41 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
       'queued: threads queue backlog',
       'prefork: processes backlog',
     ]);
+  });
+
+  test('Enter on a client of the table tells its story, and so does a click in the picture', async () => {
+    stand.play(['single'], six, 6);
+    stand.say([
+      {
+        k: 'f',
+        s: 0,
+        t: 6000,
+        e: [-2000, 3, EVENT.connecting, -1, 0, -1000, 3, EVENT.connected, -1, 40_003],
+      },
+    ]);
+    await using tab = await open();
+    await tab.isDrawn();
+    const dialog = tab.page.getByRole('dialog', { name: 'client 3 of single' });
+    // The table opens when the keyboard comes to it.
+    await tabTo(tab, 'client 3');
+    expect(await tab.page.locator('.twin').evaluate((twin) => twin.clientHeight)).toBeGreaterThan(
+      50,
+    );
+    await tab.page.keyboard.press('Enter');
+    await dialog.getByText('is connected, and waits until the server accepts it').waitFor();
+    expect(await tab.barriers()).toEqual([]);
+    await tab.page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'hidden' });
+
+    const picture = (await tab.page.locator('.picture').boundingBox())!;
+    const any = tab.page.getByRole('dialog', { name: /client \d of single/ });
+    for (let y = 30; y < picture.height && !(await any.isVisible()); y += 12) {
+      for (let x = 90; x < 260 && !(await any.isVisible()); x += 12) {
+        await tab.page.mouse.click(picture.x + x, picture.y + y);
+      }
+    }
+    await any.waitFor();
+    expect(tab.faults).toEqual([]);
   });
 
   test('an attack that fits no server is disabled, and says why', async () => {

@@ -12,6 +12,9 @@ import type { Colours } from './theme.ts';
 /** Sizes of text other than the usual. */
 const sizes: Partial<Record<TextMark['look'], number>> = { figure: 26, large: 17 };
 
+/** A pointer that is this near to a client means it. */
+const LEAST_REACH = 12;
+
 export class Canvases {
   readonly #still: HTMLCanvasElement;
   readonly #moving: HTMLCanvasElement;
@@ -53,6 +56,17 @@ export class Canvases {
     const context = this.#fit(this.#still, drawing);
     if (context !== null) for (const mark of drawing.marks) this.#drawStill(context, mark);
     this.#isStale = true;
+  }
+
+  /** The client that is drawn here, in pixels of the picture. */
+  clientAt(x: number, y: number): number | undefined {
+    let [found, least]: [number | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
+    for (const [client, { mark, x: atX, y: atY }] of this.#moves.clients) {
+      const distance = Math.hypot(atX - x, atY - y);
+      if (distance > Math.max(LEAST_REACH, mark.size / 2) || distance >= least) continue;
+      [found, least] = [client, distance];
+    }
+    return found;
   }
 
   /** @param ms since the last frame @returns whether the next frame will differ */

@@ -20,11 +20,15 @@ export const signs: readonly (readonly [sign: string, text: string])[] = [
   ['✖', 'the thread is stuck: it has been busy with one answer for too long'],
 ];
 
-/** While the dialog of the vote is open. */
-const inVote: readonly (readonly [cap: string, text: string])[] = [
+/** Beside the keys of the whole page. */
+const others: readonly (readonly [cap: string, text: string])[] = [
   ['A to D', 'in the vote: count one hand more for this choice'],
   ['shift A to D', 'in the vote: count one hand less'],
   ['R', 'in the vote: show the result, which is hidden until then'],
+  [
+    'Enter',
+    'on a client of the table: its story; a click on a client of the picture does the same',
+  ],
 ];
 
 export function Help() {
@@ -47,7 +51,7 @@ export function Help() {
       </div>
       <div class="columns">
         <dl class="keys">
-          {[...bindings.map(({ cap, text }) => [cap, text] as const), ...inVote].map(
+          {[...bindings.map(({ cap, text }) => [cap, text] as const), ...others].map(
             ([cap, text]) => (
               <div key={text}>
                 <dt>

@@ -15,6 +15,7 @@ import { isStatic } from './recorded.ts';
 import { connect, hasPass, takePass } from './socket.ts';
 import { Stage } from './stage.tsx';
 import { chosen, isProjector, isReduced, isTable, panel, send, shown } from './state.ts';
+import { Story } from './story.tsx';
 import { target } from './target.tsx';
 import { Transport } from './timeline.tsx';
 import { Vote } from './vote.tsx';
@@ -76,6 +77,7 @@ function Lab() {
       {!isProjector.value && <Footer />}
       <Help />
       <Vote />
+      <Story />
     </>
   );
 }

@@ -14,6 +14,7 @@ import { paintBy, repaint } from './paint.ts';
 import { Rate } from './rates.ts';
 import { nextSaid, partsOf, type Said } from './sentence.ts';
 import { isProjector, isReduced, isTable, people, shown } from './state.ts';
+import { tellStory } from './story.tsx';
 import { StageTable } from './table.tsx';
 import { coloursNow } from './theme.ts';
 
@@ -111,6 +112,13 @@ function Picture({ index, height }: { readonly index: number; readonly height: n
       setup = model.setup;
       every.value = drawing.every;
     };
+    // A pointer finds a client here; with keys it is in the table.
+    const press = (event: MouseEvent) => {
+      const unit = unitOf(isProjector.peek());
+      const client = canvases.clientAt(event.offsetX / unit, event.offsetY / unit);
+      if (client !== undefined) tellStory(index, client);
+    };
+    box.addEventListener('click', press);
     const end = paintBy({ update, frame: (ms) => canvases.frame(ms) });
     const observer = new ResizeObserver(repaint);
     observer.observe(box);
@@ -122,6 +130,7 @@ function Picture({ index, height }: { readonly index: number; readonly height: n
       queueMicrotask(look);
     });
     return () => {
+      box.removeEventListener('click', press);
       end();
       endLook();
       observer.disconnect();

@@ -4,8 +4,8 @@ import type { Client, Model, Stage } from '../shared/model.ts';
 import { PLACE } from '../shared/records.ts';
 import { doingOf, durationText } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
-import { formOf, labelOf, numberText, waitOf } from './marks.ts';
-import { people } from './state.ts';
+import { numberText, waitOf } from './marks.ts';
+import { nameOf, tellStory } from './story.tsx';
 
 const CLIENTS = 10;
 const LANES = 20;
@@ -19,12 +19,12 @@ const longest = (model: Model, index: number): readonly Client[] =>
     .sort((a, b) => (waitOf(b, model.t) ?? 0) - (waitOf(a, model.t) ?? 0))
     .slice(0, CLIENTS);
 
-/** `client 3`, `probe`, `nc`, `a stranger`. */
-function nameOf(id: number): string {
-  const form = formOf(id, people());
-  if (form === 'diamond') return 'the probe';
-  if (form === 'triangle') return 'a hostile client';
-  return labelOf(id) === 'nc' ? 'nc' : `client ${id}`;
+function StoryButton({ index, client }: { readonly index: number; readonly client: number }) {
+  return (
+    <button type="button" class="small" title="its story" onClick={() => tellStory(index, client)}>
+      {nameOf(client)}
+    </button>
+  );
 }
 
 export function StageTable({ index }: { readonly index: number }) {
@@ -61,7 +61,7 @@ export function StageTable({ index }: { readonly index: number }) {
               <td>{lane.tid}</td>
               <td>{doingOf(lane)}</td>
               <td>{durationText(model.t - lane.since)}</td>
-              <td>{lane.client < 0 ? '–' : nameOf(lane.client)}</td>
+              <td>{lane.client < 0 ? '–' : <StoryButton index={index} client={lane.client} />}</td>
             </tr>
           ))}
         </tbody>
@@ -80,7 +80,9 @@ export function StageTable({ index }: { readonly index: number }) {
         <tbody>
           {waiting.map((client) => (
             <tr key={client.id}>
-              <td>{nameOf(client.id)}</td>
+              <td>
+                <StoryButton index={index} client={client.id} />
+              </td>
               <td>{durationText(waitOf(client, model.t) ?? 0)}</td>
               <td>{client.place === PLACE.served ? servedText(client) : places[client.place]}</td>
               <td>{client.bytes > 0 ? `${client.bytes} B` : '–'}</td>
@@ -93,7 +95,29 @@ export function StageTable({ index }: { readonly index: number }) {
           )}
         </tbody>
       </table>
+      <AnyStory index={index} />
     </>
+  );
+}
+
+/** A client that does not wait stands in no table. */
+function AnyStory({ index }: { readonly index: number }) {
+  const id = `story-of-${index}`;
+  return (
+    <form
+      class="row"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const number = Number(new FormData(event.currentTarget).get('client'));
+        if (Number.isSafeInteger(number) && number > 0) tellStory(index, number);
+      }}
+    >
+      <label for={id}>The story of client</label>
+      <input id={id} name="client" inputMode="numeric" size={5} autocomplete="off" />
+      <button type="submit" class="small">
+        tell it
+      </button>
+    </form>
   );
 }
 

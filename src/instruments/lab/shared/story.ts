@@ -1,0 +1,71 @@
+/** What a client did and what became of it, line by line. No Node and no DOM in here. */
+
+import { EVENT, type LabRecord, REASONS } from './records.ts';
+import { isEvent, stepsOf } from './steps.ts';
+import { durationText } from './words.ts';
+
+export interface StoryLine {
+  /** ms since the recording began. */
+  readonly t: number;
+  readonly text: string;
+}
+
+/** Lines that a story has at most: the newest. */
+const MOST = 200;
+
+/**
+ * The story of one client of a stage, in order of time. Another server in its place begins it anew.
+ *
+ * @param records in order, such as those of `History.records`
+ */
+export function storyOf(
+  records: Iterable<LabRecord>,
+  s: number,
+  client: number,
+): readonly StoryLine[] {
+  let lines: (StoryLine & { readonly at: number })[] = [];
+  for (const record of records) {
+    if (record.k === 's' && (record.s === s || record.s === -1)) lines = [];
+    if (record.k !== 'f' || record.s !== s || record.e === undefined) continue;
+    for (const step of stepsOf(record)) {
+      if (!isEvent(step) || step.client !== client) continue;
+      const { at, kind, lane, extra } = step;
+      lines.push({ at, t: at / 1000, text: textOf(kind, lane, extra) });
+    }
+  }
+  return lines
+    .sort((a, b) => a.at - b.at)
+    .slice(-MOST)
+    .map(({ t, text }) => ({ t, text }));
+}
+
+function textOf(kind: number, lane: number, extra: number): string {
+  switch (kind) {
+    case EVENT.connecting:
+      return 'connects';
+    case EVENT.connected:
+      return 'is connected, and waits until the server accepts it';
+    case EVENT.queued:
+      return 'is in the server’s own queue';
+    case EVENT.accepted:
+      return lane < 0 ? 'is accepted' : `is accepted, by the thread of row ${lane}`;
+    case EVENT.asked:
+      return `has asked, with ${extra} bytes`;
+    case EVENT.answered:
+      return `has its answer, after ${durationText(extra / 1000)}`;
+    case EVENT.wrong:
+      return 'has got a wrong answer';
+    case EVENT.left:
+      return 'leaves';
+    case EVENT.hungUp:
+      return 'leaves inside a question';
+    case EVENT.limited:
+      return `is ended by the limit ${REASONS[extra] ?? ''}`;
+    case EVENT.refused:
+      return extra < 0 ? 'is refused' : `is refused, by the limit ${REASONS[extra] ?? ''}`;
+    case EVENT.reset:
+      return 'has its connection reset';
+    default:
+      return 'is cut off by the server';
+  }
+}
