@@ -97,7 +97,7 @@ export async function serveInProcess(
     loaded,
     speakers,
     count,
-    row.questions,
+    row.work,
   );
   const journal: Journal = {
     on: onEvent !== undefined,
@@ -172,7 +172,7 @@ export async function serveInProcess(
   const where = addressText(address);
   let closing: Promise<void> | undefined;
   let hasStopped = false;
-  const done = () => ({ questions: row.questions[0]!, connections: row.connections });
+  const done = () => ({ questions: row.work[0]!, connections: row.connections });
   async function end(): Promise<void> {
     orders.order = 'stop';
     open = undefined;

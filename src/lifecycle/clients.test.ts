@@ -13,13 +13,14 @@ function workersOf(unsentTotal: number, count: number) {
 
 describe('Clients, when a client has gone', () => {
   it('accounts for it once: its journal, its row, its bytes and its place', () => {
-    const { clients, events, released, row } = scriptedClients();
+    const { clients, events, released, ended, row } = scriptedClients();
     clients.come(3, 42, '127.0.0.1:1060');
     clients.unsent(3, 1000);
     expect(clients.count).toBe(1);
     clients.gone(3, ANSWER, undefined, { cause: new LimitReached('age') });
     expect(events).toEqual([{ type: 'limited', peer: '127.0.0.1:1060', limit: 'age' }]);
     expect(released).toEqual([42]);
+    expect(ended).toEqual(['limited']);
     expect(row.unsent).toBe(0);
     expect(clients.count).toBe(0);
   });

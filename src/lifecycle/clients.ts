@@ -5,6 +5,7 @@
 import type { Limits } from '../limits/limits.ts';
 import {
   accountOf,
+  type ConversationEnd,
   type ConversationEvent,
   type Ending,
   LimitReached,
@@ -20,6 +21,8 @@ export interface ClientsParts {
   readonly orders: Orders;
   /** The worker's row of the scoreboard. */
   readonly row: { accepted(): void; ended(): void; addUnsent(bytes: number): void };
+  /** Counts a connection that has ended, by the type of its account. */
+  countEnd(how: ConversationEnd['type']): void;
   readonly journal: { readonly on: boolean; record(event: ConversationEvent): void };
   /** Counts a limit that was reached; true if the connection must end for it, false with `--dry-run`. */
   exceeded(limit: TimeLimit | 'unsent-total' | 'descriptor'): boolean;
@@ -165,13 +168,13 @@ export class Clients {
    * @param phase what the connection was doing
    */
   gone(slot: number, phase: number, conversation: Conversation | undefined, ending: Ending): void {
-    const { journal, row, release } = this.#parts;
+    const { row, release } = this.#parts;
     if (ending.cause === 'stop' || ending.cause === 'restart') {
       this.#drain.note(phase, this.#roster.isAnsweredSinceLeaving(slot));
     }
     // Before the account: it says so if this throws.
     conversation?.closed();
-    if (journal.on) journal.record(accountOf(this.#peers[slot]!, conversation, ending));
+    this.#account(accountOf(this.#peers[slot] ?? '', conversation, ending));
     this.unsent(slot, 0);
     this.#roster.end(slot);
     this.count--;
@@ -181,9 +184,9 @@ export class Clients {
 
   /** The end of a client that had left before it was served. */
   neverServed(holds: number, peer: string, cause: Ending['cause']): void {
-    const { journal, row, release } = this.#parts;
+    const { row, release } = this.#parts;
     row.accepted();
-    if (journal.on) journal.record(accountOf(peer, undefined, { cause }));
+    this.#account(accountOf(peer, undefined, { cause }));
     release(holds);
     row.ended();
   }
@@ -193,5 +196,11 @@ export class Clients {
     const { journal, release } = this.#parts;
     journal.record({ type: 'cut', peer, why: this.#drain.cause });
     release(holds);
+  }
+
+  #account(event: ConversationEnd): void {
+    const { journal, countEnd } = this.#parts;
+    countEnd(event.type);
+    if (journal.on) journal.record(event);
   }
 }

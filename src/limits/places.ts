@@ -10,6 +10,8 @@
 // Memory layout, in words. The first two words are the seed of addresses.ts.
 /** One past the last holder that was ever used. */
 const HOLDERS_USED = 2;
+/** The most connections that the newest process allows for all processes together. */
+const BOUND = 3;
 const HOLDERS_AT = 16;
 /**
  * Processes that can hold connections at the same time: workers of all generations (a server may have 256 in each
@@ -33,6 +35,9 @@ export function openOf(memory: Int32Array): number {
   for (let at = HOLDERS_AT; at < end; at += HOLDER_WORDS) open += Atomics.load(memory, at + OPEN);
   return open;
 }
+
+/** The most connections of all processes together, by the process that came last; 0: none has come. */
+export const boundOf = (memory: Int32Array): number => Atomics.load(memory, BOUND);
 
 /**
  * Frees the holders of one process, or of all processes that it has started.
@@ -81,6 +86,7 @@ export class Places {
   constructor({ memory, pid, parent, bound, descriptors }: PlacesParts) {
     this.#memory = memory;
     this.#bound = bound;
+    Atomics.store(memory, BOUND, bound);
     this.#descriptors = descriptors;
     this.holder = takeHolder(memory, pid, parent);
     this.#open = HOLDERS_AT + this.holder * HOLDER_WORDS + OPEN;

@@ -30,6 +30,9 @@ export type ConversationEvent =
       readonly inside?: 'question' | 'answer';
     };
 
+/** The account of a conversation's end. */
+export type ConversationEnd = Exclude<ConversationEvent, { type: 'accepted' | 'refused' }>;
+
 /** How a conversation ended, as the driver of its socket saw it. */
 export interface Ending {
   /** The peer's end of stream, the worker's leaving, or the errno name and text of a failed call. */
@@ -73,7 +76,7 @@ export function accountOf(
   peer: string,
   conversation: Conversation | undefined,
   { cause, unsent }: Ending,
-): ConversationEvent {
+): ConversationEnd {
   const failure = conversation?.failure;
   if (failure !== undefined) return { type: 'threw', peer, error: textOf(failure) };
   if (cause instanceof LimitReached) return { type: 'limited', peer, limit: cause.limit };

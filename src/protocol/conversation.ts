@@ -41,7 +41,7 @@ export interface Bounds {
   readonly questions: number;
   /** How much it answers before its driver has a turn, for other clients or for a stop; left out: no limit. */
   readonly slice?: TimeSlice;
-  /** Counts the answered questions of all conversations of a worker, in its first element. */
+  /** Counts the work of all conversations of a worker: answered questions, bytes received, bytes of answers. */
   readonly counter?: Float64Array;
   /** Called when a limit is reached. Returns true if the conversation must end for it. */
   exceeded(limit: ConversationLimit): boolean;
@@ -108,7 +108,7 @@ export class Conversation {
       this.#speaker.opened?.();
       this.#isOpen = true;
       const { greeting, finished } = this.#speaker;
-      if (greeting !== undefined) out.write(greeting);
+      if (greeting !== undefined) this.#write(greeting, out);
       return finished === true ? this.#close() : undefined;
     } catch (error) {
       return this.#fail(error);
@@ -129,6 +129,8 @@ export class Conversation {
   /** Takes the bytes `[start, end)` from the peer and writes each answer that is due to `out`. */
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Next {
     if (this.#isOver) return 'close';
+    const { counter } = this.#bounds;
+    if (counter !== undefined) counter[1]! += end - start;
     if (this.#waiting === undefined) this.#bounds.slice?.begin();
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
@@ -139,9 +141,11 @@ export class Conversation {
     while (at < end) {
       if (table !== undefined) {
         const { unsent } = this.#bounds;
+        const before = out.length - out.start;
         at = table.answer(bytes, at, end, out, unsent);
-        this.#count(table.answered);
-        if (out.length - out.start >= unsent) {
+        const made = out.length - out.start;
+        this.#count(table.answered, made - before);
+        if (made >= unsent) {
           this.hold(bytes, at, end);
           return 'full';
         }
@@ -205,7 +209,7 @@ export class Conversation {
         return this.#waiting;
       }
       this.#later = undefined;
-      if (answer !== undefined) out.write(answer);
+      if (answer !== undefined) this.#write(answer, out);
       if (this.#afterAnswer() === 'close') return 'close';
     }
     return this.#answerHeld(out);
@@ -337,7 +341,7 @@ export class Conversation {
         this.#waiting = this.#think.defer;
         return this.#waiting;
       }
-      if (answer !== undefined) out.write(answer);
+      if (answer !== undefined) this.#write(answer, out);
     } catch (error) {
       return this.#fail(error);
     }
@@ -346,13 +350,22 @@ export class Conversation {
     );
   }
 
-  #count(questions: number): void {
+  #count(questions: number, bytes: number): void {
     const { counter } = this.#bounds;
-    if (counter !== undefined) counter[0]! += questions;
+    if (counter === undefined) return;
+    counter[0]! += questions;
+    counter[2]! += bytes;
+  }
+
+  #write(answer: Answer, out: Outbox): void {
+    // Relative to the start: an arena that grows moves both.
+    const before = out.length - out.start;
+    out.write(answer);
+    this.#count(0, out.length - out.start - before);
   }
 
   #afterAnswer(): 'close' | undefined {
-    this.#count(1);
+    this.#count(1, 0);
     if (this.#isFinished()) return this.#close();
     if (this.#endsFor !== undefined) {
       this.limited = this.#endsFor;

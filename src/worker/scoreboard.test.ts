@@ -31,7 +31,7 @@ it('keeps what ended workers have done, by place, also of those that were killed
   const work = (place: number | undefined, connections: number, questions: number) => {
     const row = board.claim(1, 1, 1, place);
     for (let i = 0; i < connections; i++) row.accepted();
-    row.questions[0]! += questions;
+    row.work[0]! += questions;
     return row;
   };
   work(0, 3, 5_000_000_000).free();

@@ -6,6 +6,7 @@
 import type { Orders } from '../lifecycle/drain.ts';
 import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
+import type { ConversationEnd } from '../protocol/account.ts';
 
 /** What a worker is doing at this moment, and its number in the table. A literal: then it costs no look-up. */
 const numberOf = {
@@ -29,7 +30,7 @@ const states = Object.keys(numberOf) as State[];
 const ROWS = 8192;
 /** 64 bytes, a cache line: two workers never write to the same one. */
 const ROW_WORDS = 16;
-const HEADER_WORDS = 64;
+const HEADER_WORDS = 128;
 
 /** Reasons for closing or refusing connections, in the order of the counts in the table. */
 export const reasons = [
@@ -49,6 +50,18 @@ export const reasons = [
   'descriptor',
 ] as const;
 export type Reason = (typeof reasons)[number];
+
+/** How connections end, in the order of the counts in the table. */
+const ends = [
+  ...(['closed', 'hungUp', 'unsent', 'failed', 'threw', 'limited', 'cut'] as const),
+  /** Its worker died, and could not account for it. */
+  'lost',
+] as const satisfies readonly (ConversationEnd['type'] | 'lost')[];
+export type End = (typeof ends)[number];
+
+/** A count of zero for each way to end. */
+export const noEnds = (): Record<End, number> =>
+  Object.fromEntries(ends.map((end) => [end, 0])) as Record<End, number>;
 
 /** The memory of the admission comes after the rows. */
 const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
@@ -83,6 +96,13 @@ const FREED_QUESTIONS = 10;
 /** One past the last row that was ever used. */
 const ROWS_USED = 15;
 const COUNTS = 16;
+/** Connections that have ended, by `ends`. */
+const ENDS = 64;
+/** Totals of the rows that were freed, of two words each: bytes received, and bytes of answers. */
+const FREED_RECEIVED = 80;
+const FREED_SENT = 82;
+/** Events that workers could not write to the journal. */
+const DROPPED = 84;
 
 /** The generation after the last: all workers must leave, and none follow. */
 const NONE = 2 ** 31 - 1;
@@ -97,10 +117,23 @@ const TURNS = 5;
 const FAMILY = 6;
 /** The worker's place, from 1; 0: none. */
 const PLACE = 7;
-/** Two words combined: a double. */
-const QUESTIONS = 8;
+/** Three doubles: answered questions, bytes received, and bytes of answers. */
+const WORK = 8;
+const WORK_KINDS = 3;
 /** Two words combined. */
 const UNSENT = 14;
+
+/** What workers have done. */
+export interface Work {
+  /** Answered questions. */
+  readonly questions: number;
+  /** Accepted connections. */
+  readonly connections: number;
+  /** Bytes that clients have sent. */
+  readonly received: number;
+  /** Bytes of answers. Clients that left early have not taken all of them. */
+  readonly sent: number;
+}
 
 /** One row, read at some moment. */
 export interface RowReading {
@@ -211,6 +244,26 @@ export class Scoreboard {
     return Object.fromEntries(counted.filter(([, count]) => count > 0));
   }
 
+  /** Counts a connection that has ended. */
+  countEnd(end: End, connections = 1): void {
+    Atomics.add(this.#words, ENDS + ends.indexOf(end), connections);
+  }
+
+  /** Connections that have ended, by the way in which they ended. */
+  get ended(): Record<End, number> {
+    const counted = ends.map((end, i) => [end, this.#words[ENDS + i]!] as const);
+    return Object.fromEntries(counted) as Record<End, number>;
+  }
+
+  /** Counts an event that a worker could not write to the journal. */
+  countDropped(): void {
+    Atomics.add(this.#words, DROPPED, 1);
+  }
+
+  get dropped(): number {
+    return this.#words[DROPPED]!;
+  }
+
   /** Total of answer bytes that peers have not taken, over all rows. */
   unsent(): number {
     let unsent = 0n;
@@ -223,13 +276,28 @@ export class Scoreboard {
 
   /** What the server has done so far: all workers, also those that have ended. */
   get served(): { readonly questions: number; readonly connections: number } {
-    let connections = Number(this.#words64[FREED_ACCEPTED >> 1]);
-    let questions = Number(this.#words64[FREED_QUESTIONS >> 1]);
-    for (const row of this.#usedRows()) {
-      connections += row[ACCEPTED]!;
-      questions += questionsOf(row)[0]!;
-    }
+    const { questions, connections } = this.work();
     return { questions, connections };
+  }
+
+  /**
+   * The work of all workers so far, also of those that have ended. It reads the totals of the freed rows first: the
+   * work of a row that is freed at this moment may be missing, and is never counted twice.
+   */
+  work(): Work {
+    const total = (word: number) => Number(this.#words64[word >> 1]);
+    let connections = total(FREED_ACCEPTED);
+    let questions = total(FREED_QUESTIONS);
+    let received = total(FREED_RECEIVED);
+    let sent = total(FREED_SENT);
+    for (const row of this.#usedRows()) {
+      const work = workOf(row);
+      connections += row[ACCEPTED]!;
+      questions += work[0]!;
+      received += work[1]!;
+      sent += work[2]!;
+    }
+    return { questions, connections, received, sent };
   }
 
   /** Connections accepted so far in each of the first `places` places, by workers of all generations. */
@@ -254,7 +322,10 @@ export class Scoreboard {
   #keep(row: Int32Array): void {
     const accepted = row[ACCEPTED]!;
     Atomics.add(this.#words64, FREED_ACCEPTED >> 1, BigInt(accepted));
-    Atomics.add(this.#words64, FREED_QUESTIONS >> 1, BigInt(questionsOf(row)[0]!));
+    const [questions, received, sent] = workOf(row);
+    Atomics.add(this.#words64, FREED_QUESTIONS >> 1, BigInt(questions!));
+    Atomics.add(this.#words64, FREED_RECEIVED >> 1, BigInt(received!));
+    Atomics.add(this.#words64, FREED_SENT >> 1, BigInt(sent!));
     if (row[PLACE]! > 0) Atomics.add(this.#words, PLACES_AT + row[PLACE]! - 1, accepted);
   }
 
@@ -314,9 +385,9 @@ export class Scoreboard {
 const words64Of = (words: Int32Array) =>
   new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
 
-/** The counter of answered questions in a row. */
-const questionsOf = (row: Int32Array) =>
-  new Float64Array(row.buffer, row.byteOffset + QUESTIONS * 4, 1);
+/** The counters of a row's work: answered questions, bytes received, bytes of answers. */
+const workOf = (row: Int32Array) =>
+  new Float64Array(row.buffer, row.byteOffset + WORK * 4, WORK_KINDS);
 
 const readingOf = (words: Int32Array, row: number): RowReading => ({
   row,
@@ -340,8 +411,8 @@ export class Row {
 
   readonly #isShared: boolean;
   readonly #keep: (row: Int32Array) => void;
-  /** Number of answered questions, in its only element: the worker adds to it. */
-  readonly questions: Float64Array;
+  /** Answered questions, bytes received, and bytes of answers: the worker adds to these. */
+  readonly work: Float64Array;
   /** This worker's share of UNSENT. */
   #unsent = 0;
 
@@ -355,7 +426,7 @@ export class Row {
     this.#isShared = isShared;
     this.#keep = keep;
     this.#words = words;
-    this.questions = questionsOf(words);
+    this.work = workOf(words);
     this.#words64 = words64Of(words);
     words[TID] = tid;
     words[FAMILY] = family;

@@ -16,6 +16,7 @@ export function scriptedClients(
   const events: ConversationEvent[] = [];
   const released: number[] = [];
   const left: string[] = [];
+  const ended: string[] = [];
   const row = unreadRow();
   const orders: ScriptedOrders = {
     order: 'serve',
@@ -28,6 +29,7 @@ export function scriptedClients(
     orders,
     row,
     journal: { on: true, record: (event) => void events.push(event) },
+    countEnd: (how) => void ended.push(how),
     exceeded(limit) {
       counted.push(limit);
       return !isDryRun;
@@ -36,5 +38,5 @@ export function scriptedClients(
     release: (holds) => void released.push(holds),
     ...parts,
   });
-  return { clients, orders, counted, events, released, left, row };
+  return { clients, orders, counted, events, released, left, ended, row };
 }

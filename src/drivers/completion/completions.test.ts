@@ -84,6 +84,7 @@ class SteppedServer {
       orders,
       row,
       journal,
+      countEnd() {},
       exceeded: () => false,
       unsentOfAll: () => 0,
       release: (socket) => admission.leave(socket),

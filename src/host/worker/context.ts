@@ -198,15 +198,18 @@ export async function createContext(
     service,
     speakers,
     count,
-    row.questions,
+    row.work,
   );
   const admission = sharedAdmission(config, scoreboard.admission, door, count);
-  const journal = journalInto(JOURNAL_FD, tid, config.journal);
+  const journal = journalInto(JOURNAL_FD, tid, config.journal, () =>
+    scoreboard.countDropped(),
+  );
   const clients = new Clients({
     limits: config.limits,
     orders,
     row,
     journal,
+    countEnd: (how) => scoreboard.countEnd(how),
     exceeded,
     unsentOfAll: () => scoreboard.unsent(),
     release: (holds) => (isOnNode ? admission.exit(holds) : admission.leave(holds)),

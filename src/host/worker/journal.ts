@@ -23,7 +23,13 @@ export type Stamped<E> = E & { readonly at: number; readonly pid: number; readon
 /** Time that a thread waits for a busy supervisor, in ms. A stopped supervisor must not stop its workers. */
 const WRITE_TIMEOUT_MS = 1000;
 
-export function journalInto(fd: number, tid: number, on: boolean): Journal {
+/** @param countDropped called for each event for which there was no room */
+export function journalInto(
+  fd: number,
+  tid: number,
+  on: boolean,
+  countDropped: () => void = () => {},
+): Journal {
   const stamp = { pid: process.pid, tid };
   let dropped = 0;
   return {
@@ -37,7 +43,9 @@ export function journalInto(fd: number, tid: number, on: boolean): Journal {
         const text = `${dropped.toLocaleString('en')} events of thread ${tid} dropped: the supervisor took none for ${WRITE_TIMEOUT_MS} ms`;
         if (writeEvent(fd, { at, ...stamp, type: 'warning', text }, timeout)) dropped = 0;
       }
-      if (dropped > 0 || !writeEvent(fd, { at, ...stamp, ...event }, timeout)) dropped++;
+      if (dropped === 0 && writeEvent(fd, { at, ...stamp, ...event }, timeout)) return;
+      dropped++;
+      countDropped();
     },
   };
 }

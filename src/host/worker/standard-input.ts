@@ -42,7 +42,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     service,
     speakers,
     () => {},
-    row.questions,
+    row.work,
   );
   const worker = assistantOf({
     listener: STDIN,
@@ -57,6 +57,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
       orders: alwaysServe,
       row,
       journal,
+      countEnd() {},
       exceeded,
       unsentOfAll: () => row.unsent,
       release: (socket) => admission.leave(socket),
