@@ -39,3 +39,20 @@ it('takes a later one for another signal, once', async () => {
   });
   expect(count).toEqual({ first: 1, again: 1 });
 });
+
+it('takes a third one too, if the second has asked for it', async () => {
+  const count = { again: 0 };
+  const { interruptedAgain } = onInterrupt({ again: () => ++count.again < 2 }, [SIGNAL]);
+  let isOver = false;
+  void interruptedAgain.then(() => {
+    isOver = true;
+  });
+  const isAgain = (signals: number) => {
+    process.kill(process.pid, SIGNAL);
+    return count.again === signals;
+  };
+  await until('the second', () => isAgain(1));
+  expect(isOver).toBe(false);
+  await until('the third', () => isAgain(2));
+  await until('the end', () => isOver);
+});

@@ -26,11 +26,15 @@ export interface Interruption {
   interrupt(): void;
 }
 
-/** The reactions of a command; each is called once. */
+/** The reactions of a command. */
 interface Reactions {
+  /** Called once. */
   readonly first?: () => void;
-  /** Default: the signal ends this process, as if there were no handler. */
-  readonly again?: (signal: NodeJS.Signals) => void;
+  /**
+   * Default: the signal ends this process, as if there were no handler. Called for one signal only, unless it returns
+   * true: then a later signal may still end the work at once.
+   */
+  readonly again?: (signal: NodeJS.Signals) => unknown;
 }
 
 /**
@@ -63,9 +67,10 @@ export function onInterrupt(
       stopping.abort();
       resolve();
     } else if (!isOver && handledUntil - firstAt > SAME_SIGNAL) {
-      isOver = true;
-      resolveAgain();
-      again(signal);
+      isOver = again(signal) !== true;
+      if (isOver) resolveAgain();
+      // The same signal may arrive several times here too.
+      else firstAt = performance.now();
     }
   };
   for (const signal of signals) process.on(signal, interrupt);
@@ -90,7 +95,7 @@ function endBy(signal: NodeJS.Signals): void {
  * For a command that serves. Call it before the server starts: a signal that comes earlier must not leave workers
  * behind.
  *
- * @param server returns the server that a second signal ends; as long as there is none, the signal ends this
+ * @param server returns the server whose lame duck, or which itself, a second signal ends; as long as there is none, the signal ends this
  *   process
  * @param outlives true for an error of standard output after which the server continues to serve
  */
@@ -102,7 +107,12 @@ export function listenForInterrupt(
     const current = server();
     // Its service is still loading, perhaps for ever: the workers end with this process.
     if (current === undefined) process.exit();
+    if (current.state === 'lame') {
+      void current.close();
+      return true;
+    }
     void current.close({ deadline: 0 });
+    return false;
   };
   const interruption = onInterrupt({ again });
   process.stdout.on('error', (error) => {

@@ -7,7 +7,13 @@ import { compareOptions } from './compare-options.ts';
 import { FIRST, helpText, optionDescription, optionGroups } from './help.ts';
 import { loadOptions, mergeOptions } from './load-options.ts';
 import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
-import { firstServingOptions, limitsHelp, servingGroups, stoppingGroup } from './serve-options.ts';
+import {
+  adminGroup,
+  firstServingOptions,
+  limitsHelp,
+  servingGroups,
+  stoppingGroup,
+} from './serve-options.ts';
 import { portOption, repeated, whole } from './words.ts';
 
 /** Exit codes: 0 done, 1 could not be done, 2 invalid command; `load` and `compare` have more. */
@@ -96,7 +102,7 @@ const serve = program
   .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
 optionGroups(serve, [
   [FIRST, 'mondo serve threaded --threads 2 --think 1000', firstServingOptions],
-  ...[...servingGroups, stoppingGroup].map(
+  ...[...servingGroups, stoppingGroup, adminGroup].map(
     ([heading, words, add]) => [heading, `mondo serve ${words}`, add] as const,
   ),
 ])
@@ -104,7 +110,7 @@ optionGroups(serve, [
   .addHelpText(
     'after',
     helpText(
-      'Ctrl-C stops the server, a second Ctrl-C stops it at once. kill -HUP replaces the workers and loses no client. kill -USR2 prints what each worker does.',
+      'Ctrl-C stops the server, a second Ctrl-C ends its lame duck, or stops it at once. kill -HUP replaces the workers and loses no client. kill -USR2 prints what each worker does.',
     ),
   )
   .action(async (architecture: string | undefined, host: string, options) => {

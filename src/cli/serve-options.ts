@@ -132,6 +132,11 @@ export const stoppingGroup: Group = [
         duration,
       )
       .option(
+        '--lame-duck <time>',
+        'before a stop, answer "not ready" to health checks and still accept clients for this long (default: 0)',
+        duration,
+      )
+      .option(
         '--stuck <time>',
         'log a worker that has work and gets nowhere for this long; 0: never (default: 5s)',
         duration,
@@ -145,6 +150,26 @@ export const stoppingGroup: Group = [
         new Option('--log <form>', 'form of the log on standard output: text, json or none')
           .choices(['text', 'json', 'none'])
           .default('text', 'text'),
+      );
+  },
+];
+
+export const adminGroup: Group = [
+  'Health and metrics:',
+  'epoll --admin 9106 --agent-check 9107 --lame-duck 5s',
+  (command) => {
+    command
+      .option(
+        '--admin <address>',
+        'show /livez, /readyz, /status and /metrics by HTTP at PORT, HOST:PORT or unix:PATH (default: nowhere)',
+      )
+      .option(
+        '--admin-anywhere',
+        'let other machines reach --admin (default: it must be an address of this machine only)',
+      )
+      .option(
+        '--agent-check <address>',
+        "answer HAProxy's agent-check at PORT, HOST:PORT or unix:PATH (default: nowhere)",
       );
   },
 ];

@@ -13,7 +13,8 @@ import { acceptQueueOf, close } from '../os/socket.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
-import { ownRow, type Reason } from '../worker/scoreboard.ts';
+import { noEnds, noReasons, onlyCounted, ownRow, type Reason } from '../worker/scoreboard.ts';
+import type { View } from './admin/view.ts';
 import { ServeError } from './errors.ts';
 import {
   type Bound,
@@ -24,7 +25,8 @@ import {
   resolveAddress,
 } from './listen.ts';
 import { loadService, nameOf } from './load-service.ts';
-import { deadlineOf, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
+import type { Presence } from './presence.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import { beatFor } from './supervisor/stuck.ts';
@@ -42,6 +44,7 @@ export async function serveInProcess(
   plan: Plan,
   service: Service | Protocol | string,
   onEvent: ((event: ServerEvent) => void) | undefined,
+  presence: Presence,
 ): Promise<Server> {
   if (plan.threads > 1 || plan.processes > 1) {
     throw new ServeError(
@@ -73,10 +76,9 @@ export async function serveInProcess(
   /** The listener, while it listens and system calls can look at it. */
   let open: number | undefined;
   const speakers = speakersOf(loaded, true);
-  const counts: Record<string, number> = {};
-  const count = (reason: Reason) => {
-    counts[reason] = (counts[reason] ?? 0) + 1;
-  };
+  const counts = noReasons();
+  const count = (reason: Reason) => void counts[reason]++;
+  const ended = noEnds();
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { drained: 0, cut: 0 };
@@ -92,13 +94,7 @@ export async function serveInProcess(
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const row = ownRow(process.pid);
-  const { conversation, exceeded } = conversationFactory(
-    plan,
-    loaded,
-    speakers,
-    count,
-    row.work,
-  );
+  const { conversation, exceeded } = conversationFactory(plan, loaded, speakers, count, row.work);
   const journal: Journal = {
     on: onEvent !== undefined,
     record: (event) =>
@@ -111,6 +107,7 @@ export async function serveInProcess(
     orders,
     row,
     journal,
+    countEnd: (how) => void ended[how]++,
     exceeded,
     unsentOfAll: () => row.unsent,
     release: (ticket) => admission.exit(ticket),
@@ -173,6 +170,7 @@ export async function serveInProcess(
   let closing: Promise<void> | undefined;
   let hasStopped = false;
   const done = () => ({ questions: row.work[0]!, connections: row.connections });
+  const queue = () => (open === undefined ? undefined : acceptQueueOf(open));
   async function end(): Promise<void> {
     orders.order = 'stop';
     open = undefined;
@@ -189,18 +187,43 @@ export async function serveInProcess(
       at: Date.now(),
     });
   }
+  const view = (): View => ({
+    architecture: plan.traits.name,
+    where,
+    generation: 1,
+    serving: closing === undefined ? 1 : 0,
+    // A loop that is stuck could not show it here.
+    stuck: 0,
+    connections: { open: clients.count, limit: admission.limit },
+    unsent: row.unsent,
+    dropped: 0,
+    restarts: { done: 0, failed: 0, lastAt: undefined },
+    exits: { left: 0, late: 0, failed: 0, signal: 0 },
+    pids: [process.pid],
+    workers: () => (hasStopped ? [] : [row.reading]),
+    work: () => ({ ...done(), received: row.work[1]!, sent: row.work[2]! }),
+    limited: () => counts,
+    ended: () => ended,
+    queue,
+  });
   onEvent?.({ type: 'listening', address: where, architecture: plan.traits.name, at: Date.now() });
+  presence.serves(view);
   return {
     architecture: plan.traits.name,
     address,
     where,
     port: address.family === 'unix' ? 0 : address.port,
+    get state() {
+      return presence.state;
+    },
+    admin: presence.where('admin'),
+    agentCheck: presence.where('agent-check'),
     pids: [],
     workers: () => (hasStopped ? [] : [row.reading]),
-    counts: () => ({ ...counts }),
+    counts: () => onlyCounted(counts),
     served: done,
     queued: 0,
-    queue: () => (open === undefined ? undefined : acceptQueueOf(open)),
+    queue,
     restart: () =>
       Promise.reject(
         new ServeError(
@@ -208,12 +231,12 @@ export async function serveInProcess(
           'Cannot restart a server in this process: it has no workers to replace; name the service as a module, on Linux',
         ),
       ),
-    async close(options) {
-      const deadline = deadlineOf(options, plan.drain);
-      endsAt = Math.min(endsAt, performance.now() + deadline);
-      closing ??= end();
-      return closing;
-    },
+    close: (options) =>
+      presence.close(options, (drain) => {
+        endsAt = Math.min(endsAt, performance.now() + drain);
+        closing ??= end();
+        return closing;
+      }),
   };
 }
 

@@ -16,6 +16,8 @@ export interface BindOptions {
   readonly reuseport: boolean;
   /** Number of listeners on the one address; more than one only with `reuseport`. */
   readonly count: number;
+  /** The option that chooses the address, for the error. Default `-p`. */
+  readonly option?: string;
 }
 
 /** A socket file that this process has made, with what distinguishes it from another file at the same path. */
@@ -104,7 +106,7 @@ export function bindListeners(wanted: SocketAddress, options: BindOptions): Boun
     for (const listener of listeners) close(listener);
     // The kernel has no room for this path.
     if (error instanceof RangeError) throw new ServeError('usage', error.message, { cause: error });
-    throw error instanceof SystemError ? listenError(wanted, error) : error;
+    throw error instanceof SystemError ? listenError(wanted, error, options.option) : error;
   } finally {
     if (claim !== undefined) close(claim);
   }
@@ -114,17 +116,19 @@ export function bindListeners(wanted: SocketAddress, options: BindOptions): Boun
  * Makes the listeners listen: from the first one on, clients can connect.
  *
  * @param address theirs, for the error
+ * @param option the option that chooses it, for the error
  * @throws ServeError if a program that is not Mondo listens there since the bind
  */
 export function listenAll(
   listeners: readonly number[],
   address: SocketAddress,
   backlog: number,
+  option?: string,
 ): void {
   try {
     for (const listener of listeners) listenOn(listener, backlog);
   } catch (error) {
-    throw error instanceof SystemError ? listenError(address, error) : error;
+    throw error instanceof SystemError ? listenError(address, error, option) : error;
   }
 }
 
@@ -219,7 +223,11 @@ const isSocket = (path: string) => lstatSync(path, { throwIfNoEntry: false })?.i
  * @param error from Mondo's system calls or, without them, from Node. Node does not check whether a socket file is
  *   stale
  */
-export function listenError(address: SocketAddress, error: SystemError | Error): ServeError {
+export function listenError(
+  address: SocketAddress,
+  error: SystemError | Error,
+  option = '-p',
+): ServeError {
   const where = addressText(address);
   const port = address.family === 'unix' ? undefined : address.port;
   const reasons: Record<string, string> = {
@@ -230,11 +238,11 @@ export function listenError(address: SocketAddress, error: SystemError | Error):
             ? 'a server is listening there; stop it or choose another path'
             : 'there is a socket file; stop the server that listens there, or remove the file if none does'
           : 'there is a file that is no socket; choose another path'
-        : `port ${port} is in use; stop what listens there, or choose another with -p (0: any free one)`,
+        : `port ${port} is in use; stop what listens there, or choose another with ${option} (0: any free one)`,
     EACCES:
       port === undefined
         ? 'no permission to create the socket file'
-        : `no permission for port ${port}; ports below 1024 need root, choose a higher one with -p`,
+        : `no permission for port ${port}; ports below 1024 need root, choose a higher one with ${option}`,
     EADDRNOTAVAIL: 'no interface of this machine has that address',
     ENOENT: 'there is no such folder',
   };

@@ -41,8 +41,22 @@ export interface ServeOptions {
   readonly dryRun?: boolean;
   /** Time that a leaving worker still has for connections that wait for an answer, in ms. Default 10,000. */
   readonly drain?: number;
+  /**
+   * Time in which the server is not ready any more and still accepts clients, before it stops, in ms. Balancers need
+   * some seconds until they send no more clients. Default 0.
+   */
+  readonly lameDuck?: number;
   /** Time without a turn after which a worker that has work is reported as stuck, in ms; 0: never. Default 5,000. */
   readonly stuck?: number;
+  /**
+   * Where a small HTTP server shows `/livez`, `/readyz`, `/status` and `/metrics`: `[HOST:]PORT` or `unix:PATH`.
+   * Default: nowhere.
+   */
+  readonly admin?: string | undefined;
+  /** Lets other machines reach `admin`. Default false: it must be an address of this machine only. */
+  readonly adminAnywhere?: boolean;
+  /** Where HAProxy's agent check gets its line: `[HOST:]PORT` or `unix:PATH`. Default: nowhere. */
+  readonly agentCheck?: string | undefined;
   /** The user of the workers, by name or number. Needs a supervisor that root has started. */
   readonly user?: string;
   /** The group of the workers, by name or number. Default: the user's own. */
@@ -97,7 +111,11 @@ export interface Plan {
   readonly whenFull: WhenFull;
   readonly dryRun: boolean;
   readonly drain: number;
+  readonly lameDuck: number;
   readonly stuck: number;
+  readonly admin: string | undefined;
+  readonly adminAnywhere: boolean;
+  readonly agentCheck: string | undefined;
   readonly user: string | undefined;
   readonly group: string | undefined;
   readonly page: PageOptions;
@@ -195,7 +213,11 @@ const optionNames = Object.keys({
   whenFull: true,
   dryRun: true,
   drain: true,
+  lameDuck: true,
   stuck: true,
+  admin: true,
+  adminAnywhere: true,
+  agentCheck: true,
   user: true,
   group: true,
   queue: true,
@@ -244,7 +266,11 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
     drain: checkedDrain('a drain in ms', options.drain ?? 10_000),
+    lameDuck: checkedDrain('a lame duck in ms', options.lameDuck ?? 0),
     stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
+    admin: options.admin,
+    adminAnywhere: options.adminAnywhere ?? false,
+    agentCheck: options.agentCheck,
     user: options.user,
     group: options.group,
     page: {

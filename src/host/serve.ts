@@ -9,11 +9,11 @@ import { serviceUrl, zenUrl } from './load-service.ts';
 import {
   architectureNamed,
   checkOptionNames,
-  deadlineOf,
   type Plan,
   planOf,
   type ServeOptions,
 } from './plan.ts';
+import { Presence } from './presence.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
@@ -67,71 +67,105 @@ export async function startServer(
   const isObject = typeof given === 'object' && !(given instanceof URL);
   const service = isObject ? checkService(given, 'the given object') : serviceUrl(given);
   const choice = await choose(options.architecture, isObject);
-  const { name, why } = choice;
-  const traits = await loadTraits(name);
+  const traits = await loadTraits(choice.name);
   const plan = planOf(traits, options);
-  const deliver = onEvent && why !== undefined ? announcing(choice, onEvent) : onEvent;
-  if (traits.arrangement === 'node' && (isObject || whyNoSystemCalls() !== undefined)) {
-    const { serveInProcess } = await import('./in-process.ts');
-    return serveInProcess(plan, service, deliver);
-  }
-  if (typeof service === 'object') {
+  const isInProcess =
+    traits.arrangement === 'node' && (isObject || whyNoSystemCalls() !== undefined);
+  if (!isInProcess && typeof service === 'object') {
     throw new ServeError(
       'usage',
-      `Cannot serve an object under ${name}: its threads and processes load the service themselves; name its module by path or URL`,
+      `Cannot serve an object under ${choice.name}: its threads and processes load the service themselves; name its module by path or URL`,
     );
   }
+  const presence = await Presence.open(plan, onEvent);
+  try {
+    if (typeof service === 'string' && !isInProcess) {
+      return await startSupervisor({ options, choice, plan, service, presence }, onEvent);
+    }
+    const { serveInProcess } = await import('./in-process.ts');
+    return await serveInProcess(plan, service, announcing(choice, onEvent), presence);
+  } catch (error) {
+    await presence.abandon();
+    throw error;
+  }
+}
+
+interface Choice {
+  readonly name: ArchitectureName;
+  /** Why Mondo has chosen it; undefined if the user has. */
+  readonly why?: string;
+}
+
+interface Start {
+  readonly options: ServeOptions;
+  readonly choice: Choice;
+  readonly plan: Plan;
+  readonly service: string;
+  readonly presence: Presence;
+}
+
+async function startSupervisor(
+  { options, choice, plan, service, presence }: Start,
+  onEvent: ((event: ServerEvent) => void) | undefined,
+): Promise<Server> {
   const { Supervisor } = await import('./supervisor/supervisor.ts');
   try {
-    return serverOf(plan, await Supervisor.start(plan, service, deliver));
+    const supervisor = await Supervisor.start(plan, service, announcing(choice, onEvent));
+    return serverOf(plan, supervisor, presence);
   } catch (error) {
     if (!(error instanceof ServeError) || error.lacks !== 'io_uring') throw error;
     // Only the workers can find out: they may run as another user, and there may be several rings.
-    if (why === undefined) throw cannotUseUring(error.message);
+    if (choice.why === undefined) throw cannotUseUring(error.message);
     const { withoutUring } = await import('./fastest.ts');
     const next = withoutUring(error.message);
     const nextPlan = planOf(await loadTraits(next.name), options);
-    const nextDeliver = onEvent && announcing(next, onEvent);
-    return serverOf(nextPlan, await Supervisor.start(nextPlan, service, nextDeliver));
+    const supervisor = await Supervisor.start(nextPlan, service, announcing(next, onEvent));
+    return serverOf(nextPlan, supervisor, presence);
   }
 }
 
 /** Reports the chosen architecture once it is certain: directly before the `listening` event. */
 function announcing(
-  { name, why }: { readonly name: ArchitectureName; readonly why?: string },
-  onEvent: (event: ServerEvent) => void,
-): (event: ServerEvent) => void {
+  { name, why }: Choice,
+  onEvent: ((event: ServerEvent) => void) | undefined,
+): ((event: ServerEvent) => void) | undefined {
+  if (onEvent === undefined || why === undefined) return onEvent;
   return (event) => {
     if (event.type === 'listening') {
-      onEvent({ type: 'chose', architecture: name, why: why!, at: Date.now() });
+      onEvent({ type: 'chose', architecture: name, why, at: Date.now() });
     }
     onEvent(event);
   };
 }
 
-const serverOf = ({ traits: { name }, drain }: Plan, supervisor: Supervisor): Server => ({
-  architecture: name,
-  address: supervisor.address,
-  where: supervisor.where,
-  port: supervisor.address.family === 'unix' ? 0 : supervisor.address.port,
-  get pids() {
-    return supervisor.pids;
-  },
-  workers: () => supervisor.read(),
-  counts: () => supervisor.counts,
-  served: () => supervisor.served,
-  get queued() {
-    return supervisor.queued;
-  },
-  queue: () => supervisor.queue(),
-  restart: async (options) => supervisor.restart(options),
-  close: async (options) => supervisor.close(deadlineOf(options, drain)),
-});
+function serverOf(plan: Plan, supervisor: Supervisor, presence: Presence): Server {
+  presence.serves(() => supervisor.view);
+  return {
+    architecture: plan.traits.name,
+    address: supervisor.address,
+    where: supervisor.where,
+    port: supervisor.address.family === 'unix' ? 0 : supervisor.address.port,
+    get state() {
+      return presence.state;
+    },
+    admin: presence.where('admin'),
+    agentCheck: presence.where('agent-check'),
+    get pids() {
+      return supervisor.pids;
+    },
+    workers: () => supervisor.read(),
+    counts: () => supervisor.counts,
+    served: () => supervisor.served,
+    get queued() {
+      return supervisor.queued;
+    },
+    queue: () => supervisor.queue(),
+    restart: async (options) => supervisor.restart(options),
+    close: (options) => presence.close(options, (drain) => supervisor.close(drain)),
+  };
+}
 
-async function choose(
-  wanted: string | undefined,
-  isObject: boolean,
-): Promise<{ readonly name: ArchitectureName; readonly why?: string }> {
+async function choose(wanted: string | undefined, isObject: boolean): Promise<Choice> {
   if (wanted !== undefined) {
     const name = architectureNamed(wanted);
     if (name === 'uring' && whyNoSystemCalls() === undefined) await requireUring();

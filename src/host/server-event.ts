@@ -25,6 +25,15 @@ export type ServerEvent =
       readonly architecture: string;
       readonly at: number;
     }
+  /** The admin listener or the agent check listens. */
+  | {
+      readonly type: 'opened';
+      readonly what: 'admin' | 'agent-check';
+      readonly address: string;
+      readonly at: number;
+    }
+  /** The server will stop in `ms`. It is not ready any more, and still accepts clients. */
+  | { readonly type: 'lame'; readonly ms: number; readonly at: number }
   /**
    * A worker process has ended without an order, with `lost` connections; another takes its place after `delay` ms.
    * Or it was leaving and did not end by itself. Then it is already replaced, and there is no delay.
@@ -124,6 +133,12 @@ function textOf(event: ServerEvent): string {
       return `Serving with ${event.architecture}: ${event.why}`;
     case 'listening':
       return `Listening at ${event.address}`;
+    case 'opened':
+      return event.what === 'admin'
+        ? `Admin listener at ${event.address}`
+        : `Agent check at ${event.address}`;
+    case 'lame':
+      return `Stopping in ${event.ms} ms: not ready any more, and still accepting clients`;
     case 'accepted':
       return `Accepted connection from ${event.peer}${
         'queued' in event ? `, number ${event.queued} in the queue` : ''

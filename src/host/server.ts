@@ -3,6 +3,7 @@
 import type { SocketAddress } from '../os/address.ts';
 import type { AcceptQueue } from '../os/socket.ts';
 import type { RowReading } from '../worker/scoreboard.ts';
+import type { ServerState } from './admin/view.ts';
 import type { RestartOptions } from './plan.ts';
 
 /** A server that is running. */
@@ -14,6 +15,12 @@ export interface Server {
   readonly where: string;
   /** Its port; 0 for a unix socket. */
   readonly port: number;
+  /** What it is doing: `ready`, `lame` in the time before a stop, `draining`, or `stopped`. */
+  readonly state: ServerState;
+  /** Where its admin listener is, as text; undefined if it has none. */
+  readonly admin: string | undefined;
+  /** Where its agent check is, as text; undefined if it has none. */
+  readonly agentCheck: string | undefined;
   /** Process ids of its workers; empty if it serves in this process. */
   readonly pids: readonly number[];
   /** What each worker is doing at this moment: state, accepted, open. */
@@ -45,8 +52,11 @@ export interface Server {
    * nothing of the server is left. Connections that wait for an answer have until the deadline. Unfinished
    * questions have 250 ms of it. A second call can only bring the end nearer.
    *
+   * With the option `lameDuck`, a call without a deadline first makes the server unready, and lets it accept clients
+   * for that time. A second call ends that time.
+   *
    * @param options.deadline in ms from this call, up to an hour; 0 closes all connections at once. Default: the
-   *   option `drain`
+   *   option `drain`, after the lame duck
    * @throws ServeError if the deadline is not such a number: then nothing changes
    */
   close(options?: { readonly deadline?: number }): Promise<void>;

@@ -6,7 +6,7 @@
 import { ADDRESSES_END, Addresses, dropAddresses, seedAddresses } from './addresses.ts';
 import { type Limits, UNBOUNDED } from './limits.ts';
 import { Networks } from './networks.ts';
-import { dropPlaces, openOf, Places } from './places.ts';
+import { boundOf, dropPlaces, openOf, Places } from './places.ts';
 import { dropChance, type WhenFull } from './when-full.ts';
 
 /** Size of the memory, in words of 32 bits. */
@@ -55,6 +55,12 @@ export interface AdmissionParts {
 /** Prepares fresh memory. The seed is random: a peer that knew it could choose addresses that share an entry. */
 export const prepareAdmission = seedAddresses;
 
+/** The most connections of the whole server, as its newest process has them; `Infinity`: no limit. */
+export function limitOf(memory: Int32Array): number {
+  const bound = boundOf(memory);
+  return bound === 0 || bound === UNBOUNDED ? Number.POSITIVE_INFINITY : bound;
+}
+
 /** Frees the places of a process that has ended. */
 export const dropHolder = (memory: Int32Array, pid: number): void =>
   dropPlaces(memory, 'pid', pid, (holder) => dropAddresses(memory, holder));
@@ -97,6 +103,11 @@ export class Admission {
     this.#random = parts.random;
     this.#count = parts.count;
     this.needsAddress = !this.#networks.isOff || !this.#addresses.isOff;
+  }
+
+  /** The most connections of the whole server; `Infinity`: no limit. */
+  get limit(): number {
+    return limitOf(this.#memory);
   }
 
   /** How the server refuses clients. */

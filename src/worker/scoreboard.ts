@@ -63,6 +63,14 @@ export type End = (typeof ends)[number];
 export const noEnds = (): Record<End, number> =>
   Object.fromEntries(ends.map((end) => [end, 0])) as Record<End, number>;
 
+/** A count of zero for each reason. */
+export const noReasons = (): Record<Reason, number> =>
+  Object.fromEntries(reasons.map((reason) => [reason, 0])) as Record<Reason, number>;
+
+/** The counts without those that are zero. */
+export const onlyCounted = (counts: Record<Reason, number>): Partial<Record<Reason, number>> =>
+  Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+
 /** The memory of the admission comes after the rows. */
 const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
 
@@ -240,8 +248,13 @@ export class Scoreboard {
 
   /** Number of times so far, by reason. Reasons that never occurred are left out. */
   get counts(): Partial<Record<Reason, number>> {
+    return onlyCounted(this.allCounts);
+  }
+
+  /** The same, with zeroes. */
+  get allCounts(): Record<Reason, number> {
     const counted = reasons.map((reason, i) => [reason, this.#words[COUNTS + i]!] as const);
-    return Object.fromEntries(counted.filter(([, count]) => count > 0));
+    return Object.fromEntries(counted) as Record<Reason, number>;
   }
 
   /** Counts a connection that has ended. */
@@ -371,6 +384,7 @@ export class Scoreboard {
       this.#keep(words);
       clear(words);
     }
+    this.countEnd('lost', openOf(gone));
     return gone;
   }
 

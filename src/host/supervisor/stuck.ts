@@ -52,6 +52,11 @@ export class StuckWatch {
     clearInterval(this.#timer);
   }
 
+  /** Number of workers that are stuck now. */
+  get count(): number {
+    return [...this.#seen.values()].filter(({ isReported }) => isReported).length;
+  }
+
   /** The workers that are stuck and not reported yet. */
   look(rows: readonly RowReading[], now: number): Stuck[] {
     const stuck: Stuck[] = [];

@@ -3,12 +3,13 @@
  * all of them at a restart. It never serves: a process whose thread sleeps in a system call can do nothing else.
  */
 
-import { dropHolder, dropHoldersOf, prepareAdmission } from '../../limits/admission.ts';
+import { dropHolder, dropHoldersOf, limitOf, prepareAdmission } from '../../limits/admission.ts';
 import { addressText, type SocketAddress } from '../../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../../os/memory.ts';
 import { type AcceptQueue, acceptQueueOf, close, shutdown } from '../../os/socket.ts';
 import type { WorkerEvent } from '../../worker/contract.ts';
 import { openOf, type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
+import type { View } from '../admin/view.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
 import {
@@ -31,6 +32,7 @@ import type { ServerEvent } from '../server-event.ts';
 import { randomSeed } from '../worker/door.ts';
 import type { Stamped, StartEvent } from '../worker/journal.ts';
 import { copiesText } from './copies.ts';
+import { History } from './history.ts';
 import { Shutdown } from './shutdown.ts';
 import { StuckWatch } from './stuck.ts';
 import {
@@ -79,6 +81,7 @@ export class Supervisor {
   readonly #startTime: () => number;
   readonly #shutdown: Shutdown;
   readonly #stuck: StuckWatch | undefined;
+  readonly #history = new History();
   #generation = 1;
   /**
    * Generations whose workers are replaced when they die, each with its plan: the one that serves, and one that is
@@ -163,12 +166,12 @@ export class Supervisor {
     this.#shutdown = new Shutdown(this.#workers, this.#scoreboard, plan);
     this.#scoreboard.replace(this.#generation, plan.drain);
     prepareAdmission(this.#scoreboard.admission, randomSeed());
-    if (deliver !== undefined && plan.stuck > 0) {
+    if ((deliver !== undefined || plan.admin !== undefined) && plan.stuck > 0) {
       this.#stuck = new StuckWatch(
         plan.stuck,
         plan.traits.arrangement === 'node',
         () => this.read(),
-        (stuck) => deliver({ ...stuck, type: 'stuck', at: Date.now() }),
+        (stuck) => deliver?.({ ...stuck, type: 'stuck', at: Date.now() }),
       );
     }
   }
@@ -205,6 +208,33 @@ export class Supervisor {
       sum.limit += queue.limit;
     }
     return sum;
+  }
+
+  /** What the admin listener shows. It stays readable after the end. */
+  get view(): View {
+    const [board, history] = [this.#scoreboard, this.#history];
+    const serving = [...this.#workers].filter(
+      ({ isServing, isGone, killing }) => isServing && !isGone && killing === undefined,
+    ).length;
+    const workers = () => board.read();
+    return {
+      architecture: this.#plan.traits.name,
+      where: this.where,
+      generation: this.#generation,
+      serving,
+      stuck: this.#stuck?.count ?? 0,
+      connections: { open: openOf(workers()), limit: limitOf(board.admission) },
+      unsent: board.unsent(),
+      dropped: board.dropped,
+      ...history,
+      restarts: history.restarts,
+      pids: [process.pid, ...new Set([...this.pids, ...workers().map(({ pid }) => pid)])],
+      workers,
+      work: () => board.work(),
+      limited: () => board.allCounts,
+      ended: () => board.ended,
+      queue: () => this.queue(),
+    };
   }
 
   /** Process ids of the workers, including those that are leaving. */
@@ -257,6 +287,7 @@ export class Supervisor {
       await this.#startAll(generation);
     } catch (error) {
       if (this.#nextPlan === plan) this.#nextPlan = this.#plan;
+      this.#history.noteRestart(false);
       this.#fallBack(generation, error as Error);
       throw this.#closing === undefined ? error : stopping();
     }
@@ -272,6 +303,7 @@ export class Supervisor {
         this.#shutdown.order(worker, this.#plan.drain);
       }
     }
+    this.#history.noteRestart(true);
     this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
   }
 
@@ -474,6 +506,7 @@ export class Supervisor {
     if (this.#isCrew && worker.killing !== undefined) this.#shutdown.wake();
     const how = signal === null ? `exit code ${code}` : signal;
     const { starting, killing } = worker;
+    this.#history.noteExit(killing !== undefined, signal);
     const mayReplace = killing === undefined && this.#closing === undefined;
     if (killing !== undefined) this.#reportLost(worker, how, lost);
     if (starting !== undefined && !(mayReplace && wasKilledFromOutside(worker, signal))) {

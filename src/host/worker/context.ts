@@ -201,9 +201,7 @@ export async function createContext(
     row.work,
   );
   const admission = sharedAdmission(config, scoreboard.admission, door, count);
-  const journal = journalInto(JOURNAL_FD, tid, config.journal, () =>
-    scoreboard.countDropped(),
-  );
+  const journal = journalInto(JOURNAL_FD, tid, config.journal, () => scoreboard.countDropped());
   const clients = new Clients({
     limits: config.limits,
     orders,

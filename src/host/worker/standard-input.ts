@@ -11,6 +11,7 @@ import { blockOnStandardInput, peerOf, socketKind } from '../../os/socket.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
 import type { Journal } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
+import { ServeError } from '../errors.ts';
 import { loadService, nameOf, serviceUrl, zenUrl } from '../load-service.ts';
 import { planOf, type ServeOptions } from '../plan.ts';
 import { createAnswerThread } from './answer-elsewhere.ts';
@@ -28,6 +29,12 @@ export const isStartedByInetd = (): boolean =>
 /** Serves the one client, or the listener, that is standard input. Returns when it is done. */
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const plan = planOf(inetd, options);
+  if (plan.admin !== undefined || plan.agentCheck !== undefined || plan.lameDuck > 0) {
+    throw new ServeError(
+      'usage',
+      'Cannot use --admin, --agent-check or --lame-duck in a process that inetd starts: it has no supervisor; use mondo serve',
+    );
+  }
   const url = serviceUrl((options.service as string | undefined) ?? zenUrl);
   const around = { architecture: inetd.name, worker: 0 };
   const answerThread = createAnswerThread(url, false, around);

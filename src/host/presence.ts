@@ -1,0 +1,123 @@
+/**
+ * What the outside sees of a server besides its port: its state, the lame duck before a stop, its admin listener and
+ * its agent check. A server in this process has the same presence as one with a supervisor.
+ */
+import { agentLine, factsOf } from './admin/health.ts';
+import type { Subject } from './admin/http.ts';
+import type { Opened } from './admin/listener.ts';
+import type { ServerState, View } from './admin/view.ts';
+import { deadlineOf, type Plan } from './plan.ts';
+import type { ServerEvent } from './server-event.ts';
+
+type Deliver = ((event: ServerEvent) => void) | undefined;
+
+export class Presence implements Subject {
+  readonly #lameDuck: number;
+  readonly #drain: number;
+  readonly #deliver: Deliver;
+  #state: ServerState = 'starting';
+  #view: () => View | undefined = () => undefined;
+  readonly #opened: { readonly what: 'admin' | 'agent-check'; readonly listener: Opened }[] = [];
+  /** Ends the lame duck. */
+  #endLameDuck: () => void = () => {};
+  #lame: Promise<void> | undefined;
+
+  /** Opens the admin listener and the agent check, if the plan has them. @throws ServeError */
+  static async open(plan: Plan, deliver: Deliver): Promise<Presence> {
+    const presence = new Presence(plan, deliver);
+    try {
+      await presence.#open(plan);
+    } catch (error) {
+      await presence.abandon();
+      throw error;
+    }
+    return presence;
+  }
+
+  private constructor({ lameDuck, drain }: Plan, deliver: Deliver) {
+    this.#lameDuck = lameDuck;
+    this.#drain = drain;
+    this.#deliver = deliver;
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  get view(): View | undefined {
+    return this.#view();
+  }
+
+  /** Where the admin listener or the agent check is, as text; undefined if there is none. */
+  where(what: 'admin' | 'agent-check'): string | undefined {
+    return this.#opened.find((one) => one.what === what)?.listener.where;
+  }
+
+  /** The server serves. @param view reads it, now and after its end */
+  serves(view: () => View): void {
+    this.#view = view;
+    this.#state = 'ready';
+    for (const { what, listener } of this.#opened) {
+      this.#deliver?.({ type: 'opened', what, address: listener.where, at: Date.now() });
+    }
+  }
+
+  /**
+   * Stops the server, after the lame duck unless there is a deadline. A second call ends the lame duck.
+   *
+   * @param options as for `Server.close`
+   * @param stop stops the server, with a drain in ms; may be called again, with a shorter one
+   * @throws ServeError if the deadline is not a number that `close` takes
+   */
+  async close(
+    options: { readonly deadline?: number } | undefined,
+    stop: (drain: number) => Promise<void>,
+  ): Promise<void> {
+    const drain = deadlineOf(options, this.#drain);
+    const isFirst = this.#state === 'ready';
+    if (isFirst && this.#lameDuck > 0 && options?.deadline === undefined) {
+      this.#lame = this.#beLame();
+    } else {
+      this.#endLameDuck();
+    }
+    await this.#lame;
+    if (this.#state !== 'stopped') this.#state = 'draining';
+    await stop(drain);
+    this.#state = 'stopped';
+    await this.abandon();
+  }
+
+  /** Closes its listeners. */
+  async abandon(): Promise<void> {
+    await Promise.all(this.#opened.splice(0).map(({ listener }) => listener.close()));
+  }
+
+  #beLame(): Promise<void> {
+    this.#state = 'lame';
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#lameDuck);
+    this.#endLameDuck = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    this.#deliver?.({ type: 'lame', ms: this.#lameDuck, at: Date.now() });
+    return promise;
+  }
+
+  async #open({ admin, adminAnywhere, agentCheck }: Plan): Promise<void> {
+    if (admin !== undefined) {
+      // Node's HTTP and prom-client load only for a server that needs them.
+      const [{ openAdmin }, { metricsOf }] = await Promise.all([
+        import('./admin/http.ts'),
+        import('./metrics.ts'),
+      ]);
+      const listener = await openAdmin(admin, adminAnywhere, this, metricsOf(this));
+      this.#opened.push({ what: 'admin', listener });
+    }
+    if (agentCheck !== undefined) {
+      const { openAgent } = await import('./admin/agent.ts');
+      const line = () => agentLine(this.#state, factsOf(this.#view()));
+      this.#opened.push({ what: 'agent-check', listener: await openAgent(agentCheck, line) });
+    }
+  }
+}
