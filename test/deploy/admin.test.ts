@@ -241,9 +241,10 @@ describe.each([
     const serving = await Serving.start({ ...options, lameDuck: 50 });
     const client = await NetClient.connect(serving.address);
     await serving.expectAccepted(client.peer);
-    await serving.stop();
+    await serving.close();
     expect(serving.accountOf(client.peer)).toEqual(['accepted', 'cut']);
     await client.close();
+    await serving.expectNothingLeft();
   });
 
   it('does not come before a stop with a deadline', async () => {
