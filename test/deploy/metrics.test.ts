@@ -114,7 +114,11 @@ it('loses no count when a worker dies or is replaced', async () => {
   const [first] = server.pids;
   const lost = server.workers().find(({ pid }) => pid === first)!.open;
   kill(first!, 'SIGKILL');
-  await until('another worker', async () => (await look()).get('mondo_serving_processes') === 2);
+  await until('another worker', async () => {
+    const now = await look();
+    const deaths = now.get('mondo_worker_exits_total{why="signal"}');
+    return deaths === 1 && now.get('mondo_serving_processes') === 2;
+  });
   expect((await look()).get('mondo_connections_closed_total{how="lost"}')).toBe(lost);
   await server.restart();
   await Promise.all(clients.map((client) => client.close()));

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
+import { ask as askHttp } from '../support/admin.ts';
 import { Process, runMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { Serving } from '../support/serving.ts';
@@ -44,10 +45,12 @@ async function startPrometheus(target: string): Promise<{ process: Process; wher
 
 /** The values of an instant query; undefined while Prometheus does not answer. */
 async function query(where: string, expr: string): Promise<number[] | undefined> {
-  const url = `http://${where}/api/v1/query?query=${encodeURIComponent(expr)}`;
-  const reply = await fetch(url).catch(() => undefined);
-  if (reply?.ok !== true) return undefined;
-  const { data } = (await reply.json()) as { data: { result: { value: [number, string] }[] } };
+  const path = `/api/v1/query?query=${encodeURIComponent(expr)}`;
+  const reply = await askHttp(where, path).catch(() => undefined);
+  if (reply?.status !== 200) return undefined;
+  const { data } = JSON.parse(reply.body) as {
+    data: { result: { value: [number, string] }[] };
+  };
   return data.result.map(({ value }) => Number(value[1]));
 }
 

@@ -25,10 +25,10 @@ export class History {
    * A worker process has ended.
    *
    * @param wasOrdered true if it had the order to leave
-   * @param signal what ended it; null: it has exited
+   * @param code its exit code; null: a signal has ended it
    */
-  noteExit(wasOrdered: boolean, signal: string | null): void {
-    if (wasOrdered) this.exits[signal === null ? 'left' : 'late']++;
-    else this.exits[signal === null ? 'failed' : 'signal']++;
+  noteExit(wasOrdered: boolean, code: number | null): void {
+    if (code === null) this.exits[wasOrdered ? 'late' : 'signal']++;
+    else this.exits[wasOrdered && code === 0 ? 'left' : 'failed']++;
   }
 }

@@ -506,7 +506,7 @@ export class Supervisor {
     if (this.#isCrew && worker.killing !== undefined) this.#shutdown.wake();
     const how = signal === null ? `exit code ${code}` : signal;
     const { starting, killing } = worker;
-    this.#history.noteExit(killing !== undefined, signal);
+    this.#history.noteExit(killing !== undefined, code);
     const mayReplace = killing === undefined && this.#closing === undefined;
     if (killing !== undefined) this.#reportLost(worker, how, lost);
     if (starting !== undefined && !(mayReplace && wasKilledFromOutside(worker, signal))) {

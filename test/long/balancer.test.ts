@@ -1,0 +1,257 @@
+/** Three hosts behind a real HAProxy, each in its own network namespace, under 200 connections that come and go. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { LoadResult } from '../../src/instruments/load/result.ts';
+import { scrape } from '../support/admin.ts';
+import { canMakeHosts, Hosts } from '../support/hosts.ts';
+import { mondo, type Process } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { until, untilSo } from '../support/until.ts';
+
+vi.setConfig({ testTimeout: 600_000 });
+
+const canBalance = canMakeHosts() && hasProgram('haproxy', 'haproxy');
+const SERVERS = ['one', 'two', 'three'] as const;
+type Name = (typeof SERVERS)[number];
+
+const PORT = 1060;
+const AGENT_PORT = 9107;
+/** Questions on one connection: with the pauses of a client it lives for a second. */
+const QUESTIONS = 20;
+const PAUSE_MS = 50;
+/** Several times as long as a connection lives. */
+const LAME_DUCK = '5s';
+/** Number of questions that the clients ask in a second or more. */
+const A_SECOND = (200 * 1000) / PAUSE_MS;
+/** Time after a loss in which clients wait for answers that do not come, in s. */
+const CONFUSED = 4;
+/** Checks of HAProxy: their interval in ms, and how many decide. */
+const INTERVAL_MS = 250;
+const CHECKS = 2;
+
+/** HAProxy in front of the hosts. */
+interface Front {
+  readonly folder: string;
+  readonly hosts: Hosts;
+  readonly servers: Map<Name, Process>;
+}
+let front: Front;
+
+/** @param hides true if HAProxy tries another server when a connection is refused */
+async function startFront(lameDuck: string, hides: boolean): Promise<void> {
+  const { folder, hosts } = front;
+  for (const name of SERVERS) await startServer(name, lameDuck);
+  const server = (name: Name) => `  server ${name} ${hosts.addressOf(name)}:${PORT}`;
+  const file = join(folder, 'haproxy.cfg');
+  writeFileSync(
+    file,
+    `global
+  stats socket ${join(folder, 'stats')} level admin
+defaults
+  mode tcp
+  timeout connect 1s
+  timeout client 1m
+  timeout server 1m
+  ${hides ? 'retries 3\n  option redispatch 1' : 'retries 0'}
+listen mondo
+  bind ${hosts.addressOf('front')}:${PORT}
+  balance leastconn
+  default-server check inter ${INTERVAL_MS} fall ${CHECKS} rise ${CHECKS} agent-check agent-inter ${INTERVAL_MS} agent-port ${AGENT_PORT}
+${SERVERS.map(server).join('\n')}
+`,
+  );
+  hosts.start('front', 'haproxy', '-db', '-f', file);
+  for (const name of SERVERS) await untilStatus(name, 'UP');
+}
+
+/** A unix socket: all network namespaces see the same files. */
+const adminOf = (name: Name) => `unix:${join(front.folder, `${name}.sock`)}`;
+
+/** Questions that the servers have answered, without those that are gone. */
+async function answersNow(): Promise<number> {
+  const each = SERVERS.map(async (name) => {
+    const found = await scrape(adminOf(name)).catch(() => new Map<string, number>());
+    return found.get('mondo_answers_total') ?? 0;
+  });
+  return (await Promise.all(each)).reduce((sum, one) => sum + one, 0);
+}
+
+/** Lets the load go on until the servers have answered that many questions more. */
+async function untilAnswered(more: number): Promise<void> {
+  const before = await answersNow();
+  await until(`${more} more answers`, async () => (await answersNow()) >= before + more);
+}
+
+async function startServer(name: Name, lameDuck: string): Promise<void> {
+  const address = front.hosts.addressOf(name);
+  const server = front.hosts.start(
+    ...([name, process.execPath, mondo, 'serve', 'epoll', address, '-p', String(PORT)] as const),
+    ...['--agent-check', `${address}:${AGENT_PORT}`, '--lame-duck', lameDuck],
+    ...['--admin', adminOf(name)],
+  );
+  front.servers.set(name, server);
+  await server.printed(/Agent check at/);
+}
+
+/** What HAProxy says of a server, such as `UP` or `DRAIN (agent)`. */
+async function statusOf(name: Name): Promise<string> {
+  const socket = connect(join(front.folder, 'stats')).on('error', () => {});
+  socket.end('show stat\n');
+  const [head = '', ...rows] = (await text(socket).catch(() => '')).split('\n');
+  const column = head.split(',').indexOf('status');
+  const row = rows.map((one) => one.split(',')).find(([, server]) => server === name);
+  return row?.[column] ?? '';
+}
+
+const untilStatus = (name: Name, status: string) =>
+  until(`${name} to be ${status}`, async () => (await statusOf(name)).startsWith(status));
+
+function startLoad(): Process {
+  return front.hosts.start(
+    ...(['clients', process.execPath, mondo, 'load', front.hosts.addressOf('front')] as const),
+    ...['-p', String(PORT), '-c', '200', '--think', `${PAUSE_MS}ms`, '--warm-up', '0'],
+    ...['--questions-per-connection', String(QUESTIONS), '--timeout', '3s', '--duration', '10m'],
+    ...['--seed', '1', '--json'],
+  );
+}
+
+/** Ends the load, and gives its result. Its counts are right also when it does not trust its times. */
+async function resultOf(load: Process): Promise<LoadResult> {
+  load.child.kill('SIGINT');
+  const { stdout, stderr } = await load.ended();
+  expect(stdout, stderr).toMatch(/^\{/);
+  return JSON.parse(stdout) as LoadResult;
+}
+
+/** Everything that a client did not get. */
+function faultsOf({ outcomes }: LoadResult): Record<string, number> {
+  const { answered: _, late: __, neverServed: ___, ...faults } = outcomes;
+  return Object.fromEntries(Object.entries(faults).filter(([, count]) => count > 0));
+}
+
+/** Each question that was due has one outcome. */
+function expectOneOutcomeEach({ totals, outcomes }: LoadResult): void {
+  const {
+    refused,
+    connectTimeout,
+    connectFailed,
+    noPorts,
+    noDescriptors,
+    extraBytes,
+    ...ofQuestions
+  } = outcomes;
+  const sum = Object.values(ofQuestions).reduce((all, one) => all + one, 0);
+  expect(sum).toBe(totals.questions);
+  expect(extraBytes + noPorts + noDescriptors).toBe(0);
+}
+
+/** Replaces all three servers, one after the other. Returns what the load got. */
+async function restartAll(lameDuck: string): Promise<{ result: LoadResult; answered: number }> {
+  const load = startLoad();
+  await untilAnswered(A_SECOND);
+  let answered = 0;
+  for (const name of SERVERS) {
+    const server = front.servers.get(name)!;
+    server.child.kill('SIGTERM');
+    if (lameDuck !== '0') await untilStatus(name, 'DRAIN');
+    const { stdout } = await server.ended();
+    answered += answeredIn(stdout);
+    await startServer(name, lameDuck);
+    await untilStatus(name, 'UP');
+    await untilAnswered(A_SECOND);
+  }
+  const result = await resultOf(load);
+  for (const name of SERVERS) {
+    const server = front.servers.get(name)!;
+    server.child.kill('SIGTERM');
+    answered += answeredIn((await server.ended()).stdout);
+  }
+  return { result, answered };
+}
+
+const answeredIn = (log: string): number =>
+  Number(/answered ([\d,]+) questions?/.exec(log)?.[1]?.replaceAll(',', '') ?? Number.NaN);
+
+describe.skipIf(!canBalance)('HAProxy and three hosts', () => {
+  beforeEach(() => {
+    front = {
+      folder: mkdtempSync(join(tmpdir(), 'mondo-balancer-')),
+      hosts: new Hosts(['front', 'clients', ...SERVERS]),
+      servers: new Map(),
+    };
+  });
+  afterEach(async () => {
+    await front.hosts[Symbol.asyncDispose]();
+    rmSync(front.folder, { recursive: true });
+  });
+
+  it('replaces all servers, and no client notices it', async () => {
+    await startFront(LAME_DUCK, false);
+    const { result, answered } = await restartAll(LAME_DUCK);
+    expect(faultsOf(result)).toEqual({});
+    expectOneOutcomeEach(result);
+    expect(result.connections.opened).toBeGreaterThan(2000);
+    // One question more: load asks it before it measures. At its end, some answers come that it does not count.
+    const { answers } = result.totals;
+    expect(answered).toBeGreaterThan(answers);
+    expect(answered).toBeLessThanOrEqual(answers + 1 + result.outcomes.neverServed);
+  });
+
+  it('shows refusals without the lame duck', async () => {
+    await startFront('0', false);
+    const { result } = await restartAll('0');
+    const lost = Object.values(faultsOf(result)).reduce((sum, one) => sum + one, 0);
+    expect(lost).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['is killed', (name: Name) => front.servers.get(name)!.child.kill('SIGKILL')],
+    ['is cut off', (name: Name) => front.hosts.cutOff(name)],
+  ])('leaves out a host that %s, and takes it back', async (how, lose) => {
+    const run = async () => {
+      const load = startLoad();
+      await untilAnswered(6 * A_SECOND);
+      const lostAt = Date.now();
+      lose('two');
+      await untilStatus('two', 'DOWN');
+      const downAt = Date.now();
+      await untilAnswered((CONFUSED + 4) * A_SECOND);
+      const backAt = Date.now();
+      if (how === 'is killed') await startServer('two', LAME_DUCK);
+      else front.hosts.connect('two');
+      await untilStatus('two', 'UP');
+      await untilAnswered(A_SECOND);
+      const result = await resultOf(load);
+      // The first second opens all connections.
+      const before = p99Between(result, result.startedAt + 1000, lostAt);
+      const after = p99Between(result, downAt + CONFUSED * 1000, backAt);
+      return { result, before, after };
+    };
+    await startFront(LAME_DUCK, true);
+    const { result, before, after } = await untilSo(run, (one) => one.after <= 2 * one.before);
+    expectOneOutcomeEach(result);
+    const { wrong, resetBefore, resetInside, closedBefore, closedInside, timedOut } =
+      result.outcomes;
+    expect(wrong).toBe(0);
+    // Only questions that were in flight on that host: a third of the connections, and some more by chance.
+    const inFlight = resetBefore + resetInside + closedBefore + closedInside + timedOut;
+    expect(inFlight).toBeLessThanOrEqual(100);
+    expect(result.outcomes.refused + result.outcomes.connectFailed).toBe(0);
+    expect(after).toBeLessThanOrEqual(2 * before);
+  });
+});
+
+/** The median of the p99 of all whole seconds between two moments, in ms. */
+const p99Between = ({ startedAt, series }: LoadResult, from: number, to: number): number =>
+  median(
+    series
+      .filter(({ at }) => startedAt + at * 1000 >= from && startedAt + (at + 1) * 1000 <= to)
+      .flatMap(({ p99 }) => p99 ?? []),
+  );
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1]!;
