@@ -16,7 +16,7 @@ import { isLoopback, parsePlace } from './address.ts';
 /** Length of the accept queue: a few checkers and scrapers. */
 const BACKLOG = 64;
 /** The most connections at the same time. Node closes further ones at once. */
-export const MOST_CONNECTIONS = 32;
+const MOST_CONNECTIONS = 32;
 /** Time in which a client must have sent its request, and taken the answer, in ms. */
 export const PATIENCE_MS = 5000;
 
