@@ -125,7 +125,7 @@ await bundle(
 );
 await bundle(
   ['cli/main', 'index'],
-  /src\/(protocol|limits|lifecycle|worker|host(?!\/(in-process|worker\/(context|answer-|standard)))|os(?!\/(uring|epoll|select)))[./]|src\/architectures\/catalogue/,
+  /src\/(protocol|limits|lifecycle|worker|host(?!\/(in-process|metrics|admin\/(http|status|agent|listener)|worker\/(context|answer-|standard)))|os(?!\/(uring|epoll|select)))[./]|src\/architectures\/catalogue/,
 );
 
 const page = join(dist, 'instruments', 'lab', 'page');

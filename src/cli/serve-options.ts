@@ -168,6 +168,10 @@ export const adminGroup: Group = [
         'let other machines reach --admin (default: it must be an address of this machine only)',
       )
       .option(
+        '--metrics-latency',
+        'time one answer in 64, for the metric mondo_answer_seconds (default: off)',
+      )
+      .option(
         '--agent-check <address>',
         "answer HAProxy's agent-check at PORT, HOST:PORT or unix:PATH (default: nowhere)",
       );

@@ -12,6 +12,7 @@ import { whyNoSystemCalls } from '../os/libc.ts';
 import { acceptQueueOf, close } from '../os/socket.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
+import { ANSWER_TIMES_WORDS, AnswerTimes, readAnswerTimes } from '../worker/answer-times.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
 import { noEnds, noReasons, onlyCounted, ownRow, type Reason } from '../worker/scoreboard.ts';
 import type { View } from './admin/view.ts';
@@ -94,7 +95,15 @@ export async function serveInProcess(
   const door = doorOf(plan.limits, 0, plan.traits);
   const waiting = Math.min(MOST_WAITING, door.descriptors >> 2);
   const row = ownRow(process.pid);
-  const { conversation, exceeded } = conversationFactory(plan, loaded, speakers, count, row.work);
+  const times = new Int32Array(ANSWER_TIMES_WORDS);
+  const { conversation, exceeded } = conversationFactory(
+    plan,
+    loaded,
+    speakers,
+    count,
+    row.work,
+    plan.metricsLatency ? new AnswerTimes(times, () => performance.now()) : undefined,
+  );
   const journal: Journal = {
     on: onEvent !== undefined,
     record: (event) =>
@@ -204,6 +213,7 @@ export async function serveInProcess(
     work: () => ({ ...done(), received: row.work[1]!, sent: row.work[2]! }),
     limited: () => counts,
     ended: () => ended,
+    answerTimes: () => (plan.metricsLatency ? readAnswerTimes(times) : undefined),
     queue,
   });
   onEvent?.({ type: 'listening', address: where, architecture: plan.traits.name, at: Date.now() });

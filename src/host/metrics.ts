@@ -6,6 +6,7 @@ import { release } from 'node:os';
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type ProcessStats, processStats } from '../os/process-stats.ts';
 import type { AcceptQueue } from '../os/socket.ts';
+import { type AnswerTimesReading, BUCKETS } from '../worker/answer-times.ts';
 import type { Work } from '../worker/scoreboard.ts';
 import type { MetricsWriter, Subject } from './admin/http.ts';
 import type { ServerState, View } from './admin/view.ts';
@@ -253,14 +254,49 @@ const metrics: readonly Metric[] = [
   ),
 ];
 
-/** Names of all metrics, in the order in which /metrics has them. */
-export const metricNames: readonly string[] = metrics.map(({ name }) => name);
+const ANSWER_SECONDS = 'mondo_answer_seconds';
 
-/** @param subject what the metrics describe; it may not serve yet */
-export function metricsOf(subject: Subject): MetricsWriter {
+/** A histogram that workers fill in shared memory. prom-client's own would need each time by itself. */
+const answerSeconds = (now: () => Moment) => ({
+  name: ANSWER_SECONDS,
+  get() {
+    const times = now().view?.answerTimes();
+    return {
+      name: ANSWER_SECONDS,
+      help: 'Time from the last byte of a question to its answer, for one question in 64.',
+      type: 'histogram',
+      aggregator: 'sum' as const,
+      values: times === undefined ? [] : histogramValues(times),
+    };
+  },
+});
+
+function histogramValues({ counts, sum }: AnswerTimesReading) {
+  let count = 0;
+  const buckets = counts.map((more, i) => {
+    count += more;
+    const le = BUCKETS[i] ?? '+Inf';
+    return { metricName: `${ANSWER_SECONDS}_bucket`, labels: { le }, value: count };
+  });
+  return [
+    ...buckets,
+    { metricName: `${ANSWER_SECONDS}_sum`, labels: {}, value: sum },
+    { metricName: `${ANSWER_SECONDS}_count`, labels: {}, value: count },
+  ];
+}
+
+/** Names of all metrics, in the order in which /metrics has them. */
+export const metricNames: readonly string[] = [...metrics.map(({ name }) => name), ANSWER_SECONDS];
+
+/**
+ * @param subject what the metrics describe; it may not serve yet
+ * @param withLatency true if the workers time some of the answers
+ */
+export function metricsOf(subject: Subject, withLatency: boolean): MetricsWriter {
   const registry = new Registry();
   let moment = momentOf(subject);
   for (const metric of metrics) register(metric, registry, () => moment);
+  if (withLatency) registry.registerMetric(answerSeconds(() => moment) as never);
   return {
     contentType: registry.contentType,
     write() {

@@ -55,6 +55,10 @@ export interface ServeOptions {
   readonly admin?: string | undefined;
   /** Lets other machines reach `admin`. Default false: it must be an address of this machine only. */
   readonly adminAnywhere?: boolean;
+  /**
+   * Times one answer in 64, for the metric `mondo_answer_seconds` of `admin`. Default false: no question reads a clock.
+   */
+  readonly metricsLatency?: boolean;
   /** Where HAProxy's agent check gets its line: `[HOST:]PORT` or `unix:PATH`. Default: nowhere. */
   readonly agentCheck?: string | undefined;
   /** The user of the workers, by name or number. Needs a supervisor that root has started. */
@@ -115,6 +119,7 @@ export interface Plan {
   readonly stuck: number;
   readonly admin: string | undefined;
   readonly adminAnywhere: boolean;
+  readonly metricsLatency: boolean;
   readonly agentCheck: string | undefined;
   readonly user: string | undefined;
   readonly group: string | undefined;
@@ -217,6 +222,7 @@ const optionNames = Object.keys({
   stuck: true,
   admin: true,
   adminAnywhere: true,
+  metricsLatency: true,
   agentCheck: true,
   user: true,
   group: true,
@@ -270,6 +276,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
     admin: options.admin,
     adminAnywhere: options.adminAnywhere ?? false,
+    metricsLatency: options.metricsLatency ?? false,
     agentCheck: options.agentCheck,
     user: options.user,
     group: options.group,
@@ -284,6 +291,13 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     },
   };
   checkOwner(traits, options);
+  if (plan.admin === undefined && (plan.metricsLatency || plan.adminAnywhere)) {
+    const option = plan.metricsLatency ? 'metricsLatency' : 'adminAnywhere';
+    throw new ServeError(
+      'usage',
+      `Cannot use ${option} without admin: it belongs to that listener`,
+    );
+  }
   if (plan.reuseport && plan.host.startsWith('unix:')) {
     throw new ServeError(
       'usage',

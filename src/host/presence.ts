@@ -104,14 +104,14 @@ export class Presence implements Subject {
     return promise;
   }
 
-  async #open({ admin, adminAnywhere, agentCheck }: Plan): Promise<void> {
+  async #open({ admin, adminAnywhere, metricsLatency, agentCheck }: Plan): Promise<void> {
     if (admin !== undefined) {
       // Node's HTTP and prom-client load only for a server that needs them.
       const [{ openAdmin }, { metricsOf }] = await Promise.all([
         import('./admin/http.ts'),
         import('./metrics.ts'),
       ]);
-      const listener = await openAdmin(admin, adminAnywhere, this, metricsOf(this));
+      const listener = await openAdmin(admin, adminAnywhere, this, metricsOf(this, metricsLatency));
       this.#opened.push({ what: 'admin', listener });
     }
     if (agentCheck !== undefined) {

@@ -43,6 +43,8 @@ export interface Bounds {
   readonly slice?: TimeSlice;
   /** Counts the work of all conversations of a worker: answered questions, bytes received, bytes of answers. */
   readonly counter?: Float64Array;
+  /** Times some of the answers; left out: none. */
+  readonly times?: { begin(): number; end(startedAt: number): void } | undefined;
   /** Called when a limit is reached. Returns true if the conversation must end for it. */
   exceeded(limit: ConversationLimit): boolean;
 }
@@ -91,6 +93,8 @@ export class Conversation {
   #isOver = false;
   /** True from `open` to `closed`. */
   #isOpen = false;
+  /** When a question that is timed has arrived; 0: none. */
+  #askedAt = 0;
 
   constructor(speaker: Speaker, think: Think = UNHURRIED, bounds: Bounds = UNBOUNDED) {
     this.#speaker = speaker;
@@ -131,7 +135,10 @@ export class Conversation {
     if (this.#isOver) return 'close';
     const { counter } = this.#bounds;
     if (counter !== undefined) counter[1]! += end - start;
-    if (this.#waiting === undefined) this.#bounds.slice?.begin();
+    if (this.#waiting === undefined) {
+      this.#bounds.slice?.begin();
+      this.#askedAt = this.#bounds.times?.begin() ?? 0;
+    }
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
       return this.#waiting ?? this.#answerHeld(out);
@@ -145,6 +152,7 @@ export class Conversation {
         at = table.answer(bytes, at, end, out, unsent);
         const made = out.length - out.start;
         this.#count(table.answered, made - before);
+        if (table.answered > 0) this.#noteTime();
         if (made >= unsent) {
           this.hold(bytes, at, end);
           return 'full';
@@ -357,6 +365,12 @@ export class Conversation {
     counter[2]! += bytes;
   }
 
+  #noteTime(): void {
+    if (this.#askedAt === 0) return;
+    this.#bounds.times?.end(this.#askedAt);
+    this.#askedAt = 0;
+  }
+
   #write(answer: Answer, out: Outbox): void {
     // Relative to the start: an arena that grows moves both.
     const before = out.length - out.start;
@@ -366,6 +380,7 @@ export class Conversation {
 
   #afterAnswer(): 'close' | undefined {
     this.#count(1, 0);
+    this.#noteTime();
     if (this.#isFinished()) return this.#close();
     if (this.#endsFor !== undefined) {
       this.limited = this.#endsFor;

@@ -7,6 +7,7 @@ import type { Orders } from '../lifecycle/drain.ts';
 import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
 import type { ConversationEnd } from '../protocol/account.ts';
+import { ANSWER_TIMES_WORDS } from './answer-times.ts';
 
 /** What a worker is doing at this moment, and its number in the table. A literal: then it costs no look-up. */
 const numberOf = {
@@ -111,6 +112,8 @@ const FREED_RECEIVED = 80;
 const FREED_SENT = 82;
 /** Events that workers could not write to the journal. */
 const DROPPED = 84;
+/** The histogram of answer times: see answer-times.ts. */
+const ANSWER_TIMES = 86;
 
 /** The generation after the last: all workers must leave, and none follow. */
 const NONE = 2 ** 31 - 1;
@@ -271,6 +274,11 @@ export class Scoreboard {
   /** Counts an event that a worker could not write to the journal. */
   countDropped(): void {
     Atomics.add(this.#words, DROPPED, 1);
+  }
+
+  /** The memory of the histogram of answer times. */
+  get answerTimes(): Int32Array {
+    return this.#words.subarray(ANSWER_TIMES, ANSWER_TIMES + ANSWER_TIMES_WORDS);
   }
 
   get dropped(): number {

@@ -10,7 +10,7 @@ import { openAdmin } from '../../src/host/admin/http.ts';
 import { type ServeError, serve } from '../../src/index.ts';
 import { agentSays, ask as askAdmin, portOf } from '../support/admin.ts';
 import { ask, NetClient } from '../support/clients.ts';
-import { runMondo, spawnMondo, untilAnotherSignal } from '../support/processes.ts';
+import { Process, runMondo, spawnMondo, untilAnotherSignal } from '../support/processes.ts';
 import { isRefused, listeningAt } from '../support/serve-command.ts';
 import echo from '../support/services/echo.ts';
 import { Serving } from '../support/serving.ts';
@@ -144,6 +144,32 @@ describe('the admin listener', () => {
     await client.close();
     await serving.stop();
   });
+});
+
+/** Serves with the options, and prints what this has loaded. */
+const LOADS = `
+import { createRequire } from 'node:module';
+const [, index, options] = process.argv;
+const { serve } = await import(index);
+const server = await serve(JSON.parse(options));
+const packages = Object.keys(createRequire(index).cache).filter((file) => file.includes('/prom-client/'));
+const own = process.moduleLoadList.filter((name) => name === 'NativeModule _http_server');
+console.log(JSON.stringify({ http: own.length > 0, metrics: packages.length > 0 }));
+await server.close();
+`;
+
+it.each([
+  [{}, false],
+  [{ agentCheck: '0', lameDuck: 1 }, false],
+  [{ admin: '0' }, true],
+])('a server with %o loads HTTP and prom-client: %s', async (options, isLoaded) => {
+  const index = join(process.env.MONDO_TEST_BUILT!, 'dist', 'bundled', 'index.js');
+  const words = JSON.stringify({ architecture: 'epoll', port: 0, ...options });
+  await using server = new Process(process.execPath, [
+    ...['--input-type=module', '-e', LOADS, index, words],
+  ]);
+  const { stdout } = await server.ended();
+  expect(JSON.parse(stdout)).toEqual({ http: isLoaded, metrics: isLoaded });
 });
 
 describe('an address', () => {

@@ -23,7 +23,7 @@ const promtool = (words: readonly string[], input = ''): string =>
   });
 
 const namesIn = (text: string) => [
-  ...new Set([...text.matchAll(/\bmondo_[a-z_]+/g)].map(([name]) => name)),
+  ...new Set([...text.matchAll(/\bmondo_[a-z_]+?(?=(?:_bucket)?\b)/g)].map(([name]) => name)),
 ];
 
 interface Panel {
@@ -45,13 +45,17 @@ const expressions = [
 describe('docs/deploy.md', () => {
   it('has exactly the metrics of a server, each in a row of its own', () => {
     const rows = [
-      ...read('docs/deploy.md').matchAll(/^\| `(mondo_[a-z_]+)` \| (counter|gauge) \|/gm),
+      ...read('docs/deploy.md').matchAll(
+        /^\| `(mondo_[a-z_]+)` \| (?:counter|gauge|histogram) \|/gm,
+      ),
     ];
     expect(rows.map(([, name]) => name).toSorted()).toEqual([...metricNames].toSorted());
   });
 
   it.skipIf(!hasPromtool)('gives the type of each metric', async () => {
-    const serving = await Serving.start({ architecture: 'epoll', admin: '0' });
+    const serving = await Serving.start({
+      ...{ architecture: 'epoll', admin: '0', metricsLatency: true },
+    });
     const { body } = await askAdmin(serving.server.admin!, '/metrics');
     const types = [...body.matchAll(/^# TYPE (\S+) (\S+)/gm)].map(([, name, type]) => [name, type]);
     const rows = [...read('docs/deploy.md').matchAll(/^\| `(mondo_[a-z_]+)` \| (\w+) \|/gm)];

@@ -186,3 +186,25 @@ it('counts a restart that fails, and connections at a limit', async () => {
   });
   await serving.stop();
 });
+
+it.each([
+  ['the supervisor', new URL('../support/services/echo.ts', import.meta.url)],
+  ['this process', echo],
+])('has the times of answers if the user wants them, in %s', async (_, service) => {
+  const options = { architecture: 'callback', service, admin: '0', think: 30 } as const;
+  const serving = await Serving.start({ ...options, thinkHow: 'defer', metricsLatency: true });
+  const client = await NetClient.connect(serving.address);
+  for (let i = 0; i < 65; i++) {
+    await client.send('one?');
+  }
+  expect(await client.receive(5 * 65)).toBe('one?!'.repeat(65));
+  await client.close();
+  const found = await scrape(serving.server.admin!);
+  const count = found.get('mondo_answer_seconds_count')!;
+  expect(count).toBeGreaterThan(0);
+  expect(found.get('mondo_answer_seconds_bucket{le="+Inf"}')).toBe(count);
+  // No answer comes before its thinking time.
+  expect(found.get('mondo_answer_seconds_bucket{le="0.025"}')).toBe(0);
+  expect(found.get('mondo_answer_seconds_sum')).toBeGreaterThan(0.029 * count);
+  await serving.stop();
+});

@@ -1,5 +1,6 @@
 /** A running server as its admin listener sees it: read in the supervisor, without a question to any worker. */
 import type { AcceptQueue } from '../../os/socket.ts';
+import type { AnswerTimesReading } from '../../worker/answer-times.ts';
 import type { End, RowReading, Work } from '../../worker/scoreboard.ts';
 
 /**
@@ -48,6 +49,8 @@ export interface View {
   limited(): Readonly<Record<string, number>>;
   /** Connections that have ended, by the way in which they ended. */
   ended(): Readonly<Record<End, number>>;
+  /** The times of answers. Undefined if none are timed. */
+  answerTimes(): AnswerTimesReading | undefined;
   /** The accept queues of all listeners together. Undefined if they are unknown, or closed. */
   queue(): AcceptQueue | undefined;
 }

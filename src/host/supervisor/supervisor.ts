@@ -7,6 +7,7 @@ import { dropHolder, dropHoldersOf, limitOf, prepareAdmission } from '../../limi
 import { addressText, type SocketAddress } from '../../os/address.ts';
 import { createSharedMemory, mapSharedMemory } from '../../os/memory.ts';
 import { type AcceptQueue, acceptQueueOf, close, shutdown } from '../../os/socket.ts';
+import { readAnswerTimes } from '../../worker/answer-times.ts';
 import type { WorkerEvent } from '../../worker/contract.ts';
 import { openOf, type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import type { View } from '../admin/view.ts';
@@ -217,8 +218,9 @@ export class Supervisor {
       ({ isServing, isGone, killing }) => isServing && !isGone && killing === undefined,
     ).length;
     const workers = () => board.read();
+    const { traits, metricsLatency } = this.#plan;
     return {
-      architecture: this.#plan.traits.name,
+      architecture: traits.name,
       where: this.where,
       generation: this.#generation,
       serving,
@@ -233,6 +235,7 @@ export class Supervisor {
       work: () => board.work(),
       limited: () => board.allCounts,
       ended: () => board.ended,
+      answerTimes: () => (metricsLatency ? readAnswerTimes(board.answerTimes) : undefined),
       queue: () => this.queue(),
     };
   }

@@ -93,6 +93,7 @@ export function configOf(
     backlog: plan.backlog,
     options: plan.page,
     stuck: plan.stuck,
+    metricsLatency: plan.metricsLatency,
     whenFull: plan.whenFull,
     processes,
     parent: process.pid,

@@ -10,6 +10,7 @@ import { dup, shutdown } from '../../os/socket.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import { isProtocol } from '../../protocol/service.ts';
 import { type PeerOf, speakersOf } from '../../protocol/speaker.ts';
+import { AnswerTimes } from '../../worker/answer-times.ts';
 import {
   type Architecture,
   type Assistant,
@@ -199,6 +200,9 @@ export async function createContext(
     speakers,
     count,
     row.work,
+    config.metricsLatency
+      ? new AnswerTimes(scoreboard.answerTimes, () => performance.now())
+      : undefined,
   );
   const admission = sharedAdmission(config, scoreboard.admission, door, count);
   const journal = journalInto(JOURNAL_FD, tid, config.journal, () => scoreboard.countDropped());

@@ -9,6 +9,7 @@ import { type Bounds, Conversation, type Think } from '../../protocol/conversati
 import type { Protocol, Service } from '../../protocol/service.ts';
 import type { PeerOf, Speaker } from '../../protocol/speaker.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
+import type { AnswerTimes } from '../../worker/answer-times.ts';
 import type { Reason } from '../../worker/scoreboard.ts';
 
 interface FactoryConfig {
@@ -27,7 +28,8 @@ export interface ConversationFactory {
 
 /**
  * @param count notes on the scoreboard that a limit was reached
- * @param counter where answered questions are counted
+ * @param counter where the work is counted
+ * @param times times some of the answers; left out: none
  */
 export function conversationFactory(
   { think: { ms, how }, limits, dryRun }: FactoryConfig,
@@ -35,6 +37,7 @@ export function conversationFactory(
   speakers: (peer?: PeerOf) => Speaker,
   count: (limit: Reason) => void,
   counter: Float64Array,
+  times?: AnswerTimes,
 ): ConversationFactory {
   const think: Think =
     how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
@@ -48,6 +51,7 @@ export function conversationFactory(
     questions: limits.questions,
     slice: new TimeSlice(() => performance.now()),
     counter,
+    times,
     exceeded,
   };
   return { exceeded, conversation: (peer) => new Conversation(speakers(peer), think, bounds) };

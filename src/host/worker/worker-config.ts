@@ -24,6 +24,8 @@ export interface WorkerConfig {
   readonly options: PageOptions;
   /** Time without a turn that makes a worker with work stuck, in ms; 0: never. */
   readonly stuck: number;
+  /** True if some of the answers are timed. */
+  readonly metricsLatency: boolean;
   /** Number from 1, one more with each restart: the scoreboard tells which generation serves. */
   readonly generation: number;
   /** Number of worker processes of the server. */
