@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
-export const kubernetes = join(import.meta.dirname, '../../deploy/kubernetes');
+const kubernetes = join(import.meta.dirname, '../../deploy/kubernetes');
 
 /** A parsed manifest: its form depends on its kind. */
 // biome-ignore lint/suspicious/noExplicitAny: the schemas check it.
