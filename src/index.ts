@@ -19,7 +19,9 @@ export type { Limits } from './limits/limits.ts';
 export type { AcceptQueue } from './os/socket.ts';
 export type {
   Answer,
+  AnswerWriter,
   Dialogue,
+  DirectDialogue,
   Life,
   Peer,
   Protocol,

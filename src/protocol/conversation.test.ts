@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Conversation, type Next, type Think } from './conversation.ts';
 import { Outbox } from './outbox.ts';
-import { type Dialogue, defineService, type Protocol, type Service } from './service.ts';
+import {
+  type Dialogue,
+  type DirectDialogue,
+  defineService,
+  type Protocol,
+  type Service,
+} from './service.ts';
 import { type Speaker, speakersOf } from './speaker.ts';
 import { TimeSlice } from './time-slice.ts';
 import zen from './zen.ts';
@@ -680,5 +686,193 @@ describe('a conversation of a service with hooks', () => {
 
   it('without hooks is shared: it keeps nothing', () => {
     expect(start({ delimiter: '?', answer: () => '' }).conversation.idle).toBe(true);
+  });
+});
+
+describe('a direct dialogue', () => {
+  /** One byte of length, then that many bytes. It writes its answer in pieces, the first before it has looked. */
+  function counted(): DirectDialogue {
+    let asked = 0;
+    let finished = false;
+    return {
+      greeting: 'Hello;',
+      respond(bytes, start, end, _searched, out) {
+        out.write(`${asked}:`);
+        const next = start + 1 + bytes[start]!;
+        if (next > end) return -1;
+        asked++;
+        if (bytes[start + 1] === 255) finished = true;
+        out.writeRange(bytes, start, next);
+        out.write(Buffer.from(';'));
+        return next;
+      },
+      get finished() {
+        return finished;
+      },
+    };
+  }
+  const message = (body: Uint8Array) => Buffer.from([body.length, ...body]);
+
+  it('gives the same answers for any stream in any chunks', async () => {
+    const messages = fc.array(fc.uint8Array({ maxLength: 20 }).map(message), { maxLength: 20 });
+    await fc.assert(
+      fc.asyncProperty(
+        messages,
+        cuts,
+        eager,
+        thinks,
+        fc.nat(5),
+        async (parts, cutting, isEager, think, missing) => {
+          const whole = Buffer.concat(parts);
+          const stream = whole.subarray(0, Math.max(0, whole.length - missing));
+          let said = 'Hello;';
+          let asked = 0;
+          for (let at = 0; at + (stream[at] ?? 0) < stream.length; ) {
+            const next = at + 1 + stream[at]!;
+            said += `${asked++}:${stream.toString('latin1', at, next)};`;
+            if (stream[at + 1] === 255 && next > at + 1) break;
+            at = next;
+          }
+          const options = { think, eager: isEager };
+          expect(await drive({ dialogue: counted }, stream, cutting, options)).toBe(said);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  /** Questions end in `?`. `look` gets each call. */
+  const echo = (look?: (start: number, end: number, searched: number) => void): Protocol => ({
+    dialogue: () => ({
+      respond(bytes, start, end, searched, out) {
+        look?.(start, end, searched);
+        const at = bytes.indexOf('?', start + searched);
+        if (at < 0 || at >= end) return -1;
+        out.writeRange(bytes, start, at + 1);
+        return at + 1;
+      },
+    }),
+  });
+  const opened = (protocol: Protocol, bounds?: ConstructorParameters<typeof Conversation>[2]) => {
+    const conversation = new Conversation(speakersOf(protocol, false)(), { defer: 0 }, bounds);
+    const out = new Outbox();
+    conversation.open(out);
+    return { conversation, out };
+  };
+  const bounds = { unsent: FULL, questionSize: 0, questions: 0, exceeded: () => true };
+
+  it('searches no byte twice', () => {
+    let searched = 0;
+    const talk = opened(echo((start, end, before) => (searched += end - start - before)));
+    for (let i = 0; i < 100; i++) receive(talk, 'aaaaaaaaaa');
+    receive(talk, '?');
+    expect(searched).toBe(1001);
+    expect(taken(talk.out)).toHaveLength(1001);
+  });
+
+  it.each([
+    ['throws', () => Number(JSON.parse('{'))],
+    ['makes no progress', (start: number) => start],
+    ['goes past the end', (_: number, end: number) => end + 1],
+    ['gives no number', () => undefined as unknown as number],
+  ])('that %s keeps the answers before, and fails', (_, result) => {
+    const talk = opened({
+      dialogue: () => ({
+        respond(bytes, start, end, _searched, out) {
+          out.write('piece;');
+          return bytes[start] === 33 ? result(start, end) : start + 1;
+        },
+      }),
+    });
+    expect(receive(talk, 'ab!c')).toBe('close');
+    expect(talk.conversation.failure).toBeDefined();
+    expect(taken(talk.out)).toBe('piece;piece;');
+  });
+
+  it('takes no bytes that are not there, and no answer that is neither text nor bytes', () => {
+    for (const write of [
+      (out: Outbox) => out.writeRange(Buffer.alloc(3), 1, 4),
+      (out: Outbox) => out.writeRange(Buffer.alloc(3), -1, 2),
+      (out: Outbox) => out.writeRange(Buffer.alloc(3), 2, 1),
+      (out: Outbox) => out.write(42 as unknown as string),
+      (out: Outbox) => out.write(undefined as unknown as string),
+    ]) {
+      const talk = opened({
+        dialogue: () => ({
+          respond(_bytes, _start, end, _searched, out) {
+            write(out as Outbox);
+            return end;
+          },
+        }),
+      });
+      expect(receive(talk, 'a')).toBe('close');
+      expect(talk.conversation.failure).toBeDefined();
+      expect(talk.out.length).toBe(0);
+    }
+  });
+
+  it('behind answers of other conversations changes only its own', () => {
+    const talk = opened(echo());
+    talk.out.write('others');
+    talk.out.start = talk.out.length;
+    receive(talk, '1?2?unfinished');
+    expect(taken(talk.out)).toBe('others1?2?');
+  });
+
+  it('ends at a question that is too long, complete or not', () => {
+    for (const text of ['12?1234567', '12?12345678?']) {
+      const talk = opened(echo(), { ...bounds, questionSize: 6 });
+      expect(receive(talk, text)).toBe('close');
+      expect(talk.conversation.limited).toBe('question-size');
+      expect(taken(talk.out)).toBe('12?');
+    }
+  });
+
+  it('answers it in a dry run, and counts it once', () => {
+    const exceeded: string[] = [];
+    const dry = { ...bounds, questionSize: 4, exceeded: (limit: string) => !exceeded.push(limit) };
+    const talk = opened(echo(), dry);
+    for (const piece of ['123', '45', '67', '8?', '123456789?12345', '6?']) receive(talk, piece);
+    expect(taken(talk.out)).toBe('12345678?123456789?123456?');
+    expect(exceeded).toEqual(['question-size', 'question-size', 'question-size']);
+  });
+
+  it('ends after its number of questions', () => {
+    const talk = opened(echo(), { ...bounds, questions: 2 });
+    expect(receive(talk, '1?2?3?')).toBe('close');
+    expect(talk.conversation.limited).toBe('questions');
+    expect(taken(talk.out)).toBe('1?2?');
+  });
+
+  it('gives way to others, owes the rest, and continues in order', () => {
+    const counter = new Float64Array(1);
+    const talk = opened(echo(), { ...bounds, slice: new TimeSlice(() => 0, 3), counter });
+    expect(receive(talk, '1?2?3?4?5')).toBe(0);
+    expect(talk.conversation.owed).toBe('');
+    expect(receive(talk, '?6')).toBe(0);
+    expect(taken(talk.out)).toBe('1?2?3?');
+    expect(talk.conversation.resume(talk.out)).toBeUndefined();
+    expect(taken(talk.out)).toBe('4?5?');
+    expect(talk.conversation.owed).toBeUndefined();
+    expect(talk.conversation.unfinished.toString()).toBe('6');
+    expect(counter[0]).toBe(5);
+  });
+
+  it('stops when the outbox is full, and continues where it stopped', () => {
+    const talk = opened(echo(), { ...bounds, unsent: 10 });
+    expect(receive(talk, '12345?12345?1?')).toBe('full');
+    expect(taken(talk.out)).toBe('12345?12345?');
+    expect(talk.conversation.owed).toBe('');
+    expect(talk.conversation.resume(talk.out)).toBeUndefined();
+    expect(taken(talk.out)).toBe('1?');
+  });
+
+  it('pauses once for each answer', () => {
+    const pause = vi.fn();
+    const conversation = new Conversation(speakersOf(echo(), false)(), { pause, defer: 0 });
+    const out = new Outbox();
+    conversation.open(out);
+    receive({ conversation, out }, '1?2?3');
+    expect(pause).toHaveBeenCalledTimes(2);
   });
 });

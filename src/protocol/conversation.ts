@@ -4,7 +4,7 @@
  * or a service. Every architecture drives this one object; architectures differ in what waits, and where.
  */
 import type { Outbox } from './outbox.ts';
-import type { Answer } from './service.ts';
+import type { Answer, DirectDialogue } from './service.ts';
 import type { Speaker } from './speaker.ts';
 import type { AnswerTable } from './table.ts';
 import type { TimeSlice } from './time-slice.ts';
@@ -73,12 +73,16 @@ export class Conversation {
   readonly #think: Think;
   readonly #bounds: Bounds;
   readonly #table: AnswerTable | undefined;
+  /** Set by `open`, for a dialogue that frames and answers in one step. */
+  #direct: DirectDialogue | undefined;
   /** Bytes received and not yet answered: `#held[#from, #to)`. */
   #held: Buffer | undefined;
   #from = 0;
   #to = 0;
   /** Number of held bytes that are known to contain no complete question. */
   #searched = 0;
+  /** Index just past the last question that a direct dialogue has answered. */
+  #reached = 0;
   /** An answer that was requested and is not due yet. */
   #later: { readonly answer: Answer | undefined; settledJustNow?: boolean } | undefined;
   #waiting: Next;
@@ -112,6 +116,7 @@ export class Conversation {
       this.#speaker.opened?.();
       this.#isOpen = true;
       const { greeting, finished } = this.#speaker;
+      this.#direct = this.#speaker.direct;
       if (greeting !== undefined) this.#write(greeting, out);
       return finished === true ? this.#close() : undefined;
     } catch (error) {
@@ -142,6 +147,13 @@ export class Conversation {
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
       return this.#waiting ?? this.#answerHeld(out);
+    }
+    if (this.#direct !== undefined) {
+      const turn = this.#respond(this.#direct, bytes, start, end, out);
+      const searched = this.#searched;
+      this.hold(bytes, this.#reached, end);
+      this.#searched = searched;
+      return turn;
     }
     const table = this.#table;
     let at = start;
@@ -260,11 +272,19 @@ export class Conversation {
   get owed(): Answer | undefined {
     if (this.#waiting !== undefined) return this.#later?.answer ?? '';
     if (this.#held === undefined || this.#isOver) return undefined;
+    // Bytes that a direct dialogue has not seen may be a question. Only its answer can tell.
+    if (this.#direct !== undefined) return this.#searched < this.heldLength ? '' : undefined;
     // A complete question that is held waits until earlier answers are sent.
     return this.#frame(this.#held, this.#from, this.#to, this.#searched) >= 0 ? '' : undefined;
   }
 
   #answerHeld(out: Outbox): Next {
+    if (this.#direct !== undefined && this.#held !== undefined) {
+      const turn = this.#respond(this.#direct, this.#held, this.#from, this.#to, out);
+      this.#from = this.#reached;
+      if (this.#from === this.#to) this.#held = undefined;
+      return turn;
+    }
     while (this.#held !== undefined) {
       const next = this.#frame(this.#held, this.#from, this.#to, this.#searched);
       if (next === FAILED) return 'close';
@@ -281,6 +301,75 @@ export class Conversation {
       if (turn !== undefined) return turn;
     }
     return undefined;
+  }
+
+  /**
+   * Lets a direct dialogue answer the questions in `bytes[start, end)`. `#reached` is then the index just past the
+   * last one, and `#searched` says how much of the next one it has seen.
+   */
+  #respond(direct: DirectDialogue, bytes: Buffer, start: number, end: number, out: Outbox): Next {
+    const { slice, unsent } = this.#bounds;
+    this.#reached = start;
+    while (this.#reached < end) {
+      if (slice?.isSpent()) return this.#giveWay();
+      const at = this.#reached;
+      const made = out.length - out.start;
+      const next = this.#respondOnce(direct, bytes, at, end, out);
+      if (next < 0) {
+        // Pieces of an answer that was not completed.
+        out.truncate(made);
+        if (next === FAILED) return 'close';
+        this.#searched = end - at;
+        return undefined;
+      }
+      this.#reached = next;
+      this.#searched = 0;
+      const turn = this.#afterResponse(made, out);
+      if (turn !== undefined) return turn;
+      if (out.length - out.start >= unsent) return 'full';
+    }
+    return undefined;
+  }
+
+  /** Returns the index just past the question, -1 if it is not complete, or FAILED if the conversation ends. */
+  #respondOnce(
+    direct: DirectDialogue,
+    bytes: Buffer,
+    at: number,
+    end: number,
+    out: Outbox,
+  ): number {
+    try {
+      const { questionSize } = this.#bounds;
+      // It sees no more than the longest question, so it never completes a longer one.
+      const isLong = questionSize > 0 && end - at > questionSize;
+      const seen = isLong ? Math.max(questionSize, this.#searched) : end - at;
+      let next = direct.respond(bytes, at, at + seen, this.#searched, out);
+      if (next === -1 && isLong) {
+        if (this.#isTooLong(end - at)) return FAILED;
+        next = direct.respond(bytes, at, end, seen, out);
+      }
+      if ((next > at && next <= end) || next === -1) return next;
+      throw new RangeError(
+        `respond gave ${next} for bytes ${at} to ${end}: give the index past a question, or -1`,
+      );
+    } catch (error) {
+      this.#fail(error);
+      return FAILED;
+    }
+  }
+
+  /** @param made length of the answers before this one, in bytes */
+  #afterResponse(made: number, out: Outbox): Next {
+    this.#think.pause?.();
+    if (this.#think.defer === 0) {
+      this.#count(0, out.length - out.start - made);
+      return this.#afterAnswer();
+    }
+    this.#later = { answer: out.copy(out.start + made) };
+    out.truncate(made);
+    this.#waiting = this.#think.defer;
+    return this.#waiting;
   }
 
   #giveWay(): Next {

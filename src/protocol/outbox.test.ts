@@ -8,6 +8,11 @@ describe('Outbox', () => {
       fc.string({ unit: 'binary', maxLength: 200 }).map((text) => ({ write: text })),
       fc.uint8Array({ maxLength: 200 }).map((bytes) => ({ write: bytes })),
       fc.uint8Array({ minLength: 3000, maxLength: 5000 }).map((bytes) => ({ write: bytes })),
+      fc.string({ unit: 'binary', maxLength: 70 }).map((text) => ({ write: text })),
+      fc.string({ unit: 'binary-ascii', maxLength: 70 }).map((text) => ({ write: text })),
+      fc.constantFrom('Zoë', '🙂?', '\ud800', 'x'.repeat(64)).map((text) => ({ write: text })),
+      fc.tuple(fc.uint8Array({ minLength: 100, maxLength: 200 }), fc.nat(100), fc.nat(100)),
+      fc.nat(5000).map((count) => ({ truncate: count })),
       fc.nat(5000).map((count) => ({ drop: count })),
       fc.constant({ clear: true }),
     );
@@ -16,7 +21,16 @@ describe('Outbox', () => {
         const out = new Outbox();
         let model = Buffer.alloc(0);
         for (const each of steps) {
-          if ('write' in each) {
+          if (Array.isArray(each)) {
+            const [bytes, from, size] = each;
+            const to = Math.min(from + size, bytes.length);
+            out.writeRange(bytes, from, to);
+            model = Buffer.concat([model, bytes.subarray(from, to)]);
+          } else if ('truncate' in each) {
+            const count = Math.min(each.truncate, model.length);
+            out.truncate(count);
+            model = model.subarray(0, count);
+          } else if ('write' in each) {
             out.write(each.write);
             model = Buffer.concat([model, Buffer.from(each.write as string)]);
           } else if ('drop' in each) {

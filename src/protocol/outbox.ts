@@ -2,10 +2,13 @@
  * Collects answers before they are sent, in one growing buffer that is used again and again. So the answers of one
  * turn leave in one `send`, and a question costs no allocation.
  */
+import type { Answer, AnswerWriter } from './service.ts';
 
 const SMALLEST = 4096;
+/** Up to this length, a loop over the bytes or characters is faster than a call into native code. */
+const SHORT = 64;
 
-export class Outbox {
+export class Outbox implements AnswerWriter {
   /** The answers are in `buffer[0, length)`. A larger buffer replaces it when it is full. */
   buffer: Buffer = Buffer.allocUnsafeSlow(SMALLEST);
   length = 0;
@@ -15,21 +18,46 @@ export class Outbox {
   #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** Appends an answer. A string is sent as UTF-8. */
-  write(answer: Uint8Array | string): void {
-    if (typeof answer === 'string') {
+  write(answer: Answer): void {
+    if (typeof answer !== 'string') this.writeRange(answer, 0, answer.length);
+    else if (answer.length > SHORT || !this.#writeShort(answer)) {
       const size = Buffer.byteLength(answer);
       this.#makeRoom(size);
       this.length += this.buffer.write(answer, this.length, size);
-      return;
     }
-    const size = answer.length;
+  }
+
+  /**
+   * Appends the bytes `[start, end)`.
+   *
+   * @throws RangeError if they are not all in `bytes`: a service in JavaScript may pass anything
+   */
+  writeRange(bytes: Uint8Array, start: number, end: number): void {
+    if (!(start >= 0 && start <= end && end <= bytes.length)) {
+      throw new RangeError(`there are no bytes from ${start} to ${end}`);
+    }
+    const size = end - start;
     if (this.length + size > this.buffer.length) this.#makeRoom(size);
     const { buffer } = this;
     let at = this.length;
-    if (size > 64) buffer.set(answer, at);
-    // For a few dozen bytes, a loop is faster than a call into native code.
-    else for (let i = 0; i < size; i++) buffer[at++] = answer[i]!;
+    if (size > SHORT) buffer.set(bytes.subarray(start, end), at);
+    else for (let i = start; i < end; i++) buffer[at++] = bytes[i]!;
     this.length += size;
+  }
+
+  /** Appends a short text; false if it is not all ASCII. */
+  #writeShort(text: string): boolean {
+    const size = text.length;
+    if (this.length + size > this.buffer.length) this.#makeRoom(size);
+    const { buffer } = this;
+    let at = this.length;
+    for (let i = 0; i < size; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) return false;
+      buffer[at++] = code;
+    }
+    this.length = at;
+    return true;
   }
 
   /** Appends the first `length` bytes of `words`, four at a time: see AnswerTable. */
@@ -55,6 +83,11 @@ export class Outbox {
   drop(count: number): void {
     if (count < this.length) this.buffer.copyWithin(0, count, this.length);
     this.length -= count;
+  }
+
+  /** Removes the bytes of the current conversation behind its first `count`. */
+  truncate(count: number): void {
+    this.length = this.start + count;
   }
 
   /** Gives the bytes to a writer that has not sent them yet, and starts a new buffer. */

@@ -82,7 +82,7 @@ export const defineService = <State>(service: Service<State>): Service<State> =>
 export interface Protocol extends Life {
   /** The longest question it needs, in bytes, if that is more than the limit. */
   readonly questionSize?: number;
-  dialogue(peer: Peer): Dialogue;
+  dialogue(peer: Peer): Dialogue | DirectDialogue;
 }
 
 /** One connection's side of a protocol with its own framing. It may keep state of its own. */
@@ -98,6 +98,37 @@ export interface Dialogue {
   answer?(question: Uint8Array): Answer | undefined;
   /** The same as a promise; see `Service.answerAsync`. */
   answerAsync?(question: Uint8Array): Promise<Answer | undefined>;
+  /** True once the server must close after its last answer. */
+  readonly finished?: boolean;
+  /** Called once when the connection has ended for any reason. */
+  disconnected?(): void;
+}
+
+/** Where a direct dialogue writes the answer to one question, in one or several pieces. Valid during `respond` only. */
+export interface AnswerWriter {
+  /** Appends text, as UTF-8, or bytes. It copies the bytes. */
+  write(answer: Answer): void;
+  /** Appends the bytes `[start, end)`. It copies them. */
+  writeRange(bytes: Uint8Array, start: number, end: number): void;
+}
+
+/**
+ * A dialogue that finds a question and answers it in one step: no copy of the question and no object for each answer.
+ * It is for short answers, many of them in one segment. It cannot answer with a promise.
+ */
+export interface DirectDialogue {
+  /** Sent as soon as the peer has connected, before its first question. */
+  readonly greeting?: Answer;
+  /**
+   * Answers the first question in `bytes[start, end)`.
+   *
+   * @param bytes valid during the call only: the next receive overwrites them
+   * @param searched number of its first bytes that an earlier call has seen; 0: a new question
+   * @param out takes the answer; without a write, none is sent
+   * @returns the index just past the question; -1 if it is not complete, and then nothing that was written is sent.
+   *   A throw ends the conversation
+   */
+  respond(bytes: Buffer, start: number, end: number, searched: number, out: AnswerWriter): number;
   /** True once the server must close after its last answer. */
   readonly finished?: boolean;
   /** Called once when the connection has ended for any reason. */

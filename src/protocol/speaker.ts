@@ -5,6 +5,7 @@
 import {
   type Answer,
   type Dialogue,
+  type DirectDialogue,
   isProtocol,
   type Peer,
   type Protocol,
@@ -21,6 +22,8 @@ export interface Speaker {
   /** The questions that can be answered without a call of `answer`. */
   readonly table?: AnswerTable;
   readonly greeting?: Answer | undefined;
+  /** Frames and answers instead of `frame` and `answer`. Known once `greeting` was read. */
+  readonly direct?: DirectDialogue | undefined;
   /** Called when its connection begins, and `closed` when it has ended. */
   opened?(): void;
   closed?(): void;
@@ -145,12 +148,19 @@ function speakerWithState(
 }
 
 /** @param make makes the dialogue. Called with the first use, because drivers make conversations before peers come */
-function speakerOfDialogue(make: () => Dialogue, asynchronous: boolean): Speaker {
+function speakerOfDialogue(make: () => Dialogue | DirectDialogue, asynchronous: boolean): Speaker {
   let dialogue: Dialogue | undefined;
+  let direct: DirectDialogue | undefined;
   let answer: ((question: Uint8Array, state: unknown) => unknown) | undefined;
   const made = (): Dialogue => {
     if (dialogue !== undefined) return dialogue;
     const one = make();
+    if ('respond' in one) {
+      direct = one;
+      // Its conversation calls neither: it has `direct`.
+      dialogue = one as DirectDialogue & Dialogue;
+      return dialogue;
+    }
     // A dialogue keeps its state in this thread, so its promise cannot be made in another thread.
     answer = answering<Uint8Array, Answer | undefined>(one, asynchronous, undefined);
     dialogue = one;
@@ -160,6 +170,9 @@ function speakerOfDialogue(make: () => Dialogue, asynchronous: boolean): Speaker
     stateless: false,
     get greeting() {
       return made().greeting;
+    },
+    get direct() {
+      return direct;
     },
     closed: () => dialogue?.disconnected?.(),
     frame: (bytes, start, end, searched) => made().frame(bytes, start, end, searched),
