@@ -1,0 +1,222 @@
+/** The container image: built without a registry, and run as Kubernetes would run it, on a host of its own. */
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { canMakeHosts, Hosts } from '../support/hosts.ts';
+import { type Manifest, manifestsIn } from '../support/manifests.ts';
+import { mondo, type Process } from '../support/processes.ts';
+import { hasProgram } from '../support/programs.ts';
+import { until } from '../support/until.ts';
+
+const canContain =
+  canMakeHosts() &&
+  hasProgram('podman', 'podman') &&
+  hasProgram('buildah', 'buildah') &&
+  hasProgram('runc', 'runc') &&
+  hasProgram('catatonit', 'catatonit');
+
+const root = join(import.meta.dirname, '../..');
+const IMAGE = 'localhost/mondo';
+
+let folder: string;
+let hosts: Hosts;
+let environment: NodeJS.ProcessEnv;
+const at = (...names: string[]) => join(folder, ...names);
+
+const run = (file: string, ...args: string[]): string =>
+  execFileSync(file, args, { encoding: 'utf8', env: environment, stdio: 'pipe' }).trim();
+
+/** An image with Node and the libraries that it needs, and nothing else: no shell. */
+function makeBase(): void {
+  const container = run('buildah', 'from', 'scratch');
+  const inside = run('buildah', 'mount', container);
+  const node = realpathSync(process.execPath);
+  const libraries = run('ldd', node).matchAll(/\/\S+/g);
+  for (const [file] of [[node], ...libraries] as [string][]) {
+    const to = file === node ? '/usr/local/bin/node' : file;
+    mkdirSync(join(inside, dirname(to)), { recursive: true });
+    cpSync(realpathSync(file), join(inside, to));
+  }
+  mkdirSync(join(inside, 'tmp'));
+  run('buildah', 'config', '--env', 'PATH=/usr/local/bin', container);
+  run('buildah', 'umount', container);
+  run('buildah', 'commit', container, 'localhost/base');
+}
+
+/** The package and what it needs, as the first command in the Containerfile installs them. */
+function makeImage(): void {
+  const context = at('context');
+  mkdirSync(join(context, 'mondo'), { recursive: true });
+  const path = `${dirname(process.execPath)}:${process.env.PATH}`;
+  const npm = (where: string, ...args: string[]) =>
+    execFileSync('npm', args, { cwd: where, env: { ...process.env, PATH: path }, stdio: 'pipe' });
+  npm(root, 'pack', '--pack-destination', folder);
+  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))!;
+  writeFileSync(join(context, 'mondo', 'package.json'), '{}');
+  npm(join(context, 'mondo'), 'install', '--omit=dev', '--no-audit', '--no-fund', at(tarball));
+  const file = join(root, 'deploy/container/Containerfile');
+  run('buildah', 'bud', '--build-arg', 'BASE=localhost/base', '-t', IMAGE, '-f', file, context);
+}
+
+/** Podman's settings: its storage in this test's folder, and limits that any machine allows. */
+function settings(): NodeJS.ProcessEnv {
+  const storage = at('storage.conf');
+  writeFileSync(
+    storage,
+    `[storage]\ndriver = "vfs"\ngraphroot = "${at('storage')}"\nrunroot = "${at('run')}"\n`,
+  );
+  const containers = at('containers.conf');
+  writeFileSync(
+    containers,
+    [
+      '[containers]',
+      'default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]',
+      '[engine]',
+      'runtime = "runc"',
+      'cgroup_manager = "cgroupfs"',
+      'events_logger = "none"',
+      `tmp_dir = "${at('libpod')}"`,
+    ].join('\n'),
+  );
+  return {
+    ...process.env,
+    ...{ CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: containers },
+    BUILDAH_ISOLATION: 'chroot',
+  };
+}
+
+/** Starts podman on the test's host, where all ports are free. */
+const podman = (...args: string[]): Process =>
+  hosts.start(
+    'one',
+    'env',
+    ...[
+      ...[`CONTAINERS_STORAGE_CONF=${at('storage.conf')}`],
+      ...[`CONTAINERS_CONF=${at('containers.conf')}`],
+      ...['podman', ...args],
+    ],
+  );
+
+/** The options with which the manifests start a pod's container. */
+const confined = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges'];
+
+const start = (name: string, options: string[], ...words: string[]): Process =>
+  podman(
+    ...['run', '--rm', '--name', name, '--network=host', ...confined, ...options, IMAGE],
+    ...words,
+  );
+
+async function answerOf(question: string): Promise<string> {
+  await using client = hosts.start(
+    ...(['one', process.execPath, mondo, 'client', '127.0.0.1', '--ask', question] as const),
+  );
+  return (await client.ended()).stdout;
+}
+
+beforeAll(() => {
+  if (!canContain) return;
+  folder = mkdtempSync(join(tmpdir(), 'mondo-container-'));
+  hosts = new Hosts(['one']);
+  environment = settings();
+  makeBase();
+  makeImage();
+}, 240_000);
+
+afterAll(async () => {
+  if (!canContain) return;
+  await hosts[Symbol.asyncDispose]();
+  run('buildah', 'rm', '--all');
+  run('podman', 'system', 'reset', '--force');
+  rmSync(folder, { recursive: true });
+}, 120_000);
+
+test.skipIf(!canContain)(
+  'serves as a user without rights, and drains when it is stopped',
+  async () => {
+    await using server = start('plain', [], 'serve', 'fastest', '--log=json');
+    await server.printed(/Listening/);
+    // The runtime's own seccomp profile has no io_uring.
+    expect(server.stdout).toMatch(/epoll/);
+    expect(await answerOf('Simple is better than?')).toContain('Complex.');
+    const inside = run('podman', 'top', 'plain', 'huser', 'capeff').split('\n').slice(1);
+    for (const line of inside) expect(line).toMatch(/^65532 +none$/);
+    run('podman', 'kill', '--signal', 'TERM', 'plain');
+    const { code, stdout } = await server.ended();
+    expect(stdout).toMatch(/Stopped: answered 1 question on 1 connection; drained 0, cut 0/);
+    expect(code).toBe(0);
+  },
+);
+
+test.skipIf(!canContain)('has io_uring with the profile that adds it, and only then', async () => {
+  await using refused = start('refused', [], 'serve', 'uring');
+  expect(await refused.ended()).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/Cannot serve with io_uring: .*sandbox hides it/),
+  });
+  const profile = at('seccomp-uring.json');
+  const maker = join(root, 'deploy/container/seccomp-uring.mjs');
+  writeFileSync(profile, run(process.execPath, maker));
+  await using server = start('uring', [`--security-opt=seccomp=${profile}`], 'serve', 'uring');
+  await server.printed(/Listening/);
+  expect(await answerOf('Explicit is better than?')).toContain('Implicit.');
+  run('podman', 'kill', '--signal', 'TERM', 'uring');
+  expect((await server.ended()).code).toBe(0);
+});
+
+test.skipIf(!canContain)('as process 1, leaves no zombies of workers that die', async () => {
+  await using server = start('parent', ['--stop-timeout=2'], 'serve', 'prefork', '--log=json');
+  await server.printed(/Listening/);
+  const statesOf = () =>
+    run('podman', 'top', 'parent', 'pid', 'state', 'hpid').split('\n').slice(1);
+  const [, worker] = statesOf();
+  process.kill(Number(worker!.trim().split(/ +/)[2]), 'SIGKILL');
+  await server.printed(/replace|again|died|killed/i);
+  expect(await answerOf('Simple is better than?')).toContain('Complex.');
+  await until('no zombie', () => statesOf().every((line) => !/ Z /.test(line)));
+  run('podman', 'kill', '--signal', 'TERM', 'parent');
+  expect((await server.ended()).code).toBe(0);
+});
+
+test.skipIf(!canContain)('serves as the pod of the manifest', async () => {
+  const deployment: Manifest = manifestsIn('base').find(({ kind }) => kind === 'Deployment');
+  const [container] = deployment.spec.template.spec.containers;
+  container.image = `${IMAGE}:latest`;
+  container.imagePullPolicy = 'Never';
+  // podman probes a container from outside, with a program in it: this image has none.
+  for (const probe of ['readinessProbe', 'livenessProbe', 'startupProbe']) delete container[probe];
+  // podman takes "ports" for a mapping, which a host's own network does not have.
+  delete container.ports;
+  deployment.spec.replicas = 1;
+  writeFileSync(at('deployment.yaml'), stringify(deployment));
+  await using play = podman('play', 'kube', '--network=host', at('deployment.yaml'));
+  const { code, stderr } = await play.ended();
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  const [name = ''] = run(
+    'podman',
+    'ps',
+    '--filter=ancestor=localhost/mondo',
+    '--format={{.Names}}',
+  ).split('\n');
+  await until('the pod to listen', () => /Listening/.test(run('podman', 'logs', name)));
+  expect(await answerOf('Beautiful is better than?')).toContain('Ugly.');
+  for (const path of ['/readyz', '/livez', '/metrics']) {
+    await using fetched = hosts.start(
+      ...(['one', process.execPath, '-e'] as const),
+      `fetch('http://127.0.0.1:9106${path}').then(({ status }) => console.log(status))`,
+    );
+    expect((await fetched.ended()).stdout.trim()).toBe('200');
+  }
+  await using down = podman('play', 'kube', '--down', at('deployment.yaml'));
+  expect((await down.ended()).code).toBe(0);
+});
