@@ -3,6 +3,7 @@
 
 import './host/not-bundled.ts';
 
+export type { ArchitectureName } from './architectures/catalogue.ts';
 export { ServeError } from './host/errors.ts';
 export type { RestartOptions, ServeOptions } from './host/plan.ts';
 export { serve } from './host/serve.ts';
@@ -15,8 +16,11 @@ export { measuredSeconds, warmUpSeconds } from './instruments/load/plan.ts';
 export type * from './instruments/load/result.ts';
 export { runLoad } from './instruments/load/run.ts';
 export { planOf } from './instruments/load/schema.ts';
+export type { Run } from './instruments/load/state.ts';
 export type { Limits } from './limits/limits.ts';
+export type { SocketAddress } from './os/address.ts';
 export type { AcceptQueue } from './os/socket.ts';
+export type { ConversationEvent } from './protocol/account.ts';
 export type {
   Answer,
   AnswerWriter,
@@ -30,3 +34,5 @@ export type {
   Shared,
 } from './protocol/service.ts';
 export { defineService } from './protocol/service.ts';
+export type { WorkerEvent } from './worker/contract.ts';
+export type { RowReading } from './worker/scoreboard.ts';

@@ -18,6 +18,20 @@ const pages = {
   inetd: async () => (await import('./inetd.ts')).inetd,
 } satisfies Record<string, () => Promise<Architecture>>;
 
+/**
+ * The name of an architecture; see `mondo architectures`.
+ *
+ * @example
+ * ```ts
+ * import { type ArchitectureName, serve } from 'mondo';
+ *
+ * const loops: readonly ArchitectureName[] = ['poll', 'epoll', 'uring'];
+ * for (const architecture of loops) {
+ *   const server = await serve({ architecture, port: 0 });
+ *   await server.close();
+ * }
+ * ```
+ */
 export type ArchitectureName = keyof typeof pages;
 
 export const architectureNames = Object.keys(pages) as ArchitectureName[];

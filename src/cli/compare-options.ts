@@ -78,7 +78,7 @@ export const compareOptions = (command: Command): Command =>
             'clients that connect and ask nothing (default: 0,4)',
             numbers(0, 1000),
           )
-          .option('--html <file>', 'write a report as a page');
+          .option('--html <file>', 'write a report as a page (needs the package echarts)');
       },
     ],
     [

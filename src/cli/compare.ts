@@ -49,6 +49,7 @@ import { busyText, conditionText, figureWords } from '../instruments/compare/wor
 import { wholePlan } from '../instruments/load/plan-file.ts';
 import { parseFraming, parseQuestions } from '../instruments/load/plan-words.ts';
 import { minutes, several } from '../instruments/report/figures.ts';
+import { requireCharts } from '../instruments/report/require-charts.ts';
 import { type Table, tableText } from '../instruments/report/table.ts';
 import type { CompareOptions } from './compare-options.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -76,6 +77,7 @@ export async function compareCommand(
   // Check it before the run: after the run, minutes would be lost.
   const json = options.json === '-' ? undefined : options.json;
   checkOutputs([options.html, json]);
+  requireCharts(options.html);
   const outline = await outlineOf(plan);
   console.error(outlineText(plan, outline.variants.length));
   const busy = busyText(loadavg()[0]!, availableParallelism());

@@ -147,7 +147,7 @@ const resultsGroup = (example: string) =>
           '--hlog <file>',
           'write the histograms of each second, for mondo load merge; -: to standard output, and the summary to standard error',
         )
-        .option('--html <file>', 'write a page with charts');
+        .option('--html <file>', 'write a page with charts (needs the package echarts)');
     },
   ] as const;
 

@@ -34,6 +34,7 @@ import { planGiven } from '../instruments/load/schema.ts';
 import { shardOf } from '../instruments/load/shard-auto.ts';
 import type { Run } from '../instruments/load/state.ts';
 import { summaryLines } from '../instruments/load/text.ts';
+import { requireCharts } from '../instruments/report/require-charts.ts';
 import { onInterrupt } from './interrupt.ts';
 import { type LoadOptions, type LoadOutput, wordsOf } from './load-options.ts';
 import { checkOutputs, writeOutput, writeOutputs } from './output.ts';
@@ -58,6 +59,7 @@ export async function loadCommand(host: string | undefined, options: LoadOptions
   checkConditions(conditions, target.length > 0 ? { ...plan, loop: 'open' } : plan);
   // Check it before the run: the run may be impossible to repeat.
   checkOutputs(filesOf(options));
+  requireCharts(options.html);
   requireSystemCalls('drive load');
   const { signal } = onInterrupt();
   // A run that begins later may be waiting for its server.
@@ -104,6 +106,7 @@ export async function mergeCommand(files: readonly string[], options: LoadOutput
   const run = merged(logs.map(({ name, text }) => ({ name, run: parseHlog(text, name) })));
   checkConditions(conditions, run.result.plan);
   checkOutputs(filesOf(options));
+  requireCharts(options.html);
   await put(run, options);
   judge(run.result, conditions, options);
 }

@@ -13,6 +13,24 @@ import type { PageOptions, Traits } from '../worker/contract.ts';
 import { ServeError } from './errors.ts';
 import { unknownOption } from './known-options.ts';
 
+/**
+ * The options of a server. All have defaults.
+ *
+ * @example
+ * ```ts
+ * import { type ServeOptions, serve } from 'mondo';
+ *
+ * const options: ServeOptions = {
+ *   architecture: 'threaded',
+ *   threads: 8,
+ *   host: '0.0.0.0',
+ *   port: 1060,
+ *   limits: { idle: 5000, connections: 1000 },
+ * };
+ * const server = await serve(options);
+ * await server.close();
+ * ```
+ */
 export interface ServeOptions {
   /** The architecture; see `mondo architectures`. Default: the fastest that this machine supports. */
   readonly architecture?: ArchitectureName | (string & {});
@@ -99,7 +117,19 @@ export interface ServeOptions {
     | undefined;
 }
 
-/** What a restart can change. */
+/**
+ * What a restart can change.
+ *
+ * @example
+ * ```ts
+ * import { type RestartOptions, serve } from 'mondo';
+ *
+ * const server = await serve({ architecture: 'epoll', port: 0 });
+ * const stricter: RestartOptions = { limits: { idle: 1000 } };
+ * await server.restart(stricter);
+ * await server.close();
+ * ```
+ */
 export type RestartOptions = Pick<ServeOptions, 'limits' | 'dryRun'>;
 
 export interface Plan {

@@ -23,14 +23,17 @@ import { requireSystemCalls } from './system-calls.ts';
  * Starts a server and resolves once it serves. If root starts it and gives no `user`, `onEvent` gets a `warning`.
  * Without `onEvent` Node prints the warning, with code MONDO_ROOT, once per process.
  *
+ * @param onEvent called for each event; without it the workers make no events, which is faster
+ * @throws ServeError (`kind` `usage` or `failed`) if it cannot start: port in use, unknown host, …
+ *
+ * @example
  * ```ts
+ * import { serve } from 'mondo';
+ *
  * const server = await serve({ architecture: 'epoll', port: 0, service: './my-service.ts' });
  * console.log(server.address);
  * await server.close();
  * ```
- *
- * @param onEvent called for each event; without it the workers make no events, which is faster
- * @throws ServeError (`kind` `usage` or `failed`) if it cannot start: port in use, unknown host, …
  */
 export async function serve(
   options: ServeOptions = {},

@@ -3,6 +3,21 @@
 import { printable, quoted } from '../protocol/shown.ts';
 import type { WorkerEvent } from '../worker/contract.ts';
 
+/**
+ * What a server reports to the listener of its events: each conversation, and what happens to the server itself.
+ *
+ * @example
+ * ```ts
+ * import { eventText, type ServerEvent, serve } from 'mondo';
+ *
+ * const onEvent = (event: ServerEvent): void => {
+ *   if (event.type === 'limited') console.log(`${event.peer} exceeded ${event.limit}`);
+ *   else console.log(new Date(event.at).toISOString(), eventText(event));
+ * };
+ * const server = await serve({ architecture: 'epoll', port: 0 }, onEvent);
+ * await server.close();
+ * ```
+ */
 export type ServerEvent =
   | (WorkerEvent & {
       /** ms since 1970. */
@@ -123,7 +138,17 @@ const grouped = (count: number): string => count.toLocaleString('en');
 const several = (count: number, what: string): string =>
   `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 
-/** An event as one line of text, without characters that a terminal obeys, even if peers have sent some. */
+/**
+ * An event as one line of text, without characters that a terminal obeys, even if peers have sent some.
+ *
+ * @example
+ * ```ts
+ * import { eventText, serve } from 'mondo';
+ *
+ * const server = await serve({ port: 0 }, (event) => console.log(eventText(event)));
+ * await server.close();
+ * ```
+ */
 export const eventText = (event: ServerEvent): string => printable(textOf(event));
 
 /** The one place for the wording of all events. */

@@ -6,7 +6,23 @@ import type { RowReading } from '../worker/scoreboard.ts';
 import type { ServerState } from './admin/view.ts';
 import type { RestartOptions } from './plan.ts';
 
-/** A server that is running. */
+/**
+ * A server that is running.
+ *
+ * @example
+ * ```ts
+ * import { type Server, serve } from 'mondo';
+ *
+ * const state = (server: Server): string => {
+ *   const { questions, connections } = server.served();
+ *   const open = server.workers().reduce((sum, worker) => sum + worker.open, 0);
+ *   return `${server.where}: ${questions} answers, ${connections} connections, ${open} open`;
+ * };
+ * const server = await serve({ architecture: 'threaded', port: 0 });
+ * console.log(state(server));
+ * await server.close({ deadline: 1000 });
+ * ```
+ */
 export interface Server {
   readonly architecture: string;
   /** Its address: `{ family, host, port }` or `{ family: 'unix', path }`. */
@@ -41,8 +57,7 @@ export interface Server {
    * changed service module. The old ones serve their clients until these leave, for at most `drain`. Resolves when
    * the new ones serve. Clients of the old workers keep the limits with which they came.
    *
-   * @param options.limits limits that change; the others stay as they are
-   * @param options.dryRun as for `serve`; left out: as it is
+   * @param options `limits` that change (the others stay as they are), and `dryRun` as for `serve` (left out: as it is)
    * @throws ServeError if an option makes no sense, or if the new workers cannot start: then the old ones continue to
    *   serve, with the old limits
    */

@@ -6,7 +6,19 @@ import { LimitError } from './errors.ts';
 import { parseNetwork } from './networks.ts';
 import { MS_IN } from './units.ts';
 
-/** Times are in ms and sizes in bytes; 0 and [] switch a limit off. */
+/**
+ * Times are in ms and sizes in bytes; 0 and [] switch a limit off.
+ *
+ * @example
+ * ```ts
+ * import { type Limits, serve } from 'mondo';
+ *
+ * const limits: Partial<Limits> = { idle: 5000, questionSize: 1024, deny: ['10.0.0.0/8'] };
+ * const server = await serve({ architecture: 'epoll', port: 0, limits });
+ * console.log(server.counts());
+ * await server.close();
+ * ```
+ */
 export interface Limits {
   /** Connections of all threads and processes together; 0: as many as there are descriptors for. */
   readonly connections: number;

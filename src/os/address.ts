@@ -16,7 +16,17 @@ export const ADDRESS_SIZE = 128;
 /** `sun_path` has 108 bytes, the last of which ends the string. */
 const UNIX_PATH_MAX = 107;
 
-/** The address of a server or of a peer. */
+/**
+ * The address of a server or of a peer.
+ *
+ * @example
+ * ```ts
+ * import type { SocketAddress } from 'mondo';
+ *
+ * export const portOf = (address: SocketAddress): number =>
+ *   address.family === 'unix' ? 0 : address.port;
+ * ```
+ */
 export type SocketAddress =
   | { readonly family: 'IPv4' | 'IPv6'; readonly host: string; readonly port: number }
   | { readonly family: 'unix'; readonly path: string };

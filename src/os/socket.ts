@@ -302,7 +302,20 @@ export function socketError(fd: number): SystemError {
   return new SystemError('recv', new Int32Array(value.buffer, value.byteOffset, 1)[0]!);
 }
 
-/** A listener's accept queue. */
+/**
+ * A listener's accept queue.
+ *
+ * @example
+ * ```ts
+ * import { type AcceptQueue, serve } from 'mondo';
+ *
+ * const isFull = ({ waiting, limit }: AcceptQueue): boolean => waiting >= limit;
+ * const server = await serve({ architecture: 'single', port: 0 });
+ * const queue = server.queue();
+ * console.log(queue !== undefined && isFull(queue));
+ * await server.close();
+ * ```
+ */
 export interface AcceptQueue {
   /** Number of clients that wait to be accepted. */
   readonly waiting: number;

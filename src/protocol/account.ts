@@ -5,7 +5,17 @@
 import type { Conversation } from './conversation.ts';
 import { shortened } from './shown.ts';
 
-/** Peers are `HOST:PORT` (`[HOST]:PORT` for IPv6) or `unix`. */
+/**
+ * Peers are `HOST:PORT` (`[HOST]:PORT` for IPv6) or `unix`.
+ *
+ * @example
+ * ```ts
+ * import type { ConversationEvent } from 'mondo';
+ *
+ * const ordinary: readonly ConversationEvent['type'][] = ['accepted', 'closed'];
+ * export const isFault = ({ type }: ConversationEvent): boolean => !ordinary.includes(type);
+ * ```
+ */
 export type ConversationEvent =
   | { readonly type: 'accepted'; readonly peer: string }
   /** The peer closed between questions: the protocol's ordinary end. */

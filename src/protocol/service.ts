@@ -4,10 +4,32 @@
  * a module because each thread and process loads it for itself.
  */
 
-/** An answer: bytes, or text that is sent as UTF-8. */
+/**
+ * An answer: bytes, or text that is sent as UTF-8.
+ *
+ * @example
+ * ```ts
+ * import type { Answer } from 'mondo';
+ *
+ * const text: Answer = '42.';
+ * const bytes: Answer = new Uint8Array([52, 50, 46]);
+ * console.log(text, bytes);
+ * ```
+ */
 export type Answer = string | Uint8Array;
 
-/** The other end of a connection. */
+/**
+ * The other end of a connection.
+ *
+ * @example
+ * ```ts
+ * import type { Peer } from 'mondo';
+ *
+ * const nameOf = ({ family, address, port }: Peer): string =>
+ *   family === 'unix' ? 'a local client' : `${address} ${port}`;
+ * console.log(nameOf({ family: 'IPv4', address: '127.0.0.1', port: 48838, path: '' }));
+ * ```
+ */
 export interface Peer {
   readonly family: 'IPv4' | 'IPv6' | 'unix';
   /** Its IP address as text; `''` for a unix peer, and if the peer is gone already. */
@@ -18,7 +40,17 @@ export interface Peer {
   readonly path: string;
 }
 
-/** The thread or process that has loaded the module. */
+/**
+ * The thread or process that has loaded the module.
+ *
+ * @example
+ * ```ts
+ * import type { ServiceContext } from 'mondo';
+ *
+ * export const open = ({ architecture, worker, thread }: ServiceContext): void =>
+ *   console.log(`${architecture}: process ${worker}, thread ${thread ?? 'without a number'}`);
+ * ```
+ */
 export interface ServiceContext {
   readonly architecture: string;
   /** Index of the worker process, from 0. */
@@ -27,10 +59,43 @@ export interface ServiceContext {
   readonly thread: number | undefined;
 }
 
-/** What a module declares about the state that its answers depend on: none, or kept outside the process. */
+/**
+ * What a module declares about the state that its answers depend on: none, or kept outside the process.
+ *
+ * @example
+ * ```ts
+ * import type { Service, Shared } from 'mondo';
+ *
+ * export const shared: Shared = 'none';
+ * export default { delimiter: '?', answer: (question) => question } satisfies Service;
+ * ```
+ */
 export type Shared = 'external' | 'none';
 
-/** What services and protocols have in common. */
+/**
+ * What services and protocols have in common.
+ *
+ * @example
+ * ```ts
+ * import { closeSync, openSync, writeSync } from 'node:fs';
+ * import type { Life, Service } from 'mondo';
+ *
+ * let file = -1;
+ * const life: Life = {
+ *   shared: 'external',
+ *   open() {
+ *     file = openSync('questions.log', 'a');
+ *   },
+ *   close: () => closeSync(file),
+ * };
+ * const service: Service = {
+ *   ...life,
+ *   delimiter: '\n',
+ *   answer: (line) => `${writeSync(file, line)} bytes\n`,
+ * };
+ * export default service;
+ * ```
+ */
 export interface Life {
   /** Without it, a server with several threads or processes prints that each has its own copy of the module. */
   readonly shared?: Shared;
@@ -46,6 +111,17 @@ export interface Life {
 /**
  * A question-and-answer service: enough for most uses. With `connected` or `disconnected`, each connection has a
  * state; `defineService` infers its type.
+ *
+ * @example
+ * ```ts
+ * import type { Service } from 'mondo';
+ *
+ * const lengths: Service = {
+ *   delimiter: '?',
+ *   answer: (question) => `${question.length - 1} characters.`,
+ * };
+ * export default lengths;
+ * ```
  */
 export interface Service<State = unknown> extends Life {
   /** What ends a question: one or more characters, such as `'?'` or `'\r\n'`. */
@@ -75,17 +151,76 @@ export interface Service<State = unknown> extends Life {
   readonly encoding?: 'utf8' | 'latin1';
 }
 
-/** Returns the service. The compiler infers the type of a connection's state from `connected`. */
+/**
+ * Returns the service. The compiler infers the type of a connection's state from `connected`.
+ *
+ * @example
+ * ```ts
+ * import { defineService } from 'mondo';
+ *
+ * export default defineService({
+ *   delimiter: '\n',
+ *   connected: ({ address }) => ({ address, asked: 0 }),
+ *   answer: (_line, state) => `${state.address} has asked ${++state.asked} questions\n`,
+ * });
+ * ```
+ */
 export const defineService = <State>(service: Service<State>): Service<State> => service;
 
-/** A protocol: a factory of dialogues, one per connection. */
+/**
+ * A protocol: a factory of dialogues, one per connection.
+ *
+ * @example
+ * ```ts
+ * import type { Protocol } from 'mondo';
+ *
+ * const echo: Protocol = {
+ *   shared: 'none',
+ *   dialogue: () => ({
+ *     frame: (_bytes, start, end) => (end > start ? end : -1),
+ *     answer: (question) => question,
+ *   }),
+ * };
+ * export default echo;
+ * ```
+ */
 export interface Protocol extends Life {
   /** The longest question it needs, in bytes, if that is more than the limit. */
   readonly questionSize?: number;
+  /** Called for each new connection. A throw ends the conversation. */
   dialogue(peer: Peer): Dialogue | DirectDialogue;
 }
 
-/** One connection's side of a protocol with its own framing. It may keep state of its own. */
+/**
+ * One connection's side of a protocol with its own framing. It may keep state of its own.
+ *
+ * @example
+ * ```ts
+ * import type { Dialogue, Protocol } from 'mondo';
+ *
+ * // Answers three lines, and closes.
+ * class Lines implements Dialogue {
+ *   readonly greeting = 'Hello.\n';
+ *   #asked = 0;
+ *
+ *   get finished(): boolean {
+ *     return this.#asked === 3;
+ *   }
+ *
+ *   frame(bytes: Uint8Array, start: number, end: number, searched: number): number {
+ *     const found = bytes.subarray(0, end).indexOf(10, start + searched);
+ *     return found === -1 ? -1 : found + 1;
+ *   }
+ *
+ *   answer(line: Uint8Array): string {
+ *     return `${++this.#asked}: ${line.length - 1} bytes\n`;
+ *   }
+ * }
+ *
+ * const protocol: Protocol = { dialogue: () => new Lines() };
+ * export default protocol;
+ * ```
+ */
 export interface Dialogue {
   /** Sent as soon as the peer has connected, before its first question. */
   readonly greeting?: Answer;

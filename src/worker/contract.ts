@@ -117,6 +117,16 @@ export interface Journal {
   record(event: WorkerEvent): void;
 }
 
+/**
+ * What a worker reports: the account of each connection, and facts about itself.
+ *
+ * @example
+ * ```ts
+ * import type { WorkerEvent } from 'mondo';
+ *
+ * export const isWarning = (event: WorkerEvent): boolean => event.type === 'warning';
+ * ```
+ */
 export type WorkerEvent =
   | ConversationEvent
   | {

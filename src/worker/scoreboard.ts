@@ -146,7 +146,17 @@ export interface Work {
   readonly sent: number;
 }
 
-/** One row, read at some moment. */
+/**
+ * One row, read at some moment.
+ *
+ * @example
+ * ```ts
+ * import type { RowReading } from 'mondo';
+ *
+ * export const busiest = (rows: readonly RowReading[]): RowReading | undefined =>
+ *   rows.toSorted((one, other) => other.open - one.open)[0];
+ * ```
+ */
 export interface RowReading {
   readonly row: number;
   readonly pid: number;

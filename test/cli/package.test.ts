@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -32,16 +33,17 @@ describe('the package that npm pack makes, installed elsewhere', () => {
   const folder = mkdtempSync(join(tmpdir(), ODD_NAME.replace('\n', '')));
   const modules = join(folder, 'node_modules');
   const installed = join(modules, 'mondo');
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+  let tarball: string;
   let packed: string[];
 
   beforeAll(() => {
-    const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
     // `prepare` builds first.
     execFileSync('npm', ['pack', '--pack-destination', folder], { cwd: root, env, stdio: 'pipe' });
-    const [tarball] = readdirSync(folder).filter((name) => name.endsWith('.tgz'));
-    packed = execFileSync('tar', ['tzf', join(folder, tarball!)], { encoding: 'utf8' }).split('\n');
+    tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz'))!);
+    packed = execFileSync('tar', ['tzf', tarball], { encoding: 'utf8' }).split('\n');
     mkdirSync(installed, { recursive: true });
-    const unpack = ['xzf', join(folder, tarball!), '-C', installed, '--strip-components=1'];
+    const unpack = ['xzf', tarball, '-C', installed, '--strip-components=1'];
     execFileSync('tar', unpack);
     // Its dependencies, in the place where an install would put them.
     for (const name of readdirSync(join(root, 'node_modules'))) {
@@ -49,6 +51,20 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     }
   }, 120_000);
   afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('has less than 1.5 MB, with the recordings of the lab and without pictures', () => {
+    // `beforeAll` has built it.
+    const words = ['pack', '--dry-run', '--json', '--ignore-scripts'];
+    const [about] = JSON.parse(execFileSync('npm', words, { cwd: root, env, encoding: 'utf8' }));
+    expect(about.size).toBeLessThan(1.5e6);
+    expect(statSync(tarball).size).toBeLessThan(1.5e6);
+    const recordings = readdirSync(join(root, 'docs', 'lab')).filter((name) =>
+      /mondolab$/.test(name),
+    );
+    expect(recordings).not.toEqual([]);
+    for (const name of recordings) expect(packed).toContain(`package/docs/lab/${name}`);
+    expect(packed.filter((name) => /\.(png|gif|html|map)$|docs\/api/.test(name))).toEqual([]);
+  });
 
   it('holds built JavaScript with its types, and neither source nor tests', () => {
     expect(packed).toContain('package/dist/index.js');
@@ -179,6 +195,50 @@ describe('the package that npm pack makes, installed elsewhere', () => {
       encoding: 'utf8',
     });
     expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
+  });
+
+  describe('installed by npm', () => {
+    const project = mkdtempSync(join(tmpdir(), 'mondo-project-'));
+    const command = join(project, 'node_modules', '.bin', 'mondo');
+    const page = join(project, 'a.html');
+    afterAll(() => rmSync(project, { recursive: true }));
+    beforeAll(() => {
+      writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+      // What `npm ci` has loaded for this project comes from npm's own cache.
+      const words = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball];
+      execFileSync('npm', words, { cwd: project, env, stdio: 'pipe' });
+    }, 120_000);
+
+    it('brings at most 40 MB, and no Node', () => {
+      const modules = join(project, 'node_modules');
+      const [kib] = execFileSync('du', ['-sk', modules], { encoding: 'utf8' }).split('\t');
+      expect(Number(kib) / 1024).toBeLessThan(40);
+      expect(readdirSync(modules)).not.toContain('node');
+      expect(readdirSync(modules)).not.toContain('echarts');
+    });
+
+    it.each([
+      ['load', '127.0.0.1', '-p', '1'],
+      ['compare', '--quick'],
+    ])('says before the run what a report needs: mondo %s', async (...words) => {
+      await using report = new Process(process.execPath, [command, ...words, '--html', page]);
+      const { code, stderr } = await report.ended();
+      const why = 'the package that draws its charts is not installed; npm install echarts';
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: `mondo: Cannot write "${page}": ${why}\n`,
+      });
+    });
+
+    it('writes a page with charts once echarts is there', async () => {
+      symlinkSync(join(root, 'node_modules', 'echarts'), join(project, 'node_modules', 'echarts'));
+      await using server = new Process(process.execPath, [command, 'serve', 'epoll', '-p', '0']);
+      const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+      const words = ['load', '127.0.0.1', '-p', port!, '--duration', '1s', '--html', page];
+      await using load = new Process(process.execPath, [command, ...words]);
+      await load.ended();
+      expect(readFileSync(page, 'utf8')).toContain('<svg');
+    });
   });
 
   describe('bundled into a program', () => {

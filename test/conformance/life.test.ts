@@ -127,6 +127,38 @@ it.each([
 });
 
 it.each([
+  'threaded',
+  'queued',
+])('%s opens a service with only the asynchronous form everywhere before its first client', async (architecture) => {
+  const { service, lines } = living({ later: '' });
+  const threads = 3;
+  const serving = await Serving.start({ architecture, threads, service });
+  const opened = () => lines().filter(([, moment]) => moment === 'open').length;
+  const before = opened();
+  const clients = [];
+  for (let i = 0; i < threads; i++) {
+    const client = await NetClient.connect(serving.address);
+    expect(await ask(client, 'When?', 6)).toBe('Later.');
+    clients.push(client);
+  }
+  expect(opened()).toBe(before);
+  for (const client of clients) await client.close();
+  await serving.stop();
+  expectWholeLives(lines());
+});
+
+it.each([
+  'single',
+  'threaded',
+  'queued',
+])('%s does not start if the thread that answers cannot open the service', async (architecture) => {
+  const { service } = living({ later: '', fail: 'elsewhere' });
+  await expect(serve({ architecture, port: 0, service })).rejects.toThrow(
+    /Cannot open service ".*": There is no database\.$/,
+  );
+});
+
+it.each([
   'callback',
   'coroutine',
 ])('%s serves an object with its whole life, in this process', async (architecture) => {

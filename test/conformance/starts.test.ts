@@ -2,12 +2,11 @@
  * When the server starts threads and processes for clients, and when one serves several clients one after the
  * other.
  */
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
-import { descendantsOf, freeze } from '../support/kernel.ts';
+import { freeze } from '../support/kernel.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
@@ -106,18 +105,6 @@ describe.each([
       expect(await client.receive(5)).toBe('Ugly.');
       await client.close();
     }
-    await serving.stop();
-  });
-
-  it('has processes that compile their code at once, because each serves one client with its own code', async () => {
-    const serving = await Serving.start(options);
-    const [assistant] = await until('a process', () => {
-      const all = descendantsOf(serving.server.pids[0]!);
-      return all.length > 0 && all;
-    });
-    expect(readFileSync(`/proc/${assistant}/cmdline`, 'latin1')).toContain(
-      '\0--always-sparkplug\0',
-    );
     await serving.stop();
   });
 });

@@ -10,18 +10,24 @@ const told = new Set<string>();
 /**
  * True if the program is installed.
  *
+ * @param install what `apt-get install` needs for it
+ * @param folders where it may be besides the folders of PATH
  * @throws Error in CI (`CI=true`) if it is not: CI skips no test
  */
-export function hasProgram(name: string, install: string): boolean {
-  if (pathOf(name) !== undefined) return true;
+export function hasProgram(
+  name: string,
+  install: string,
+  folders: readonly string[] = [],
+): boolean {
+  if (pathOf(name, folders) !== undefined) return true;
   if (process.env.CI === 'true') throw new Error(`${name} is missing: apt-get install ${install}`);
   if (!told.has(name)) console.log(`Skipped, ${name} is missing: apt-get install ${install}`);
   told.add(name);
   return false;
 }
 
-function pathOf(name: string): string | undefined {
-  for (const folder of (process.env.PATH ?? '').split(':')) {
+function pathOf(name: string, folders: readonly string[]): string | undefined {
+  for (const folder of [...(process.env.PATH ?? '').split(':'), ...folders]) {
     const path = join(folder, name);
     try {
       accessSync(path, constants.X_OK);

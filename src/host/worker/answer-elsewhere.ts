@@ -4,7 +4,14 @@
  * it delays all other clients. A service with `answer` avoids both.
  */
 import type { Worker } from 'node:worker_threads';
-import type { Answer, ServiceContext } from '../../protocol/service.ts';
+import {
+  type Answer,
+  isProtocol,
+  type Protocol,
+  type Service,
+  type ServiceContext,
+  ServiceError,
+} from '../../protocol/service.ts';
 import type { AnswerElsewhere } from '../../protocol/speaker.ts';
 
 export interface AnswerThreadData {
@@ -22,13 +29,18 @@ export type Around = Pick<ServiceContext, 'architecture' | 'worker'>;
 
 export type Outcome = { readonly answer: Answer | undefined } | { readonly error: unknown };
 
+/** The first message from that thread: its service is open, or why it cannot open. */
+export interface Opening {
+  readonly fault: string | undefined;
+}
+
 /** The message after the last question. */
 export const CLOSE = null;
 
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
 /**
- * Starts the thread with the first question that needs it. If the thread fails, the process ends, because the
+ * Makes the thread that a service needs, if it needs one. If that thread fails later, the process ends, because the
  * serving thread sleeps here and would never learn of it.
  */
 export function createAnswerThread(
@@ -36,15 +48,30 @@ export function createAnswerThread(
   hasJournal: boolean,
   around: Around,
 ): {
+  /**
+   * Starts the thread, and resolves when the service is open in it. A thread that answers calls it before its first
+   * question: a service that could not open at that question would cost its clients their connections.
+   *
+   * @throws ServiceError if the service cannot open there
+   */
+  open(): Promise<void>;
   readonly answerElsewhere: AnswerElsewhere;
   /** Resolves when the service of that thread is closed, and the thread has ended. */
   close(): Promise<void>;
 } {
   let answerThread: ReturnType<typeof start> | undefined;
   return {
+    async open() {
+      answerThread = start(url, hasJournal, around);
+      const { port } = answerThread;
+      const opening = new Promise<Opening>((resolve) => port.once('message', resolve));
+      port.ref();
+      const { fault } = await opening;
+      port.unref();
+      if (fault !== undefined) throw new ServiceError(fault);
+    },
     answerElsewhere(question) {
-      answerThread ??= start(url, hasJournal, around);
-      const { port, posted, receive } = answerThread;
+      const { port, posted, receive } = answerThread!;
       const before = Atomics.load(posted, 0);
       port.postMessage(question);
       while (Atomics.load(posted, 0) === before) Atomics.wait(posted, 0, before);
@@ -64,6 +91,19 @@ export function createAnswerThread(
     },
   };
 }
+
+/**
+ * True if the service has only the asynchronous form and no state of connections, which another thread cannot have.
+ *
+ * @param asynchronous true if the architecture can continue while a promise is pending
+ */
+export const needsAnswerThread = (service: Service | Protocol, asynchronous: boolean): boolean =>
+  !asynchronous &&
+  !isProtocol(service) &&
+  service.answer === undefined &&
+  service.answerAsync !== undefined &&
+  service.connected === undefined &&
+  service.disconnected === undefined;
 
 function start(url: string, hasJournal: boolean, around: Around) {
   // Loaded late: few services need the module, and every worker would pay for it.

@@ -2,7 +2,7 @@
 import { workerData } from 'node:worker_threads';
 import type { Service } from '../../protocol/service.ts';
 import { loadService, nameOf } from '../load-service.ts';
-import { type AnswerThreadData, CLOSE, type Outcome } from './answer-elsewhere.ts';
+import { type AnswerThreadData, CLOSE, type Opening, type Outcome } from './answer-elsewhere.ts';
 import { crash, crashWithThread, end } from './crash.ts';
 import { closeService, openService } from './life.ts';
 
@@ -15,7 +15,14 @@ port.once('close', crashWithThread(failed));
 
 const service = await loadService(url).catch(failed);
 const context = { ...around, thread: undefined };
-if (service) await openService(service, context, nameOf(url)).catch(failed);
+if (service) {
+  const opening = openService(service, context, nameOf(url));
+  const fault = await opening.then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  port.postMessage({ fault } satisfies Opening);
+}
 
 function post(outcome: Outcome): void {
   port.postMessage(outcome);

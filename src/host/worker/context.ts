@@ -25,7 +25,7 @@ import {
 import { type Reason, type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { loadModule, nameOf } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
-import { createAnswerThread } from './answer-elsewhere.ts';
+import { createAnswerThread, needsAnswerThread } from './answer-elsewhere.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
 import { journalInto, writeEvent } from './journal.ts';
@@ -192,6 +192,9 @@ export async function createContext(
   const answerThread = createAnswerThread(config.service, true, around);
   await openService(service, { ...around, thread }, nameOf(config.service));
   const mayAwait = isLoop(architecture);
+  // The first thread of a crew answers no question.
+  const answers = isAssistant || architecture.arrangement !== 'crew';
+  if (answers && needsAnswerThread(service, mayAwait)) await answerThread.open();
   const speakers = speakersOf(service, mayAwait, answerThread.answerElsewhere);
   const count = (reason: Reason) => scoreboard.count(reason);
   const { conversation, exceeded } = conversationFactory(

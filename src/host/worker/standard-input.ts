@@ -14,7 +14,7 @@ import { unreadRow } from '../../worker/scoreboard.ts';
 import { ServeError } from '../errors.ts';
 import { loadService, nameOf, serviceUrl, zenUrl } from '../load-service.ts';
 import { planOf, type ServeOptions } from '../plan.ts';
-import { createAnswerThread } from './answer-elsewhere.ts';
+import { createAnswerThread, needsAnswerThread } from './answer-elsewhere.ts';
 import { assistantOf } from './context.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { noAdmission } from './door.ts';
@@ -40,6 +40,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   const answerThread = createAnswerThread(url, false, around);
   const service = await loadService(url);
   await openService(service, { ...around, thread: undefined }, nameOf(url));
+  if (needsAnswerThread(service, false)) await answerThread.open();
   const speakers = speakersOf(service, false, answerThread.answerElsewhere);
   const row = unreadRow();
   const admission = noAdmission();

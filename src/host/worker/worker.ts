@@ -52,14 +52,6 @@ const RETRY_INTERVAL_MS = 100;
 
 const STDIN = 0;
 
-/**
- * Options of V8 for assistant processes. Each compiles its own code and serves one client at a time, so without this
- * it interprets its first thousands of questions.
- */
-let compileAtOnce = ['--always-sparkplug'];
-/** Node's exit code if it does not know an option. */
-const BAD_OPTION = 9;
-
 const extension = import.meta.filename.endsWith('.ts') ? '.ts' : '.js';
 
 async function serveAlone(config: WorkerConfig, architecture: Architecture): Promise<void> {
@@ -199,8 +191,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       assistant: bids === undefined ? {} : { bids: { id: bids.id, once: bids.once } },
     };
     const inherited = bids === undefined ? [] : [LISTENER_FD, bids.bid, bids.report];
-    const code = [import.meta.filename, JSON.stringify(assistantConfig)];
-    const words = [...NO_DEBUGGER, ...compileAtOnce, ...code];
+    const words = [...NO_DEBUGGER, import.meta.filename, JSON.stringify(assistantConfig)];
     const child = forking().spawn(process.execPath, words, {
       stdio: [socket ?? 'ignore', 'inherit', 'inherit', JOURNAL_FD, SCOREBOARD_FD, ...inherited],
     });
@@ -212,9 +203,7 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
       processes.delete(child);
       notStarted(why ?? 'unknown');
     });
-    child.on('exit', (status) => {
-      // Another V8 may not have it. The next process starts without it.
-      if (status === BAD_OPTION) compileAtOnce = [];
+    child.on('exit', () => {
       const lost = openOf(scoreboard().freeRows(({ pid }) => pid === child.pid));
       if (scoreboard().orders(config.generation).order !== 'serve') scoreboard().addCut(lost);
       dropHolder(scoreboard().admission, child.pid!);

@@ -10,6 +10,18 @@ import { quoted } from '../../protocol/shown.ts';
 import { Answers } from './answers.ts';
 import { ClientError, type Reason, reasonOf } from './errors.ts';
 
+/**
+ * The options of a client.
+ *
+ * @example
+ * ```ts
+ * import { type ConnectOptions, connect } from 'mondo';
+ *
+ * const lines: ConnectOptions = { delimiter: '\n', answerTimeout: 1000 };
+ * await using client = await connect('127.0.0.1', 1060, lines);
+ * console.log(await client.ask('3 4 +\n'));
+ * ```
+ */
 export interface ConnectOptions {
   /** Timeout for the connection, in ms. Default 5,000. */
   readonly connectTimeout?: number;
@@ -36,14 +48,17 @@ const QUOTED = 80;
 /**
  * Connects to a server.
  *
- * ```ts
- * await using client = await connect('127.0.0.1', 1060);
- * console.log(await client.ask('Simple is better than?'));
- * ```
- *
  * @param host a name, an IPv4 or IPv6 address, or `unix:PATH`, which has no port
  * @throws ClientError if no server accepts the connection in time
  * @throws RangeError if an option or the address is not valid
+ *
+ * @example
+ * ```ts
+ * import { connect } from 'mondo';
+ *
+ * await using client = await connect('127.0.0.1', 1060);
+ * console.log(await client.ask('Simple is better than?'));
+ * ```
  */
 export async function connect(
   host: string,
@@ -99,7 +114,20 @@ interface Asked {
   reject(error: ClientError): void;
 }
 
-/** One connection to a server; `connect` makes it. */
+/**
+ * One connection to a server; `connect` makes it.
+ *
+ * @example
+ * ```ts
+ * import { type Client, connect } from 'mondo';
+ *
+ * // Sends the second question before the first answer comes.
+ * const both = (client: Client): Promise<string[]> =>
+ *   Promise.all([client.ask('Simple is better than?'), client.ask('Beautiful is better than?')]);
+ * await using client = await connect('127.0.0.1');
+ * console.log(await both(client));
+ * ```
+ */
 export class Client implements AsyncDisposable {
   /** The server, as `HOST:PORT`, `[HOST]:PORT` or `unix:PATH`. */
   readonly where: string;
@@ -117,6 +145,7 @@ export class Client implements AsyncDisposable {
   /** Why no further question is possible; undefined while the connection works. */
   #over: Reason | undefined;
 
+  /** @internal `connect` makes it. */
   constructor(socket: Socket, where: string, timeout: number, delimiter: string) {
     this.where = where;
     this.#socket = socket;
@@ -173,6 +202,7 @@ export class Client implements AsyncDisposable {
     });
   }
 
+  /** Closes the connection at the end of the block of `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

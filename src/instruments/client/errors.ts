@@ -1,4 +1,14 @@
-/** Why a question or a connection failed. */
+/**
+ * Why a question or a connection failed.
+ *
+ * @example
+ * ```ts
+ * import type { ClientErrorKind } from 'mondo';
+ *
+ * const worthAnotherTry: readonly ClientErrorKind[] = ['refused', 'reset', 'timeout', 'closed'];
+ * console.log(worthAnotherTry);
+ * ```
+ */
 export type ClientErrorKind =
   /** No server listens there. */
   | 'refused'
@@ -18,11 +28,27 @@ export type ClientErrorKind =
   | 'ended'
   | 'failed';
 
-/** The message says which action failed, on what, why, and how to fix it. */
+/**
+ * The message says which action failed, on what, why, and how to fix it.
+ *
+ * @example
+ * ```ts
+ * import { ClientError, connect } from 'mondo';
+ *
+ * try {
+ *   await using client = await connect('127.0.0.1', 1060);
+ *   console.log(await client.ask('Simple is better than?'));
+ * } catch (error) {
+ *   if (!(error instanceof ClientError)) throw error;
+ *   console.error(error.kind === 'refused' ? 'No server is there.' : error.message);
+ * }
+ * ```
+ */
 export class ClientError extends Error {
   override name = 'ClientError';
   readonly kind: ClientErrorKind;
 
+  /** @internal `connect` and `ask` make it. */
   constructor(action: string, { kind, state, cause }: Reason) {
     super(`${action}: ${state}`, cause === undefined ? {} : { cause });
     this.kind = kind;

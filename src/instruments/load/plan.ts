@@ -3,7 +3,22 @@
  * same seed gives the same schedule on every machine.
  */
 
-/** One part of the schedule. */
+/**
+ * One part of the schedule.
+ *
+ * @example
+ * ```ts
+ * import type { Stage } from 'mondo';
+ *
+ * // 1 s of warm-up, 10 s in which the rate rises, 5 s at the highest rate; questions per second.
+ * const stages: readonly Stage[] = [
+ *   { kind: 'warm-up', seconds: 1, from: 100, to: 100 },
+ *   { kind: 'ramp', seconds: 10, from: 100, to: 1000 },
+ *   { kind: 'steady', seconds: 5, from: 1000, to: 1000 },
+ * ];
+ * console.log(stages);
+ * ```
+ */
 export interface Stage {
   /** Warm-up is driven like the rest, but no figure counts it. */
   readonly kind: 'warm-up' | 'steady' | 'ramp' | 'step' | 'spike';
@@ -15,7 +30,17 @@ export interface Stage {
   readonly to?: number;
 }
 
-/** How the stream is divided into questions and answers. */
+/**
+ * How the stream is divided into questions and answers.
+ *
+ * @example
+ * ```ts
+ * import { type Framing, planOf } from 'mondo';
+ *
+ * const framing: Framing = { kind: 'line' };
+ * console.log(planOf({ framing, exchanges: [{ question: '3 4 +', answer: '7' }] }));
+ * ```
+ */
 export type Framing =
   /**
    * Questions are sent as they are. An answer that the plan does not give ends with `answerEnd`.
@@ -29,7 +54,18 @@ export type Framing =
    */
   | { readonly kind: 'length'; readonly bytes: 1 | 2 | 4 };
 
-/** A question and its expected answer. Text is UTF-8; binary data is base64. */
+/**
+ * A question and its expected answer. Text is UTF-8; binary data is base64.
+ *
+ * @example
+ * ```ts
+ * import type { Exchange } from 'mondo';
+ *
+ * const known: Exchange = { question: 'Simple is better than?', answer: 'Complex.' };
+ * const anyAnswer: Exchange = { question: 'AAEC', base64: true };
+ * console.log(known, anyAnswer);
+ * ```
+ */
 export interface Exchange {
   readonly question: string;
   /** Compared byte for byte. If absent, every complete answer is right. */
@@ -38,6 +74,18 @@ export interface Exchange {
   readonly base64?: boolean;
 }
 
+/**
+ * The plan of a run. `planOf` completes it with the defaults.
+ *
+ * @example
+ * ```ts
+ * import { type LoadPlan, planOf, runLoad } from 'mondo';
+ *
+ * const plan: LoadPlan = planOf({ port: 1060, connections: 50, think: 10 });
+ * const { result } = await runLoad(plan);
+ * console.log(result.totals.rate);
+ * ```
+ */
 export interface LoadPlan {
   /** Host name, address, or `unix:PATH`. */
   readonly host: string;
@@ -106,8 +154,28 @@ export interface LoadPlan {
 export const shareOf = ({ connections, shard: { index, of } }: LoadPlan): number =>
   Math.max(0, Math.ceil((connections - (index - 1)) / of));
 
-/** Total duration of the measured stages, and of the warm-up stages, in s. */
+/**
+ * Total duration of the measured stages, in s.
+ *
+ * @example
+ * ```ts
+ * import { measuredSeconds, planOf, warmUpSeconds } from 'mondo';
+ *
+ * const plan = planOf({ connections: 50 });
+ * console.log(`${warmUpSeconds(plan)} s of warm-up, then ${measuredSeconds(plan)} s`);
+ * ```
+ */
 export const measuredSeconds = (plan: LoadPlan): number => secondsOf(plan, false);
+/**
+ * Total duration of the warm-up stages, in s.
+ *
+ * @example
+ * ```ts
+ * import { planOf, warmUpSeconds } from 'mondo';
+ *
+ * console.log(warmUpSeconds(planOf({ stages: [{ kind: 'warm-up', seconds: 1 }] })));
+ * ```
+ */
 export const warmUpSeconds = (plan: LoadPlan): number => secondsOf(plan, true);
 
 function secondsOf({ stages }: LoadPlan, isWarmUp: boolean): number {

@@ -7,6 +7,17 @@
  */
 import type { LoadPlan } from './plan.ts';
 
+/**
+ * The result of a run. Compare two results only if their `environment` is alike.
+ *
+ * @example
+ * ```ts
+ * import type { LoadResult } from 'mondo';
+ *
+ * export const line = ({ totals, response, validity }: LoadResult): string =>
+ *   `${totals.rate} per second, p99 ${response.p99} ms${validity.trusted ? '' : ', not to be trusted'}`;
+ * ```
+ */
 export interface LoadResult {
   readonly schema: 'mondo-load-1';
   /** When the measured time began, in ms since 1970. */
@@ -36,6 +47,16 @@ export interface LoadResult {
   readonly environment: Environment;
 }
 
+/**
+ * Sums over the measured time.
+ *
+ * @example
+ * ```ts
+ * import type { Totals } from 'mondo';
+ *
+ * export const errorShare = ({ errors, questions }: Totals): number => errors / questions;
+ * ```
+ */
 export interface Totals {
   /** Questions that were due, sent or not. */
   readonly questions: number;
@@ -51,7 +72,17 @@ export interface Totals {
   readonly bytesReceived: number;
 }
 
-/** Counts. Every due question ends as one of the first nine. */
+/**
+ * Counts. Every due question ends as one of the first nine.
+ *
+ * @example
+ * ```ts
+ * import type { Outcomes } from 'mondo';
+ *
+ * export const cutOff = (outcomes: Outcomes): number =>
+ *   outcomes.resetBefore + outcomes.resetInside + outcomes.closedBefore + outcomes.closedInside;
+ * ```
+ */
 export interface Outcomes {
   /** The right answer, in time. */
   readonly answered: number;
@@ -88,7 +119,16 @@ export interface Outcomes {
   readonly extraBytes: number;
 }
 
-/** A histogram of times: percentiles to read, and the encoded whole to add and to plot. */
+/**
+ * A histogram of times: percentiles to read, and the encoded whole to add and to plot.
+ *
+ * @example
+ * ```ts
+ * import type { Latency } from 'mondo';
+ *
+ * export const spread = ({ p50, p99 }: Latency): string => `p99 is ${(p99 / p50).toFixed(1)} × p50`;
+ * ```
+ */
 export interface Latency {
   readonly count: number;
   readonly min: number;
@@ -108,7 +148,17 @@ export interface Latency {
   readonly hdr: string;
 }
 
-/** One second of the measured time. */
+/**
+ * One second of the measured time.
+ *
+ * @example
+ * ```ts
+ * import type { Second } from 'mondo';
+ *
+ * export const stalled = (series: readonly Second[]): number[] =>
+ *   series.filter(({ rate, open }) => rate === 0 && open > 0).map(({ at }) => at);
+ * ```
+ */
 export interface Second {
   /** Its start, in s since the measured time began. */
   readonly at: number;
@@ -143,7 +193,18 @@ export interface Second {
   readonly cpu: number;
 }
 
-/** Response times over time. `counts[column][row]`; every column has the same rows. */
+/**
+ * Response times over time. `counts[column][row]`; every column has the same rows.
+ *
+ * @example
+ * ```ts
+ * import type { HeatMap } from 'mondo';
+ *
+ * // Answers that took at least `ms`.
+ * export const slower = ({ rows, counts }: HeatMap, ms: number): number =>
+ *   counts.flatMap((column) => column.filter((_, row) => rows[row]! >= ms)).reduce((a, b) => a + b, 0);
+ * ```
+ */
 export interface HeatMap {
   /**
    * Start of each column, in s since the measured time began. A column is one second of `series`.
@@ -157,6 +218,14 @@ export interface HeatMap {
 /**
  * How evenly the connections were served. A connection that is opened again remains the same one
  * here.
+ *
+ * @example
+ * ```ts
+ * import type { Connections } from 'mondo';
+ *
+ * export const starved = ({ neverAnswered, count }: Connections): string =>
+ *   `${neverAnswered} of ${count} connections got no answer`;
+ * ```
  */
 export interface Connections {
   /** Connections of this run (of its shard). */
@@ -196,7 +265,18 @@ export interface Connections {
   }[];
 }
 
-/** Whether the run can be trusted. */
+/**
+ * Whether the run can be trusted.
+ *
+ * @example
+ * ```ts
+ * import type { Validity } from 'mondo';
+ *
+ * export function requireTrust({ trusted, reasons }: Validity): void {
+ *   if (!trusted) throw new Error(reasons.join(' '));
+ * }
+ * ```
+ */
 export interface Validity {
   /** False if there is a reason; then `mondo load` exits with code 4. */
   readonly trusted: boolean;
@@ -225,7 +305,17 @@ export interface Validity {
   readonly rateRatio: number | null;
 }
 
-/** Costs of a local server, summed over its processes and threads. */
+/**
+ * Costs of a local server, summed over its processes and threads.
+ *
+ * @example
+ * ```ts
+ * import type { ServerSide } from 'mondo';
+ *
+ * export const cost = ({ totals }: ServerSide): string =>
+ *   `${totals.cpuMicrosecondsPerAnswer ?? '-'} µs of processor time per answer`;
+ * ```
+ */
 export interface ServerSide {
   readonly pid: number;
   /** Over the measured time. */
@@ -243,6 +333,17 @@ export interface ServerSide {
   readonly samples: readonly ServerSample[];
 }
 
+/**
+ * The state of a local server at one moment.
+ *
+ * @example
+ * ```ts
+ * import type { ServerSample } from 'mondo';
+ *
+ * export const mostThreads = (samples: readonly ServerSample[]): number =>
+ *   Math.max(...samples.map(({ threads }) => threads));
+ * ```
+ */
 export interface ServerSample {
   /** In s since the measured time began. */
   readonly at: number;
@@ -259,7 +360,17 @@ export interface ServerSample {
   readonly acceptQueue: number | null;
 }
 
-/** The machine and the versions. Compare figures of two runs only if these are alike. */
+/**
+ * The machine and the versions. Compare figures of two runs only if these are alike.
+ *
+ * @example
+ * ```ts
+ * import type { Environment } from 'mondo';
+ *
+ * export const isAlike = (one: Environment, other: Environment): boolean =>
+ *   one.cpu === other.cpu && one.kernel === other.kernel && one.mondo === other.mondo;
+ * ```
+ */
 export interface Environment {
   /** Name of the machine that drove the load. */
   readonly host?: string;
@@ -277,7 +388,17 @@ export interface Environment {
   readonly somaxconn: number | null;
 }
 
-/** The progress of a run, about four times a second. */
+/**
+ * The progress of a run, about four times a second.
+ *
+ * @example
+ * ```ts
+ * import type { Progress } from 'mondo';
+ *
+ * export const show = ({ phase, elapsed, total }: Progress): void =>
+ *   console.log(`${phase}: ${elapsed.toFixed(0)} of ${total} s`);
+ * ```
+ */
 export interface Progress {
   readonly phase: 'waiting' | 'connecting' | 'warm-up' | 'measuring' | 'finishing';
   /** Time since the schedule began, and its total length, in s. */
@@ -294,8 +415,23 @@ export interface Progress {
   readonly open: number;
 }
 
+/**
+ * The options of a run.
+ *
+ * @example
+ * ```ts
+ * import { planOf, type RunOptions, runLoad } from 'mondo';
+ *
+ * const options: RunOptions = {
+ *   signal: AbortSignal.timeout(60_000),
+ *   onProgress: ({ rate }) => console.log(rate),
+ * };
+ * await runLoad(planOf({ connections: 50 }), options);
+ * ```
+ */
 export interface RunOptions {
   /** Stops the run. The result then has what was measured, and `validity.interrupted` is true. */
   readonly signal?: AbortSignal;
+  /** Called about four times a second. */
   readonly onProgress?: (progress: Progress) => void;
 }

@@ -29,6 +29,15 @@ const PROGRESS = 250;
  *
  * @throws ServeError if the plan or the options have an unknown field or a wrong value, or if the
  *   plan cannot run at all: the host name does not resolve, or there is no io_uring
+ *
+ * @example
+ * ```ts
+ * import { planOf, runLoad } from 'mondo';
+ *
+ * const { result } = await runLoad(planOf({ connections: 50 }));
+ * console.log(`${result.totals.rate} answers per second, p99 ${result.response.p99} ms`);
+ * if (!result.validity.trusted) console.error(result.validity.reasons.join('\n'));
+ * ```
  */
 export async function runLoad(given: LoadPlan, options: RunOptions = {}): Promise<Run> {
   const fault = unknownOption('runLoad', options, ['signal', 'onProgress']);

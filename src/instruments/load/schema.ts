@@ -277,6 +277,14 @@ const usual = each((part) => part.usual) as unknown as LoadPlan;
  * Completes a plan with the defaults.
  *
  * @throws ServeError if a field is unknown
+ *
+ * @example
+ * ```ts
+ * import { planOf } from 'mondo';
+ *
+ * const plan = planOf({ host: '127.0.0.1', connections: 100 });
+ * console.log(plan.timeout, plan.stages);
+ * ```
  */
 export function planOf(given: Partial<LoadPlan>): LoadPlan {
   const fault = unknownOption('A load plan', given, Object.keys(parts));

@@ -82,7 +82,17 @@ export type Counted = Pick<
   | 'connections'
 >;
 
-/** The result of a run, and the state it was computed from, which can be added to others. */
+/**
+ * The result of a run, and the state it was computed from, which can be added to others.
+ *
+ * @example
+ * ```ts
+ * import { planOf, type Run, runLoad } from 'mondo';
+ *
+ * const run: Run = await runLoad(planOf({ connections: 10 }));
+ * console.log(run.result.outcomes);
+ * ```
+ */
 export interface Run {
   readonly result: LoadResult;
   readonly state: State;

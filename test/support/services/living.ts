@@ -1,6 +1,7 @@
 /**
- * A service that writes each moment of its life into a file: `at` in its address. With `fail` it cannot open; with
- * `later` it has only the asynchronous form; `shared` is its declaration.
+ * A service that writes each moment of its life into a file: `at` in its address. With `fail` it cannot open, with
+ * `fail=elsewhere` only in a thread that waits for promises; with `later` it has only the asynchronous form; `shared`
+ * is its declaration.
  */
 import { appendFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -17,7 +18,10 @@ export const shared = searchParams.get('shared') ?? undefined;
 const life: Pick<Service, 'open' | 'close'> = {
   async open({ architecture, worker, thread }) {
     await turn();
-    if (searchParams.has('fail')) throw new Error('There is no database.\nAt all.');
+    const fail = searchParams.get('fail');
+    // A thread that only waits for promises has no number.
+    if (fail === '' || (fail === 'elsewhere' && thread === undefined))
+      throw new Error('There is no database.\nAt all.');
     note('open', architecture, worker, thread);
   },
   async close() {
