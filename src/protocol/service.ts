@@ -239,7 +239,19 @@ export interface Dialogue {
   disconnected?(): void;
 }
 
-/** Where a direct dialogue writes the answer to one question, in one or several pieces. Valid during `respond` only. */
+/**
+ * Where a direct dialogue writes the answer to one question, in one or several pieces. Valid during `respond` only.
+ *
+ * @example
+ * ```ts
+ * import type { AnswerWriter } from 'mondo';
+ *
+ * export function writeLine(out: AnswerWriter, text: string): void {
+ *   out.write(text);
+ *   out.write('\n');
+ * }
+ * ```
+ */
 export interface AnswerWriter {
   /** Appends text, as UTF-8, or bytes. It copies the bytes. */
   write(answer: Answer): void;
@@ -250,6 +262,24 @@ export interface AnswerWriter {
 /**
  * A dialogue that finds a question and answers it in one step: no copy of the question and no object for each answer.
  * It is for short answers, many of them in one segment. It cannot answer with a promise.
+ *
+ * @example
+ * ```ts
+ * import type { DirectDialogue, Protocol } from 'mondo';
+ *
+ * // Sends each line back.
+ * const dialogue = (): DirectDialogue => ({
+ *   respond(bytes, start, end, searched, out) {
+ *     const found = bytes.subarray(0, end).indexOf(10, start + searched);
+ *     if (found === -1) return -1;
+ *     out.writeRange(bytes, start, found + 1);
+ *     return found + 1;
+ *   },
+ * });
+ *
+ * const protocol: Protocol = { dialogue };
+ * export default protocol;
+ * ```
  */
 export interface DirectDialogue {
   /** Sent as soon as the peer has connected, before its first question. */
