@@ -9,6 +9,7 @@ export type { RestartOptions, ServeOptions } from './host/plan.ts';
 export { serve } from './host/serve.ts';
 export type { Server } from './host/server.ts';
 export { eventText, type ServerEvent } from './host/server-event.ts';
+export type { ProxyOptions } from './host/worker/proxies.ts';
 export { type Client, type ConnectOptions, connect } from './instruments/client/client.ts';
 export { ClientError, type ClientErrorKind } from './instruments/client/errors.ts';
 export type * from './instruments/load/plan.ts';
@@ -21,6 +22,7 @@ export type { Limits } from './limits/limits.ts';
 export type { SocketAddress } from './os/address.ts';
 export type { AcceptQueue } from './os/socket.ts';
 export type { ConversationEvent } from './protocol/account.ts';
+export type { PeerTls } from './protocol/proxy-extras.ts';
 export type {
   Answer,
   AnswerWriter,

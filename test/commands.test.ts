@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { isArchitectureName, loadArchitecture } from '../src/architectures/catalogue.ts';
-import { checkedLimits, planOf, type ServeOptions } from '../src/host/plan.ts';
-import { parseLimits } from '../src/limits/limits.ts';
+import { type CommandOptions, serveOptionsOf } from '../src/cli/serve-options.ts';
+import { planOf } from '../src/host/plan.ts';
 import { wordsOf } from './support/shell-words.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -75,9 +75,8 @@ async function parse(words: readonly string[]): Promise<Parsed> {
 async function checkServe({ operands: [name], options }: Parsed): Promise<void> {
   if (name === undefined) return;
   if (!isArchitectureName(String(name))) throw new Error(`There is no architecture ${name}`);
-  const { log: _, limit, ...rest } = options;
-  const limits = checkedLimits(() => parseLimits(limit as string[]));
-  const given = { ...rest, limits } as ServeOptions;
+  const { log: _, ...rest } = options;
+  const given = serveOptionsOf(rest as unknown as CommandOptions);
   planOf(await loadArchitecture(String(name) as 'single'), given);
 }
 

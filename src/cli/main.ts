@@ -9,6 +9,7 @@ import { loadOptions, mergeOptions } from './load-options.ts';
 import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
 import {
   adminGroup,
+  balancerGroup,
   firstServingOptions,
   limitsHelp,
   servingGroups,
@@ -102,7 +103,7 @@ const serve = program
   .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
 optionGroups(serve, [
   [FIRST, 'mondo serve threaded --threads 2 --think 1000', firstServingOptions],
-  ...[...servingGroups, stoppingGroup, adminGroup].map(
+  ...[...servingGroups, balancerGroup, stoppingGroup, adminGroup].map(
     ([heading, words, add]) => [heading, `mondo serve ${words}`, add] as const,
   ),
 ])

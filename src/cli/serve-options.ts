@@ -1,9 +1,12 @@
 /** The options of a server, for `mondo serve` and `mondo trace`, without the code that runs them. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { type Limits, limitDefaults } from '../limits/limits.ts';
+import { ServeError } from '../host/errors.ts';
+import { checkedLimits, type ServeOptions } from '../host/plan.ts';
+import { type Limits, limitDefaults, parseLimits } from '../limits/limits.ts';
+import { parseTrusted } from '../limits/trusted.ts';
 import { MS_IN } from '../limits/units.ts';
 import { helpList } from './help.ts';
-import { portOption, repeated, whole } from './words.ts';
+import { collect, portOption, repeated, whole } from './words.ts';
 
 /** A time in the form of limits; 0: none. */
 function duration(text: string): number {
@@ -178,6 +181,51 @@ export const adminGroup: Group = [
   },
 ];
 
+export const balancerGroup: Group = [
+  'Behind a balancer:',
+  'epoll 10.0.0.5 --proxy-protocol --trusted 10.0.0.0/24',
+  (command) => {
+    command
+      .option(
+        '--proxy-protocol',
+        'each connection begins with a header of the PROXY protocol, version 1 or 2; log, limits and service then see the address of the client (default: no connection has one)',
+      )
+      .option(
+        '--trusted <networks>',
+        'balancers that may connect, such as 10.0.0.0/24,fd00::/8; unix: peers of a unix socket; required with --proxy-protocol (default: none)',
+        collect,
+      );
+  },
+];
+
+/** The command's options besides those of `serve`, as commander gives them. */
+export interface CommandOptions extends ServeOptions {
+  readonly limit: readonly string[];
+  readonly proxyProtocol?: boolean;
+  readonly trusted?: readonly string[];
+}
+
+/** The options of `serve` for those of the command. @throws ServeError */
+export function serveOptionsOf(given: CommandOptions): ServeOptions {
+  const { limit, proxyProtocol = false, trusted, ...rest } = given;
+  const limits = checkedLimits(() => parseLimits(limit));
+  return { ...rest, ...proxyOf(proxyProtocol, trusted), limits };
+}
+
+function proxyOf(proxyProtocol: boolean, trusted: readonly string[] | undefined): ServeOptions {
+  if (!proxyProtocol && trusted === undefined) return {};
+  if (!proxyProtocol) {
+    throw new ServeError('usage', 'Cannot use --trusted alone: it goes with --proxy-protocol');
+  }
+  if (trusted === undefined) {
+    throw new ServeError(
+      'usage',
+      'Cannot use --proxy-protocol alone: a client could give itself any address; name the balancers, such as --trusted 10.0.0.0/24',
+    );
+  }
+  return { proxy: { trusted: trusted.flatMap((list) => checkedLimits(() => parseTrusted(list))) } };
+}
+
 /** The meaning of each limit. */
 const bounded: Readonly<Record<keyof Limits, string>> = {
   connections: 'connections of all workers together',
@@ -192,6 +240,7 @@ const bounded: Readonly<Record<keyof Limits, string>> = {
   questions: 'questions on one connection',
   age: 'age of a connection',
   ageJitter: 'a connection may reach its age earlier by a random time up to this',
+  proxyHeader: 'time for the header of a proxy to be complete, with --proxy-protocol',
   allow: 'networks that may connect, such as 10.0.0.0/8',
   deny: 'networks that may not connect',
 };

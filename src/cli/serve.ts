@@ -2,12 +2,12 @@
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
-import { checkedLimits, DEFAULT_PORT, type ServeOptions } from '../host/plan.ts';
+import { DEFAULT_PORT } from '../host/plan.ts';
 import { rootWarning, startServer } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
-import { parseLimits } from '../limits/limits.ts';
 import { listenForInterrupt } from './interrupt.ts';
+import { type CommandOptions, serveOptionsOf } from './serve-options.ts';
 import { hasTerminal, isInForeground } from './terminal.ts';
 
 const { pid } = process;
@@ -18,17 +18,16 @@ const LOOK_INTERVAL_MS = 1000;
 /** pino's number for the level `info`. */
 const INFO = 30;
 
-interface Options extends ServeOptions {
+interface Options extends CommandOptions {
   readonly log: 'text' | 'json' | 'none';
-  readonly limit: readonly string[];
 }
 
 export async function serveCommand(
   architecture: string | undefined,
   host: string,
-  { log, limit, ...rest }: Options,
+  { log, ...rest }: Options,
 ): Promise<void> {
-  const options: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
+  const options = serveOptionsOf(rest);
   if (architecture === 'inetd') {
     const { isStartedByInetd, serveStandardInput } = await import(
       '../host/worker/standard-input.ts'

@@ -145,7 +145,7 @@ function acceptWith(
   }
   if (!worker.journal.on) return { socket, peer: '' };
   const peer = acceptedPeer();
-  worker.journal.record({ type: 'accepted', peer, ...(queued ? { queued: queued() } : {}) });
+  worker.clients.accepted(peer, queued?.());
   return { socket, peer };
 }
 

@@ -7,6 +7,7 @@ import type { AddressInfo, Server as NodeServer } from 'node:net';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { Clients } from '../lifecycle/clients.ts';
 import type { Orders } from '../lifecycle/drain.ts';
+import type { HeaderResult } from '../lifecycle/proxied.ts';
 import { addressText, type SocketAddress } from '../os/address.ts';
 import { whyNoSystemCalls } from '../os/libc.ts';
 import { acceptQueueOf, close } from '../os/socket.ts';
@@ -14,7 +15,15 @@ import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { ANSWER_TIMES_WORDS, AnswerTimes, readAnswerTimes } from '../worker/answer-times.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
-import { noEnds, noReasons, onlyCounted, ownRow, type Reason } from '../worker/scoreboard.ts';
+import {
+  type Header,
+  isHeader,
+  noEnds,
+  noReasons,
+  onlyCounted,
+  ownRow,
+  type Reason,
+} from '../worker/scoreboard.ts';
 import type { View } from './admin/view.ts';
 import { ServeError } from './errors.ts';
 import {
@@ -34,6 +43,7 @@ import { beatFor } from './supervisor/stuck.ts';
 import { conversationFactory } from './worker/conversation-factory.ts';
 import { doorOf, ownAdmission } from './worker/door.ts';
 import { closeService, openService } from './worker/life.ts';
+import { proxyParts } from './worker/proxies.ts';
 
 /**
  * Number of clients to keep until there is room, because Node accepts every client. At most a quarter of the
@@ -80,6 +90,11 @@ export async function serveInProcess(
   const counts = noReasons();
   const count = (reason: Reason) => void counts[reason]++;
   const ended = noEnds();
+  const headers: Record<Header, number> = { v1: 0, v2: 0, local: 0, unspecified: 0 };
+  const countHeader = (result: HeaderResult) => {
+    if (isHeader(result)) headers[result]++;
+    else count(result);
+  };
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
   const { promise: listening, resolve: listens, reject } = Promise.withResolvers<SocketAddress>();
   const departed = { drained: 0, cut: 0 };
@@ -102,6 +117,7 @@ export async function serveInProcess(
     speakers,
     count,
     row.work,
+    (slot) => clients.preambleOf(slot),
     plan.metricsLatency ? new AnswerTimes(times, () => performance.now()) : undefined,
   );
   const journal: Journal = {
@@ -120,6 +136,7 @@ export async function serveInProcess(
     exceeded,
     unsentOfAll: () => row.unsent,
     release: (ticket) => admission.exit(ticket),
+    proxy: proxyParts(plan.proxy, admission, 'tickets', countHeader),
   });
   const host: NodeHost = {
     get isLeaving() {
@@ -231,6 +248,7 @@ export async function serveInProcess(
     pids: [],
     workers: () => (hasStopped ? [] : [row.reading]),
     counts: () => onlyCounted(counts),
+    proxyHeaders: () => ({ ...headers }),
     served: done,
     queued: 0,
     queue,

@@ -6,6 +6,7 @@ import { MOST_PLACES } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import {
   architectureNamed,
+  changedPlan,
   DEFAULT_HOST,
   DEFAULT_PORT,
   deadlineOf,
@@ -114,6 +115,32 @@ describe('planOf', () => {
   it('refuses reuseport if there is no port, or if one thread accepts', () => {
     expect(refusal({ reuseport: true, host: 'unix:/tmp/s' }).message).toContain('unix:/tmp/s');
     expect(refusal({ reuseport: true }, queued).message).toContain('queued');
+  });
+});
+
+describe('proxies', () => {
+  const proxy = { trusted: ['10.0.0.0/8'] };
+
+  it('are none by default, and must be named', () => {
+    expect(planOf(single, {}).proxy).toBeUndefined();
+    expect(planOf(single, { proxy }).proxy).toEqual(proxy);
+    expect(refusal({ proxy: { trusted: [] } }).message).toContain('without an entry');
+    expect(refusal({ proxy: { trusted: ['here'] } }).message).toContain('"here"');
+    expect(refusal({ proxy: { trust: [] } as never }).message).toContain('no option "trust"');
+  });
+
+  it('of a unix socket must be trusted as such', () => {
+    const host = 'unix:/tmp/s';
+    expect(refusal({ proxy, host }).message).toContain('add unix');
+    expect(planOf(single, { host, proxy: { trusted: ['unix'] } }).proxy?.trusted).toEqual(['unix']);
+  });
+
+  it('are required for a limit on their headers, unless it is the usual one', () => {
+    const limits = { proxyHeader: 5000 };
+    expect(refusal({ limits }).message).toContain('--proxy-protocol');
+    expect(planOf(single, { limits, proxy }).limits.proxyHeader).toBe(5000);
+    expect(planOf(single, { limits: defaultLimits }).limits).toEqual(defaultLimits);
+    expect(() => changedPlan(planOf(single, {}), { limits })).toThrow('--proxy-protocol');
   });
 });
 

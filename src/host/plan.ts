@@ -6,12 +6,14 @@ import {
   isArchitectureName,
 } from '../architectures/catalogue.ts';
 import { LimitError } from '../limits/errors.ts';
-import { checkLimits, type Limits } from '../limits/limits.ts';
+import { checkLimits, defaultLimits, type Limits } from '../limits/limits.ts';
+import { checkTrusted, trustsUnix } from '../limits/trusted.ts';
 import { parseWhenFull, type WhenFull } from '../limits/when-full.ts';
 import type { Protocol, Service } from '../protocol/service.ts';
 import type { PageOptions, Traits } from '../worker/contract.ts';
 import { ServeError } from './errors.ts';
 import { unknownOption } from './known-options.ts';
+import type { ProxyOptions } from './worker/proxies.ts';
 
 /**
  * The options of a server. All have defaults.
@@ -57,6 +59,11 @@ export interface ServeOptions {
   readonly limits?: Partial<Limits>;
   /** Count what the limits would refuse or close, and do neither. Default false. */
   readonly dryRun?: boolean;
+  /**
+   * Each connection must begin with a header of the PROXY protocol, version 1 or 2, in which a proxy announces its
+   * client. Logs, limits by address, and services then see the client's address. Default: connections have no header.
+   */
+  readonly proxy?: ProxyOptions;
   /** Time that a leaving worker still has for connections that wait for an answer, in ms. Default 10,000. */
   readonly drain?: number;
   /**
@@ -144,6 +151,7 @@ export interface Plan {
   readonly limits: Limits;
   readonly whenFull: WhenFull;
   readonly dryRun: boolean;
+  readonly proxy: ProxyOptions | undefined;
   readonly drain: number;
   readonly lameDuck: number;
   readonly stuck: number;
@@ -247,6 +255,7 @@ const optionNames = Object.keys({
   limits: true,
   whenFull: true,
   dryRun: true,
+  proxy: true,
   drain: true,
   lameDuck: true,
   stuck: true,
@@ -301,6 +310,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     limits: checkedLimits(() => checkLimits(options.limits ?? {})),
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
+    proxy: options.proxy && checkedProxy(options.proxy, options.host ?? DEFAULT_HOST),
     drain: checkedDrain('a drain in ms', options.drain ?? 10_000),
     lameDuck: checkedDrain('a lame duck in ms', options.lameDuck ?? 0),
     stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
@@ -328,6 +338,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
       `Cannot use ${option} without admin: it belongs to that listener`,
     );
   }
+  checkHeaderTime(plan.proxy, options.limits);
   if (plan.reuseport && plan.host.startsWith('unix:')) {
     throw new ServeError(
       'usage',
@@ -340,11 +351,37 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
   return plan;
 }
 
+/** @throws ServeError */
+function checkedProxy(proxy: ProxyOptions, host: string): ProxyOptions {
+  const fault = unknownOption('proxy', proxy, ['trusted']);
+  if (fault !== undefined) throw new ServeError('usage', fault);
+  const trusted = checkedLimits(() => checkTrusted(proxy.trusted));
+  if (host.startsWith('unix:') && !trustsUnix(trusted)) {
+    throw new ServeError(
+      'usage',
+      `Cannot serve at "${host}" only for ${trusted.join(', ')}: peers of a unix socket have no address; add unix to the trusted proxies`,
+    );
+  }
+  return { trusted };
+}
+
+/** Refuses a limit that would silently do nothing. @throws ServeError */
+function checkHeaderTime(proxy: ProxyOptions | undefined, limits: Partial<Limits> = {}): void {
+  // A whole set of limits has one, too: the default, or none.
+  const usual = [undefined, 0, defaultLimits.proxyHeader];
+  if (proxy !== undefined || usual.includes(limits.proxyHeader)) return;
+  throw new ServeError(
+    'usage',
+    'Cannot limit the time of proxy headers: connections have none; give --proxy-protocol and --trusted, or the option proxy',
+  );
+}
+
 /** The plan with what a restart changes. @throws ServeError */
 export function changedPlan(plan: Plan, options: RestartOptions): Plan {
   const fault = unknownOption('restart', options, ['limits', 'dryRun']);
   if (fault !== undefined) throw new ServeError('usage', fault);
   const { limits, dryRun = plan.dryRun } = options;
+  checkHeaderTime(plan.proxy, limits);
   return {
     ...plan,
     limits: checkedLimits(() => checkLimits({ ...plan.limits, ...limits })),

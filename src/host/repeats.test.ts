@@ -30,6 +30,13 @@ it('reports the first five of a kind, and every 5 s how many more there were', (
   expect(reported(refused, 6, 15_200)).toBe(5);
 });
 
+it('reports one line for all faults of PROXY headers, and every 5 s how many more there were', () => {
+  expect(reported({ ...refused, reason: 'proxy-missing' }, 3, 0)).toBe(1);
+  expect(reported({ ...refused, reason: 'proxy-untrusted' }, 3, 0)).toBe(0);
+  expect(reported({ type: 'limited', peer, limit: 'proxy-header', ...stamp }, 3, 0)).toBe(0);
+  expect(due(5000)).toEqual(['… and 8 more in 5 s without a good PROXY header of a trusted proxy']);
+});
+
 it('keeps the last of them', () => {
   reported(refused, 6, 0);
   const last = { ...refused, peer: '127.0.0.1:6' };

@@ -2,12 +2,15 @@
  * Sums up events that repeat for one connection after another, so that a storm of clients is not a storm of log
  * lines.
  */
-import { repeated, type ServerEvent } from './server-event.ts';
+import { NO_HEADER, repeated, type ServerEvent } from './server-event.ts';
 
 /** The first events of a kind, reported one by one … */
 const REPORTED_EACH = 5;
 /** … and the interval, in ms, at which the number of further ones is reported. Without any, the series ends. */
 const INTERVAL_MS = 5000;
+
+/** A balancer sends its wrong header with each connection and each health check, so one line says it. */
+const mostReported = (kind: string): number => (kind === NO_HEADER ? 1 : REPORTED_EACH);
 
 export interface Summary {
   /** As in "… and 7 more in 5 s KIND". */
@@ -39,7 +42,7 @@ export class Repeats {
       storm = { since: now, reported: 0, more: 0, like: event };
       this.#storms.set(kind, storm);
     }
-    if (storm.reported < REPORTED_EACH) {
+    if (storm.reported < mostReported(kind)) {
       storm.reported++;
       return true;
     }

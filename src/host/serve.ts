@@ -158,6 +158,7 @@ function serverOf(plan: Plan, supervisor: Supervisor, presence: Presence): Serve
     },
     workers: () => supervisor.read(),
     counts: () => supervisor.counts,
+    proxyHeaders: () => supervisor.proxyHeaders,
     served: () => supervisor.served,
     get queued() {
       return supervisor.queued;

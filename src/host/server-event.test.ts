@@ -17,6 +17,24 @@ it('reports a worker that died while it was leaving, and was not replaced', () =
   );
 });
 
+it('names a client, the proxy that has announced it, and its place in the queue', () => {
+  const event = {
+    type: 'accepted',
+    peer: '203.0.113.7:4711',
+    at: 0,
+    pid: 1,
+    tid: 1,
+    worker: 0,
+  } as const;
+  expect(eventText(event)).toBe('Accepted connection from 203.0.113.7:4711');
+  expect(eventText({ ...event, via: '10.0.0.1:5' })).toBe(
+    'Accepted connection from 203.0.113.7:4711 through 10.0.0.1:5',
+  );
+  expect(eventText({ ...event, queued: 3 })).toBe(
+    'Accepted connection from 203.0.113.7:4711, number 3 in the queue',
+  );
+});
+
 it.each([
   { type: 'threw', peer: 'unix', error: 'Error: \n[12:00:00.000]: Stopped\x1b[2J\x9bJ' },
   { type: 'failed', peer: 'unix', error: '\n\x1b[2J' },

@@ -103,13 +103,23 @@ const refusals: Readonly<Record<string, string>> = {
   connections: 'the server is full',
   early: 'the server is nearly full',
   descriptor: 'its descriptor is past 1023, the last that select has room for',
+  'proxy-untrusted': 'it is none of the trusted proxies',
+  'proxy-missing': 'it began without a PROXY header',
+  'proxy-malformed': 'its PROXY header is malformed',
+  'proxy-too-long': 'its PROXY header is too long',
+  'proxy-partial': 'it closed inside its PROXY header',
 };
+
+const isProxyFault = (reason: string): boolean => reason.startsWith('proxy-');
 
 const whyRefused = (reason: string): string =>
   Object.hasOwn(refusals, reason) ? refusals[reason]! : reason;
 
 const whyCut = (why: 'stop' | 'restart'): string =>
   why === 'stop' ? 'the server is stopping' : 'its worker is replaced';
+
+/** One kind for all faults of headers: one wrong setting of a balancer causes several of them at once. */
+export const NO_HEADER = 'without a good PROXY header of a trusted proxy';
 
 /** The text of a repeated event, for events that a storm repeats without new facts. It contains no text from a peer. */
 export function repeated(event: ServerEvent): string | undefined {
@@ -123,8 +133,9 @@ export function repeated(event: ServerEvent): string | undefined {
     case 'threw':
       return 'with a failure of the service';
     case 'limited':
-      return `ended: limit ${event.limit}`;
+      return isProxyFault(event.limit) ? NO_HEADER : `ended: limit ${event.limit}`;
     case 'refused':
+      if (isProxyFault(event.reason)) return NO_HEADER;
       return `refused: ${whyRefused(event.reason)}`;
     case 'cut':
       return `ended: ${whyCut(event.why)}`;
@@ -166,8 +177,8 @@ function textOf(event: ServerEvent): string {
       return `Stopping in ${event.ms} ms: not ready any more, and still accepting clients`;
     case 'accepted':
       return `Accepted connection from ${event.peer}${
-        'queued' in event ? `, number ${event.queued} in the queue` : ''
-      }`;
+        event.queued === undefined ? '' : `, number ${event.queued} in the queue`
+      }${event.via === undefined ? '' : ` through ${event.via}`}`;
     case 'closed':
       return `Client ${event.peer} closed normally`;
     case 'hungUp':

@@ -43,6 +43,11 @@ export interface Server {
   workers(): RowReading[];
   /** Number of connections closed or refused so far, by reason (`idle`, `question-size`, …). */
   counts(): Readonly<Record<string, number>>;
+  /**
+   * Number of headers of the PROXY protocol that were used so far: of version 1 and 2, of proxies that spoke for
+   * themselves (`local`), and without an address (`unspecified`). `counts` has those that were wrong.
+   */
+  proxyHeaders(): Readonly<Record<'v1' | 'v2' | 'local' | 'unspecified', number>>;
   /** Questions answered and connections accepted so far, by all workers, also those that have ended. */
   served(): { readonly questions: number; readonly connections: number };
   /** Number of accepted sockets that wait for a worker thread; only `queued` has a queue. */

@@ -11,7 +11,9 @@ import {
   LimitReached,
 } from '../protocol/account.ts';
 import type { Conversation } from '../protocol/conversation.ts';
+import { Preamble } from '../protocol/preamble.ts';
 import { Drain, type Orders } from './drain.ts';
+import { Proxied, type ProxyParts, textOf } from './proxied.ts';
 import { type Connections, Roster } from './roster.ts';
 import type { TimeLimit } from './terms.ts';
 
@@ -22,7 +24,7 @@ export interface ClientsParts {
   /** The worker's row of the scoreboard. */
   readonly row: { accepted(): void; ended(): void; addUnsent(bytes: number): void };
   /** Counts a connection that has ended, by the type of its account. */
-  countEnd(how: ConversationEnd['type']): void;
+  countEnd(how: Exclude<ConversationEnd['type'], 'refused'>): void;
   readonly journal: { readonly on: boolean; record(event: ConversationEvent): void };
   /** Counts a limit that was reached; true if the connection must end for it, false with `--dry-run`. */
   exceeded(limit: TimeLimit | 'unsent-total' | 'descriptor'): boolean;
@@ -30,12 +32,15 @@ export interface ClientsParts {
   unsentOfAll(): number;
   /** Gives back a client's place under the limits on connections: see `come`. */
   release(holds: number): void;
+  /** Set if each connection begins with the header of a proxy. */
+  readonly proxy?: ProxyParts | undefined;
 }
 
 export class Clients {
   readonly #parts: ClientsParts;
   readonly #drain: Drain;
   readonly #roster: Roster;
+  readonly #proxied: Proxied | undefined;
   readonly #peers: string[] = [];
   readonly #holds: number[] = [];
   /** By slot: bytes that the peer has not taken; set only if there ever were any. */
@@ -47,7 +52,15 @@ export class Clients {
   constructor(parts: ClientsParts) {
     this.#parts = parts;
     this.#drain = new Drain(parts.orders);
-    this.#roster = new Roster(parts.limits, this.#drain, (limit) => parts.exceeded(limit));
+    this.#proxied = parts.proxy && new Proxied(parts.proxy);
+    // Without proxies this limit must not make the looks more frequent.
+    const limits = parts.proxy ? parts.limits : { ...parts.limits, proxyHeader: 0 };
+    this.#roster = new Roster(limits, this.#drain, (limit) => parts.exceeded(limit));
+  }
+
+  /** True if each connection begins with a header, so that none can be served by a shared conversation at first. */
+  get isProxied(): boolean {
+    return this.#proxied !== undefined;
   }
 
   /** True once the worker must accept no more clients, and leave. Reads shared memory. */
@@ -81,6 +94,34 @@ export class Clients {
 
   get limits(): Limits {
     return this.#parts.limits;
+  }
+
+  /** Reports a client that was accepted. If a proxy must announce it, the report waits for the header. */
+  accepted(peer: string, queued?: number): void {
+    if (this.#proxied !== undefined) return;
+    const place = queued === undefined ? {} : { queued };
+    this.#parts.journal.record({ type: 'accepted', peer, ...place });
+  }
+
+  /** What must come before the conversation of a new connection; undefined if nothing must. */
+  preambleOf(slot: number): Preamble | undefined {
+    const proxied = this.#proxied;
+    if (proxied === undefined) return undefined;
+    const { journal } = this.#parts;
+    return new Preamble({
+      faulted: (fault) => proxied.faulted(fault),
+      announced: (header) => {
+        const via = this.#peers[slot]!;
+        const { client } = header;
+        if (journal.on && client !== undefined) this.#peers[slot] = textOf(client);
+        const holds = proxied.announced(header, this.#holds[slot]!);
+        if (typeof holds !== 'number') return holds;
+        this.#holds[slot] = holds;
+        const peer = this.#peers[slot]!;
+        if (journal.on) journal.record({ type: 'accepted', peer, ...(client ? { via } : {}) });
+        return undefined;
+      },
+    });
   }
 
   /**
@@ -172,6 +213,8 @@ export class Clients {
     if (ending.cause === 'stop' || ending.cause === 'restart') {
       this.#drain.note(phase, this.#roster.isAnsweredSinceLeaving(slot));
     }
+    const preamble = conversation?.preamble;
+    if (preamble !== undefined) this.#proxied?.ends(preamble, ending, this.#holds[slot]!);
     // Before the account: it says so if this throws.
     conversation?.closed();
     this.#account(accountOf(this.#peers[slot] ?? '', conversation, ending));
@@ -200,7 +243,8 @@ export class Clients {
 
   #account(event: ConversationEnd): void {
     const { journal, countEnd } = this.#parts;
-    countEnd(event.type);
+    // It was accepted, for its proxy: only the other clients that are refused are not.
+    countEnd(event.type === 'refused' ? 'limited' : event.type);
     if (journal.on) journal.record(event);
   }
 }

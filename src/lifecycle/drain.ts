@@ -2,7 +2,7 @@
  * How a worker leaves: it accepts no more clients, and closes its connections in an order that keeps its promises.
  * The supervisor gives the order through shared memory. The caller passes the time.
  */
-import { IDLE, QUESTION } from './phase.ts';
+import { IDLE, PREAMBLE, QUESTION } from './phase.ts';
 import { END, LOOK, STAY, UNFINISHED_MS } from './terms.ts';
 
 /** The supervisor's orders for a worker; every read looks at shared memory. */
@@ -60,7 +60,8 @@ export class Drain {
     if (phase === IDLE) return LOOK;
     // Count from the stop, because the worker may have been replaced long before.
     if (this.#stopsSince < 0) this.#stopsSince = now;
-    return phase === QUESTION && now - this.#stopsSince >= UNFINISHED_MS ? END : STAY;
+    const isUnfinished = phase === QUESTION || phase === PREAMBLE;
+    return isUnfinished && now - this.#stopsSince >= UNFINISHED_MS ? END : STAY;
   }
 
   /**
@@ -70,6 +71,7 @@ export class Drain {
    * @param isAnswered true if it got an answer while the worker was leaving
    */
   note(phase: number, isAnswered: boolean): void {
+    if (phase === PREAMBLE) return;
     if (phase !== IDLE) this.#orders.count('cut');
     else if (isAnswered) this.#orders.count('answered');
   }

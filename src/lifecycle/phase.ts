@@ -10,14 +10,22 @@ export const QUESTION = 2;
 export const ANSWER = 3;
 /** The service works on the answer: no limit applies. */
 export const THINKING = 4;
+/** Its proxy has not announced it completely. */
+export const PREAMBLE = 5;
 
 /**
  * @param hasUnsent true if the kernel had no room for all of its answers
  * @param isThinking true if an answer is not due yet
- * @param held bytes received and not answered
+ * @param conversation its bytes received and not answered, and its preamble; undefined: it has neither
  */
-export const phaseOf = (hasUnsent: boolean, isThinking: boolean, held: number): number => {
+export const phaseOf = (
+  hasUnsent: boolean,
+  isThinking: boolean,
+  conversation: { readonly heldLength: number; readonly preamble: unknown } | undefined,
+): number => {
   if (hasUnsent) return ANSWER;
   if (isThinking) return THINKING;
-  return held > 0 ? QUESTION : IDLE;
+  if (conversation === undefined) return IDLE;
+  if (conversation.preamble !== undefined) return PREAMBLE;
+  return conversation.heldLength > 0 ? QUESTION : IDLE;
 };

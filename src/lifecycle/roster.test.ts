@@ -3,11 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { defaultLimits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
 import { alwaysServe, Drain, type Orders } from './drain.ts';
-import { ANSWER, GONE, IDLE, QUESTION, THINKING } from './phase.ts';
+import { ANSWER, GONE, IDLE, PREAMBLE, QUESTION, THINKING } from './phase.ts';
 import { type Connections, Roster } from './roster.ts';
 import { END, END_AFTER_ANSWER, LOOK, STAY, type TimeLimit } from './terms.ts';
 
-const limits = { ...defaultLimits, idle: 4000, questionTime: 2000, answerTime: 1000, age: 0 };
+const limits = {
+  ...defaultLimits,
+  ...{ idle: 4000, questionTime: 2000, answerTime: 1000, age: 0, proxyHeader: 0 },
+};
 
 /** A roster over phases that the test sets. The test decides when the roster looks, and sets the clock. */
 function watched(over: Partial<typeof limits> = {}, isDryRun = false, random = () => 0) {
@@ -230,6 +233,20 @@ describe('Roster', () => {
     server.come(0, IDLE);
     server.look(0);
     expect(server.pass(10_000)).toEqual(['0 age 500']);
+  });
+
+  it('gives the header of a proxy one time, which further bytes do not extend', () => {
+    const { come, phases, pass, roster } = watched({ proxyHeader: 3000, answerTime: 0 });
+    come(1, PREAMBLE);
+    for (let i = 0; i < 5; i++) {
+      expect(pass(500)).toEqual([]);
+      roster.rested(1);
+    }
+    expect(pass(1000).map(withoutTime)).toEqual(['1 proxy-header']);
+    come(2, PREAMBLE);
+    expect(pass(2000)).toEqual([]);
+    phases[2] = IDLE;
+    expect(pass(3500)).toEqual([]);
   });
 
   it('in a dry run, counts each silence, question and answer once, and the age once', () => {

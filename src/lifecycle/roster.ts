@@ -7,7 +7,7 @@
 import type { Limits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
 import type { Drain } from './drain.ts';
-import { ANSWER, GONE, IDLE } from './phase.ts';
+import { ANSWER, GONE, IDLE, PREAMBLE } from './phase.ts';
 import {
   END,
   END_AFTER_ANSWER,
@@ -203,7 +203,9 @@ export class Roster {
       this.#born[slot] = now - this.#random() * Math.min(this.#limits.ageJitter, this.#limits.age);
       this.#isAgeCounted[slot] = 0;
     }
-    if (phase !== this.#phase[slot] || (this.#mark[slot]! & SINCE_LOOK) !== 0) {
+    // A preamble has one time from its beginning: further bytes do not extend it.
+    const hasMark = phase !== PREAMBLE && (this.#mark[slot]! & SINCE_LOOK) !== 0;
+    if (phase !== this.#phase[slot] || hasMark) {
       this.#phase[slot] = phase;
       this.#since[slot] = now - waited;
       this.#mark[slot]! &= SINCE_LEAVING;

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { noLimits } from '../limits/limits.ts';
-import { ANSWER, IDLE, phaseOf, QUESTION, THINKING } from './phase.ts';
+import { ANSWER, IDLE, PREAMBLE, phaseOf, QUESTION, THINKING } from './phase.ts';
 import { limitReached, lookInterval, restTimeout, sendTimeout, untilLimit } from './terms.ts';
 
-const limits = { ...noLimits, idle: 4000, questionTime: 2000, answerTime: 1000, age: 5000 };
+const limits = {
+  ...noLimits,
+  ...{ idle: 4000, questionTime: 2000, answerTime: 1000, age: 5000, proxyHeader: 3000 },
+};
 const noAge = { ...limits, age: 0 };
 
 describe('phaseOf', () => {
@@ -14,8 +17,13 @@ describe('phaseOf', () => {
     [false, true, 1, THINKING],
     [true, true, 1, ANSWER],
     [true, false, 0, ANSWER],
-  ])('unsent %s, thinking %s, %i bytes held: %i', (hasUnsent, isThinking, held, phase) => {
-    expect(phaseOf(hasUnsent, isThinking, held)).toBe(phase);
+  ])('unsent %s, thinking %s, %i bytes held: %i', (hasUnsent, isThinking, heldLength, phase) => {
+    expect(phaseOf(hasUnsent, isThinking, { heldLength, preamble: undefined })).toBe(phase);
+  });
+
+  it('is the preamble until a proxy has announced its client', () => {
+    expect(phaseOf(false, false, { heldLength: 0, preamble: {} })).toBe(PREAMBLE);
+    expect(phaseOf(false, false, undefined)).toBe(IDLE);
   });
 });
 
@@ -29,6 +37,9 @@ describe('limitReached', () => {
     [ANSWER, 999, 0, undefined],
     [ANSWER, 1000, 0, 'answer-time'],
     [THINKING, 1e9, 0, undefined],
+    [PREAMBLE, 2999, 0, undefined],
+    [PREAMBLE, 3000, 0, 'proxy-header'],
+    [PREAMBLE, 0, 5000, 'age'],
     // Too old: closed at once between questions, and after the answer it waits for.
     [IDLE, 0, 4999, undefined],
     [IDLE, 0, 5000, 'age'],
@@ -54,7 +65,7 @@ describe('limitReached', () => {
   });
 
   it('is never reached without limits', () => {
-    for (const phase of [IDLE, QUESTION, ANSWER, THINKING])
+    for (const phase of [IDLE, QUESTION, ANSWER, THINKING, PREAMBLE])
       expect(limitReached(noLimits, phase, 1e12, 1e12)).toBeUndefined();
   });
 });
@@ -64,8 +75,9 @@ const times = fc.record({
   questionTime: fc.nat(10_000),
   answerTime: fc.nat(10_000),
   age: fc.nat(10_000),
+  proxyHeader: fc.nat(10_000),
 });
-const phases = fc.constantFrom(IDLE, QUESTION, ANSWER, THINKING);
+const phases = fc.constantFrom(IDLE, QUESTION, ANSWER, THINKING, PREAMBLE);
 
 describe('untilLimit', () => {
   it('is the time after which a limit is reached, and not earlier', () => {
@@ -90,6 +102,7 @@ describe('how often to look', () => {
     expect(lookInterval(noAge)).toBe(250);
     expect(lookInterval({ ...noLimits, idle: 60_000 })).toBe(1000);
     expect(lookInterval({ ...noLimits, age: 20 })).toBe(10);
+    expect(lookInterval({ ...noLimits, proxyHeader: 3000 })).toBe(750);
     expect(lookInterval(noLimits)).toBe(Number.POSITIVE_INFINITY);
   });
 

@@ -1,6 +1,6 @@
 /** The rules for how long a connection may stay. Pure: times come in, a decision goes out. */
 import type { Limits } from '../limits/limits.ts';
-import { ANSWER, IDLE, QUESTION, THINKING } from './phase.ts';
+import { ANSWER, IDLE, PREAMBLE, QUESTION, THINKING } from './phase.ts';
 
 // Decisions about a connection.
 /** It stays. */
@@ -13,9 +13,9 @@ export const END = 2;
 export const END_AFTER_ANSWER = 3;
 
 /** The time limits, by the names under which they are counted and logged. */
-export type TimeLimit = 'idle' | 'question-time' | 'answer-time' | 'age';
+export type TimeLimit = 'idle' | 'question-time' | 'answer-time' | 'age' | 'proxy-header';
 
-type Times = Pick<Limits, 'idle' | 'questionTime' | 'answerTime' | 'age'>;
+type Times = Pick<Limits, 'idle' | 'questionTime' | 'answerTime' | 'age' | 'proxyHeader'>;
 
 /**
  * Time that an unfinished question still has, in ms, when the server stops or the connection is too old. The server
@@ -43,11 +43,13 @@ function graceOf(limits: Times, phase: number): number {
 function mostOf(limits: Times, phase: number): number {
   if (phase === IDLE) return limits.idle;
   if (phase === QUESTION) return limits.questionTime;
+  if (phase === PREAMBLE) return limits.proxyHeader;
   return phase === ANSWER ? limits.answerTime : 0;
 }
 
 const nameOf = (phase: number): TimeLimit => {
   if (phase === IDLE) return 'idle';
+  if (phase === PREAMBLE) return 'proxy-header';
   return phase === QUESTION ? 'question-time' : 'answer-time';
 };
 
@@ -84,8 +86,9 @@ export const endsAfterAnswer = (phase: number): boolean => phase === THINKING;
  * Interval between two looks at all connections, in ms: a quarter of the shortest limit, at most 1 s. `Infinity` if
  * there is no time limit.
  */
-export function lookInterval({ idle, questionTime, answerTime, age }: Times): number {
-  const set = [idle, questionTime, answerTime, age].filter((ms) => ms > 0);
+export function lookInterval(times: Times): number {
+  const { idle, questionTime, answerTime, age, proxyHeader } = times;
+  const set = [idle, questionTime, answerTime, age, proxyHeader].filter((ms) => ms > 0);
   if (set.length === 0) return Number.POSITIVE_INFINITY;
   const quarter = Math.min(...set) / 4;
   return Math.max(SHORTEST_LOOK_INTERVAL_MS, Math.min(LONGEST_LOOK_INTERVAL_MS, quarter));
@@ -102,6 +105,6 @@ export function restTimeout(limits: Times): number {
 
 /** The same for a thread that sleeps in `send`. */
 export function sendTimeout({ answerTime, age }: Times): number {
-  const interval = lookInterval({ idle: 0, questionTime: 0, answerTime, age });
+  const interval = lookInterval({ idle: 0, questionTime: 0, answerTime, age, proxyHeader: 0 });
   return Number.isFinite(interval) ? Math.ceil(interval) : 0;
 }

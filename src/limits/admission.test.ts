@@ -61,6 +61,84 @@ class House {
 const one = parseAddress('127.0.0.1')!;
 const two = parseAddress('127.0.0.2')!;
 
+/** The words of the tables behind the places: counts of connections by address. */
+const COUNTS_AT = 16 + 2048 * 16;
+
+describe('clients that proxies announce', () => {
+  const limits = { connectionsPerAddress: 2, deny: ['127.0.0.9'] };
+  const denied = parseAddress('127.0.0.9')!;
+  const proxy = parseAddress('10.0.0.1')!;
+  const trusted = ['10.0.0.0/8'];
+
+  it('come only from trusted ones, also in a dry run', () => {
+    for (const dryRun of [false, true]) {
+      const house = new House({ trusted, dryRun });
+      const door = house.process(10);
+      expect(door.needsAddress).toBe(true);
+      expect(door.enter(one)).toBe('proxy-untrusted');
+      expect(door.enter(undefined)).toBe('proxy-untrusted');
+      expect(house.open).toBe(0);
+      expect(door.enter(proxy)).toBe(0);
+      expect(house.open).toBe(1);
+      expect(door.trusts(one)).toBe(false);
+    }
+  });
+
+  it('are decided by their own addresses, and the proxy by none', () => {
+    const house = new House({ trusted, limits });
+    const door = house.process(10);
+    for (let i = 0; i < 5; i++) expect(door.enter(proxy)).toBe(0);
+    expect(door.announce(denied)).toBe('deny');
+    expect([door.announce(one), door.announce(one)].every((ticket) => ticket !== 0)).toBe(true);
+    expect(door.announce(one)).toBe('connections-per-address');
+    expect(door.announce(two)).toBeTypeOf('number');
+    expect(Object.fromEntries(house.counts)).toEqual({ deny: 1, 'connections-per-address': 1 });
+  });
+
+  it('learn of a refusal, but not if they are not allowed at all', () => {
+    const door = new House({ trusted, limits }).process(10);
+    expect(door.says('connections-per-address')).toBe(true);
+    expect([door.says('deny'), door.says('proxy-untrusted')]).toEqual([false, false]);
+  });
+
+  it('give back exactly: after 10,000 connections with all kinds of ends, every count is zero', () => {
+    const house = new House({ trusted, limits });
+    const doors = [house.process(10), house.process(11)] as const;
+    const addresses = [one, two, denied, parseAddress('2001:db8::1')!];
+    const open: { door: Admission; socket: number }[] = [];
+    const free = Array.from({ length: 60 }, (_, socket) => socket);
+    for (let i = 0; i < 10_000; i++) {
+      const door = doors[i & 1]!;
+      const socket = free.pop()!;
+      expect(door.admit(socket, proxy)).toBeUndefined();
+      // Every fifth one ends before it is announced, or is the proxy itself.
+      if (i % 5 !== 0) door.announceAt(socket, addresses[(i * 7) % 4]!);
+      open.push({ door, socket });
+      if (open.length < 50) continue;
+      const gone = open.splice((i * 31) % open.length, 1)[0]!;
+      gone.door.leave(gone.socket);
+      free.push(gone.socket);
+    }
+    expect(house.open).toBe(49);
+    for (const { door, socket } of open) door.leave(socket);
+    expect(house.open).toBe(0);
+    expect(house.memory.subarray(COUNTS_AT).every((word) => word === 0)).toBe(true);
+    expect(house.counts.get('connections-per-address')).toBeGreaterThan(100);
+  });
+
+  it('are forgotten with their process', () => {
+    const house = new House({ trusted, limits });
+    const [dead, door] = [house.process(10), house.process(11)];
+    dead.admit(3, proxy);
+    dead.announceAt(3, one);
+    dead.admit(4, proxy);
+    dead.announceAt(4, one);
+    expect(door.announce(one)).toBe('connections-per-address');
+    dropHolder(house.memory, 10);
+    expect(door.announce(one)).toBeTypeOf('number');
+  });
+});
+
 describe('the total of connections', () => {
   it('is at most the limit, over all processes', () => {
     const house = new House({ limits: { connections: 3 } });
@@ -209,7 +287,7 @@ describe('connections per address', () => {
     expect(tickets.filter((ticket) => ticket === 0).length).toBeGreaterThan(40_000 - 16_384 - 1);
     for (const ticket of tickets) door.exit(ticket);
     expect(house.open).toBe(0);
-    expect(house.memory.subarray(16 + 2048 * 16).every((word) => word === 0)).toBe(true);
+    expect(house.memory.subarray(COUNTS_AT).every((word) => word === 0)).toBe(true);
   });
 });
 

@@ -7,6 +7,7 @@ import { ADDRESSES_END, Addresses, dropAddresses, seedAddresses } from './addres
 import { type Limits, UNBOUNDED } from './limits.ts';
 import { Networks } from './networks.ts';
 import { boundOf, dropPlaces, openOf, Places } from './places.ts';
+import { Trusted } from './trusted.ts';
 import { dropChance, type WhenFull } from './when-full.ts';
 
 /** Size of the memory, in words of 32 bits. */
@@ -22,6 +23,8 @@ export type Refusal =
   | 'accepts-per-second'
   | 'connections-per-address'
   | 'connections'
+  /** Only proxies may connect, and it is none of them. */
+  | 'proxy-untrusted'
   /** At random, before the limit on connections is reached. */
   | 'early';
 
@@ -34,6 +37,8 @@ export interface AdmissionRules {
   readonly processes: number;
   /** Number of connections that this process has descriptors for. */
   readonly descriptors: number;
+  /** The proxies that may connect: then `enter` decides only by this list, and `announce` by the client's address. */
+  readonly trusted?: readonly string[] | undefined;
 }
 
 /** Everything besides the rules: the process, the memory, the clock and the random numbers. */
@@ -51,6 +56,9 @@ export interface AdmissionParts {
   /** From 0 to 1. */
   readonly random: () => number;
 }
+
+/** Reasons to refuse clients that are not allowed at all. */
+const UNKNOWN_CLIENT: ReadonlySet<Refusal> = new Set(['deny', 'allow', 'proxy-untrusted']);
 
 /** Prepares fresh memory. The seed is random: a peer that knew it could choose addresses that share an entry. */
 export const prepareAdmission = seedAddresses;
@@ -75,6 +83,7 @@ export class Admission {
   readonly #whenFull: WhenFull;
   readonly #dryRun: boolean;
   readonly #networks: Networks;
+  readonly #trusted: Trusted | undefined;
   readonly #places: Places;
   readonly #addresses: Addresses;
   readonly #lot: { start: number; rate: number; full: number } | undefined;
@@ -95,6 +104,7 @@ export class Admission {
     this.#whenFull = whenFull;
     this.#dryRun = rules.dryRun;
     this.#networks = new Networks(limits.allow, limits.deny);
+    this.#trusted = rules.trusted && new Trusted(rules.trusted);
     this.#places = new Places({ memory, pid, parent, bound, descriptors });
     const { holder } = this.#places;
     this.#addresses = new Addresses({ memory, holder, processes, limits, clock });
@@ -102,7 +112,8 @@ export class Admission {
     this.#tickets = parts.tickets;
     this.#random = parts.random;
     this.#count = parts.count;
-    this.needsAddress = !this.#networks.isOff || !this.#addresses.isOff;
+    const isProxied = this.#trusted !== undefined;
+    this.needsAddress = isProxied || !this.#networks.isOff || !this.#addresses.isOff;
   }
 
   /** The most connections of the whole server; `Infinity`: no limit. */
@@ -120,7 +131,12 @@ export class Admission {
    * allowed at all.
    */
   says(reason: Refusal): boolean {
-    return this.#whenFull.policy === 'busy' && reason !== 'deny' && reason !== 'allow';
+    return this.#whenFull.policy === 'busy' && !UNKNOWN_CLIENT.has(reason);
+  }
+
+  /** True if a peer with that address may announce clients. @param address undefined for a peer of a unix socket */
+  trusts(address: Uint8Array | undefined): boolean {
+    return this.#trusted === undefined || this.#trusted.has(address);
   }
 
   /** True if the server is full. Always false unless `--when-full wait`. Only a hint: it reserves nothing. */
@@ -168,8 +184,25 @@ export class Admission {
     const { ticket } = this.#addresses;
     if (reason === undefined) return ticket;
     this.#count(reason);
-    if (this.#dryRun) return ticket;
+    // Trust is no limit: an untrusted peer could give itself any address.
+    if (this.#dryRun && reason !== 'proxy-untrusted') return ticket;
     this.exit(ticket);
+    return reason;
+  }
+
+  /**
+   * Decides about the client that a peer of `enter` has announced. Its place stays counted, by `enter`.
+   *
+   * @returns why it is refused, or the ticket for `exit`
+   */
+  announce(address: Uint8Array): Refusal | number {
+    this.#addresses.ticket = 0;
+    const reason = this.#networks.refuses(address) ?? this.#addresses.count(address);
+    const { ticket } = this.#addresses;
+    if (reason === undefined) return ticket;
+    this.#count(reason);
+    if (this.#dryRun) return ticket;
+    this.#addresses.release(ticket);
     return reason;
   }
 
@@ -186,7 +219,15 @@ export class Admission {
 
   /** Like `enter`, and notes the ticket under the peer's descriptor. */
   admit(socket: number, address: Uint8Array | undefined): Refusal | undefined {
-    const result = this.enter(address);
+    return this.#noted(socket, this.enter(address));
+  }
+
+  /** Like `announce`, and notes the ticket under the peer's descriptor. */
+  announceAt(socket: number, address: Uint8Array): Refusal | undefined {
+    return this.#noted(socket, this.announce(address));
+  }
+
+  #noted(socket: number, result: Refusal | number): Refusal | undefined {
     if (typeof result === 'string') return result;
     if (result === 0) return undefined;
     const tickets = this.#tickets;
@@ -213,7 +254,9 @@ export class Admission {
   }
 
   #refusal(address: Uint8Array | undefined, hadPlace: boolean): Refusal | undefined {
-    if (address !== undefined && this.needsAddress) {
+    if (this.#trusted !== undefined) {
+      if (!this.#trusted.has(address)) return 'proxy-untrusted';
+    } else if (address !== undefined && this.needsAddress) {
       const refused = this.#networks.refuses(address) ?? this.#addresses.count(address);
       if (refused !== undefined) return refused;
     }

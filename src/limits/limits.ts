@@ -46,6 +46,8 @@ export interface Limits {
    * together, and come together again.
    */
   readonly ageJitter: number;
+  /** Time for the header of a proxy to be complete. Only for a server with the option `proxy`. */
+  readonly proxyHeader: number;
   /** Networks as CIDR. If any is given, the server refuses every address outside of them. */
   readonly allow: readonly string[];
   /** Networks as CIDR. The server refuses their addresses even if `allow` contains them. */
@@ -65,6 +67,8 @@ export const defaultLimits: Limits = {
   questions: 0,
   age: 0,
   ageJitter: 0,
+  // At least one lost segment must have time to come again (PROXY protocol, section 3).
+  proxyHeader: 3000,
   allow: [],
   deny: [],
 };
@@ -82,6 +86,7 @@ export const noLimits: Limits = {
   questionSize: 0,
   unsent: 0,
   unsentTotal: 0,
+  proxyHeader: 0,
 };
 
 type Kind = 'count' | 'duration' | 'size' | 'networks';
@@ -99,6 +104,7 @@ const kinds: Readonly<Record<keyof Limits, Kind>> = {
   questions: 'count',
   age: 'duration',
   ageJitter: 'duration',
+  proxyHeader: 'duration',
   allow: 'networks',
   deny: 'networks',
 };

@@ -223,10 +223,15 @@ export const shutdown = (fd: number): void => void libc.shutdown(fd, SHUT_RDWR);
 /** Closes a descriptor. Never call it again for any result: close(2). */
 export const close = (fd: number): void => void libc.close(fd);
 
-/** Closes with RST: the peer learns of it at once, and the kernel keeps nothing of the connection. */
-export function reset(fd: number): void {
+/** Makes the coming close a reset. */
+export function resetAtClose(fd: number): void {
   // struct linger: on, for 0 seconds. The call fails if the peer is gone.
   libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, Buffer.concat([int(1), int(0)]), 8);
+}
+
+/** Closes with RST: the peer learns of it at once, and the kernel keeps nothing of the connection. */
+export function reset(fd: number): void {
+  resetAtClose(fd);
   close(fd);
 }
 

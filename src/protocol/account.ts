@@ -17,7 +17,14 @@ import { shortened } from './shown.ts';
  * ```
  */
 export type ConversationEvent =
-  | { readonly type: 'accepted'; readonly peer: string }
+  | {
+      readonly type: 'accepted';
+      readonly peer: string;
+      /** `queued`: its place in the queue. 1 is next. */
+      readonly queued?: number;
+      /** The proxy that has announced this peer. */
+      readonly via?: string;
+    }
   /** The peer closed between questions: the protocol's ordinary end. */
   | { readonly type: 'closed'; readonly peer: string }
   /** The peer closed inside a question. */
@@ -30,7 +37,7 @@ export type ConversationEvent =
   | { readonly type: 'threw'; readonly peer: string; readonly error: string }
   /** The peer reached a limit that ends conversations, such as `idle` or `question-size`. */
   | { readonly type: 'limited'; readonly peer: string; readonly limit: string }
-  /** The server refused the peer as soon as it was accepted. */
+  /** The server refused the peer as soon as it was accepted, or when its proxy had announced it. */
   | { readonly type: 'refused'; readonly peer: string; readonly reason: string }
   /** The server closed it because its worker left: between questions, or during something. */
   | {
@@ -40,8 +47,8 @@ export type ConversationEvent =
       readonly inside?: 'question' | 'answer';
     };
 
-/** The account of a conversation's end. */
-export type ConversationEnd = Exclude<ConversationEvent, { type: 'accepted' | 'refused' }>;
+/** The account of a connection's end. */
+export type ConversationEnd = Exclude<ConversationEvent, { type: 'accepted' }>;
 
 /** How a conversation ended, as the driver of its socket saw it. */
 export interface Ending {
@@ -87,6 +94,8 @@ export function accountOf(
   conversation: Conversation | undefined,
   { cause, unsent }: Ending,
 ): ConversationEnd {
+  const dismissal = conversation?.preamble?.dismissal;
+  if (dismissal !== undefined) return { type: 'refused', peer, reason: dismissal.reason };
   const failure = conversation?.failure;
   if (failure !== undefined) return { type: 'threw', peer, error: textOf(failure) };
   if (cause instanceof LimitReached) return { type: 'limited', peer, limit: cause.limit };

@@ -4,6 +4,7 @@
  * or a service. Every architecture drives this one object; architectures differ in what waits, and where.
  */
 import type { Outbox } from './outbox.ts';
+import { DISMISSED, MORE, type Preamble } from './preamble.ts';
 import type { Answer, DirectDialogue } from './service.ts';
 import type { Speaker } from './speaker.ts';
 import type { AnswerTable } from './table.ts';
@@ -99,19 +100,28 @@ export class Conversation {
   #isOpen = false;
   /** When a question that is timed has arrived; 0: none. */
   #askedAt = 0;
+  #preamble: Preamble | undefined;
 
-  constructor(speaker: Speaker, think: Think = UNHURRIED, bounds: Bounds = UNBOUNDED) {
+  /** @param preamble takes the peer's first bytes. The conversation opens when it has taken enough */
+  constructor(
+    speaker: Speaker,
+    think: Think = UNHURRIED,
+    bounds: Bounds = UNBOUNDED,
+    preamble?: Preamble,
+  ) {
     this.#speaker = speaker;
     this.#think = think;
     this.#bounds = bounds;
+    this.#preamble = preamble;
     // An answer that takes time, or is counted, cannot take the fast path.
     const isFree = think.pause === undefined && think.defer === 0 && bounds.questions === 0;
     const longest = bounds.questionSize || Number.POSITIVE_INFINITY;
     if (isFree && (speaker.table?.longest ?? 0) <= longest) this.#table = speaker.table;
   }
 
-  /** Writes the protocol's greeting, if there is one. */
+  /** Writes the protocol's greeting, if there is one. With a preamble, `receive` does this later. */
   open(out: Outbox): Next {
+    if (this.#preamble !== undefined) return undefined;
     try {
       this.#speaker.opened?.();
       this.#isOpen = true;
@@ -138,6 +148,7 @@ export class Conversation {
   /** Takes the bytes `[start, end)` from the peer and writes each answer that is due to `out`. */
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Next {
     if (this.#isOver) return 'close';
+    if (this.#preamble !== undefined) return this.#receiveFirst(bytes, start, end, out);
     const { counter } = this.#bounds;
     if (counter !== undefined) counter[1]! += end - start;
     if (this.#waiting === undefined) {
@@ -244,13 +255,20 @@ export class Conversation {
    * The bytes that end a question, for an architecture that searches for them itself; undefined for other framings.
    */
   get delimiter(): Buffer | undefined {
-    return this.#speaker.delimiter;
+    // The preamble contains bytes of any value.
+    return this.#preamble === undefined ? this.#speaker.delimiter : undefined;
+  }
+
+  /** What must come before the conversation. Undefined once the conversation has begun. */
+  get preamble(): Preamble | undefined {
+    return this.#preamble;
   }
 
   /** True if nothing is pending and nothing is remembered: a new conversation would give the same answers. */
   get idle(): boolean {
     const keepsNothing = this.#speaker.stateless && this.#bounds.questions === 0;
-    return keepsNothing && this.#held === undefined && this.#waiting === undefined;
+    const isBusy = this.#held !== undefined || this.#waiting !== undefined;
+    return keepsNothing && !isBusy && this.#preamble === undefined;
   }
 
   /** True while an answer is not due yet. */
@@ -276,6 +294,19 @@ export class Conversation {
     if (this.#direct !== undefined) return this.#searched < this.heldLength ? '' : undefined;
     // A complete question that is held waits until earlier answers are sent.
     return this.#frame(this.#held, this.#from, this.#to, this.#searched) >= 0 ? '' : undefined;
+  }
+
+  #receiveFirst(bytes: Buffer, start: number, end: number, out: Outbox): Next {
+    const preamble = this.#preamble!;
+    const at = preamble.take(bytes, start, end);
+    if (at === MORE) return undefined;
+    if (at === DISMISSED) {
+      const { text } = preamble.dismissal!;
+      if (text !== '') out.write(text);
+      return this.#close();
+    }
+    this.#preamble = undefined;
+    return this.open(out) ?? this.receive(bytes, at, end, out);
   }
 
   #answerHeld(out: Outbox): Next {

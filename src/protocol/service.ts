@@ -4,6 +4,8 @@
  * a module because each thread and process loads it for itself.
  */
 
+import type { Extras } from './proxy-extras.ts';
+
 /**
  * An answer: bytes, or text that is sent as UTF-8.
  *
@@ -19,7 +21,7 @@
 export type Answer = string | Uint8Array;
 
 /**
- * The other end of a connection.
+ * The other end of a connection. Behind a proxy that announces its clients, the client; see `ServeOptions.proxy`.
  *
  * @example
  * ```ts
@@ -30,7 +32,7 @@ export type Answer = string | Uint8Array;
  * console.log(nameOf({ family: 'IPv4', address: '127.0.0.1', port: 48838, path: '' }));
  * ```
  */
-export interface Peer {
+export interface Peer extends Extras {
   readonly family: 'IPv4' | 'IPv6' | 'unix';
   /** Its IP address as text; `''` for a unix peer, and if the peer is gone already. */
   readonly address: string;

@@ -129,12 +129,6 @@ export interface Journal {
  */
 export type WorkerEvent =
   | ConversationEvent
-  | {
-      readonly type: 'accepted';
-      readonly peer: string;
-      /** `queued`: its place in the queue. 1 is next. */
-      readonly queued?: number;
-    }
   /** A fact about the server itself that its owner should know. */
   | { readonly type: 'warning'; readonly text: string };
 
@@ -148,8 +142,13 @@ interface Surroundings {
    * nothing.
    */
   ready(): void;
-  /** Makes a new conversation of the user's service. @param peer finds the peer, for a service that wants it */
-  conversation(peer?: PeerOf): Conversation;
+  /**
+   * Makes a new conversation of the user's service.
+   *
+   * @param peer finds the peer, for a service that wants it
+   * @param slot of a new connection, whose proxy may have to announce the client first
+   */
+  conversation(peer?: PeerOf, slot?: number): Conversation;
   /** The clients of this worker: their limits, the drain, and the account of each end. For drivers. */
   readonly clients: Clients;
   /** Decides which clients are admitted. For drivers that accept. */

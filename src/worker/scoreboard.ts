@@ -4,6 +4,7 @@
  */
 
 import type { Orders } from '../lifecycle/drain.ts';
+import type { HeaderResult } from '../lifecycle/proxied.ts';
 import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
 import type { ConversationEnd } from '../protocol/account.ts';
@@ -49,6 +50,12 @@ export const reasons = [
   'connections',
   'early',
   'descriptor',
+  'proxy-untrusted',
+  'proxy-header',
+  'proxy-missing',
+  'proxy-malformed',
+  'proxy-too-long',
+  'proxy-partial',
 ] as const;
 export type Reason = (typeof reasons)[number];
 
@@ -71,6 +78,13 @@ export const noReasons = (): Record<Reason, number> =>
 /** The counts without those that are zero. */
 export const onlyCounted = (counts: Record<Reason, number>): Partial<Record<Reason, number>> =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+/** Headers of the PROXY protocol that were used, in the order of their counts in the table. */
+const headers = ['v1', 'v2', 'local', 'unspecified'] as const;
+export type Header = (typeof headers)[number];
+
+/** True for a header that was used. The other results are reasons. */
+export const isHeader = (result: HeaderResult): result is Header =>
+  headers.some((header) => header === result);
 
 /** The memory of the admission comes after the rows. */
 const ADMISSION_AT = HEADER_WORDS + ROWS * ROW_WORDS;
@@ -105,6 +119,7 @@ const FREED_QUESTIONS = 10;
 /** One past the last row that was ever used. */
 const ROWS_USED = 15;
 const COUNTS = 16;
+const HEADERS = 48;
 /** Connections that have ended, by `ends`. */
 const ENDS = 64;
 /** Totals of the rows that were freed, of two words each: bytes received, and bytes of answers. */
@@ -293,6 +308,18 @@ export class Scoreboard {
 
   get dropped(): number {
     return this.#words[DROPPED]!;
+  }
+
+  /** A proxy has sent a header, or none. Faults count as reasons. */
+  countHeader(result: HeaderResult): void {
+    if (isHeader(result)) Atomics.add(this.#words, HEADERS + headers.indexOf(result), 1);
+    else this.count(result);
+  }
+
+  /** Number of used headers so far, by what they were. */
+  get headers(): Readonly<Record<Header, number>> {
+    const counted = headers.map((header, i) => [header, this.#words[HEADERS + i]!] as const);
+    return Object.fromEntries(counted) as Record<Header, number>;
   }
 
   /** Total of answer bytes that peers have not taken, over all rows. */

@@ -4,7 +4,7 @@
  * socket(7)) wake the thread when it must look at the clock.
  */
 
-import { phaseOf } from '../../lifecycle/phase.ts';
+import { IDLE, phaseOf } from '../../lifecycle/phase.ts';
 import { END, END_AFTER_ANSWER, LOOK, restTimeout, sendTimeout } from '../../lifecycle/terms.ts';
 import { addressOf, WOULD_BLOCK } from '../../os/libc.ts';
 import { pause } from '../../os/pause.ts';
@@ -64,7 +64,7 @@ export class BlockingClient {
     const { clients } = worker;
     this.#socket = socket;
     this.#worker = worker;
-    this.conversation = worker.conversation(() => peerAt(socket));
+    this.conversation = worker.conversation(() => peerAt(socket), SLOT);
     this.#restTimeout = restTimeout(clients.limits);
     const forSending = sendTimeout(clients.limits);
     if (forSending > 0) setSendTimeout(socket, forSending);
@@ -156,19 +156,18 @@ export class BlockingClient {
   }
 
   get #phase(): number {
-    const { isThinking, heldLength } = this.conversation;
-    return phaseOf(answers.length > 0, isThinking, heldLength);
+    return phaseOf(answers.length > 0, this.conversation.isThinking, this.conversation);
   }
 
   /** Makes `recv` return when the client's time may be up. Usually the time-out is already right. */
   #beforeRecv(): void {
     const { clients } = this.#worker;
-    const isInQuestion = this.conversation.heldLength > 0;
-    if (!isInQuestion) clients.rested(SLOT);
+    const isIdle = this.#phase === IDLE;
+    if (isIdle) clients.rested(SLOT);
     // The time for a question starts here, not with its first byte: before, the client may have waited for answers.
-    if (isInQuestion || clients.limits.age > 0) this.#look();
-    if (isInQuestion) this.#sleepUntilLimit();
-    else this.#sleepAtMost(this.#restTimeout);
+    if (!isIdle || clients.limits.age > 0) this.#look();
+    if (isIdle) this.#sleepAtMost(this.#restTimeout);
+    else this.#sleepUntilLimit();
   }
 
   #sleepUntilLimit(): void {

@@ -17,7 +17,8 @@ export function isOverAlready(worker: Worker, { socket, peer }: Accepted): boole
   if (state === 'open') return false;
   let cause: 'end of stream' | Error = 'end of stream';
   if (state === 'failed') cause = socketError(socket);
-  else if (!isAtEnd(socket) || speaksFirst(worker, socket)) return false;
+  else if (!isAtEnd(socket) || (!worker.clients.isProxied && speaksFirst(worker, socket)))
+    return false;
   worker.clients.neverServed(socket, peer, cause);
   close(socket);
   return true;

@@ -136,11 +136,11 @@ export class Completions implements Connections {
     // A multishot accept does not give the peer's address.
     const peer = journal.on ? peerOf(fd) : '';
     this.#clients.come(fd, fd, peer);
-    if (journal.on) journal.record({ type: 'accepted', peer });
-    if (this.#pending.shared.idle) return fd;
+    if (journal.on) this.#clients.accepted(peer);
+    if (this.#pending.shared.idle && !this.#clients.isProxied) return fd;
     // Behind the greeting, for the reason that `armAgain` gives.
     this.#pending.armLater(fd);
-    const conversation = this.#worker.conversation(() => peerAt(fd));
+    const conversation = this.#worker.conversation(() => peerAt(fd), fd);
     this.sendAnswers(fd, conversation, conversation.open(this.#sends.out));
     return -1;
   }

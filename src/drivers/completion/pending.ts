@@ -113,8 +113,8 @@ export class PendingConnections {
 
   phaseOf(fd: number): number {
     const pending = this.#entries[fd];
-    const held = pending?.conversation.heldLength ?? 0;
-    return phaseOf(pending?.unsent !== undefined, pending?.waiting === true, held);
+    const { unsent, waiting = false, conversation } = pending ?? {};
+    return phaseOf(unsent !== undefined, waiting, conversation);
   }
 
   /** Time until the next deadline, in ms; 0 if a connection waits for the end of this turn, -1 without one. */

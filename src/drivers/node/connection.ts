@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { GONE, IDLE, phaseOf } from '../../lifecycle/phase.ts';
 import { STAY } from '../../lifecycle/terms.ts';
-import type { Ending } from '../../protocol/account.ts';
+import { type Ending, LimitReached } from '../../protocol/account.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import { Outbox } from '../../protocol/outbox.ts';
 import type { Peer } from '../../protocol/service.ts';
@@ -47,10 +47,11 @@ export class NodeConnection {
   constructor(socket: Socket, peer: string, ticket: number, clients: NodeClients) {
     this.socket = socket;
     this.#clients = clients;
-    this.conversation = clients.host.conversation(() => peerOf(socket));
     this.#slot = clients.add(this);
+    this.conversation = clients.host.conversation(() => peerOf(socket), this.#slot);
     clients.host.clients.come(this.#slot, ticket, peer);
     clients.watch();
+    if (clients.host.clients.isProxied) socket.on('end', () => this.#endInPreamble());
     socket.on('error', (error) => (this.#cause ??= error));
     socket.on('close', () => this.#gone());
   }
@@ -64,6 +65,7 @@ export class NodeConnection {
   write(): boolean {
     const { clients } = this.#clients.host;
     if (answers.length === 0) {
+      if (this.conversation.preamble?.dismissal?.isReset) this.#reset();
       if (this.conversation.heldLength === 0) clients.rested(this.#slot);
       return true;
     }
@@ -84,8 +86,10 @@ export class NodeConnection {
   /** Closes the connection because its time is up. */
   endFor(cause: Ending['cause']): void {
     this.#cause = cause;
+    const isReset = this.conversation.preamble !== undefined && cause instanceof LimitReached;
     this.#gone();
-    this.socket.destroy();
+    if (isReset) this.#reset();
+    else this.socket.destroy();
   }
 
   /** Notes why it ends, unless the cause is known already. */
@@ -100,8 +104,7 @@ export class NodeConnection {
 
   /** What the connection is doing or, once the socket is destroyed, what it did last. */
   get #lastPhase(): number {
-    const { isThinking, heldLength } = this.conversation;
-    return phaseOf(this.#unsent !== undefined, isThinking, heldLength);
+    return phaseOf(this.#unsent !== undefined, this.conversation.isThinking, this.conversation);
   }
 
   /** Why the connection must end now that it has its answer: the worker leaves. Undefined: it stays. */
@@ -110,6 +113,19 @@ export class NodeConnection {
     if (!clients.isLeaving || this.phase !== IDLE) return undefined;
     const decision = clients.lookAt(this.#slot, IDLE, performance.now());
     return decision === STAY ? undefined : clients.reason;
+  }
+
+  /** The peer sends no more, and its header is not complete. */
+  #endInPreamble(): void {
+    if (!this.conversation.preamble?.hasBegun) return;
+    this.#gone();
+    this.#reset();
+  }
+
+  /** Closes with RST. Node refuses that for a unix socket, which has none. */
+  #reset(): void {
+    if (this.socket.remoteAddress === undefined) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   #countUnsent(): void {

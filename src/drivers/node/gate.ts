@@ -61,7 +61,7 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
       turnAway(worker, socket, peer, result);
       return;
     }
-    if (journal.on) journal.record({ type: 'accepted', peer });
+    if (journal.on) worker.clients.accepted(peer);
     connected(socket, peer, result, clients);
     // This runs after the account of the connection, which makes room.
     socket.once('close', () => {

@@ -136,7 +136,7 @@ export abstract class LimitedChat extends AsyncChat {
     super(socket);
     this.#worker = worker;
     this.#node = node;
-    this.conversation = worker.conversation(() => peerAt(socket));
+    this.conversation = worker.conversation(() => peerAt(socket), socket);
     worker.clients.come(socket, socket, peer);
     chats.set(socket, this);
     this.setTerminator(this.conversation.delimiter);
@@ -167,6 +167,8 @@ export abstract class LimitedChat extends AsyncChat {
   override handleRead(): void {
     slice.begin();
     this.#worker.row.state = 'answering';
+    // The header of a proxy has no terminator. The questions behind it have one.
+    if (this.getTerminator() === undefined) this.setTerminator(this.conversation.delimiter);
     super.handleRead();
   }
 
@@ -221,7 +223,7 @@ export abstract class LimitedChat extends AsyncChat {
   }
 
   get phase(): number {
-    return phaseOf(this.writable(), this.#isThinking, this.conversation.heldLength);
+    return phaseOf(this.writable(), this.#isThinking, this.conversation);
   }
 
   visit(decision: number, cause: LimitReached | 'stop' | 'restart'): void {

@@ -69,7 +69,7 @@ export class CoroutineClient implements Held {
     this.#scheduler = scheduler;
     this.readable = readable(socket);
     this.writable = writable(socket);
-    this.conversation = worker.conversation(() => peerAt(socket));
+    this.conversation = worker.conversation(() => peerAt(socket), socket);
     worker.clients.come(socket, socket, peer);
     scheduler.hold(socket, this);
   }
@@ -137,8 +137,7 @@ export class CoroutineClient implements Held {
   }
 
   get phase(): number {
-    const { isThinking, heldLength } = this.conversation;
-    return phaseOf(this.#unsent !== undefined, isThinking, heldLength);
+    return phaseOf(this.#unsent !== undefined, this.conversation.isThinking, this.conversation);
   }
 
   endIfNothing(cause: 'stop' | 'restart'): void {

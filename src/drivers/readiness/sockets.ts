@@ -252,8 +252,7 @@ export class Sockets implements Connections {
 
   phaseOf(fd: number): number {
     const isThinking = this.#interest[fd] === NOTHING;
-    const held = this.bytesReceived[fd]?.heldLength ?? 0;
-    return phaseOf(this.bytesToSend[fd] !== undefined, isThinking, held);
+    return phaseOf(this.bytesToSend[fd] !== undefined, isThinking, this.bytesReceived[fd]);
   }
 
   visit(fd: number, decision: number, cause: LimitReached | 'stop' | 'restart'): void {
@@ -291,8 +290,8 @@ export class Sockets implements Connections {
     if (socket >= this.#interest.length) this.#grow(socket);
     this.#clients.come(socket, socket, peer);
     let wanted = READABLE;
-    if (!this.#shared.idle) {
-      const conversation = this.#worker.conversation(() => peerAt(socket));
+    if (!this.#shared.idle || this.#clients.isProxied) {
+      const conversation = this.#worker.conversation(() => peerAt(socket), socket);
       wanted = this.#sendAnswers(socket, conversation, conversation.open(this.#out));
     }
     this.#interest[socket] = wanted;

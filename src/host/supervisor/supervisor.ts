@@ -9,7 +9,13 @@ import { createSharedMemory, mapSharedMemory } from '../../os/memory.ts';
 import { type AcceptQueue, acceptQueueOf, close, shutdown } from '../../os/socket.ts';
 import { readAnswerTimes } from '../../worker/answer-times.ts';
 import type { WorkerEvent } from '../../worker/contract.ts';
-import { openOf, type RowReading, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
+import {
+  type Header,
+  openOf,
+  type RowReading,
+  SCOREBOARD_SIZE,
+  Scoreboard,
+} from '../../worker/scoreboard.ts';
 import type { View } from '../admin/view.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
@@ -188,6 +194,10 @@ export class Supervisor {
 
   get counts(): Readonly<Record<string, number>> {
     return this.#scoreboard.counts;
+  }
+
+  get proxyHeaders(): Readonly<Record<Header, number>> {
+    return this.#scoreboard.headers;
   }
 
   get served(): { readonly questions: number; readonly connections: number } {

@@ -87,6 +87,7 @@ export function configOf(
     think: plan.think,
     limits: plan.limits,
     dryRun: plan.dryRun,
+    proxy: plan.proxy,
     threads,
     listeners: plan.reuseport ? threads : 1,
     reuseport: plan.reuseport,

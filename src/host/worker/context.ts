@@ -7,9 +7,8 @@ import type { Admission } from '../../limits/admission.ts';
 import { mapSharedMemory } from '../../os/memory.ts';
 import { threadId } from '../../os/signal.ts';
 import { dup, shutdown } from '../../os/socket.ts';
-import type { Conversation } from '../../protocol/conversation.ts';
 import { isProtocol } from '../../protocol/service.ts';
-import { type PeerOf, speakersOf } from '../../protocol/speaker.ts';
+import { speakersOf } from '../../protocol/speaker.ts';
 import { AnswerTimes } from '../../worker/answer-times.ts';
 import {
   type Architecture,
@@ -31,6 +30,7 @@ import { type Door, sharedAdmission } from './door.ts';
 import { journalInto, writeEvent } from './journal.ts';
 import { closeService, openService } from './life.ts';
 import { opened, sleepUntilOpen } from './opening.ts';
+import { proxyParts } from './proxies.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
 
 /** What a crew's process does for the serving thread: it starts assistants, and waits for them. */
@@ -52,7 +52,7 @@ interface Parts {
   readonly options: PageOptions;
   readonly clients: Clients;
   readonly admission: Admission;
-  readonly conversation: (peer?: PeerOf) => Conversation;
+  readonly conversation: Worker['conversation'];
   readonly ready: () => void;
   readonly noteQueued: (depth: number) => void;
 }
@@ -67,7 +67,7 @@ class ServingWorker implements Worker {
   readonly options: PageOptions;
   readonly clients: Clients;
   readonly admission: Admission;
-  readonly conversation: (peer?: PeerOf) => Conversation;
+  readonly conversation: Worker['conversation'];
   readonly ready: () => void;
 
   constructor(parts: Parts) {
@@ -203,6 +203,7 @@ export async function createContext(
     speakers,
     count,
     row.work,
+    (slot) => clients.preambleOf(slot),
     config.metricsLatency
       ? new AnswerTimes(scoreboard.answerTimes, () => performance.now())
       : undefined,
@@ -218,6 +219,9 @@ export async function createContext(
     exceeded,
     unsentOfAll: () => scoreboard.unsent(),
     release: (holds) => (isOnNode ? admission.exit(holds) : admission.leave(holds)),
+    proxy: proxyParts(config.proxy, admission, isOnNode ? 'tickets' : 'descriptors', (result) =>
+      scoreboard.countHeader(result),
+    ),
   });
   // Assistants serve in a server that has already started, except those of a pool: see thread.ts.
   let isReady = isAssistant;

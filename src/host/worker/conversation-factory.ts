@@ -6,6 +6,7 @@
 import type { Limits } from '../../limits/limits.ts';
 import { pause } from '../../os/pause.ts';
 import { type Bounds, Conversation, type Think } from '../../protocol/conversation.ts';
+import type { Preamble } from '../../protocol/preamble.ts';
 import type { Protocol, Service } from '../../protocol/service.ts';
 import type { PeerOf, Speaker } from '../../protocol/speaker.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
@@ -22,13 +23,19 @@ interface FactoryConfig {
 export interface ConversationFactory {
   /** Counts a limit that was reached; true if the connection must end for it, false with `dryRun`. */
   exceeded(limit: Reason): boolean;
-  /** Makes a new conversation. @param peer finds the peer, for a service that wants it */
-  conversation(peer?: PeerOf): Conversation;
+  /**
+   * Makes a new conversation.
+   *
+   * @param peer finds the peer, for a service that wants it
+   * @param slot of a new connection
+   */
+  conversation(peer?: PeerOf, slot?: number): Conversation;
 }
 
 /**
  * @param count notes on the scoreboard that a limit was reached
  * @param counter where the work is counted
+ * @param preambleOf returns what must come before the conversation of a new connection
  * @param times times some of the answers; left out: none
  */
 export function conversationFactory(
@@ -37,13 +44,15 @@ export function conversationFactory(
   speakers: (peer?: PeerOf) => Speaker,
   count: (limit: Reason) => void,
   counter: Float64Array,
+  preambleOf: (slot: number) => Preamble | undefined,
   times?: AnswerTimes,
 ): ConversationFactory {
   const think: Think =
     how === 'block' && ms > 0 ? { pause: () => pause(ms), defer: 0 } : { defer: ms };
   const exceeded = (limit: Reason): boolean => {
     count(limit);
-    return !dryRun;
+    // Without a header the connection cannot be served.
+    return !dryRun || limit === 'proxy-header';
   };
   const bounds: Bounds = {
     unsent: limits.unsent > 0 ? limits.unsent : Number.POSITIVE_INFINITY,
@@ -54,5 +63,13 @@ export function conversationFactory(
     times,
     exceeded,
   };
-  return { exceeded, conversation: (peer) => new Conversation(speakers(peer), think, bounds) };
+  return {
+    exceeded,
+    conversation(peer, slot) {
+      const preamble = slot === undefined ? undefined : preambleOf(slot);
+      if (preamble === undefined) return new Conversation(speakers(peer), think, bounds);
+      const announced: PeerOf | undefined = peer && (() => preamble.client ?? peer());
+      return new Conversation(speakers(announced), think, bounds, preamble);
+    },
+  };
 }

@@ -10,6 +10,7 @@ import {
 import { type Limits, noLimits, UNBOUNDED } from '../../limits/limits.ts';
 import { descriptorLimit, openDescriptors } from '../../os/descriptors.ts';
 import type { Traits } from '../../worker/contract.ts';
+import type { ProxyOptions } from './proxies.ts';
 
 /** Descriptors that a thread of Node costs: for its loop, and to wake it. Counted. */
 const PER_THREAD = 5;
@@ -26,7 +27,9 @@ export interface Door {
   readonly tickets: Int32Array<SharedArrayBuffer> | undefined;
 }
 
-type Rules = Pick<AdmissionRules, 'limits' | 'whenFull' | 'dryRun' | 'processes'>;
+type Rules = Pick<AdmissionRules, 'limits' | 'whenFull' | 'dryRun' | 'processes'> & {
+  readonly proxy: ProxyOptions | undefined;
+};
 /** The family in which a process counts its clients: for an assistant, its worker, dead or alive. */
 type SharedRules = Rules & { readonly parent: number };
 
@@ -70,7 +73,7 @@ export const sharedAdmission = (
   count: (refusal: Refusal) => void,
 ): Admission =>
   new Admission(
-    { ...rules, descriptors },
+    { ...rules, descriptors, trusted: rules.proxy?.trusted },
     { ...parts, memory, tickets, count, pid: process.pid, parent: rules.parent },
   );
 
@@ -84,15 +87,23 @@ export function ownAdmission(
   const memory = new Int32Array(ADMISSION_WORDS);
   prepareAdmission(memory, seed);
   return new Admission(
-    { ...rules, processes: 1, descriptors },
+    { ...rules, processes: 1, descriptors, trusted: rules.proxy?.trusted },
     { ...parts, memory, tickets, count, pid: process.pid, parent: 0 },
   );
 }
 
-/** For a process that got its one client: the process that accepted the client has counted it, and sees it leave. */
-export const noAdmission = (): Admission =>
+/**
+ * For a process that got its one client: the process that accepted the client has counted it, and sees it leave. If it
+ * was a proxy, this process is the first that learns of the client: then it applies `allow` and `deny`.
+ */
+export const noAdmission = ({ limits, dryRun, proxy }: Omit<Rules, 'whenFull' | 'processes'>) =>
   ownAdmission(
-    { limits: noLimits, whenFull: { policy: 'wait' }, dryRun: false },
+    {
+      limits: proxy ? { ...noLimits, allow: limits.allow, deny: limits.deny } : noLimits,
+      whenFull: { policy: 'wait' },
+      dryRun: proxy !== undefined && dryRun,
+      proxy,
+    },
     () => {},
     NO_DOOR,
     // Nothing is counted by address. A random seed would load all of node:crypto, a third of a start.

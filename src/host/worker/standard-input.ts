@@ -6,8 +6,9 @@
 import { inetd } from '../../architectures/inetd.ts';
 import { Clients } from '../../lifecycle/clients.ts';
 import { alwaysServe } from '../../lifecycle/drain.ts';
+import type { Admission } from '../../limits/admission.ts';
 import { whyNoSystemCalls } from '../../os/libc.ts';
-import { blockOnStandardInput, peerOf, socketKind } from '../../os/socket.ts';
+import { blockOnStandardInput, peerAddressOf, peerOf, socketKind } from '../../os/socket.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
 import type { Journal } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
@@ -19,12 +20,18 @@ import { assistantOf } from './context.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { noAdmission } from './door.ts';
 import { closeService, openService } from './life.ts';
+import { proxyParts } from './proxies.ts';
 
 const STDIN = 0;
 
 /** True if an inetd has started this process. */
 export const isStartedByInetd = (): boolean =>
   whyNoSystemCalls() === undefined && socketKind(STDIN) !== undefined;
+
+function isTrusted(admission: Admission): boolean {
+  const address = peerAddressOf(STDIN);
+  return address !== 'gone' && admission.trusts(address);
+}
 
 /** Serves the one client, or the listener, that is standard input. Returns when it is done. */
 export async function serveStandardInput(options: ServeOptions): Promise<void> {
@@ -43,7 +50,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   if (needsAnswerThread(service, false)) await answerThread.open();
   const speakers = speakersOf(service, false, answerThread.answerElsewhere);
   const row = unreadRow();
-  const admission = noAdmission();
+  const admission = noAdmission(plan);
   const journal: Journal = { on: false, record() {} };
   const { conversation, exceeded } = conversationFactory(
     plan,
@@ -51,7 +58,19 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     speakers,
     () => {},
     row.work,
+    (slot) => clients.preambleOf(slot),
   );
+  const clients = new Clients({
+    limits: plan.limits,
+    orders: alwaysServe,
+    row,
+    journal,
+    countEnd() {},
+    exceeded,
+    unsentOfAll: () => row.unsent,
+    release: (socket) => admission.leave(socket),
+    proxy: proxyParts(plan.proxy, admission, 'descriptors', () => {}),
+  });
   const worker = assistantOf({
     listener: STDIN,
     hasOwnListener: false,
@@ -60,16 +79,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     journal,
     row,
     options: plan.page,
-    clients: new Clients({
-      limits: plan.limits,
-      orders: alwaysServe,
-      row,
-      journal,
-      countEnd() {},
-      exceeded,
-      unsentOfAll: () => row.unsent,
-      release: (socket) => admission.leave(socket),
-    }),
+    clients,
     admission,
     conversation,
     // There is no scoreboard to note it on.
@@ -78,7 +88,8 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
   });
   blockOnStandardInput();
   const task = { socket: STDIN, peer: peerOf(STDIN) };
-  inetd.assist(worker, task);
+  // The super-server has accepted it, and knows nothing of trust.
+  if (socketKind(STDIN) === 'listener' || isTrusted(admission)) inetd.assist(worker, task);
   await answerThread.close();
   await closeService(service, () => {});
 }

@@ -4,6 +4,7 @@ import type { ArchitectureName } from '../../architectures/catalogue.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { WhenFull } from '../../limits/when-full.ts';
 import type { Bids, PageOptions } from '../../worker/contract.ts';
+import type { ProxyOptions } from './proxies.ts';
 
 export interface WorkerConfig {
   readonly architecture: ArchitectureName;
@@ -13,6 +14,8 @@ export interface WorkerConfig {
   readonly limits: Limits;
   readonly whenFull: WhenFull;
   readonly dryRun: boolean;
+  /** Set if each connection begins with the header of a proxy. */
+  readonly proxy: ProxyOptions | undefined;
   readonly threads: number;
   /** Number of listeners of this process: one, or with SO_REUSEPORT one for each of its threads. */
   readonly listeners: number;

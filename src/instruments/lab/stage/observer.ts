@@ -36,6 +36,7 @@ const refusals: Readonly<Record<Refusal | 'descriptor', true>> = {
   'connections-per-address': true,
   connections: true,
   early: true,
+  'proxy-untrusted': true,
   descriptor: true,
 };
 

@@ -1,0 +1,148 @@
+/** Behind a balancer, the limits on connections follow the announced addresses, and give back what they counted. */
+import { describe, expect, it } from 'vitest';
+import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
+import { ProxyConnection } from '../support/proxy-client.ts';
+import { blockOf, lineOf, localBlock, unknownLine } from '../support/proxy-headers.ts';
+import { ANSWER, BUSY, comeAndGo, expectExactRoom, QUESTION } from '../support/proxy-storm.ts';
+import { architectures } from '../support/serving.ts';
+import { until } from '../support/until.ts';
+
+/** The proxy is in no list of allowed networks, and in one of denied ones. */
+const trusted = ['127.0.0.0/8'];
+const networks = {
+  allow: ['203.0.113.0/24', '2001:db8::/32'],
+  deny: ['203.0.113.9', '127.0.0.0/8'],
+};
+
+async function started(options: ServeOptions) {
+  const events: ServerEvent[] = [];
+  const server = await serve({ ...options, port: 0, proxy: { trusted } }, (event) => {
+    events.push(event);
+  });
+  const open: ProxyConnection[] = [];
+  return {
+    server,
+    /** Sends a header and a question at once. */
+    async come(header: Uint8Array): Promise<ProxyConnection> {
+      const connection = await ProxyConnection.open(server.port);
+      open.push(connection);
+      await connection.send(Buffer.concat([header, Buffer.from(QUESTION)]));
+      return connection;
+    },
+    refused: () =>
+      events.flatMap((event) =>
+        event.type === 'refused' ? [`${event.peer.replace(/:\d+$/, '')} ${event.reason}`] : [],
+      ),
+    async [Symbol.asyncDispose](): Promise<void> {
+      for (const { socket } of open) socket.destroy();
+      await server.close();
+    },
+  };
+}
+
+let lastPort = 20_000;
+const from = (address: string) => ({ address, port: ++lastPort });
+
+describe.concurrent.each(architectures)('$title', ({ options, capacity }) => {
+  it('allows and denies announced addresses, and the balancer itself always', async () => {
+    await using served = await started({ ...options, limits: networks });
+    for (const header of [
+      lineOf(from('203.0.113.7')),
+      blockOf(from('2001:db8::7')),
+      localBlock(from('203.0.113.9')),
+      unknownLine(),
+    ]) {
+      const connection = await served.come(header);
+      await connection.receives(ANSWER);
+      await connection.leave();
+    }
+    for (const header of [
+      lineOf(from('203.0.113.9')),
+      blockOf(from('::ffff:cb00:7109')),
+      blockOf(from('198.51.100.1')),
+    ]) {
+      const connection = await served.come(header);
+      await connection.ended();
+      expect(connection.received).toBe('');
+    }
+    await until('the account', () => served.refused().length === 3);
+    expect(served.refused()).toEqual([
+      '203.0.113.9 deny',
+      '203.0.113.9 deny',
+      '198.51.100.1 allow',
+    ]);
+    expect(served.server.counts()).toEqual({ deny: 2, allow: 1 });
+  });
+
+  it('limits the rate of each announced address', async () => {
+    await using served = await started({ ...options, limits: { acceptsPerSecond: 2 } });
+    await until('a client to come too often', async () => {
+      const connection = await served.come(lineOf(from('203.0.113.7')));
+      await until(
+        'an answer or the end',
+        () => connection.received !== '' || connection.socket.closed,
+      );
+      await connection.leave();
+      return (served.server.counts()['accepts-per-second'] ?? 0) > 0;
+    });
+    const another = await served.come(lineOf(from('203.0.113.8')));
+    await another.receives(ANSWER);
+    await another.leave();
+    for (let i = 0; i < 5; i++) {
+      const check = await served.come(localBlock(from('203.0.113.7')));
+      await check.receives(ANSWER);
+      await check.leave();
+    }
+  });
+
+  // One conversation at a time never has two connections of one address.
+  it.runIf(capacity > 1)(
+    'counts the connections of each announced address, and tells the refused ones',
+    async () => {
+      const limits = { connectionsPerAddress: 2 };
+      await using served = await started({ ...options, limits, whenFull: 'busy' });
+      const [first] = [
+        await served.come(lineOf(from('203.0.113.7'))),
+        await served.come(blockOf(from('203.0.113.7'))),
+        await served.come(blockOf(from('203.0.113.8'))),
+      ];
+      for (const connection of [first]) await connection.receives(ANSWER);
+      const third = await served.come(lineOf(from('203.0.113.7')));
+      await third.receives(BUSY);
+      expect(await third.ended()).toBe('closed');
+      expect(third.received).toBe(BUSY);
+      await first.leave();
+      await until('its place to be free', async () => {
+        const next = await served.come(lineOf(from('203.0.113.7')));
+        await until('an answer', () => next.received !== '');
+        return next.received === ANSWER;
+      });
+    },
+  );
+
+  it('gives back what each connection held, whatever its end', async () => {
+    const limits = { connectionsPerAddress: 2, deny: ['192.0.2.0/24'] };
+    await using served = await started({ ...options, limits, whenFull: 'reset' });
+    await comeAndGo(served.server.port, 300, Math.min(capacity, 20));
+    await until('all to have gone', () => served.server.workers().every(({ open }) => open === 0));
+    if (capacity > 2) await expectExactRoom(served.server, 2);
+  });
+});
+
+it('a server in this process follows the announced addresses too', async () => {
+  const peers: string[] = [];
+  const service = {
+    delimiter: '?',
+    connected: ({ address }: { address: string }) => void peers.push(address),
+    answer: () => ANSWER,
+  };
+  const options = { architecture: 'callback', service, limits: networks };
+  await using served = await started(options);
+  const allowed = await served.come(lineOf(from('203.0.113.7')));
+  await allowed.receives(ANSWER);
+  const denied = await served.come(lineOf(from('203.0.113.9')));
+  await denied.ended();
+  expect(peers).toEqual(['203.0.113.7']);
+  expect(served.server.counts()).toEqual({ deny: 1 });
+  expect(served.server.proxyHeaders()).toMatchObject({ v1: 2 });
+});
