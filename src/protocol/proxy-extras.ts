@@ -1,6 +1,17 @@
 /** What version 2 of the PROXY protocol may say besides addresses: fields of a type, a length and a value (TLV). */
 
-/** What a balancer says of a client's TLS, which it has ended itself. */
+/**
+ * What a balancer says of a client's TLS, which it has ended itself.
+ *
+ * @example
+ * ```ts
+ * import type { Peer, PeerTls } from 'mondo';
+ *
+ * const nameOf = (tls: PeerTls | undefined): string => tls?.commonName ?? 'without a certificate';
+ * const greet = (peer: Peer): string => nameOf(peer.tls);
+ * console.log(greet({ family: 'IPv4', address: '203.0.113.7', port: 4711, path: '' }));
+ * ```
+ */
 export interface PeerTls {
   /** Such as `TLSv1.3`. */
   readonly version?: string;

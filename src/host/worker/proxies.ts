@@ -3,7 +3,17 @@ import type { HeaderResult, ProxyParts } from '../../lifecycle/proxied.ts';
 import { type Admission, BUSY } from '../../limits/admission.ts';
 import { resetAtClose } from '../../os/socket.ts';
 
-/** `--proxy-protocol`. */
+/**
+ * `--proxy-protocol`: each connection begins with a PROXY header, which says who the client is.
+ *
+ * @example
+ * ```ts
+ * import { type ProxyOptions, serve } from 'mondo';
+ *
+ * const proxy: ProxyOptions = { trusted: ['10.0.0.0/24'] };
+ * await serve({ architecture: 'epoll', host: '10.0.0.5', proxy });
+ * ```
+ */
 export interface ProxyOptions {
   /** The proxies that may connect, as CIDR networks; `unix` stands for the peers of a unix socket. */
   readonly trusted: readonly string[];
