@@ -114,9 +114,14 @@ optionGroups(serve, [
       'Ctrl-C stops the server, a second Ctrl-C ends its lame duck, or stops it at once. kill -HUP replaces the workers and loses no client. kill -USR2 prints what each worker does.',
     ),
   )
-  .action(async (architecture: string | undefined, host: string, options) => {
+  .action(async (architecture: string | undefined, host: string, options, command: Command) => {
     const { serveCommand } = await import('./serve.ts');
-    await serveCommand(architecture === 'fastest' ? undefined : architecture, host, options);
+    // With a listener from systemd, an address is an error, and its default is none.
+    const { port, ...rest } = options;
+    const isPortGiven = command.getOptionValueSource('port') !== 'default';
+    const given = isPortGiven ? options : rest;
+    const named = architecture === 'fastest' ? undefined : architecture;
+    await serveCommand(named, command.args.length > 1 ? host : undefined, given);
   });
 
 program

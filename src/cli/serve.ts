@@ -24,15 +24,15 @@ interface Options extends CommandOptions {
 
 export async function serveCommand(
   architecture: string | undefined,
-  host: string,
+  host: string | undefined,
   { log, ...rest }: Options,
 ): Promise<void> {
   const options = serveOptionsOf(rest);
   if (architecture === 'inetd') {
-    const { isStartedByInetd, serveStandardInput } = await import(
-      '../host/worker/standard-input.ts'
-    );
-    if (isStartedByInetd()) return serveStandardInput(options);
+    const { socketOfClient } = await import('../host/activation.ts');
+    const { serveStandardInput } = await import('../host/worker/standard-input.ts');
+    const socket = socketOfClient(process.env, process.pid);
+    if (socket !== undefined) return serveStandardInput(options, socket);
   }
   let server: Server | undefined;
   // Remember it now: once the terminal is gone, the kernel no longer reports its foreground group.
@@ -69,7 +69,12 @@ export async function serveCommand(
   const events: ServerEvent[] = [];
   let record = (event: ServerEvent): void => void events.push(event);
   const starting = startServer(
-    { ...options, ...(architecture === undefined ? {} : { architecture }), host },
+    {
+      ...options,
+      ...(architecture === undefined ? {} : { architecture }),
+      ...(host === undefined ? {} : { host }),
+      systemd: true,
+    },
     log === 'none' ? undefined : (event) => record(event),
   );
   // The failure is handled below; without this line it would be an unhandled rejection.

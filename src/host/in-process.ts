@@ -28,9 +28,9 @@ import type { View } from './admin/view.ts';
 import { ServeError } from './errors.ts';
 import {
   type Bound,
-  bindListeners,
   listenAll,
   listenError,
+  openListeners,
   removeSocketFile,
   resolveAddress,
 } from './listen.ts';
@@ -74,7 +74,7 @@ export async function serveInProcess(
   // Without system calls, a port in use is reported only when Node listens.
   const bound =
     whyNoSystemCalls() === undefined
-      ? bindListeners(wanted, { reuseport: false, count: 1 })
+      ? await openListeners({ ...plan, reuseport: false })
       : undefined;
   const name = typeof service === 'string' ? nameOf(service) : 'the given object';
   const context = { architecture: plan.traits.name, worker: 0, thread: 0 };
@@ -131,6 +131,7 @@ export async function serveInProcess(
     limits: plan.limits,
     orders,
     row,
+    sparesNewcomers: plan.isKept,
     journal,
     countEnd: (how) => void ended[how]++,
     exceeded,
@@ -162,7 +163,7 @@ export async function serveInProcess(
         listens(addressOf(server.address()!));
         return;
       }
-      listenAll(bound.listeners, bound.address, backlog);
+      if (!bound.isInherited) listenAll(bound.listeners, bound.address, backlog);
       const listener = { fd: bound.listeners[0]! };
       await untilListening(server, (done) => server.listen(listener, backlog, done));
       open = listener.fd;

@@ -8,9 +8,20 @@ import { dirname, resolve } from 'node:path';
 import { addressText, literalAddress, type SocketAddress } from '../os/address.ts';
 import { dial } from '../os/dialing.ts';
 import { SystemError } from '../os/libc.ts';
-import { bindListener, claimPort, close, listenOn, localAddress, tryLock } from '../os/socket.ts';
+import {
+  bindListener,
+  claimPort,
+  close,
+  dup,
+  listenOn,
+  localAddress,
+  setBlocking,
+  setReceiveTimeout,
+  tryLock,
+} from '../os/socket.ts';
 import { isBoundUnix } from '../os/unix-table.ts';
 import { ServeError } from './errors.ts';
+import type { Plan } from './plan.ts';
 
 export interface BindOptions {
   readonly reuseport: boolean;
@@ -27,13 +38,15 @@ export interface SocketFile {
   readonly ino: number;
 }
 
-/** The listeners, which do not listen yet. */
+/** The listeners. They do not listen yet, except for those that another process has opened. */
 export interface Bound {
   readonly listeners: number[];
   /** The address that they are bound to. */
   readonly address: SocketAddress;
   /** The socket file of a unix path. Remove it before the listeners are closed. */
   readonly file: SocketFile | undefined;
+  /** True if another process has opened them. */
+  readonly isInherited: boolean;
 }
 
 /**
@@ -81,6 +94,27 @@ function literalOf(host: string, port: number): SocketAddress | undefined {
   }
 }
 
+/** The listeners of a plan: its own, or copies of those that another process has opened. @throws ServeError */
+export async function openListeners(
+  plan: Pick<Plan, 'host' | 'port' | 'reuseport' | 'threads' | 'processes' | 'inherited'>,
+): Promise<Bound> {
+  if (plan.inherited.length > 0) return inheritedListeners(plan.inherited);
+  const { reuseport, threads, processes } = plan;
+  const wanted = await resolveAddress(plan.host, plan.port);
+  return bindListeners(wanted, { reuseport, count: reuseport ? threads * processes : 1 });
+}
+
+function inheritedListeners(inherited: readonly number[]): Bound {
+  const listeners = inherited.map(dup);
+  for (const listener of listeners) {
+    // Both belong to the open socket and outlive the process that set them: the last server may have had a loop.
+    setBlocking(listener, true);
+    setReceiveTimeout(listener, 0);
+  }
+  const address = localAddress(listeners[0]!);
+  return { listeners, address, file: undefined, isInherited: true };
+}
+
 /**
  * Opens sockets that have the address, and refuse clients until `listenAll`. It refuses a port that another server
  * has, even if both share ports. Only a program that is not Mondo, and binds with SO_REUSEPORT later, can join. At a
@@ -101,7 +135,7 @@ export function bindListeners(wanted: SocketAddress, options: BindOptions): Boun
       // The first listener gets the port for 0; the others share it.
       address = localAddress(listener);
     }
-    return { listeners, address, file: undefined };
+    return { listeners, address, file: undefined, isInherited: false };
   } catch (error) {
     for (const listener of listeners) close(listener);
     // The kernel has no room for this path.
@@ -113,7 +147,8 @@ export function bindListeners(wanted: SocketAddress, options: BindOptions): Boun
 }
 
 /**
- * Makes the listeners listen: from the first one on, clients can connect.
+ * Makes the listeners listen: from the first one on, clients can connect. Not for those that another process has opened:
+ * they listen already, and keep its backlog.
  *
  * @param address theirs, for the error
  * @param option the option that chooses it, for the error
@@ -159,7 +194,8 @@ function openUnix(address: UnixAddress): Bound {
     const listener = openUnixLocked(address);
     const path = resolve(address.path);
     const { dev, ino } = lstatSync(path);
-    return { listeners: [listener], address, file: { path, dev, ino } };
+    const file = { path, dev, ino };
+    return { listeners: [listener], address, file, isInherited: false };
   } finally {
     if (folder !== undefined) closeSync(folder);
   }

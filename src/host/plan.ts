@@ -122,6 +122,11 @@ export interface ServeOptions {
     | 'random'
     | `random:${number}:${number}:${number}`
     | undefined;
+  /**
+   * Take the sockets that systemd passes to this process, and report to systemd (sd_listen_fds(3), sd_notify(3)). Then
+   * the variables of systemd are removed from `process.env`. Default false.
+   */
+  readonly systemd?: boolean;
 }
 
 /**
@@ -162,12 +167,21 @@ export interface Plan {
   readonly user: string | undefined;
   readonly group: string | undefined;
   readonly page: PageOptions;
+  /** Listeners that another process has opened, and that this server uses; empty: it opens its own. */
+  readonly inherited: readonly number[];
+  /** True if another process holds the listeners too, so that a stop must not end their accepting. */
+  readonly isKept: boolean;
 }
 
 /** The most worker processes. */
 export const MOST_PROCESSES = 256;
 /** The most generations of workers at once: the one that serves, and those that are leaving. */
 export const MOST_GENERATIONS = 5;
+
+/** In ms. */
+export const DEFAULT_DRAIN = 10_000;
+/** In ms. */
+export const DEFAULT_STUCK = 5000;
 
 export const DEFAULT_PORT = 1060;
 export const DEFAULT_HOST = '127.0.0.1';
@@ -272,6 +286,7 @@ const optionNames = Object.keys({
   exclusive: true,
   processCache: true,
   inetd: true,
+  systemd: true,
 } satisfies Record<keyof ServeOptions, true>);
 
 /** @throws ServeError for a name that `serve` does not know */
@@ -311,9 +326,14 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
     proxy: options.proxy && checkedProxy(options.proxy, options.host ?? DEFAULT_HOST),
-    drain: checkedDrain('a drain in ms', options.drain ?? 10_000),
+    drain: checkedDrain('a drain in ms', options.drain ?? DEFAULT_DRAIN),
     lameDuck: checkedDrain('a lame duck in ms', options.lameDuck ?? 0),
-    stuck: wholeNumber('a time in ms until a worker is stuck', options.stuck ?? 5000, 0, 3_600_000),
+    stuck: wholeNumber(
+      'a time in ms until a worker is stuck',
+      options.stuck ?? DEFAULT_STUCK,
+      0,
+      3_600_000,
+    ),
     admin: options.admin,
     adminAnywhere: options.adminAnywhere ?? false,
     metricsLatency: options.metricsLatency ?? false,
@@ -329,6 +349,8 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
       exclusive: options.exclusive ?? false,
       inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),
     },
+    inherited: [],
+    isKept: false,
   };
   checkOwner(traits, options);
   if (plan.admin === undefined && (plan.metricsLatency || plan.adminAnywhere)) {

@@ -3,6 +3,7 @@
 import { type ArchitectureName, loadArchitecture } from '../architectures/catalogue.ts';
 import { whyNoSystemCalls } from '../os/libc.ts';
 import { checkService } from '../protocol/service.ts';
+import type { Traits } from '../worker/contract.ts';
 import { ServeError } from './errors.ts';
 import { AS_ROOT, isRootUnasked } from './identity.ts';
 import { serviceUrl, zenUrl } from './load-service.ts';
@@ -18,6 +19,7 @@ import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
 import { requireSystemCalls } from './system-calls.ts';
+import type { Given } from './systemd.ts';
 
 /**
  * Starts a server and resolves once it serves. If root starts it and gives no `user`, `onEvent` gets a `warning`.
@@ -66,12 +68,31 @@ export async function startServer(
   onEvent?: (event: ServerEvent) => void,
 ): Promise<Server> {
   checkOptionNames(options);
-  const given = options.service ?? zenUrl;
-  const isObject = typeof given === 'object' && !(given instanceof URL);
-  const service = isObject ? checkService(given, 'the given object') : serviceUrl(given);
+  if (options.systemd !== true || !isManaged(process.env)) return start(options, onEvent);
+  const { serveManaged } = await import('./systemd.ts');
+  return serveManaged(options, onEvent, start);
+}
+
+/** True if a service manager has passed sockets, or wants reports. */
+const isManaged = ({ LISTEN_FDS, NOTIFY_SOCKET }: NodeJS.ProcessEnv): boolean =>
+  LISTEN_FDS !== undefined || NOTIFY_SOCKET !== undefined;
+
+/** @param given what a service manager has to do with the listeners */
+async function start(
+  options: ServeOptions,
+  onEvent: ((event: ServerEvent) => void) | undefined,
+  given?: Given,
+): Promise<Server> {
+  const source = options.service ?? zenUrl;
+  const isObject = typeof source === 'object' && !(source instanceof URL);
+  const service = isObject ? checkService(source, 'the given object') : serviceUrl(source);
+  const planned = async (traits: Traits): Promise<Plan> => {
+    const plan = planOf(traits, options);
+    return given === undefined ? plan : (await import('./systemd.ts')).planFor(plan, given);
+  };
   const choice = await choose(options.architecture, isObject);
   const traits = await loadTraits(choice.name);
-  const plan = planOf(traits, options);
+  const plan = await planned(traits);
   const isInProcess =
     traits.arrangement === 'node' && (isObject || whyNoSystemCalls() !== undefined);
   if (!isInProcess && typeof service === 'object') {
@@ -83,7 +104,7 @@ export async function startServer(
   const presence = await Presence.open(plan, onEvent);
   try {
     if (typeof service === 'string' && !isInProcess) {
-      return await startSupervisor({ options, choice, plan, service, presence }, onEvent);
+      return await startSupervisor({ planned, choice, plan, service, presence, given }, onEvent);
     }
     const { serveInProcess } = await import('./in-process.ts');
     return await serveInProcess(plan, service, announcing(choice, onEvent), presence);
@@ -100,20 +121,23 @@ interface Choice {
 }
 
 interface Start {
-  readonly options: ServeOptions;
+  /** Checks the options against an architecture. */
+  readonly planned: (traits: Traits) => Promise<Plan>;
   readonly choice: Choice;
   readonly plan: Plan;
   readonly service: string;
   readonly presence: Presence;
+  readonly given: Given | undefined;
 }
 
 async function startSupervisor(
-  { options, choice, plan, service, presence }: Start,
+  { planned, choice, plan, service, presence, given }: Start,
   onEvent: ((event: ServerEvent) => void) | undefined,
 ): Promise<Server> {
   const { Supervisor } = await import('./supervisor/supervisor.ts');
   try {
     const supervisor = await Supervisor.start(plan, service, announcing(choice, onEvent));
+    given?.opened(supervisor.listeners);
     return serverOf(plan, supervisor, presence);
   } catch (error) {
     if (!(error instanceof ServeError) || error.lacks !== 'io_uring') throw error;
@@ -121,8 +145,9 @@ async function startSupervisor(
     if (choice.why === undefined) throw cannotUseUring(error.message);
     const { withoutUring } = await import('./fastest.ts');
     const next = withoutUring(error.message);
-    const nextPlan = planOf(await loadTraits(next.name), options);
+    const nextPlan = await planned(await loadTraits(next.name));
     const supervisor = await Supervisor.start(nextPlan, service, announcing(next, onEvent));
+    given?.opened(supervisor.listeners);
     return serverOf(nextPlan, supervisor, presence);
   }
 }

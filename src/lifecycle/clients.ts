@@ -21,6 +21,8 @@ import type { TimeLimit } from './terms.ts';
 export interface ClientsParts {
   readonly limits: Limits;
   readonly orders: Orders;
+  /** See `Drain`. Default false. */
+  readonly sparesNewcomers?: boolean;
   /** The worker's row of the scoreboard. */
   readonly row: { accepted(): void; ended(): void; addUnsent(bytes: number): void };
   /** Counts a connection that has ended, by the type of its account. */
@@ -51,7 +53,7 @@ export class Clients {
 
   constructor(parts: ClientsParts) {
     this.#parts = parts;
-    this.#drain = new Drain(parts.orders);
+    this.#drain = new Drain(parts.orders, parts.sparesNewcomers);
     this.#proxied = parts.proxy && new Proxied(parts.proxy);
     // Without proxies this limit must not make the looks more frequent.
     const limits = parts.proxy ? parts.limits : { ...parts.limits, proxyHeader: 0 };

@@ -19,14 +19,20 @@ export interface Orders {
 
 export class Drain {
   readonly #orders: Orders;
+  /**
+   * True if a client that has asked nothing yet has as much time at a stop as an unfinished question. The next server
+   * on the same listener would have served it, if this one had not just accepted it.
+   */
+  readonly sparesNewcomers: boolean;
   /** When the worker noticed that it must leave, and when it noticed a stop; -1: not yet. */
   #since = -1;
   #stopsSince = -1;
   /** Set by a restart. */
   #end = Number.POSITIVE_INFINITY;
 
-  constructor(orders: Orders) {
+  constructor(orders: Orders, sparesNewcomers = false) {
     this.#orders = orders;
+    this.sparesNewcomers = sparesNewcomers;
   }
 
   /** True once this worker must leave. */

@@ -7,7 +7,7 @@
 import type { Limits } from '../limits/limits.ts';
 import { LimitReached } from '../protocol/account.ts';
 import type { Drain } from './drain.ts';
-import { ANSWER, GONE, IDLE, PREAMBLE } from './phase.ts';
+import { ANSWER, GONE, IDLE, PREAMBLE, QUESTION } from './phase.ts';
 import {
   END,
   END_AFTER_ANSWER,
@@ -29,9 +29,10 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Interval between looks while the worker leaves, in ms. */
 const LEAVING_LOOK_INTERVAL_MS = 10;
 
-// Bits of a mark: answered since the last look, and answered while the worker leaves.
+// Bits of a mark: answered since the last look, answered while the worker leaves, and a question of it came at all.
 const SINCE_LOOK = 1;
 const SINCE_LEAVING = 2;
+const EVER = 4;
 
 /** A driver's connections, by slot. */
 export interface Connections {
@@ -66,7 +67,7 @@ export class Roster {
   /** When it was first looked at, less its jitter, and whether its age has been counted. */
   #born: Float64Array;
   #isAgeCounted: Uint8Array;
-  #answeredMark = SINCE_LOOK;
+  #answeredMark = SINCE_LOOK | EVER;
   /** Slots that were read once more after the drain was over. */
   readonly #lastLooked = new Set<number>();
   /** Why the last decision of `lookAt` was not `STAY`. */
@@ -109,7 +110,7 @@ export class Roster {
 
   /** The connection is between questions again without an answer: a service may give none. */
   rested(slot: number): void {
-    this.#mark[slot]! |= SINCE_LOOK;
+    this.#mark[slot]! |= SINCE_LOOK | EVER;
   }
 
   /** The connection is closed. */
@@ -119,7 +120,7 @@ export class Roster {
 
   /** From this call on, answers count as given while the worker leaves. */
   noteLeaving(): void {
-    this.#answeredMark = SINCE_LOOK | SINCE_LEAVING;
+    this.#answeredMark = SINCE_LOOK | SINCE_LEAVING | EVER;
   }
 
   /** True if the connection was answered while the worker was leaving. */
@@ -173,7 +174,9 @@ export class Roster {
    * in time and be unread, so a connection between questions is read once more, and no more often.
    */
   #decideDrain(slot: number, phase: number, now: number): number {
-    const decision = this.#drain.decide(phase, now);
+    const isNewcomer = phase === IDLE && (this.#mark[slot]! & EVER) === 0;
+    const owed = isNewcomer && this.#drain.sparesNewcomers ? QUESTION : phase;
+    const decision = this.#drain.decide(owed, now);
     if (decision !== END || phase !== IDLE || this.#lastLooked.has(slot)) return decision;
     this.#lastLooked.add(slot);
     return LOOK;
@@ -208,7 +211,7 @@ export class Roster {
     if (phase !== this.#phase[slot] || hasMark) {
       this.#phase[slot] = phase;
       this.#since[slot] = now - waited;
-      this.#mark[slot]! &= SINCE_LEAVING;
+      this.#mark[slot]! &= ~SINCE_LOOK;
     }
     const spent = now - this.#since[slot]!;
     const limit = limitReached(this.#limits, phase, spent, this.#ageOf(slot, now));

@@ -1,6 +1,8 @@
 /** Stream sockets: the calls of socket(2), bind(2), listen(2), accept(2), recv(2), send(2), shutdown(2). */
+import { fstatSync } from 'node:fs';
 import {
   ADDRESS_SIZE,
+  AF_INET,
   AF_INET6,
   AF_UNIX,
   addressBytes,
@@ -15,6 +17,11 @@ import { addressOf, check, libc, ordinary, SystemError } from './libc.ts';
 
 const SOCK_STREAM = 1;
 const SOCK_SEQPACKET = 5;
+const TYPES: Readonly<Record<number, string>> = {
+  2: 'a datagram socket',
+  3: 'a raw socket',
+  [SOCK_SEQPACKET]: 'a socket of type SOCK_SEQPACKET',
+};
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
@@ -24,6 +31,8 @@ const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const SO_LINGER = 13;
 const SO_ACCEPTCONN = 30;
+const SO_TYPE = 3;
+const SO_DOMAIN = 39;
 const SO_ERROR = 4;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
@@ -35,6 +44,8 @@ const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const F_GETFL = 3;
 const F_SETFL = 4;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 const F_DUPFD_CLOEXEC = 1030;
 const O_NONBLOCK = 0o4000;
 const LOCK_EX = 2;
@@ -295,6 +306,46 @@ export function socketKind(fd: number): 'listener' | 'connection' | undefined {
   if (libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, value, int(4)) < 0) return undefined;
   return value.some((byte) => byte !== 0) ? 'listener' : 'connection';
 }
+
+/** An option whose value is a number; undefined if the descriptor is no socket. */
+function optionOf(fd: number, name: number): number | undefined {
+  const value = Buffer.alloc(4);
+  if (libc.getsockopt(fd, SOL_SOCKET, name, value, int(4)) < 0) return undefined;
+  return new Int32Array(value.buffer, value.byteOffset, 1)[0]!;
+}
+
+/**
+ * What a stream socket that another program has opened is: `listener` or `connection`. For any other descriptor, its
+ * description, such as `a pipe`.
+ */
+export function streamKind(fd: number): 'listener' | 'connection' | { readonly other: string } {
+  const type = optionOf(fd, SO_TYPE);
+  if (type === undefined) return { other: fileKind(fd) };
+  if (type !== SOCK_STREAM) return { other: TYPES[type] ?? `a socket of type ${type}` };
+  const family = optionOf(fd, SO_DOMAIN)!;
+  if (![AF_INET, AF_INET6, AF_UNIX].includes(family)) {
+    return { other: `a stream socket of address family ${family}` };
+  }
+  if (optionOf(fd, SO_ACCEPTCONN) === 1) return 'listener';
+  if (remoteAddress(fd) !== undefined) return 'connection';
+  return { other: 'a stream socket that does not listen and is not connected' };
+}
+
+function fileKind(fd: number): string {
+  try {
+    const stats = fstatSync(fd);
+    if (stats.isFIFO()) return 'a pipe';
+    if (stats.isDirectory()) return 'a folder';
+    if (stats.isCharacterDevice()) return 'a character device';
+    return stats.isFile() ? 'a file' : 'no socket';
+  } catch {
+    return 'not open';
+  }
+}
+
+/** Programs that this process starts do not inherit the descriptor, unless it passes it on. fcntl(2) */
+export const closeOnExec = (fd: number): void =>
+  void check('fcntl', libc.fcntl(fd, F_SETFD, FD_CLOEXEC));
 
 /** True if the peer has ended its direction, and nothing is left to receive. */
 export const isAtEnd = (fd: number): boolean =>

@@ -32,9 +32,13 @@ export class Process implements AsyncDisposable {
   stderr = '';
   readonly #closed: Promise<unknown>;
 
-  constructor(file: string, args: readonly string[]) {
+  /** @param inherited its descriptors from 3 on */
+  constructor(file: string, args: readonly string[], inherited: readonly number[] = []) {
     // A group of its own: a signal to the group has the effect of Ctrl-C in a terminal.
-    this.child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.child = spawn(file, args, {
+      stdio: ['ignore', 'pipe', 'pipe', ...inherited],
+      detached: true,
+    }) as typeof this.child;
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.#closed = once(this.child, 'close');

@@ -19,13 +19,7 @@ import {
 import type { View } from '../admin/view.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
-import {
-  bindListeners,
-  listenAll,
-  removeSocketFile,
-  resolveAddress,
-  type SocketFile,
-} from '../listen.ts';
+import { type Bound, listenAll, openListeners, removeSocketFile } from '../listen.ts';
 import { nameOf } from '../load-service.ts';
 import {
   changedPlan,
@@ -82,8 +76,7 @@ export class Supervisor {
   /** By worker: number of deaths in a row after a short life. */
   readonly #deaths: number[] = [];
   readonly address: SocketAddress;
-  readonly #file: SocketFile | undefined;
-  readonly #listeners: readonly number[];
+  readonly #bound: Bound;
   readonly #identity: Identity | undefined;
   readonly #startTime: () => number;
   readonly #shutdown: Shutdown;
@@ -125,18 +118,8 @@ export class Supervisor {
     startTime = () => START_TIME + START_SHARE * plan.processes * plan.threads,
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
-    const wanted = await resolveAddress(plan.host, plan.port);
-    const { listeners, address, file } = bindListeners(wanted, {
-      reuseport: plan.reuseport,
-      count: plan.reuseport ? plan.threads * plan.processes : 1,
-    });
-    const supervisor = new Supervisor(plan, service, deliver, {
-      listeners,
-      address,
-      file,
-      identity,
-      startTime,
-    });
+    const bound = await openListeners(plan);
+    const supervisor = new Supervisor(plan, service, deliver, { bound, identity, startTime });
     try {
       await supervisor.#startAll(supervisor.#generation);
       supervisor.#listen();
@@ -153,9 +136,7 @@ export class Supervisor {
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
     parts: {
-      readonly listeners: readonly number[];
-      readonly address: SocketAddress;
-      readonly file: SocketFile | undefined;
+      readonly bound: Bound;
       readonly identity: Identity | undefined;
       readonly startTime: () => number;
     },
@@ -165,9 +146,8 @@ export class Supervisor {
     this.#living.set(this.#generation, plan);
     this.#service = service;
     this.#deliver = deliver;
-    this.#listeners = parts.listeners;
-    this.address = parts.address;
-    this.#file = parts.file;
+    this.#bound = parts.bound;
+    this.address = parts.bound.address;
     this.#identity = parts.identity;
     this.#startTime = parts.startTime;
     this.#shutdown = new Shutdown(this.#workers, this.#scoreboard, plan);
@@ -185,6 +165,11 @@ export class Supervisor {
 
   get where(): string {
     return addressText(this.address);
+  }
+
+  /** Its descriptors. */
+  get listeners(): readonly number[] {
+    return this.#bound.listeners;
   }
 
   /** What each worker is doing at this moment. */
@@ -212,7 +197,7 @@ export class Supervisor {
   queue(): AcceptQueue | undefined {
     if (this.#closing !== undefined) return undefined;
     const sum = { waiting: 0, limit: 0 };
-    for (const listener of this.#listeners) {
+    for (const listener of this.listeners) {
       const queue = acceptQueueOf(listener);
       if (queue === undefined) return undefined;
       sum.waiting += queue.waiting;
@@ -356,7 +341,7 @@ export class Supervisor {
 
   /** Lets clients connect, now that each worker can serve. */
   #listen(): void {
-    listenAll(this.#listeners, this.address, this.#plan.backlog);
+    if (!this.#bound.isInherited) listenAll(this.listeners, this.address, this.#plan.backlog);
     this.#letAccept();
   }
 
@@ -405,7 +390,7 @@ export class Supervisor {
     const plan = this.#living.get(generation) ?? this.#plan;
     const config = configOf(plan, { service, journal, index, generation });
     const first = reuseport ? index * threads : 0;
-    const listeners = this.#listeners.slice(first, first + config.listeners);
+    const listeners = this.listeners.slice(first, first + config.listeners);
     const inherited = [this.#scoreboardFd, ...listeners];
     const child = spawnWorker(config, inherited, this.#identity, (error) => {
       if (starting === undefined) this.#cannotReplace(index, generation, error);
@@ -587,10 +572,11 @@ export class Supervisor {
     // Do it before the listeners close: a worker that finds a closed listener looks for the reason.
     this.#scoreboard.stop(drain);
     this.#letAccept();
-    removeSocketFile(this.#file);
-    for (const listener of this.#listeners) {
-      // The kernel refuses new clients after this, although workers that have not ended yet hold the listener too.
-      shutdown(listener);
+    removeSocketFile(this.#bound.file);
+    for (const listener of this.listeners) {
+      // The kernel refuses new clients after this, although workers that have not ended yet hold the listener too. If
+      // another process keeps the listener, the clients in its queue belong to the next server there.
+      if (!this.#plan.isKept) shutdown(listener);
       close(listener);
     }
     this.#hasten(drain);

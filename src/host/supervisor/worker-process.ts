@@ -91,6 +91,7 @@ export function configOf(
     threads,
     listeners: plan.reuseport ? threads : 1,
     reuseport: plan.reuseport,
+    isKept: plan.isKept,
     backlog: plan.backlog,
     options: plan.page,
     stuck: plan.stuck,

@@ -128,6 +128,7 @@ class ServingHost extends ServingWorker implements NodeHost {
   readonly mostWaiting = 1;
   readonly beat: number;
   readonly #backlog: number;
+  readonly #isKept: boolean;
   readonly #orders: Orders;
 
   constructor(parts: Parts, config: WorkerConfig, orders: Orders, stopped: Promise<void>) {
@@ -135,6 +136,7 @@ class ServingHost extends ServingWorker implements NodeHost {
     this.stopped = stopped;
     this.beat = beatFor(config.stuck);
     this.#backlog = config.backlog;
+    this.#isKept = config.isKept;
     this.#orders = orders;
   }
 
@@ -149,7 +151,7 @@ class ServingHost extends ServingWorker implements NodeHost {
       // separate argument: with a descriptor Node ignores the one in the options, and uses 511.
       server.listen({ fd: dup(this.listener) }, this.#backlog, () => {
         // Listening again undoes the shutdown of a stop that came during this call.
-        if (this.#orders.order === 'stop') shutdown(this.listener);
+        if (this.#orders.order === 'stop' && !this.#isKept) shutdown(this.listener);
         resolve();
       });
     });
@@ -213,6 +215,7 @@ export async function createContext(
   const clients = new Clients({
     limits: config.limits,
     orders,
+    sparesNewcomers: config.isKept,
     row,
     journal,
     countEnd: (how) => scoreboard.countEnd(how),

@@ -1,14 +1,20 @@
 /**
  * For a process that a real inetd runs, or systemd with `StandardInput=socket`. Standard input is the socket, and
- * standard output usually is as well, so this process prints nothing. There is no supervisor and no journal.
+ * standard output usually is as well, so this process prints nothing. systemd can also pass a connection as another
+ * descriptor. There is no supervisor and no journal.
  */
 
 import { inetd } from '../../architectures/inetd.ts';
 import { Clients } from '../../lifecycle/clients.ts';
 import { alwaysServe } from '../../lifecycle/drain.ts';
 import type { Admission } from '../../limits/admission.ts';
-import { whyNoSystemCalls } from '../../os/libc.ts';
-import { blockOnStandardInput, peerAddressOf, peerOf, socketKind } from '../../os/socket.ts';
+import {
+  blockOnStandardInput,
+  peerAddressOf,
+  peerOf,
+  setBlocking,
+  socketKind,
+} from '../../os/socket.ts';
 import { speakersOf } from '../../protocol/speaker.ts';
 import type { Journal } from '../../worker/contract.ts';
 import { unreadRow } from '../../worker/scoreboard.ts';
@@ -24,17 +30,17 @@ import { proxyParts } from './proxies.ts';
 
 const STDIN = 0;
 
-/** True if an inetd has started this process. */
-export const isStartedByInetd = (): boolean =>
-  whyNoSystemCalls() === undefined && socketKind(STDIN) !== undefined;
-
-function isTrusted(admission: Admission): boolean {
-  const address = peerAddressOf(STDIN);
+function isTrusted(socket: number, admission: Admission): boolean {
+  const address = peerAddressOf(socket);
   return address !== 'gone' && admission.trusts(address);
 }
 
-/** Serves the one client, or the listener, that is standard input. Returns when it is done. */
-export async function serveStandardInput(options: ServeOptions): Promise<void> {
+/**
+ * Serves one client, or the clients of a listener. Returns when it is done.
+ *
+ * @param socket the descriptor of the connection, or of the listener, which only standard input can be
+ */
+export async function serveStandardInput(options: ServeOptions, socket = STDIN): Promise<void> {
   const plan = planOf(inetd, options);
   if (plan.admin !== undefined || plan.agentCheck !== undefined || plan.lameDuck > 0) {
     throw new ServeError(
@@ -72,7 +78,7 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     proxy: proxyParts(plan.proxy, admission, 'descriptors', () => {}),
   });
   const worker = assistantOf({
-    listener: STDIN,
+    listener: socket,
     hasOwnListener: false,
     mostQueued: plan.backlog,
     awaits: false,
@@ -86,10 +92,13 @@ export async function serveStandardInput(options: ServeOptions): Promise<void> {
     ready() {},
     noteQueued() {},
   });
-  blockOnStandardInput();
-  const task = { socket: STDIN, peer: peerOf(STDIN) };
+  if (socket === STDIN) blockOnStandardInput();
+  else setBlocking(socket, true);
+  const task = { socket, peer: peerOf(socket) };
   // The super-server has accepted it, and knows nothing of trust.
-  if (socketKind(STDIN) === 'listener' || isTrusted(admission)) inetd.assist(worker, task);
+  if (socketKind(socket) === 'listener' || isTrusted(socket, admission)) {
+    inetd.assist(worker, task);
+  }
   await answerThread.close();
   await closeService(service, () => {});
 }

@@ -22,6 +22,8 @@ export interface WorkerConfig {
   /** True if each thread has a listener of its own. */
   readonly reuseport: boolean;
   readonly journal: boolean;
+  /** True if another process holds the listeners too: then a stop does not end their accepting. */
+  readonly isKept: boolean;
   /** For Node's own loop, which listens again on the listener it is given. */
   readonly backlog: number;
   readonly options: PageOptions;
