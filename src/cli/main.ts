@@ -124,6 +124,41 @@ optionGroups(serve, [
     await serveCommand(named, command.args.length > 1 ? host : undefined, given);
   });
 
+const unit = program
+  .command('unit')
+  .description('print unit files for systemd that serve with these options')
+  .argument('[architecture]', 'which one serves; see mondo architectures')
+  .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
+optionGroups(unit, [
+  [
+    'The units:',
+    'mondo unit epoll 0.0.0.0 --write /etc/systemd/system',
+    (command) => {
+      command
+        .option('--name <name>', 'the name of the units', 'mondo')
+        .option('--write <folder>', 'write the files into this folder, and print their names')
+        .option(
+          '--per-connection',
+          'inetd: systemd accepts, and starts a process for each connection (Accept=yes)',
+        );
+    },
+  ],
+  ['The server:', 'mondo unit threaded --threads 8', firstServingOptions],
+  ...[...servingGroups, stoppingGroup].map(
+    ([heading, words, add]) => [heading, `mondo unit ${words}`, add] as const,
+  ),
+])
+  .addHelpText(
+    'after',
+    helpText(
+      'The socket unit opens the port, so the server needs no rights of root, and a restart refuses no client. docs/deploy.md explains the lines.',
+    ),
+  )
+  .action(async (architecture: string | undefined, host: string, _options, command: Command) => {
+    const { unitCommand } = await import('./unit.ts');
+    await unitCommand(architecture, host, command);
+  });
+
 program
   .command('client')
   .description('ask the three questions in random order and print the answers')

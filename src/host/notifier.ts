@@ -127,7 +127,7 @@ export class Notifier {
 }
 
 const oneLine = (text: string): string =>
-  text.replace(/[\s\u0000-\u001f]+/g, ' ').slice(0, LONGEST_STATUS);
+  text.replace(/\s+/g, ' ').slice(0, LONGEST_STATUS);
 
 /** The errno of a failed start. An invalid request has EINVAL. */
 function errnoOf(error: Error): number {

@@ -13,14 +13,14 @@ const limits = {
 };
 
 /** A roster over phases that the test sets. The test decides when the roster looks, and sets the clock. */
-function watched(over: Partial<typeof limits> = {}, isDryRun = false, random = () => 0) {
+function watched(over: Partial<typeof limits> = {}, isDryRun = false, random = () => 0, sparesNewcomers = false) {
   const phases: number[] = [];
   const counted: TimeLimit[] = [];
   const leaving: string[] = [];
   let now = 0;
   let told: string[] = [];
   const orders: { -readonly [Name in keyof Orders]: Orders[Name] } = { ...alwaysServe };
-  const drain = new Drain(orders);
+  const drain = new Drain(orders, sparesNewcomers);
   const exceeded = (limit: TimeLimit) => {
     counted.push(limit);
     return !isDryRun;
@@ -70,6 +70,25 @@ function watched(over: Partial<typeof limits> = {}, isDryRun = false, random = (
 }
 
 const withoutTime = (told: string) => told.replace(/ \d+$/, '');
+
+describe('a stop on a listener that another process keeps', () => {
+  it.each([true, false])('gives newcomers the time of an unfinished question: %s', (spares) => {
+    const { come, look, roster, orders } = watched({}, false, () => 0, spares);
+    for (const slot of [0, 1, 2, 3]) come(slot, IDLE);
+    roster.answered(1);
+    // A service may give no answer.
+    roster.rested(2);
+    expect(look(1000)).toEqual([]);
+    // Its answer was before the last look, and counts still.
+    roster.answered(0);
+    expect(look(3000)).toEqual([]);
+    Object.assign(orders, { order: 'stop', left: 10_000 });
+    const asked = [0, 1, 2].map((slot) => `${slot} stop 3010 look`);
+    expect(look(3010)).toEqual(spares ? asked : [...asked, '3 stop 3010 look']);
+    expect(look(3250)).toEqual([]);
+    expect(look(3260)).toEqual(spares ? ['3 stop 3260 look'] : []);
+  });
+});
 
 describe('Roster', () => {
   it('closes a client that is idle for too long, not early and at most a quarter of the shortest limit late', () => {

@@ -1,12 +1,15 @@
-import { readlinkSync } from 'node:fs';
+import { mkdtempSync, openSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addressText } from './address.ts';
-import { addressOf, SystemError, WOULD_BLOCK } from './libc.ts';
+import { addressOf, libc, SystemError, WOULD_BLOCK } from './libc.ts';
 import {
   accept,
   acceptedPeer,
   acceptNonblocking,
   acceptQueueOf,
+  bindListener,
   close,
   connect,
   dup,
@@ -19,6 +22,8 @@ import {
   setReceiveTimeout,
   shutdown,
   socketKind,
+  socketPair,
+  streamKind,
 } from './socket.ts';
 
 const bytes = Buffer.alloc(16);
@@ -143,6 +148,40 @@ describe('openListener', () => {
     const first = kept(openListener(loopback, { backlog: 8, reuseport: true }));
     const second = kept(openListener(localAddress(first), { backlog: 8, reuseport: true }));
     expect(localAddress(second)).toEqual(localAddress(first));
+  });
+});
+
+describe('streamKind', () => {
+  it('knows listeners and connections of each family, and says what else a descriptor is', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mondo-kind-'));
+    const path = join(folder, 'socket');
+    const listener = kept(openListener(loopback, { backlog: 1 }));
+    const unix = kept(openListener({ family: 'unix', path }, { backlog: 1 }));
+    expect([listener, unix].map(streamKind)).toEqual(['listener', 'listener']);
+    const clients = [listener, unix].map((fd) => kept(connect(localAddress(fd))));
+    expect(clients.map(streamKind)).toEqual(['connection', 'connection']);
+    const others = [
+      kept(bindListener(loopback)),
+      kept(libc.socket(2, 2, 0)),
+      kept(libc.socket(16, 3, 0)),
+      ...[...socketPair()].map(kept),
+      kept(openSync('/dev/null', 'r')),
+      kept(openSync(folder, 'r')),
+      kept(openSync(import.meta.filename, 'r')),
+      -1,
+    ];
+    expect(others.map(streamKind)).toEqual([
+      { other: 'a stream socket that does not listen and is not connected' },
+      { other: 'a datagram socket' },
+      { other: 'a raw socket' },
+      { other: 'a socket of type SOCK_SEQPACKET' },
+      { other: 'a socket of type SOCK_SEQPACKET' },
+      { other: 'a character device' },
+      { other: 'a folder' },
+      { other: 'a file' },
+      { other: 'not open' },
+    ]);
+    rmSync(folder, { recursive: true });
   });
 });
 

@@ -4,10 +4,10 @@ import { connect } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { close, localAddress, openListener } from '../../src/os/socket.ts';
 import { spawnManaged } from '../support/activated.ts';
+import { descendantsOf } from '../support/kernel.ts';
 import { isAlive, type Process } from '../support/processes.ts';
 import { flagsOf, isRefused } from '../support/serve-command.ts';
 import { variants } from '../support/serving.ts';
-import { descendantsOf } from '../support/kernel.ts';
 import { until, untilSo } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 4 });
