@@ -41,7 +41,7 @@ describe('takeListeners', () => {
   it('names a descriptor that is not there', () => {
     const all = { LISTEN_PID: String(PID), LISTEN_FDS: '64' };
     expect(() => takeListeners(all, PID)).toThrow(
-      /^Cannot take descriptor \d+ \("unknown"\) from the service manager: it is .*; pass stream/,
+      /^Cannot take descriptor \d+ \("unknown"\) from the service manager: it is .*;/,
     );
   });
 });
