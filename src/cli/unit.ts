@@ -64,7 +64,11 @@ export async function unitCommand(
       `Cannot use --per-connection with ${chosen}: only inetd serves a connection that systemd has accepted`,
     );
   }
-  const words = ['serve', ...(architecture === undefined ? [] : [architecture]), ...passedOf(command)];
+  const words = [
+    'serve',
+    ...(architecture === undefined ? [] : [architecture]),
+    ...passedOf(command),
+  ];
   const files = [
     { name: `${name}.socket`, text: await socketText(plan, perConnection) },
     perConnection

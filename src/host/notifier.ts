@@ -126,8 +126,7 @@ export class Notifier {
   }
 }
 
-const oneLine = (text: string): string =>
-  text.replace(/\s+/g, ' ').slice(0, LONGEST_STATUS);
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').slice(0, LONGEST_STATUS);
 
 /** The errno of a failed start. An invalid request has EINVAL. */
 function errnoOf(error: Error): number {

@@ -13,7 +13,12 @@ const limits = {
 };
 
 /** A roster over phases that the test sets. The test decides when the roster looks, and sets the clock. */
-function watched(over: Partial<typeof limits> = {}, isDryRun = false, random = () => 0, sparesNewcomers = false) {
+function watched(
+  over: Partial<typeof limits> = {},
+  isDryRun = false,
+  random = () => 0,
+  sparesNewcomers = false,
+) {
   const phases: number[] = [];
   const counted: TimeLimit[] = [];
   const leaving: string[] = [];

@@ -24,7 +24,17 @@ describe('mondo unit', () => {
   it('gives the address to the socket, and the rest to the server', async () => {
     const lines = await linesOf(
       ...['epoll', '0.0.0.0', '-p', '80', '--backlog', '99', '--threads', '2', '--drain', '30s'],
-      ...['--limit', 'idle=5s', '--limit', 'age=1m', '--dry-run', '--user', 'www', '--group', 'web'],
+      ...[
+        '--limit',
+        'idle=5s',
+        '--limit',
+        'age=1m',
+        '--dry-run',
+        '--user',
+        'www',
+        '--group',
+        'web',
+      ],
     );
     expect(having(lines, 'ListenStream', 'Backlog', 'Accept', 'FileDescriptorName')).toEqual([
       ...['ListenStream=0.0.0.0:80', 'Backlog=99', 'Accept=no', 'FileDescriptorName=mondo'],
@@ -44,8 +54,14 @@ describe('mondo unit', () => {
   });
 
   it.each([
-    [['', '-p', '7'], ['ListenStream=[::]:7', 'NoDelay=yes']],
-    [['::1', '-p', '7'], ['ListenStream=[::1]:7', 'NoDelay=yes']],
+    [
+      ['', '-p', '7'],
+      ['ListenStream=[::]:7', 'NoDelay=yes'],
+    ],
+    [
+      ['::1', '-p', '7'],
+      ['ListenStream=[::1]:7', 'NoDelay=yes'],
+    ],
     [['10.1.2.3'], ['ListenStream=10.1.2.3:1060', 'NoDelay=yes', 'FreeBind=yes']],
     [['unix:/run/mondo/50%'], ['ListenStream=/run/mondo/50%%']],
   ])('listens at %j', async (args, expected) => {
