@@ -125,7 +125,7 @@ function writeAll(folder: string, name: string, files: readonly UnitFile[]): voi
 }
 
 /** One word of a command in a unit file. systemd.service(5), "Command lines" */
-export function unitWord(word: string): string {
+function unitWord(word: string): string {
   const escaped = word
     .replaceAll('%', '%%')
     .replaceAll('$', '$$$$')
@@ -187,7 +187,7 @@ const serviceText = (plan: Plan, name: string, words: readonly string[]): string
       `ExecStart=${[...programOf(), ...words].map(unitWord).join(' ')}`,
       'ExecReload=/bin/kill -HUP $MAINPID',
       'KillMode=mixed',
-      `TimeoutStopSec=${Math.ceil(plan.drain / 1000) + SLACK}`,
+      `TimeoutStopSec=${Math.ceil((plan.lameDuck + plan.drain) / 1000) + SLACK}`,
       'Restart=on-failure',
       'RestartPreventExitStatus=2',
       '# systemd can restart a server with a worker that is stuck for this long:',

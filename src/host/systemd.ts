@@ -186,7 +186,7 @@ function reporting(
   notifier: Notifier | undefined,
   listeners: readonly GivenListener[],
 ): Server {
-  const { stuck = DEFAULT_STUCK, drain = DEFAULT_DRAIN } = options;
+  const { stuck = DEFAULT_STUCK, drain = DEFAULT_DRAIN, lameDuck = 0 } = options;
   const isNode = ['callback', 'coroutine'].includes(server.architecture);
   const watch =
     notifier === undefined || stuck === 0
@@ -199,7 +199,7 @@ function reporting(
         );
   notifier?.ready({
     text: () => statusOf(server),
-    isStuck: () => watch !== undefined && watch.stuck > 0,
+    isStuck: () => watch !== undefined && watch.count > 0,
   });
   const reported: Server = Object.create(null, Object.getOwnPropertyDescriptors(server));
   let isOver = false;
@@ -215,9 +215,9 @@ function reporting(
       notifier?.reloaded();
     },
     async close(closing) {
-      const deadline = deadlineOf(closing, drain);
-      notifier?.stopping(deadline);
-      await server.close({ deadline });
+      const longest = deadlineOf(closing, drain) + (closing?.deadline === undefined ? lameDuck : 0);
+      notifier?.stopping(longest);
+      await server.close(closing);
       if (isOver) return;
       isOver = true;
       watch?.close();

@@ -23,7 +23,20 @@ const COMMAND = `ExecStart=${process.execPath} ${mondo} serve`;
 describe('mondo unit', () => {
   it('gives the address to the socket, and the rest to the server', async () => {
     const lines = await linesOf(
-      ...['epoll', '0.0.0.0', '-p', '80', '--backlog', '99', '--threads', '2', '--drain', '30s'],
+      ...[
+        'epoll',
+        '0.0.0.0',
+        '-p',
+        '80',
+        '--backlog',
+        '99',
+        '--threads',
+        '2',
+        '--drain',
+        '30s',
+        '--lame-duck',
+        '2s',
+      ],
       ...[
         '--limit',
         'idle=5s',
@@ -40,8 +53,8 @@ describe('mondo unit', () => {
       ...['ListenStream=0.0.0.0:80', 'Backlog=99', 'Accept=no', 'FileDescriptorName=mondo'],
     ]);
     expect(having(lines, 'ExecStart', 'TimeoutStopSec', 'User', 'Group', 'DynamicUser')).toEqual([
-      `${COMMAND} epoll --threads 2 --limit idle=5s --limit age=1m --dry-run --drain 30000`,
-      ...['TimeoutStopSec=35', 'User=www', 'Group=web'],
+      `${COMMAND} epoll --threads 2 --limit idle=5s --limit age=1m --dry-run --drain 30000 --lame-duck 2000`,
+      ...['TimeoutStopSec=37', 'User=www', 'Group=web'],
     ]);
   });
 
