@@ -84,7 +84,7 @@ describe('planOf', () => {
   it('refuses an unknown option, and lists the known ones', () => {
     const porrt = { porrt: 0 } as ServeOptions;
     expect(refusal(porrt).message).toMatch(
-      /^serve has no option "porrt"; there are architecture, host, port, .*inetd$/,
+      /^serve has no option "porrt"; there are architecture, host, port, .*inetd, systemd$/,
     );
     expect(refusal({ toString: undefined } as unknown as ServeOptions).message).toContain(
       '"toString"',

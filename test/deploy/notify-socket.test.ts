@@ -1,10 +1,11 @@
+/** The socket of the reports, against a real receiver. */
 import { openSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { NotifyRecorder } from '../../test/support/notify-recorder.ts';
-import { until } from '../../test/support/until.ts';
-import { check, libc } from './libc.ts';
-import { NotifySocket, notifyAddress } from './notify.ts';
-import { close, localAddress, openListener } from './socket.ts';
+import { check, libc } from '../../src/os/libc.ts';
+import { NotifySocket, notifyAddress } from '../../src/os/notify.ts';
+import { close, localAddress, openListener } from '../../src/os/socket.ts';
+import { NotifyRecorder } from '../support/notify-recorder.ts';
+import { until } from '../support/until.ts';
 
 const open: number[] = [];
 afterEach(() => {
