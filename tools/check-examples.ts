@@ -1,6 +1,7 @@
 /**
  * Compiles the `@example` of each public type and function: what a reader copies must be right. Run by
- * `npm run check`: prints the names without an example and the errors of the compiler, and exits with 1.
+ * `npm run check`: prints the errors of the compiler, and the names without an example or missing in
+ * docs/stability.md, and exits with 1.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,6 +50,10 @@ export function publicNames(
   });
 }
 
+/** The names of which docs/stability.md does not say whether they are stable. */
+export const unlisted = (documented: readonly Documented[], page: string): string[] =>
+  documented.map(({ name }) => name).filter((name) => !page.includes(`\`${name}\``));
+
 /**
  * Compiles each example as a module of its own, which imports `mondo`.
  *
@@ -82,9 +87,13 @@ function main(): void {
   for (const { name } of without) {
     console.error(`src/index.ts exports ${name}: give its comment an @example`);
   }
+  const missing = unlisted(names, readFileSync(join(root, 'docs', 'stability.md'), 'utf8'));
+  for (const name of missing) {
+    console.error(`src/index.ts exports ${name}: say in docs/stability.md whether it is stable`);
+  }
   const errors = compile(names);
   if (errors !== '') console.error(errors);
-  if (without.length > 0 || errors !== '') process.exit(1);
+  if (without.length + missing.length > 0 || errors !== '') process.exit(1);
 }
 
 if (import.meta.main) main();
