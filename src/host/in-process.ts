@@ -230,6 +230,7 @@ export async function serveInProcess(
     workers: () => (hasStopped ? [] : [row.reading]),
     work: () => ({ ...done(), received: row.work[1]!, sent: row.work[2]! }),
     limited: () => counts,
+    headers: () => headers,
     ended: () => ended,
     answerTimes: () => (plan.metricsLatency ? readAnswerTimes(times) : undefined),
     queue,

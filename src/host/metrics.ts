@@ -136,6 +136,13 @@ const metrics: readonly Metric[] = [
     'Connections that were refused or ended for a limit, by reason.',
     ({ view }) => view?.limited(),
   ),
+  labelled(
+    'counter',
+    'mondo_proxy_headers_total',
+    'result',
+    'Headers of the PROXY protocol that the server has used, by what they were.',
+    ({ view }) => view?.headers(),
+  ),
   plain(
     'counter',
     'mondo_answers_total',

@@ -1,7 +1,7 @@
 /** A running server as its admin listener sees it: read in the supervisor, without a question to any worker. */
 import type { AcceptQueue } from '../../os/socket.ts';
 import type { AnswerTimesReading } from '../../worker/answer-times.ts';
-import type { End, RowReading, Work } from '../../worker/scoreboard.ts';
+import type { End, Header, RowReading, Work } from '../../worker/scoreboard.ts';
 
 /**
  * - `starting`: its workers do not serve yet;
@@ -47,6 +47,8 @@ export interface View {
   work(): Work;
   /** Connections that were closed or refused for a limit, by reason. All reasons are there. */
   limited(): Readonly<Record<string, number>>;
+  /** Headers of the PROXY protocol that were used, by what they were. */
+  headers(): Readonly<Record<Header, number>>;
   /** Connections that have ended, by the way in which they ended. */
   ended(): Readonly<Record<End, number>>;
   /** The times of answers. Undefined if none are timed. */

@@ -229,6 +229,7 @@ export class Supervisor {
       workers,
       work: () => board.work(),
       limited: () => board.allCounts,
+      headers: () => board.headers,
       ended: () => board.ended,
       answerTimes: () => (metricsLatency ? readAnswerTimes(board.answerTimes) : undefined),
       queue: () => this.queue(),
