@@ -93,6 +93,9 @@ const program = new Command('mondo')
 /** The address to listen at, for `serve` and `trace`. */
 const LISTEN_AT = 'where to listen: a name, an address, "" for all interfaces, or unix:PATH';
 
+/** Groups of options of `serve`, and of the unit files for it. */
+const serveGroups = [...servingGroups, balancerGroup, stoppingGroup, adminGroup];
+
 const serve = program
   .command('serve')
   .description('serve the conversation until Ctrl-C')
@@ -103,9 +106,7 @@ const serve = program
   .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
 optionGroups(serve, [
   [FIRST, 'mondo serve threaded --threads 2 --think 1000', firstServingOptions],
-  ...[...servingGroups, balancerGroup, stoppingGroup, adminGroup].map(
-    ([heading, words, add]) => [heading, `mondo serve ${words}`, add] as const,
-  ),
+  ...serveGroups.map(([heading, words, add]) => [heading, `mondo serve ${words}`, add] as const),
 ])
   .addHelpText('after', () => limitsHelp())
   .addHelpText(
@@ -144,9 +145,7 @@ optionGroups(unit, [
     },
   ],
   ['The server:', 'mondo unit threaded --threads 8', firstServingOptions],
-  ...[...servingGroups, stoppingGroup].map(
-    ([heading, words, add]) => [heading, `mondo unit ${words}`, add] as const,
-  ),
+  ...serveGroups.map(([heading, words, add]) => [heading, `mondo unit ${words}`, add] as const),
 ])
   .addHelpText(
     'after',

@@ -8,18 +8,16 @@ import { fastestArchitecture } from '../host/fastest.ts';
 import { resolveAddress } from '../host/listen.ts';
 import {
   architectureNamed,
-  checkedLimits,
   DEFAULT_HOST,
   type Plan,
   planOf,
   type ServeOptions,
 } from '../host/plan.ts';
-import { parseLimits } from '../limits/limits.ts';
 import { addressText } from '../os/address.ts';
 import { checkOutputs, writeOutput } from './output.ts';
+import { type CommandOptions, serveOptionsOf } from './serve-options.ts';
 
-interface Options extends ServeOptions {
-  readonly limit: readonly string[];
+interface Options extends CommandOptions {
   readonly log: string;
   readonly name: string;
   readonly write?: string;
@@ -47,7 +45,7 @@ export async function unitCommand(
   host: string | undefined,
   command: Command,
 ): Promise<void> {
-  const { name, write, perConnection = false, limit, log, ...rest } = command.opts<Options>();
+  const { name, write, perConnection = false, log, ...rest } = command.opts<Options>();
   if (!/^[\w:.-]{1,200}$/.test(name)) {
     throw usage(
       `Cannot use "${name}" as the name of a unit: give letters, digits, and any of _ : . -`,
@@ -57,7 +55,7 @@ export async function unitCommand(
     architecture === undefined || architecture === 'fastest'
       ? (await fastestArchitecture()).name
       : architectureNamed(architecture);
-  const options: ServeOptions = { ...rest, limits: checkedLimits(() => parseLimits(limit)) };
+  const options = serveOptionsOf(rest);
   const plan = planOf(await loadArchitecture(chosen), { ...options, host: host ?? DEFAULT_HOST });
   if (perConnection && chosen !== 'inetd') {
     throw usage(

@@ -58,6 +58,20 @@ describe('mondo unit', () => {
     ]);
   });
 
+  it('knows each option of mondo serve', async () => {
+    const optionsOf = async (name: string) => {
+      const { stdout } = await runMondo(name, '--help');
+      return [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!);
+    };
+    const [served, known] = [await optionsOf('serve'), await optionsOf('unit')];
+    expect(served.length).toBeGreaterThan(15);
+    expect(served.filter((option) => !known.includes(option))).toEqual([]);
+    const lines = await linesOf('poll', '--proxy-protocol', '--trusted', '10.0.0.0/8');
+    expect(having(lines, 'ExecStart')).toEqual([
+      `${COMMAND} poll --proxy-protocol --trusted 10.0.0.0/8`,
+    ]);
+  });
+
   it('opens one listener for each worker with --reuseport', async () => {
     const lines = await linesOf('epoll', '--threads', '2', '--processes', '2', '--reuseport');
     const stream = 'ListenStream=127.0.0.1:1060';
