@@ -29,7 +29,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Interval between looks while the worker leaves, in ms. */
 const LEAVING_LOOK_INTERVAL_MS = 10;
 
-// Bits of a mark: answered since the last look, answered while the worker leaves, and a question of it came at all.
+// Bits of a mark: answered since the last look, answered while the worker leaves, and answered at all.
 const SINCE_LOOK = 1;
 const SINCE_LEAVING = 2;
 const EVER = 4;
@@ -110,7 +110,7 @@ export class Roster {
 
   /** The connection is between questions again without an answer: a service may give none. */
   rested(slot: number): void {
-    this.#mark[slot]! |= SINCE_LOOK | EVER;
+    this.#mark[slot]! |= SINCE_LOOK;
   }
 
   /** The connection is closed. */
