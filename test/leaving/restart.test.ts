@@ -22,7 +22,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe.concurrent('restarts under load lose no client and no question', () => {
   it.each(pairs)(`of $title, ${RESTARTS} of them`, { timeout: 0 }, async ({ options }) => {
     const serving = await Serving.start({ ...options, drain: 10_000 * MS });
-    const clients = crowd(serving.server.port, 3);
+    // test/long/restart.test.ts has clients without a pause.
+    const clients = crowd(serving.server.port, 3, 2);
     for (let i = 0; i < RESTARTS; i++) {
       const before = serving.server.pids;
       await serving.server.restart();

@@ -6,7 +6,7 @@ import { isReceived } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { flagsOf, isRefused, listeningAt } from '../support/serve-command.ts';
 import { pairs, Serving } from '../support/serving.ts';
-import { FOREVER, inTime, MS, until } from '../support/until.ts';
+import { FOREVER, inTime, MS, PATIENCE, until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 14 });
 
@@ -68,7 +68,8 @@ it.concurrent.each(
 it.concurrent.each(pairs)('$title counts the work of all generations', async ({ options }) => {
   const serving = await Serving.start(options);
   const askThrice = async () => {
-    await using client = await connect('127.0.0.1', serving.server.port);
+    const answerTimeout = PATIENCE * MS;
+    await using client = await connect('127.0.0.1', serving.server.port, { answerTimeout });
     // One question in a piece of its own, and two that arrive together.
     expect(await client.ask(QUESTION)).toBe('Ugly.');
     await Promise.all([client.ask(QUESTION), client.ask('Why?')]);

@@ -139,27 +139,23 @@ async function started(options: ServeOptions) {
   };
 }
 
+/** For several tests, one after the other, on one server; each starts without clients. */
+function serverWith(options: ServeOptions, limits: ServeOptions['limits']) {
+  const turn = shared(() => started({ ...options, limits: limits! }), true);
+  return (test: (served: Awaited<ReturnType<typeof started>>) => Promise<void>) =>
+    turn(async (served) => {
+      await served.clear();
+      await test(served);
+    });
+}
+
 /** Number of connections of a full server. */
 const FULL = 3;
 
 describe.concurrent.each(
   variants.map((options) => [titleOf(options), options] as const),
 )('%s', (_, options) => {
-  /** One test after the other on one server; each starts without clients. */
-  const serverWith = (limits: ServeOptions['limits']) => {
-    const turn = shared(() => started({ ...options, limits: limits! }), true);
-    return (test: (served: Awaited<ReturnType<typeof started>>) => Promise<void>) =>
-      turn(async (served) => {
-        await served.clear();
-        await test(served);
-      });
-  };
-  const full = serverWith({ connections: FULL });
-  const known = serverWith({
-    ...{ allow: ['127.0.0.0/29'], deny: ['127.0.0.2', '::/0'] },
-    connectionsPerAddress: 2,
-  });
-  const rated = serverWith({ acceptsPerSecond: 2 });
+  const full = serverWith(options, { connections: FULL });
 
   it('admits as many clients as the limit, over all its threads and processes', async () => {
     const limits = { connections: 3 };
@@ -236,6 +232,17 @@ describe.concurrent.each(
       expect(most).toBe(FULL);
       expect(served.refusals()).toEqual([]);
     }));
+});
+
+/** These rules do not depend on how a worker accepts; reasons.test.ts has each of them for all architectures. */
+describe.concurrent.each(
+  ways.map((options) => [titleOf(options), options] as const),
+)('%s', (_, options) => {
+  const known = serverWith(options, {
+    ...{ allow: ['127.0.0.0/29'], deny: ['127.0.0.2', '::/0'] },
+    connectionsPerAddress: 2,
+  });
+  const rated = serverWith(options, { acceptsPerSecond: 2 });
 
   it('limits the connections of an address, and no other address', () =>
     known(async (served) => {
@@ -299,11 +306,7 @@ describe.concurrent.each(
       await until('the account', () => served.refusals().length === 2);
       expect(served.refusals()).toEqual(['127.0.0.2 deny', '127.0.0.8 allow']);
     }));
-});
 
-describe.concurrent.each(
-  ways.map((options) => [titleOf(options), options] as const),
-)('%s', (_, options) => {
   it('resets further clients, with the policy reset', async () => {
     await using served = await started({
       ...options,

@@ -141,7 +141,8 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
       expect(stdout.match(/Cannot (accept|start a process) for now/g)!.length).toBeLessThanOrEqual(
         mostWarnings(since),
       );
-      expect(stdout).not.toMatch(/ died| failed/);
+      // The log also says that the client failed which the test closed before its answer.
+      expect(stdout).not.toMatch(/ died|Service failed/);
     });
 
     it.each([

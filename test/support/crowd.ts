@@ -1,11 +1,16 @@
 /** Honest clients that come and go all the time, and their failures. */
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { aphorisms } from '../../src/protocol/zen.ts';
 
 const questions = Object.entries(aphorisms);
 
-/** Clients that come, ask all questions, and leave, several at a time, until the test stops them. */
-export function crowd(port: number, size: number) {
+/**
+ * Clients that come, ask all questions, and leave, several at a time, until the test stops them.
+ *
+ * @param pause between two visits of a client, in ms; without one, the crowd takes all processors
+ */
+export function crowd(port: number, size: number, pause = 0) {
   const faults: string[] = [];
   let served = 0;
   let isOver = false;
@@ -32,6 +37,7 @@ export function crowd(port: number, size: number) {
       } finally {
         socket.on('error', () => {}).destroy();
       }
+      if (pause > 0) await sleep(pause);
     }
   };
   const all = Array.from({ length: size }, one);

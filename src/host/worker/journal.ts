@@ -8,7 +8,7 @@
  */
 import { writeSync } from 'node:fs';
 import { awaitWritable } from '../../os/poll.ts';
-import { quoted, shortened } from '../../protocol/shown.ts';
+import { grouped, quoted, shortened } from '../../protocol/shown.ts';
 import type { Journal, WorkerEvent } from '../../worker/contract.ts';
 
 /** A worker's reports about itself to its supervisor. */
@@ -40,7 +40,7 @@ export function journalInto(
       // After a wait without success, do not wait again until there was room.
       const timeout = dropped === 0 ? WRITE_TIMEOUT_MS : 0;
       if (dropped > 0) {
-        const text = `${dropped.toLocaleString('en')} events of thread ${tid} dropped: the supervisor took none for ${WRITE_TIMEOUT_MS} ms`;
+        const text = `${grouped(dropped)} events of thread ${tid} dropped: the supervisor took none for ${WRITE_TIMEOUT_MS} ms`;
         if (writeEvent(fd, { at, ...stamp, type: 'warning', text }, timeout)) dropped = 0;
       }
       if (dropped === 0 && writeEvent(fd, { at, ...stamp, ...event }, timeout)) return;
