@@ -1,5 +1,5 @@
 /** A short siege: whole cells, and verdicts that hold with wide margins on a slow machine. `npm run siege` makes a long one. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -10,6 +10,8 @@ import { type Report, siege } from '../../src/instruments/siege/siege.ts';
 import {
   descendantsOf,
   isAlive,
+  mondo,
+  Process,
   runMondo,
   spawnMondo,
   untilAnotherSignal,
@@ -141,25 +143,27 @@ const commandOf = (pid: number): string => {
 
 /** Ctrl-C while the attackers start: the siege, and which of its processes are still there. */
 async function interruptedAtStart() {
-  await using command = spawnMondo('siege', 'epoll', '--seconds', '1');
+  const gate = join(folder, 'gate');
+  // The attacker waits for the gate. The siege waits for the attacker, so no server starts before the signal.
+  const wait = `import { existsSync } from 'node:fs';
+    const word = new Int32Array(new SharedArrayBuffer(4));
+    const isAttacker = process.argv[1]?.includes('siege/attacker');
+    while (isAttacker && !existsSync(${JSON.stringify(gate)})) Atomics.wait(word, 0, 0, 20);`;
+  const options = `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(wait)}`;
+  await using command = new Process('env', [options, process.execPath, mondo, 'siege', 'epoll']);
   const attacker = await until('the attacker process to start', () =>
     descendantsOf(command.pid).find((pid) => commandOf(pid).includes('siege/attacker')),
   );
-  // The siege waits for it, so no server starts before the siege has the signal.
-  process.kill(attacker, 'SIGSTOP');
   command.signalGroup('SIGINT');
   await until('Ctrl-C to be handled', () => !command.isRunning || command.stderr !== '');
-  if (isAlive(attacker)) process.kill(attacker, 'SIGCONT');
+  writeFileSync(gate, '');
   const ended = await command.ended();
   await until('its process to end', () => !isAlive(attacker));
   return ended;
 }
 
 test.concurrent('Ctrl-C works before the first server has started', async () => {
-  // This test may see the attacker only after a server has started.
-  const { code, stdout, stderr } = await untilSo(interruptedAtStart, ({ stderr }) =>
-    stderr.includes('after 0 of'),
-  );
+  const { code, stdout, stderr } = await interruptedAtStart();
   // Between them a busy server may have logged a warning.
   expect(stderr).toMatch(/^Stopping .*\n(?:.*\n)*mondo: Stopped by Ctrl-C after 0 of 34 cells\n$/m);
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
