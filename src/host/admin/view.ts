@@ -9,6 +9,13 @@ import type { End, Header, RowReading, Work } from '../../worker/scoreboard.ts';
  * - `lame`: it will stop, and still accepts clients;
  * - `draining`: it accepts no more clients;
  * - `stopped`: nothing of it is left.
+ *
+ * @example
+ * ```ts
+ * import type { ServerState } from 'mondo';
+ *
+ * export const accepts = (state: ServerState): boolean => state === 'ready' || state === 'lame';
+ * ```
  */
 export type ServerState = 'starting' | 'ready' | 'lame' | 'draining' | 'stopped';
 
