@@ -215,7 +215,7 @@ describe('an address', () => {
     await expect(askAdmin(admin, '/livez')).rejects.toThrow('ENOENT');
   });
 
-  it('is refused by the command with exit code 2, or 1 if it is in use', async () => {
+  it('is refused by the command with exit code 2, and with 1 if it is in use', async () => {
     const refused = await runMondo(
       'serve',
       'epoll',
@@ -226,6 +226,13 @@ describe('an address', () => {
       '0.0.0.0:0',
     );
     expect([refused.code, refused.stderr.split('\n').length]).toEqual([2, 2]);
+    const other = createServer().listen(0, '127.0.0.1');
+    await until('it to listen', () => other.listening);
+    const { port } = other.address() as { port: number };
+    const words = ['serve', 'epoll', '127.0.0.1', '-p', '0', '--admin', String(port)];
+    const failed = await runMondo(...words);
+    expect([failed.code, failed.stderr.split('\n').length]).toEqual([1, 2]);
+    other.close();
   });
 });
 
