@@ -24,7 +24,7 @@ export function liveness(facts: Facts | undefined): Health {
   if (facts === undefined || facts.stuck === 0 || facts.stuck < facts.threads) {
     return { isGood: true, text: 'live' };
   }
-  return { isGood: false, text: `all ${facts.threads} worker threads are stuck` };
+  return { isGood: false, text: 'every worker thread is stuck' };
 }
 
 /**
