@@ -78,6 +78,7 @@ export const noReasons = (): Record<Reason, number> =>
 /** The counts without those that are zero. */
 export const onlyCounted = (counts: Record<Reason, number>): Partial<Record<Reason, number>> =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+
 /** Headers of the PROXY protocol that were used, in the order of their counts in the table. */
 const headers = ['v1', 'v2', 'local', 'unspecified'] as const;
 export type Header = (typeof headers)[number];

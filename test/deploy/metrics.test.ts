@@ -187,6 +187,29 @@ it('counts a restart that fails, and connections at a limit', async () => {
   await serving.stop();
 });
 
+it('counts the headers of a balancer, and their faults as limits', async () => {
+  const serving = await Serving.start({
+    ...{ architecture: 'epoll', admin: '0', proxy: { trusted: ['127.0.0.0/8'] } },
+  });
+  const good = await NetClient.connect(serving.address);
+  const header = 'PROXY TCP4 203.0.113.7 127.0.0.1 4711 1060\r\n';
+  expect(await ask(good, `${header}${QUESTION}`, ANSWER.length)).toBe(ANSWER);
+  await good.close();
+  const bad = await NetClient.connect(serving.address);
+  await bad.send(QUESTION);
+  expect(await bad.rest()).toBe('');
+  await bad.close();
+  const found = await atRest(serving.server.admin!);
+  expect(Object.fromEntries(found)).toMatchObject({
+    'mondo_proxy_headers_total{result="v1"}': 1,
+    'mondo_proxy_headers_total{result="v2"}': 0,
+    'mondo_limited_total{reason="proxy-missing"}': 1,
+    mondo_connections_accepted_total: 2,
+  });
+  expect(sumOf(found, 'mondo_connections_closed_total')).toBe(2);
+  await serving.stop();
+});
+
 it.each([
   ['the supervisor', new URL('../support/services/echo.ts', import.meta.url)],
   ['this process', echo],

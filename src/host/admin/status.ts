@@ -18,6 +18,7 @@ export function statusOf(state: ServerState, view: View | undefined): object {
     work: view.work(),
     ended: view.ended(),
     limited: view.limited(),
+    proxyHeaders: view.headers(),
     unsent: view.unsent,
     queue: view.queue() ?? null,
     restarts: view.restarts,
