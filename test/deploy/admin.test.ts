@@ -1,7 +1,9 @@
 /** The admin listener, the agent check, and the lame duck before a stop. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,7 +12,7 @@ import { openAdmin } from '../../src/host/admin/http.ts';
 import { type ServeError, serve } from '../../src/index.ts';
 import { agentSays, ask as askAdmin, portOf } from '../support/admin.ts';
 import { ask, NetClient } from '../support/clients.ts';
-import { Process, runMondo, spawnMondo, untilAnotherSignal } from '../support/processes.ts';
+import { mondo, Process, runMondo, spawnMondo, untilAnotherSignal } from '../support/processes.ts';
 import { isRefused, listeningAt } from '../support/serve-command.ts';
 import echo from '../support/services/echo.ts';
 import { Serving } from '../support/serving.ts';
@@ -234,6 +236,21 @@ describe('an address', () => {
     expect([failed.code, failed.stderr.split('\n').length]).toEqual([1, 2]);
     other.close();
   });
+});
+
+it('a process that inetd starts has no supervisor, and refuses the options', async () => {
+  const server = createServer({ pauseOnConnect: true }).listen(0, '127.0.0.1');
+  await until('it to listen', () => server.listening);
+  const { port } = server.address() as { port: number };
+  const client = connect(port, '127.0.0.1').on('error', () => {});
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  const words = [mondo, 'serve', 'inetd', '--lame-duck', '5s'];
+  const child = spawn(process.execPath, words, { stdio: [socket, 'ignore', 'pipe'] });
+  const [message, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+  expect([code, message]).toEqual([2, expect.stringContaining('it has no supervisor')]);
+  client.destroy();
+  socket.destroy();
+  server.close();
 });
 
 describe.each([
