@@ -103,6 +103,17 @@ describe.concurrent.each(pairs)('$title', ({ options }) => {
   });
 });
 
+it.concurrent.each(
+  variants,
+)('$title ends at a stop, although its service has left a timer', async ({ options }) => {
+  const service = new URL('../support/services/ticking.ts', import.meta.url);
+  const serving = await Serving.start({ ...options, service });
+  const client = await NetClient.connect(serving.address);
+  expect(await ask(client, 'Well?', 5)).toBe('Well?');
+  await client.close();
+  await serving.close();
+});
+
 it.each([
   { architecture: 'epoll', copies: 1 },
   { architecture: 'threaded', copies: 2 },

@@ -1,7 +1,7 @@
 /**
  * For a service that has only the asynchronous form, on an architecture that blocks. The promise is made in a
- * thread with a loop of its own, and the serving thread sleeps until it settles. This costs a thread, and in a loop
- * it delays all other clients. A service with `answer` avoids both.
+ * thread with a loop of its own, and the serving thread sleeps until it settles. This costs a thread for each serving
+ * thread. A service with `answer` avoids it.
  */
 import type { Worker } from 'node:worker_threads';
 import {

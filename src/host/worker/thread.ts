@@ -66,5 +66,6 @@ if (context === undefined) {
   }
   mayEnd();
   await context.dispose();
-  port.close();
+  // Ends this thread only, although the service may have left a timer or a socket that keeps Node's loop alive.
+  process.exit();
 }

@@ -84,6 +84,8 @@ async function serveAlone(config: WorkerConfig, architecture: Architecture): Pro
     context.assist(given ?? { socket }, undefined);
   }
   await context.dispose();
+  // The service is closed, but it may have left a timer or a socket that keeps Node's loop alive.
+  process.exit();
 }
 
 /** The main thread of a process with several threads: starts them, wakes them to stop, and counts them. */
