@@ -139,8 +139,8 @@ export interface Service<State = unknown> extends Life {
    */
   answer?(question: string, state: State): Answer;
   /**
-   * The same as a promise. The architectures on Node's own loop prefer it to `answer`. The others use `answer`;
-   * without `answer` they block the thread until the promise settles.
+   * The same as a promise. Loops prefer it to `answer`, and have the answers of all connections outstanding together.
+   * The others use `answer`; without `answer` they block the thread until the promise settles.
    */
   answerAsync?(question: string, state: State): Promise<Answer>;
   /** Questions whose answer never changes. They are tried before `answer`, and need no string. */

@@ -6,12 +6,15 @@ import { gate, OPEN } from '../support/gate.ts';
 import { isAlive } from '../support/kernel.ts';
 import { isRefused } from '../support/serve-command.ts';
 import { BIG, DIGITS, events } from '../support/services/promising.ts';
+import { GREETING, LARGE } from '../support/services/promising-dialogue.ts';
 import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
 import { FOREVER, MS, PATIENCE, staysPending, until, within } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 6 });
 
 const service = new URL('../support/services/promising.ts', import.meta.url);
+
+const dialogue = new URL('../support/services/promising-dialogue.ts', import.meta.url);
 
 /** Number of clients that wait for one event: `select` has room for a thousand. */
 const CROWD = 300;
@@ -150,6 +153,23 @@ describe.concurrent.each(all)('$title answers with promises', (variant) => {
 });
 
 describe.concurrent.each(loops)('$title', (variant) => {
+  it('answers with the promises of a dialogue, which has a state', async () => {
+    const serving = await start(variant, { service: dialogue });
+    const client = await NetClient.connect(serving.address);
+    await expectAnswer(client, 'count?nothing?cou', `${GREETING}1.`);
+    await expectAnswer(client, 'nt?', '3.');
+    // Promises that are made while the client has not taken the answer before them.
+    await client.send('large?count?large?nothing?count?');
+    const large = Buffer.alloc(LARGE, 'l').toString('latin1');
+    const answers = await client.receive(2 * LARGE + 4);
+    expect(answers === `${large}5.${large}8.`).toBe(true);
+    await client.send('count?bye?count?');
+    expect(await client.rest()).toBe('9.10.');
+    await client.close();
+    await serving.expectAccount(client.peer, ['accepted', 'closed']);
+    await serving.close();
+  });
+
   it(`has the answers of ${CROWD} clients outstanding together`, async () => {
     const serving = await start(variant);
     const { question, open } = gate();
@@ -167,10 +187,16 @@ describe.concurrent.each(loops)('$title', (variant) => {
     });
     const resetting = clients.pop()!;
     await resetting.reset();
+    // It may get the same descriptor. The promise of the one before it must not answer it.
+    const { question: another, open: openOther } = gate();
+    const later = await asking(serving, `${another}tick?`);
     await clients[0]!.send('tick?');
     open();
     await Promise.all(clients.map((client) => expectAnswer(client, '', OPEN)));
     await expectAnswer(clients[0]!, '', 'tick.');
+    openOther();
+    await expectAnswer(later, '', `${OPEN}tick.`);
+    await later.close();
     await Promise.all(clients.map((client) => client.close()));
     await serving.close();
   });
