@@ -8,6 +8,8 @@ import type { Protocol } from '../../../src/protocol/service.ts';
 /** Size of the answer to `large?`, in bytes. */
 export const LARGE = 2 ** 23;
 
+const QUESTION_MARK = 63;
+
 export const GREETING = 'Hello.';
 
 const protocol: Protocol = {
@@ -17,7 +19,7 @@ const protocol: Protocol = {
     return {
       greeting: GREETING,
       frame: (bytes, start, end, searched) =>
-        bytes.subarray(0, end).indexOf('?', start + searched) + 1 || -1,
+        bytes.subarray(0, end).indexOf(QUESTION_MARK, start + searched) + 1 || -1,
       async answerAsync(question) {
         asked++;
         const text = Buffer.from(question).toString();
