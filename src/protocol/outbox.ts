@@ -40,7 +40,7 @@ export class Outbox implements AnswerWriter {
     if (this.length + size > this.buffer.length) this.#makeRoom(size);
     const { buffer } = this;
     let at = this.length;
-    if (size > SHORT) buffer.set(bytes.subarray(start, end), at);
+    if (size > SHORT) buffer.set(size === bytes.length ? bytes : bytes.subarray(start, end), at);
     else for (let i = start; i < end; i++) buffer[at++] = bytes[i]!;
     this.length += size;
   }
