@@ -120,7 +120,7 @@ export function loadOptions(command: Command): Command {
         withPlanOptions('--shard', '--start-at')(plans);
         plans.option(
           '--start-in <time>',
-          'begin this long after the start of this process, such as 20s: a scheduler starts all shards together',
+          'begin this long after the start of this process, such as 20s: a scheduler starts all shards together (default: at once)',
         );
       },
     ],

@@ -73,7 +73,7 @@ describe('mondo', () => {
   });
 
   test.each([
-    ['serve', 5],
+    ['serve', 7],
     ['client', 0],
     ['architectures', 0],
     ['trace', 7],
