@@ -90,6 +90,12 @@ export const REASONS = [
   'connections',
   'early',
   'descriptor',
+  'proxy-untrusted',
+  'proxy-header',
+  'proxy-missing',
+  'proxy-malformed',
+  'proxy-too-long',
+  'proxy-partial',
 ] as const;
 
 /** Where a client is. */
