@@ -285,6 +285,16 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     expect(await tab.ask<number>('overflowBelow()')).toBeLessThanOrEqual(0);
   });
 
+  test('a projector has four servers on the screen at once', async () => {
+    const names = ['callback', 'coroutine', 'generator', 'asyncore'];
+    stand.play(names, { clients: 12, silent: 6 }, 6);
+    await using tab = await open({ viewport: { width: 1280, height: 1024 } });
+    await tab.isDrawn(4);
+    await tab.page.keyboard.press('p');
+    await expect.poll(() => tab.ask<number>('overflowBelow()')).toBeLessThanOrEqual(0);
+    expect(await tab.page.locator('.stage').count()).toBe(4);
+  });
+
   test('for a viewer without motion things stand, and step', async () => {
     stand.play(['epoll'], { clients: 40, silent: 0, restless: true }, 6);
     /** How many different pictures there are in 2 s. */

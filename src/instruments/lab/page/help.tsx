@@ -23,7 +23,7 @@ export const signs: readonly (readonly [sign: string, text: string])[] = [
 /** Beside the keys of the whole page. */
 const others: readonly (readonly [cap: string, text: string])[] = [
   ['A to D', 'in the vote: count one hand more for this choice'],
-  ['shift A to D', 'in the vote: count one hand less'],
+  ['shift', 'in the vote, with A to D: count one hand less'],
   ['R', 'in the vote: show the result, which is hidden until then'],
   [
     'Enter',

@@ -35,8 +35,9 @@ export function pictureHeight(
   { columns, rows }: Grid,
   isProjector: boolean,
 ): number {
-  const rest =
-    window.height - (isProjector ? (window.height < LOW ? 300 : 400) : 480) * Math.sqrt(rows);
+  // In a narrow column the large sentence of a projector has more lines.
+  const projected = (window.height < LOW ? 300 : 400) + (columns > 2 ? 80 : 0);
+  const rest = window.height - (isProjector ? projected : 480) * Math.sqrt(rows);
   const isStacked = window.width / columns < (isProjector ? 860 : 580);
   const unit = isProjector ? 1.3 : 1;
   const [least, most] = isStacked ? [440, 560] : [240, 560];
