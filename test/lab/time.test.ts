@@ -34,7 +34,7 @@ const shownIn = (page: Page): Promise<readonly (readonly string[])[]> =>
   page.locator('.twin').evaluateAll((twins) =>
     twins.map((twin) => {
       const [sum = ''] = [...twin.querySelectorAll('p')].map((p) => p.textContent ?? '');
-      const does = [...twin.querySelectorAll('table:first-of-type tbody tr td:nth-child(3)')];
+      const does = [...twin.querySelectorAll('table:first-of-type tbody tr td:nth-child(4)')];
       const waits = [...twin.querySelectorAll('table:last-of-type tbody tr td:nth-child(1)')];
       return [
         /^([\d,]+) of/.exec(sum)?.[1] ?? '',
