@@ -84,7 +84,7 @@ export class NodeTurns<T> {
     return next.value;
   }
 
-  /** Note that code of the service may have run: a hook, for example. */
+  /** Note that code of the service may have run without an event: a hook at a time limit, for example. */
   touch(): void {
     this.#isTouched = true;
   }

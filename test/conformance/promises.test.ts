@@ -1,5 +1,8 @@
 /** Answers that are promises: in a loop all of them are outstanding together, and a blocking thread waits for its own. */
-import { describe, expect, it, vi } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { isLoop } from '../../src/worker/contract.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { gate, OPEN } from '../support/gate.ts';
@@ -15,6 +18,9 @@ vi.setConfig({ maxConcurrency: 6 });
 const service = new URL('../support/services/promising.ts', import.meta.url);
 
 const dialogue = new URL('../support/services/promising-dialogue.ts', import.meta.url);
+
+const folder = mkdtempSync(join(tmpdir(), 'mondo-promises-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Number of clients that wait for one event: `select` has room for a thousand. */
 const CROWD = 300;
@@ -167,6 +173,24 @@ describe.concurrent.each(loops)('$title', (variant) => {
     expect(await client.rest()).toBe('9.10.');
     await client.close();
     await serving.expectAccount(client.peer, ['accepted', 'closed']);
+    await serving.close();
+  });
+
+  it('gives Node a turn after a hook, also if no event has caused it', async () => {
+    const at = join(folder, variant.title);
+    writeFileSync(at, '');
+    const hooked = new URL(
+      `../support/services/hooked.ts?at=${encodeURIComponent(at)}`,
+      import.meta.url,
+    );
+    // The time limit, and nothing that the client does, ends the connection.
+    const limits = { idle: 100 * MS };
+    const serving = await start(variant, { service: hooked, limits });
+    const client = await NetClient.connect(serving.address);
+    await expectAnswer(client, 'x?', 'x?');
+    expect(await client.rest()).toBe('');
+    await until('what the hook has left for Node', () => readFileSync(at, 'utf8') === 'later\n');
+    await client.close();
     await serving.close();
   });
 

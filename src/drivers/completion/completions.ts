@@ -301,6 +301,7 @@ export class Completions implements Connections {
   }
 
   visit(fd: number, decision: number, cause: LimitReached | 'stop' | 'restart'): void {
+    this.#node.touch();
     if (decision === END_AFTER_ANSWER) {
       this.#pending.of(fd)?.conversation.endAfterAnswer((cause as LimitReached).limit);
       return;

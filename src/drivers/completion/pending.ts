@@ -153,6 +153,7 @@ export class PendingConnections {
 
   /** The answer may have to wait until the kernel has taken those before it. */
   #wakeOne(fd: number, pending: Pending): void {
+    this.#node.touch();
     pending.next = undefined;
     if (pending.unsent !== undefined) pending.waiting = false;
     else if (this.#sends.isUnderWay(fd)) this.#waitForTurn(fd, pending);

@@ -218,6 +218,7 @@ export abstract class LimitedChat extends AsyncChat {
 
   /** What `callLater` waited for has come. */
   isDue(): void {
+    this.#node.touch();
     this.#isThinking = false;
     if (this.connected) this.#callBack(() => this.resume());
   }
@@ -227,6 +228,7 @@ export abstract class LimitedChat extends AsyncChat {
   }
 
   visit(decision: number, cause: LimitReached | 'stop' | 'restart'): void {
+    this.#node.touch();
     if (decision === END_AFTER_ANSWER) {
       this.conversation.endAfterAnswer((cause as LimitReached).limit);
       return;

@@ -159,6 +159,7 @@ export class Scheduler implements Connections {
   }
 
   visit(fd: number, decision: number, cause: LimitReached | 'stop' | 'restart'): void {
+    this.#node.touch();
     const connection = this.#held[fd];
     if (decision === END_AFTER_ANSWER) connection?.endAfterAnswer((cause as LimitReached).limit);
     const coroutine = this.#waiting[fd];
@@ -217,8 +218,10 @@ export class Scheduler implements Connections {
 
   #wake(now: number): void {
     const sleeping = this.#sleeping;
-    for (let next = sleeping.takeDue(now); next; next = sleeping.takeDue(now))
+    for (let next = sleeping.takeDue(now); next; next = sleeping.takeDue(now)) {
+      this.#node.touch();
       this.#resume(next, 0);
+    }
   }
 
   /** Lets every coroutine clean up. */

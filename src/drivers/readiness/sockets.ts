@@ -211,7 +211,6 @@ export class Sockets implements Connections {
     }
     if (this.#overdue.length === 0) return -1;
     this.#atHand = this.#overdue.pop()!;
-    this.#node.touch();
     return this.#atHand.fd;
   }
 
@@ -230,6 +229,7 @@ export class Sockets implements Connections {
 
   /** Sends an answer that is due, and continues. Or ends a connection whose time is up. */
   resume(fd: number): number {
+    this.#node.touch();
     const overdue = this.#atHand;
     if (overdue === undefined) {
       const conversation = this.bytesReceived[fd]!;
