@@ -53,6 +53,8 @@ export async function openListener(
   }
   server.maxConnections = MOST_CONNECTIONS;
   const file = await listen(server, wanted, option);
+  // A failed accept ends nothing, as when descriptors run out: without this line it would end the supervisor.
+  server.on('error', () => {});
   const address = addressOf(server, wanted);
   return {
     address,
