@@ -32,7 +32,11 @@ export async function serveCommand(
     const { socketOfClient } = await import('../host/activation.ts');
     const { serveStandardInput } = await import('../host/worker/standard-input.ts');
     const socket = socketOfClient(process.env, process.pid);
-    if (socket !== undefined) return serveStandardInput(options, socket);
+    if (socket !== undefined) {
+      await serveStandardInput(options, socket);
+      // The service is closed, but it may have left a timer or a socket that keeps Node's loop alive.
+      process.exit();
+    }
   }
   let server: Server | undefined;
   // Remember it now: once the terminal is gone, the kernel no longer reports its foreground group.

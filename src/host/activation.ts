@@ -68,16 +68,21 @@ export function takeListeners(environment: Environment, pid: number): Activation
       closeOnExec(fd);
       continue;
     }
-    const what = kind === 'connection' ? `a connection from ${peerOf(fd)}` : kind.other;
     const hint =
       kind === 'connection'
         ? 'set Accept=no in the socket unit, or serve inetd'
         : 'pass stream sockets that listen (ListenStream= in the socket unit)';
     throw usage(
-      `Cannot take descriptor ${fd} ("${name}") from the service manager: it is ${what}; ${hint}`,
+      `Cannot take descriptor ${fd} ("${name}") from the service manager: it is ${kindText(fd, kind)}; ${hint}`,
     );
   }
   return { listeners, warning: names.length > 0 ? undefined : strayText(environment, pid) };
+}
+
+function kindText(fd: number, kind: ReturnType<typeof streamKind>): string {
+  if (typeof kind === 'object') return kind.other;
+  if (kind === 'connection') return `a connection from ${peerOf(fd)}`;
+  return 'a stream socket that does not listen and is not connected';
 }
 
 /** A descriptor with the number of a passed one is here, but the variables are for another process. */
@@ -102,7 +107,9 @@ export function socketOfClient(
 ): number | undefined {
   if (whyNoSystemCalls() !== undefined) return undefined;
   const isPassed = givenNames(environment, pid).length === 1;
-  if (isPassed && streamKind(FIRST_FD) === 'connection') {
+  const kind = isPassed ? streamKind(FIRST_FD) : undefined;
+  // A client may have reset its connection by now. That is no fault of the manager's.
+  if (kind === 'connection' || kind === 'unconnected') {
     takeVariables(environment);
     closeOnExec(FIRST_FD);
     return FIRST_FD;

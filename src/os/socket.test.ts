@@ -171,7 +171,7 @@ describe('streamKind', () => {
       -1,
     ];
     expect(others.map(streamKind)).toEqual([
-      { other: 'a stream socket that does not listen and is not connected' },
+      'unconnected',
       { other: 'a datagram socket' },
       { other: 'a raw socket' },
       { other: 'a socket of type SOCK_SEQPACKET' },

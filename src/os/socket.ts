@@ -315,10 +315,12 @@ function optionOf(fd: number, name: number): number | undefined {
 }
 
 /**
- * What a stream socket that another program has opened is: `listener` or `connection`. For any other descriptor, its
- * description, such as `a pipe`.
+ * What a stream socket that another program has opened is. `unconnected`: it does not listen, and has no peer, or its
+ * peer has reset the connection. For any other descriptor, its description, such as `a pipe`.
  */
-export function streamKind(fd: number): 'listener' | 'connection' | { readonly other: string } {
+export function streamKind(
+  fd: number,
+): 'listener' | 'connection' | 'unconnected' | { readonly other: string } {
   const type = optionOf(fd, SO_TYPE);
   if (type === undefined) return { other: fileKind(fd) };
   if (type !== SOCK_STREAM) return { other: TYPES[type] ?? `a socket of type ${type}` };
@@ -327,8 +329,7 @@ export function streamKind(fd: number): 'listener' | 'connection' | { readonly o
     return { other: `a stream socket of address family ${family}` };
   }
   if (optionOf(fd, SO_ACCEPTCONN) === 1) return 'listener';
-  if (remoteAddress(fd) !== undefined) return 'connection';
-  return { other: 'a stream socket that does not listen and is not connected' };
+  return remoteAddress(fd) === undefined ? 'unconnected' : 'connection';
 }
 
 function fileKind(fd: number): string {

@@ -7,7 +7,15 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
 import type { SocketAddress } from '../../src/os/address.ts';
 import { libc } from '../../src/os/libc.ts';
-import { close, connect, localAddress, openListener } from '../../src/os/socket.ts';
+import {
+  accept,
+  close,
+  connect,
+  localAddress,
+  openListener,
+  reset,
+  streamKind,
+} from '../../src/os/socket.ts';
 import { spawnManaged } from '../support/activated.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { mondo, Process } from '../support/processes.ts';
@@ -143,6 +151,30 @@ describe('a server on given listeners', () => {
     await client.end();
     expect(await client.rest()).toBe(`unset.unset.${process.env.PATH}.`);
     await client.close();
+  });
+});
+
+describe('a process for one connection', () => {
+  /** The ends of client and server of a new connection. */
+  function connection(): readonly [number, number] {
+    const at = listener();
+    const client = connect(localAddress(at));
+    return [client, kept(accept(at))];
+  }
+
+  it('ends well if its client has reset the connection before', async () => {
+    const [client, given] = connection();
+    reset(client);
+    await until('the reset', () => streamKind(given) === 'unconnected');
+    expect(await refusal([given], ['inetd'])).toBe('0 ');
+  });
+
+  it('ends with its client, also if the service leaves a timer', async () => {
+    const [client, given] = connection();
+    const service = join(import.meta.dirname, '..', 'support', 'services', 'ticking.ts');
+    await using server = spawnManaged([given], ['serve', 'inetd', '--service', service]);
+    close(client);
+    expect((await server.ended()).code).toBe(0);
   });
 });
 
