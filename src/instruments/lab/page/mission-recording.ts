@@ -8,6 +8,8 @@ import { snapshotOf } from '../shared/snapshot.ts';
 /** Room for the last line. */
 const END = 100;
 
+const encoder = new TextEncoder();
+
 export interface SheetRecording {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** SHA-256 in hex. */
@@ -16,7 +18,8 @@ export interface SheetRecording {
 
 export class MissionRecording {
   #lines: string[] = [];
-  #characters = 0;
+  #bytes = 0;
+  #isFull = false;
   #t = 0;
   #packed: Promise<SheetRecording> | undefined;
 
@@ -28,8 +31,9 @@ export class MissionRecording {
   /** A recording that is as long as a reader takes ends there. */
   push(record: LabRecord): void {
     const line = lineOf(record);
-    if (this.#characters + line.length > MOST_BYTES - END) return;
-    this.#characters += line.length;
+    this.#bytes += encoder.encode(line).length;
+    this.#isFull ||= this.#bytes > MOST_BYTES - END;
+    if (this.#isFull) return;
     this.#lines.push(line);
     if (record.k !== 'h') this.#t = Math.max(this.#t, record.t);
     this.#packed = undefined;
