@@ -96,6 +96,14 @@ const LISTEN_AT = 'where to listen: a name, an address, "" for all interfaces, o
 /** Groups of options of `serve`, and of the unit files for it. */
 const serveGroups = [...servingGroups, balancerGroup, stoppingGroup, adminGroup];
 
+const servingWithFile = (command: Command): void => {
+  firstServingOptions(command);
+  command.option(
+    '--config <file>',
+    'TOML or JSON with options that neither the command line nor variables such as MONDO_THREADS give; SIGHUP reads it again (default: none)',
+  );
+};
+
 const serve = program
   .command('serve')
   .description('serve the conversation until Ctrl-C')
@@ -105,7 +113,7 @@ const serve = program
   )
   .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
 optionGroups(serve, [
-  [FIRST, 'mondo serve threaded --threads 2 --think 1000', firstServingOptions],
+  [FIRST, 'mondo serve threaded --threads 2 --think 1000', servingWithFile],
   ...serveGroups.map(([heading, words, add]) => [heading, `mondo serve ${words}`, add] as const),
 ])
   .addHelpText('after', () => limitsHelp())
@@ -115,15 +123,35 @@ optionGroups(serve, [
       'Ctrl-C stops the server, a second Ctrl-C ends its lame duck, or stops it at once. kill -HUP replaces the workers and loses no client. kill -USR2 prints what each worker does.',
     ),
   )
-  .action(async (architecture: string | undefined, host: string, options, command: Command) => {
+  .action(async (_architecture, _host, _options, command: Command) => {
     const { serveCommand } = await import('./serve.ts');
-    // With a listener from systemd, an address is an error, and its default is none.
-    const { port, ...rest } = options;
-    const isPortGiven = command.getOptionValueSource('port') !== 'default';
-    const given = isPortGiven ? options : rest;
-    const named = architecture === 'fastest' ? undefined : architecture;
-    await serveCommand(named, command.args.length > 1 ? host : undefined, given);
+    await serveCommand(command);
   });
+
+const config = program
+  .command('config')
+  .description('check a configuration of mondo serve, or show the options in effect')
+  .argument('[architecture]', 'as for mondo serve')
+  .argument('[host]', 'as for mondo serve');
+optionGroups(config, [
+  [
+    'What to do:',
+    'mondo config --check mondo.toml',
+    (command) => {
+      command
+        .option('--check <file>', 'read this file, and report its first mistake (exit code 2)')
+        .option('--show', 'print the options in effect as TOML, each with its origin')
+        .option('--schema', 'print the JSON Schema of the file, for editors');
+    },
+  ],
+  ['The server:', 'mondo config --show --config mondo.toml --threads 2', servingWithFile],
+  ...serveGroups.map(
+    ([heading, words, add]) => [heading, `mondo config --show ${words}`, add] as const,
+  ),
+]).action(async (_architecture, _host, _options, command: Command) => {
+  const { configCommand } = await import('./config.ts');
+  await configCommand(command, serve);
+});
 
 const unit = program
   .command('unit')

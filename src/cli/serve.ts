@@ -1,13 +1,15 @@
 /** `mondo serve`: a server in the foreground that writes its events to standard output. */
 import { Console } from 'node:console';
 import { Writable } from 'node:stream';
+import type { Command } from 'commander';
 import { AS_ROOT, isRootUnasked } from '../host/identity.ts';
-import { DEFAULT_PORT } from '../host/plan.ts';
-import { rootWarning, startServer } from '../host/serve.ts';
+import { DEFAULT_PORT, type RestartOptions } from '../host/plan.ts';
+import { startServer } from '../host/serve.ts';
 import type { Server } from '../host/server.ts';
 import type { ServerEvent } from '../host/server-event.ts';
+import { effectiveOptions } from './effective.ts';
 import { listenForInterrupt } from './interrupt.ts';
-import { type CommandOptions, serveOptionsOf } from './serve-options.ts';
+import { optionsOf, refusedChanges, restartOptionsOf } from './serve-configuration.ts';
 import { hasTerminal, isInForeground } from './terminal.ts';
 
 const { pid } = process;
@@ -18,17 +20,13 @@ const LOOK_INTERVAL_MS = 1000;
 /** pino's number for the level `info`. */
 const INFO = 30;
 
-interface Options extends CommandOptions {
-  readonly log: 'text' | 'json' | 'none';
-}
-
-export async function serveCommand(
-  architecture: string | undefined,
-  host: string | undefined,
-  { log, ...rest }: Options,
-): Promise<void> {
-  const options = serveOptionsOf(rest);
-  if (architecture === 'inetd') {
+/** @param command `serve`, with its arguments and options */
+export async function serveCommand(command: Command): Promise<void> {
+  const file: string | undefined = command.getOptionValue('config');
+  const effective = await effectiveOptions(command, file);
+  const log = effective.options.log as 'text' | 'json' | 'none';
+  const options = optionsOf(effective);
+  if (options.architecture === 'inetd') {
     const { socketOfClient } = await import('../host/activation.ts');
     const { serveStandardInput } = await import('../host/worker/standard-input.ts');
     const socket = socketOfClient(process.env, process.pid);
@@ -50,8 +48,26 @@ export async function serveCommand(
     () => server,
     ({ code }) => code === 'EIO' && !isForeground,
   );
+  const warn = (text: string) => {
+    // Without a log there are no events, but the user must still see a warning.
+    if (log === 'none') console.error(`mondo: ${text}`);
+    else record({ type: 'warning', text, at: Date.now(), pid, tid: pid, worker: -1 });
+  };
+  const reread = async (): Promise<RestartOptions> => {
+    try {
+      const now = await effectiveOptions(command, file);
+      const refused = refusedChanges(effective, now);
+      if (refused.length > 0)
+        warn(`Ignored changes that need another start: ${refused.join(', ')}`);
+      return await restartOptionsOf(server!.architecture, effective, now);
+    } catch (error) {
+      const { message } = error as Error;
+      if (log !== 'none') warn(`Cannot restart, the old workers continue to serve: ${message}`);
+      throw error;
+    }
+  };
   const restart = () =>
-    server!.restart().catch((error: Error) => {
+    server!.restart(file === undefined ? {} : reread).catch((error: Error) => {
       // The log reports it, except for a server in this process.
       if (log === 'none' || server!.pids.length === 0) console.error(`mondo: ${error.message}`);
     });
@@ -73,12 +89,7 @@ export async function serveCommand(
   const events: ServerEvent[] = [];
   let record = (event: ServerEvent): void => void events.push(event);
   const starting = startServer(
-    {
-      ...options,
-      ...(architecture === undefined ? {} : { architecture }),
-      ...(host === undefined ? {} : { host }),
-      systemd: true,
-    },
+    { ...options, systemd: true },
     log === 'none' ? undefined : (event) => record(event),
   );
   // The failure is handled below; without this line it would be an unhandled rejection.
@@ -94,11 +105,8 @@ export async function serveCommand(
       record = logger;
     }
     server = await starting;
-    if (isRootUnasked(options)) {
-      // Without a log there are no events, but the user must still see this warning.
-      if (log === 'none') console.error(`mondo: ${AS_ROOT}`);
-      else record(rootWarning());
-    }
+    if (isRootUnasked(options)) warn(AS_ROOT);
+    for (const text of effective.warnings) warn(text);
     if (log === 'none') output.write(`Listening at ${server.where}\n`);
     if (process.stdout.isTTY && log === 'text') output.write(hint(server));
     // A change after the workers loaded the service must not be missed.

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { architectureNames, loadArchitecture } from '../architectures/catalogue.ts';
 import { ADMISSION_WORDS, Admission, type AdmissionRules } from '../limits/admission.ts';
 import { defaultLimits } from '../limits/limits.ts';
+import { parseWhenFull } from '../limits/when-full.ts';
 import { MOST_PLACES } from '../worker/scoreboard.ts';
 import { ServeError } from './errors.ts';
 import {
@@ -13,6 +14,7 @@ import {
   MOST_GENERATIONS,
   MOST_PROCESSES,
   planOf,
+  type RestartOptions,
   type ServeOptions,
 } from './plan.ts';
 
@@ -141,6 +143,39 @@ describe('proxies', () => {
     expect(planOf(single, { limits, proxy }).limits.proxyHeader).toBe(5000);
     expect(planOf(single, { limits: defaultLimits }).limits).toEqual(defaultLimits);
     expect(() => changedPlan(planOf(single, {}), { limits })).toThrow('--proxy-protocol');
+  });
+});
+
+describe('a restart', () => {
+  it('changes what it names, and nothing else', () => {
+    const before = planOf(queued, { threads: 2, think: 5, queue: 9 });
+    const after = changedPlan(before, { threads: 3, thinkHow: 'defer', whenFull: 'busy' });
+    const expected = {
+      threads: 3,
+      think: { ms: 5, how: 'defer' },
+      whenFull: parseWhenFull('busy'),
+    };
+    expect(after).toEqual({ ...before, ...expected });
+    expect(changedPlan(before, { queue: 7 })).toEqual({
+      ...before,
+      page: { ...before.page, queue: 7 },
+    });
+    expect(changedPlan(before, {})).toEqual(before);
+  });
+
+  it.each([
+    [{ threads: 2 }, 'Cannot serve single with 2 threads'],
+    [{ queue: 3 }, 'Cannot use queue with single'],
+    [{ think: -1 }, 'Cannot use -1 as a thinking time'],
+    [{ whenFull: 'never' }, 'Cannot use "never" as policy'],
+    [{ port: 7 }, 'restart has no option "port"'],
+  ])('refuses %j', (options, says) =>
+    expect(() => changedPlan(planOf(single, {}), options as RestartOptions)).toThrow(says));
+
+  it('cannot change the number of listeners', async () => {
+    const plan = planOf(await loadArchitecture('epoll'), { threads: 2, reuseport: true });
+    expect(() => changedPlan(plan, { threads: 3 })).toThrow('with reuseport');
+    expect(changedPlan(plan, { threads: 2 })).toEqual(plan);
   });
 });
 

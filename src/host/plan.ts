@@ -142,7 +142,12 @@ export interface ServeOptions {
  * await server.close();
  * ```
  */
-export type RestartOptions = Pick<ServeOptions, 'limits' | 'dryRun'>;
+export type RestartOptions = Pick<ServeOptions, (typeof changeable)[number]>;
+
+const changeable = [
+  ...(['limits', 'dryRun', 'whenFull', 'think', 'thinkHow'] as const),
+  ...(['threads', 'processes', 'queue', 'maxThreads'] as const),
+] as const;
 
 export interface Plan {
   readonly traits: Traits;
@@ -295,33 +300,41 @@ export function checkOptionNames(options: ServeOptions): void {
   if (fault !== undefined) throw new ServeError('usage', fault);
 }
 
+const thinkOf = (ms: number, how: 'block' | 'defer'): Plan['think'] => ({
+  ms: wholeNumber('a thinking time in ms', ms, 0, 3_600_000),
+  how: oneOf('the way of thinking', how, ['block', 'defer']),
+});
+const queueOf = (length: number) => wholeNumber('the length of the queue', length, 1, 65_535);
+const maxThreadsOf = (most: number) => wholeNumber('the most threads', most, 0, 10_000);
+
+/** @param value undefined: the default of the architecture */
+function numberOf(
+  what: 'threads' | 'processes',
+  traits: Traits,
+  value = traits[what].default,
+): number {
+  wholeNumber(`the number of ${what}`, value, 1, what === 'threads' ? 400 : MOST_PROCESSES);
+  if (!traits[what].adjustable && value !== traits[what].default) {
+    throw new ServeError(
+      'usage',
+      `Cannot serve ${traits.name} with ${value} ${what}: it is ${traits.processModel} by definition; ${what} go with another architecture`,
+    );
+  }
+  return value;
+}
+
 /** Checks the options against the traits of the architecture. @throws ServeError */
 export function planOf(traits: Traits, options: ServeOptions): Plan {
   checkOptionNames(options);
-  const many = (what: 'threads' | 'processes', most: number) => {
-    const value = options[what];
-    if (value === undefined) return traits[what].default;
-    wholeNumber(`the number of ${what}`, value, 1, most);
-    if (!traits[what].adjustable && value !== traits[what].default) {
-      throw new ServeError(
-        'usage',
-        `Cannot serve ${traits.name} with ${value} ${what}: it is ${traits.processModel} by definition; ${what} go with another architecture`,
-      );
-    }
-    return value;
-  };
   const plan: Plan = {
     traits,
     host: options.host ?? DEFAULT_HOST,
     port: wholeNumber('a port', options.port ?? DEFAULT_PORT, 0, 65_535),
-    threads: many('threads', 400),
-    processes: many('processes', MOST_PROCESSES),
+    threads: numberOf('threads', traits, options.threads),
+    processes: numberOf('processes', traits, options.processes),
     reuseport: options.reuseport ?? false,
     backlog: wholeNumber('a backlog', options.backlog ?? 1024, 1, 65_535),
-    think: {
-      ms: wholeNumber('a thinking time in ms', options.think ?? 0, 0, 3_600_000),
-      how: oneOf('the way of thinking', options.thinkHow ?? 'block', ['block', 'defer']),
-    },
+    think: thinkOf(options.think ?? 0, options.thinkHow ?? 'block'),
     limits: checkedLimits(() => checkLimits(options.limits ?? {})),
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
@@ -341,8 +354,8 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     user: options.user,
     group: options.group,
     page: {
-      queue: wholeNumber('the length of the queue', options.queue ?? 64, 1, 65_535),
-      maxThreads: wholeNumber('the most threads', options.maxThreads ?? 0, 0, 10_000),
+      queue: queueOf(options.queue ?? 64),
+      maxThreads: maxThreadsOf(options.maxThreads ?? 0),
       threadCache: cacheSize('the size of the thread cache', options.threadCache),
       processCache: cacheSize('the size of the process cache', options.processCache),
       mixin: oneOf('the mixin', options.mixin ?? 'threading', ['threading', 'forking']),
@@ -400,12 +413,28 @@ function checkHeaderTime(proxy: ProxyOptions | undefined, limits: Partial<Limits
 
 /** The plan with what a restart changes. @throws ServeError */
 export function changedPlan(plan: Plan, options: RestartOptions): Plan {
-  const fault = unknownOption('restart', options, ['limits', 'dryRun']);
+  const fault = unknownOption('restart', options, changeable);
   if (fault !== undefined) throw new ServeError('usage', fault);
-  const { limits, dryRun = plan.dryRun } = options;
+  const { traits, page } = plan;
+  const { limits, whenFull, dryRun = plan.dryRun } = options;
+  const { think = plan.think.ms, thinkHow = plan.think.how } = options;
+  const { threads = plan.threads, processes = plan.processes } = options;
+  const { queue = page.queue, maxThreads = page.maxThreads } = options;
+  checkOwner(traits, options);
   checkHeaderTime(plan.proxy, limits);
+  if (plan.reuseport && threads * processes !== plan.threads * plan.processes) {
+    throw new ServeError(
+      'usage',
+      'Cannot change the number of workers with reuseport: each one has a listener of its own; start another server',
+    );
+  }
   return {
     ...plan,
+    threads: numberOf('threads', traits, threads),
+    processes: numberOf('processes', traits, processes),
+    think: thinkOf(think, thinkHow),
+    whenFull: whenFull === undefined ? plan.whenFull : checkedLimits(() => parseWhenFull(whenFull)),
+    page: { ...page, queue: queueOf(queue), maxThreads: maxThreadsOf(maxThreads) },
     limits: checkedLimits(() => checkLimits({ ...plan.limits, ...limits })),
     dryRun,
   };

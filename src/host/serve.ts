@@ -50,7 +50,7 @@ export async function serve(
 }
 
 /** The warning that root serves, as an event of the supervisor's. */
-export const rootWarning = (): ServerEvent => {
+const rootWarning = (): ServerEvent => {
   const { pid } = process;
   return { type: 'warning', text: AS_ROOT, at: Date.now(), pid, tid: pid, worker: -1 };
 };
@@ -189,7 +189,8 @@ function serverOf(plan: Plan, supervisor: Supervisor, presence: Presence): Serve
       return supervisor.queued;
     },
     queue: () => supervisor.queue(),
-    restart: async (options) => supervisor.restart(options),
+    restart: async (options) =>
+      supervisor.restart(typeof options === 'function' ? await options() : options),
     close: (options) => presence.close(options, (drain) => supervisor.close(drain)),
   };
 }

@@ -62,11 +62,12 @@ export interface Server {
    * changed service module. The old ones serve their clients until these leave, for at most `drain`. Resolves when
    * the new ones serve. Clients of the old workers keep the limits with which they came.
    *
-   * @param options `limits` that change (the others stay as they are), and `dryRun` as for `serve` (left out: as it is)
+   * @param options what changes, as for `serve`; what is left out stays as it is, also a single limit. A function that
+   *   reads the options is possible too. If it throws, nothing changes
    * @throws ServeError if an option makes no sense, or if the new workers cannot start: then the old ones continue to
    *   serve, with the old limits
    */
-  restart(options?: RestartOptions): Promise<void>;
+  restart(options?: RestartOptions | (() => Promise<RestartOptions>)): Promise<void>;
   /**
    * Stops listening, answers complete questions, closes idle connections, and then ends the workers. Resolves when
    * nothing of the server is left. Connections that wait for an answer have until the deadline. Unfinished

@@ -18,19 +18,13 @@ export class Shutdown {
   readonly #workers: ReadonlySet<WorkerProcess>;
   readonly #scoreboard: Scoreboard;
   readonly #isCrew: boolean;
-  readonly #servesOnMain: boolean;
   #waking: NodeJS.Timeout | undefined;
 
   /** @param workers all workers, leaving or not */
-  constructor(
-    workers: ReadonlySet<WorkerProcess>,
-    scoreboard: Scoreboard,
-    { traits, threads }: Plan,
-  ) {
+  constructor(workers: ReadonlySet<WorkerProcess>, scoreboard: Scoreboard, { traits }: Plan) {
     this.#workers = workers;
     this.#scoreboard = scoreboard;
     this.#isCrew = traits.arrangement === 'crew';
-    this.#servesOnMain = traits.arrangement === 'alone' && threads === 1;
   }
 
   /** Orders a worker to leave, or shortens its time. @param drain in ms from now */
@@ -45,7 +39,7 @@ export class Shutdown {
     }
     this.giveTime(worker);
     if (signal !== undefined) child.kill(signal);
-    else if (!this.#servesOnMain && killing === undefined) child.kill('SIGTERM');
+    else if (!worker.servesOnMain && killing === undefined) child.kill('SIGTERM');
     this.wake();
   }
 
@@ -69,7 +63,7 @@ export class Shutdown {
   wake(): void {
     const wake = () => {
       const asleep = [...this.#workers].filter(
-        ({ killing, isGone }) => killing !== undefined && (this.#servesOnMain || isGone),
+        ({ killing, isGone, servesOnMain }) => killing !== undefined && (servesOnMain || isGone),
       );
       for (const { pid, isGone } of asleep) {
         if (isGone) signalGroup(pid, 'wake');

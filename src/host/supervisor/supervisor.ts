@@ -63,6 +63,8 @@ const OWN_FAULTS: ReadonlySet<string> = new Set([
   ...['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 'SIGSYS', 'SIGTRAP', 'SIGXCPU'],
 ]);
 
+type StartTime = (plan: Plan) => number;
+
 export class Supervisor {
   /** A restart may change its limits. */
   #plan: Plan;
@@ -78,7 +80,7 @@ export class Supervisor {
   readonly address: SocketAddress;
   readonly #bound: Bound;
   readonly #identity: Identity | undefined;
-  readonly #startTime: () => number;
+  readonly #startTime: StartTime;
   readonly #shutdown: Shutdown;
   readonly #stuck: StuckWatch | undefined;
   readonly #history = new History();
@@ -115,13 +117,14 @@ export class Supervisor {
     plan: Plan,
     service: string,
     deliver: ((event: ServerEvent) => void) | undefined,
-    startTime = () => START_TIME + START_SHARE * plan.processes * plan.threads,
+    startTime: StartTime = ({ processes, threads }) =>
+      START_TIME + START_SHARE * processes * threads,
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const bound = await openListeners(plan);
     const supervisor = new Supervisor(plan, service, deliver, { bound, identity, startTime });
     try {
-      await supervisor.#startAll(supervisor.#generation);
+      await supervisor.#startAll(supervisor.#generation, plan);
       supervisor.#listen();
     } catch (error) {
       await supervisor.close(0);
@@ -138,7 +141,7 @@ export class Supervisor {
     parts: {
       readonly bound: Bound;
       readonly identity: Identity | undefined;
-      readonly startTime: () => number;
+      readonly startTime: StartTime;
     },
   ) {
     this.#plan = plan;
@@ -283,7 +286,7 @@ export class Supervisor {
     const plan = this.#nextPlan;
     this.#living.set(generation, plan);
     try {
-      await this.#startAll(generation);
+      await this.#startAll(generation, plan);
     } catch (error) {
       if (this.#nextPlan === plan) this.#nextPlan = this.#plan;
       this.#history.noteRestart(false);
@@ -366,11 +369,11 @@ export class Supervisor {
   }
 
   /** Starts a worker process for each index; resolves when all of them serve, rejects if one cannot. */
-  async #startAll(generation: number): Promise<void> {
-    const lack = this.#lackOfTasks(this.#plan.processes);
+  async #startAll(generation: number, plan: Plan): Promise<void> {
+    const lack = this.#lackOfTasks(plan, plan.processes);
     if (lack !== undefined) throw lack;
     const starting: Promise<void>[] = [];
-    for (let index = 0; index < this.#plan.processes; index++) {
+    for (let index = 0; index < plan.processes; index++) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       this.#startWorker(index, generation, { killed: 0, ready: resolve, failed: reject });
       starting.push(promise);
@@ -380,15 +383,15 @@ export class Supervisor {
 
   /** @param starting the caller that waits for it; undefined: it replaces a worker that died */
   #startWorker(index: number, generation: number, starting?: Starting): void {
-    const { threads, reuseport } = this.#plan;
+    const plan = this.#living.get(generation) ?? this.#plan;
+    const { threads, reuseport } = plan;
     // All that start together have been counted together: each of them takes room a moment after its start.
-    const lack = starting === undefined ? this.#lackOfTasks(1) : undefined;
+    const lack = starting === undefined ? this.#lackOfTasks(plan, 1) : undefined;
     if (lack !== undefined) {
       this.#cannotReplace(index, generation, lack);
       return;
     }
     const [service, journal] = [this.#service, this.#deliver !== undefined];
-    const plan = this.#living.get(generation) ?? this.#plan;
     const config = configOf(plan, { service, journal, index, generation });
     const first = reuseport ? index * threads : 0;
     const listeners = this.listeners.slice(first, first + config.listeners);
@@ -398,14 +401,15 @@ export class Supervisor {
       else starting.failed(error);
     });
     if (child === undefined) return;
-    const startTime = this.#startTime();
+    const startTime = this.#startTime(plan);
     const worker: WorkerProcess = {
       child,
       pid: child.pid!,
       index,
       generation,
       startedAt: Date.now(),
-      unready: this.#threadsThatSay,
+      unready: threadsThatSay(plan),
+      servesOnMain: plan.traits.arrangement === 'alone' && threads === 1,
       isServing: false,
       hasFailed: false,
       isGone: false,
@@ -603,21 +607,13 @@ export class Supervisor {
     for (const worker of this.#workers) this.#shutdown.order(worker, left);
   }
 
-  #lackOfTasks(processes: number): ServeError | undefined {
-    const { threads } = this.#plan;
-    const isOne = threads === 1 && !this.#isCrew;
+  #lackOfTasks(plan: Plan, processes: number): ServeError | undefined {
+    const isOne = plan.threads === 1 && !this.#isCrew;
     const uid = this.#identity?.uid ?? process.geteuid?.() ?? 0;
-    const lack = lackOfTasks(processes, isOne ? 0 : this.#threadsThatSay, uid);
+    const lack = lackOfTasks(processes, isOne ? 0 : threadsThatSay(plan), uid);
     return lack === undefined
       ? undefined
       : new ServeError('failed', `Cannot start a worker: ${lack.text}`);
-  }
-
-  /** Number of threads of a worker that report that they serve. */
-  get #threadsThatSay(): number {
-    const { traits, threads } = this.#plan;
-    if (!this.#isCrew) return threads;
-    return traits.pool === true ? 1 + threads : 1;
   }
 
   /** How many workers serve at the same time; 0 if that is one, or their number changes with the clients'. */
@@ -630,6 +626,12 @@ export class Supervisor {
   get #isCrew(): boolean {
     return this.#plan.traits.arrangement === 'crew';
   }
+}
+
+/** Number of threads of a worker that report that they serve. */
+function threadsThatSay({ traits, threads }: Plan): number {
+  if (traits.arrangement !== 'crew') return threads;
+  return traits.pool === true ? 1 + threads : 1;
 }
 
 /** True if another process has killed a starting worker, and not too many in its place before it. */

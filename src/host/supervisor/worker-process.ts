@@ -58,6 +58,8 @@ export interface WorkerProcess {
   isGone: boolean;
   /** The caller that waits for it to serve, until it does. */
   starting: Starting | undefined;
+  /** True if the only thread that serves is the main one. */
+  readonly servesOnMain: boolean;
   /** Timer of the start: when it fires, the start has taken too long. */
   readonly late: NodeJS.Timeout;
   /** Time of the first order to leave, and end of the drain, by `performance.now`. */

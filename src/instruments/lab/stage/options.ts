@@ -29,7 +29,10 @@ const isTime = (name: LimitName) => ['idle', 'question-time', 'answer-time'].inc
 export type Restart = Pick<StageOrder, 'limits' | 'dryRun'>;
 
 /** All limits that a viewer can set. Those that are not given are off. */
-export const changesOf = ({ limits, dryRun }: Restart): Required<RestartOptions> => ({
+export const changesOf = ({
+  limits,
+  dryRun,
+}: Restart): Required<Pick<RestartOptions, 'limits' | 'dryRun'>> => ({
   limits: Object.fromEntries(
     LIMITS.map((name) => {
       const value = limits[name] ?? 0;
