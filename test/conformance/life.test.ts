@@ -1,5 +1,5 @@
 /** The life of a service: `open`, `connected`, questions with the state of a connection, `disconnected`, `close`. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { planOf } from '../../src/host/plan.ts';
 import { copiesText } from '../../src/host/supervisor/copies.ts';
 import { defineService, type ServerEvent, serve } from '../../src/index.ts';
 import { ask, NetClient } from '../support/clients.ts';
+import { threadsOf } from '../support/kernel.ts';
 import { pairs, Serving, variants } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
@@ -167,6 +168,26 @@ it.each([
   await expect(serve({ architecture, port: 0, service })).rejects.toThrow(
     /Cannot open service ".*": There is no database\.$/,
   );
+});
+
+it('a thread that cannot open the service leaves neither itself nor its row, and its client waits', async () => {
+  const down = join(folder, 'down');
+  const { service, lines } = living({ fail: down, tick: '' });
+  const serving = await Serving.start({ architecture: 'socketserver', service });
+  const { server } = serving;
+  const [pid = 0] = server.pids;
+  const before = { threads: threadsOf(pid).length, rows: server.workers().length };
+  writeFileSync(down, '');
+  const client = await NetClient.connect(serving.address);
+  const failed = () => lines().filter(([, moment]) => moment === 'failed').length;
+  await until('several attempts', () => failed() >= 6);
+  // Two may be starting at this moment.
+  expect(server.workers().length).toBeLessThanOrEqual(before.rows + 2);
+  await until('their end', () => threadsOf(pid).length <= before.threads + 2);
+  rmSync(down);
+  await count(client, 1);
+  await client.close();
+  await serving.stop();
 });
 
 it.each([

@@ -189,15 +189,20 @@ export async function createContext(
   const row = scoreboard.claim(process.pid, tid, family, place);
   const orders = scoreboard.orders(config.generation);
   const isOnNode = architecture.arrangement === 'node';
-  const { service, shared } = await loadModule(config.service);
-  const around = { architecture: config.architecture, worker: config.index };
-  const answerThread = createAnswerThread(config.service, true, around);
-  await openService(service, { ...around, thread }, nameOf(config.service));
+  const free = () => {
+    row.free();
+    // A thread that only assisted ends before its process. The others end with the mapping.
+    if (isAssistant) scoreboard.unmap();
+  };
   const mayAwait = isLoop(architecture);
   // The first thread of a crew answers no question.
   const answers = isAssistant || architecture.arrangement !== 'crew';
-  if (answers && needsAnswerThread(service, mayAwait)) await answerThread.open();
-  const speakers = speakersOf(service, mayAwait, answerThread.answerElsewhere);
+  const opening = openedService(config, thread, mayAwait, answers);
+  const { service, shared, answerThread, speakers } = await opening.catch((error) => {
+    // Another thread may try again, as long as the client waits.
+    free();
+    throw error;
+  });
   const count = (reason: Reason) => scoreboard.count(reason);
   const { conversation, exceeded } = conversationFactory(
     config,
@@ -267,9 +272,23 @@ export async function createContext(
     async dispose() {
       await answerThread.close();
       await closeService(service, (text) => journal.record({ type: 'warning', text }));
-      row.free();
-      // A thread that only assisted ends before its process. The others end with the mapping.
-      if (isAssistant) scoreboard.unmap();
+      free();
     },
   };
+}
+
+/** The service of one thread, and what answers its questions. @param answers false if it answers none */
+async function openedService(
+  config: WorkerConfig,
+  thread: number | undefined,
+  mayAwait: boolean,
+  answers: boolean,
+) {
+  const { service, shared } = await loadModule(config.service);
+  const around = { architecture: config.architecture, worker: config.index };
+  const answerThread = createAnswerThread(config.service, true, around);
+  await openService(service, { ...around, thread }, nameOf(config.service));
+  if (answers && needsAnswerThread(service, mayAwait)) await answerThread.open();
+  const speakers = speakersOf(service, mayAwait, answerThread.answerElsewhere);
+  return { service, shared, answerThread, speakers };
 }

@@ -52,9 +52,7 @@ const context = await createContext(
   if (task?.cache === undefined || !mayPass) throw error;
   post({ type: 'unserved', error });
 });
-if (context === undefined) {
-  port.close();
-} else {
+if (context !== undefined) {
   const mayEnd = crashWithThread();
   if (task?.queue !== undefined) {
     writeEvent(JOURNAL_FD, { type: 'ready', at: Date.now(), pid: process.pid, tid: threadId() });
@@ -66,6 +64,6 @@ if (context === undefined) {
   }
   mayEnd();
   await context.dispose();
-  // Ends this thread only, although the service may have left a timer or a socket that keeps Node's loop alive.
-  process.exit();
 }
+// Ends this thread only, although the service may have left a timer or a socket that keeps Node's loop alive.
+process.exit();

@@ -1,9 +1,9 @@
 /**
  * A service that writes each moment of its life into a file: `at` in its address. With `fail` it cannot open, with
- * `fail=elsewhere` only in a thread that waits for promises; with `later` it has only the asynchronous form; `shared`
- * is its declaration.
+ * `fail=elsewhere` only in a thread that waits for promises, with a path as long as that file exists; with `later` it
+ * has only the asynchronous form; `shared` is its declaration. With `tick` it leaves a timer.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
 import { defineService, type Service } from '../../../src/protocol/service.ts';
@@ -13,6 +13,8 @@ const at = searchParams.get('at')!;
 const self = `${process.pid}.${threadId}`;
 const note = (...words: unknown[]) => appendFileSync(at, `${[self, ...words].join(' ')}\n`);
 
+if (searchParams.has('tick')) setInterval(() => {}, 1000);
+
 export const shared = searchParams.get('shared') ?? undefined;
 
 const life: Pick<Service, 'open' | 'close'> = {
@@ -20,6 +22,10 @@ const life: Pick<Service, 'open' | 'close'> = {
     await turn();
     const fail = searchParams.get('fail');
     // A thread that only waits for promises has no number.
+    if (fail?.startsWith('/') && existsSync(fail)) {
+      note('failed');
+      throw new Error('The database is down.');
+    }
     if (fail === '' || (fail === 'elsewhere' && thread === undefined))
       throw new Error('There is no database.\nAt all.');
     note('open', architecture, worker, thread);
