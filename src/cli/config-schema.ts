@@ -21,8 +21,11 @@ export interface Schema {
 /** The key of an option in a file: its long name. */
 export const keyOf = ({ long }: Pick<Option, 'long'>): string => long!.slice(2);
 
-/** Options of `mondo serve` and `mondo config` that say what to read, or what to do with it. */
-const NOT_IN_FILE: ReadonlySet<string> = new Set(['config', 'check', 'show', 'schema']);
+/** The file itself, and options that `mondo config` and `mondo unit` have besides those of `mondo serve`. */
+const NOT_IN_FILE: ReadonlySet<string> = new Set([
+  ...['config', 'check', 'show', 'schema'],
+  ...['name', 'write', 'per-connection'],
+]);
 
 /** The options that a configuration can have. */
 export const configurable = ({ options }: Command): readonly Option[] =>

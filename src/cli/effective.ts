@@ -41,14 +41,16 @@ interface Source {
  *
  * @param command has the arguments and options of `mondo serve`
  * @param file the configuration; undefined: none
+ * @param environment has the variables
  * @throws ServeError if the file or a variable has a value that its option does not take
  */
 export async function effectiveOptions(
   command: Command,
   file: string | undefined,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<Effective> {
   const options = configurable(command);
-  const { given, warnings } = environmentOf(process.env, options.map(keyOf));
+  const { given, warnings } = environmentOf(environment, options.map(keyOf));
   const sources: Source[] = [environmentSource(given)];
   if (file !== undefined) {
     const { readConfiguration } = await import('./config-file.ts');

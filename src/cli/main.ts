@@ -172,7 +172,7 @@ optionGroups(unit, [
         );
     },
   ],
-  ['The server:', 'mondo unit threaded --threads 8', firstServingOptions],
+  ['The server:', 'mondo unit threaded --threads 8', servingWithFile],
   ...serveGroups.map(([heading, words, add]) => [heading, `mondo unit ${words}`, add] as const),
 ])
   .addHelpText(
@@ -181,9 +181,9 @@ optionGroups(unit, [
       'The socket unit opens the port, so the server needs no rights of root, and a restart refuses no client. docs/deploy.md explains the lines.',
     ),
   )
-  .action(async (architecture: string | undefined, host: string, _options, command: Command) => {
+  .action(async (_architecture, _host, _options, command: Command) => {
     const { unitCommand } = await import('./unit.ts');
-    await unitCommand(architecture, host, command);
+    await unitCommand(command);
   });
 
 program

@@ -6,19 +6,14 @@ import { loadArchitecture } from '../architectures/catalogue.ts';
 import { ServeError } from '../host/errors.ts';
 import { fastestArchitecture } from '../host/fastest.ts';
 import { resolveAddress } from '../host/listen.ts';
-import {
-  architectureNamed,
-  DEFAULT_HOST,
-  type Plan,
-  planOf,
-  type ServeOptions,
-} from '../host/plan.ts';
+import { architectureNamed, type Plan, planOf, type ServeOptions } from '../host/plan.ts';
 import { addressText } from '../os/address.ts';
+import { effectiveOptions } from './effective.ts';
 import { checkOutputs, writeOutput } from './output.ts';
-import { type CommandOptions, serveOptionsOf } from './serve-options.ts';
+import { optionsOf } from './serve-configuration.ts';
 
-interface Options extends CommandOptions {
-  readonly log: string;
+interface Options {
+  readonly config?: string;
   readonly name: string;
   readonly write?: string;
   readonly perConnection?: boolean;
@@ -38,42 +33,47 @@ const NOT_PASSED: ReadonlySet<string> = new Set([
   ...['name', 'write', 'perConnection'],
 ]);
 
+/** Keys whose values are lines of the units. A file that has them would contradict the units. */
+const OF_UNITS = ['host', 'port', 'backlog', 'user', 'group'] as const;
+
 const usage = (text: string) => new ServeError('usage', text);
 
-export async function unitCommand(
-  architecture: string | undefined,
-  host: string | undefined,
-  command: Command,
-): Promise<void> {
-  const { name, write, perConnection = false, log, ...rest } = command.opts<Options>();
+export async function unitCommand(command: Command): Promise<void> {
+  const { name, write, perConnection = false, config } = command.opts<Options>();
   if (!/^[\w:.-]{1,200}$/.test(name)) {
     throw usage(
       `Cannot use "${name}" as the name of a unit: give letters, digits, and any of _ : . -`,
     );
   }
+  // Variables of this process are not those of the service.
+  const effective = await effectiveOptions(command, config, {});
+  for (const key of OF_UNITS) {
+    if (effective.origins.get(key) !== config) continue;
+    throw usage(
+      `Cannot use "${key}" of ${config} in a unit: systemd needs it; give it on the command line, and not in the file`,
+    );
+  }
+  const { architecture } = effective;
   const chosen =
     architecture === undefined || architecture === 'fastest'
       ? (await fastestArchitecture()).name
       : architectureNamed(architecture);
-  const options = serveOptionsOf(rest);
-  const plan = planOf(await loadArchitecture(chosen), { ...options, host: host ?? DEFAULT_HOST });
+  const options = optionsOf(effective);
+  const plan = planOf(await loadArchitecture(chosen), options);
   if (perConnection && chosen !== 'inetd') {
     throw usage(
       `Cannot use --per-connection with ${chosen}: only inetd serves a connection that systemd has accepted`,
     );
   }
-  const words = [
-    'serve',
-    ...(architecture === undefined ? [] : [architecture]),
-    ...passedOf(command),
-  ];
+  const words = ['serve', ...command.args.slice(0, 1), ...passedOf(command)];
   const files = [
     { name: `${name}.socket`, text: await socketText(plan, perConnection) },
     perConnection
       ? { name: `${name}@.service`, text: instanceText(plan, words) }
       : { name: `${name}.service`, text: serviceText(plan, name, words) },
   ];
-  for (const path of [...programOf(), serviceOf(options)]) warnOfHidden(path);
+  for (const path of [...programOf(), serviceOf(options), config && resolve(config)])
+    warnOfHidden(path);
   if (write === undefined) console.log(files.map(headed).join('\n'));
   else writeAll(write, name, files);
 }
@@ -87,6 +87,7 @@ function passedOf(command: Command): string[] {
     const word = option.long!;
     if (value === true) return [word];
     if (Array.isArray(value)) return value.flatMap((one) => [word, String(one)]);
+    if (name === 'config') return [word, resolve(String(value))];
     return [word, name === 'service' ? absolute(String(value)) : String(value)];
   });
 }

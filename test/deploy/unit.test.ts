@@ -1,8 +1,8 @@
 /** `mondo unit`, and what systemd says of its files. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { mondo, runMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
@@ -70,6 +70,31 @@ describe('mondo unit', () => {
     expect(having(lines, 'ExecStart')).toEqual([
       `${COMMAND} poll --proxy-protocol --trusted 10.0.0.0/8`,
     ]);
+  });
+
+  it('passes the whole path of a configuration, and takes nothing from it that the units have', async () => {
+    const file = join(folder, 'mondo.toml');
+    writeFileSync(file, 'architecture = "threaded"\nthreads = 3\ndrain = "30s"\n');
+    const lines = await linesOf(
+      '--config',
+      relative(process.cwd(), file),
+      '-p',
+      '80',
+      '--drain',
+      '20s',
+    );
+    expect(having(lines, 'ExecStart', 'ListenStream', 'TimeoutStopSec')).toEqual([
+      'ListenStream=127.0.0.1:80',
+      `${COMMAND} --config ${file} --drain 20000`,
+      'TimeoutStopSec=25',
+    ]);
+    expect(lines).toContain('Description=Mondo (threaded)');
+    writeFileSync(file, 'port = 80\n');
+    const { code, stderr } = await runMondo('unit', '--config', file);
+    expect(code).toBe(2);
+    expect(stderr).toBe(
+      `mondo: Cannot use "port" of ${file} in a unit: systemd needs it; give it on the command line, and not in the file\n`,
+    );
   });
 
   it('opens one listener for each worker with --reuseport', async () => {
