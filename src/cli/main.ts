@@ -10,6 +10,7 @@ import { outliveStandardError, quitOnBrokenPipe, report } from './report.ts';
 import {
   adminGroup,
   balancerGroup,
+  fileGroup,
   firstServingOptions,
   limitsHelp,
   servingGroups,
@@ -94,15 +95,7 @@ const program = new Command('mondo')
 const LISTEN_AT = 'where to listen: a name, an address, "" for all interfaces, or unix:PATH';
 
 /** Groups of options of `serve`, and of the unit files for it. */
-const serveGroups = [...servingGroups, balancerGroup, stoppingGroup, adminGroup];
-
-const servingWithFile = (command: Command): void => {
-  firstServingOptions(command);
-  command.option(
-    '--config <file>',
-    'TOML or JSON with options that neither the command line nor variables such as MONDO_THREADS give; SIGHUP reads it again (default: none)',
-  );
-};
+const serveGroups = [...servingGroups, balancerGroup, stoppingGroup, adminGroup, fileGroup];
 
 const serve = program
   .command('serve')
@@ -113,7 +106,7 @@ const serve = program
   )
   .addArgument(new Argument('[host]', LISTEN_AT).default(DEFAULT_HOST, DEFAULT_HOST));
 optionGroups(serve, [
-  [FIRST, 'mondo serve threaded --threads 2 --think 1000', servingWithFile],
+  [FIRST, 'mondo serve threaded --threads 2 --think 1000', firstServingOptions],
   ...serveGroups.map(([heading, words, add]) => [heading, `mondo serve ${words}`, add] as const),
 ])
   .addHelpText('after', () => limitsHelp())
@@ -144,7 +137,7 @@ optionGroups(config, [
         .option('--schema', 'print the JSON Schema of the file, for editors');
     },
   ],
-  ['The server:', 'mondo config --show --config mondo.toml --threads 2', servingWithFile],
+  ['The server:', 'mondo config --show threaded --threads 2', firstServingOptions],
   ...serveGroups.map(
     ([heading, words, add]) => [heading, `mondo config --show ${words}`, add] as const,
   ),
@@ -172,7 +165,7 @@ optionGroups(unit, [
         );
     },
   ],
-  ['The server:', 'mondo unit threaded --threads 8', servingWithFile],
+  ['The server:', 'mondo unit threaded --threads 8', firstServingOptions],
   ...serveGroups.map(([heading, words, add]) => [heading, `mondo unit ${words}`, add] as const),
 ])
   .addHelpText(

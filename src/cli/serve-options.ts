@@ -198,6 +198,17 @@ export const balancerGroup: Group = [
   },
 ];
 
+export const fileGroup: Group = [
+  'Options from a file:',
+  'epoll --config mondo.toml',
+  (command) => {
+    command.option(
+      '--config <file>',
+      'TOML or JSON with options that neither the command line nor variables such as MONDO_THREADS give; SIGHUP reads it again (default: none)',
+    );
+  },
+];
+
 /** The command's options besides those of `serve`, as commander gives them. */
 export interface CommandOptions extends ServeOptions {
   readonly limit: readonly string[];
