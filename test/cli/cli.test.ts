@@ -73,9 +73,10 @@ describe('mondo', () => {
   });
 
   test.each([
-    ['serve', 7],
+    ['serve', 8],
     ['client', 0],
     ['architectures', 0],
+    ['config', 9],
     ['trace', 7],
     ['siege', 0],
     ['load', 7],

@@ -85,7 +85,7 @@ describe('mondo unit', () => {
     );
     expect(having(lines, 'ExecStart', 'ListenStream', 'TimeoutStopSec')).toEqual([
       'ListenStream=127.0.0.1:80',
-      `${COMMAND} --config ${file} --drain 20000`,
+      `${COMMAND} --drain 20000 --config ${file}`,
       'TimeoutStopSec=25',
     ]);
     expect(lines).toContain('Description=Mondo (threaded)');
