@@ -11,7 +11,7 @@ import { isRefused } from '../support/serve-command.ts';
 import { BIG, DIGITS, events } from '../support/services/promising.ts';
 import { GREETING, LARGE } from '../support/services/promising-dialogue.ts';
 import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
-import { FOREVER, MS, PATIENCE, staysPending, until, within } from '../support/until.ts';
+import { FOREVER, inTime, MS, PATIENCE, staysPending, until, within } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 6 });
 
@@ -186,11 +186,21 @@ describe.concurrent.each(loops)('$title', (variant) => {
     // The time limit, and nothing that the client does, ends the connection.
     const limits = { idle: 100 * MS };
     const serving = await start(variant, { service: hooked, limits });
-    const client = await NetClient.connect(serving.address);
-    await expectAnswer(client, 'x?', 'x?');
-    expect(await client.rest()).toBe('');
-    await until('what the hook has left for Node', () => readFileSync(at, 'utf8') === 'later\n');
-    await client.close();
+    // A busy machine may take longer than the limit for the question.
+    await inTime(limits.idle, async (beat) => {
+      beat();
+      const client = await NetClient.connect(serving.address);
+      try {
+        await expectAnswer(client, 'x?', 'x?');
+      } finally {
+        beat();
+      }
+      expect(await client.rest()).toBe('');
+      await client.close();
+    });
+    await until('what the hook has left for Node', () =>
+      /^(later\n)+$/.test(readFileSync(at, 'utf8')),
+    );
     await serving.close();
   });
 
