@@ -137,10 +137,14 @@ optionGroups(config, [
         .option('--schema', 'print the JSON Schema of the file, for editors');
     },
   ],
-  ['The server:', 'mondo config --show threaded --threads 2', firstServingOptions],
-  ...serveGroups.map(
-    ([heading, words, add]) => [heading, `mondo config --show ${words}`, add] as const,
-  ),
+  [
+    'The server, as for mondo serve:',
+    'mondo config threaded --threads 2 --show',
+    (command) => {
+      firstServingOptions(command);
+      for (const [, , add] of serveGroups) add(command);
+    },
+  ],
 ]).action(async (_architecture, _host, _options, command: Command) => {
   const { configCommand } = await import('./config.ts');
   await configCommand(command, serve);

@@ -76,7 +76,7 @@ describe('mondo', () => {
     ['serve', 8],
     ['client', 0],
     ['architectures', 0],
-    ['config', 9],
+    ['config', 2],
     ['trace', 7],
     ['siege', 0],
     ['load', 7],
