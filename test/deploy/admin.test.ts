@@ -24,10 +24,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const module = new URL('../support/services/echo.ts', import.meta.url);
 
 /** An admin listener without a server. */
-async function alone(patience?: number) {
+async function alone(patience?: number, anywhere = false) {
   const subject = { state: 'starting', view: undefined } as const;
   const metrics = { contentType: 'text/plain', write: async () => 'x 1\n' };
-  const opened = await openAdmin('0', false, subject, metrics, patience);
+  const opened = await openAdmin('0', anywhere, subject, metrics, patience);
   return { ...opened, [Symbol.asyncDispose]: opened.close };
 }
 
@@ -49,7 +49,22 @@ describe('the admin listener', () => {
     expect([head.status, head.body, head.headers['content-length']]).toEqual([200, '', '4']);
     expect((await askAdmin(admin.where, '/metrics?name=x')).body).toBe('x 1\n');
     expect((await askAdmin(admin.where, '/etc/passwd')).status).toBe(404);
-    expect(await send(admin.where, 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n')).toBe('');
+    expect(await send(admin.where, 'CONNECT x:1 HTTP/1.1\r\nHost: localhost\r\n\r\n')).toBe('');
+  });
+
+  it('shows nothing to a web page whose name points to this machine', async () => {
+    await using admin = await alone();
+    const statusFor = async (where: string, host: string) =>
+      (await askAdmin(where, '/metrics', { headers: { host } })).status;
+    const { port } = new URL(`http://${admin.where}`);
+    for (const host of ['127.0.0.1', `127.0.0.1:${port}`, `[::1]:${port}`, 'localhost']) {
+      expect([host, await statusFor(admin.where, host)]).toEqual([host, 200]);
+    }
+    for (const host of ['page.example', `page.example:${port}`, 'localhost.page.example']) {
+      expect([host, await statusFor(admin.where, host)]).toEqual([host, 421]);
+    }
+    await using open = await alone(undefined, true);
+    expect(await statusFor(open.where, 'mondo-0.mondo')).toBe(200);
   });
 
   it('answers a long request with 431, and what is not HTTP with 400', async () => {
@@ -61,8 +76,8 @@ describe('the admin listener', () => {
 
   it('reads no body: the connection ends with the answer', async () => {
     await using admin = await alone();
-    const body = 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n';
-    const first = `GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const body = 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    const first = `GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
     const answer = await send(admin.where, first + body);
     expect(answer.match(/HTTP\/1.1 200/g)).toHaveLength(1);
     expect(answer).toMatch(/^Connection: close/im);
@@ -71,7 +86,7 @@ describe('the admin listener', () => {
   it.each([
     ['silent', ''],
     ['slow', 'GET /livez HTTP/1.1\r\nHost:'],
-    ['keeping its connection', 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['keeping its connection', 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n'],
   ])('closes a client that is %s', async (_, bytes) => {
     await using admin = await alone(100);
     // It resolves: the listener has closed the connection.
@@ -87,7 +102,7 @@ describe('the admin listener', () => {
         return socket;
       }),
     );
-    expect(await send(admin.where, 'GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')).toBe('');
+    expect(await send(admin.where, 'GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n')).toBe('');
     open[0]!.destroy();
     await until('room for one', async () =>
       (await send(admin.where, 'GET /livez HTTP/1.0\r\n\r\n')).startsWith('HTTP/1.1 200'),

@@ -1,5 +1,6 @@
 /** The admin listener: a small server of HTTP that reads the state of the server beside it. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import { factsOf, liveness, readiness } from './health.ts';
 import { type Opened, openListener, PATIENCE_MS } from './listener.ts';
 import { statusOf } from './status.ts';
@@ -84,11 +85,29 @@ export function openAdmin(
       keepAliveTimeout: patience,
       connectionsCheckingInterval: patience / CHECKS,
     },
-    (request, response) => void answer(request, response, subject, metrics),
+    (request, response) => {
+      if (anywhere || namesThisMachine(request.headers.host)) {
+        void answer(request, response, subject, metrics);
+      } else {
+        send(response, {
+          status: 421,
+          text: 'Name this host by its address, or as localhost; --admin-anywhere allows any name.\n',
+        });
+      }
+    },
   );
   server.setTimeout(patience);
   const drop = () => server.closeAllConnections();
   return openListener(server, { option: '--admin', text, anywhere, drop });
+}
+
+/**
+ * False for a host that has another name than localhost. A web page can make its own name point to this machine, and
+ * would then read what is shown here (DNS rebinding). An address cannot be pointed elsewhere.
+ */
+function namesThisMachine(host = 'localhost'): boolean {
+  const name = host.replace(/:\d*$/, '').replace(/^\[(.*)\]$/, '$1');
+  return name === 'localhost' || isIP(name) !== 0;
 }
 
 async function answer(
@@ -109,6 +128,10 @@ async function answer(
         text: `${error.message}\n`,
       }))
     : { status: 405, headers: { allow: 'GET, HEAD' }, text: 'Only GET and HEAD are possible.\n' };
+  send(response, reply);
+}
+
+function send(response: ServerResponse, reply: Reply): void {
   response.writeHead(reply.status, {
     'content-type': reply.type ?? PLAIN,
     'content-length': Buffer.byteLength(reply.text),
