@@ -9,7 +9,7 @@ import { descendantsOf } from './kernel.ts';
 import { hasProgram } from './programs.ts';
 import { PATIENCE, until, within } from './until.ts';
 
-/** The user nobody of Debian: PostgreSQL refuses to run as root. */
+/** User without rights on Debian: PostgreSQL refuses to run as root. */
 const UNPRIVILEGED = 65534;
 const isRoot = process.geteuid?.() === 0;
 
@@ -158,7 +158,7 @@ export class Database {
   }
 }
 
-/** A command as the user nobody if this is root. The command ends if this process dies. */
+/** A command as a user without rights if this is root. The command ends if this process dies. */
 function asUser(words: readonly string[]): string[] {
   const user = isRoot
     ? [`--reuid=${UNPRIVILEGED}`, `--regid=${UNPRIVILEGED}`, '--clear-groups']
