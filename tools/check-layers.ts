@@ -30,8 +30,11 @@ const shared = join(source, 'instruments', 'lab', 'shared', '/');
 const page = join(source, 'instruments', 'lab', 'page', '/');
 const report = join(source, 'instruments', 'report', '/');
 const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
-/** The template for markup is as pure, and so is the format that Perfetto opens. */
-const pure = new Set(['markup.ts', 'trace-event.ts'].map((name) => join(report, name)));
+/** As pure are the template for markup, the format that Perfetto opens, and the reasons that servers count. */
+const pure = new Set([
+  ...['markup.ts', 'trace-event.ts'].map((name) => join(report, name)),
+  join(source, 'worker', 'reasons.ts'),
+]);
 const isPure = (file: string) => file.startsWith(shared) || pure.has(file);
 /** What these files would have in scope without an import. */
 const ambient = /\b(?:process|Buffer|document|window|globalThis|require)\b\s*[.([]/;

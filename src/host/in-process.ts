@@ -3,6 +3,7 @@
  * and for systems on which Mondo makes no system calls of its own. If it can make them, it opens the listener with
  * the same code as a supervisor.
  */
+
 import type { AddressInfo, Server as NodeServer } from 'node:net';
 import { loadArchitecture } from '../architectures/catalogue.ts';
 import { Clients } from '../lifecycle/clients.ts';
@@ -15,6 +16,7 @@ import type { Protocol, Service } from '../protocol/service.ts';
 import { speakersOf } from '../protocol/speaker.ts';
 import { ANSWER_TIMES_WORDS, AnswerTimes, readAnswerTimes } from '../worker/answer-times.ts';
 import type { Journal, NodeHost } from '../worker/contract.ts';
+import type { Reason } from '../worker/reasons.ts';
 import {
   type Header,
   isHeader,
@@ -22,7 +24,6 @@ import {
   noReasons,
   onlyCounted,
   ownRow,
-  type Reason,
 } from '../worker/scoreboard.ts';
 import type { View } from './admin/view.ts';
 import { ServeError } from './errors.ts';

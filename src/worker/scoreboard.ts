@@ -9,6 +9,7 @@ import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
 import type { ConversationEnd } from '../protocol/account.ts';
 import { ANSWER_TIMES_WORDS } from './answer-times.ts';
+import { type Reason, reasons } from './reasons.ts';
 
 /** What a worker is doing at this moment, and its number in the table. A literal: then it costs no look-up. */
 const numberOf = {
@@ -33,31 +34,6 @@ const ROWS = 8192;
 /** 64 bytes, a cache line: two workers never write to the same one. */
 const ROW_WORDS = 16;
 const HEADER_WORDS = 128;
-
-/** Reasons for closing or refusing connections, in the order of the counts in the table. */
-export const reasons = [
-  'idle',
-  'question-time',
-  'answer-time',
-  'age',
-  'question-size',
-  'questions',
-  'unsent-total',
-  'deny',
-  'allow',
-  'accepts-per-second',
-  'connections-per-address',
-  'connections',
-  'early',
-  'descriptor',
-  'proxy-untrusted',
-  'proxy-header',
-  'proxy-missing',
-  'proxy-malformed',
-  'proxy-too-long',
-  'proxy-partial',
-] as const;
-export type Reason = (typeof reasons)[number];
 
 /** How connections end, in the order of the counts in the table. */
 const ends = [

@@ -1,4 +1,5 @@
 /** Records of a lab, made by hand: for tests that need a certain run and no server. */
+
 import type { Mission, Progress } from '../../src/instruments/lab/shared/mission.ts';
 import { begin, guess, observe, sceneOf } from '../../src/instruments/lab/shared/mission.ts';
 import { type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
@@ -12,11 +13,11 @@ import {
   type LabRecord,
   PLACE,
   PROBE,
-  REASONS,
   type Setup,
 } from '../../src/instruments/lab/shared/records.ts';
 import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
+import { reasons } from '../../src/worker/reasons.ts';
 import { labHeaderOf, labStage } from './lab-recording.ts';
 
 /** A client as a roster names it. */
@@ -115,7 +116,7 @@ export class LabRun {
   }
 
   event(s: number, kind: EventKind, client: number, reason = ''): void {
-    const index = reason === '' ? 0 : (REASONS as readonly string[]).indexOf(reason);
+    const index = reason === '' ? 0 : (reasons as readonly string[]).indexOf(reason);
     this.play({ k: 'f', s, t: this.#t, e: [0, client, kind, -1, index] });
   }
 

@@ -21,7 +21,8 @@ import {
   type Task,
   type Worker,
 } from '../../worker/contract.ts';
-import { type Reason, type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
+import type { Reason } from '../../worker/reasons.ts';
+import { type Row, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts';
 import { loadModule, nameOf } from '../load-service.ts';
 import { beatFor } from '../supervisor/stuck.ts';
 import { createAnswerThread, needsAnswerThread } from './answer-elsewhere.ts';

@@ -11,7 +11,7 @@ import type { Protocol, Service } from '../../protocol/service.ts';
 import type { PeerOf, Speaker } from '../../protocol/speaker.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
 import type { AnswerTimes } from '../../worker/answer-times.ts';
-import type { Reason } from '../../worker/scoreboard.ts';
+import type { Reason } from '../../worker/reasons.ts';
 
 interface FactoryConfig {
   readonly think: { readonly ms: number; readonly how: 'block' | 'defer' };

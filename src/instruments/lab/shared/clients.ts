@@ -1,15 +1,8 @@
 /** The clients of a stage, by its frames. No Node and no DOM in here. */
 
+import { reasons } from '../../../worker/reasons.ts';
 import type { Client, Ending, Stage } from './model.ts';
-import {
-  EVENT,
-  type EventKind,
-  type FrameRecord,
-  PLACE,
-  type Place,
-  REASONS,
-  WIDTH,
-} from './records.ts';
+import { EVENT, type EventKind, type FrameRecord, PLACE, type Place, WIDTH } from './records.ts';
 
 /** Endings that a model keeps. */
 const KEPT = 32;
@@ -63,7 +56,7 @@ export function applyClients(
     if (next !== undefined) clients.set(id, next);
     else {
       clients.delete(id);
-      const reason = kind === EVENT.limited || kind === EVENT.refused ? REASONS[e[at + 4]!] : '';
+      const reason = kind === EVENT.limited || kind === EVENT.refused ? reasons[e[at + 4]!] : '';
       endings = withEnding(endings, { t: when, client: id, kind, reason: reason ?? '' }, wasThere);
     }
   }

@@ -54,7 +54,7 @@ export interface Ending {
   readonly t: number;
   readonly client: number;
   readonly kind: EventKind;
-  /** One of `REASONS`, or ''. */
+  /** One of `reasons`, or ''. */
   readonly reason: string;
 }
 

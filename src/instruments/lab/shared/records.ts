@@ -63,9 +63,9 @@ export const EVENT = {
   left: 7,
   /** It closed inside a question. */
   hungUp: 8,
-  /** A limit ended it; `extra` is an index of `REASONS`. */
+  /** A limit ended it; `extra` is an index of `reasons` (worker/reasons.ts). */
   limited: 9,
-  /** It was refused; `extra` is an index of `REASONS`, or -1. */
+  /** It was refused; `extra` is an index of `reasons`, or -1. */
   refused: 10,
   /** Its connection was reset. */
   reset: 11,
@@ -73,30 +73,6 @@ export const EVENT = {
   cut: 12,
 } as const;
 export type EventKind = (typeof EVENT)[keyof typeof EVENT];
-
-/** The reasons that servers count. Records name each by its index, so a new one comes last. */
-export const REASONS = [
-  'idle',
-  'question-time',
-  'answer-time',
-  'age',
-  'question-size',
-  'questions',
-  'unsent-total',
-  'deny',
-  'allow',
-  'accepts-per-second',
-  'connections-per-address',
-  'connections',
-  'early',
-  'descriptor',
-  'proxy-untrusted',
-  'proxy-header',
-  'proxy-missing',
-  'proxy-malformed',
-  'proxy-too-long',
-  'proxy-partial',
-] as const;
 
 /** Where a client is. */
 export const PLACE = {

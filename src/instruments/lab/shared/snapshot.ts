@@ -1,7 +1,8 @@
 /** Records that make a model again, for a viewer who comes later. No Node and no DOM in here. */
 
+import { reasons } from '../../../worker/reasons.ts';
 import type { Lane, Model, Stage, Standing } from './model.ts';
-import { EVENT, type FrameRecord, type LabRecord, REASONS } from './records.ts';
+import { EVENT, type FrameRecord, type LabRecord } from './records.ts';
 
 /**
  * The records that make this model of `nothing`, in the order of their times. Times of clients are exact to 1 µs.
@@ -78,7 +79,7 @@ function endingRecords({ endings, t }: Stage, s: number): FrameRecord[] {
   if (endings.length === 0) return [];
   const e = endings.flatMap(({ t: when, client, kind, reason }) => {
     const at = Math.round((when - t) * 1000);
-    const extra = (REASONS as readonly string[]).indexOf(reason);
+    const extra = (reasons as readonly string[]).indexOf(reason);
     return [at, client, EVENT.connecting, -1, 0, at, client, kind, -1, extra];
   });
   return [{ k: 'f', s, t, e }];

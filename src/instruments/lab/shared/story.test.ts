@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { labHeader, labRecording } from '../../../../test/support/lab-recording.ts';
-import { EVENT, type LabRecord, REASONS } from './records.ts';
+import { reasons } from '../../../worker/reasons.ts';
+import { EVENT, type LabRecord } from './records.ts';
 import { storyOf } from './story.ts';
 
 test('a story has the events of one client of one stage, in order', () => {
@@ -25,7 +26,7 @@ test('each kind of event has words of its own, and a limit its name', () => {
   });
   const texts = Object.values(EVENT).map((kind) => storyOf([frame(kind, 0)], 0, 1)[0]!.text);
   expect(new Set(texts).size).toBe(texts.length);
-  const idle = REASONS.indexOf('idle');
+  const idle = reasons.indexOf('idle');
   expect(storyOf([frame(EVENT.limited, idle)], 0, 1)[0]!.text).toContain('limit idle');
 });
 

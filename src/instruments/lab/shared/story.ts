@@ -1,6 +1,7 @@
 /** What a client did and what became of it, line by line. No Node and no DOM in here. */
 
-import { EVENT, type LabRecord, REASONS } from './records.ts';
+import { reasons } from '../../../worker/reasons.ts';
+import { EVENT, type LabRecord } from './records.ts';
 import { isEvent, stepsOf } from './steps.ts';
 import { durationText } from './words.ts';
 
@@ -60,9 +61,9 @@ function textOf(kind: number, lane: number, extra: number): string {
     case EVENT.hungUp:
       return 'leaves inside a question';
     case EVENT.limited:
-      return `is ended by the limit ${REASONS[extra] ?? ''}`;
+      return `is ended by the limit ${reasons[extra] ?? ''}`;
     case EVENT.refused:
-      return extra < 0 ? 'is refused' : `is refused, by the limit ${REASONS[extra] ?? ''}`;
+      return extra < 0 ? 'is refused' : `is refused, by the limit ${reasons[extra] ?? ''}`;
     case EVENT.reset:
       return 'has its connection reset';
     default:

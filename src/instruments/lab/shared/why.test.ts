@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { labHeaderOf, labStage } from '../../../../test/support/lab-recording.ts';
+import { reasons } from '../../../worker/reasons.ts';
 import { nothing } from './model.ts';
 import { lineOf, recordsOf } from './recording.ts';
-import { EVENT, type FrameRecord, KERNEL, LANE, PLACE, REASONS } from './records.ts';
+import { EVENT, type FrameRecord, KERNEL, LANE, PLACE } from './records.ts';
 import { apply } from './reducer.ts';
 import { ruleNames, why } from './why.ts';
 import { clientsText, doingOf, durationText, glyphs } from './words.ts';
@@ -36,7 +37,7 @@ const refusal = (reason: string, kind: number) => [
   8,
   kind,
   -1,
-  (REASONS as readonly string[]).indexOf(reason),
+  (reasons as readonly string[]).indexOf(reason),
 ];
 
 /** From a recording: lanes since 0 s, then a frame at 6.2 s. */

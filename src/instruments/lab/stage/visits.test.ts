@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ServerEvent } from '../../../host/server-event.ts';
-import { EVENT, REASONS, WIDTH } from '../shared/records.ts';
+import { reasons } from '../../../worker/reasons.ts';
+import { EVENT, WIDTH } from '../shared/records.ts';
 import { addressOf, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { Visits } from './visits.ts';
 
@@ -34,8 +35,8 @@ describe('the events of a stage', () => {
     hear('refused', CAST, { reason: 'connections' });
     expect(told()).toEqual([
       [7, EVENT.accepted, 1, -1],
-      [7, EVENT.limited, 1, REASONS.indexOf('idle')],
-      [7, EVENT.refused, 1, REASONS.indexOf('connections')],
+      [7, EVENT.limited, 1, reasons.indexOf('idle')],
+      [7, EVENT.refused, 1, reasons.indexOf('connections')],
     ]);
   });
 

@@ -4,7 +4,8 @@
  */
 
 import type { ServerEvent } from '../../../host/server-event.ts';
-import { EVENT, type EventKind, MOST, REASONS } from '../shared/records.ts';
+import { reasons } from '../../../worker/reasons.ts';
+import { EVENT, type EventKind, MOST } from '../shared/records.ts';
 import { clientAt, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { Handover } from './handover.ts';
 import type { Waiting } from './kernel.ts';
@@ -88,11 +89,11 @@ export class Visits {
         this.#ended(event, t, EVENT.reset);
         break;
       case 'limited':
-        this.#ended(event, t, EVENT.limited, REASONS.indexOf(event.limit as never));
+        this.#ended(event, t, EVENT.limited, reasons.indexOf(event.limit as never));
         break;
       case 'refused':
         this.#meet(event.peer, t);
-        this.#ended(event, t, EVENT.refused, REASONS.indexOf(event.reason as never));
+        this.#ended(event, t, EVENT.refused, reasons.indexOf(event.reason as never));
         break;
       case 'cut':
       case 'threw':
