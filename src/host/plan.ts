@@ -142,12 +142,31 @@ export interface ServeOptions {
  * await server.close();
  * ```
  */
-export type RestartOptions = Pick<ServeOptions, (typeof changeable)[number]>;
+export type RestartOptions = Pick<
+  ServeOptions,
+  | 'limits'
+  | 'dryRun'
+  | 'whenFull'
+  | 'think'
+  | 'thinkHow'
+  | 'threads'
+  | 'processes'
+  | 'queue'
+  | 'maxThreads'
+>;
 
-const changeable = [
-  ...(['limits', 'dryRun', 'whenFull', 'think', 'thinkHow'] as const),
-  ...(['threads', 'processes', 'queue', 'maxThreads'] as const),
-] as const;
+// A record, so that the compiler finds a name that is missing here.
+const changeable: Readonly<Record<keyof RestartOptions, true>> = {
+  limits: true,
+  dryRun: true,
+  whenFull: true,
+  think: true,
+  thinkHow: true,
+  threads: true,
+  processes: true,
+  queue: true,
+  maxThreads: true,
+};
 
 export interface Plan {
   readonly traits: Traits;
@@ -413,7 +432,7 @@ function checkHeaderTime(proxy: ProxyOptions | undefined, limits: Partial<Limits
 
 /** The plan with what a restart changes. @throws ServeError */
 export function changedPlan(plan: Plan, options: RestartOptions): Plan {
-  const fault = unknownOption('restart', options, changeable);
+  const fault = unknownOption('restart', options, Object.keys(changeable));
   if (fault !== undefined) throw new ServeError('usage', fault);
   const { traits, page } = plan;
   const { limits, whenFull, dryRun = plan.dryRun } = options;
