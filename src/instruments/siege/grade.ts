@@ -81,7 +81,7 @@ export const rule: readonly string[] = [
   'D  at least 10 %',
   'E  less than 10 %',
   'F  a wrong answer, a worker or supervisor that died by itself, or no honest client answered 5 s after the attack',
-  `At most C: more than ${MOST_MEMORY / MIB} MiB above the memory before the attack; more than ${LINES_EACH} log lines for each connection and ${LINES}; more than ${SLACK} processes, threads or descriptors still held 2 s after the attack (of a kept thread or process only itself counts); or more than ${SPIN} processors busy during an attack that is idle itself`,
+  `At most C: more than ${MOST_MEMORY / MIB} MiB above the memory before the attack; more than ${LINES} log lines and ${LINES_EACH} for each connection; more than ${SLACK} processes, threads or descriptors still held 2 s after the attack (a thread or process that waits for its next client counts as 1); or more than ${SPIN} processors busy during an attack that is idle itself`,
   `Void (-): worse than B, but the honest clients alone would be graded worse than B too, so the machine is too slow for them; or it would be A or B, but the attack reached, including what the server prevented, less than ${ENOUGH * 100} % of its intensity; or worse than B, twice, with limits on, while other programs kept half a processor of this machine busy`,
 ];
 
@@ -210,7 +210,7 @@ export interface DrainVerdict {
   readonly byDesign?: string;
 }
 
-export const drainRule = `drain: A = ended within its deadline of ${time(DRAIN)} and ${time(DRAIN_SLACK)}, no process left, and the honest client's open question answered within the deadline; F = anything else; - = void: no honest client was connected before it, or the drain is not A without an attack either`;
+export const drainRule = `drain: A = ended within ${time(DRAIN_SLACK)} after its deadline of ${time(DRAIN)}, no process left, and the honest client's open question answered within the deadline; F = anything else; - = void: no honest client was connected before it, or the drain is not A without an attack either`;
 
 export function gradeDrain({ ms, left, guest, kills, byDesign }: DrainSeen): DrainVerdict {
   const reasons: string[] = [];
