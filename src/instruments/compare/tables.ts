@@ -152,7 +152,7 @@ export function notesOf(found: Found): string[] {
     ({ reason }) => reason,
   );
   return [
-    `Figures are the middle of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies 5 % or more beyond 1, and the ratio 10 % or more and far from 1 beside the spread of the rounds; no difference: the whole interval is within 10 %; unclear: neither`,
+    `Figures are medians of ${several(roundsOf(cells), 'round')}${found.end === 'out of time' ? `, as many as there was time for` : ''}; ratios have their 95 % interval, from one pair for each round. faster, costlier: the whole interval lies 5 % or more beyond 1, and the ratio 10 % or more and far from 1 compared with the spread of the rounds; no difference: the whole interval is within 10 %; unclear: neither`,
     'unanswered: connections that asked and were never answered; fairness: 1 all connections alike, 1/n one of n has all (Jain); CPU µs: on a processor per answer, of all of the server; switches: context switches per answer; MiB: memory of all its processes (PSS: shared pages count once)',
     ...disturbedNote(cells, [...findings.differences, ...findings.silence]),
     ...(has(({ loadBound }) => loadBound)

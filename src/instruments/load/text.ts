@@ -114,7 +114,7 @@ export function servedTexts({ connections, series }: LoadResult): string[] {
       ? []
       : [`worst connection: number ${worst.connection}, p99 ${timeOr(worst.p99)}`]),
     ...(starved > 0
-      ? [`in its worst second, ${several(starved, 'connection')} waited all of it`]
+      ? [`worst second: ${several(starved, 'connection')} waited for the whole second`]
       : []),
   ];
 }
