@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { metricNames } from '../../src/host/metrics.ts';
 import { ask as askAdmin } from '../support/admin.ts';
+import { runMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { Serving } from '../support/serving.ts';
 
@@ -64,6 +65,15 @@ describe('docs/deploy.md', () => {
     expect(promtool(['check', 'metrics'], body)).toBe('');
     await serving.stop();
   });
+});
+
+it('starts a server in a container without arguments', async () => {
+  const [, words = ''] = /^CMD (\[.*\])$/m.exec(read('deploy/container/Containerfile')) ?? [];
+  const [subcommand, ...options] = JSON.parse(words) as string[];
+  expect(subcommand).toBe('serve');
+  const { code, stdout } = await runMondo('config', '--show', ...options);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^host = "0\.0\.0\.0" /m);
 });
 
 describe('deploy/prometheus', () => {

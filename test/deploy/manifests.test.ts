@@ -20,11 +20,10 @@ const deployment = kindOf('Deployment');
 const [container] = deployment.spec.template.spec.containers;
 const isOwn = ({ kind }: Manifest) => kind !== 'ScaledObject';
 
-/** The number in an option such as `--drain=30` or `--lame-duck=10s`. */
+/** What Mondo reads in the arguments of the container, as TOML. Its times are in ms. */
+const { stdout: effective } = await runMondo('config', '--show', ...container.args.slice(1));
 const secondsOf = (option: string): number =>
-  Number.parseFloat(
-    container.args.find((one: string) => one.startsWith(`--${option}=`)).split('=')[1],
-  );
+  Number(new RegExp(`^${option} = (\\d+) `, 'm').exec(effective)?.[1]) / 1000;
 
 describe('each manifest', () => {
   it.each(
@@ -56,6 +55,10 @@ describe('each manifest', () => {
 });
 
 describe('the base', () => {
+  it('has the times that docs/deploy.md gives', () => {
+    expect([secondsOf('lame-duck'), secondsOf('drain')]).toEqual([10, 30]);
+  });
+
   it('gives a pod more time than its lame duck and its drain take', () => {
     const { terminationGracePeriodSeconds: grace } = deployment.spec.template.spec;
     expect(grace).toBeGreaterThanOrEqual(secondsOf('lame-duck') + secondsOf('drain') + 10);
