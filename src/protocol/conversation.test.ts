@@ -117,6 +117,10 @@ describe('Conversation with a faulty service', () => {
       delimiter: '?',
       answer: () => 42 as unknown as string,
     },
+    'answer that is missing': {
+      delimiter: '?',
+      answer: () => undefined as unknown as string,
+    },
     'answer that is an object': {
       delimiter: '?',
       answer: () => ({ length: 3 }) as unknown as string,

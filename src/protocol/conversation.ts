@@ -64,8 +64,9 @@ const UNBOUNDED: Bounds = {
 };
 
 /** A service in JavaScript may return something else than its type says, and many conversations share the outbox. */
-function checkAnswer(answer: unknown): void {
-  if (answer === undefined || typeof answer === 'string' || answer instanceof Uint8Array) return;
+function checkAnswer(answer: unknown, mayBeSilent = false): void {
+  if (typeof answer === 'string' || answer instanceof Uint8Array) return;
+  if (answer === undefined && mayBeSilent) return;
   throw new TypeError(`the answer is of type ${typeof answer}: give text or bytes`);
 }
 
@@ -463,7 +464,7 @@ export class Conversation {
       this.#think.pause?.();
       answer = this.#speaker.answer(bytes, start, end);
       if (answer instanceof Promise) return this.#await(answer);
-      checkAnswer(answer);
+      checkAnswer(answer, this.#speaker.mayBeSilent);
       if (this.#think.defer > 0) {
         this.#later = { answer };
         this.#waiting = this.#think.defer;
@@ -522,7 +523,7 @@ export class Conversation {
 
   #settle(answer: Answer | undefined): void {
     try {
-      checkAnswer(answer);
+      checkAnswer(answer, this.#speaker.mayBeSilent);
       this.#later = { answer, settledJustNow: true };
     } catch (error) {
       this.#fail(error);

@@ -17,6 +17,8 @@ import { AnswerTable } from './table.ts';
 export interface Speaker {
   /** True if it keeps no state of a conversation, so that one may serve several peers. */
   readonly stateless: boolean;
+  /** True if it may leave a question without an answer. */
+  readonly mayBeSilent?: boolean;
   /** What ends a question, if its framing is only a delimiter. */
   readonly delimiter?: Buffer;
   /** The questions that can be answered without a call of `answer`. */
@@ -168,6 +170,7 @@ function speakerOfDialogue(make: () => Dialogue | DirectDialogue, asynchronous: 
   };
   return {
     stateless: false,
+    mayBeSilent: true,
     get greeting() {
       return made().greeting;
     },
