@@ -260,6 +260,12 @@ it('takes the file of the documentation', async () => {
   expect(text).toContain('[limit]');
   const file = fileOf(text);
   expect((await config('--check', file)).out).toBe(`${file} is valid\n`);
+
+  // The document shows the first lines of the output.
+  const [, shown = ''] = /^```\n(architecture = "poll" .*?)^```/ms.exec(page) ?? [];
+  expect(shown).not.toBe('');
+  const { out } = await config('poll', '--show', '--config', file, '--threads', '3');
+  expect(out.replaceAll(file, 'mondo.toml').slice(0, shown.length)).toBe(shown);
 });
 
 describe('the schema', () => {

@@ -114,6 +114,7 @@ backend one
   ${server} check-send-proxy send-proxy
 backend two
   option tcp-check
+  tcp-check connect default linger
   tcp-check send ?
   tcp-check expect string address
   ${server} check-send-proxy send-proxy-v2 proxy-v2-options crc32c,unique-id
