@@ -42,7 +42,7 @@ export const inetd: CrewArchitecture = {
   chapter: 'in_zen1 (nowait), in_zen2 (wait)',
   processModel: 'nowait: a process for each client; wait: one process for all clients',
   ioModel: 'blocking calls',
-  conversations: 'nowait: as many as clients come; wait: one',
+  conversations: 'nowait: no fixed number; wait: one',
   defeatedBy: 'nowait: a crowd; wait: one silent client',
   arrangement: 'crew',
   assistants: 'processes',

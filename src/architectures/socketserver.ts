@@ -30,7 +30,7 @@ export const socketserver: CrewArchitecture = {
   chapter: 'srv_legacy1',
   processModel: 'a thread (or a process) for each connection',
   ioModel: 'blocking calls',
-  conversations: 'as many as clients come, or at most --max-threads',
+  conversations: 'no fixed number; with --max-threads N, at most N',
   defeatedBy: 'a crowd: each client costs a thread, with its memory',
   arrangement: 'crew',
   assistants: 'threads',

@@ -22,6 +22,7 @@ import {
   spawnMondo,
 } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
+import { type Block, blocksOf, normalized } from '../support/quotes.ts';
 import { MS, until } from '../support/until.ts';
 
 const ESCAPE = '\u001b';
@@ -251,6 +252,23 @@ describe('mondo serve', () => {
       };
       expect(await accountWith('NO_COLOR=1')).not.toContain(ESCAPE);
       expect(await accountWith('NO_COLOR=')).toContain(`${ESCAPE}[`);
+    },
+  );
+
+  test.skipIf(!hasProgram('script', 'bsdutils'))(
+    'suggests on a terminal what README.md says that it suggests',
+    async () => {
+      const command = `stty cols 120; exec '${process.execPath}' '${mondo}' serve threaded -p 0`;
+      await using terminal = new Process('script', ['-qefc', command, '/dev/null']);
+      await terminal.printed(/replaces its workers/);
+      const [{ text }] = blocksOf('README.md', 'The first minute') as [Block];
+      const suggestions = (printed: string) =>
+        /In another terminal.*replaces its workers/s
+          .exec(printed)![0]
+          .replaceAll(/ -p \d+|(?<=nc \S+) \d+/g, '')
+          .split(/\r?\n/)
+          .map(normalized);
+      expect(suggestions(terminal.stdout)).toEqual(suggestions(text));
     },
   );
 
