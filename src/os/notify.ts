@@ -85,7 +85,8 @@ export class NotifySocket {
     this.#timer = undefined;
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       if (!sendTo(this.#fd, this.#address, next)) {
-        this.#timer = setTimeout(() => this.#sendAll(), RETRY_INTERVAL_MS);
+        // A process that has ended its work does not wait for its manager.
+        this.#timer = setTimeout(() => this.#sendAll(), RETRY_INTERVAL_MS).unref();
         return;
       }
       this.#waiting.shift();

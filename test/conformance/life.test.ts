@@ -160,14 +160,16 @@ it.each([
 });
 
 it.each([
-  'single',
-  'threaded',
-  'queued',
-])('%s does not start if the thread that answers cannot open the service', async (architecture) => {
-  const { service } = living({ later: '', fail: 'elsewhere' });
-  await expect(serve({ architecture, port: 0, service })).rejects.toThrow(
+  ['single', ['open', 'close']],
+  ['threaded', ['open', 'close']],
+  // The threads of its pool have no number either, so none opens.
+  ['queued', []],
+])('%s does not start if the thread that answers cannot open the service, and closes what is open', async (architecture, life) => {
+  const { service, lines } = living({ later: '', fail: 'elsewhere' });
+  await expect(serve({ architecture, threads: 1, port: 0, service })).rejects.toThrow(
     /Cannot open service ".*": There is no database\.$/,
   );
+  expect(lines().map(([, moment]) => moment)).toEqual(life);
 });
 
 it('a thread that cannot open the service leaves neither itself nor its row, and its client waits', async () => {

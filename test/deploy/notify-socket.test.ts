@@ -1,11 +1,12 @@
 /** The socket of the reports, against a real receiver. */
+import { spawnSync } from 'node:child_process';
 import { openSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { check, libc } from '../../src/os/libc.ts';
 import { NotifySocket, notifyAddress } from '../../src/os/notify.ts';
 import { close, localAddress, openListener } from '../../src/os/socket.ts';
 import { NotifyRecorder } from '../support/notify-recorder.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE, until } from '../support/until.ts';
 
 const open: number[] = [];
 afterEach(() => {
@@ -55,6 +56,20 @@ describe('NotifySocket', () => {
     await until('all of them', () => manager.datagrams.length === texts.length);
     expect(manager.datagrams.map(({ fields }) => `STATUS=${fields.STATUS}`)).toEqual(texts);
     socket.close();
+  });
+
+  it('keeps no process alive whose manager does not read', async () => {
+    using manager = new NotifyRecorder();
+    const module = new URL('../../src/os/notify.ts', import.meta.url).href;
+    const program = `import { NotifySocket, notifyAddress } from '${module}';
+      const socket = new NotifySocket(notifyAddress('${manager.name}'));
+      for (let i = 0; i < 2000; i++) socket.send('STATUS=' + i);`;
+    // The recorder reads in a turn of this process, which now waits for the other one.
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      timeout: PATIENCE,
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
   it('ignores that no manager is there, and sends nothing once it is closed', async () => {

@@ -2,6 +2,7 @@
 import type { Server } from 'node:net';
 import { addressText, type SocketAddress } from '../../os/address.ts';
 import { whyNoSystemCalls } from '../../os/libc.ts';
+import { close } from '../../os/socket.ts';
 import { ServeError } from '../errors.ts';
 import {
   bindListeners,
@@ -84,8 +85,14 @@ async function listen(
   }
   // Replaces a stale socket file, which Node does not.
   const { listeners, file } = bindListeners(wanted, { reuseport: false, count: 1, option });
-  listenAll(listeners, wanted, BACKLOG, option);
-  await listening(server, { fd: listeners[0]! });
+  try {
+    listenAll(listeners, wanted, BACKLOG, option);
+    await listening(server, { fd: listeners[0]! });
+  } catch (error) {
+    for (const listener of listeners) close(listener);
+    removeSocketFile(file);
+    throw error;
+  }
   return file;
 }
 

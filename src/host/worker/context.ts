@@ -29,7 +29,7 @@ import { createAnswerThread, needsAnswerThread } from './answer-elsewhere.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { type Door, sharedAdmission } from './door.ts';
 import { journalInto, writeEvent } from './journal.ts';
-import { closeService, openService } from './life.ts';
+import { closeService, openAnswers, openService } from './life.ts';
 import { opened, sleepUntilOpen } from './opening.ts';
 import { proxyParts } from './proxies.ts';
 import { JOURNAL_FD, SCOREBOARD_FD, type WorkerConfig } from './worker-config.ts';
@@ -289,7 +289,8 @@ async function openedService(
   const around = { architecture: config.architecture, worker: config.index };
   const answerThread = createAnswerThread(config.service, true, around);
   await openService(service, { ...around, thread }, nameOf(config.service));
-  if (answers && needsAnswerThread(service, mayAwait)) await answerThread.open();
+  if (answers && needsAnswerThread(service, mayAwait))
+    await openAnswers(service, () => answerThread.open());
   const speakers = speakersOf(service, mayAwait, answerThread.answerElsewhere);
   return { service, shared, answerThread, speakers };
 }

@@ -33,3 +33,16 @@ export async function closeService(
     warn(`Service failed to close: ${firstLine(error)}`);
   }
 }
+
+/** Opens what else the service needs to answer. If that fails, it closes the service, which is open already. */
+export async function openAnswers(
+  service: Service | Protocol,
+  open: () => Promise<void>,
+): Promise<void> {
+  try {
+    await open();
+  } catch (error) {
+    await closeService(service, () => {});
+    throw error;
+  }
+}

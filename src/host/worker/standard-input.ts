@@ -25,7 +25,7 @@ import { createAnswerThread, needsAnswerThread } from './answer-elsewhere.ts';
 import { assistantOf } from './context.ts';
 import { conversationFactory } from './conversation-factory.ts';
 import { noAdmission } from './door.ts';
-import { closeService, openService } from './life.ts';
+import { closeService, openAnswers, openService } from './life.ts';
 import { proxyParts } from './proxies.ts';
 
 const STDIN = 0;
@@ -53,7 +53,7 @@ export async function serveStandardInput(options: ServeOptions, socket = STDIN):
   const answerThread = createAnswerThread(url, false, around);
   const service = await loadService(url);
   await openService(service, { ...around, thread: undefined }, nameOf(url));
-  if (needsAnswerThread(service, false)) await answerThread.open();
+  if (needsAnswerThread(service, false)) await openAnswers(service, () => answerThread.open());
   const speakers = speakersOf(service, false, answerThread.answerElsewhere);
   const row = unreadRow();
   const admission = noAdmission(plan);
