@@ -8,9 +8,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { serve } from '../../src/index.ts';
 import type { SocketAddress } from '../../src/os/address.ts';
 import { ask, NetClient } from '../support/clients.ts';
+import { countIn } from '../support/kernel.ts';
 import { Loading } from '../support/loading.ts';
 import { Serving, type Variant, variants } from '../support/serving.ts';
-import { staysPending } from '../support/until.ts';
+import { staysPending, until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-ready-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -120,6 +121,29 @@ it.each([
   expect(loading.waiting).toBe(1);
   await loading.order('load');
   await (await first).close();
+});
+
+it('a worker that is killed when it is ready, and others are not, must be ready again', async () => {
+  await using loading = await Loading.start();
+  const port = await freePort();
+  const options = { architecture: 'epoll', processes: 3, port, service: loading.service };
+  const starting = Serving.start(options);
+  const waitToListen = (pids: readonly number[]) =>
+    until('them to wait until the server listens', () => countIn('poll', pids) === pids.length);
+  await loading.reaches(3);
+  const pid = await loading.order('load');
+  await waitToListen([pid]);
+  process.kill(pid, 'SIGKILL');
+  await loading.reaches(3);
+  const others = [await loading.order('load'), await loading.order('load')];
+  await waitToListen(others);
+  expect(await attempt(at(port))).toBe('ECONNREFUSED');
+  await loading.order('load');
+  const serving = await starting;
+  const types = serving.events.map(({ type }) => type).filter((type) => type !== 'warning');
+  expect(types).toEqual(['listening', 'died']);
+  expect(serving.server.pids).toHaveLength(3);
+  await serving.close();
 });
 
 it('the old workers serve on while the new ones of a restart load the service', async () => {

@@ -40,11 +40,13 @@ export class Loading implements AsyncDisposable {
     await until(`${count} to load the service`, () => this.#waiting.length >= count);
   }
 
-  /** Lets one of them go on. Resolves once it has read the order. */
-  async order(what: 'load' | 'fail'): Promise<void> {
+  /** Lets one of them go on. Resolves with its process id once it has read the order. */
+  async order(what: 'load' | 'fail'): Promise<number> {
     const socket = this.#waiting.shift()!;
-    socket.resume().write(what);
+    const [pid] = await once(socket, 'data');
+    socket.write(what);
     await once(socket, 'close');
+    return Number(pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -372,13 +372,25 @@ export class Supervisor {
   async #startAll(generation: number, plan: Plan): Promise<void> {
     const lack = this.#lackOfTasks(plan, plan.processes);
     if (lack !== undefined) throw lack;
-    const starting: Promise<void>[] = [];
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const missing = new Set<number>();
     for (let index = 0; index < plan.processes; index++) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      this.#startWorker(index, generation, { killed: 0, ready: resolve, failed: reject });
-      starting.push(promise);
+      missing.add(index);
+      this.#startWorker(index, generation, {
+        killed: 0,
+        ready: () => {
+          missing.delete(index);
+          if (missing.size === 0) resolve();
+        },
+        // One that served may be killed while the others start.
+        lost: () => missing.add(index),
+        failed: reject,
+      });
     }
-    await Promise.all(starting);
+    await promise;
+    for (const worker of this.#workers) {
+      if (worker.generation === generation) worker.starting = undefined;
+    }
   }
 
   /** @param starting the caller that waits for it; undefined: it replaces a worker that died */
@@ -468,7 +480,6 @@ export class Supervisor {
       if (worker.unready > 0) return;
       clearTimeout(worker.late);
       worker.starting?.ready();
-      worker.starting = undefined;
     } else if (event.type === 'fatal') {
       worker.hasFailed = true;
       // The caller that waits for it learns the reason from the rejection.
@@ -517,6 +528,7 @@ export class Supervisor {
       return;
     }
     if (!mayReplace) return;
+    starting?.lost();
     const isYoung = Date.now() - worker.startedAt < SHORT_LIFE_MS;
     const delay = this.#replace(index, generation, isYoung, starting);
     // Report it last: a listener may close the server, or throw.

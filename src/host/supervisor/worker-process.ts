@@ -56,7 +56,7 @@ export interface WorkerProcess {
   hasFailed: boolean;
   /** True if it has ended itself, and only its assistants are left. */
   isGone: boolean;
-  /** The caller that waits for it to serve, until it does. */
+  /** The caller that waits for it and for those that start beside it, until all serve. */
   starting: Starting | undefined;
   /** True if the only thread that serves is the main one. */
   readonly servesOnMain: boolean;
@@ -69,11 +69,13 @@ export interface WorkerProcess {
   killing: NodeJS.Timeout | undefined;
 }
 
-/** A caller that waits for a worker to serve. */
+/** A caller that waits for a worker, and for those that start beside it, to serve. */
 export interface Starting {
-  /** Number of processes in this place that were killed from outside before they served. */
+  /** Number of processes in this place that were killed from outside while the caller waited. */
   killed: number;
   readonly ready: () => void;
+  /** It was killed from outside, and will be replaced. */
+  readonly lost: () => void;
   readonly failed: (error: ServeError) => void;
 }
 

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { Service } from '../../../src/protocol/service.ts';
 
 const test = connect(new URL(import.meta.url).searchParams.get('at')!);
+test.write(String(process.pid));
 const [order] = await once(test, 'data');
 test.destroy();
 if (String(order) === 'fail') throw new Error('It cannot be loaded.');
