@@ -1,6 +1,6 @@
 /**
  * The picture of the lab at the top of the README: `node tools/lab-picture.ts` writes `docs/lab/lab.gif`, the first
- * 6 s of the recorded scene `silent` as the page itself saves them. It needs Chromium.
+ * 6 s of the recorded scene `silent` as the page itself saves them. It needs the Debian package chromium-headless-shell.
  */
 import { copyFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

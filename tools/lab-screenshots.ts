@@ -1,6 +1,6 @@
 /**
  * Pictures of all recorded scenes, for a screen and for a projector: `node tools/lab-screenshots.ts [SCENE…]` writes
- * `docs/lab/SCENE-light.png` and `docs/lab/SCENE-projector.png`. It needs Chromium.
+ * `docs/lab/SCENE-light.png` and `docs/lab/SCENE-projector.png`. It needs the Debian package chromium-headless-shell.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -20,7 +20,7 @@ export async function withRecordedPages(
   const files = await pageFiles();
   const temporary = mkdtempSync(join(tmpdir(), 'mondo-pictures-'));
   const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath: '/usr/bin/chromium-headless-shell',
     args: ['--no-sandbox'],
   });
   try {
