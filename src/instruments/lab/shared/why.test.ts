@@ -6,6 +6,7 @@ import { lineOf, recordsOf } from './recording.ts';
 import { EVENT, type FrameRecord, KERNEL, LANE, PLACE } from './records.ts';
 import { apply } from './reducer.ts';
 import { ruleNames, why } from './why.ts';
+import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from './wire.ts';
 import { clientsText, doingOf, durationText, glyphs } from './words.ts';
 
 const { asleep, running, runnable, stopped } = KERNEL;
@@ -149,4 +150,8 @@ test('times and clients in words', () => {
   expect(clientsText([3, 4])).toBe('clients 3 and 4');
   expect(clientsText([1, 2, 3, 4])).toBe('clients 1, 2, 3 and 4');
   expect(clientsText([1, 2, 3, 4, 5])).toBe('clients 1, 2, 3 and 2 more');
+  expect(clientsText([FIRST_NC])).toBe('an nc');
+  expect(clientsText([1, 2, FIRST_NC, 3])).toBe('clients 1, 2, nc and 3');
+  expect(clientsText([FIRST_PROBE])).toBe('the probe');
+  expect(clientsText([2, FIRST_STRANGER])).toBe('clients 2 and a hostile one');
 });

@@ -2,6 +2,7 @@
 
 import type { Lane } from './model.ts';
 import { KERNEL, LANE } from './records.ts';
+import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from './wire.ts';
 
 /** What a lane does, in the words of the pictures of `mondo trace`. */
 export type Doing =
@@ -64,10 +65,19 @@ export function durationText(ms: number): string {
 export const counted = (count: number, what: string): string =>
   `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
 
-/** `client 3`, `clients 3, 4 and 5`, `clients 3, 4, 5 and 9 more`. */
+/** The pictures show no number for these clients. */
+function unnumbered(id: number): readonly [alone: string, listed: string] | undefined {
+  if (id < FIRST_NC) return undefined;
+  if (id < FIRST_PROBE) return ['an nc', 'nc'];
+  return id < FIRST_STRANGER ? ['the probe', 'the probe'] : ['a hostile client', 'a hostile one'];
+}
+
+/** `client 3`, `an nc`, `clients 3, nc and 5`, `clients 3, 4, 5 and 9 more`. */
 export function clientsText(ids: readonly number[]): string {
-  if (ids.length === 1) return `client ${ids[0]}`;
-  const shown = ids.length > 4 ? ids.slice(0, 3) : ids.slice(0, -1);
-  const last = ids.length > 4 ? `${ids.length - 3} more` : `${ids.at(-1)}`;
+  const [first] = ids;
+  if (ids.length === 1) return unnumbered(first!)?.[0] ?? `client ${first}`;
+  const names = ids.map((id) => unnumbered(id)?.[1] ?? `${id}`);
+  const shown = ids.length > 4 ? names.slice(0, 3) : names.slice(0, -1);
+  const last = ids.length > 4 ? `${ids.length - 3} more` : names.at(-1);
   return `clients ${shown.join(', ')} and ${last}`;
 }
