@@ -3,6 +3,9 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import type { ServerEvent } from '../../src/host/server-event.ts';
+import { UNBOUNDED } from '../../src/limits/limits.ts';
+import { aphorisms } from '../../src/protocol/zen.ts';
 import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
 import { descendantsOf, descriptorsOf, isAlive } from '../support/kernel.ts';
@@ -13,39 +16,69 @@ import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../s
 vi.setConfig({ maxConcurrency: 6 });
 
 const BEAUTIFUL = 'Beautiful is better than?';
-/** Number of restarts for each architecture here; test/long/restart.test.ts makes a hundred. */
-const RESTARTS = 3;
-
 const folder = mkdtempSync(join(tmpdir(), 'mondo-restart-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.concurrent('restarts under load lose no client and no question', () => {
-  it.each(pairs)(`of $title, ${RESTARTS} of them`, { timeout: 0 }, async ({ options }) => {
-    const serving = await Serving.start({ ...options, drain: 10_000 * MS });
-    // test/long/restart.test.ts has clients without a pause.
-    const clients = crowd(serving.server.port, 3, 2);
-    for (let i = 0; i < RESTARTS; i++) {
-      const before = serving.server.pids;
-      await serving.server.restart();
-      const { served } = clients;
-      await until('clients to be served', () => clients.served > served);
-      await until('the old workers to leave', () =>
+  it.each(pairs)('of $title, also if clients wait for room', { timeout: 0 }, async ({
+    options,
+  }) => {
+    const limits = { connections: 1 };
+    const serving = await Serving.start({ ...options, limits, drain: 10_000 * MS });
+    const first = await NetClient.connect(serving.address);
+    // One question in a piece of its own, and two that arrive together.
+    expect(await ask(first, BEAUTIFUL, 5)).toBe('Ugly.');
+    expect(await ask(first, BEAUTIFUL.repeat(2), 10)).toBe('Ugly.Ugly.');
+    const others = await Promise.all(
+      Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
+    );
+    const answers = others.map(async (client) => {
+      const answer = await ask(client, BEAUTIFUL, 5).catch(String);
+      await client.close();
+      return answer;
+    });
+    // Time for a worker to accept a client by mistake.
+    expect(await staysPending(Promise.any(answers))).toBe(true);
+    let before = serving.server.pids;
+    const gone = () =>
+      until('the old workers to leave', () =>
         serving.server.pids.every((pid) => !before.includes(pid)),
       );
-    }
+    await serving.server.restart();
+    await first.close();
+    expect(await Promise.all(answers)).toEqual(others.map(() => 'Ugly.'));
+    await gone();
+
+    // test/long/restart.test.ts has clients without a pause, and a hundred restarts.
+    before = serving.server.pids;
+    const clients = crowd(serving.server.port, 3, 10);
+    await serving.server.restart({ limits: { connections: UNBOUNDED } });
+    const { served } = clients;
+    await until('clients to be served', () => clients.served > served);
+    await gone();
     await clients.stop();
     expect(clients.faults).toEqual([]);
     const told = serving.events.map(({ type }) => type);
-    expect(told.filter((type) => type === 'restarted')).toHaveLength(RESTARTS);
+    expect(told.filter((type) => type === 'restarted')).toHaveLength(2);
     expect(told).not.toContain('died');
     await serving.close();
+
+    // The last line counts the work of all generations.
+    const last = serving.events.at(-1) as Extract<ServerEvent, { type: 'stopped' }>;
+    const connections = 1 + others.length + clients.served;
+    const questions = 3 + others.length + clients.served * Object.keys(aphorisms).length;
+    expect(last).toMatchObject({ connections, questions });
+    const { threads = 1, processes = 1 } = options;
+    expect([0, connections]).toContain(last.accepted.reduce((sum, one) => sum + one, 0));
+    if (threads * processes > 1) expect(last.accepted.length).toBe(threads * processes);
   });
 
   it('of uring, although the kernel may wake a worker that cancels its request', async () => {
     const serving = await Serving.start({ architecture: 'uring', drain: 10_000 * MS });
     // After a single client no other comes that would wake the other worker.
     const client = crowd(serving.server.port, 1);
-    for (let i = 0; i < 40; i++) {
+    // test/long/restart.test.ts makes a hundred.
+    for (let i = 0; i < 10; i++) {
       await serving.server.restart();
       const { served } = client;
       await until('the client to be served', () => client.served > served);
@@ -105,13 +138,13 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     await serving.close();
   });
 
-  it('with one SIGHUP after the other', async () => {
+  it('with one SIGHUP after the other, and the command reports each', async () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const clients = crowd(Number(port), 2);
     const restarts = () => server.stdout.match(/Restarted: /g)?.length ?? 0;
     let sent = 0;
-    while (restarts() < 5) {
+    while (restarts() < 3) {
       const before = restarts();
       await until('another restart', () => {
         server.child.kill('SIGHUP');
@@ -127,6 +160,11 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     const { code, stdout, stderr } = await server.ended();
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).not.toMatch(/ died/);
+    const generations = [...stdout.matchAll(/Restarted: workers of generation (\d+) serve/g)];
+    expect(generations.map(([, number]) => Number(number))).toEqual(
+      Array.from({ length: restarts() }, (_, i) => i + 2),
+    );
+    expect(stdout).toMatch(/Stopped: .*; drained 0, cut 0.*\n$/);
   });
 });
 
@@ -171,25 +209,23 @@ describe.concurrent('a restart of workers', () => {
     await serving.close();
   });
 
-  it.each(pairs)('of $title loses no client that waits for room', async ({ options }) => {
+  it.each(
+    // One for each driver: closing.test.ts has the end of a drain for all architectures.
+    pairs.filter(({ options }) =>
+      ['threaded', 'epoll', 'uring', 'callback'].includes(options.architecture!),
+    ),
+  )('of $title closes a client that stays until the end of the drain, and serves one that waits', async ({
+    options,
+  }) => {
     const limits = { connections: 1 };
     const serving = await Serving.start({ ...options, limits, drain: 300 * MS });
     const first = await answeredClient(serving.address);
-    const others = await Promise.all(
-      Array.from({ length: 4 }, () => NetClient.connect(serving.address)),
-    );
-    const answers = others.map(async (client) => {
-      const answer = await ask(client, BEAUTIFUL, 5).catch(String);
-      await client.close();
-      return answer;
-    });
-    // Time for a worker to accept a client by mistake.
-    expect(await staysPending(Promise.any(answers))).toBe(true);
+    const other = await NetClient.connect(serving.address);
+    const answer = ask(other, BEAUTIFUL, 5);
     await serving.server.restart();
-    // The old worker closes the client that it has.
     expect(await first.rest()).toBe('');
-    expect(await Promise.all(answers)).toEqual(others.map(() => 'Ugly.'));
-    await first.close();
+    expect(await answer).toBe('Ugly.');
+    await Promise.all([first.close(), other.close()]);
     await serving.close();
   });
 
@@ -227,7 +263,7 @@ describe.concurrent('a restart of workers', () => {
     const write = (answer: string) =>
       writeFileSync(service, `export default { delimiter: '?', answer: () => ${answer} };`);
     write(`'one.'`);
-    const serving = await Serving.start({ architecture: 'prefork', service });
+    const serving = await Serving.start({ architecture: 'prefork', processes: 1, service });
     const answer = async () => {
       const client = await NetClient.connect(serving.address);
       const text = await ask(client, 'Which?', 4);
@@ -237,15 +273,15 @@ describe.concurrent('a restart of workers', () => {
     expect(await answer()).toBe('one.');
     write(`'two.'`);
     await serving.server.restart();
-    await until('the old workers to leave', () => serving.server.pids.length === 4);
+    await until('the old workers to leave', () => serving.server.pids.length === 1);
     expect(await answer()).toBe('two.');
     writeFileSync(service, 'export default {');
     await expect(serving.server.restart()).rejects.toThrow(/changing\.mjs/);
-    await until('the new workers to be gone', () => serving.server.pids.length === 4);
+    await until('the new workers to be gone', () => serving.server.pids.length === 1);
     expect(await answer()).toBe('two.');
     write(`'six.'`);
     await serving.server.restart();
-    await until('the old workers to leave', () => serving.server.pids.length === 4);
+    await until('the old workers to leave', () => serving.server.pids.length === 1);
     expect(await answer()).toBe('six.');
     await serving.close();
   });
@@ -304,17 +340,6 @@ describe.concurrent('a restart of workers', () => {
     expect(await client.rest()).toBe('');
     await client.close();
     expect(serving.events.map(({ type }) => type)).not.toContain('restarted');
-  });
-
-  it('follows a SIGHUP, and the command reports it', async () => {
-    await using server = spawnMondo('serve', 'threaded', '-p', '0', '--drain', '1s');
-    await server.printed(/Listening/);
-    for (let generation = 2; generation < 5; generation++) {
-      server.child.kill('SIGHUP');
-      await server.printed(new RegExp(`Restarted: workers of generation ${generation} serve`));
-    }
-    server.child.kill('SIGTERM');
-    expect((await server.ended()).stdout).toMatch(/Stopped: .*; drained 0, cut 0.*\n$/);
   });
 });
 
@@ -397,16 +422,6 @@ describe.concurrent('a restart', () => {
       await client.close();
       return undefined;
     });
-  /** The most generations that may leave at once, each with a client. */
-  async function withFourLeaving() {
-    const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
-    const clients: NetClient[] = [];
-    for (let i = 0; i < 4; i++) {
-      clients.push(await withNewest(serving));
-      await serving.server.restart();
-    }
-    return { serving, clients };
-  }
   const count = (serving: Serving, what: string) =>
     serving.events.filter(({ type }) => type === what).length;
 
@@ -516,8 +531,14 @@ describe.concurrent('a restart', () => {
     await serving.close();
   });
 
-  it('waits while four generations are leaving', async () => {
-    const { serving, clients } = await withFourLeaving();
+  it('waits while four generations are leaving, and is dropped when the server stops', async () => {
+    const serving = await Serving.start({ architecture: 'epoll', drain: FOREVER });
+    const clients: NetClient[] = [];
+    // The most generations that may leave at once, each with a client.
+    for (let i = 0; i < 4; i++) {
+      clients.push(await withNewest(serving));
+      await serving.server.restart();
+    }
     clients.push(await withNewest(serving));
     expect(serving.server.pids).toHaveLength(5);
     const [oldest] = serving.server.pids;
@@ -531,16 +552,10 @@ describe.concurrent('a restart', () => {
     expect(serving.server.pids).not.toContain(oldest);
     expect(serving.server.pids).toHaveLength(5);
     for (const client of clients) expect(await ask(client, BEAUTIFUL, 5)).toBe('Ugly.');
-    for (const client of clients) await client.close();
-    await until('the old workers to leave', () => serving.server.pids.length === 1);
-    await serving.close();
-  });
 
-  it('that waits for its turn is dropped when the server stops', async () => {
-    const { serving, clients } = await withFourLeaving();
-    const restarted = serving.server.restart().catch((error: Error) => error.message);
+    const dropped = serving.server.restart().catch((error: Error) => error.message);
     await serving.close();
-    expect(await restarted).toMatch(/the server is stopping/);
+    expect(await dropped).toMatch(/the server is stopping/);
     for (const client of clients) await client.close();
   });
 

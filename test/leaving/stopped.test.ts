@@ -1,12 +1,11 @@
 /** The last line of the log: how many connections were answered before they closed, and how many were cut off. */
 import { expect, it, vi } from 'vitest';
-import { connect, type ServerEvent } from '../../src/index.ts';
 import { NetClient } from '../support/clients.ts';
 import { isReceived } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { flagsOf, isRefused, listeningAt } from '../support/serve-command.ts';
-import { pairs, Serving } from '../support/serving.ts';
-import { FOREVER, inTime, MS, PATIENCE, until } from '../support/until.ts';
+import { pairs } from '../support/serving.ts';
+import { FOREVER, inTime, MS, until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 14 });
 
@@ -14,6 +13,14 @@ const QUESTION = 'Beautiful is better than?';
 /** Time to send a server the order to stop before its answer is due. */
 const THINK = 2000 * MS;
 const portOf = (client: NetClient) => Number(client.peer.split(':').at(-1));
+
+/**
+ * One for each driver. Each architecture: stopping.test.ts and closing.test.ts; how restarts change the line:
+ * restart.test.ts.
+ */
+const drivers = pairs.filter(({ options }) =>
+  ['single', 'threaded', 'inetd', 'epoll', 'uring', 'callback'].includes(options.architecture!),
+);
 
 /** Stops such a server while one client waits for its answer, and another one is idle. */
 async function stopped(words: readonly string[], capacity: number, beat = () => {}) {
@@ -36,7 +43,7 @@ async function stopped(words: readonly string[], capacity: number, beat = () => 
   return { answer, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
-it.concurrent.each(pairs)('$title reports after SIGTERM how many clients were answered first', ({
+it.concurrent.each(drivers)('$title reports after SIGTERM how many clients were answered first', ({
   options,
   capacity,
 }) =>
@@ -50,7 +57,7 @@ it.concurrent.each(pairs)('$title reports after SIGTERM how many clients were an
   }));
 
 it.concurrent.each(
-  pairs,
+  drivers,
 )('$title reports after SIGTERM how many clients were cut off when the time was over', async ({
   options,
   capacity,
@@ -63,25 +70,4 @@ it.concurrent.each(
   expect(last).toMatch(
     /Stopped: answered 0 questions on \d connections?; drained 0, cut 1($|; connections per worker: )/,
   );
-});
-
-it.concurrent.each(pairs)('$title counts the work of all generations', async ({ options }) => {
-  const serving = await Serving.start(options);
-  const askThrice = async () => {
-    const answerTimeout = PATIENCE * MS;
-    await using client = await connect('127.0.0.1', serving.server.port, { answerTimeout });
-    // One question in a piece of its own, and two that arrive together.
-    expect(await client.ask(QUESTION)).toBe('Ugly.');
-    await Promise.all([client.ask(QUESTION), client.ask('Why?')]);
-  };
-  for (let i = 0; i < 2; i++) await askThrice();
-  await serving.server.restart();
-  await askThrice();
-  await serving.server.close();
-  const last = serving.events.at(-1)!;
-  expect(last).toMatchObject({ type: 'stopped', questions: 9, connections: 3, drained: 0, cut: 0 });
-  const { accepted } = last as Extract<ServerEvent, { type: 'stopped' }>;
-  const { threads = 1, processes = 1 } = options;
-  expect([0, 3]).toContain(accepted.reduce((sum, one) => sum + one, 0));
-  if (threads * processes > 1) expect(accepted.length).toBe(threads * processes);
 });

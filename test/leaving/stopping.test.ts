@@ -17,9 +17,16 @@ const stoppedOf = (serving: Serving) => {
   return last?.type === 'stopped' ? { answered: last.drained, cut: last.cut } : undefined;
 };
 
+/** Time to stop a server before its answer is due. */
+const THINK = 1000 * MS;
+
+/** Number of questions behind the one that a server computes, in the kernel's buffer. */
+const UNREAD = 2000;
+
 describe.concurrent.each(pairs)('$title stops', ({ options, traits }) => {
-  it('and first answers the received questions', async () => {
-    const serving = await Serving.start({ ...options, think: 1000 * MS, thinkHow: 'defer' });
+  const isOne = traits.capacity === 'one';
+
+  async function answersFirst(serving: Serving): Promise<void> {
     const client = await NetClient.connect(serving.address);
     await client.send(BEAUTIFUL);
     await serving.expectReceived(client.peer);
@@ -28,53 +35,64 @@ describe.concurrent.each(pairs)('$title stops', ({ options, traits }) => {
     await client.close();
     await closed;
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
-  });
+  }
 
-  it('and answers many questions, including some that it has not read', async () => {
-    const serving = await Serving.start(options);
-    const client = await NetClient.connect(serving.address);
-    await client.send(BEAUTIFUL.repeat(2000));
-    expect(await client.receive(5)).toBe('Ugly.');
-    const closed = serving.server.close();
-    const rest = await client.rest();
-    // All questions in the kernel's buffer were asked. More cannot be promised to a client that continues to ask.
-    expect(rest).toBe('Ugly.'.repeat(rest.length / 5));
-    await client.close();
-    await closed;
-    expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
-  });
+  async function isCutOff(serving: Serving, idle: NetClient): Promise<void> {
+    expect(await idle.rest()).toBe('');
+    expect(serving.accountOf(idle.peer)).toEqual(['accepted', 'cut']);
+    await idle.close();
+  }
 
-  it.skipIf(traits.capacity === 'one')(
-    'and answers questions that came while it computed another answer',
+  it.skipIf(isOne)(
+    'and first answers the received questions, but does not wait for idle clients',
     async () => {
-      const serving = await Serving.start({ ...options, service: gated });
-      const { question, open } = gate();
-      const one = await NetClient.connect(serving.address);
-      const other = await NetClient.connect(serving.address);
-      // Both clients have been answered: for the server they are idle.
-      await Promise.all([ask(one, 'Well?', OPEN.length), ask(other, 'Well?', OPEN.length)]);
-      await one.send(question);
-      await serving.expectReceived(one.peer);
-      await other.send('Well?');
-      const closed = serving.server.close();
-      await until('the listener to be closed', () => isRefused(serving.server.port));
-      open();
-      expect(await other.rest()).toBe(OPEN);
-      expect(await one.rest()).toBe(OPEN);
-      await Promise.all([one.close(), other.close(), closed]);
-      expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
+      const serving = await Serving.start({ ...options, think: THINK, thinkHow: 'defer' });
+      const idle = await NetClient.connect(serving.address);
+      expect(await ask(idle, BEAUTIFUL, 5)).toBe('Ugly.');
+      // The drain is an hour: a server that waits for the idle client does not end.
+      await answersFirst(serving);
+      await isCutOff(serving, idle);
     },
   );
 
-  it('and does not wait for idle clients', async () => {
+  it.runIf(isOne)('and first answers the received questions', async () => {
+    await answersFirst(await Serving.start({ ...options, think: THINK, thinkHow: 'defer' }));
+  });
+
+  it.runIf(isOne)('and does not wait for idle clients', async () => {
     const serving = await Serving.start(options);
     const client = await answeredClient(serving.address);
     await serving.close();
-    expect(await client.rest()).toBe('');
-    expect(serving.accountOf(client.peer)).toEqual(['accepted', 'cut']);
+    await isCutOff(serving, client);
     // The last answer may count: a thread may get the order to leave while it still sends.
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
-    await client.close();
+  });
+
+  it('and answers questions that came while it computed another answer, also those that it has not read', async () => {
+    const serving = await Serving.start({ ...options, service: gated });
+    const { question, open } = gate();
+    const one = await NetClient.connect(serving.address);
+    const other = isOne ? undefined : await NetClient.connect(serving.address);
+    // Both clients have been answered: for the server they are idle.
+    for (const client of [one, other]) {
+      if (client !== undefined) expect(await ask(client, 'Well?', OPEN.length)).toBe(OPEN);
+    }
+    await one.send(question);
+    await serving.expectReceived(one.peer);
+    await one.send('Well?'.repeat(UNREAD));
+    await other?.send('Well?');
+    const closed = serving.server.close();
+    await until('the listener to be closed', () => isRefused(serving.server.port));
+    open();
+    if (other !== undefined) expect(await other.rest()).toBe(OPEN);
+    // All questions in the kernel's buffer were asked. More cannot be promised to a client that continues to ask; nor
+    // this on Node, which reads by itself.
+    const rest = await one.rest();
+    const count = rest.length / OPEN.length;
+    expect(rest).toBe(OPEN.repeat(count));
+    expect(count).toBeGreaterThanOrEqual(traits.arrangement === 'node' ? 1 : 1 + UNREAD);
+    await Promise.all([one.close(), other?.close(), closed]);
+    expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
   });
 });
 

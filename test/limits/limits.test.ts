@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { LARGE } from '../support/services/large.ts';
+import { GREETED } from '../support/services/limited.ts';
 import { BIG, GREETING } from '../support/services/talker.ts';
 import { shared } from '../support/shared.ts';
 import { inTime, MS, steady, until } from '../support/until.ts';
@@ -14,7 +15,7 @@ vi.setConfig({ maxConcurrency: 12 });
 const variants: readonly ServeOptions[] = [
   { architecture: 'single' },
   { architecture: 'threaded', threads: 4 },
-  { architecture: 'queued' },
+  { architecture: 'queued', threads: 4 },
   { architecture: 'prefork' },
   { architecture: 'socketserver' },
   { architecture: 'inetd' },
@@ -28,6 +29,16 @@ const variants: readonly ServeOptions[] = [
   { architecture: 'coroutine' },
 ];
 
+/**
+ * One architecture for each way to wait: the rules are those of src/lifecycle/terms.test.ts, and these tests show that
+ * each driver reports to them what a connection is doing.
+ */
+const ways: readonly ServeOptions[] = variants.filter(({ architecture }) =>
+  ['threaded', 'epoll', 'asyncore', 'generator', 'uring', 'callback', 'coroutine'].includes(
+    architecture!,
+  ),
+);
+
 /** In ms. The limits differ enough that none can be taken for another. */
 const IDLE = 600 * MS;
 const QUESTION_TIME = 1200 * MS;
@@ -38,7 +49,7 @@ const AGE = 600 * MS;
 /** For limits that are only counted. */
 const SHORT = 100 * MS;
 
-const talker = new URL('../support/services/talker.ts', import.meta.url);
+const service = new URL('../support/services/limited.ts', import.meta.url);
 
 async function started(options: ServeOptions) {
   const events: ServerEvent[] = [];
@@ -52,14 +63,14 @@ async function started(options: ServeOptions) {
     /** The limit that ended this client; any other end is an error. */
     async limitOf(socket: Socket): Promise<string> {
       if (socket.connecting) await once(socket, 'connect');
-      const peer = `127.0.0.1:${socket.localPort}`;
+      const peer = `${socket.localAddress}:${socket.localPort}`;
       const event = await until('the end', () =>
         events.find((one) => 'peer' in one && one.peer === peer && one.type !== 'accepted'),
       );
       return event.type === 'limited' ? event.limit : JSON.stringify(event);
     },
-    connect(onData: (data: string) => void = () => {}): Socket {
-      const socket = connect(server.port, '127.0.0.1');
+    connect(onData: (data: string) => void = () => {}, from = '127.0.0.1'): Socket {
+      const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: from });
       socket
         .setEncoding('latin1')
         .on('data', onData)
@@ -101,8 +112,8 @@ function sharedServer(options: ServeOptions, isOne: boolean) {
   return (test: (served: Served) => Promise<void>) =>
     turn(async (served) => {
       const own: Socket[] = [];
-      const connect: Served['connect'] = (onData) => {
-        const socket = served.connect(onData);
+      const connect: Served['connect'] = (...given) => {
+        const socket = served.connect(...given);
         own.push(socket);
         return socket;
       };
@@ -133,19 +144,24 @@ const answered = (client: Socket, isThere: () => boolean) =>
     return isThere();
   });
 
+/** For a client that never pauses: far less than the time between two looks of a server, and no busy loop. */
+const atOnce = (send: () => void) => setTimeout(send, 5);
+
 const closed = (socket: Socket) => until('the end', () => socket.closed);
 
-/** Variants that serve several clients at once; also with threads and processes if they are not built on them. */
+/** One for each driver, with several threads or processes: all of them count in one memory. */
 const several: readonly ServeOptions[] = [
-  ...variants.slice(1),
+  { architecture: 'threaded', threads: 3 },
   { architecture: 'socketserver', mixin: 'forking' },
   { architecture: 'epoll', threads: 2 },
+  { architecture: 'asyncore' },
+  { architecture: 'generator' },
   { architecture: 'uring', processes: 2, reuseport: true },
   { architecture: 'callback', threads: 2 },
 ];
 
 describe.concurrent('the total of unsent bytes', () => {
-  const service = new URL('../support/services/large.ts', import.meta.url);
+  const large = new URL('../support/services/large.ts', import.meta.url);
   const limits = { unsentTotal: LARGE + 2 ** 20, answerTime: 0 };
 
   /** A client with the beginning of its large answer. It reads no more until the test calls `readsAll`. */
@@ -173,7 +189,7 @@ describe.concurrent('the total of unsent bytes', () => {
   it.each(
     several.map((options) => [Object.values(options).join(' '), options] as const),
   )('is counted over all threads and processes of %s', async (_, options) => {
-    await using served = await started({ ...options, service, limits });
+    await using served = await started({ ...options, service: large, limits });
     const first = await unreading(served);
     expect(served.server.counts()).toEqual({});
     // Each client has fewer unsent bytes than the limit, and both together have more.
@@ -189,13 +205,12 @@ describe.concurrent('the total of unsent bytes', () => {
     await until('the accounts', () => served.limited().length === counts['unsent-total']);
   });
 
+  // The supervisor gives it back, for a worker and for a process of a worker's.
   it.each([
-    'threaded',
-    'prefork',
     'inetd',
     'epoll',
   ])('is given back by a process of %s that is killed', async (architecture) => {
-    await using served = await started({ architecture, service, limits });
+    await using served = await started({ architecture, service: large, limits });
     const { server } = served;
     const first = await unreading(served);
     const { pid } = await until('its row', () => server.workers().find(({ open }) => open > 0));
@@ -208,24 +223,19 @@ describe.concurrent('the total of unsent bytes', () => {
   });
 });
 
-/** Time limits: some clients exceed one, others stay within them. */
-const times = { idle: IDLE, questionTime: QUESTION_TIME, questionSize: 1000 };
+/** Some clients exceed one of these limits, others stay within them. */
+const limits = {
+  ...{ idle: IDLE, questionTime: QUESTION_TIME, questionSize: 1000 },
+  ...{ answerTime: ANSWER_TIME, questions: 250 },
+};
 
 describe.concurrent.each(variants)('$architecture', (options) => {
   const isOne = options.architecture === 'single';
 
-  const timed = sharedServer({ ...options, limits: times }, isOne);
-  const takes = sharedServer(
-    { ...options, service: talker, limits: { answerTime: ANSWER_TIME, questions: 250 } },
-    isOne,
-  );
-  const aged = sharedServer(
-    { ...options, service: talker, limits: { age: AGE, answerTime: 0 } },
-    isOne,
-  );
+  const limited = sharedServer({ ...options, service, limits }, isOne);
 
   it('closes a silent client, and serves the next one that waited', () =>
-    timed(async (served) => {
+    limited(async (served) => {
       const since = performance.now();
       const silent = served.connect();
       const limit = served.limitOf(silent);
@@ -248,7 +258,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     }));
 
   it('keeps a client that asks again in time', () =>
-    timed((served) =>
+    limited((served) =>
       inTime(IDLE, async (beat) => {
         let answers = '';
         const client = served.connect((data) => {
@@ -267,7 +277,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     ));
 
   it('closes a client that sends a question byte by byte, although it is never idle', () =>
-    timed((served) =>
+    limited((served) =>
       inTime(IDLE, async (beat) => {
         const since = performance.now();
         const dripping = served.connect();
@@ -286,7 +296,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     ));
 
   it('keeps a client that ends each question in time, and starts the next in the same piece', () =>
-    timed((served) =>
+    limited((served) =>
       inTime(IDLE, async (beat) => {
         const [end, beginning] = ['an?', 'Simple is better th'];
         let answers = '';
@@ -311,7 +321,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     ));
 
   it('closes a client whose question never ends', () =>
-    timed((served) =>
+    limited((served) =>
       inTime(IDLE, async (beat) => {
         const client = served.connect();
         const limit = served.limitOf(client);
@@ -327,7 +337,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     ));
 
   it('closes a client that does not take its answers', () =>
-    takes(async (served) => {
+    limited(async (served) => {
       const client = served.connect();
       const limit = served.limitOf(client);
       client.pause();
@@ -336,11 +346,11 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     }));
 
   it('closes after the limit of questions', () =>
-    takes(async (served) => {
+    limited(async (served) => {
       let answers = '';
       const client = served.connect((data) => {
         answers += data;
-      });
+      }, GREETED);
       const limit = served.limitOf(client);
       client.write('count?'.repeat(255));
       await closed(client);
@@ -348,6 +358,10 @@ describe.concurrent.each(variants)('$architecture', (options) => {
       expect(answers).toBe(GREETING + numbers.join(''));
       expect(await limit).toBe('questions');
     }));
+});
+
+describe.concurrent.each(ways)('$architecture', (options) => {
+  const aged = sharedServer({ ...options, service, limits: { age: AGE, answerTime: 0 } }, false);
 
   it('closes an old client, although it asks without a pause', () =>
     aged((served) =>
@@ -357,14 +371,15 @@ describe.concurrent.each(variants)('$architecture', (options) => {
         const client: Socket = served.connect((data) => {
           beat();
           answers += data;
-          client.write('count?');
+          atOnce(() => client.write('count?'));
         });
         const limit = served.limitOf(client);
         await arrival(client, beat);
+        client.write('count?');
         await closed(client);
         beat();
         expect(performance.now() - since).toBeGreaterThanOrEqual(AGE * 0.98);
-        const numbers = answers.slice(GREETING.length).split('.').slice(0, -1).map(Number);
+        const numbers = answers.split('.').slice(0, -1).map(Number);
         expect(numbers).toEqual(numbers.map((_, i) => i + 1));
         expect(numbers.length).toBeGreaterThan(1);
         expect(await limit).toBe('age');
@@ -373,7 +388,7 @@ describe.concurrent.each(variants)('$architecture', (options) => {
 
   it('closes an old client that is never between two questions', () =>
     aged(async (served) => {
-      const client: Socket = served.connect(() => client.write('nt?cou'));
+      const client: Socket = served.connect(() => atOnce(() => client.write('nt?cou')));
       const limit = served.limitOf(client);
       client.write('count?cou');
       await closed(client);
@@ -390,113 +405,143 @@ describe.concurrent.each(variants)('$architecture', (options) => {
     }));
 });
 
-/**
- * One architecture for each way to wait: the rules are those of terms.ts, and these tests show that each driver
- * reports to them what a connection is doing.
- */
-const ways = variants.filter(({ architecture }) =>
-  ['threaded', 'inetd', 'epoll', 'generator', 'uring', 'callback', 'coroutine'].includes(
-    architecture!,
-  ),
-);
+/** Less than the answers to this number of questions take, one after the other. */
+const [SOON, MANY] = [600 * MS, 80];
+/** The age at which a thinking server closes clients: more than its other tests take. */
+const LATER = 2500 * MS;
 
 describe.concurrent.each(ways)('$architecture', (options) => {
-  const thinking = { think: QUESTION_TIME * 0.7, thinkHow: 'defer' } as const;
-  const quick = { think: 1, thinkHow: 'defer' } as const;
-  const slower = { think: 20 * MS, thinkHow: 'defer' } as const;
-  const wordy = new URL('../support/services/wordy.ts', import.meta.url);
+  const thinking = sharedServer(
+    {
+      ...{ ...options, service, think: 10 * MS, thinkHow: 'defer' },
+      limits: { questionTime: SOON, answerTime: ANSWER_TIME, unsentTotal: 2 ** 20, age: LATER },
+    },
+    false,
+  );
+  // With the default size of unsent bytes, an answer to a wordy question would exceed the total.
+  const tight = sharedServer(
+    { ...options, service, limits: { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME } },
+    true,
+  );
 
-  it('does not count the time of earlier answers for a question', async () => {
-    await using served = await started({
-      ...options,
-      ...thinking,
-      limits: { questionTime: QUESTION_TIME },
-    });
-    await inTime(QUESTION_TIME, async (beat) => {
+  it('does not count the time of earlier answers for a question', () =>
+    thinking((served) =>
+      // The client must finish before it is too old, and each of its questions in time.
+      inTime(LATER, (whole) =>
+        inTime(SOON, async (beat) => {
+          let answers = '';
+          whole();
+          const client = served.connect((data) => {
+            beat();
+            answers += data;
+          });
+          client.write('Simple is better than?'.repeat(MANY));
+          try {
+            await answered(client, () => answers === 'Complex.'.repeat(MANY));
+            client.write('Simple is better th');
+            beat();
+            await passed(SOON / 3);
+            client.write('an?');
+            beat();
+            await answered(client, () => answers === 'Complex.'.repeat(MANY + 1));
+          } finally {
+            whole();
+            client.destroy();
+          }
+        }),
+      ),
+    ));
+
+  it('makes no later answers either for a client that takes none', () =>
+    thinking((served) =>
+      inTime(LATER, async (beat) => {
+        const client = served.connect();
+        const limit = served.limitOf(client);
+        client.pause();
+        await arrival(client, beat);
+        client.write('big?'.repeat(200));
+        const name = await limit;
+        beat();
+        client.destroy();
+        expect(name).toBe('answer-time');
+      }),
+    ));
+
+  it('closes an old client that always waits for an answer, after that answer', () =>
+    thinking(async (served) => {
       let answers = '';
       const client = served.connect((data) => {
         answers += data;
       });
-      client.write('Simple is better than?'.repeat(2));
-      await answered(client, () => answers === 'Complex.'.repeat(2));
-      client.write('Simple is better th');
-      beat();
-      await passed(QUESTION_TIME / 6);
-      client.write('an?');
-      beat();
-      await answered(client, () => answers === 'Complex.'.repeat(3));
-      client.destroy();
-    });
-  });
+      const limit = served.limitOf(client);
+      // Answering all of them would take minutes.
+      client.write('Simple is better than?'.repeat(20_000));
+      await closed(client);
+      expect(await limit).toBe('age');
+      expect(answers).toBe('Complex.'.repeat(answers.length / 8));
+    }));
 
-  it('makes no later answers either for a client that takes none', async () => {
-    const limits = { answerTime: ANSWER_TIME, unsentTotal: 2 ** 20 };
-    await using served = await started({ ...options, ...quick, service: talker, limits });
-    const client = served.connect();
-    client.pause();
-    client.write('big?'.repeat(200));
-    await until('the limit', () => served.limited().length === 1);
-    expect(served.limited()).toEqual(['answer-time']);
-  });
+  it('keeps the limit on unsent bytes, then receives no more, and closes a client that takes nothing', () =>
+    tight(async (served) => {
+      const client = served.connect();
+      const limit = served.limitOf(client);
+      client.pause();
+      let isTaken = false;
+      // More than the kernel takes from a client that the server does not read.
+      client.write('x?'.repeat(2 ** 23), (error) => {
+        isTaken = error === undefined || error === null;
+      });
+      expect(await limit).toBe('answer-time');
+      expect(isTaken).toBe(false);
+    }));
 
-  it('keeps the limit on unsent bytes, then receives no more, and closes a client that takes nothing', async () => {
-    // With the default size, the rest would exceed the total.
-    const limits = { unsent: 1000, unsentTotal: 5000, answerTime: ANSWER_TIME };
-    await using served = await started({ ...options, service: wordy, limits });
-    const client = served.connect();
-    client.pause();
-    let isTaken = false;
-    // More than the kernel takes from a client that the server does not read.
-    client.write('x?'.repeat(2 ** 24), (error) => {
-      isTaken = error === undefined || error === null;
-    });
-    await until('the limit', () => served.limited().length === 1);
-    expect(served.limited()).toEqual(['answer-time']);
-    expect(isTaken).toBe(false);
-  });
+  it('closes a client that leaves more bytes unsent than the total limit', () =>
+    tight(async (served) => {
+      const client = served.connect();
+      const limit = served.limitOf(client);
+      client.pause();
+      client.write('big?'.repeat(200));
+      expect(await limit).toBe('unsent-total');
+    }));
 
-  it('closes an old client that always waits for an answer, after that answer', async () => {
-    await using served = await started({ ...options, ...slower, limits: { age: AGE } });
-    let answers = '';
-    const client = served.connect((data) => {
-      answers += data;
-    });
-    // Answering all of them would take a quarter of an hour.
-    client.write('Simple is better than?'.repeat(50_000));
-    await closed(client);
-    await until('the account', () => served.limited().length === 1);
-    expect(served.limited()).toEqual(['age']);
-    expect(served.server.counts()).toEqual({ age: 1 });
-    expect(answers).toBe('Complex.'.repeat(answers.length / 8));
-  });
-
-  it('closes a client that leaves more bytes unsent than the total limit', async () => {
-    const limits = { unsentTotal: 1000 };
-    await using served = await started({ ...options, service: talker, limits });
-    const client = served.connect();
-    client.pause();
-    client.write('big?'.repeat(200));
-    await until('the limit', () => served.limited().length === 1);
-    expect(served.limited()).toEqual(['unsent-total']);
-    expect(served.server.counts()).toEqual({ 'unsent-total': 1 });
-  });
-
-  it('counts with dryRun each silence and question once, and closes no client', async () => {
-    const times = { idle: SHORT, questionTime: SHORT, age: 4 * SHORT };
-    const sizes = { questionSize: 10, questions: 2 };
+  it('counts with dryRun each limit once for each silence, question and answer, and closes no client', async () => {
+    const times = { idle: SHORT, questionTime: SHORT, age: 4 * SHORT, answerTime: SHORT };
+    const sizes = { questionSize: 10, questions: 2, unsentTotal: 1000 };
     await using served = await started({
-      ...options,
+      ...{ ...options, service },
       limits: { ...times, ...sizes },
       dryRun: true,
     });
     const { server } = served;
     const count = (name: string) => server.counts()[name] ?? 0;
+    const names = () => Object.keys(server.counts()).sort();
+
+    // A client that does not take its answers gets all of them later.
+    let size = 0;
+    const taker = served.connect((data) => {
+      size += data.length;
+    });
+    taker.pause();
+    taker.write('big?'.repeat(200));
+    await until('it to be counted', () => count('answer-time') > 0 && count('age') > 0);
+    // The kernel may make room once more, for the beginning of the next answers.
+    await steady('the count', () => count('answer-time'), (5 * SHORT) / MS);
+    // On a busy machine its first question may come late.
+    const late = names().filter((name) => name !== 'idle');
+    expect(late).toEqual(['age', 'answer-time', 'questions', 'unsent-total']);
+    taker.resume();
+    await until('all answers', () => size === 200 * BIG);
+    taker.destroy();
+    await until('it to have left', () => server.workers().every(({ open }) => open === 0));
+    const before = server.counts();
+
     let answers = '';
     const client = served.connect((data) => {
       answers += data;
     });
+    const silences = count('idle');
     for (let i = 1; i <= 3; i++) {
-      await until('a silence to be counted', () => count('idle') === i);
+      await until('a silence to be counted', () => count('idle') === silences + i);
       await passed(2 * SHORT);
       const drip = setInterval(() => client.write(' '), SHORT / 5);
       await until('a question to be counted', () => count('question-time') === i);
@@ -504,31 +549,16 @@ describe.concurrent.each(ways)('$architecture', (options) => {
       await passed(2 * SHORT);
       clearInterval(drip);
       client.write('?');
-      await until('an answer', () => answers === 'Error: unknown aphorism.'.repeat(i));
+      await until('an answer', () => answers === 'Complex.'.repeat(i));
     }
-    const counts = { 'question-time': 3, 'question-size': 3, questions: 1, age: 1 };
     // There may already be a silence after the last answer.
-    expect(server.counts()).toMatchObject(counts);
-    expect(Object.keys(server.counts()).sort()).toEqual(['idle', ...Object.keys(counts)].sort());
-    expect(served.limited()).toEqual([]);
-  });
-
-  it('counts with dryRun a client that does not take its answers, and sends all of them later', async () => {
-    const limits = { answerTime: SHORT, unsentTotal: 1000 };
-    await using served = await started({ ...options, service: talker, limits, dryRun: true });
-    const { server } = served;
-    let size = 0;
-    const client = served.connect((data) => {
-      size += data.length;
+    expect(server.counts()).toMatchObject({
+      ...{ ...before, idle: expect.any(Number) },
+      ...{ 'question-time': 3, 'question-size': 3 },
+      ...{ questions: 2, age: 2 },
     });
-    client.pause();
-    client.write('big?'.repeat(200));
-    await until('it to be counted', () => (server.counts()['answer-time'] ?? 0) > 0);
-    // The kernel may make room once more, for the beginning of the next answers.
-    await steady('the count', () => server.counts()['answer-time'], (5 * SHORT) / MS);
-    expect(Object.keys(server.counts()).sort()).toEqual(['answer-time', 'unsent-total']);
-    client.resume();
-    await until('all answers', () => size === GREETING.length + 200 * BIG);
+    const own = ['idle', 'question-time', 'question-size'];
+    expect(names()).toEqual([...new Set([...Object.keys(before), ...own])].sort());
     expect(served.limited()).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import { ProxyConnection } from '../support/proxy-client.ts';
 import { blockOf, lineOf, localBlock, unknownLine } from '../support/proxy-headers.ts';
 import { ANSWER, BUSY, comeAndGo, expectExactRoom, QUESTION } from '../support/proxy-storm.ts';
 import { architectures } from '../support/serving.ts';
+import { shared } from '../support/shared.ts';
 import { until } from '../support/until.ts';
 
 /** The proxy is in no list of allowed networks, and in one of denied ones. */
@@ -43,90 +44,103 @@ async function started(options: ServeOptions) {
 let lastPort = 20_000;
 const from = (address: string) => ({ address, port: ++lastPort });
 
-describe.concurrent.each(architectures)('$title', ({ options, capacity }) => {
-  it('allows and denies announced addresses, and the balancer itself always', async () => {
-    await using served = await started({ ...options, limits: networks });
-    for (const header of [
-      lineOf(from('203.0.113.7')),
-      blockOf(from('2001:db8::7')),
-      localBlock(from('203.0.113.9')),
-      unknownLine(),
-    ]) {
-      const connection = await served.come(header);
-      await connection.receives(ANSWER);
-      await connection.leave();
-    }
-    for (const header of [
-      lineOf(from('203.0.113.9')),
-      blockOf(from('::ffff:cb00:7109')),
-      blockOf(from('198.51.100.1')),
-    ]) {
-      const connection = await served.come(header);
-      await connection.ended();
-      expect(connection.received).toBe('');
-    }
-    await until('the account', () => served.refused().length === 3);
-    expect(served.refused()).toEqual([
-      '203.0.113.9 deny',
-      '203.0.113.9 deny',
-      '198.51.100.1 allow',
-    ]);
-    expect(served.server.counts()).toEqual({ deny: 2, allow: 1 });
-  });
+/** More than once all the kinds of visits, on both versions of the header, from each address. */
+const VISITS = 140;
 
-  it('limits the rate of each announced address', async () => {
-    await using served = await started({ ...options, limits: { acceptsPerSecond: 2 } });
-    await until('a client to come too often', async () => {
-      const connection = await served.come(lineOf(from('203.0.113.7')));
-      await until(
-        'an answer or the end',
-        () => connection.received !== '' || connection.socket.closed,
-      );
-      await connection.leave();
-      return (served.server.counts()['accepts-per-second'] ?? 0) > 0;
-    });
-    const another = await served.come(lineOf(from('203.0.113.8')));
-    await another.receives(ANSWER);
-    await another.leave();
-    for (let i = 0; i < 5; i++) {
-      const check = await served.come(localBlock(from('203.0.113.7')));
-      await check.receives(ANSWER);
-      await check.leave();
-    }
-  });
+describe.concurrent.each(architectures)('$title', ({ options, capacity }) => {
+  const limits = { ...networks, connectionsPerAddress: 2 };
+  const turn = shared(() => started({ ...options, limits, whenFull: 'busy' }), true);
+
+  it('allows and denies announced addresses, and the balancer itself always', () =>
+    turn(async (served) => {
+      for (const header of [
+        lineOf(from('203.0.113.7')),
+        blockOf(from('2001:db8::7')),
+        localBlock(from('203.0.113.9')),
+        unknownLine(),
+      ]) {
+        const connection = await served.come(header);
+        await connection.receives(ANSWER);
+        await connection.leave();
+      }
+      for (const header of [
+        lineOf(from('203.0.113.9')),
+        blockOf(from('::ffff:cb00:7109')),
+        blockOf(from('198.51.100.1')),
+      ]) {
+        const connection = await served.come(header);
+        await connection.ended();
+        expect(connection.received).toBe('');
+      }
+      const networksOnly = () => served.refused().filter((one) => / (deny|allow)$/.test(one));
+      await until('the account', () => networksOnly().length === 3);
+      expect(networksOnly()).toEqual([
+        '203.0.113.9 deny',
+        '203.0.113.9 deny',
+        '198.51.100.1 allow',
+      ]);
+      expect(served.server.counts()).toEqual({ deny: 2, allow: 1 });
+    }));
 
   // One conversation at a time never has two connections of one address.
-  it.runIf(capacity > 1)(
+  it.runIf(capacity > 2)(
     'counts the connections of each announced address, and tells the refused ones',
-    async () => {
-      const limits = { connectionsPerAddress: 2 };
-      await using served = await started({ ...options, limits, whenFull: 'busy' });
-      const [first] = [
-        await served.come(lineOf(from('203.0.113.7'))),
-        await served.come(blockOf(from('203.0.113.7'))),
-        await served.come(blockOf(from('203.0.113.8'))),
-      ];
-      for (const connection of [first]) await connection.receives(ANSWER);
-      const third = await served.come(lineOf(from('203.0.113.7')));
-      await third.receives(BUSY);
-      expect(await third.ended()).toBe('closed');
-      expect(third.received).toBe(BUSY);
-      await first.leave();
-      await until('its place to be free', async () => {
-        const next = await served.come(lineOf(from('203.0.113.7')));
-        await until('an answer', () => next.received !== '');
-        return next.received === ANSWER;
-      });
-    },
+    () =>
+      turn(async (served) => {
+        const [first, ...others] = [
+          await served.come(lineOf(from('203.0.113.7'))),
+          await served.come(blockOf(from('203.0.113.7'))),
+          await served.come(blockOf(from('203.0.113.8'))),
+        ];
+        await first.receives(ANSWER);
+        const third = await served.come(lineOf(from('203.0.113.7')));
+        await third.receives(BUSY);
+        expect(await third.ended()).toBe('closed');
+        expect(third.received).toBe(BUSY);
+        await first.leave();
+        const next = await until('its place to be free', async () => {
+          const one = await served.come(lineOf(from('203.0.113.7')));
+          await until('an answer', () => one.received !== '');
+          return one.received === ANSWER && one;
+        });
+        for (const connection of [...others, next]) await connection.leave();
+      }),
   );
 
-  it('gives back what each connection held, whatever its end', async () => {
-    const limits = { connectionsPerAddress: 2, deny: ['192.0.2.0/24'] };
-    await using served = await started({ ...options, limits, whenFull: 'reset' });
-    await comeAndGo(served.server.port, 300, Math.min(capacity, 20));
-    await until('all to have gone', () => served.server.workers().every(({ open }) => open === 0));
-    if (capacity > 2) await expectExactRoom(served.server, 2);
+  it('gives back what each connection held, whatever its end', () =>
+    turn(async ({ server }) => {
+      await comeAndGo(server.port, VISITS, Math.min(capacity, 20));
+      await until('all to have gone', () => server.workers().every(({ open }) => open === 0));
+      if (capacity > 2) await expectExactRoom(server, 2, BUSY);
+    }));
+});
+
+/** One for each driver: the rule is that of src/limits/admission.test.ts. */
+const drivers = architectures.filter(({ title }) =>
+  ['threaded', 'inetd', 'epoll', 'uring', 'callback'].includes(title),
+);
+
+it.concurrent.each(drivers)('$title limits the rate of each announced address', async ({
+  options,
+}) => {
+  await using served = await started({ ...options, limits: { acceptsPerSecond: 2 } });
+  await until('a client to come too often', async () => {
+    const connection = await served.come(lineOf(from('203.0.113.7')));
+    await until(
+      'an answer or the end',
+      () => connection.received !== '' || connection.socket.closed,
+    );
+    await connection.leave();
+    return (served.server.counts()['accepts-per-second'] ?? 0) > 0;
   });
+  const another = await served.come(lineOf(from('203.0.113.8')));
+  await another.receives(ANSWER);
+  await another.leave();
+  for (let i = 0; i < 5; i++) {
+    const check = await served.come(localBlock(from('203.0.113.7')));
+    await check.receives(ANSWER);
+    await check.leave();
+  }
 });
 
 it('a server in this process follows the announced addresses too', async () => {

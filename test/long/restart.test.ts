@@ -23,3 +23,17 @@ it.each(architectures)(`${RESTARTS} restarts of $title under load lose no client
   expect(told).not.toContain('died');
   await serving.stop();
 });
+
+it(`${RESTARTS} restarts of uring do not lose its only client`, { timeout: 0 }, async () => {
+  const serving = await Serving.start({ architecture: 'uring', drain: 10_000 * MS });
+  // After a single client no other comes that would wake the other worker.
+  const client = crowd(serving.server.port, 1);
+  for (let i = 0; i < RESTARTS; i++) {
+    await serving.server.restart();
+    const { served } = client;
+    await until('the client to be served', () => client.served > served);
+  }
+  await client.stop();
+  expect(client.faults).toEqual([]);
+  await serving.close();
+});

@@ -54,8 +54,12 @@ export async function comeAndGo(port: number, count: number, atOnce: number): Pr
   await Promise.all(Array.from({ length: atOnce }, one));
 }
 
-/** Checks that each address has room for exactly `room` connections: nothing is counted that has gone. */
-export async function expectExactRoom({ port }: Server, room: number): Promise<void> {
+/**
+ * Checks that each address has room for exactly `room` connections: nothing is counted that has gone.
+ *
+ * @param refusal what the server sends to a client that it refuses
+ */
+export async function expectExactRoom({ port }: Server, room: number, refusal = ''): Promise<void> {
   for (let i = 0; i < ADDRESSES; i++) {
     const held: ProxyConnection[] = [];
     for (let n = 0; n <= room; n++) {
@@ -67,7 +71,7 @@ export async function expectExactRoom({ port }: Server, room: number): Promise<v
         () => connection.received !== '' || connection.socket.closed,
       );
     }
-    expect(held.map(({ received }) => received)).toEqual([...Array(room).fill(ANSWER), '']);
+    expect(held.map(({ received }) => received)).toEqual([...Array(room).fill(ANSWER), refusal]);
     await Promise.all(held.map((connection) => connection.leave()));
   }
 }
