@@ -154,8 +154,6 @@ const several: readonly ServeOptions[] = [
   { architecture: 'threaded', threads: 3 },
   { architecture: 'socketserver', mixin: 'forking' },
   { architecture: 'epoll', threads: 2 },
-  { architecture: 'asyncore' },
-  { architecture: 'generator' },
   { architecture: 'uring', processes: 2, reuseport: true },
   { architecture: 'callback', threads: 2 },
 ];
