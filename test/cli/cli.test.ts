@@ -13,8 +13,10 @@ import { planOptions } from '../../src/instruments/load/schema.ts';
 import { outcomeWords } from '../../src/instruments/load/words.ts';
 import { limitDefaults } from '../../src/limits/limits.ts';
 import { aphorisms } from '../../src/protocol/zen.ts';
+import { commands } from '../support/commands.ts';
 import {
   descendantsOf,
+  type Ended,
   isAlive,
   mondo,
   Process,
@@ -30,6 +32,8 @@ const hasIPv6 = Object.values(networkInterfaces())
   .flat()
   .some((it) => it?.address === '::1');
 
+const { run } = commands();
+
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'mondo-cli-'));
@@ -37,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** One line on standard error that names the program, no stack, nothing on standard output. */
-function expectOneLine(ended: Awaited<ReturnType<typeof runMondo>>, code: number, says: string) {
+function expectOneLine(ended: Ended, code: number, says: string) {
   expect(ended.stderr).toMatch(/^mondo: [^\n]+\n$/);
   expect(ended.stderr).toContain(says);
   expect(ended.stdout).toBe('');
@@ -85,7 +89,7 @@ describe('mondo', () => {
     ['compare', 5],
     ['this', 0],
   ])('%s --help fits 80 columns, with an example for each of its %i groups', async (name, groups) => {
-    const { code, stdout } = await runMondo(...name.split(' '), '--help');
+    const { code, stdout } = await run(...name.split(' '), '--help');
     expect(code).toBe(0);
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     if (groups === 0) {
@@ -112,8 +116,8 @@ describe('mondo', () => {
         .split(/\n(?= {2}-)/)
         .slice(1)
         .map((text) => text.split(/\n {2}Example:|\n\n/)[0]!);
-    const serve = (await runMondo('serve', '--help')).stdout;
-    const load = (await runMondo('load', '--help')).stdout;
+    const serve = (await run('serve', '--help')).stdout;
+    const load = (await run('load', '--help')).stdout;
     const names = (help: string) =>
       optionsOf(help.split('Start with these:')[1]!.split('\n\n')[0]!.replace(/^/, '\n')).map(
         (text) => /--[a-z]+/.exec(text)![0],
@@ -132,16 +136,16 @@ describe('mondo', () => {
 
   test('reports in one line that there is no such command or option', async () => {
     expectOneLine(await runMondo('serv'), 2, "unknown command 'serv' (Did you mean serve?)");
-    expectOneLine(await runMondo('this', '--fast'), 2, "unknown option '--fast'");
-    expectOneLine(await runMondo('client'), 2, "missing required argument 'host'");
+    expectOneLine(await run('this', '--fast'), 2, "unknown option '--fast'");
+    expectOneLine(await run('client'), 2, "missing required argument 'host'");
   });
 
   test('says in one line to an old Node which one it needs, in words that it can read', async () => {
     const old = `for (const [name, value] of [['version', 'v20.1.0'], ['versions', { node: '20.1.0' }]])
       Object.defineProperty(process, name, { value });
       require(${JSON.stringify(mondo)});`;
-    await using run = new Process(process.execPath, ['-e', old]);
-    const { code, stdout, stderr } = await run.ended();
+    await using command = new Process(process.execPath, ['-e', old]);
+    const { code, stdout, stderr } = await command.ended();
     expect(stderr).toMatch(
       /^mondo needs Node 24 or newer and this is v20\.1\.0 [^\n]+npx mondo[^\n]+\n$/,
     );
@@ -155,15 +159,15 @@ describe('mondo', () => {
     ['architectures'],
     ['--help'],
   ])('%s is quiet when the reader of its output has left', async (command) => {
-    await using run = spawnMondo(command);
-    run.child.stdout.destroy();
-    expect(await run.ended()).toMatchObject({ code: 0, stderr: '' });
+    await using running = spawnMondo(command);
+    running.child.stdout.destroy();
+    expect(await running.ended()).toMatchObject({ code: 0, stderr: '' });
   });
 });
 
 describe('mondo this', () => {
   test('prints the Zen of Python', async () => {
-    const { code, stdout } = await runMondo('this');
+    const { code, stdout } = await run('this');
     const lines = stdout.split('\n');
     expect(lines[0]).toBe('The Zen of Python, by Tim Peters');
     expect(lines.slice(2, -1)).toHaveLength(19);
@@ -174,14 +178,14 @@ describe('mondo this', () => {
   });
 
   test.skipIf(!hasProgram('python3', 'python3'))('prints what Python prints', async () => {
-    const { stdout } = await runMondo('this');
+    const { stdout } = await run('this');
     expect(stdout).toBe(execFileSync('python3', ['-c', 'import this'], { encoding: 'utf8' }));
   });
 });
 
 describe('mondo architectures', () => {
   test('prints all of them into a pipe, in columns, in at most 100 characters', async () => {
-    const { code, stdout } = await runMondo('architectures');
+    const { code, stdout } = await run('architectures');
     const [heading = '', ...lines] = stdout.trimEnd().split('\n');
     expect(lines.flatMap((line) => /^\w+/.exec(line)?.[0] ?? [])).toEqual(architectureNames);
     const second = heading.indexOf('in the chapter');
@@ -197,7 +201,7 @@ describe('mondo architectures', () => {
   });
 
   test('--json gives every trait of each', async () => {
-    const { stdout } = await runMondo('architectures', '--json');
+    const { stdout } = await run('architectures', '--json');
     const catalogue = JSON.parse(stdout) as Record<string, unknown>[];
     expect(catalogue.map(({ name }) => name)).toEqual(architectureNames);
     for (const traits of catalogue) {
@@ -318,7 +322,7 @@ describe('mondo serve', () => {
     await using server = spawnMondo('serve', 'epoll', '-p', '0');
     const port = String(await portOf(server));
     for (const architecture of ['single', 'callback', 'prefork']) {
-      const second = await runMondo('serve', architecture, '127.0.0.1', '-p', port);
+      const second = await run('serve', architecture, '127.0.0.1', '-p', port);
       expectOneLine(second, 1, `port ${port} is in use`);
     }
   });
@@ -327,7 +331,7 @@ describe('mondo serve', () => {
     const where = `unix:${join(folder, 'used')}`;
     await using server = spawnMondo('serve', 'epoll', where);
     await server.printed(/Listening/);
-    expectOneLine(await runMondo('serve', 'single', where), 1, 'a server is listening there');
+    expectOneLine(await run('serve', 'single', where), 1, 'a server is listening there');
   });
 
   test('fails in one line for an unknown host', async () => {
@@ -349,20 +353,21 @@ describe('mondo serve', () => {
       'Cannot use mixin with epoll: it is for socketserver',
     ],
   ])('reports in one line the fault of %j', async (args, says) => {
-    expectOneLine(await runMondo(...args), 2, says);
+    expectOneLine(await run(...args), 2, says);
   });
 
   test.skipIf(!hasIPv6)('accepts an IPv6 address', async () => {
     await using server = spawnMondo('serve', 'epoll', '::1', '-p', '0');
     const [, port] = await server.printed(/Listening at \[::1\]:(\d+)/);
     for (const host of ['::1', '[::1]']) {
-      const { stdout, code } = await runMondo('client', host, '-p', port!);
+      const { stdout, code } = await run('client', host, '-p', port!);
       expect(stdout).toContain('Simple is better than? Complex.');
       expect(code).toBe(0);
     }
   });
 
-  test.skipIf(!hasIPv6).each(['single', 'epoll', 'callback'])(
+  // Listeners of our own system calls, and Node's.
+  test.skipIf(!hasIPv6).each(['epoll', 'callback'])(
     '%s "" listens on all interfaces, IPv4 and IPv6',
     async (architecture) => {
       await using server = spawnMondo('serve', architecture, '', '-p', '0');
@@ -387,12 +392,12 @@ describe('mondo serve', () => {
     expect(workers.filter(isAlive)).toEqual([]);
   });
 
-  // Every architecture, independent of whether it blocks in the kernel.
-  describe.concurrent.each(architectureNames)('%s waits for no drain', (architecture) => {
-    // Ctrl-C reaches all processes of a terminal's group. kill reaches only one process, which always orders the
-    // others in the same way.
-    const terms = ['threaded', 'epoll', 'uring', 'callback', 'inetd'];
-    const signals = terms.includes(architecture) ? ['SIGINT', 'SIGTERM'] : ['SIGINT'];
+  // One architecture of each driver, and those with processes: test/leaving/ stops every one. Ctrl-C reaches all
+  // processes of a terminal's group.
+  const ofEachDriver = ['threaded', 'prefork', 'epoll', 'uring', 'callback', 'inetd'];
+  describe.concurrent.each(ofEachDriver)('%s waits for no drain', (architecture) => {
+    // kill reaches only one process, which always orders the others in the same way.
+    const signals = architecture === 'inetd' ? ['SIGINT', 'SIGTERM'] : ['SIGINT'];
     test.each(signals as NodeJS.Signals[])('when %s comes, for any clients', async (signal) => {
       const path = join(folder, `${architecture}-${signal}`);
       await using server = spawnMondo('serve', architecture, `unix:${path}`, '--drain', '60m');
@@ -458,13 +463,13 @@ describe('mondo client', () => {
   test('asks them in random order', async () => {
     const orders = new Set<string>();
     await until('two orders', async () => {
-      orders.add((await runMondo('client', '127.0.0.1', '-p', port)).stdout);
+      orders.add((await run('client', '127.0.0.1', '-p', port)).stdout);
       return orders.size > 1;
     });
   });
 
   test('-e sends a question without its last character and leaves', async () => {
-    const { code, stdout } = await runMondo('client', '127.0.0.1', '-p', port, '-e');
+    const { code, stdout } = await run('client', '127.0.0.1', '-p', port, '-e');
     expect(stdout).toMatch(/^Sent "\w+ is better than" to 127\.0\.0\.1:\d+ and left\n$/);
     expect(code).toBe(0);
     await server.printed(/sent "\w+ is better than" but then closed/);
@@ -472,7 +477,7 @@ describe('mondo client', () => {
 
   test('--ask asks the given questions in their order', async () => {
     const asked = ['--ask', 'Why?', '--ask', 'Simple is better than?Who?', '--ask', 'Über?'];
-    const { code, stdout } = await runMondo('client', '127.0.0.1', '-p', port, ...asked);
+    const { code, stdout } = await run('client', '127.0.0.1', '-p', port, ...asked);
     expect(stdout.split('\n')).toEqual([
       'Why? Error: unknown aphorism.',
       'Simple is better than? Complex.',
@@ -485,29 +490,25 @@ describe('mondo client', () => {
 
   test('fails in one line for a question without an end', async () => {
     const args = ['client', '127.0.0.1', '-p', port, '--ask', 'Why', '--timeout', '100'];
-    expectOneLine(
-      await runMondo(...args),
-      1,
-      'connected, but the server has not answered for 100 ms',
-    );
+    expectOneLine(await run(...args), 1, 'connected, but the server has not answered for 100 ms');
   });
 
   test('fails in one line without a server', async () => {
     const free = String(await freePort());
-    expectOneLine(await runMondo('client', '127.0.0.1', '-p', free), 1, 'connection refused');
+    expectOneLine(await run('client', '127.0.0.1', '-p', free), 1, 'connection refused');
     const missing = `unix:${join(folder, 'nobody')}`;
-    expectOneLine(await runMondo('client', missing), 1, 'no such socket file');
+    expectOneLine(await run('client', missing), 1, 'no such socket file');
   });
 
   test('fails in one line for an unknown host', async () => {
-    expectOneLine(await runMondo('client', 'mondo.invalid'), 1, '"mondo.invalid:1060"');
+    expectOneLine(await run('client', 'mondo.invalid'), 1, '"mondo.invalid:1060"');
   });
 
   test.each([
     [['--timeout', '0'], "argument '0'"],
     [['-p', '0'], 'Cannot use 0 as port'],
   ])('reports in one line the fault of %j', async (args, says) => {
-    expectOneLine(await runMondo('client', '127.0.0.1', ...args), 2, says);
+    expectOneLine(await run('client', '127.0.0.1', ...args), 2, says);
   });
 
   /** Runs the client against a server that does `serve` with its connection. */
@@ -516,7 +517,7 @@ describe('mondo client', () => {
     await new Promise<void>((resolve) => rude.listen(0, '127.0.0.1', resolve));
     const { port } = rude.address() as { port: number };
     try {
-      return await runMondo('client', '127.0.0.1', '-p', String(port), ...args);
+      return await run('client', '127.0.0.1', '-p', String(port), ...args);
     } finally {
       rude.close();
     }

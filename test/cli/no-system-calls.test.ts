@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { commands } from '../support/commands.ts';
 import { mondo, Process } from '../support/processes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-without-'));
@@ -53,8 +54,10 @@ describe.each([
   ['with another C library', musl, /glibc/],
   ['on another system', elsewhere, /Linux/],
 ])('%s', (_, options, reason) => {
+  const { run: runHere } = commands({ NODE_OPTIONS: options });
+
   it('commands that need them report in one line what is missing', async () => {
-    const commands = [
+    const lines = [
       'serve epoll',
       'serve inetd',
       'load 127.0.0.1',
@@ -63,9 +66,8 @@ describe.each([
       'trace epoll',
     ];
     await Promise.all(
-      commands.map(async (line) => {
-        await using command = run(options, mondo, ...line.split(' '));
-        const { code, stdout, stderr } = await command.ended();
+      lines.map(async (line) => {
+        const { code, stdout, stderr } = await runHere(...line.split(' '));
         expect({ line, code, stdout }).toEqual({ line, code: 1, stdout: '' });
         expect(stderr).toMatch(/^mondo: Cannot .*: it makes system calls of its own, and .*\n$/);
         expect(stderr).toMatch(reason);
@@ -74,18 +76,19 @@ describe.each([
   });
 
   it('lists the catalogue, serves callback, and answers a client', async () => {
-    await using list = run(options, mondo, 'architectures', '--json');
-    expect(JSON.parse((await list.ended()).stdout)).toHaveLength(14);
+    const list = await runHere('architectures', '--json');
+    expect(JSON.parse(list.stdout)).toHaveLength(14);
     await using server = run(options, mondo, 'serve', 'callback', '127.0.0.1', '-p', '0');
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const question = ['--ask', 'Simple is better than?'];
-    await using client = run(options, mondo, 'client', '127.0.0.1', '-p', port!, ...question);
-    expect((await client.ended()).stdout).toContain('Complex.');
+    const client = await runHere('client', '127.0.0.1', '-p', port!, ...question);
+    expect(client.stdout).toContain('Complex.');
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
   });
 
-  it('names the fix if a socket file is left', async () => {
+  // The reason plays no part in it.
+  it.runIf(options === '--no-addons')('names the fix if a socket file is left', async () => {
     const where = `unix:${join(folder, `left-${process.pid}-${Math.random()}`)}`;
     await using first = run(options, mondo, 'serve', 'callback', where);
     await first.printed(/Listening/);

@@ -2,28 +2,35 @@
  * A command's results reach their reader and their files: for any state of standard error, any number of deliveries
  * of one Ctrl-C, and any failure before there is a result.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Server } from '../../src/host/server.ts';
 import { serve } from '../../src/index.ts';
-import { mondo, Process, runMondo, spawnMondo } from '../support/processes.ts';
+import { commands } from '../support/commands.ts';
+import { descendantsOf, isAlive, mondo, Process, spawnMondo } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-results-'));
 const fileOf = (name: string) => join(folder, name);
 const textOf = (name: string) => readFileSync(fileOf(name), 'utf8');
 
+const { run, runWith } = commands();
+
 let server: Server;
 let load: string[];
+let brief: string[];
+let knee: string[];
 beforeAll(async () => {
   server = await serve({ architecture: 'epoll', port: 0 });
   load = [
     ...['load', '127.0.0.1', '-p', String(server.port), '-c', '4', '--max-lag', '1m'],
     ...['--grace', '100ms'],
   ];
+  brief = [...load, '--rate', '100', '--duration', '1100ms', '--json'];
+  knee = [...load, '--find-knee', 'p99<1us', '--rate', '2', '--duration', '1s', '--json'];
 });
 afterAll(async () => {
   await server.close();
@@ -36,21 +43,20 @@ const compare = [
 ];
 const siege = ['siege', 'epoll', '--attack', 'vanish', '--limits', 'on', '--seconds', '1'];
 
-describe.each([
-  ['has no room', (words: string[]) => shell('2>/dev/full', words)],
-  ['has lost its reader', (words: string[]) => withoutReader(words)],
-])('where standard error %s', (_, start) => {
+const noRoom = (words: string[]) => shell('2>/dev/full', words);
+const noReader = (words: string[]) => withoutReader(words);
+
+describe('where standard error', () => {
+  // All commands have one handler for its faults. So each has one fault, and `load` has both.
   test.concurrent.each([
-    ['load', () => [...load, '--rate', '100', '--duration', '2s', '--json']],
-    [
-      'load --find-knee',
-      () => [...load, '--find-knee', 'p99<1us', '--rate', '2', '--duration', '1s', '--json'],
-    ],
-    ['compare', () => [...compare, '--rounds', '2', '--json', '-']],
-    ['siege', () => [...siege, '--json']],
-  ])(
-    'the result of %s is complete',
-    async (name, words) => {
+    ['has no room', 'load', noRoom, () => brief],
+    ['has lost its reader', 'load', noReader, () => brief],
+    ['has lost its reader', 'load --find-knee', noReader, () => knee],
+    ['has no room', 'compare', noRoom, () => [...compare, '--rounds', '2', '--json', '-']],
+    ['has lost its reader', 'siege', noReader, () => [...siege, '--json']],
+  ] as const)(
+    '%s: the result of %s is complete',
+    async (_, name, start, words) => {
       await using process = start(words());
       const { code, stdout } = await process.ended(60_000);
       expect(JSON.parse(stdout)).toBeTypeOf('object');
@@ -107,17 +113,24 @@ describe('one Ctrl-C that is delivered several times', () => {
   });
 
   test.concurrent('leaves the cells of a siege', async () => {
-    const html = fileOf('siege.html');
+    mkdirSync(fileOf('siege'));
+    const html = fileOf('siege/siege.html');
+    writeFileSync(html, 'old');
     await using process = spawnMondo(
       ...['siege', 'epoll', '--limits', 'on', '--seconds', '1', '--html', html],
     );
     await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr), 30_000);
+    const started = descendantsOf(process.pid);
+    // What a siege that is killed here would leave.
+    expect(textOf('siege/siege.html')).toBe('old');
+    expect(readdirSync(fileOf('siege'))).toEqual(['siege.html']);
     await interrupt(process);
     const { code, stdout, stderr } = await process.ended();
-    expect(stderr).toMatch(/Stopped by Ctrl-C after [12] of \d+ cells\n$/);
+    expect(stderr).toMatch(/mondo: Stopped by Ctrl-C after [12] of 17 cells\n$/);
     expect(code).toBe(1);
-    expect(stdout).not.toBe('');
-    expect(textOf('siege.html')).toContain('</html>');
+    expect(stdout).toMatch(/^idle crowd +[A-F-]/m);
+    expect(textOf('siege/siege.html')).toContain('</html>');
+    await until('its processes to end', () => !started.some(isAlive));
   });
 
   test.concurrent('leaves the rounds of a comparison', async () => {
@@ -158,22 +171,11 @@ describe('a file stays what it was', () => {
     const file = fileOf(words.join('-').replaceAll('/', ''));
     writeFileSync(file, 'old');
     const named = words.includes('FILE' as never);
-    const { code } = await runMondo(
+    const { code } = await run(
       ...(named ? words.map((word) => (word === 'FILE' ? file : word)) : [...words, file]),
     );
     expect(code).toBeOneOf([1, 2]);
     expect(readFileSync(file, 'utf8')).toBe('old');
-  });
-
-  test('while a siege runs that is killed', async () => {
-    const html = fileOf('killed.html');
-    writeFileSync(html, 'old');
-    await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--html', html);
-    await until('the first cell', () => /^\[1\//m.test(process.stderr), 30_000);
-    process.signalGroup('SIGKILL');
-    await process.ended();
-    expect(textOf('killed.html')).toBe('old');
-    expect(readdirSync(folder).filter((name) => name.startsWith('.mondo'))).toEqual([]);
   });
 });
 
@@ -182,10 +184,7 @@ describe('one line says what is missing', () => {
     // A folder would be created for the compile cache.
     writeFileSync(fileOf('full'), '');
     const temporary = fileOf('full/tmp');
-    await using trace = new Process('env', [
-      ...[`TMPDIR=${temporary}`, process.execPath, mondo, 'trace', 'single', '-p', '0'],
-    ]);
-    const { code, stderr } = await trace.ended();
+    const { code, stderr } = await runWith({ TMPDIR: temporary }, 'trace', 'single', '-p', '0');
     expect(stderr).toBe(
       `mondo: Cannot trace: cannot make a named pipe in "${temporary}": ENOTDIR; set TMPDIR to a folder that you may write to\n`,
     );

@@ -7,6 +7,7 @@ import { attackNamed, attacks } from '../../src/instruments/siege/attacks.ts';
 import type { Cell } from '../../src/instruments/siege/cell.ts';
 import { isEnough } from '../../src/instruments/siege/intensity.ts';
 import { type Report, siege } from '../../src/instruments/siege/siege.ts';
+import { commands } from '../support/commands.ts';
 import {
   descendantsOf,
   isAlive,
@@ -18,10 +19,12 @@ import {
 } from '../support/processes.ts';
 import { until, untilSo } from '../support/until.ts';
 
+const { run } = commands();
+
 const folder = mkdtempSync(join(tmpdir(), 'mondo-siege-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const seconds = 1.5;
+const seconds = 1;
 const lay = async (
   architecture: 'single' | 'epoll' | 'prefork',
   attack: string,
@@ -96,18 +99,6 @@ test.concurrent('workers that are killed are replaced', async () => {
   expect(cell.intensity.reached).toBeGreaterThan(0);
   expect(stood(cell)).toBe(true);
   expect(isWhole(cell)).toBe(true);
-});
-
-test.concurrent('Ctrl-C ends a siege after the current cell, and prints the report so far', async () => {
-  await using process = spawnMondo('siege', 'epoll', '--limits', 'on', '--seconds', '1');
-  await until('the first cell', () => /^\[1\/\d+\]/m.test(process.stderr));
-  const started = descendantsOf(process.pid);
-  process.signalGroup('SIGINT');
-  const { code, stdout, stderr } = await process.ended();
-  expect(code).toBe(1);
-  expect(stdout).toMatch(/^idle crowd +[A-F-]/m);
-  expect(stderr).toMatch(/mondo: Stopped by Ctrl-C after [12] of 17 cells\n$/);
-  await until('its processes to end', () => !started.some(isAlive));
 });
 
 // In the second case the server slows down only after the honest clients before the attack.
@@ -187,10 +178,10 @@ test.concurrent('Ctrl-C twice ends the siege at once, with all its processes', a
 
 test.concurrent('wrong arguments are reported before anything starts', async () => {
   const ended = await Promise.all([
-    runMondo('siege', 'apache'),
-    runMondo('siege', '--attack', 'nuke'),
-    runMondo('siege', '--seconds', '0'),
-    runMondo('siege', '--html', join(folder, 'no', 'such.html')),
+    run('siege', 'apache'),
+    run('siege', '--attack', 'nuke'),
+    run('siege', '--seconds', '0'),
+    run('siege', '--html', join(folder, 'no', 'such.html')),
   ]);
   expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 1]);
   expect(ended.map(({ stdout }) => stdout)).toEqual(['', '', '', '']);
@@ -199,7 +190,7 @@ test.concurrent('wrong arguments are reported before anything starts', async () 
 });
 
 test.concurrent('the list of attacks says what stops each', async () => {
-  const { code, stdout } = await runMondo('siege', '--list');
+  const { code, stdout } = await run('siege', '--list');
   expect(code).toBe(0);
   for (const { name } of attacks) expect(stdout).toMatch(new RegExp(`^${name} .+$`, 'm'));
 });
