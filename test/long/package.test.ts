@@ -1,0 +1,64 @@
+/** The package as a release makes it: npm builds, packs and installs it. Its content: test/cli/package.test.ts. */
+import { execFileSync } from 'node:child_process';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Process } from '../support/processes.ts';
+
+const root = join(import.meta.dirname, '../..');
+const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
+
+describe('the package that npm pack builds, installed by npm', () => {
+  const project = mkdtempSync(join(tmpdir(), 'mondo-project-'));
+  const command = join(project, 'node_modules', '.bin', 'mondo');
+  const page = join(project, 'a.html');
+  afterAll(() => rmSync(project, { recursive: true }));
+  beforeAll(() => {
+    // `prepare` builds first.
+    execFileSync('npm', ['pack', '--pack-destination', project], { cwd: root, env, stdio: 'pipe' });
+    const tarball = join(project, readdirSync(project).find((name) => name.endsWith('.tgz'))!);
+    writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
+    // What `npm ci` has loaded for this project comes from npm's own cache.
+    const words = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball];
+    execFileSync('npm', words, { cwd: project, env, stdio: 'pipe' });
+  }, 120_000);
+
+  it('brings at most 40 MB, and no Node', () => {
+    const modules = join(project, 'node_modules');
+    const [kib] = execFileSync('du', ['-sk', modules], { encoding: 'utf8' }).split('\t');
+    expect(Number(kib) / 1024).toBeLessThan(40);
+    expect(readdirSync(modules)).not.toContain('node');
+    expect(readdirSync(modules)).not.toContain('echarts');
+  });
+
+  it.each([
+    ['load', '127.0.0.1', '-p', '1'],
+    ['compare', '--quick'],
+  ])('says before the run what a report needs: mondo %s', async (...words) => {
+    await using report = new Process(process.execPath, [command, ...words, '--html', page]);
+    const { code, stderr } = await report.ended();
+    const why = 'the package that draws its charts is not installed; npm install echarts';
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `mondo: Cannot write "${page}": ${why}\n`,
+    });
+  });
+
+  it('writes a page with charts once echarts is there', async () => {
+    symlinkSync(join(root, 'node_modules', 'echarts'), join(project, 'node_modules', 'echarts'));
+    await using server = new Process(process.execPath, [command, 'serve', 'epoll', '-p', '0']);
+    const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
+    const words = ['load', '127.0.0.1', '-p', port!, '--duration', '1s', '--html', page];
+    await using load = new Process(process.execPath, [command, ...words]);
+    await load.ended();
+    expect(readFileSync(page, 'utf8')).toContain('<svg');
+  });
+});
