@@ -15,6 +15,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { NetClient } from '../support/clients.ts';
 import { checkout, Process } from '../support/processes.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -118,12 +119,15 @@ describe.concurrent('workers use compiled code', () => {
     const all = [...clean, ...environment, process.execPath, checkout, ...words];
     await using server = new Process('env', all);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    const asking = ['client', '127.0.0.1', '-p', port!, '--ask', 'Where?'];
-    await using client = new Process(process.execPath, [checkout, ...asking]);
-    const [, answer] = /Where\? (.*)\.\n/.exec((await client.ended()).stdout) ?? [];
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const client = await NetClient.connect(address);
+    await client.send('Where?');
+    await client.end();
+    const answer = (await client.rest()).replace(/\.$/, '');
+    await client.close();
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
-    return answer!;
+    return answer;
   }
 
   it('from the checked folder', async () => {

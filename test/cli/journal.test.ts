@@ -12,11 +12,11 @@ import { until } from '../support/until.ts';
 const throws = new URL('../support/services/throws.ts', import.meta.url);
 
 it('long errors of several threads at once are reported one by one', async () => {
-  const serving = await Serving.start({ architecture: 'threaded', threads: 8, service: throws });
+  const serving = await Serving.start({ architecture: 'threaded', threads: 4, service: throws });
   const { port } = serving.server;
   const failures = () => serving.events.filter(({ type }) => type === 'threw').length;
   await Promise.all(
-    Array.from({ length: 8 }, async () => {
+    Array.from({ length: 4 }, async () => {
       for (let i = 0; i < 25; i++) {
         const client = await connect('127.0.0.1', port);
         await expect(client.ask('long?')).rejects.toThrow();
@@ -24,7 +24,7 @@ it('long errors of several threads at once are reported one by one', async () =>
       }
     }),
   );
-  await until('all to be reported', () => failures() === 200);
+  await until('all to be reported', () => failures() === 100);
   await serving.stop();
 });
 
@@ -64,21 +64,25 @@ async function portOf(server: Process): Promise<number> {
   return Number((await server.printed(/Listening at [^"]*?:(\d+)/))[1]);
 }
 
-/** Many conversations, several at a time, each with its answer. */
+/** Many conversations, several at a time. Each tenth asks, and has its answer: a question makes no line. */
 async function converse(port: number): Promise<void> {
   await Promise.all(
     Array.from({ length: 8 }, async () => {
       for (let i = 0; i < MANY / 8; i++) {
         const client = await connect('127.0.0.1', port);
-        expect(await client.ask('Simple is better than?')).toBe('Complex.');
+        if (i % 10 === 0) expect(await client.ask('Simple is better than?')).toBe('Complex.');
         await client.close();
       }
     }),
   );
 }
 
-describe.each(['text', 'json'])('a log as %s without a reader', (form) => {
-  it.each(['epoll', 'callback'])('holds up neither the clients of %s nor its end', async (name) => {
+// Each form of the log, and each way of its events: from a worker with calls of its own, and from Node's loop.
+describe.each([
+  ['text', 'epoll'],
+  ['json', 'callback'],
+])('a log as %s without a reader', (form, name) => {
+  it(`holds up neither the clients of ${name} nor its end`, async () => {
     await using server = spawnMondo('serve', name, '-p', '0', '--log', form);
     const port = await portOf(server);
     server.child.stdout.pause();

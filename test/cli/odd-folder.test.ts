@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ask, NetClient } from '../support/clients.ts';
 import { ODD_NAME, Process } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -25,20 +26,23 @@ describe('a checkout in a folder with an odd name', () => {
   const mondo = (...words: string[]) =>
     new Process(process.execPath, [join(folder, 'bin', 'mondo'), ...words]);
 
-  it.concurrent.each([
+  // One after the other: the first compiles for the others.
+  it.each([
     ['threads', ['threaded', '--threads', '2']],
     ['assistants', ['inetd']],
     ["Node's loop", ['coroutine']],
   ])('serves a service of that folder with %s', async (_, words) => {
     await using server = mondo('serve', ...words, '-p', '0', '--service', service);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    await using client = mondo('client', '127.0.0.1', '-p', port!, '--ask', 'Is it?');
-    expect(await client.ended()).toMatchObject({ code: 0, stdout: 'Is it? Yes.\n' });
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const client = await NetClient.connect(address);
+    expect(await ask(client, 'Is it?', 4)).toBe('Yes.');
+    await client.close();
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
   });
 
-  it.concurrent('traces, with the probe in NODE_OPTIONS, and drives load', async () => {
+  it('traces, with the probe in NODE_OPTIONS, and drives load', async () => {
     await using trace = mondo('trace', 'single', '-p', '0', '--service', service);
     const [, port] = await trace.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     await using load = mondo(

@@ -2,18 +2,16 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { libc } from '../../src/os/libc.ts';
 import { close, localAddress, openListener } from '../../src/os/socket.ts';
 import { spawnManaged } from '../support/activated.ts';
 import { descendantsOf } from '../support/kernel.ts';
 import { NotifyRecorder } from '../support/notify-recorder.ts';
 import { isAlive, type Process } from '../support/processes.ts';
-import { flagsOf, isRefused } from '../support/serve-command.ts';
-import { variants } from '../support/serving.ts';
+import { isRefused } from '../support/serve-command.ts';
 import { staysPending, until, untilSo } from '../support/until.ts';
-
-vi.setConfig({ maxConcurrency: 4 });
 
 const QUESTION = 'Beautiful is better than?';
 const ANSWER = 'Ugly.';
@@ -55,6 +53,8 @@ function visitors(port: number, size: number) {
   };
 }
 
+type Row = ReturnType<typeof visitors>;
+
 const IPPROTO_TCP = 6;
 const TCP_DEFER_ACCEPT = 9;
 
@@ -95,33 +95,90 @@ async function stop(server: Process): Promise<void> {
   expect(processes.filter(isAlive)).toEqual([]);
 }
 
-/** Stops a server under load and starts another one on its listener. @returns the faults of its clients */
-async function stopAndStart(listener: number, args: readonly string[]): Promise<string[]> {
-  const clients = visitors(portOf(listener), 4);
-  const more = async () => {
-    const { served } = clients;
-    await until('clients to be served', () => clients.served > served + 20);
-  };
-  await using first = await start(listener, ...args);
-  await more();
-  await stop(first);
-  // No server is there, and the kernel still connects clients.
-  expect(await isRefused(portOf(listener))).toBe(false);
-  await using second = await start(listener, ...args);
-  await more();
-  await clients.stop();
-  await stop(second);
-  return clients.faults;
+const O_NONBLOCK = 0o4000;
+const isNonblocking = (fd: number) => {
+  const [, flags = ''] = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))!;
+  return (Number.parseInt(flags, 8) & O_NONBLOCK) !== 0;
+};
+
+/** What was seen of a server. */
+interface Seen {
+  readonly faults: readonly string[];
+  /** The mode of the listener while it served. */
+  readonly isNonblocking: boolean;
 }
 
-/** With several listeners, another process must keep each of them. */
-const shared = variants.filter(({ options }) => options.reuseport !== true);
+/** Starts a server, serves clients, and stops it, while clients come all the time. */
+async function turn(listener: number, args: readonly string[], row: Row): Promise<Seen> {
+  const before = row.faults.length;
+  const more = async () => {
+    const { served } = row;
+    await until('clients to be served', () => row.served > served + 20);
+  };
+  await using server = await start(listener, ...args);
+  await more();
+  const mode = isNonblocking(listener);
+  await stop(server);
+  // No server is there, and the kernel still connects clients.
+  expect(await isRefused(portOf(listener))).toBe(false);
+  return { faults: row.faults.slice(before), isNonblocking: mode };
+}
 
-describe.concurrent('a stop and a start on a listener that another process keeps', () => {
-  it.each(shared)('lose no client of $title', { timeout: 0 }, async ({ options }) => {
+/**
+ * The turns of a chain: one server after the other on one listener, each with the mode of the listener that it needs.
+ * Each architecture has a turn, with several threads or processes if it can have them: they stop one after the other.
+ */
+const chains: Readonly<Record<string, readonly (readonly [words: string, needs: boolean])[]>> = {
+  one: [
+    ['epoll --processes 2 --exclusive', true],
+    ['single', false],
+    ['callback --threads 2', true],
+    ['uring --threads 2', false],
+    ['inetd', true],
+    ['socketserver', false],
+    ['select --threads 2', true],
+    ['prefork --processes 2', false],
+  ],
+  another: [
+    ['threaded --threads 2', false],
+    ['coroutine --processes 2', true],
+    ['queued --threads 2', false],
+    ['poll --processes 2', true],
+    ['socketserver --mixin forking', true],
+    ['generator', true],
+    ['asyncore', true],
+    ['inetd --inetd wait', false],
+  ],
+};
+
+it('each architecture has its turn', () => {
+  const all = Object.values(chains).flatMap((turns) => turns.map(([words]) => words.split(' ')[0]));
+  expect([...new Set(all)].toSorted()).toEqual(architectureNames.toSorted());
+});
+
+// A stop and a start, again and again: the first server of a chain has the last clients of no other.
+describe.concurrent('stops and starts on a listener that another process keeps', () => {
+  it.each(
+    Object.keys(chains),
+  )('lose no client, and each server finds the listener in the mode it needs: %s chain', {
+    timeout: 0,
+  }, async (name) => {
     const listener = keptUntilAsked();
-    expect(await stopAndStart(listener, flagsOf(options))).toEqual([]);
+    const row = visitors(portOf(listener), 4);
+    const seen: Record<string, Seen | string> = {};
+    const expected: Record<string, Seen> = {};
+    for (const [words, needs] of chains[name]!) {
+      // A turn that fails leaves the listener to the next.
+      seen[words] = await turn(listener, words.split(' '), row).catch(String);
+      expected[words] = { faults: [], isNonblocking: needs };
+    }
+    // The last clients wait in the accept queue.
+    await using last = await start(listener, 'epoll');
+    await row.stop();
+    await stop(last);
     close(listener);
+    expect(seen).toEqual(expected);
+    expect(row.faults).toEqual([]);
   });
 });
 
@@ -156,39 +213,5 @@ describe('a stop on a listener that another process keeps', () => {
     const isAnswered = (answer: string) => answer === ANSWER;
     expect(await untilSo(() => answerAfterStop(name, listener), isAnswered)).toBe(ANSWER);
     close(listener);
-  });
-});
-
-describe('the mode of a kept listener', () => {
-  const O_NONBLOCK = 0o4000;
-  const isNonblocking = (fd: number) => {
-    const [, flags = ''] = /^flags:\s+(\d+)/m.exec(
-      readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'),
-    )!;
-    return (Number.parseInt(flags, 8) & O_NONBLOCK) !== 0;
-  };
-
-  it('is what each architecture needs, after any other one', async () => {
-    const listener = kept();
-    const seen: [string, boolean][] = [];
-    for (const name of ['epoll', 'single', 'callback', 'uring', 'inetd', 'socketserver']) {
-      await using server = await start(listener, name);
-      await until(`an answer of ${name}`, async () => {
-        const clients = visitors(portOf(listener), 1);
-        await clients.stop();
-        return clients.served > 0;
-      });
-      seen.push([name, isNonblocking(listener)]);
-      await stop(server);
-    }
-    close(listener);
-    expect(seen).toEqual([
-      ['epoll', true],
-      ['single', false],
-      ['callback', true],
-      ['uring', false],
-      ['inetd', true],
-      ['socketserver', false],
-    ]);
   });
 });
