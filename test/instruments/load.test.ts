@@ -1,6 +1,6 @@
 /** `runLoad` against real servers, good and bad ones, over both of its loops: it recognizes each outcome. */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import type { Server } from '../../src/host/server.ts';
 import { serve } from '../../src/index.ts';
@@ -20,11 +20,22 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-async function served(options: ServeOptions): Promise<Server> {
-  const server = await serve({ port: 0, ...options });
-  closing.push(() => server.close({ deadline: 0 }));
+/** Servers by their options: tests and engines use the same ones, one after the other. */
+const kept = new Map<string, Promise<Server>>();
+afterAll(async () => {
+  for (const server of kept.values()) await (await server).close({ deadline: 0 });
+});
+
+function keptServer(options: ServeOptions): Promise<Server> {
+  const key = JSON.stringify(options);
+  const server = kept.get(key) ?? serve({ port: 0, ...options });
+  kept.set(key, server);
   return server;
 }
+
+const quick = () => keptServer({ architecture: 'epoll' });
+/** Needs 50 ms for each answer. */
+const slow = () => keptServer({ architecture: 'epoll', think: 50, thinkHow: 'defer' });
 
 /** A server that calls `onConnection` for each client, for faults that no Mondo server has. */
 async function scripted(onConnection: (socket: Socket) => void): Promise<number> {
@@ -60,7 +71,7 @@ const counted = ({ outcomes }: LoadResult) =>
 
 describe.each(engines)('%s', (engine) => {
   test('a server that takes 50 ms per answer, asked 10 times a second, is measured with 50 ms for each answer', async () => {
-    const { port } = await served({ architecture: 'epoll', think: 50, thinkHow: 'defer' });
+    const { port } = await slow();
     const { service, response, totals, outcomes, validity } = await load({
       port,
       engine,
@@ -80,16 +91,18 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('a closed loop asks continuously, checks every answer, and does not count warm-up', async () => {
-    const server = await served({ architecture: 'epoll' });
+    // Other tests ask as fast as they can.
+    const server = await slow();
     const result = await load({
       port: server.port,
       engine,
       think: 0,
       pipeline: 3,
       stages: [
-        { kind: 'warm-up', seconds: 0.3 },
+        { kind: 'warm-up', seconds: 0.2 },
         { kind: 'steady', seconds: 1.2 },
       ],
+      grace: 5000,
       pid: server.pids[0]!,
     });
     expect(Object.keys(counted(result))).toEqual(['answered']);
@@ -106,7 +119,7 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('connections that a server does not serve are reported as starved', async () => {
-    const { port } = await served({ architecture: 'single', limits: { idle: 0 } });
+    const { port } = await keptServer({ architecture: 'single', limits: { idle: 0 } });
     const result = await load({
       port,
       engine,
@@ -126,8 +139,8 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('in an open loop each connection has its share, and the response time includes the wait for its turn', async () => {
-    const { port } = await served({ architecture: 'epoll', think: 20 });
-    // Each answer takes 20 ms, so a connection can do 50 a second, and 100 are wanted.
+    const { port } = await slow();
+    // Each answer takes 50 ms, so a connection can do 20 a second, and 50 are wanted.
     const stages = [{ kind: 'steady', seconds: 0.5, from: 100 }] as const;
     const result = await load({
       ...{ port, engine, loop: 'open', connections: 2, grace: 10_000 },
@@ -140,7 +153,7 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('shards of a plan together ask exactly the questions of the whole', async () => {
-    const { port } = await served({ architecture: 'epoll' });
+    const { port } = await quick();
     const parts = await Promise.all(
       [1, 2, 3].map((index) =>
         load({
@@ -168,7 +181,7 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('connections are opened again after the planned number of questions', async () => {
-    const { port } = await served({ architecture: 'epoll' });
+    const { port } = await quick();
     const result = await load({ port, engine, questionsPerConnection: 3 });
     expect(Object.keys(counted(result))).toEqual(['answered']);
     expect(result.connections.opened).toBeGreaterThanOrEqual(result.totals.answers / 3);
@@ -176,7 +189,7 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('think time separates an answer from the next question', async () => {
-    const { port } = await served({ architecture: 'epoll' });
+    const { port } = await quick();
     const stages = [{ kind: 'steady', seconds: 0.5, from: 100 }] as const;
     const { totals } = await load({ port, engine, connections: 2, think: 100, stages });
     expect(totals.answers).toBeGreaterThan(2);
@@ -184,13 +197,13 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('over a unix socket, and over IPv6', async () => {
-    const path = `unix:/tmp/mondo-load-${process.pid}-${engine}.sock`;
-    await served({ architecture: 'epoll', host: path });
+    const path = `unix:/tmp/mondo-load-${process.pid}.sock`;
+    await keptServer({ architecture: 'epoll', host: path });
     expect((await load({ host: path, engine })).totals.answers).toBeGreaterThan(0);
     const missing = await load({ host: `${path}-not`, engine });
     expect(missing.outcomes.connectFailed).toBeGreaterThan(0);
     expect(missing.connectErrors).toEqual({ ENOENT: missing.outcomes.connectFailed });
-    const { port } = await served({ architecture: 'epoll', host: '::1' });
+    const { port } = await keptServer({ architecture: 'epoll', host: '::1' });
     expect((await load({ host: '::1', port, engine })).totals.answers).toBeGreaterThan(0);
   });
 
@@ -207,8 +220,9 @@ describe.each(engines)('%s', (engine) => {
     ],
   ])('another service: %s', async (file, framing, exchanges) => {
     const service = new URL(`../../examples/${file}`, import.meta.url);
-    const { port } = await served({ architecture: 'epoll', service });
-    const result = await load({ port, engine, framing, exchanges, pipeline: 4, think: 0 });
+    const { port } = await keptServer({ architecture: 'epoll', service });
+    const stages = [{ kind: 'steady', seconds: 0.1 }] as const;
+    const result = await load({ port, engine, framing, exchanges, stages, pipeline: 4, think: 0 });
     expect(Object.keys(counted(result))).toEqual(['answered']);
     expect(result.totals.answers).toBeGreaterThan(0);
   });
@@ -253,7 +267,7 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('refused, and late, and no answer at all', async () => {
-    const { port } = await served({ architecture: 'epoll', think: 30, thinkHow: 'defer' });
+    const { port } = await slow();
     const isOnly = (outcome: string) => (result: LoadResult) =>
       Object.keys(counted(result)).join() === outcome;
     const late = await untilSo(() => load({ port, engine, deadline: 10 }), isOnly('late'));
@@ -264,9 +278,9 @@ describe.each(engines)('%s', (engine) => {
     const timedOut = await load({ port: silent, engine, timeout: 100 });
     expect(timedOut.outcomes.timedOut).toBeGreaterThan(0);
 
-    const server = await serve({ architecture: 'epoll', port: 0 });
-    await server.close();
-    const refused = await load({ port: server.port, engine });
+    const gone = await scripted(() => {});
+    await closing.pop()!();
+    const refused = await load({ port: gone, engine });
     expect(refused.outcomes.refused).toBeGreaterThan(0);
     expect(refused.outcomes.neverServed).toBe(4);
     expect(refused.validity).toMatchObject({ trusted: false });
@@ -283,7 +297,7 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('after a stop, the result has the measurements so far, and nothing is left behind', async () => {
-    const { port } = await served({ architecture: 'epoll' });
+    const { port } = await quick();
     await load({ port, engine });
     const before = holdings();
     const stopping = new AbortController();
@@ -303,8 +317,8 @@ describe.each(engines)('%s', (engine) => {
   });
 
   test('waits for its start time', async () => {
-    const { port } = await served({ architecture: 'epoll' });
-    const startAt = Date.now() + 2000 * MS;
+    const { port } = await quick();
+    const startAt = Date.now() + 1000 * MS;
     const { startedAt, validity } = await load({ port, engine, startAt });
     expect(startedAt).toBeGreaterThanOrEqual(startAt - 1);
     // If a busy machine made it start more than a second late, the result must say so.
@@ -314,9 +328,9 @@ describe.each(engines)('%s', (engine) => {
 
 test('seconds add up to the whole', async () => {
   const { decode } = await import('../../src/instruments/load/histograms.ts');
-  const { port } = await served({ architecture: 'epoll' });
+  const { port } = await quick();
   const { result, state } = await runLoad(
-    planOf({ ...short, port, stages: [{ kind: 'steady', seconds: 2.2 }], think: 1 }),
+    planOf({ ...short, port, stages: [{ kind: 'steady', seconds: 1.2 }], think: 1 }),
   );
   const encoded = state.series.flatMap(({ response }) => response ?? []);
   const sum = encoded
