@@ -167,11 +167,11 @@ describe.each(peers)('$name', ({ needs, command }) => {
     expect(text === answers.repeat(1000 * times)).toBe(true);
   });
 
+  // The last test: it ends the server.
   runs('ends on SIGTERM', async () => {
-    const other = await start(command(built), []);
-    process.kill(other.pid, 'SIGTERM');
+    process.kill(server.pid, 'SIGTERM');
     const gone = async () => {
-      const socket = connect(other.port, '127.0.0.1');
+      const socket = connect(server.port, '127.0.0.1');
       const event = await Promise.race([
         once(socket, 'connect').then(() => 'connect'),
         once(socket, 'error').then(
@@ -183,7 +183,6 @@ describe.each(peers)('$name', ({ needs, command }) => {
       return event === 'error';
     };
     await until('the process to end', gone);
-    await other.stop();
   });
 });
 
@@ -243,6 +242,11 @@ describe.skipIf(!canCompile)('load', () => {
   }
 
   const peer = contestants.find(({ name }) => name === 'c-epoll');
+  let server: Running;
+  beforeAll(async () => {
+    server = await start(peer?.command(built) ?? [], []);
+  });
+  afterAll(() => server?.stop());
 
   test.each([
     ['one question at a time', ['--connections', '8']],
@@ -251,10 +255,8 @@ describe.skipIf(!canCompile)('load', () => {
     ['some of them idle', ['--connections', '8', '--idle', '200']],
     ['a number of questions', ['--connections', '8', '--requests', '1000']],
   ])('reports what it saw: %s', async (_, options) => {
-    const server = await start(peer?.command(built) ?? [], []);
-    const times = ['--port', String(server.port), '--seconds', '0.2', '--warmup', '0.05'];
+    const times = ['--port', String(server.port), '--seconds', '0.1', '--warmup', '0.05'];
     const { code, output } = await load(...times, ...options);
-    await server.stop();
     expect(code).toBe(0);
     expect(JSON.parse(output)).toMatchObject({ wrong: 0, errors: 0 });
     expect(JSON.parse(output).answers).toBeGreaterThan(100);

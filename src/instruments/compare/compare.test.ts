@@ -25,7 +25,7 @@ const answered: RunLoad = async (plan) =>
 
 const plan: ComparePlan = planWith({
   architectures: ['single', 'epoll'],
-  conditions: calm(1, 4),
+  conditions: calm(4),
   rounds: 2,
 });
 
@@ -45,13 +45,13 @@ describe('compare', () => {
       },
       onProgress: (progress) => told.push(progress),
     });
-    expect(found).toMatchObject({ schema: 'mondo-compare-1', end: 'done', planned: 8, left: [] });
+    expect(found).toMatchObject({ schema: 'mondo-compare-1', end: 'done', planned: 4, left: [] });
     const order = [1, 2].flatMap((round) => orderOf(variantsOf(plan), round, plan.seed));
     expect(found.cells.map(({ variant }) => variantKey(variant))).toEqual(order.map(variantKey));
-    expect(found.cells.map(({ round }) => round)).toEqual([1, 1, 1, 1, 2, 2, 2, 2]);
+    expect(found.cells.map(({ round }) => round)).toEqual([1, 1, 2, 2]);
     expect(new Set(ports).size).toBeGreaterThan(1);
     expect(told.filter(({ last }) => last !== undefined).map(({ done }) => done)).toEqual([
-      1, 2, 3, 4, 5, 6, 7, 8,
+      1, 2, 3, 4,
     ]);
     expect(told.at(-1)!.left).toBe(0);
     if (cores.length > 1) {
@@ -82,7 +82,7 @@ describe('compare', () => {
   it('pins no process without `pinned`', async () => {
     const cores = coresOf();
     const found = await compare(
-      { ...plan, pinned: false, rounds: 1 },
+      { ...plan, architectures: ['single'], pinned: false, rounds: 1 },
       {
         run: async (load, options) => {
           expect(coresOf()).toEqual(cores);
@@ -95,7 +95,7 @@ describe('compare', () => {
 
   it('tries a failing variant twice, and goes on with the others', async () => {
     const found = await compare(
-      { ...plan, rounds: 3 },
+      { ...plan, architectures: ['single'], conditions: calm(1, 4), rounds: 3 },
       {
         run: async (load, options) => {
           if (load.connections === 4) throw new Error('no luck');
@@ -104,10 +104,10 @@ describe('compare', () => {
       },
     );
     const failed = found.cells.filter(({ state }) => state === 'failed');
-    expect(failed).toHaveLength(4);
+    expect(failed).toHaveLength(2);
     expect(failed[0]!.reasons).toEqual(['The measurement failed: no luck']);
-    expect(found.cells.filter(({ state }) => state === 'good')).toHaveLength(6);
-    expect(found.findings.doubts).toHaveLength(2);
+    expect(found.cells.filter(({ state }) => state === 'good')).toHaveLength(3);
+    expect(found.findings.doubts).toHaveLength(1);
   });
 
   it('makes a cell with the reason for a server that cannot start', async () => {
@@ -124,19 +124,20 @@ describe('compare', () => {
     const found = await compare(plan, {
       signal: stopping.signal,
       run: async (load, options) => {
-        if (++runs === 3) stopping.abort();
+        if (++runs === 2) stopping.abort();
         return await answered(load, options);
       },
     });
-    expect(found).toMatchObject({ end: 'interrupted', planned: 8 });
-    expect(found.cells).toHaveLength(2);
+    expect(found).toMatchObject({ end: 'interrupted', planned: 4 });
+    expect(found.cells).toHaveLength(1);
   });
 
   it('begins no round that would exceed the time limit', async () => {
-    const found = await compare({ ...plan, rounds: 100, longest: 1.5 }, { run: answered });
+    const brief = { ...plan, architectures: ['single'], rounds: 100, longest: 0.7 };
+    const found = await compare(brief, { run: answered });
     expect(found.end).toBe('out of time');
     expect(found.cells.length).toBeGreaterThan(0);
-    expect(found.cells.length).toBeLessThan(400);
+    expect(found.cells.length).toBeLessThan(100);
     expect(found.seconds).toBeLessThan(60);
   });
 
@@ -144,7 +145,7 @@ describe('compare', () => {
     const stopping = new AbortController();
     const told: boolean[] = [];
     await compare(
-      { ...plan, rounds: 100, longest: 2 },
+      { ...plan, conditions: calm(1, 4), rounds: 100, longest: 2 },
       {
         signal: stopping.signal,
         onProgress({ done, isExtended, left }) {
@@ -165,7 +166,8 @@ describe('compare', () => {
   it('leaves out variants that do not fit the machine, with the reason', async () => {
     const found = await compare(
       { ...plan, architectures: ['inetd', 'epoll'], conditions: calm(1, 64), rounds: 1 },
-      { run: answered },
+      // The plan is all that this test needs.
+      { run: answered, signal: AbortSignal.abort() },
     );
     expect(found.left).toEqual([
       {
