@@ -48,6 +48,7 @@ export default defineConfig({
     // Longer than the test's own patience, which says what it waited for.
     testTimeout: 2 * PATIENCE * MS,
     hookTimeout: 2 * PATIENCE * MS,
+    expect: { poll: { timeout: PATIENCE * MS } },
     maxConcurrency: 8,
     // With CI=true a test that fails is made once more: the machine may be busy. The report names each such test.
     retry: process.env.CI === 'true' ? 1 : 0,

@@ -16,23 +16,29 @@ export const PATIENCE = 60_000;
 /** An hour, in ms: a limit, a drain or a thinking service that no test waits for. */
 export const FOREVER = 3_600_000;
 
-/** Interval between looks at a condition, in ms. */
+/** Intervals between looks at a condition, and at what a browser shows, in ms. */
 const INTERVAL = 5;
+const SHOWN_INTERVAL = 50;
 
 /** Resolves with the first thing `look` finds; rejects, saying `what`, when the deadline has passed. */
 export async function until<T>(
   what: string,
   look: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   deadline = PATIENCE,
+  interval = INTERVAL,
 ): Promise<T> {
   const end = performance.now() + deadline * MS;
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== null && found !== false) return found;
     if (performance.now() > end) throw new Error(`Waited ${deadline * MS} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, INTERVAL));
+    await new Promise((resolve) => setTimeout(resolve, interval));
   }
 }
+
+/** `until` for what a browser shows: each look is a call to another process, and costs 2 ms of a processor. */
+export const untilShown: typeof until = (what, look, deadline = PATIENCE) =>
+  until(what, look, deadline, SHOWN_INTERVAL);
 
 /** Resolves with the result of `read` once it has not changed for `ms`. */
 export async function steady<T>(what: string, read: () => T, ms = 150): Promise<T> {
