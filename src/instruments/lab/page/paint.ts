@@ -19,6 +19,8 @@ const STEP = 500;
 const painters = new Set<Painter>();
 const pace = new Pace();
 let isAsked = false;
+/** While the next step is not due. */
+let step: ReturnType<typeof setTimeout> | undefined;
 let last = 0;
 let updated = 0;
 let frames = 0;
@@ -60,14 +62,26 @@ function rate(worked: number, delta: number): void {
 function ask(): void {
   if (isAsked) return;
   isAsked = true;
-  requestAnimationFrame(frame);
+  const rest = isReduced.peek() ? updated + STEP - performance.now() : 0;
+  if (rest <= 0) requestAnimationFrame(frame);
+  else step = setTimeout(askNow, rest);
+}
+
+/** Does not wait for the next step. A frame in which nothing is drawn costs the browser as much as another one. */
+function askNow(): void {
+  if (step !== undefined) {
+    clearTimeout(step);
+    step = undefined;
+    requestAnimationFrame(frame);
+  }
+  ask();
 }
 
 /** The picture must be drawn again: another size, theme or stage. */
 export function repaint(): void {
   hasNews = true;
   updated = 0;
-  ask();
+  askNow();
 }
 
 /** @returns a function that ends it */
