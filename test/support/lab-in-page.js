@@ -4,13 +4,26 @@ const inLab = {
   /** A canvas as text: the even ones stand still, the odd ones move. */
   picture: (index) => document.querySelectorAll('.picture canvas')[index].toDataURL(),
 
+  /** True if each moving canvas has more than nothing. */
   isDrawn() {
-    const canvas = document.querySelector('.picture canvas + canvas');
-    if (canvas === null || canvas.width === 0) return false;
-    const empty = document.createElement('canvas');
-    empty.width = canvas.width;
-    empty.height = canvas.height;
-    return canvas.toDataURL() !== empty.toDataURL();
+    const all = [...document.querySelectorAll('.picture canvas + canvas')];
+    return all.length > 0 && all.every(({ width }) => width > 0) && all.every(isMarked);
+  },
+
+  /** Takes the pictures away: `isDrawn` is true once the page has drawn others. */
+  clear() {
+    for (const canvas of document.querySelectorAll('.picture canvas')) canvas.width = 0;
+  },
+
+  /** The buttons with which the page is wider than the window, after a click on each. */
+  async tooWide(selector) {
+    const found = [];
+    for (const button of document.querySelectorAll(selector)) {
+      button.click();
+      await new Promise(requestAnimationFrame);
+      if (inLab.overflow() > 0) found.push(button.textContent);
+    }
+    return found;
   },
 
   overflow: () => document.documentElement.scrollWidth - innerWidth,
@@ -52,8 +65,9 @@ const inLab = {
     return deltas.sort((a, b) => a - b)[Math.floor(deltas.length * 0.95)];
   },
 
-  async barriers(within) {
-    const { violations } = await axe.run(within, { resultTypes: ['violations'] });
+  async barriers(within, rules) {
+    const only = rules.length > 0 ? { runOnly: rules } : {};
+    const { violations } = await axe.run(within, { resultTypes: ['violations'], ...only });
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
   },
 
@@ -64,3 +78,12 @@ const inLab = {
       .filter(([, { width, height }]) => width > 0 && (height < 24 || width < 24))
       .map(([one]) => one.outerHTML),
 };
+
+function isMarked(canvas) {
+  // A copy: the browser warns of a page whose own canvas is read often.
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = copy.getContext('2d', { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  const { data } = context.getImageData(0, 0, copy.width, copy.height);
+  return new Uint32Array(data.buffer).some((pixel) => pixel !== 0);
+}

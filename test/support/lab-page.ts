@@ -13,9 +13,13 @@ import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { CALM } from './browser.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
-import { until } from './until.ts';
+import { untilShown } from './until.ts';
 
 const inPage = readFileSync(join(import.meta.dirname, 'lab-in-page.js'), 'utf8');
+
+const CALM_BEAT = 250;
+/** The interval of a lab's frames, for tests of what moves. */
+export const BEAT = 50;
 
 /** A hub whose records a test gives, and that keeps the commands of its viewers. */
 export class Stand implements Source {
@@ -48,19 +52,23 @@ export class Stand implements Source {
     this.hub.lines(lines);
   }
 
-  /** Starts a scene as `seconds` after its beginning, and lets it go on. */
-  play(names: readonly string[], wish: SceneWish, seconds = 0): void {
+  /**
+   * Starts a scene as `seconds` after its beginning, and lets it go on.
+   *
+   * @param beat interval of its frames, in ms: 50 are those of a lab, and cost the page most of a processor
+   */
+  play(names: readonly string[], wish: SceneWish, seconds = 0, beat = CALM_BEAT): void {
     clearInterval(this.#timer);
     const header = sceneHeader(names, wish);
     this.#lines = [];
     this.say([header]);
     let turn = 0;
     const next = () => {
-      this.say(sceneFrames(header, seconds * 1000 + turn * 50, turn, wish.restless));
+      this.say(sceneFrames(header, seconds * 1000 + turn * beat, turn, wish.restless));
       turn++;
     };
     next();
-    this.#timer = setInterval(next, 50);
+    this.#timer = setInterval(next, beat);
   }
 
   history(): readonly string[] {
@@ -121,7 +129,7 @@ export class Tab {
       .locator('.stage')
       .nth(stages - 1)
       .waitFor();
-    await until('a picture', () => this.ask<boolean>('isDrawn()'));
+    await untilShown('a picture', () => this.ask<boolean>('isDrawn()'));
   }
 
   /** Calls a function of lab-in-page.js. */
@@ -136,11 +144,16 @@ export class Tab {
     );
   }
 
-  /** What a program finds that looks for barriers. @param within selects the part of the page; default: all of it */
-  async barriers(within = 'html'): Promise<readonly string[]> {
+  /**
+   * What a program finds that looks for barriers.
+   *
+   * @param within selects the part of the page; default: all of it
+   * @param rules default: all
+   */
+  async barriers(within = 'html', rules: readonly string[] = []): Promise<readonly string[]> {
     const isThere = await this.page.evaluate<boolean>("typeof axe === 'object'");
     if (!isThere) await this.page.evaluate(axe.source);
-    return await this.ask(`barriers(${JSON.stringify(within)})`);
+    return await this.ask(`barriers(${JSON.stringify(within)}, ${JSON.stringify(rules)})`);
   }
 
   async close(): Promise<void> {
