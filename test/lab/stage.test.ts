@@ -1,25 +1,60 @@
 /** A stage shows its server as the server, its clients and the kernel know it. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { architectureNames } from '../../src/architectures/catalogue.ts';
 import type { Lane } from '../../src/instruments/lab/shared/model.ts';
 import { EVENT, KERNEL, LANE, PLACE } from '../../src/instruments/lab/shared/records.ts';
 import { clientAt, FIRST_STRANGER } from '../../src/instruments/lab/shared/wire.ts';
 import { doingOf } from '../../src/instruments/lab/shared/words.ts';
 import { peerOfSleeper } from '../../src/instruments/lab/stage/kernel.ts';
 import { isRunning } from '../../src/os/processes.ts';
-import { stateLetter } from '../../src/os/task-state.ts';
 import { ask, type Client } from '../support/clients.ts';
 import { Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
-import { until, untilSo } from '../support/until.ts';
+import { pairs } from '../support/serving.ts';
+import { FOREVER, until, untilSo } from '../support/until.ts';
 import { Watched } from './watched.ts';
 
 const SIMPLE = 'Simple is better than?';
 const COMPLEX = 'Complex.';
 const answered = (client: Client) => ask(client, SIMPLE, COMPLEX.length);
+/** Three looks of a stage at its threads, in ms. */
+const LOOKS = 750;
+/** Whether a thread sleeps, and how often it has gone to sleep: the same twice means that it did nothing else. */
+const sleepOf = ({ pid, tid }: Lane) => {
+  const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'latin1');
+  const isBusy = /^State:\s+R/m.test(status);
+  return { isBusy, text: `${isBusy} ${/^voluntary_ctxt_switches:.*/m.exec(status)}` };
+};
+
+/**
+ * The share of samples in which a stage says of a thread what the kernel says. A sample counts after a time without a
+ * change: the stage has looked in that time, and not at another moment.
+ */
+async function shareOfSame(stages: readonly Watched[]): Promise<number> {
+  const lanes = stages.flatMap((stage) => stage.lanes);
+  const since = new Map<number, { readonly text: string; readonly at: number }>();
+  const counted = new Map(lanes.map(({ tid }) => [tid, 0]));
+  let [same, all] = [0, 0];
+  await until('enough samples of each thread', () => {
+    const now = performance.now();
+    for (const lane of stages.flatMap((stage) => stage.lanes)) {
+      const { isBusy, text } = sleepOf(lane);
+      const before = since.get(lane.tid);
+      if (before?.text !== text) since.set(lane.tid, { text, at: now });
+      else if (now - before.at >= LOOKS) {
+        const says = lane.kernel === KERNEL.running || lane.kernel === KERNEL.runnable;
+        counted.set(lane.tid, counted.get(lane.tid)! + 1);
+        all++;
+        if (says === isBusy) same++;
+      }
+    }
+    return [...counted.values()].every((count) => count >= 50);
+  });
+  return same / all;
+}
+
 const isThread = ({ pid, tid }: Lane) => existsSync(`/proc/${pid}/task/${tid}`);
 const expectGone = async (processes: readonly number[]) => {
   await until('all processes to end', () => !processes.some(isRunning)).catch(() => {});
@@ -27,8 +62,11 @@ const expectGone = async (processes: readonly number[]) => {
 };
 
 describe.concurrent('a stage of each architecture', () => {
-  it.each(architectureNames)('of %s names who is with which lane', async (architecture) => {
-    await using watched = await Watched.start({ architecture });
+  // Two threads or processes where the default is four.
+  it.each(pairs)('of $options.architecture names who is with which lane', async ({ options }) => {
+    const { architecture, threads, processes: several } = options;
+    const sizes = { ...(threads && { threads }), ...(several && { processes: several }) };
+    await using watched = await Watched.start({ architecture: architecture!, ...sizes });
     const { stage } = watched;
     expect(stage.setup).toMatchObject({ architecture, pid: stage.pid, limit: 1025 });
     const client = await watched.visit(3);
@@ -126,12 +164,17 @@ describe.concurrent('a stage', () => {
     const clients = await Promise.all([1, 2, 3, 4].map((id) => watched.visit(id)));
     await until('three to be served', () => watched.lanes.filter((l) => l.client > 0).length === 3);
     await until('one to be in its queue', () => watched.model.queue.own === 1);
-    const served = watched.lanes.filter(({ client }) => client > 0);
-    const sleepers = served.map((lane) => {
-      const [host] = peerOfSleeper(lane, watched.stage.port)!.split(':');
-      return clientAt(1, host!);
+    const sleeperOf = (lane: Lane) => {
+      const peer = peerOfSleeper(lane, watched.stage.port);
+      return peer === undefined ? 0 : clientAt(1, peer.split(':')[0]!);
+    };
+    // The kernel knows it once the thread sleeps, and the stage with its next look.
+    const { served, sleepers } = await until('each thread to have the client that it has', () => {
+      const served = watched.lanes.filter(({ client }) => client > 0);
+      const sleepers = served.map(sleeperOf);
+      return served.map(({ client }) => client).join() === sleepers.join() && { served, sleepers };
     });
-    expect(served.map(({ client }) => client)).toEqual(sleepers);
+    expect(new Set(sleepers).size).toBe(3);
     const left = [1, 2, 3, 4].find((id) => !sleepers.includes(id))!;
     expect(watched.model.clients.get(left)).toMatchObject({ place: PLACE.queue });
     expect(watched.storyOf(left)).toEqual(['queued']);
@@ -145,33 +188,18 @@ describe.concurrent('a stage', () => {
   it('shows what a lane does as the kernel sees it', async () => {
     await using thinking = await Watched.start(
       { architecture: 'threaded', threads: 2 },
-      { think: 60 },
+      { think: FOREVER / 2 },
     );
     await using burning = await Watched.start({ architecture: 'poll' }, { burning: true });
     const silent = await thinking.visit(1);
     const asking = await thinking.visit(2);
+    await asking.send(SIMPLE);
     const computing = await burning.visit(1);
-    let isOver = false;
-    const askOn = async (client: Client, question: string, length: number) => {
-      while (!isOver) await ask(client, question, length);
-    };
-    const loops = [askOn(asking, SIMPLE, COMPLEX.length), askOn(computing, 'Burn?', 4)];
+    // All at once: a server that waits for the next question is asleep for as long as this process wants a processor.
+    await computing.send('Burn?'.repeat(1000));
     await until('the first answers', () => burning.model.server.answered > 2);
-    const isBusy = ({ kernel }: Lane) => kernel === KERNEL.running || kernel === KERNEL.runnable;
     const share = await untilSo(
-      async () => {
-        let [same, all] = [0, 0];
-        const end = performance.now() + 1500;
-        await until('enough samples', () => {
-          for (const lane of [...thinking.lanes, ...burning.lanes]) {
-            const letter = stateLetter(lane.pid, lane.tid);
-            all++;
-            if ((letter === 'R') === isBusy(lane)) same++;
-          }
-          return performance.now() > end;
-        });
-        return same / all;
-      },
+      () => shareOfSame([thinking, burning]),
       (found) => found >= 0.95,
     );
     expect(share).toBeGreaterThanOrEqual(0.95);
@@ -184,8 +212,6 @@ describe.concurrent('a stage', () => {
     );
     expect(cost).toMatchObject({ processes: 1 });
     expect(cost.memory).toBeGreaterThan(10);
-    isOver = true;
-    await Promise.all(loops);
     for (const client of [silent, asking, computing]) await client.close();
   });
 

@@ -1,7 +1,12 @@
 /** A stage under test: its records, checked by the format, and the model that they make. */
-
+import { join } from 'node:path';
 import type { StageOrder } from '../../src/instruments/lab/parts.ts';
-import { type Lane, nothing, type Stage } from '../../src/instruments/lab/shared/model.ts';
+import {
+  type Lane,
+  type Model,
+  nothing,
+  type Stage,
+} from '../../src/instruments/lab/shared/model.ts';
 import type { StagePlan } from '../../src/instruments/lab/shared/plan.ts';
 import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import {
@@ -12,10 +17,15 @@ import {
 } from '../../src/instruments/lab/shared/records.ts';
 import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import { addressOf } from '../../src/instruments/lab/shared/wire.ts';
-import { StageProcess } from '../../src/instruments/lab/stage/stage.ts';
+import type { StageProcess } from '../../src/instruments/lab/stage/stage.ts';
 import { descendantsOf } from '../../src/os/processes.ts';
 import { NetClient } from '../support/clients.ts';
 import { labHeaderOf } from '../support/lab-recording.ts';
+
+type Module = typeof import('../../src/instruments/lab/stage/stage.ts');
+const source = '../../src/instruments/lab/stage/stage.ts';
+/** As it is built, a stage starts with less work. A trace shows lines of the source. */
+const built = join(process.env.MONDO_TEST_BUILT!, 'dist/instruments/lab/stage/stage.js');
 
 /** Not 0, so that a test finds a stage that is always 0. */
 const S = 1;
@@ -31,12 +41,16 @@ export interface Event {
 export class Watched implements AsyncDisposable {
   readonly stage: StageProcess;
   readonly records: LabRecord[];
+  #model: Model | undefined;
+  #read = 0;
+  readonly #events: Event[] = [];
 
   static async start(plan: StagePlan, more: Partial<StageOrder> = {}): Promise<Watched> {
     const records: LabRecord[] = [];
     const epoch = process.hrtime.bigint().toString();
     const order = { s: S, plan, think: 0, thinking: 'block', limits: {}, dryRun: false } as const;
-    const stage = await StageProcess.start({ ...order, epoch, ...more }, (record) =>
+    const module: Module = await import(more.trace === true ? source : built);
+    const stage = await module.StageProcess.start({ ...order, epoch, ...more }, (record) =>
       records.push(record),
     );
     return new Watched(stage, records);
@@ -63,10 +77,19 @@ export class Watched implements AsyncDisposable {
 
   /** What a viewer knows by now. */
   get model(): Stage {
+    this.#hear();
+    return this.#model!.stages[S]!;
+  }
+
+  /** Applies the records that have come since the last call: a test asks again and again. */
+  #hear(): void {
     const { setup } = this.stage;
-    let model = apply(nothing, labHeaderOf([setup, setup]));
-    for (const record of this.records) model = apply(model, record);
-    return model.stages[S]!;
+    this.#model ??= apply(nothing, labHeaderOf([setup, setup]));
+    for (const record of this.records.slice(this.#read)) {
+      this.#read++;
+      this.#model = apply(this.#model, record);
+      if (record.k === 'f') this.#events.push(...eventsOf(record));
+    }
   }
 
   get lanes(): Lane[] {
@@ -83,13 +106,9 @@ export class Watched implements AsyncDisposable {
   }
 
   /** All events, in order. */
-  get events(): Event[] {
-    return this.frames.flatMap(({ t, e = [] }) =>
-      Array.from({ length: e.length / WIDTH.e }, (_, i) => {
-        const [after, client, kind, lane, extra] = e.slice(i * WIDTH.e) as [number, ...number[]];
-        return { t: t + after / 1000, client: client!, kind: kind!, lane: lane!, extra: extra! };
-      }),
-    );
+  get events(): readonly Event[] {
+    this.#hear();
+    return this.#events;
   }
 
   /** The names of a client's events, in order. */
@@ -115,3 +134,9 @@ export class Watched implements AsyncDisposable {
     return this.stage.close();
   }
 }
+
+const eventsOf = ({ t, e = [] }: FrameRecord): Event[] =>
+  Array.from({ length: e.length / WIDTH.e }, (_, i) => {
+    const [after, client, kind, lane, extra] = e.slice(i * WIDTH.e) as [number, ...number[]];
+    return { t: t + after / 1000, client: client!, kind: kind!, lane: lane!, extra: extra! };
+  });
