@@ -1,18 +1,83 @@
 /** `mondo lab` as a lecturer has it: the command, its servers, and the page in a real browser. */
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
+import type { Model } from '../../src/instruments/lab/shared/model.ts';
+import { Player } from '../../src/instruments/lab/shared/player.ts';
+import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
+import { linkOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
+import { doingOf } from '../../src/instruments/lab/shared/words.ts';
 import { hasBrowser, openBrowser } from '../support/browser.ts';
-import { startLab } from '../support/lab.ts';
+import { type Lab, startLab } from '../support/lab.ts';
 import { Tab } from '../support/lab-page.ts';
-import { until } from '../support/until.ts';
+import { untilShown } from '../support/until.ts';
+
+/** All records that the hub has sent to a page. */
+function recordsTo(page: Page): readonly LabRecord[] {
+  const records: LabRecord[] = [];
+  page.on('websocket', (socket) => {
+    socket.on('framereceived', ({ payload }) => {
+      for (const line of String(payload).split('\n')) {
+        const record = line === '' ? { k: '' } : JSON.parse(line);
+        if (!['', 'y', 'n'].includes(record.k)) records.push(record);
+      }
+    });
+  });
+  return records;
+}
+
+const textOf = async (page: Page, selector: string): Promise<string> =>
+  (await page.locator(selector).textContent()) ?? '';
+/** Where the play head is, in ms. */
+const headOf = async (page: Page): Promise<number> =>
+  1000 * Number.parseFloat(await textOf(page, '.head-time'));
+
+/** What the tables of the page say of each stage. */
+const shownIn = (page: Page): Promise<readonly (readonly string[])[]> =>
+  page.locator('.twin').evaluateAll((twins) =>
+    twins.map((twin) => {
+      const [sum = ''] = [...twin.querySelectorAll('p')].map((p) => p.textContent ?? '');
+      const does = [...twin.querySelectorAll('table:first-of-type tbody tr td:nth-child(4)')];
+      const waits = [...twin.querySelectorAll('table:last-of-type tbody tr td:nth-child(1)')];
+      return [
+        /^([\d,]+) of/.exec(sum)?.[1] ?? '',
+        /([\d,]+) answers/.exec(sum)?.[1] ?? '',
+        does.map((cell) => cell.textContent).join(),
+        String(waits.filter((cell) => cell.textContent !== 'no client waits').length),
+      ];
+    }),
+  );
+
+const expectedOf = ({ stages }: Model): readonly (readonly string[])[] =>
+  stages.map(({ queue, users, lanes, clients }) => {
+    const sorted = [...lanes.values()].sort((a, b) => a.row - b.row);
+    const waiting = [...clients.values()].filter(
+      ({ asked, place }) => asked !== undefined || place !== 3,
+    );
+    return [
+      queue.waiting.toLocaleString('en'),
+      users.answered.toLocaleString('en'),
+      sorted.map(doingOf).join(),
+      String(Math.min(10, waiting.length)),
+    ];
+  });
+
+/** Seconds of a clock such as `asleep 6.2 s, for client 3`. */
+const secondsOf = (clock: string): number => {
+  const [, number, unit] = /([\d.]+) (ms|s)/.exec(clock) ?? [];
+  return Number(number) * (unit === 'ms' ? 0.001 : 1);
+};
 
 describe.skipIf(!hasBrowser())('the page of a running lab', () => {
   let browser: Browser;
+  let lab: Lab;
   beforeAll(async () => {
-    browser = await openBrowser();
+    [browser, lab] = await Promise.all([openBrowser(), startLab()]);
   });
-  afterAll(() => browser?.close());
+  afterAll(async () => {
+    await browser?.close();
+    await lab?.[Symbol.asyncDispose]();
+  });
 
   /** Answers of a stage, as its table says. */
   const answers = async (tab: Tab, stage: number) => {
@@ -21,12 +86,11 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
   };
 
   test('one silent client: single waits for it, poll serves the others, and the page says so', async () => {
-    await using lab = await startLab();
     await using tab = await Tab.open(browser, lab.url);
     await tab.isDrawn(2);
     let seen = '';
     let began = performance.now();
-    await until('the sentence of single', async () => {
+    await untilShown('the sentence of single', async () => {
       seen = await tab.sentence(0);
       if (/waits for client 1\. Behind it, 5 clients wait outside/.test(seen)) return true;
       // On a busy machine another client may connect before the silent one: then the scene starts again.
@@ -38,27 +102,129 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     }).catch((error: Error) => {
       throw new Error(`${error.message}, and saw “${seen}”`);
     });
-    await until('answers of poll', async () => (await answers(tab, 1)) > 3);
+    await untilShown('answers of poll', async () => (await answers(tab, 1)) > 3);
     expect(await answers(tab, 0)).toBe(0);
     // One more silent client, by a key.
     await tab.page.keyboard.press('n');
-    await until('six clients outside', async () =>
+    await untilShown('six clients outside', async () =>
       / 6 clients wait outside/.test(await tab.sentence(0)),
     );
     expect(tab.faults).toEqual([]);
+  });
+
+  test('what the lab costs itself is on the page, and is more than nothing', async () => {
+    await using tab = await Tab.open(browser, lab.url);
+    const costs = await untilShown('all three to work', async () => {
+      const text = (await tab.page.locator('footer.bottom').textContent()) ?? '';
+      const found = /Of (\d+) processors: servers ([\d.]+), clients ([\d.]+), lab ([\d.]+)\./;
+      const [, ...figures] = (found.exec(text) ?? []).map(Number);
+      return figures.length === 4 && figures.every((figure) => figure > 0) && figures;
+    });
+    const [cpus, ...shares] = costs as [number, ...number[]];
+    expect(shares.reduce((sum, share) => sum + share)).toBeLessThan(cpus * 1.5);
+  });
+
+  test('the code pane lights the line on which the thread sleeps for the silent client, with a clock that goes on', async () => {
+    await using tab = await Tab.open(browser, lab.url, { viewport: { width: 1600, height: 1000 } });
+    const { page } = tab;
+    await page.locator('.stage').nth(1).waitFor();
+    await page.keyboard.press('c');
+    await page.getByRole('button', { name: 'Trace it' }).first().click();
+    const lit = page.getByLabel('Code of single').locator('li.lit');
+    const textOf = async () => (await lit.first().textContent()) ?? '';
+    await untilShown(
+      'the line of recv',
+      async () => (await lit.count()) === 1 && (await textOf()).includes('client.recv()'),
+    );
+    await untilShown('its client', async () => /for client \d+/.test(await textOf()));
+    const [, client] = /for client (\d+)/.exec(await textOf())!;
+    await untilShown('it to be asleep', async () => (await textOf()).includes('asleep '));
+    const before = secondsOf((await lit.locator('.clock').textContent())!);
+    await untilShown('two more seconds', async () => {
+      const now = secondsOf((await lit.locator('.clock').textContent())!);
+      return now > before + 2;
+    });
+    // It is the silent client: its one thread has not moved.
+    expect(await textOf()).toContain(`for client ${client}`);
+    expect(await textOf()).toContain('client.recv()');
+    // The other server goes on without a trace.
+    expect(await page.getByRole('button', { name: 'Trace it' }).count()).toBe(1);
+    await page.getByRole('button', { name: 'end the trace' }).click();
+    await untilShown(
+      'the trace to end',
+      async () => (await page.getByRole('button', { name: 'Trace it' }).count()) === 2,
+    );
+    expect(tab.faults).toEqual([]);
+  });
+
+  test('pause, ←, →, Z and L: the page shows the model of its records', async () => {
+    await using tab = await Tab.open(browser, 'about:blank');
+    const { page } = tab;
+    const records = recordsTo(page);
+    await page.goto(lab.url);
+    /** The page, compared with a player of its own records at the same moment. */
+    const agrees = (what: string) =>
+      untilShown(`the page to agree ${what}`, async () => {
+        const player = new Player('live');
+        for (const record of records) player.push(record);
+        const expected = expectedOf(player.modelAt(await headOf(page)));
+        return JSON.stringify(await shownIn(page)) === JSON.stringify(expected);
+      });
+    const answered = async () => Number((await shownIn(page))[1]?.[1] ?? 0);
+    await untilShown('answers', async () => (await answered()) > 5);
+
+    await page.keyboard.press(' ');
+    await untilShown('the pause', async () => (await textOf(page, '.pause')).includes('play'));
+    const paused = await headOf(page);
+    await agrees('at the pause');
+    for (const key of ['ArrowLeft', 'ArrowLeft', 'ArrowLeft', 'ArrowRight', 'ArrowLeft']) {
+      const before = await headOf(page);
+      await page.keyboard.press(key);
+      await untilShown('a step', async () => (await headOf(page)) !== before);
+      expect(Math.sign((await headOf(page)) - before)).toBe(key === 'ArrowLeft' ? -1 : 1);
+      await agrees(`after ${key}`);
+    }
+    expect(await headOf(page)).toBeLessThan(paused);
+
+    await page.keyboard.press('z');
+    await untilShown('the replay', async () => (await textOf(page, '.pause')).includes('pause'));
+    const rewound = await headOf(page);
+    expect(rewound).toBeLessThan(paused);
+    await untilShown('it to go on', async () => (await headOf(page)) > rewound);
+    await page.keyboard.press('[');
+    await untilShown(
+      'slow motion',
+      async () => (await page.locator('.transport select').inputValue()) === '0.1',
+    );
+
+    await page.keyboard.press('l');
+    await untilShown('the present', async () => (await headOf(page)) > paused);
+    await untilShown('new answers', async () => (await answered()) > 8);
+    expect(await page.locator('.transport .live').getAttribute('aria-pressed')).toBe('true');
+
+    await page.keyboard.press('b');
+    await untilShown('the recording', async () => (await page.locator('.recorded').count()) === 1);
+    expect(await textOf(page, '.recorded')).toMatch(
+      /^recorded \d{4}-\d\d-\d\d .* Linux .* processor/,
+    );
+    await untilShown('its answers', async () => (await answered()) > 0);
+    await page.keyboard.press('l');
+    await untilShown('the present', async () => (await page.locator('.recorded').count()) === 0);
   });
 
   const groups = [0, 4, 8, 12].map((from) => architectureNames.slice(from, from + 4));
   test.each(
     groups.map((names) => [names.join(', '), names] as const),
   )('%s: each answers, and the page complains of nothing', async (_, names) => {
-    await using lab = await startLab(...names, '--scene', 'long-answers');
-    await using tab = await Tab.open(browser, lab.url, { viewport: { width: 1600, height: 900 } });
+    const stages = names.map((architecture) => ({ architecture }));
+    const link = linkOf({ ...sceneNamed('long-answers')!, stages }).slice(1);
+    const viewport = { width: 1600, height: 900 };
+    await using tab = await Tab.open(browser, `${lab.url}&${link}`, { viewport });
+    await expect.poll(() => tab.page.locator('.stage h2').allTextContents()).toEqual(names);
     await tab.isDrawn(names.length);
     for (const stage of names.keys()) {
-      await until(`an answer of ${names[stage]}`, async () => (await answers(tab, stage)) > 0);
+      await untilShown(`an answer of ${names[stage]}`, async () => (await answers(tab, stage)) > 0);
     }
-    expect(await tab.page.locator('.stage h2').allTextContents()).toEqual(names);
     expect(tab.faults).toEqual([]);
   });
 });
