@@ -1,5 +1,5 @@
 /** The attacks of `mondo siege` as the lab runs them, on real servers. */
-import { expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
 import { recordOf } from '../../src/instruments/lab/shared/recording.ts';
 import { type AttackRecord, PROBE } from '../../src/instruments/lab/shared/records.ts';
@@ -19,8 +19,8 @@ import { until } from '../support/until.ts';
 
 const limits = noLimits;
 
-/** Attacks, and all that they report. */
-class Watched implements AsyncDisposable {
+/** Attacks, and all that they report. One for all tests, because an attacker is a process. */
+class Watched {
   readonly records: AttackRecord[] = [];
   readonly assault = new Assault(
     () => performance.now(),
@@ -34,10 +34,6 @@ class Watched implements AsyncDisposable {
   async begin(s: number, attack: string, serving: Serving, seconds = 30): Promise<void> {
     await this.assault.start(s, attack, await victimOf(serving), seconds);
   }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.assault.close();
-  }
 }
 
 async function victimOf({ server }: Serving): Promise<Victim> {
@@ -45,87 +41,69 @@ async function victimOf({ server }: Serving): Promise<Victim> {
   return { traits, port: server.port, pids: () => server.pids };
 }
 
+const openAt = ({ server }: Serving) => server.workers().reduce((sum, { open }) => sum + open, 0);
+
+const watched = new Watched();
+/** `epoll` answers what burns too, and the siege kills its workers. */
+let [epoll, poll, growing]: Serving[] = [];
+beforeAll(async () => {
+  [epoll, poll, growing] = await Promise.all([
+    Serving.start({ architecture: 'epoll', limits, service: burningService() }),
+    Serving.start({ architecture: 'poll', limits }),
+    Serving.start({ architecture: 'socketserver', limits }),
+  ]);
+});
+afterAll(async () => {
+  await watched.assault.close();
+  for (const serving of [epoll, poll, growing]) await serving?.close();
+});
+beforeEach(() => {
+  watched.records.length = 0;
+  return async () => {
+    for (const s of [0, 1]) await watched.assault.stop(s);
+  };
+});
+
 test('each attack starts, reaches an intensity, and stops', async () => {
-  const service = burningService();
-  const [epoll, growing] = [
-    await Serving.start({ architecture: 'epoll', limits, service }),
-    await Serving.start({ architecture: 'socketserver', limits }),
-  ];
-  await using watched = new Watched();
   for (const { name } of attacks) {
-    await watched.begin(0, name, name === 'thread-bomb' ? growing : epoll);
+    await watched.begin(0, name, name === 'thread-bomb' ? growing! : epoll!);
     expect(watched.records.some(({ attack }) => attack === name)).toBe(true);
     await until(`${name} to reach its intensity`, () => watched.last(0)!.reached >= 50);
+    if (name === 'thread-bomb') {
+      await until('all of it', () => watched.last(0)!.reached >= 100);
+      expect(openAt(growing!)).toBe(50);
+    }
     await watched.assault.stop(0);
     expect(watched.last(0)).toMatchObject({ k: 'a', s: 0, attack: '' });
     expect(watched.last(0)!.reached).toBeGreaterThanOrEqual(50);
   }
   for (const record of watched.records) expect(recordOf(record)).toEqual(record);
-  await watched.assault.close();
-  await epoll.close();
-  await growing.close();
-});
-
-test('a thread bomb has 50 clients here', async () => {
-  const serving = await Serving.start({ architecture: 'socketserver', limits });
-  await using watched = new Watched();
-  await watched.begin(0, 'thread-bomb', serving);
-  await until('all of it', () => watched.last(0)!.reached >= 100);
-  const open = () => serving.server.workers().reduce((sum, row) => sum + row.open, 0);
-  expect(open()).toBe(50);
-  await watched.assault.stop(0);
-  await serving.close();
-});
-
-test('two stages are attacked at once; a second attack on one replaces the first', async () => {
-  const [one, two] = [
-    await Serving.start({ architecture: 'poll', limits }),
-    await Serving.start({ architecture: 'epoll', limits }),
-  ];
-  await using watched = new Watched();
-  await Promise.all([
-    watched.begin(0, 'idle-crowd', one),
-    watched.begin(1, 'slow-drip', two),
-    watched.begin(1, 'churn', two),
-  ]);
-  expect(watched.assault.pids.length).toBe(2);
-  await until('both', () => [0, 1].every((s) => watched.last(s)!.reached >= 50));
-  expect([0, 1].map((s) => watched.last(s)!.attack)).toEqual(['idle-crowd', 'churn']);
-  const names = watched.records.filter(({ s }) => s === 1).map(({ attack }) => attack);
-  const changes = names.filter((name, index) => name !== names[index - 1]);
-  expect(changes).toEqual(['slow-drip', '', 'churn']);
-  const { pids } = watched.assault;
-  await watched.assault.close();
-  expect([0, 1].map((s) => watched.last(s)!.attack)).toEqual(['', '']);
-  expect(pids.filter(isAlive)).toEqual([]);
-  await one.close();
-  await two.close();
 });
 
 test('an attack ends by itself, and its clients leave', async () => {
-  const serving = await Serving.start({ architecture: 'epoll', limits });
-  await using watched = new Watched();
-  await watched.begin(0, 'idle-crowd', serving, 0.2);
+  await watched.begin(0, 'idle-crowd', poll!, 0.2);
   await until('its end', () => watched.last(0)!.attack === '');
-  await until('the clients to leave', () => serving.server.workers()[0]!.open === 0);
-  await watched.assault.close();
-  await serving.close();
+  await until('the clients to leave', () => openAt(poll!) === 0);
 });
 
 test('an attack whose process was killed ends, and the next one starts another', async () => {
-  const serving = await Serving.start({ architecture: 'epoll', limits });
-  await using watched = new Watched();
-  await watched.begin(0, 'idle-crowd', serving);
+  await watched.begin(0, 'idle-crowd', poll!);
   const [pid] = watched.assault.pids;
   process.kill(pid!, 'SIGKILL');
-  await until('its clients to leave', () => serving.server.workers()[0]!.open === 0);
+  await until('its clients to leave', () => openAt(poll!) === 0);
   await watched.assault.stop(0);
   expect(watched.last(0)!.attack).toBe('');
-  await watched.begin(0, 'idle-crowd', serving);
+  await watched.begin(0, 'idle-crowd', poll!);
   await until('the next', () => watched.last(0)!.reached >= 50);
   expect(watched.assault.pids).not.toContain(pid);
-  await watched.assault.close();
-  await serving.close();
+});
+
+test('an attack reports what it reaches while it runs', async () => {
+  await watched.begin(0, 'idle-crowd', poll!);
+  await until('three reports', () => watched.records.length >= 4);
+  expect(watched.records[0]!.reached).toBe(-1);
+  const times = watched.records.map(({ t }) => t);
+  expect(times).toEqual(times.toSorted((one, other) => one - other));
 });
 
 test('the probe turns red under an attack on a pool, and its stopwatch stops after the end of the attack', async () => {
@@ -146,7 +124,6 @@ test('the probe turns red under an attack on a pool, and its stopwatch stops aft
   await street.play([{ s: 0, port: serving.server.port }], 7, none);
   await street.probe(0, true);
   await until('green', () => probe[0] === PROBE.green);
-  const watched = new Watched();
   await watched.begin(0, 'idle-crowd', serving);
   await until('red', () => probe[0] === PROBE.red);
   expect(probe[2]).toBe(-1);
@@ -154,32 +131,35 @@ test('the probe turns red under an attack on a pool, and its stopwatch stops aft
   await street.watch(0);
   await until('the stopwatch', () => probe[2]! >= 0);
   expect(probe[0]).toBe(PROBE.green);
-  await watched.assault.close();
   await street.close();
   await serving.close();
 });
 
-test('an attack reports what it reaches while it runs', async () => {
-  const serving = await Serving.start({ architecture: 'epoll', limits });
-  await using watched = new Watched();
-  await watched.begin(0, 'idle-crowd', serving);
-  await until('three reports', () => watched.records.length >= 4);
-  expect(watched.records[0]!.reached).toBe(-1);
-  const times = watched.records.map(({ t }) => t);
-  expect(times).toEqual(times.toSorted((one, other) => one - other));
+// The last attack: it ends all attackers.
+test('two stages are attacked at once; a second attack on one replaces the first', async () => {
+  await Promise.all([
+    watched.begin(0, 'idle-crowd', poll!),
+    watched.begin(1, 'slow-drip', epoll!),
+    watched.begin(1, 'churn', epoll!),
+  ]);
+  expect(watched.assault.pids.length).toBe(2);
+  await until('both', () => [0, 1].every((s) => watched.last(s)!.reached >= 50));
+  expect([0, 1].map((s) => watched.last(s)!.attack)).toEqual(['idle-crowd', 'churn']);
+  const names = watched.records.filter(({ s }) => s === 1).map(({ attack }) => attack);
+  const changes = names.filter((name, index) => name !== names[index - 1]);
+  expect(changes).toEqual(['slow-drip', '', 'churn']);
+  const { pids } = watched.assault;
   await watched.assault.close();
-  await serving.close();
+  expect([0, 1].map((s) => watched.last(s)!.attack)).toEqual(['', '']);
+  expect(pids.filter(isAlive)).toEqual([]);
 });
 
 test('an attack that does not fit or does not exist is refused, and the reason is in the choices', async () => {
-  const serving = await Serving.start({ architecture: 'poll', limits });
-  await using watched = new Watched();
   const [bomb] = (await attackChoices()).filter(({ name }) => name === 'thread-bomb');
   const why = bomb!.unfit.poll!;
-  await expect(watched.begin(0, 'thread-bomb', serving)).rejects.toThrow(why);
-  await expect(watched.begin(0, 'rm -rf', serving)).rejects.toThrow('there is no attack');
+  await expect(watched.begin(0, 'thread-bomb', poll!)).rejects.toThrow(why);
+  await expect(watched.begin(0, 'rm -rf', poll!)).rejects.toThrow('there is no attack');
   expect(watched.records).toEqual([]);
-  await serving.close();
 });
 
 test('the choices are the attacks of the siege, each with one sentence', async () => {

@@ -27,11 +27,21 @@ const { key: _key, name: _name, sentence: _sentence, ...usual } = scenes[0]!;
 const speaking = { ...usual.mix, silent: 0, clients: 3, pause: 50 };
 let scene = 0;
 
-/** Plays another plan; resolves when its servers run. */
+/** The plan of this test, and the one whose servers the test before has left as they were. */
+let [wanted, kept] = ['', ''];
+const keep = () => {
+  kept = wanted;
+};
+
+/** Plays another plan, if its servers do not run already; resolves when they run. */
 async function play(stages: readonly StagePlan[], rest: Partial<Plan> = {}): Promise<Model> {
-  const title = `scene ${++scene}`;
+  wanted = JSON.stringify({ stages, rest });
+  const isNew = kept !== wanted;
+  kept = '';
+  if (isNew) scene++;
+  const title = `scene ${scene}`;
   const plan: Plan = { ...usual, mix: speaking, think: 0, ...rest, stages, title };
-  viewer.send({ do: 'plan', plan, scene: title });
+  if (isNew) viewer.send({ do: 'plan', plan, scene: title });
   return viewer.sees(title, ({ setup }) => setup?.title === title);
 }
 const stageOf = (s = 0) => viewer.model.stages[s]!;
@@ -50,8 +60,7 @@ const isListening = (port: number) =>
   });
 
 test('plan: other servers with other options and clients; the old ones are gone', async () => {
-  await play([{ architecture: 'poll' }]);
-  await more();
+  await viewer.sees('the first server', ({ stages }) => stages.length === 1);
   const { pid, port } = stageOf().setup;
   const model = await play([{ architecture: 'threaded', threads: 3 }, { architecture: 'single' }], {
     think: 30,
@@ -75,38 +84,100 @@ test('a plan that cannot be is one line, and the old servers go on', async () =>
   expect(note.text).not.toContain('\n');
   expect(viewer.model.setup!.title).toBe(title);
   await more();
+  keep();
 });
 
 test('again: the same servers and clients from their start', async () => {
-  await play([{ architecture: 'poll' }], { mix: { ...speaking, questions: 2 } });
+  await play([{ architecture: 'poll' }]);
   await sees('ten answers', () => answered() >= 10);
   const { pid } = stageOf().setup;
   viewer.send({ do: 'again' });
   await sees('another server', () => stageOf().setup.pid !== pid);
   const connects = viewer.records.findLast((record) => record.k === 's')!;
-  expect(connects.setup.mix.questions).toBe(2);
+  expect(connects.setup.mix).toEqual(speaking);
   await more();
+  keep();
 });
 
-test('swap: another architecture in one column; the other column goes on', async () => {
-  await play([{ architecture: 'poll' }, { architecture: 'epoll' }]);
-  await Promise.all([more(0), more(1)]);
-  const [left, right] = viewer.model.setup!.stages;
-  viewer.send({ do: 'swap', s: 1, stage: { architecture: 'threaded', threads: 2 } });
-  await sees('the other architecture', () => stageOf(1).setup.architecture === 'threaded');
-  expect(stageOf(0).setup).toEqual(left);
-  const at = viewer.records.findLastIndex(({ k }) => k === 's');
-  const before = answered(0);
-  expect(before).toBeGreaterThan(0);
-  await Promise.all([more(0), more(1)]);
-  // No client of the other column noticed.
-  const events = viewer.records
-    .slice(at)
-    .flatMap((record) => (record.k === 'f' && record.s === 0 ? (record.e ?? []) : []))
-    .filter((_, index) => index % 5 === 2);
-  expect(events).not.toContain(EVENT.cut);
-  expect(events).not.toContain(EVENT.reset);
-  await until('the old server to be gone', () => !isAlive(right!.pid));
+test('probe: green at a server that serves; off again', async () => {
+  await play([{ architecture: 'poll' }]);
+  viewer.send({ do: 'probe', s: 0, on: true });
+  await sees('green', () => stageOf().probe.light === PROBE.green);
+  viewer.send({ do: 'probe', s: 0, on: false });
+  await sees('off', () => stageOf().probe.light === PROBE.off);
+  keep();
+});
+
+test('what an attack does not fit is one line', async () => {
+  await play([{ architecture: 'poll' }]);
+  await viewer.answered(
+    { do: 'attack', s: 0, attack: 'thread-bomb', seconds: 2 },
+    /^Cannot attack poll: [^\n]*thread/,
+  );
+  keep();
+});
+
+test('signal: stop and continue; the supervisor is no worker', async () => {
+  await play([{ architecture: 'poll' }]);
+  await more();
+  const [worker] = workers();
+  viewer.send({ do: 'signal', s: 0, pid: worker!, signal: 'SIGSTOP' });
+  await sees('it to be stopped', () =>
+    [...stageOf().lanes.values()].some(({ kernel }) => kernel === KERNEL.stopped),
+  );
+  viewer.send({ do: 'signal', s: 0, pid: worker!, signal: 'SIGCONT' });
+  await more();
+  const { pid } = stageOf().setup;
+  await viewer.answered({ do: 'signal', s: 0, pid, signal: 'SIGKILL' }, /is no worker of poll/);
+  expect(isAlive(pid)).toBe(true);
+  keep();
+});
+
+test('an attack that needs a server of its own gets one', async () => {
+  await play([{ architecture: 'poll' }]);
+  await more();
+  const { pid } = stageOf().setup;
+  viewer.send({ do: 'attack', s: 0, attack: 'burn', seconds: 2 });
+  await sees('the attack', () => stageOf().attack.name === 'burn');
+  expect(stageOf().setup.pid).not.toBe(pid);
+  await sees('its end, by itself', () => stageOf().attack.name === '');
+  await more();
+  keep();
+});
+
+test('limit: an idle client is ended after a restart of the workers, and 0 takes the limit away', async () => {
+  await play([{ architecture: 'poll' }]);
+  await more();
+  const { pid } = stageOf().setup;
+  viewer.send({ do: 'limit', s: 0, name: 'idle', value: 0.3 * MS });
+  await sees('the limit', () => stageOf().setup.limits.length === 1);
+  expect(stageOf().setup).toMatchObject({ pid, limits: [['idle', 0.3 * MS]] });
+  expect(stageOf().setup.command).toContain('--limit idle=');
+  expect(stageOf().users.reset).toBe(0);
+  viewer.send({ do: 'nc', s: 0 });
+  await sees('an end by the limit', () =>
+    stageOf().endings.some(({ reason }) => reason === 'idle'),
+  );
+
+  viewer.send({ do: 'dry-run', s: 0, on: true });
+  await sees('a dry run', () => stageOf().setup.command.includes('--dry-run'));
+  viewer.send({ do: 'limit', s: 0, name: 'idle', value: 0 });
+  await sees('no limit', () => stageOf().setup.limits.length === 0);
+  await more();
+  keep();
+});
+
+test('a server whose process dies is a fault that all viewers learn, and again helps', async () => {
+  await play([{ architecture: 'poll' }]);
+  await more();
+  const { pid } = stageOf().setup;
+  process.kill(pid, 'SIGKILL');
+  await until('a note', () =>
+    viewer.notes.some(({ isFault, text }) => isFault && /process of poll has ended/.test(text)),
+  );
+  viewer.send({ do: 'again' });
+  await sees('another server', () => stageOf().setup.pid !== pid);
+  await more();
 });
 
 test('a cap on threads, and the wait mode of inetd', async () => {
@@ -131,82 +202,7 @@ test('nc and release: silent clients come, and leave', async () => {
   );
   viewer.send({ do: 'release', s: -1 });
   await sees('none', () => silent(0).length === 0 && silent(1).length === 0);
-});
-
-test('limit: an idle client is ended after a restart of the workers, and 0 takes the limit away', async () => {
-  await play([{ architecture: 'poll' }], { mix: { ...speaking, silent: 1 } });
-  await more();
-  const { pid } = stageOf().setup;
-  viewer.send({ do: 'limit', s: 0, name: 'idle', value: 0.3 * MS });
-  await sees('the limit', () => stageOf().setup.limits.length === 1);
-  expect(stageOf().setup).toMatchObject({ pid, limits: [['idle', 0.3 * MS]] });
-  expect(stageOf().setup.command).toContain('--limit idle=');
-  expect(stageOf().users.reset).toBe(0);
-  viewer.send({ do: 'nc', s: 0 });
-  await sees('an end by the limit', () =>
-    stageOf().endings.some(({ reason }) => reason === 'idle'),
-  );
-
-  viewer.send({ do: 'dry-run', s: 0, on: true });
-  await sees('a dry run', () => stageOf().setup.command.includes('--dry-run'));
-  viewer.send({ do: 'limit', s: 0, name: 'idle', value: 0 });
-  await sees('no limit', () => stageOf().setup.limits.length === 0);
-  await more();
-});
-
-test('restart: other workers, and no client lost', async () => {
-  await play([{ architecture: 'prefork', processes: 2 }]);
-  await more();
-  const before = await until('both workers', () => workers().length >= 2 && workers());
-  viewer.send({ do: 'restart', s: 0 });
-  await sees('other workers', () => workers().some((pid) => !before.includes(pid)));
-  await more();
-  const { reset, wrong } = stageOf().users;
-  expect([reset, wrong]).toEqual([0, 0]);
-});
-
-test('signal: kill -9 ends one worker, and another one comes; stop and continue', async () => {
-  await play([{ architecture: 'prefork', processes: 2 }]);
-  await more();
-  const [victim] = await until('both workers', () => workers().length >= 2 && workers());
-  viewer.send({ do: 'signal', s: 0, pid: victim!, signal: 'SIGKILL' });
-  await until('its end', () => !isAlive(victim!));
-  await sees('another one', () => workers().length >= 2 && !workers().includes(victim!));
-  await more();
-
-  await play([{ architecture: 'poll' }]);
-  await more();
-  const [worker] = workers();
-  viewer.send({ do: 'signal', s: 0, pid: worker!, signal: 'SIGSTOP' });
-  await sees('it to be stopped', () =>
-    [...stageOf().lanes.values()].some(({ kernel }) => kernel === KERNEL.stopped),
-  );
-  viewer.send({ do: 'signal', s: 0, pid: worker!, signal: 'SIGCONT' });
-  await more();
-  const { pid } = stageOf().setup;
-  await viewer.answered({ do: 'signal', s: 0, pid, signal: 'SIGKILL' }, /is no worker of poll/);
-  expect(isAlive(pid)).toBe(true);
-});
-
-test('stop: the server ends with a drain; again starts it', async () => {
-  await play([{ architecture: 'poll' }, { architecture: 'epoll' }]);
-  await Promise.all([more(0), more(1)]);
-  const { port } = stageOf().setup;
-  viewer.send({ do: 'stop', s: 0 });
-  await until('it to listen no more', async () => !(await isListening(port)));
-  await more(1);
-  await viewer.answered({ do: 'restart', s: 0 }, /poll is stopped/);
-  viewer.send({ do: 'again' });
-  await sees('another server', () => stageOf().setup.port !== port);
-  await more(0);
-});
-
-test('probe: green at a server that serves; off again', async () => {
-  await play([{ architecture: 'poll' }]);
-  viewer.send({ do: 'probe', s: 0, on: true });
-  await sees('green', () => stageOf().probe.light === PROBE.green);
-  viewer.send({ do: 'probe', s: 0, on: false });
-  await sees('off', () => stageOf().probe.light === PROBE.off);
+  keep();
 });
 
 test('attack and calm: it holds the only thread, ends, and clients are answered again', async () => {
@@ -227,34 +223,58 @@ test('attack and calm: it holds the only thread, ends, and clients are answered 
   );
 });
 
-test('an attack that needs a server of its own gets one', async () => {
-  await play([{ architecture: 'poll' }]);
-  await more();
-  const { pid } = stageOf().setup;
-  viewer.send({ do: 'attack', s: 0, attack: 'burn', seconds: 2 });
-  await sees('the attack', () => stageOf().attack.name === 'burn');
-  expect(stageOf().setup.pid).not.toBe(pid);
-  await sees('its end, by itself', () => stageOf().attack.name === '');
-  await more();
-});
-
-test('what an attack does not fit is one line', async () => {
-  await play([{ architecture: 'poll' }]);
-  await viewer.answered(
-    { do: 'attack', s: 0, attack: 'thread-bomb', seconds: 2 },
-    /^Cannot attack poll: [^\n]*thread/,
-  );
-});
-
-test('a server whose process dies is a fault that all viewers learn, and again helps', async () => {
-  await play([{ architecture: 'poll' }]);
-  await more();
-  const { pid } = stageOf().setup;
-  process.kill(pid, 'SIGKILL');
-  await until('a note', () =>
-    viewer.notes.some(({ isFault, text }) => isFault && /process of poll has ended/.test(text)),
-  );
+test('stop: the server ends with a drain; again starts it', async () => {
+  await play([{ architecture: 'poll' }, { architecture: 'epoll' }]);
+  await Promise.all([more(0), more(1)]);
+  const { port } = stageOf().setup;
+  viewer.send({ do: 'stop', s: 0 });
+  await until('it to listen no more', async () => !(await isListening(port)));
+  await more(1);
+  await viewer.answered({ do: 'restart', s: 0 }, /poll is stopped/);
   viewer.send({ do: 'again' });
-  await sees('another server', () => stageOf().setup.pid !== pid);
+  await sees('another server', () => stageOf().setup.port !== port);
+  await more(0);
+  keep();
+});
+
+test('swap: another architecture in one column; the other column goes on', async () => {
+  await play([{ architecture: 'poll' }, { architecture: 'epoll' }]);
+  await Promise.all([more(0), more(1)]);
+  const [left, right] = viewer.model.setup!.stages;
+  viewer.send({ do: 'swap', s: 1, stage: { architecture: 'threaded', threads: 2 } });
+  await sees('the other architecture', () => stageOf(1).setup.architecture === 'threaded');
+  expect(stageOf(0).setup).toEqual(left);
+  const at = viewer.records.findLastIndex(({ k }) => k === 's');
+  const before = answered(0);
+  expect(before).toBeGreaterThan(0);
+  await Promise.all([more(0), more(1)]);
+  // No client of the other column noticed.
+  const events = viewer.records
+    .slice(at)
+    .flatMap((record) => (record.k === 'f' && record.s === 0 ? (record.e ?? []) : []))
+    .filter((_, index) => index % 5 === 2);
+  expect(events).not.toContain(EVENT.cut);
+  expect(events).not.toContain(EVENT.reset);
+  await until('the old server to be gone', () => !isAlive(right!.pid));
+});
+
+test('restart: other workers, and no client lost', async () => {
+  await play([{ architecture: 'prefork', processes: 2 }]);
+  await more();
+  const before = await until('both workers', () => workers().length >= 2 && workers());
+  viewer.send({ do: 'restart', s: 0 });
+  await sees('other workers', () => workers().some((pid) => !before.includes(pid)));
+  await more();
+  const { reset, wrong } = stageOf().users;
+  expect([reset, wrong]).toEqual([0, 0]);
+});
+
+test('signal: kill -9 ends one worker, and another one comes', async () => {
+  await play([{ architecture: 'prefork', processes: 2 }]);
+  await more();
+  const [victim] = await until('both workers', () => workers().length >= 2 && workers());
+  viewer.send({ do: 'signal', s: 0, pid: victim!, signal: 'SIGKILL' });
+  await until('its end', () => !isAlive(victim!));
+  await sees('another one', () => workers().length >= 2 && !workers().includes(victim!));
   await more();
 });
