@@ -5,27 +5,46 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { labCommand } from '../../src/cli/lab.ts';
+import { report } from '../../src/cli/report.ts';
 import { Hub } from '../../src/instruments/lab/hub/hub.ts';
 import type { Source } from '../../src/instruments/lab/hub/source.ts';
 import { nothing } from '../../src/instruments/lab/shared/model.ts';
 import { lineOf, MOST_BYTES, pack, unpack } from '../../src/instruments/lab/shared/recording.ts';
 import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import { apply } from '../../src/instruments/lab/shared/reducer.ts';
-import { LabViewer, startLab } from '../support/lab.ts';
+import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { labHeader as header } from '../support/lab-recording.ts';
 import { descendantsOf, isAlive, runMondo } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
 let folder: string;
-beforeAll(() => {
+/** A lab for several tests, and its folder for temporary files. The last test ends it. */
+let [common, temporary]: [Lab?, string?] = [];
+beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'mondo-lab-'));
+  [common, temporary] = await startApart('single', 'poll', '--scene', 'silent');
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await common?.[Symbol.asyncDispose]();
+  for (const one of [folder, temporary]) rmSync(one!, { recursive: true, force: true });
+});
+
+/** A lab with an own folder for temporary files. */
+async function startApart(...args: string[]): Promise<[Lab, string]> {
+  const own = mkdtempSync(join(tmpdir(), 'mondo-lab-'));
+  vi.stubEnv('TMPDIR', own);
+  try {
+    return [await startLab(...args), own];
+  } finally {
+    vi.unstubAllEnvs();
+  }
+}
 
 const modelOf = (records: readonly LabRecord[]) => records.reduce(apply, nothing);
 
 test('prints where the page is and what to press; a viewer sees the servers, and another one the same', async () => {
-  await using lab = await startLab('single', 'poll', '--scene', 'silent');
+  const lab = common!;
   await lab.process.printed(
     /^Mondo lab: http:\/\/127\.0\.0\.1:\d+\/#t=[\w-]{22}\n[^\n]*Ctrl-C[^\n]*\n$/,
   );
@@ -51,7 +70,7 @@ test('prints where the page is and what to press; a viewer sees the servers, and
 });
 
 test('one viewer steers; another one takes over; the steering passes on when it leaves', async () => {
-  await using lab = await startLab('single');
+  const lab = common!;
   using one = await LabViewer.open(lab.port, `t.${lab.token}`);
   await until('a welcome', () => one.welcome);
   using other = await LabViewer.open(lab.port, `t.${lab.token}`);
@@ -208,63 +227,50 @@ test('a replay keeps the pace of its recording', async () => {
   expect(came[2]! - came[0]!).toBeGreaterThan(700);
 });
 
-describe('the end', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s leaves nothing', async (signal) => {
-    const own = mkdtempSync(join(tmpdir(), 'mondo-lab-'));
-    vi.stubEnv('TMPDIR', own);
-    await using lab = await startLab('prefork', 'threaded', '--scene', 'capacity');
-    using viewer = await LabViewer.open(lab.port, `t.${lab.token}`);
-    await viewer.sees('an answer', ({ stages }) => (stages[0]?.users.answered ?? 0) > 0);
-    viewer.send({ do: 'attack', s: 1, attack: 'idle-crowd', seconds: 30 });
-    await viewer.sees('the attack', ({ stages }) => stages[1]?.attack.name === 'idle-crowd');
-    const processes = descendantsOf(lab.process.pid);
-    expect(processes.length).toBeGreaterThan(5);
-    const ports = viewer.model.setup!.stages.map(({ port }) => port);
-    lab.process.signalGroup(signal);
-    expect(await lab.process.ended()).toMatchObject({ code: 0, stderr: '' });
-    expect(processes.filter(isAlive)).toEqual([]);
-    expect(await until('the viewer to hear it', () => viewer.closed)).toBe(1001);
-    vi.unstubAllEnvs();
-    expect(readdirSync(own)).toEqual([]);
-    rmSync(own, { recursive: true });
-    for (const port of [lab.port, ...ports]) await mustBeFree(port);
-  });
-
-  test('comes by itself after --duration', async () => {
-    const { code, stderr } = await runMondo('lab', 'single', '--duration', '1');
-    expect([code, stderr]).toEqual([0, '']);
-  });
-});
-
-async function mustBeFree(port: number): Promise<void> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
-  await new Promise((resolve) => server.close(resolve));
-}
-
 describe('what cannot be is one line', () => {
+  // A command for each kind of reason: its options, its start, and a file.
   test.each<[readonly string[], number, RegExp]>([
     [['lab', 'fastest'], 2, /There is no architecture "fastest"; there are single, /],
-    [['lab', '--scene', 'x'], 2, /There is no scene "x"; there are silent, /],
-    [['lab', 'single', 'poll', 'epoll', 'select', 'queued'], 2, /Cannot show 5 architectures/],
     [['lab', '--port', '65536'], 2, /port from 0 to 65535/],
     [['lab', '--seed', '-1'], 2, /seed/],
     [['lab', '--seed', '4294967296'], 2, /below 4294967296/],
     [['lab', '--duration', '0'], 2, /seconds/],
-    [['lab', '--replay', 'a', '--record', 'b'], 2, /Cannot use --replay with/],
-    [['lab', '--static', 'a'], 2, /Cannot use --static without --replay/],
-    [['lab', 'single', '--replay', 'a'], 2, /Cannot use --replay with/],
     [['lab', '--replay', '/nowhere'], 1, /Cannot read "\/nowhere": ENOENT/],
-    [['lab', '--replay', '/'], 1, /Cannot read "\/": EISDIR/],
-    [['lab', '--record', '/nowhere/x'], 1, /Cannot write "\/nowhere\/x": ENOENT/],
   ])('%j', async (words, exitCode, message) => {
     const { code, stdout, stderr } = await runMondo(...words);
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/^mondo: [^\n]*\n$/);
     expect([code, stdout]).toEqual([exitCode, '']);
+  });
+
+  /** What the command prints, and its exit code, without a process. */
+  async function refused(names: readonly string[], options: object): Promise<[string, number]> {
+    const lines: string[] = [];
+    const printing = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(line));
+    try {
+      const error = await labCommand(names, { port: 0, duration: 0.01, ...options }).catch(
+        (e) => e,
+      );
+      const code = report(error);
+      return [lines.join('\n'), code];
+    } finally {
+      printing.mockRestore();
+    }
+  }
+
+  test.each<[readonly string[], object, number, RegExp]>([
+    [[], { scene: 'x' }, 2, /There is no scene "x"; there are silent, /],
+    [['single', 'poll', 'epoll', 'select', 'queued'], {}, 2, /Cannot show 5 architectures/],
+    [[], { replay: 'a', record: 'b' }, 2, /Cannot use --replay with/],
+    [[], { static: 'a' }, 2, /Cannot use --static without --replay/],
+    [['single'], { replay: 'a' }, 2, /Cannot use --replay with/],
+    [[], { replay: '/' }, 1, /Cannot read "\/": EISDIR/],
+    [[], { record: '/nowhere/x' }, 1, /Cannot write "\/nowhere\/x": ENOENT/],
+  ])('%j %j', async (names, options, exitCode, message) => {
+    const [line, code] = await refused(names, options);
+    expect(line).toMatch(message);
+    expect(line).toMatch(/^mondo: [^\n]*$/);
+    expect(code).toBe(exitCode);
   });
 
   test.each<[string, () => Uint8Array, RegExp]>([
@@ -276,19 +282,60 @@ describe('what cannot be is one line', () => {
   ])('a file with %s', async (name, bytes, message) => {
     const file = join(folder, `bad-${name.replace(' ', '-')}`);
     writeFileSync(file, bytes());
-    const { code, stdout, stderr } = await runMondo('lab', '--replay', file);
-    expect(stderr).toMatch(message);
-    expect(stderr).toMatch(/^mondo: Cannot read "[^\n]*\n$/);
-    expect([code, stdout]).toEqual([1, '']);
+    const [line, code] = await refused([], { replay: file });
+    expect(line).toMatch(message);
+    expect(line).toMatch(/^mondo: Cannot read "[^\n]*$/);
+    expect(code).toBe(1);
     rmSync(file);
   });
 
   test('a port in use', async () => {
-    await using lab = await startLab('single');
-    const { code, stderr } = await runMondo('lab', 'single', '--port', String(lab.port));
+    const { code, stderr } = await runMondo('lab', 'single', '--port', String(common!.port));
     expect(stderr).toMatch(
       /^mondo: Cannot listen at 127\.0\.0\.1:\d+: the port is in use[^\n]*\n$/,
     );
     expect(code).toBe(1);
   });
 });
+
+describe('the end', () => {
+  test('SIGINT leaves nothing', async () => {
+    const [lab, own] = await startApart('prefork', 'threaded', '--scene', 'capacity');
+    await using _ = lab;
+    await mustLeaveNothing(lab, own, 'SIGINT');
+    rmSync(own, { recursive: true });
+  });
+
+  test('SIGTERM leaves nothing', () => mustLeaveNothing(common!, temporary!, 'SIGTERM'));
+
+  test('comes by itself after --duration', async () => {
+    const { code, stderr } = await runMondo('lab', 'single', '--duration', '1');
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  /** The second server is attacked when the signal comes. */
+  async function mustLeaveNothing(lab: Lab, own: string, signal: NodeJS.Signals): Promise<void> {
+    using viewer = await LabViewer.open(lab.port, `t.${lab.token}`);
+    await viewer.sees('an answer', ({ stages }) => stages.some(({ users }) => users.answered > 0));
+    viewer.send({ do: 'attack', s: 1, attack: 'idle-crowd', seconds: 30 });
+    await viewer.sees('the attack', ({ stages }) => stages[1]?.attack.name === 'idle-crowd');
+    const processes = descendantsOf(lab.process.pid);
+    expect(processes.length).toBeGreaterThan(5);
+    const ports = viewer.model.setup!.stages.map(({ port }) => port);
+    lab.process.signalGroup(signal);
+    expect(await lab.process.ended()).toMatchObject({ code: 0, stderr: '' });
+    expect(processes.filter(isAlive)).toEqual([]);
+    expect(await until('the viewer to hear it', () => viewer.closed)).toBe(1001);
+    expect(readdirSync(own)).toEqual([]);
+    for (const port of [lab.port, ...ports]) await mustBeFree(port);
+  }
+});
+
+async function mustBeFree(port: number): Promise<void> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  await new Promise((resolve) => server.close(resolve));
+}

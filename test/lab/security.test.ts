@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CLOSED, PROTOCOL } from '../../src/instruments/lab/shared/wire.ts';
-import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { descendantsOf } from '../support/processes.ts';
 import { PATIENCE, until, within } from '../support/until.ts';
@@ -368,7 +368,7 @@ describe.runIf(hasBrowser())('in a browser', () => {
 
   async function on<T>(content: string, look: (page: Page) => Promise<T>): Promise<T> {
     const site = await evil(content);
-    const page = await browser.newPage();
+    const page = await browser.newPage(CALM);
     try {
       await page.goto(site.url);
       return await look(page);
@@ -429,7 +429,7 @@ describe.runIf(hasBrowser())('in a browser', () => {
   });
 
   test('the page breaks none of its own rules, and asks for nothing from elsewhere', async () => {
-    const context = await browser.newContext();
+    const context = await browser.newContext(CALM);
     const page = await context.newPage();
     const asked: string[] = [];
     const faults: string[] = [];

@@ -8,10 +8,10 @@ import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
 import { staticPage } from '../../src/instruments/lab/hub/static.ts';
 import { unpack } from '../../src/instruments/lab/shared/recording.ts';
 import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
-import { hasBrowser, openBrowser } from '../support/browser.ts';
+import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
 import { hostileRecording, labRecording } from '../support/lab-recording.ts';
 import { expectValid } from '../support/trace-format.ts';
-import { until } from '../support/until.ts';
+import { untilShown } from '../support/until.ts';
 
 /** What a page complained of, and what it asked for beside itself. */
 class Watched {
@@ -56,8 +56,13 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
   let browser: Browser;
   let context: BrowserContext;
   let folder: string;
-  const open = async (name: string): Promise<Watched> => {
+  /** Without motion by default: then nothing keeps the browser drawing. */
+  const open = async (
+    name: string,
+    reducedMotion: 'reduce' | 'no-preference' = 'reduce',
+  ): Promise<Watched> => {
     const watched = new Watched(await context.newPage());
+    await watched.page.emulateMedia({ reducedMotion });
     await watched.page.goto(`file://${folder}/${name}`);
     return watched;
   };
@@ -82,13 +87,13 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
   });
 
   test('plays by a double-click without a network: dots move, and the page asks for nothing', async () => {
-    const { page, faults, requests } = await open('plain.html');
+    const { page, faults, requests } = await open('plain.html', 'no-preference');
     const picture = page.locator('.picture').nth(1);
-    await until('an answer', async () => (await answersOf(page)) > 2);
+    await untilShown('an answer', async () => (await answersOf(page)) > 2);
     const before = await picture.screenshot();
     const head = await headOf(page);
-    await until('another picture', async () => !before.equals(await picture.screenshot()));
-    await until('a later moment', async () => (await headOf(page)) > head);
+    await untilShown('another picture', async () => !before.equals(await picture.screenshot()));
+    await untilShown('a later moment', async () => (await headOf(page)) > head);
     expect(await page.locator('.recorded').textContent()).toContain(
       '2026-11-27 17:20 UTC, Linux 6.18',
     );
@@ -102,32 +107,33 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
 
   test('the page that comes with Mondo plays', async () => {
     const watched = new Watched(await context.newPage());
+    await watched.page.emulateMedia(CALM);
     await watched.page.goto(`file://${join(import.meta.dirname, '../../docs/lab/silent.html')}`);
-    await until('an answer', async () => (await answersOf(watched.page)) > 2);
+    await untilShown('an answer', async () => (await answersOf(watched.page)) > 2);
     expect(watched.faults).toEqual([]);
     await watched.page.close();
   });
 
   test('plays in a frame that may run scripts and nothing else', async () => {
     const { page, faults } = await open('course.html');
-    const frame = await until('the frame', () => page.frames()[1]);
-    await until('an answer', async () => (await answersOf(frame)) > 2);
+    const frame = await untilShown('the frame', () => page.frames()[1]);
+    await untilShown('an answer', async () => (await answersOf(frame)) > 2);
     expect(faults).toEqual([]);
     await page.close();
   });
 
   test('pause, event by event, and again from the start', async () => {
     const { page } = await open('plain.html');
-    await until('the second second', async () => (await headOf(page)) > 1);
+    await untilShown('the second second', async () => (await headOf(page)) > 1);
     await page.keyboard.press(' ');
-    await until('the pause', async () =>
+    await untilShown('the pause', async () =>
       (await page.locator('.pause').textContent())!.includes('play'),
     );
     const heads: number[] = [];
     for (const key of ['ArrowRight', 'ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowLeft']) {
       const before = await page.locator('.head-time').textContent();
       await page.keyboard.press(key);
-      await until(
+      await untilShown(
         'a step',
         async () => (await page.locator('.head-time').textContent()) !== before,
       );
@@ -139,7 +145,7 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
     expect(heads[4]).toBe(heads[0]);
     expect(heads[2]! > heads[1]! && heads[1]! > heads[0]!).toBe(true);
     await page.keyboard.press('r');
-    await until('the start', async () => (await headOf(page)) < heads[0]!);
+    await untilShown('the start', async () => (await headOf(page)) < heads[0]!);
     await page.close();
   });
 
@@ -151,8 +157,8 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
     await page.keyboard.press('Home');
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
-    await until('2 s', async () => (await headOf(page)) === 2);
-    await until('its words', async () =>
+    await untilShown('2 s', async () => (await headOf(page)) === 2);
+    await untilShown('its words', async () =>
       (await slider.getAttribute('aria-valuetext'))!.startsWith('2.0 s, paused; single: 1'),
     );
     const box = (await slider.boundingBox())!;
@@ -160,16 +166,16 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
     await page.mouse.down();
     await page.mouse.move(box.x + box.width / 2, box.y + 5);
     await page.mouse.up();
-    await until('the middle', async () => Math.abs((await headOf(page)) - 6) < 0.3);
+    await untilShown('the middle', async () => Math.abs((await headOf(page)) - 6) < 0.3);
     await page.close();
   });
 
   test('texts of a stranger are texts', async () => {
     const { page, faults } = await open('hostile.html');
-    await until('an answer', async () => (await answersOf(page)) > 2);
+    await untilShown('an answer', async () => (await answersOf(page)) > 2);
     await page.keyboard.press('t');
     await page.getByText('The same as a table').click();
-    await until('the table', async () => (await page.locator('.timeline td').count()) > 0);
+    await untilShown('the table', async () => (await page.locator('.timeline td').count()) > 0);
     expect(await page.locator('img').count()).toBe(0);
     expect(await page.locator('script').count()).toBe(2);
     expect(await page.title()).not.toBe('broken');
@@ -180,7 +186,7 @@ describe.skipIf(!hasBrowser())('a recording as one file', () => {
 
   test('saves pictures, an animation, a trace and itself', async () => {
     const { page, faults } = await open('plain.html');
-    await until('some seconds', async () => (await headOf(page)) > 3);
+    await untilShown('some seconds', async () => (await headOf(page)) > 3);
     await page.keyboard.press('e');
     const save = async (name: string): Promise<Buffer> => {
       const [download] = await Promise.all([
