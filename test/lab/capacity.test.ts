@@ -26,6 +26,7 @@ test('three silent clients leave a thread and a process that serve the others in
   expect(votes.get('capacity')!.choices[votes.get('capacity')!.right]).toBe('one more stops both');
   await using lab = await startLab('--scene', 'capacity');
   using viewer = await LabViewer.open(lab.port, `t.${lab.token}`);
+  await viewer.sees('both servers', ({ stages }) => stages.length === 2);
   await viewer.sees('answers beside three silent clients', (model) =>
     model.stages.every(
       ({ clients, users }) =>
