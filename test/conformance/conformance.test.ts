@@ -15,7 +15,7 @@ import {
   startBlockingThreads,
 } from '../support/clients.ts';
 import { BIG, GREETING } from '../support/services/talker.ts';
-import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
+import { drivers, pairs, representatives, Serving, type Variant } from '../support/serving.ts';
 import { inTime, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 const service = (name: string) => join(import.meta.dirname, '../support/services', `${name}.ts`);
@@ -246,12 +246,24 @@ const talkerCases: readonly Case[] = [
     },
     account: ['unsent'],
   },
+  {
+    title: 'reports a client that resets mid-question',
+    async run(client) {
+      await expectAnswer(client, 'count?cou', `${GREETING}1.`);
+      await client.reset();
+    },
+    account: ['failed ECONNRESET'],
+  },
 ];
 
-/** Runs the cases on one server, concurrently, with each family of client. */
-function runCases(cases: readonly Case[], serving: () => Serving): void {
-  for (const { title, families, run, account } of cases) {
-    for (const family of families ?? (['net', 'blocking'] as const)) {
+/**
+ * Runs the cases on one server, concurrently. Each driver also has them with clients that block: they send and read
+ * exactly when a case says so.
+ */
+function runCases(cases: readonly Case[], variant: Variant, serving: () => Serving): void {
+  const both = drivers.includes(variant) ? (['net', 'blocking'] as const) : (['net'] as const);
+  for (const { title, families = both, run, account } of cases) {
+    for (const family of families) {
       it.concurrent(`${title} (${family})`, async () => {
         const client = await connectClient(family, serving().address);
         try {
@@ -270,11 +282,14 @@ function runCases(cases: readonly Case[], serving: () => Serving): void {
   }
 }
 
+/** The number of threads, processes and listeners does not change the bytes of a conversation. */
+const isOwn = (variant: Variant) => pairs.includes(variant) || /forking|wait/.test(variant.title);
+
 // Start their pipes first: they must not count as something that a server has left behind.
 beforeAll(() => startBlockingThreads(8));
 afterAll(endBlockingThreads);
 
-describe.each(variants)('$title', (variant) => {
+describe.each(representatives)('$title', (variant) => {
   describe('with the Zen questions', () => {
     let serving: Serving;
     let stopped = false;
@@ -295,7 +310,7 @@ describe.each(variants)('$title', (variant) => {
       });
     });
 
-    runCases(zenCases, () => serving);
+    if (isOwn(variant)) runCases(zenCases, variant, () => serving);
 
     if (variant.capacity === Number.POSITIVE_INFINITY) {
       it(`serves one more while ${variant.crowd} are silent, and then all of them`, async () => {
@@ -354,24 +369,11 @@ describe.each(variants)('$title', (variant) => {
   });
 });
 
-// The number of threads, processes and listeners does not change the bytes of a conversation.
-const talking = variants.filter(
-  ({ options: { threads, processes } }) => threads === undefined && processes === undefined,
-);
-describe.each(talking)('$title with a protocol', (variant) => {
+// How a client is named and closed depends on its address: here that is IPv6.
+describe.each(representatives.filter(isOwn))('$title with a protocol, on ::1', (variant) => {
   let serving: Serving;
   beforeAll(async () => {
-    serving = await Serving.start({ ...variant.options, service: service('talker') });
-  });
-  afterAll(() => serving.stop());
-
-  runCases(talkerCases, () => serving);
-});
-
-describe.each(architectures)('$title on ::1', (variant) => {
-  let serving: Serving;
-  beforeAll(async () => {
-    serving = await Serving.start({ ...variant.options, host: '::1' });
+    serving = await Serving.start({ ...variant.options, host: '::1', service: service('talker') });
   });
   afterAll(() => serving.stop());
 
@@ -379,38 +381,7 @@ describe.each(architectures)('$title on ::1', (variant) => {
     expect(serving.server.where).toMatch(/^\[::1\]:\d+$/);
   });
 
-  // Only how a client is named and closed depends on its address; its answers do not.
-  runCases(
-    zenCases.filter(({ title }) => /three questions|resets mid-question/.test(title)),
-    () => serving,
-  );
-});
-
-/** One variant for each way to wait: which form of the service is called, and how, depends on nothing else. */
-const ways = architectures.filter(
-  ({ traits: { name } }) => !['threaded', 'prefork', 'select'].includes(name),
-);
-
-describe('A service with both forms', () => {
-  it.concurrent.each(ways)('is called in the form that suits $title', async (variant) => {
-    const serving = await Serving.start({ ...variant.options, service: service('now-and-later') });
-    const client = await NetClient.connect(serving.address);
-    try {
-      if (!isLoop(variant.traits)) {
-        await expectAnswer(client, 'a?', 'Now.');
-        await expectAnswer(client, 'a?reject?', 'Now.Now.');
-      } else {
-        await expectAnswer(client, 'a?', 'Later.');
-        await expectAnswer(client, 'a?b?c?', 'Later.Later.Later.');
-        await client.send('a?b?reject?a?');
-        expect(await client.rest()).toBe('Later.Later.');
-        await serving.expectAccount(client.peer, ['accepted', 'threw Error: rejected later']);
-      }
-    } finally {
-      await client.close();
-      await serving.server.close();
-    }
-  });
+  runCases(talkerCases, variant, () => serving);
 });
 
 describe('--think', () => {
@@ -418,8 +389,7 @@ describe('--think', () => {
 
   /** Number of clients whose answers this variant delays at the same time. */
   function thinkersOf({ traits, capacity }: Variant, how: 'block' | 'defer'): number {
-    const isLoop = capacity === Number.POSITIVE_INFINITY && traits.ioModel !== 'blocking calls';
-    return isLoop && how === 'block' ? 1 : Math.min(askers, capacity);
+    return isLoop(traits) && how === 'block' ? 1 : Math.min(askers, capacity);
   }
 
   /** Rounds of thinking that all clients took together, and how many they take one after the other. */
@@ -444,8 +414,17 @@ describe('--think', () => {
     }
   }
 
+  // Each loop has its own place for answers that are due. Where a worker blocks, its driver does that.
+  const thinking = {
+    block: ['single', 'threaded', 'inetd', 'epoll', 'uring', 'callback'],
+    defer: [
+      ...['single', 'threaded', 'inetd', 'select', 'poll', 'epoll', 'generator'],
+      ...['asyncore', 'uring', 'callback', 'coroutine'],
+    ],
+  };
+
   describe.concurrent.each(['block', 'defer'] as const)('%s', (thinkHow) => {
-    for (const variant of architectures) {
+    for (const variant of pairs.filter(({ traits }) => thinking[thinkHow].includes(traits.name))) {
       const together = thinkersOf(variant, thinkHow);
       // Clients that wait for each other cannot take less than all rounds. Otherwise far less shows that they do
       // not wait.
@@ -493,7 +472,7 @@ describe('--think', () => {
 });
 
 describe.each(
-  architectures.filter(({ traits }) => traits.capacity === 'processes'),
+  pairs.filter(({ traits }) => traits.capacity === 'processes'),
 )('$title, one worker killed with SIGKILL', (variant) => {
   it('is replaced, and the others are not affected', async () => {
     const serving = await Serving.start(variant.options);
@@ -531,7 +510,7 @@ describe.each(
 });
 
 it.concurrent.each(
-  variants.filter(
+  representatives.filter(
     ({ options: { architecture, mixin } }) => architecture === 'inetd' || mixin === 'forking',
   ),
 )('$title has its client as standard input, and a service may make Node look at it', async ({
@@ -550,16 +529,32 @@ describe('On a unix socket', () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it.concurrent.each(
-    architectures,
-  )('$title answers, and leaves no file behind', async (variant) => {
+    pairs,
+  )('$title answers in the form of the service that suits it, and leaves no file behind', async (variant) => {
     const path = join(folder, variant.traits.name);
-    const serving = await Serving.start({ ...variant.options, host: `unix:${path}` });
+    const host = `unix:${path}`;
+    const both = service('now-and-later');
+    const serving = await Serving.start({ ...variant.options, host, service: both });
     try {
       expect(serving.address).toEqual({ family: 'unix', path });
       const client = await NetClient.connect(serving.address);
-      await expectAnswer(client, allQuestions, allAnswers);
-      await client.close();
-      await serving.expectAccount('unix', ['accepted', 'closed']);
+      if (!isLoop(variant.traits)) {
+        await expectAnswer(client, 'a?', 'Now.');
+        await expectAnswer(client, 'a?reject?', 'Now.Now.');
+        await client.close();
+        await serving.expectAccount('unix', ['accepted', 'closed']);
+      } else {
+        await expectAnswer(client, 'a?', 'Later.');
+        await expectAnswer(client, 'a?b?c?', 'Later.Later.Later.');
+        await client.close();
+        await serving.expectAccount('unix', ['accepted', 'closed']);
+        const rejected = await NetClient.connect(serving.address);
+        await rejected.send('a?b?reject?a?');
+        expect(await rejected.rest()).toBe('Later.Later.');
+        await rejected.close();
+        const ends = ['accepted', 'closed', 'accepted', 'threw Error: rejected later'];
+        await serving.expectAccount('unix', ends);
+      }
     } finally {
       await serving.server.close();
     }

@@ -1,5 +1,5 @@
 /** Faults of a service that end its process, and not only one conversation: another process serves after that. */
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { Serving } from '../support/serving.ts';
@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 /** Variants with the promises in a thread of their own, and variants with them in the serving thread. */
 const variants: readonly ServeOptions[] = [
   { architecture: 'single' },
-  { architecture: 'threaded' },
+  { architecture: 'threaded', threads: 2 },
   { architecture: 'socketserver' },
   { architecture: 'inetd' },
   { architecture: 'epoll' },
@@ -24,28 +24,32 @@ const faults = [
   { what: 'calls process.exit', question: 'exit?', told: /process\.exit\(3\)|exit code 3/ },
 ];
 
-describe.concurrent.each(variants)('$architecture', (options) => {
-  it.each(faults)('ends with a service that $what, and another serves', async (fault) => {
-    const service = new URL('../support/services/crashing.ts', import.meta.url);
-    const serving = await Serving.start({ ...options, service });
+it.concurrent.each(
+  variants,
+)('$architecture ends with each fault of its service, and another process serves', async (options) => {
+  const service = new URL('../support/services/crashing.ts', import.meta.url);
+  const serving = await Serving.start({ ...options, service });
+  for (const { what, question, told } of faults) {
+    const before = serving.events.length;
+    const events = () => serving.events.slice(before);
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, 'Well?', 5)).toBe('Well?');
-    await client.send(fault.question);
-    await until('the reason to be reported', () =>
-      serving.events.some(
+    await client.send(question);
+    await until(`the reason to be reported that it ${what}`, () =>
+      events().some(
         (event) =>
-          (event.type === 'crashed' && fault.told.test(event.error)) ||
-          (event.type === 'died' && fault.told.test(event.how)),
+          (event.type === 'crashed' && told.test(event.error)) ||
+          (event.type === 'died' && told.test(event.how)),
       ),
     );
     // The death of inetd's processes is not reported: each is started for one client.
     if (options.architecture !== 'inetd') {
-      await until('the death', () => serving.events.some(({ type }) => type === 'died'));
+      await until(`the death after it ${what}`, () => events().some(({ type }) => type === 'died'));
     }
     const next = await NetClient.connect(serving.address);
     expect(await ask(next, 'Well?', 5)).toBe('Well?');
     await client.close();
     await next.close();
-    await serving.server.close();
-  });
+  }
+  await serving.server.close();
 });

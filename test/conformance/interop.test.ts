@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasProgram } from '../support/programs.ts';
-import { architectures, Serving } from '../support/serving.ts';
+import { drivers, Serving } from '../support/serving.ts';
 import { PATIENCE, until, within } from '../support/until.ts';
 
 interface Outcome {
@@ -66,7 +66,8 @@ sock.close()
 const hasNc = hasProgram('nc', 'netcat-openbsd');
 const hasPython = hasProgram('python3', 'python3');
 
-describe.each(architectures)('$title', ({ options }) => {
+// Every architecture has the same conversations with our own clients: conformance.test.ts.
+describe.each(drivers)('$title', ({ options }) => {
   let serving: Serving;
   let port: string;
   beforeAll(async () => {

@@ -5,11 +5,11 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ArchitectureName } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
-import { whyNoUring } from '../../src/os/uring.ts';
 import { ask, type Client, NetClient } from '../support/clients.ts';
 import { countIn, descendantsOf, descriptorsOf, threadsOf } from '../support/kernel.ts';
 import { hasProgram } from '../support/programs.ts';
-import { architectures, Serving, variants } from '../support/serving.ts';
+import { inheritedHere } from '../support/services/starts-program.ts';
+import { architectures, oneServing, representatives, Serving } from '../support/serving.ts';
 import { staysPending, steady, until } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
@@ -46,7 +46,63 @@ async function expectAsleep(count: number, call: string, { processes }: Serving)
   expect(countIn(call, processes), `threads in ${call}`).toBe(count);
 }
 
-const blocking = variants.filter(({ traits }) => traits.ioModel === 'blocking calls');
+const hasStrace = hasProgram('strace', 'strace');
+
+/** The system calls that the server's workers make while one client comes, asks and leaves. */
+async function callsOf(server: Serving, calls: readonly string[]): Promise<Map<string, number>> {
+  const pids = server.processes.flatMap((pid) => ['-p', String(pid)]);
+  // strace skips a name with a question mark that this machine's architecture does not have.
+  const set = `trace=${calls.map((call) => `?${call}`).join(',')}`;
+  const strace = spawn('strace', ['-f', '-e', set, ...pids], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const exit = once(strace, 'exit');
+  let text = '';
+  strace.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  try {
+    await until('strace to be attached', () => {
+      const attached = new Set(
+        [...text.matchAll(/^strace: Process (\d+) attached/gm)].map((m) => m[1]),
+      );
+      return server.processes.every((pid) => attached.has(String(pid)));
+    });
+    const client = await silentClient(server);
+    await client.close();
+    await server.expectAccount(client.peer, ['accepted', 'closed']);
+    // Its last call is the one in which it waits for the next client.
+    await steady('the output of strace', () => text.length);
+  } finally {
+    strace.kill('SIGINT');
+    await exit;
+  }
+  const counts = new Map<string, number>();
+  for (const [, name] of text.matchAll(/^(?:\[pid +\d+\] )?(\w+)\(/gm)) {
+    counts.set(name!, (counts.get(name!) ?? 0) + 1);
+  }
+  return counts;
+}
+
+const waits = ['select', 'pselect6', 'poll', 'ppoll', 'epoll_wait', 'epoll_pwait', 'accept4'];
+// Threads that do not serve may wait in any call: Node's own loop waits in epoll.
+const mayBeNode = /^epoll_p?wait$/;
+
+/** Checks that a server waits for its clients in the call `wait`, and in no other. */
+async function expectWaits(server: Serving, wait: RegExp): Promise<void> {
+  const calls = await callsOf(server, [...waits, 'recvfrom']);
+  const used = [...calls.keys()].filter((call) => waits.includes(call));
+  const waited = used.filter((call) => wait.test(call));
+  expect(waited.length, `${[...calls.keys()]}`).toBeGreaterThan(0);
+  const isLoop = !wait.test('accept4');
+  // An accept is not a wait if another call has reported that a client waits.
+  const strange = used.filter(
+    (call) => !wait.test(call) && !mayBeNode.test(call) && !(isLoop && call === 'accept4'),
+  );
+  expect(strange).toEqual([]);
+}
+
+const blocking = representatives.filter(({ traits }) => traits.ioModel === 'blocking calls');
 
 describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('$title', ({
   options,
@@ -68,6 +124,13 @@ describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('
     await clients[0]!.close();
     await expectAsleep(1, 'accept4', server);
   });
+
+  it.skipIf(!hasStrace || capacity > 1)(
+    'makes only the calls accept4 and recvfrom to wait',
+    async () => {
+      await expectWaits(await start(options), /^(accept4|recvfrom)$/);
+    },
+  );
 });
 
 /** The call in which an idle server of one process sleeps. */
@@ -81,8 +144,10 @@ const loops: Partial<Record<ArchitectureName, string>> = {
 };
 
 describe.each(Object.entries(loops))('%s', (architecture, call) => {
+  const running = oneServing({ architecture });
+
   it(`serves all its clients with one thread, asleep in ${call}`, async () => {
-    const server = await start({ architecture });
+    const server = await running();
     const [pid] = server.server.pids;
     expect(server.processes).toEqual([pid]);
     // The main thread's number is the process's.
@@ -95,20 +160,38 @@ describe.each(Object.entries(loops))('%s', (architecture, call) => {
     expect(countIn('accept4', [pid!])).toBe(0);
     expect(threadsOf(pid!).length).toBe(threads);
   });
+
+  it.skipIf(!hasStrace)('makes no other call to wait, as strace shows', async () => {
+    const server = await running();
+    if (architecture !== 'uring') {
+      // ppoll, pselect6 and epoll_pwait are the same.
+      await expectWaits(server, new RegExp(`^p?${call.replace('_', '_p?')}6?$`));
+      return;
+    }
+    const calls = await callsOf(server, ['accept4', 'recvfrom', 'sendto', 'io_uring_enter']);
+    expect([...calls.keys()]).toEqual(['io_uring_enter']);
+  });
 });
+
+it.skipIf(!hasStrace).each(['callback', 'coroutine'])(
+  "%s waits in the call of Node's loop, as strace shows",
+  async (architecture) => {
+    await expectWaits(await start({ architecture }), /^epoll_p?wait$/);
+  },
+);
 
 describe.each(
   architectures.filter(
     ({ traits }) => traits.threads.adjustable && traits.capacity === 'unbounded',
   ),
-)('$title with 3 threads', ({ options, traits }) => {
-  it('is one process with three workers', async () => {
-    const server = await start({ ...options, threads: 3 });
+)('$title with 2 threads', ({ options, traits }) => {
+  it('is one process with two workers', async () => {
+    const server = await start({ ...options, threads: 2 });
     expect(server.processes).toHaveLength(1);
-    expect(new Set(server.server.workers().map(({ tid }) => tid)).size).toBe(3);
+    expect(new Set(server.server.workers().map(({ tid }) => tid)).size).toBe(2);
     const call = loops[traits.name as ArchitectureName];
     if (call !== undefined) {
-      await until('three sleepers', () => countIn(call, server.processes) >= 3);
+      await until('two sleepers', () => countIn(call, server.processes) >= 2);
     }
   });
 });
@@ -211,16 +294,16 @@ describe('inetd', () => {
 
 describe('prefork', () => {
   it('has processes that inherited one listener', async () => {
-    const server = await start({ architecture: 'prefork', processes: 3 });
+    const server = await start({ architecture: 'prefork', processes: 2 });
     const listeners = server.server.pids.map((pid) => descriptorsOf(pid).get(5));
     expect(listeners[0]).toMatch(/^socket:/);
-    expect(listeners).toEqual(new Array(3).fill(listeners[0]));
+    expect(listeners).toEqual(new Array(2).fill(listeners[0]));
     expect([...descriptorsOf('self').values()]).toContain(listeners[0]);
   });
 
   it('has a listener for each process with reuseport', async () => {
-    const server = await start({ architecture: 'prefork', processes: 3, reuseport: true });
-    expect(new Set(server.server.pids.map((pid) => descriptorsOf(pid).get(5))).size).toBe(3);
+    const server = await start({ architecture: 'prefork', processes: 2, reuseport: true });
+    expect(new Set(server.server.pids.map((pid) => descriptorsOf(pid).get(5))).size).toBe(2);
   });
 });
 
@@ -250,10 +333,16 @@ describe('epoll', () => {
   });
 });
 
-describe.each(variants)('$title', ({ options, traits, capacity }) => {
-  it('shows what its workers are doing', async () => {
-    const server = await start(options);
-    await silentClient(server);
+const startsProgram = new URL('../support/services/starts-program.ts', import.meta.url);
+// The program that started this process may have left it a descriptor that all of its children inherit.
+const inherited = `${inheritedHere()}.`;
+
+describe.each(representatives)('$title', ({ options, traits, capacity }) => {
+  it('shows what its workers are doing; a program that its service starts inherits nothing of theirs', async () => {
+    const server = await start({ ...options, service: startsProgram });
+    const client = await NetClient.connect(server.address);
+    clients.push(client);
+    expect(await ask(client, 'Which?', inherited.length)).toBe(inherited);
     if (capacity !== 1 || traits.capacity === 'one') {
       await until('one open conversation', () => {
         const readings = server.server.workers();
@@ -268,87 +357,4 @@ describe.each(variants)('$title', ({ options, traits, capacity }) => {
       expect(threadsOf(pid)).toContain(tid);
     }
   });
-});
-
-describe.skipIf(!hasProgram('strace', 'strace'))('strace', () => {
-  /** The system calls that the server's workers make while one client comes, asks and leaves. */
-  async function callsOf(
-    options: ServeOptions,
-    calls: readonly string[],
-  ): Promise<Map<string, number>> {
-    const server = await start(options);
-    const pids = server.processes.flatMap((pid) => ['-p', String(pid)]);
-    // strace skips a name with a question mark that this machine's architecture does not have.
-    const set = `trace=${calls.map((call) => `?${call}`).join(',')}`;
-    const strace = spawn('strace', ['-f', '-e', set, ...pids], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    const exit = once(strace, 'exit');
-    let text = '';
-    strace.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      text += chunk;
-    });
-    try {
-      await until('strace to be attached', () => {
-        const attached = new Set(
-          [...text.matchAll(/^strace: Process (\d+) attached/gm)].map((m) => m[1]),
-        );
-        return server.processes.every((pid) => attached.has(String(pid)));
-      });
-      const client = await silentClient(server);
-      await client.close();
-      await server.expectAccount(client.peer, ['accepted', 'closed']);
-      // Its last call is the one in which it waits for the next client.
-      await steady('the output of strace', () => text.length);
-    } finally {
-      strace.kill('SIGINT');
-      await exit;
-    }
-    const counts = new Map<string, number>();
-    for (const [, name] of text.matchAll(/^(?:\[pid +\d+\] )?(\w+)\(/gm)) {
-      counts.set(name!, (counts.get(name!) ?? 0) + 1);
-    }
-    return counts;
-  }
-
-  const waits = ['select', 'pselect6', 'poll', 'ppoll', 'epoll_wait', 'epoll_pwait', 'accept4'];
-  const expected: Partial<Record<ArchitectureName, RegExp>> = {
-    single: /^(accept4|recvfrom)$/,
-    threaded: /^(accept4|recvfrom)$/,
-    select: /^p?select6?$/,
-    poll: /^p?poll$/,
-    epoll: /^epoll_p?wait$/,
-    generator: /^epoll_p?wait$/,
-    asyncore: /^p?poll$/,
-    callback: /^epoll_p?wait$/,
-    coroutine: /^epoll_p?wait$/,
-  };
-  // Threads that do not serve may wait in any call: Node's own loop waits in epoll.
-  const mayBeNode = /^epoll_p?wait$/;
-
-  it.each(Object.entries(expected))('shows %s waiting in %s', async (architecture, wait) => {
-    const calls = await callsOf({ architecture }, [...waits, 'recvfrom']);
-    const used = [...calls.keys()].filter((call) => waits.includes(call));
-    const waited = used.filter((call) => wait.test(call));
-    expect(waited.length, `${[...calls.keys()]}`).toBeGreaterThan(0);
-    const isLoop = !wait.test('accept4');
-    // An accept is not a wait if another call has reported that a client waits.
-    const strange = used.filter(
-      (call) => !wait.test(call) && !mayBeNode.test(call) && !(isLoop && call === 'accept4'),
-    );
-    expect(strange).toEqual([]);
-  });
-
-  it.skipIf(whyNoUring() !== undefined)(
-    'shows uring making no call to accept, receive or send',
-    async () => {
-      const calls = await callsOf({ architecture: 'uring' }, [
-        'accept4',
-        'recvfrom',
-        'sendto',
-        'io_uring_enter',
-      ]);
-      expect([...calls.keys()]).toEqual(['io_uring_enter']);
-    },
-  );
 });

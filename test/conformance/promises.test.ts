@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { isLoop } from '../../src/worker/contract.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { gate, OPEN } from '../support/gate.ts';
@@ -10,10 +10,8 @@ import { isAlive } from '../support/kernel.ts';
 import { isRefused } from '../support/serve-command.ts';
 import { BIG, DIGITS, events } from '../support/services/promising.ts';
 import { GREETING, LARGE } from '../support/services/promising-dialogue.ts';
-import { architectures, Serving, type Variant, variants } from '../support/serving.ts';
-import { FOREVER, inTime, MS, PATIENCE, staysPending, until, within } from '../support/until.ts';
-
-vi.setConfig({ maxConcurrency: 6 });
+import { oneServing, pairs, Serving, variants } from '../support/serving.ts';
+import { FOREVER, MS, PATIENCE, staysPending, until, within } from '../support/until.ts';
 
 const service = new URL('../support/services/promising.ts', import.meta.url);
 
@@ -22,20 +20,17 @@ const dialogue = new URL('../support/services/promising-dialogue.ts', import.met
 const folder = mkdtempSync(join(tmpdir(), 'mondo-promises-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Number of clients that wait for one event: `select` has room for a thousand. */
-const CROWD = 300;
+/** Number of clients that wait for one event. */
+const CROWD = 100;
 
-/** Loops on threads have Node's loop of that thread, and not the one of the process. */
+/** Loops on threads have Node's loop of that thread, and not the one of the process. One for each driver. */
 const threadedLoops = variants.filter(
-  ({ traits, options: { threads = 1, processes = 1 } }) =>
-    isLoop(traits) && threads > 1 && processes === 1,
+  ({ options: { architecture, threads = 1, processes = 1 } }) =>
+    ['select', 'uring', 'callback'].includes(architecture!) && threads > 1 && processes === 1,
 );
-const all: readonly Variant[] = [...architectures, ...threadedLoops];
-const loops = all.filter(({ traits }) => isLoop(traits));
-const pools = all.filter(({ traits, capacity }) => !isLoop(traits) && capacity > 1);
 
-const start = (variant: Variant, options = {}) =>
-  Serving.start({ ...variant.options, service, ...options });
+/** One for each way to wait for a promise; the rules of a restart and of the limits are the same in all of them. */
+const ways = new Set(['threaded', 'socketserver', 'inetd', 'epoll', 'uring', 'callback']);
 
 /** Asks `question`, and returns once the server has received it. */
 async function asking(serving: Serving, question: string): Promise<NetClient> {
@@ -48,20 +43,24 @@ async function asking(serving: Serving, question: string): Promise<NetClient> {
 const expectAnswer = async (client: NetClient, question: string, answer: string) =>
   expect(await ask(client, question, answer.length)).toBe(answer);
 
-describe.concurrent.each(all)('$title answers with promises', (variant) => {
+// One server after the other, because each looks at all descriptors of this process when it has stopped.
+describe.each([...pairs, ...threadedLoops])('$title answers with promises', (variant) => {
+  const { options, traits, capacity } = variant;
+  const running = oneServing({ ...options, service });
+
   it('that settle by each kind of event', async () => {
-    const serving = await start(variant);
+    const serving = await running();
     const client = await NetClient.connect(serving.address);
     // One after the other: no other event wakes the thread.
     for (const name of [...Object.keys(events), ...Object.keys(events).reverse()]) {
       await expectAnswer(client, `${name}?`, `${name}.`);
     }
     await client.close();
-    await serving.close();
+    await serving.expectAccount(client.peer, ['accepted', 'closed']);
   });
 
   it('in the order of the questions', async () => {
-    const serving = await start(variant);
+    const serving = await running();
     const client = await NetClient.connect(serving.address);
     const names = ['timer', 'microtask', 'file', 'tick', 'socket', 'microtask', 'immediate'];
     const many = Array.from({ length: 20 }, () => names).flat();
@@ -69,11 +68,10 @@ describe.concurrent.each(all)('$title answers with promises', (variant) => {
     await expectAnswer(client, text('?'), text('.'));
     await client.close();
     await serving.expectAccount(client.peer, ['accepted', 'closed']);
-    await serving.close();
   });
 
   it('and ends the conversation of one that rejects', async () => {
-    const serving = await start(variant);
+    const serving = await running();
     const client = await NetClient.connect(serving.address);
     await client.send('timer?reject?timer?');
     expect(await client.rest()).toBe('timer.');
@@ -82,11 +80,10 @@ describe.concurrent.each(all)('$title answers with promises', (variant) => {
     const next = await NetClient.connect(serving.address);
     await expectAnswer(next, 'timer?', 'timer.');
     await next.close();
-    await serving.close();
   });
 
   it('also to a client that sends no more', async () => {
-    const serving = await start(variant);
+    const serving = await running();
     const { question, open } = gate();
     const client = await asking(serving, question);
     await client.send('tick?');
@@ -95,11 +92,10 @@ describe.concurrent.each(all)('$title answers with promises', (variant) => {
     expect(await client.rest()).toBe(`${OPEN}tick.`);
     await client.close();
     await serving.expectAccount(client.peer, ['accepted', 'closed']);
-    await serving.close();
   });
 
   it('and serves on when a client resets before its answer has come', async () => {
-    const serving = await start(variant);
+    const serving = await running();
     const { question, open } = gate();
     const client = await asking(serving, question);
     await client.reset();
@@ -108,110 +104,16 @@ describe.concurrent.each(all)('$title answers with promises', (variant) => {
     const next = await NetClient.connect(serving.address);
     await expectAnswer(next, 'timer?', 'timer.');
     await next.close();
-    await serving.close();
   });
 
-  it('and waits for them when it stops', async () => {
-    const serving = await start(variant);
-    const { question, open } = gate();
-    const client = await asking(serving, question);
-    const closed = serving.server.close();
-    await until('the listener to be closed', () => isRefused(serving.server.port));
-    open();
-    expect(await client.rest()).toBe(OPEN);
-    await Promise.all([client.close(), closed]);
-    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', cut: 0 });
-  });
-
-  it('and waits for them when it restarts', async () => {
-    const serving = await start(variant);
-    const { question, open } = gate();
-    const client = await asking(serving, question);
-    const before = serving.processes;
-    await serving.server.restart();
-    const next = await NetClient.connect(serving.address);
-    await expectAnswer(next, 'timer?', 'timer.');
-    open();
-    await expectAnswer(client, '', OPEN);
-    await Promise.all([client.close(), next.close()]);
-    await until('the old processes to end', () =>
-      serving.processes.every((pid) => !before.includes(pid)),
-    );
-    await serving.close();
-  });
-
-  it('and limits the time that a client takes for an answer, not the time until there is one', async () => {
-    const answerTime = 100 * MS;
-    const limits = { answerTime, questionSize: 0, idle: FOREVER, questionTime: FOREVER };
-    const serving = await start(variant, { limits });
-    const { question, open } = gate();
-    const client = await asking(serving, question);
-    const answer = client.receive(OPEN.length);
-    expect(await staysPending(answer, 4 * answerTime)).toBe(true);
-    open();
-    expect(await answer).toBe(OPEN);
-    await client.send('big?');
-    await serving.expectAccount(client.peer, ['accepted', 'limited']);
-    expect((await client.rest()).length).toBeLessThan(BIG);
-    await client.close();
-    await serving.close();
-  });
-});
-
-describe.concurrent.each(loops)('$title', (variant) => {
-  it('answers with the promises of a dialogue, which has a state', async () => {
-    const serving = await start(variant, { service: dialogue });
-    const client = await NetClient.connect(serving.address);
-    await expectAnswer(client, 'count?nothing?cou', `${GREETING}1.`);
-    await expectAnswer(client, 'nt?', '3.');
-    // Promises that are made while the client has not taken the answer before them.
-    await client.send('large?count?large?nothing?count?');
-    const large = Buffer.alloc(LARGE, 'l').toString('latin1');
-    const answers = await client.receive(2 * LARGE + 4);
-    expect(answers === `${large}5.${large}8.`).toBe(true);
-    await client.send('count?bye?count?');
-    expect(await client.rest()).toBe('9.10.');
-    await client.close();
-    await serving.expectAccount(client.peer, ['accepted', 'closed']);
-    await serving.close();
-  });
-
-  it('gives Node a turn after a hook, also if no event has caused it', async () => {
-    const at = join(folder, variant.title);
-    writeFileSync(at, '');
-    const hooked = new URL(
-      `../support/services/hooked.ts?at=${encodeURIComponent(at)}`,
-      import.meta.url,
-    );
-    // The time limit, and nothing that the client does, ends the connection.
-    const limits = { idle: 100 * MS };
-    const serving = await start(variant, { service: hooked, limits });
-    // A busy machine may take longer than the limit for the question.
-    await inTime(limits.idle, async (beat) => {
-      beat();
-      const client = await NetClient.connect(serving.address);
-      try {
-        await expectAnswer(client, 'x?', 'x?');
-      } finally {
-        beat();
-      }
-      expect(await client.rest()).toBe('');
-      await client.close();
-    });
-    await until('what the hook has left for Node', () =>
-      /^(later\n)+$/.test(readFileSync(at, 'utf8')),
-    );
-    await serving.close();
-  });
-
-  it(`has the answers of ${CROWD} clients outstanding together`, async () => {
-    const serving = await start(variant);
+  it.runIf(isLoop(traits))(`of ${CROWD} clients, outstanding together`, async () => {
+    const serving = await running();
     const { question, open } = gate();
     const clients = await Promise.all(
       Array.from({ length: CROWD }, () => NetClient.connect(serving.address)),
     );
     await Promise.all(clients.map((client) => client.send(question)));
-    const threads = variant.options.threads ?? 1;
+    const threads = options.threads ?? 1;
     await until('all answers to be outstanding', async () => {
       // A new client each time: it may reach another thread.
       const other = await NetClient.connect(serving.address);
@@ -232,36 +134,137 @@ describe.concurrent.each(loops)('$title', (variant) => {
     await expectAnswer(later, '', `${OPEN}tick.`);
     await later.close();
     await Promise.all(clients.map((client) => client.close()));
-    await serving.close();
   });
+
+  it.runIf(!isLoop(traits) && capacity > 1)(
+    'waits in one thread or process, and goes on in the others',
+    async () => {
+      const serving = await running();
+      const { question, open } = gate();
+      const client = await asking(serving, question);
+      const other = await NetClient.connect(serving.address);
+      await expectAnswer(other, 'timer?', 'timer.');
+      open();
+      await expectAnswer(client, '', OPEN);
+      await Promise.all([client.close(), other.close()]);
+    },
+  );
+
+  it.runIf(ways.has(variant.title.split(' ')[0]!) && pairs.includes(variant))(
+    'and waits for them when it restarts',
+    async () => {
+      const serving = await running();
+      const { question, open } = gate();
+      const client = await asking(serving, question);
+      const before = serving.processes;
+      await serving.server.restart();
+      const next = await NetClient.connect(serving.address);
+      await expectAnswer(next, 'timer?', 'timer.');
+      open();
+      await expectAnswer(client, '', OPEN);
+      await Promise.all([client.close(), next.close()]);
+      await until('the old processes to end', () =>
+        serving.processes.every((pid) => !before.includes(pid)),
+      );
+    },
+  );
+
+  it.runIf(capacity > 1)(
+    'and waits for them when it stops, but not after the deadline, and leaves nothing',
+    async () => {
+      const serving = await running();
+      const { question, open } = gate();
+      const client = await asking(serving, question);
+      const late = await asking(serving, gate().question);
+      const { processes } = serving;
+      const closed = serving.server.close();
+      await until('the listener to be closed', () => isRefused(serving.server.port));
+      open();
+      expect(await client.rest()).toBe(OPEN);
+      await client.close();
+      void serving.server.close({ deadline: 200 * MS });
+      await within(PATIENCE, 'the end of the server', closed);
+      // The processes of inetd outlive their parent for a moment.
+      await until('its processes to end', () => !processes.some(isAlive));
+      expect(await late.rest()).toBe('');
+      await late.close();
+      expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', cut: 1 });
+      await serving.expectNothingLeft();
+    },
+  );
 });
 
-describe.concurrent.each(pools)('$title', (variant) => {
-  it('waits for an answer in one thread or process, and goes on in the others', async () => {
-    const serving = await start(variant);
+describe('single', () => {
+  const options = { architecture: 'single', service };
+
+  it('waits for an answer when it stops', async () => {
+    const serving = await Serving.start(options);
     const { question, open } = gate();
     const client = await asking(serving, question);
-    const other = await NetClient.connect(serving.address);
-    await expectAnswer(other, 'timer?', 'timer.');
+    const closed = serving.server.close();
+    await until('the listener to be closed', () => isRefused(serving.server.port));
     open();
-    await expectAnswer(client, '', OPEN);
-    await Promise.all([client.close(), other.close()]);
-    await serving.close();
+    expect(await client.rest()).toBe(OPEN);
+    await Promise.all([client.close(), closed]);
+    expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', cut: 0 });
   });
-});
 
-// One after the other, because each looks at all descriptors of this process.
-describe.each(all)('$title', (variant) => {
   it('waits no longer than its drain for a promise, and leaves nothing', async () => {
-    const serving = await start(variant, { drain: 300 * MS });
+    const serving = await Serving.start({ ...options, drain: 200 * MS });
     const client = await asking(serving, gate().question);
-    const { processes } = serving;
-    await within(PATIENCE, 'the end of the server', serving.server.close());
-    // The processes of inetd outlive their parent for a moment.
-    await until('its processes to end', () => !processes.some(isAlive));
+    await serving.close();
     expect(await client.rest()).toBe('');
     await client.close();
     expect(serving.events.at(-1)).toMatchObject({ type: 'stopped', cut: 1 });
     await serving.expectNothingLeft();
   });
+});
+
+describe.concurrent.each(
+  pairs.filter(({ traits }) => isLoop(traits) || ways.has(traits.name)),
+)('$title', ({ options, traits }) => {
+  it('limits the time that a client takes for an answer, not the time until there is one; Node has a turn after a hook that no event has caused', async () => {
+    const at = join(folder, traits.name);
+    writeFileSync(at, '');
+    // A service with hooks serves where its promises are in the thread of its clients.
+    const hooked = isLoop(traits) ? new URL(`${service}?at=${encodeURIComponent(at)}`) : service;
+    const answerTime = 100 * MS;
+    const limits = { answerTime, questionSize: 0, idle: FOREVER, questionTime: FOREVER };
+    const serving = await Serving.start({ ...options, limits, service: hooked });
+    const { question, open } = gate();
+    const client = await asking(serving, question);
+    const answer = client.receive(OPEN.length);
+    expect(await staysPending(answer, 4 * answerTime)).toBe(true);
+    open();
+    expect(await answer).toBe(OPEN);
+    // The time limit, and nothing that the client does, ends the connection.
+    await client.send('big?');
+    await serving.expectAccount(client.peer, ['accepted', 'limited']);
+    if (isLoop(traits)) {
+      await until('what the hook has left for Node', () => readFileSync(at, 'utf8') === 'later\n');
+    }
+    expect((await client.rest()).length).toBeLessThan(BIG);
+    await client.close();
+    await serving.close();
+  });
+
+  it.runIf(isLoop(traits))(
+    'answers with the promises of a dialogue, which has a state',
+    async () => {
+      const serving = await Serving.start({ ...options, service: dialogue });
+      const client = await NetClient.connect(serving.address);
+      await expectAnswer(client, 'count?nothing?cou', `${GREETING}1.`);
+      await expectAnswer(client, 'nt?', '3.');
+      // Promises that are made while the client has not taken the answer before them.
+      await client.send('large?count?large?nothing?count?');
+      const large = Buffer.alloc(LARGE, 'l').toString('latin1');
+      const answers = await client.receive(2 * LARGE + 4);
+      expect(answers === `${large}5.${large}8.`).toBe(true);
+      await client.send('count?bye?count?');
+      expect(await client.rest()).toBe('9.10.');
+      await client.close();
+      await serving.expectAccount(client.peer, ['accepted', 'closed']);
+      await serving.close();
+    },
+  );
 });

@@ -3,37 +3,37 @@
  * other.
  */
 import { describe, expect, it } from 'vitest';
-import type { ServeOptions } from '../../src/host/plan.ts';
 import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { crowd } from '../support/crowd.ts';
 import { freeze } from '../support/kernel.ts';
-import { Serving } from '../support/serving.ts';
+import { oneServing, Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
 
 /** Clients one after the other: each asks and leaves. Returns the threads that closed them. */
-async function closersOf(options: ServeOptions, clients: number): Promise<Set<number>> {
-  const serving = await Serving.start(options);
+async function closersOf(serving: Serving, clients: number): Promise<Set<number>> {
+  const before = serving.events.length;
   for (let i = 0; i < clients; i++) {
     const client = await answeredClient(serving.address);
     await client.close();
     await serving.expectAccount(client.peer, ['accepted', 'closed']);
   }
-  const closed = serving.events.filter((event) => event.type === 'closed');
-  await serving.stop();
+  const closed = serving.events.slice(before).filter((event) => event.type === 'closed');
   return new Set(closed.map((event) => ('tid' in event ? event.tid : 0)));
 }
 
 describe('socketserver', () => {
+  const running = oneServing({ architecture: 'socketserver' });
+  const startingEach = oneServing({ architecture: 'socketserver', threadCache: 0 });
+
   it('gives the next client to a thread that has finished', async () => {
     // The second client may come while the first thread still closes the first client.
-    expect((await closersOf({ architecture: 'socketserver' }, 12)).size).toBeLessThanOrEqual(6);
+    expect((await closersOf(await running(), 12)).size).toBeLessThanOrEqual(6);
   });
 
   it('with --thread-cache 0 starts a thread for each client', async () => {
-    const options = { architecture: 'socketserver', threadCache: 0 };
-    expect((await closersOf(options, 6)).size).toBe(6);
+    expect((await closersOf(await startingEach(), 6)).size).toBe(6);
   });
 
   it('keeps no more threads than --thread-cache', async () => {
@@ -68,31 +68,33 @@ describe.each([
   { title: 'forking', options: { architecture: 'socketserver', mixin: 'forking' } as const },
   { title: 'inetd', options: { architecture: 'inetd' } as const },
 ])('$title', ({ title, options }) => {
+  const running = oneServing(options);
+  const none = title === 'inetd' ? { processCache: 0 } : { threadCache: 0 };
+  const startingEach = oneServing({ ...options, ...none });
+
   it('gives the next client to a process that has finished', async () => {
-    expect((await closersOf(options, 8)).size).toBeLessThanOrEqual(4);
+    expect((await closersOf(await running(), 8)).size).toBeLessThanOrEqual(4);
   });
 
   it('with a cache of 0 starts a process for each client', async () => {
-    const none = title === 'inetd' ? { processCache: 0 } : { threadCache: 0 };
-    expect((await closersOf({ ...options, ...none }, 3)).size).toBe(3);
+    expect((await closersOf(await startingEach(), 3)).size).toBe(3);
   });
 
   it('serves hundreds of clients with each process, without a failure', {
     timeout: 0,
   }, async () => {
-    const serving = await Serving.start(options);
+    const serving = await running();
     const clients = crowd(serving.server.port, 4);
-    while (clients.served <= 1500) {
+    while (clients.served <= 600) {
       const { served } = clients;
       await until('more to be served', () => clients.served > served);
     }
     await clients.stop();
     expect(clients.faults).toEqual([]);
-    await serving.close();
   });
 
   it('makes the next client wait, and does not lose it, if all waiting processes are killed', async () => {
-    const serving = await Serving.start(options);
+    const serving = await running();
     for (let i = 0; i < 3; i++) {
       const [worker] = serving.server.pids;
       const ready = await until('a process to be ready', () => {
@@ -105,7 +107,6 @@ describe.each([
       expect(await client.receive(5)).toBe('Ugly.');
       await client.close();
     }
-    await serving.stop();
   });
 });
 

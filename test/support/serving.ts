@@ -1,5 +1,5 @@
 /** Servers under test: each starts with its events recorded, and stops with a check of what it leaves behind. */
-import { expect } from 'vitest';
+import { afterAll, expect, onTestFailed } from 'vitest';
 import { architectureNames, loadArchitecture } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
 import type { Server } from '../../src/host/server.ts';
@@ -54,7 +54,7 @@ async function variantOf(options: ServeOptions): Promise<Variant> {
     options,
     traits,
     capacity,
-    crowd: traits.ioModel === 'blocking calls' ? 6 : 500,
+    crowd: traits.ioModel === 'blocking calls' ? 6 : 200,
   };
 }
 
@@ -86,6 +86,29 @@ export const variants: readonly Variant[] = [
       .map(variantOf),
   )),
 ];
+
+/**
+ * Each architecture, and what else differs for a worker: the other mixin and mode, and for each driver several
+ * threads or processes, with one listener and with their own.
+ */
+export const representatives: readonly Variant[] = [
+  ...pairs,
+  ...variants.filter(({ title }) =>
+    [
+      'socketserver mixin forking',
+      'inetd inetd wait',
+      'threaded threads 2 processes 2',
+      'epoll threads 2 processes 2 reuseport true',
+      'uring threads 2',
+      'callback processes 2 reuseport true',
+    ].includes(title),
+  ),
+];
+
+/** One architecture for each way of the drivers to wait for clients: for rules that all with the same way share. */
+export const drivers: readonly Variant[] = pairs.filter(({ traits: { name } }) =>
+  ['threaded', 'socketserver', 'inetd', 'epoll', 'asyncore', 'uring', 'callback'].includes(name),
+);
 
 /**
  * An event in words that do not depend on the architecture: the system call that failed may differ, but not the
@@ -137,6 +160,10 @@ export class Serving {
 
   get address() {
     return this.server.address;
+  }
+
+  get isStopped(): boolean {
+    return this.events.at(-1)?.type === 'stopped';
   }
 
   /** All events of one client, in order. */
@@ -195,4 +222,29 @@ export class Serving {
     expect(left()).toEqual([]);
     expect(threadsOf(process.pid).length).toBeLessThanOrEqual(this.#threads);
   }
+}
+
+/**
+ * One server for the tests of a `describe` that run one after the other: its start is most of the cost of a test.
+ * Each test calls the result first, without an `await` before it. A test that stops the server, or that fails, leaves
+ * a new one to the next test.
+ */
+export function oneServing(options: ServeOptions): () => Promise<Serving> {
+  let current: Promise<Serving> | undefined;
+  const discard = async () => {
+    const discarded = current;
+    current = undefined;
+    const serving = await discarded?.catch(() => undefined);
+    await serving?.server.close({ deadline: 0 });
+  };
+  afterAll(async () => {
+    const serving = await current;
+    if (serving?.isStopped === false) await serving.stop();
+  });
+  return async () => {
+    onTestFailed(discard);
+    if ((await current)?.isStopped) current = undefined;
+    current ??= Serving.start(options);
+    return current;
+  };
 }

@@ -1,10 +1,11 @@
 /**
  * A service with only the asynchronous form. A question names what its answer waits for: one of the events below, or
- * a file that a test makes (see gate.ts). The answer repeats the question, so a test sees the order.
+ * a file that a test makes (see gate.ts). The answer repeats the question, so a test sees the order. With a file `at`
+ * in its address, the service writes into it after the end of a connection, in a later tick.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { Readable } from 'node:stream';
@@ -78,8 +79,16 @@ async function gate(file: string): Promise<string> {
 /** Length of the answer to `outstanding?`: how many answers of this thread wait for a file. */
 export const DIGITS = 6;
 
+const at = new URL(import.meta.url).searchParams.get('at');
+
+const hooks: Partial<Service> = {
+  connected: () => ({}),
+  disconnected: () => process.nextTick(() => appendFileSync(at!, 'later\n')),
+};
+
 const promising: Service = {
   delimiter: '?',
+  ...(at === null ? {} : hooks),
   async answerAsync(question) {
     const name = question.slice(0, -1);
     if (name === 'reject') throw new Error('rejected later');
