@@ -29,7 +29,7 @@ const threadedLoops = variants.filter(
     ['select', 'uring', 'callback'].includes(architecture!) && threads > 1 && processes === 1,
 );
 
-/** One for each way to wait for a promise; the rules of a restart and of the limits are the same in all of them. */
+/** One for each way to wait for a promise; the rules of a restart and of the limits are the same for each of them. */
 const ways = new Set(['threaded', 'socketserver', 'inetd', 'epoll', 'uring', 'callback']);
 
 /** Asks `question`, and returns once the server has received it. */
