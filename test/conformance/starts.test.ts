@@ -24,16 +24,17 @@ async function closersOf(serving: Serving, clients: number): Promise<Set<number>
 }
 
 describe('socketserver', () => {
-  const running = oneServing({ architecture: 'socketserver' });
-  const startingEach = oneServing({ architecture: 'socketserver', threadCache: 0 });
-
   it('gives the next client to a thread that has finished', async () => {
     // The second client may come while the first thread still closes the first client.
-    expect((await closersOf(await running(), 12)).size).toBeLessThanOrEqual(6);
+    const serving = await Serving.start({ architecture: 'socketserver' });
+    expect((await closersOf(serving, 12)).size).toBeLessThanOrEqual(6);
+    await serving.stop();
   });
 
   it('with --thread-cache 0 starts a thread for each client', async () => {
-    expect((await closersOf(await startingEach(), 6)).size).toBe(6);
+    const serving = await Serving.start({ architecture: 'socketserver', threadCache: 0 });
+    expect((await closersOf(serving, 6)).size).toBe(6);
+    await serving.stop();
   });
 
   it('keeps no more threads than --thread-cache', async () => {
@@ -70,17 +71,19 @@ describe.each([
 ])('$title', ({ title, options }) => {
   const running = oneServing(options);
   const none = title === 'inetd' ? { processCache: 0 } : { threadCache: 0 };
-  const startingEach = oneServing({ ...options, ...none });
 
   it('gives the next client to a process that has finished', async () => {
     expect((await closersOf(await running(), 8)).size).toBeLessThanOrEqual(4);
   });
 
   it('with a cache of 0 starts a process for each client', async () => {
-    expect((await closersOf(await startingEach(), 3)).size).toBe(3);
+    const serving = await Serving.start({ ...options, ...none });
+    expect((await closersOf(serving, 3)).size).toBe(3);
+    // The other server still runs: what it holds may change.
+    await serving.close();
   });
 
-  it('serves hundreds of clients with each process, without a failure', {
+  it('serves hundreds of clients, without a failure', {
     timeout: 0,
   }, async () => {
     const serving = await running();

@@ -227,7 +227,7 @@ export class Serving {
 /**
  * One server for the tests of a `describe` that run one after the other: its start is most of the cost of a test.
  * Each test calls the result first, without an `await` before it. A test that stops the server, or that fails, leaves
- * a new one to the next test.
+ * a new one to the next test. After the last test the server must leave nothing; no other may run then.
  */
 export function oneServing(options: ServeOptions): () => Promise<Serving> {
   let current: Promise<Serving> | undefined;
