@@ -27,10 +27,11 @@ import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { presses } from '../support/lab-pupil.ts';
 import { PATIENCE, until, untilShown } from '../support/until.ts';
 
-/** What a program finds that looks for barriers. */
-async function barriers(page: Page): Promise<unknown> {
-  await page.evaluate(axe.source);
-  return await page.evaluate('axe.run(document).then(({ violations }) => violations)');
+/** What a program finds that looks for barriers. @param within selects the part of the page; default: all of it */
+async function barriers(page: Page, within = 'html'): Promise<unknown> {
+  const isThere = await page.evaluate<boolean>("typeof axe === 'object'");
+  if (!isThere) await page.evaluate(axe.source);
+  return await page.evaluate(`axe.run('${within}').then(({ violations }) => violations)`);
 }
 
 /** Answers the question that the page shows. */
@@ -97,7 +98,8 @@ async function learnt(page: Page, viewer: LabViewer, key: string, guess: number)
   await page.getByRole('heading', { name: 'Why' }).waitFor();
   await answer(page, mission.after.right, true);
   await page.getByText('Right: ').waitFor();
-  expect(await barriers(page)).toEqual([]);
+  // The rest of the page is the same for each mission.
+  expect(await barriers(page, recordings.size === 0 ? 'html' : '.mission')).toEqual([]);
   await page.getByLabel('Name on the sheet').fill('Ada <b>');
   const paper = String(await saved(page, 'save it for paper'));
   expect(paper).toContain('Ada &lt;b&gt;');
@@ -201,7 +203,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     await page.keyboard.press('r');
     expect(await dialog.locator('output').allTextContents()).toEqual(['1', '2', '0', '0']);
     expect(await dialog.locator('li.right').textContent()).toContain(vote.choices[vote.right]);
-    expect(await barriers(page)).toEqual([]);
+    expect(await barriers(page, 'dialog[open]')).toEqual([]);
     await page.keyboard.press('q');
     await dialog.waitFor({ state: 'hidden' });
     expect(viewer.model.stages.every(({ attack }) => attack.name === '')).toBe(true);

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { architectureNames } from '../../src/architectures/catalogue.ts';
 import type { Lane } from '../../src/instruments/lab/shared/model.ts';
 import { EVENT, KERNEL, LANE, PLACE } from '../../src/instruments/lab/shared/records.ts';
 import { clientAt, FIRST_STRANGER } from '../../src/instruments/lab/shared/wire.ts';
@@ -12,7 +13,6 @@ import { isRunning } from '../../src/os/processes.ts';
 import { ask, type Client } from '../support/clients.ts';
 import { Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
-import { pairs } from '../support/serving.ts';
 import { FOREVER, until, untilSo } from '../support/until.ts';
 import { Watched } from './watched.ts';
 
@@ -61,12 +61,16 @@ const expectGone = async (processes: readonly number[]) => {
   expect(processes.filter(isRunning)).toEqual([]);
 };
 
+/** Two threads or processes where the default is four. */
+const few: Readonly<Record<string, object>> = {
+  threaded: { threads: 2 },
+  queued: { threads: 2 },
+  prefork: { processes: 2 },
+};
+
 describe.concurrent('a stage of each architecture', () => {
-  // Two threads or processes where the default is four.
-  it.each(pairs)('of $options.architecture names who is with which lane', async ({ options }) => {
-    const { architecture, threads, processes: several } = options;
-    const sizes = { ...(threads && { threads }), ...(several && { processes: several }) };
-    await using watched = await Watched.start({ architecture: architecture!, ...sizes });
+  it.each(architectureNames)('of %s names who is with which lane', async (architecture) => {
+    await using watched = await Watched.start({ architecture, ...few[architecture] });
     const { stage } = watched;
     expect(stage.setup).toMatchObject({ architecture, pid: stage.pid, limit: 1025 });
     const client = await watched.visit(3);
