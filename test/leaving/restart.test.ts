@@ -78,7 +78,7 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     // After a single client no other comes that would wake the other worker.
     const client = crowd(serving.server.port, 1);
     // test/long/restart.test.ts makes a hundred.
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 25; i++) {
       await serving.server.restart();
       const { served } = client;
       await until('the client to be served', () => client.served > served);
