@@ -164,7 +164,21 @@ describe("the user's own service", async () => {
   const service = join(import.meta.dirname, '../support/services/echo.ts');
   const questions = write('questions.txt', 'Who?\tWho?!\nWhy not?\tWhy not?!\n');
   const compared = (...more: string[]) =>
-    runCompare('callback', '--connections', '2', '--silent', '0', ...tiny, ...more);
+    // With a pause, the load leaves the processors to other tests.
+    runCompare(
+      ...[
+        'callback',
+        '--connections',
+        '2',
+        '--silent',
+        '0',
+        '--think',
+        '5',
+        '--think-how',
+        'defer',
+      ],
+      ...[...tiny, ...more],
+    );
   const own = ['--service', service, '--questions', questions, '--rounds', '1'];
 
   test('gets its own questions', async () => {

@@ -6,7 +6,8 @@ import { afterAll, expect, test } from 'vitest';
 import { attackNamed, attacks } from '../../src/instruments/siege/attacks.ts';
 import type { Cell } from '../../src/instruments/siege/cell.ts';
 import { isEnough } from '../../src/instruments/siege/intensity.ts';
-import { type Report, siege } from '../../src/instruments/siege/siege.ts';
+import type { Report } from '../../src/instruments/siege/siege.ts';
+import { builtModule } from '../support/built-module.ts';
 import { commands } from '../support/commands.ts';
 import {
   descendantsOf,
@@ -20,6 +21,8 @@ import {
 import { until, untilSo } from '../support/until.ts';
 
 const { run } = commands();
+const { siege } =
+  builtModule<typeof import('../../src/instruments/siege/siege.ts')>('instruments/siege/siege');
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-siege-'));
 afterAll(() => rmSync(folder, { recursive: true }));
