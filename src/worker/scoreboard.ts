@@ -243,7 +243,8 @@ export class Scoreboard {
   }
 
   set queued(depth: number) {
-    this.#words[QUEUED] = depth;
+    // A thread that notes it looks at the queue again afterwards: the store must not come after that look.
+    Atomics.store(this.#words, QUEUED, depth);
   }
 
   /** A connection was closed or refused for that reason, or would have been in a dry run. */

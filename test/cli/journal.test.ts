@@ -64,13 +64,16 @@ async function portOf(server: Process): Promise<number> {
   return Number((await server.printed(/Listening at [^"]*?:(\d+)/))[1]);
 }
 
-/** Many conversations, several at a time. Each tenth asks, and has its answer: a question makes no line. */
+/**
+ * Many conversations, several at a time. Some ask, and have their answer: a question makes no line. The last ones do, so
+ * the server has accepted all of them.
+ */
 async function converse(port: number): Promise<void> {
   await Promise.all(
     Array.from({ length: 8 }, async () => {
       for (let i = 0; i < MANY / 8; i++) {
         const client = await connect('127.0.0.1', port);
-        if (i % 10 === 0) expect(await client.ask('Simple is better than?')).toBe('Complex.');
+        if (i % 10 === 4) expect(await client.ask('Simple is better than?')).toBe('Complex.');
         await client.close();
       }
     }),

@@ -181,10 +181,10 @@ describe.concurrent('a stage', () => {
     expect(new Set(sleepers).size).toBe(3);
     const left = [1, 2, 3, 4].find((id) => !sleepers.includes(id))!;
     expect(watched.model.clients.get(left)).toMatchObject({ place: PLACE.queue });
-    expect(watched.storyOf(left)).toEqual(['queued']);
+    expect(watched.storyOf(left).at(-1)).toBe('queued');
     await clients[sleepers[0]! - 1]!.close();
     await until('the last one to be taken', () => watched.laneOf(left));
-    expect(watched.storyOf(left)).toEqual(['queued', 'accepted']);
+    expect(watched.storyOf(left).slice(-2)).toEqual(['queued', 'accepted']);
     expect(watched.laneOf(left)!.row).toBe(served[0]!.row);
     for (const client of clients) await client.close();
   });

@@ -13,7 +13,7 @@ export function acceptInto(queue: SocketQueue, worker: Assistant): void {
   if (accepted === undefined) return;
   if (!queue.put(accepted, () => worker.clients.isOver(performance.now())))
     giveUp(accepted, worker);
-  worker.noteQueued(queue.length);
+  noteLength(queue, worker);
 }
 
 /** Sleeps until there is a client in the queue. Undefined once the queue is closed and empty. */
@@ -21,6 +21,15 @@ export function takeClient(queue: SocketQueue, worker: Assistant): BlockingClien
   worker.row.state = 'asleep';
   const accepted = queue.take();
   if (accepted === undefined) return undefined;
-  worker.noteQueued(queue.length);
+  noteLength(queue, worker);
   return new BlockingClient(accepted, worker);
+}
+
+/** Another thread may change the queue and note it in between. Then this note is too old: the last one must be true. */
+export function noteLength(queue: SocketQueue, worker: Pick<Assistant, 'noteQueued'>): void {
+  let noted: number;
+  do {
+    noted = queue.length;
+    worker.noteQueued(noted);
+  } while (noted !== queue.length);
 }

@@ -12,13 +12,13 @@ describe('which thread has which client', () => {
     handover.came('b');
     expect(handover.taken()).toEqual([]);
     handover.rose(11);
-    expect(handover.taken()).toEqual([{ peer: 'a', tid: 11 }]);
+    expect(handover.taken()).toEqual([{ peer: 'a', tid: 11, isSure: false }]);
     handover.rose(12);
-    expect(handover.taken()).toEqual([{ peer: 'b', tid: 12 }]);
+    expect(handover.taken()).toEqual([{ peer: 'b', tid: 12, isSure: true }]);
     handover.rose(13);
     expect(handover.taken()).toEqual([]);
     handover.came('c');
-    expect(handover.taken()).toEqual([{ peer: 'c', tid: 13 }]);
+    expect(handover.taken()).toEqual([{ peer: 'c', tid: 13, isSure: true }]);
   });
 
   it('is asked of the kernel if several have taken one at once', () => {
@@ -31,9 +31,9 @@ describe('which thread has which client', () => {
     for (const tid of [11, 12, 13]) handover.rose(tid);
     // 13 sleeps for a client that is none of these: it is in the order of the queue, too.
     expect(handover.taken()).toEqual([
-      { peer: 'b', tid: 11 },
-      { peer: 'a', tid: 12 },
-      { peer: 'c', tid: 13 },
+      { peer: 'b', tid: 11, isSure: true },
+      { peer: 'a', tid: 12, isSure: false },
+      { peer: 'c', tid: 13, isSure: false },
     ]);
     expect(asked).toEqual([11, 12, 13]);
   });
@@ -50,7 +50,7 @@ describe('which thread has which client', () => {
     handover.keep((tid) => tid !== 12);
     expect(handover.taken()).toEqual([]);
     handover.rose(13);
-    expect(handover.taken()).toEqual([{ peer: 'a', tid: 13 }]);
+    expect(handover.taken()).toEqual([{ peer: 'a', tid: 13, isSure: true }]);
   });
 
   it('takes a client that was there for a moment for none of those after it', () => {
@@ -61,13 +61,13 @@ describe('which thread has which client', () => {
     handover.rose(11);
     expect(handover.taken()).toEqual([]);
     handover.rose(11);
-    expect(handover.taken()).toEqual([{ peer: 'b', tid: 11 }]);
+    expect(handover.taken()).toEqual([{ peer: 'b', tid: 11, isSure: true }]);
     // A later thread may have the number of one that has ended.
     handover.came('c');
     handover.left('c', 12);
     handover.keep((tid) => tid !== 12);
     handover.came('d');
     handover.rose(12);
-    expect(handover.taken()).toEqual([{ peer: 'd', tid: 12 }]);
+    expect(handover.taken()).toEqual([{ peer: 'd', tid: 12, isSure: true }]);
   });
 });

@@ -6,6 +6,8 @@
 export interface Taken {
   readonly peer: string;
   readonly tid: number;
+  /** False if another thread may have taken it, and this one another client. */
+  readonly isSure: boolean;
 }
 
 export class Handover {
@@ -54,6 +56,7 @@ export class Handover {
   taken(): Taken[] {
     const taken: Taken[] = [];
     const count = Math.min(this.#risen.length, this.#accepted.length);
+    const isSure = this.#risen.length === 1 && this.#accepted.length === 1;
     // Of several at once, the order is not known: the kernel may know which thread has which.
     if (count > 1) {
       for (const tid of this.#risen.slice(0, MOST_ASKED)) {
@@ -62,13 +65,19 @@ export class Handover {
         if (at === -1) continue;
         this.#accepted.splice(at, 1);
         this.#risen.splice(this.#risen.indexOf(tid), 1);
-        taken.push({ peer: peer!, tid });
+        taken.push({ peer: peer!, tid, isSure: true });
       }
     }
     while (this.#risen.length > 0 && this.#accepted.length > 0) {
-      taken.push({ peer: this.#accepted.shift()!, tid: this.#risen.shift()! });
+      taken.push({ peer: this.#accepted.shift()!, tid: this.#risen.shift()!, isSure });
     }
     return taken;
+  }
+
+  /** A thread has taken `peer`, and not `other`, which waits in its place. */
+  exchange(peer: string, other: string): void {
+    const at = this.#accepted.indexOf(peer);
+    if (at !== -1) this.#accepted[at] = other;
   }
 }
 

@@ -141,6 +141,7 @@ export class Observer {
 
   #readStates(): void {
     this.#states.look(this.#lanes.tasks);
+    this.#visits.confirm(this.#now());
   }
 
   /** The kernel's list is long: it is read only while clients wait. */

@@ -8,9 +8,12 @@ import { Visits } from './visits.ts';
 const STAGE = 1;
 const CAST = `${addressOf(STAGE, 7)}:50000`;
 
-function visits(isHandedOver = false) {
+function visits(
+  isHandedOver = false,
+  sleeper: (tid: number) => string | undefined = () => undefined,
+) {
   const rowOf = (tid: number) => tid - 100;
-  const all = new Visits({ s: STAGE, isHandedOver, rowOf, sleeper: () => undefined });
+  const all = new Visits({ s: STAGE, isHandedOver, rowOf, sleeper });
   const hear = (type: string, peer: string, more: object = {}, t = 0) =>
     all.hear({ type, peer, at: 0, pid: 1, tid: 101, worker: 0, ...more } as ServerEvent, t);
   const frame = () => {
@@ -141,5 +144,51 @@ describe('the events of a stage', () => {
       [7, EVENT.cut, -1, -1],
       [FIRST_STRANGER, EVENT.reset, -1, -1],
     ]);
+  });
+});
+
+describe('threads that have taken clients at the same moment', () => {
+  const [one, two, three] = [1, 2, 3].map((id) => `${addressOf(STAGE, id)}:50000`);
+
+  function taken(sleepers: Record<number, string | undefined>) {
+    const { all, hear, told } = visits(true, (tid) => sleepers[tid]);
+    for (const peer of [one, two, three]) hear('accepted', peer!, { tid: 100 });
+    for (const tid of [111, 112]) all.rose(tid, 1);
+    all.handOver(0, () => true);
+    told();
+    const shown = () => [all.servedBy(111), all.servedBy(112)];
+    return { all, told, shown };
+  }
+
+  it('have the clients that the kernel says once they sleep', () => {
+    const sleepers: Record<number, string | undefined> = {};
+    const { all, told, shown } = taken(sleepers);
+    expect(shown()).toEqual([1, 2]);
+    all.confirm(0);
+    expect(shown()).toEqual([1, 2]);
+    Object.assign(sleepers, { 111: two, 112: one });
+    all.confirm(0);
+    expect(shown()).toEqual([2, 1]);
+    expect(told()).toEqual([
+      [1, EVENT.accepted, 12, -1],
+      [2, EVENT.accepted, 11, -1],
+    ]);
+    all.confirm(0);
+    expect(told()).toEqual([]);
+  });
+
+  it('also if one of them has a client that was shown in the queue', () => {
+    const sleepers: Record<number, string | undefined> = {};
+    const { all, told, shown } = taken(sleepers);
+    Object.assign(sleepers, { 111: three, 112: two });
+    all.confirm(0);
+    expect(shown()).toEqual([3, 2]);
+    expect(told()).toEqual([
+      [1, EVENT.queued, -1, 1],
+      [3, EVENT.accepted, 11, -1],
+    ]);
+    all.rose(113, 1);
+    all.handOver(0, () => true);
+    expect(all.servedBy(113)).toBe(1);
   });
 });

@@ -34,6 +34,8 @@ interface Happening {
 
 /** Greatest number of strangers that are shown at once. The server's counts still have all others. */
 const MOST_STRANGERS = 256;
+/** The most threads of which the kernel is asked at once. */
+const MOST_CONFIRMED = 8;
 /** Events of one frame after which no new stranger is shown. */
 const MANY_EVENTS = 400;
 
@@ -57,6 +59,8 @@ export class Visits {
   readonly #served = new Map<number, Visit>();
   readonly #acceptors = new Set<number>();
   readonly #handover: Handover;
+  /** Threads that may have another client than is shown. */
+  readonly #unsure = new Set<number>();
   #happenings: Happening[] = [];
   #strangers = 0;
   #probes = 0;
@@ -174,9 +178,38 @@ export class Visits {
   handOver(t: number, isThere: (tid: number) => boolean): void {
     if (!this.#parts.isHandedOver) return;
     this.#handover.keep(isThere);
-    for (const { peer, tid } of this.#handover.taken()) {
+    for (const { peer, tid, isSure } of this.#handover.taken()) {
       const visit = this.#visits.get(peer);
       if (visit !== undefined) this.#serve(visit, tid, t);
+      if (isSure) this.#unsure.delete(tid);
+      else this.#unsure.add(tid);
+    }
+  }
+
+  /**
+   * Asks the kernel which client a thread sleeps for, if it may be another one than is shown, and then shows that one.
+   * It costs a read of the table of sockets for each such thread.
+   */
+  confirm(t: number): void {
+    let asked = 0;
+    for (const tid of this.#unsure) {
+      if (asked++ === MOST_CONFIRMED) break;
+      const shown = this.#served.get(tid);
+      const peer = shown && this.#parts.sleeper(tid);
+      if (shown !== undefined && peer === undefined) continue;
+      this.#unsure.delete(tid);
+      const found = peer === undefined ? undefined : this.#visits.get(peer);
+      if (shown === undefined || found === undefined || found === shown) continue;
+      const other = found.tid;
+      if (other > 0) {
+        this.#serve(shown, other, t);
+        this.#unsure.add(other);
+      } else {
+        shown.tid = 0;
+        this.#handover.exchange(found.peer, shown.peer);
+        this.#push(t, shown, EVENT.queued, -1, 1);
+      }
+      this.#serve(found, tid, t);
     }
   }
 
