@@ -1,6 +1,6 @@
 /**
  * Node's own loop waits, in epoll on Linux, and calls back. Each connection is an object; the loop
- * calls its methods when it is made, receives data, or is lost. A method must never wait. An answer
+ * calls its methods when it is made, receives data, or may go on. A method must never wait. An answer
  * that comes later needs a future or a timer, and one more callback.
  */
 import { serveOnNode } from '../drivers/node/gate.ts';

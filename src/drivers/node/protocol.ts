@@ -1,7 +1,6 @@
 /**
- * A client for callbacks, like asyncio's Protocol: connectionMade (dataReceived
- * resumed
- * eofReceived)*. A method never waits; it asks for a callback.
+ * A client for callbacks, like asyncio's Protocol: connectionMade (dataReceived | resumed | eofReceived)*. A method
+ * never waits; it asks for a callback.
  */
 import type { Socket } from 'node:net';
 import type { Next } from '../../protocol/conversation.ts';
