@@ -203,7 +203,12 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     expect(await page.locator('.transport .live').getAttribute('aria-pressed')).toBe('true');
 
     await page.keyboard.press('b');
-    await untilShown('the recording', async () => (await page.locator('.recorded').count()) === 1);
+    await untilShown(
+      'the recording',
+      async () => (await page.locator('.recorded').count()) === 1,
+    ).catch(async (error) => {
+      throw new Error(`${error.message}; the page says: ${await textOf(page, 'footer')}`);
+    });
     expect(await textOf(page, '.recorded')).toMatch(
       /^recorded \d{4}-\d\d-\d\d .* Linux .* processor/,
     );
