@@ -156,7 +156,8 @@ describe('the admin listener', () => {
     };
     expect(await full()).toEqual([200, 'no']);
     const client = await NetClient.connect(serving.address);
-    await serving.expectAccepted(client.peer);
+    // The worker reports a client, and counts it a moment later.
+    await until('the server to be full', async () => (await full())[1] === 'yes');
     expect(await full()).toEqual([200, 'yes']);
     await client.close();
     await serving.stop();
