@@ -11,12 +11,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pairedRatio } from '../src/instruments/compare/statistics.ts';
 import { verdictOf } from '../src/instruments/compare/verdict.ts';
-import { intervalText } from '../src/instruments/compare/words.ts';
+import { intervalText, verdictText } from '../src/instruments/compare/words.ts';
 import { type Contestant, compile, node, stopAll } from './contestants.ts';
 import { allowedCores, pins } from './pins.ts';
 import { type Measurement, measure, type Scenario, type Setting, stopLoads } from './scenarios.ts';
 
-/** Prometheus reads each 15 s or more seldom. */
+/** More often than Prometheus reads: by default, each minute. */
 const SCRAPE_INTERVAL_MS = 1000;
 
 const [words = '9'] = process.argv.slice(2);
@@ -77,15 +77,11 @@ async function main(): Promise<void> {
   try {
     compile(built);
     for (let round = 0; round < rounds; round++) {
-      const order = round % 2 === 0 ? [bare, watched] : [watched, bare];
-      const found: Measurement[] = [];
-      for (const contestant of order) {
-        found.push(await measure(contestant, scenario, round, setting));
+      const found = new Map<Contestant, Measurement>();
+      for (const contestant of round % 2 === 0 ? [bare, watched] : [watched, bare]) {
+        found.set(contestant, await measure(contestant, scenario, round, setting));
       }
-      const [first, second] = found as [Measurement, Measurement];
-      pairs.push(
-        round % 2 === 0 ? { without: first, with: second } : { without: second, with: first },
-      );
+      pairs.push({ without: found.get(bare)!, with: found.get(watched)! });
     }
   } finally {
     clearInterval(scraper);
@@ -94,8 +90,9 @@ async function main(): Promise<void> {
   }
   for (const figure of ['rate', 'cpu', 'p99'] as const) {
     const ratio = pairedRatio(pairs.map((pair) => [pair.with[figure], pair.without[figure]]));
-    const verdict = { alike: 'no difference' }[verdictOf(ratio) as string] ?? verdictOf(ratio);
-    console.log(`${figure}: with metrics ${intervalText(ratio ?? null)} times, ${verdict}`);
+    const interval = ratio ?? null;
+    const verdict = verdictText({ figure, verdict: verdictOf(ratio), interval });
+    console.log(`${figure}: with metrics ${intervalText(interval)} times, ${verdict}`);
   }
   console.log(`${rounds} rounds; the metrics were read ${scrapes} times`);
 }

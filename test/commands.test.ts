@@ -1,11 +1,12 @@
 /** Each command that a page quotes is one that the program understands: its options, their values, its architecture. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { isArchitectureName, loadArchitecture } from '../src/architectures/catalogue.ts';
 import { type CommandOptions, serveOptionsOf } from '../src/cli/serve-options.ts';
 import { planOf } from '../src/host/plan.ts';
+import { loadProgram } from './support/program.ts';
 import { wordsOf } from './support/shell-words.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -52,16 +53,7 @@ function onlyNote(command: Command): void {
 }
 
 beforeAll(async () => {
-  const { argv } = process;
-  const parsing = vi.spyOn(Command.prototype, 'parseAsync');
-  parsing.mockImplementation(async function (this: Command) {
-    program = this;
-    return this;
-  });
-  process.argv = ['node', 'mondo', 'this'];
-  await import('../src/cli/main.ts');
-  parsing.mockRestore();
-  process.argv = argv;
+  program = await loadProgram();
   onlyNote(program);
 });
 

@@ -2,10 +2,11 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { pageFiles } from '../src/instruments/lab/hub/page-files.ts';
 import { staticPage } from '../src/instruments/lab/hub/static.ts';
 import { unpack } from '../src/instruments/lab/shared/recording.ts';
+import { openBrowser } from '../test/support/browser.ts';
 
 export const folder = join(import.meta.dirname, '..', 'docs', 'lab');
 
@@ -19,10 +20,7 @@ export async function withRecordedPages(
 ): Promise<void> {
   const files = await pageFiles();
   const temporary = mkdtempSync(join(tmpdir(), 'mondo-pictures-'));
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium-headless-shell',
-    args: ['--no-sandbox'],
-  });
+  const browser = await openBrowser();
   try {
     const context = await browser.newContext({ viewport, colorScheme: 'light', offline: true });
     await use(async (scene, second) => {

@@ -2,9 +2,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runMondo } from '../support/processes.ts';
+import { loadProgram } from '../support/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,16 +19,7 @@ function fileOf(text: string, ending = 'toml'): string {
 
 let program: Command;
 beforeAll(async () => {
-  const { argv } = process;
-  const parsing = vi.spyOn(Command.prototype, 'parseAsync');
-  parsing.mockImplementation(async function (this: Command) {
-    program = this;
-    return this;
-  });
-  process.argv = ['node', 'mondo', 'this'];
-  await import('../../src/cli/main.ts');
-  parsing.mockRestore();
-  process.argv = argv;
+  program = await loadProgram();
 });
 afterEach(() => vi.unstubAllEnvs());
 

@@ -7,7 +7,7 @@ import type { ServerEvent } from '../../src/host/server-event.ts';
 import { UNBOUNDED } from '../../src/limits/limits.ts';
 import { aphorisms } from '../../src/protocol/zen.ts';
 import { answeredClient, ask, NetClient } from '../support/clients.ts';
-import { crowd } from '../support/crowd.ts';
+import { crowd, restartUnder } from '../support/crowd.ts';
 import { descendantsOf, descriptorsOf, isAlive } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
 import { pairs, Serving } from '../support/serving.ts';
@@ -78,11 +78,7 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     // After a single client no other comes that would wake the other worker.
     const client = crowd(serving.server.port, 1);
     // test/long/restart.test.ts makes a hundred.
-    for (let i = 0; i < 25; i++) {
-      await serving.server.restart();
-      const { served } = client;
-      await until('the client to be served', () => client.served > served);
-    }
+    await restartUnder(client, serving.server, 25);
     await client.stop();
     expect(client.faults).toEqual([]);
     await serving.close();

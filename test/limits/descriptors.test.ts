@@ -11,7 +11,7 @@ import { hasProgram } from '../support/programs.ts';
 import { listeningAt } from '../support/serve-command.ts';
 import { pairs, Serving } from '../support/serving.ts';
 import { DESCRIPTORS, expectOwnAnswers } from '../support/short-connections.ts';
-import { MS, mostWarnings, staysPending, until } from '../support/until.ts';
+import { mostWarnings, staysPending, until } from '../support/until.ts';
 
 /** Each descriptor serves several of them; test/long/connections.test.ts makes thirty times as many. */
 const CONNECTIONS = 600;
@@ -35,6 +35,16 @@ const warnings = (serving: Serving) =>
 const warned = (serving: Serving, pattern: RegExp) =>
   until(`${pattern}`, () => warnings(serving).some((text) => pattern.test(text)));
 const cpuOf = (pids: readonly number[]) => pids.reduce((sum, pid) => sum + look(pid).cpu, 0);
+
+/**
+ * The processes use less than half of a processor while the promise stays pending: attempts without a pause would use
+ * all of one.
+ */
+async function expectNoSpin(pids: readonly number[], pending: Promise<unknown>): Promise<void> {
+  const [cpu, began] = [cpuOf(pids), performance.now()];
+  expect(await staysPending(pending, 1000)).toBe(true);
+  expect((cpuOf(pids) - cpu) / (performance.now() - began)).toBeLessThan(0.5);
+}
 
 /** Ends the server, and checks what it reported. */
 async function expectCalmEnd(serving: Serving, since: number, pattern: RegExp): Promise<void> {
@@ -105,14 +115,6 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
         traits.arrangement !== 'node' && !same.includes(options.architecture!),
     );
 
-    /** A client that the server does not accept uses no processor: attempts without a pause would use all of that time. */
-    async function expectQuiet(serving: Serving, answer: Promise<string>): Promise<void> {
-      const { pids } = serving.server;
-      const before = cpuOf(pids);
-      expect(await staysPending(answer, 1000)).toBe(true);
-      expect(cpuOf(pids) - before).toBeLessThan(500 * MS);
-    }
-
     it.each(ours)('makes $title ignore its listener, and accept again when there are some', async ({
       options,
       traits,
@@ -153,7 +155,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
         serving,
         /Cannot (accept|start a process) for now: (accept4?|socketpair): EMFILE/,
       );
-      await expectQuiet(serving, answer);
+      await expectNoSpin(serving.server.pids, answer);
       if (traits.capacity !== 'one')
         expect(await ask(first!, QUESTION, ANSWER.length)).toBe(ANSWER);
       allow(pids, ENOUGH);
@@ -175,7 +177,7 @@ describe.skipIf(!hasProgram('prlimit', 'util-linux'))(
       await warned(serving, /Cannot listen for now: .*EMFILE/);
       const late = await NetClient.connect(serving.address);
       const answer = ask(late, QUESTION, ANSWER.length);
-      await expectQuiet(serving, answer);
+      await expectNoSpin(serving.server.pids, answer);
       allow(pids, ENOUGH);
       expect(await answer).toBe(ANSWER);
       await late.close();
@@ -209,13 +211,11 @@ describe.runIf(hasProgram('prlimit', 'util-linux'))(
     /** More clients than any of these servers has descriptors. */
     const CROWD = 150;
 
-    /** It uses less than half of a processor while an admitted client is silent: no loop spins. */
+    /** No loop spins while an admitted client is silent. */
     async function expectCalm(pids: readonly number[], client: NetClient): Promise<void> {
       const nothing = client.receive(1);
       nothing.catch(() => {});
-      const before = cpuOf(pids);
-      expect(await staysPending(nothing, 1000)).toBe(true);
-      expect(cpuOf(pids) - before).toBeLessThan(500 * MS);
+      await expectNoSpin(pids, nothing);
       await client.send(QUESTION);
       expect((await nothing) + (await client.receive(ANSWER.length - 1))).toBe(ANSWER);
     }

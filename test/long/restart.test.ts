@@ -1,8 +1,8 @@
 /** A hundred restarts of every architecture under load; MONDO_TEST_RESTARTS sets another number. */
 import { expect, it } from 'vitest';
-import { crowd } from '../support/crowd.ts';
+import { crowd, restartUnder } from '../support/crowd.ts';
 import { architectures, Serving } from '../support/serving.ts';
-import { MS, until } from '../support/until.ts';
+import { MS } from '../support/until.ts';
 
 const RESTARTS = Number(process.env.MONDO_TEST_RESTARTS ?? 100);
 
@@ -11,11 +11,7 @@ it.each(architectures)(`${RESTARTS} restarts of $title under load lose no client
 }, async ({ options }) => {
   const serving = await Serving.start({ ...options, drain: 10_000 * MS });
   const clients = crowd(serving.server.port, 3);
-  for (let i = 0; i < RESTARTS; i++) {
-    await serving.server.restart();
-    const { served } = clients;
-    await until('clients to be served', () => clients.served > served);
-  }
+  await restartUnder(clients, serving.server, RESTARTS);
   await clients.stop();
   expect(clients.faults).toEqual([]);
   const told = serving.events.map(({ type }) => type);
@@ -28,11 +24,7 @@ it(`${RESTARTS} restarts of uring do not lose its only client`, { timeout: 0 }, 
   const serving = await Serving.start({ architecture: 'uring', drain: 10_000 * MS });
   // After a single client no other comes that would wake the other worker.
   const client = crowd(serving.server.port, 1);
-  for (let i = 0; i < RESTARTS; i++) {
-    await serving.server.restart();
-    const { served } = client;
-    await until('the client to be served', () => client.served > served);
-  }
+  await restartUnder(client, serving.server, RESTARTS);
   await client.stop();
   expect(client.faults).toEqual([]);
   await serving.close();

@@ -1,7 +1,9 @@
 /** Honest clients that come and go all the time, and their failures. */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Server } from '../../src/host/server.ts';
 import { aphorisms } from '../../src/protocol/zen.ts';
+import { until } from './until.ts';
 
 const questions = Object.entries(aphorisms);
 
@@ -51,4 +53,17 @@ export function crowd(port: number, size: number, pause = 0) {
       await Promise.all(all);
     },
   };
+}
+
+/** Restarts the server that number of times, and waits each time until it has served clients of the crowd again. */
+export async function restartUnder(
+  clients: { readonly served: number },
+  server: Pick<Server, 'restart'>,
+  count: number,
+): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await server.restart();
+    const { served } = clients;
+    await until('clients to be served', () => clients.served > served);
+  }
 }

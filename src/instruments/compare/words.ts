@@ -57,7 +57,11 @@ export function intervalText(interval: Interval | null): string {
   return `${threeDigits(ratio)} [${threeDigits(low)}, ${threeDigits(high)}]`;
 }
 
-export function verdictText({ figure, verdict, interval }: Difference): string {
+export function verdictText({
+  figure,
+  verdict,
+  interval,
+}: Pick<Difference, 'figure' | 'verdict' | 'interval'>): string {
   const words: Record<Verdict, string> = {
     more: figureWords[figure].more,
     less: interval?.ratio === 0 && figure === 'rate' ? 'no answers' : figureWords[figure].less,
