@@ -52,6 +52,28 @@ const inLab = {
     return seen.size;
   },
 
+  /** The most calls that one picture made of its canvases, of this number of pictures. */
+  async callsOfPicture(pictures) {
+    const { prototype } = CanvasRenderingContext2D;
+    const own = Object.getOwnPropertyDescriptors(prototype);
+    let calls = 0;
+    for (const [name, { value }] of Object.entries(own)) {
+      if (typeof value !== 'function') continue;
+      prototype[name] = function (...values) {
+        calls++;
+        return value.apply(this, values);
+      };
+    }
+    const seen = [];
+    while (seen.length < pictures) {
+      calls = 0;
+      await new Promise(requestAnimationFrame);
+      if (calls > 0) seen.push(calls);
+    }
+    Object.defineProperties(prototype, own);
+    return Math.max(...seen);
+  },
+
   /** The time in ms that 95 of 100 frames keep. */
   async frameTime(ms) {
     const deltas = [];
