@@ -132,7 +132,7 @@ describe('two architectures, with and without a silent client', async () => {
         ({ code }) => code !== 4,
       );
     const regressed = await trusted('--against', better, '--json', other);
-    expect(regressed.stderr).toMatch(/\nmondo: \d+ regressions against the stored run\n$/);
+    expect(regressed.stderr).toMatch(/\nmondo: \d+ regressions? against the stored run\n$/);
     expect(regressed.code).toBe(3);
     expect(regressed.stdout).toMatch(/^epoll +2 connections.* 0\.00 .* REGRESSION$/m);
     // Without options, it uses the plan of the stored run.
