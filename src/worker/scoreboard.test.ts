@@ -9,10 +9,10 @@ it('keeps the total of unsent bytes when workers leave, also with more threads t
   const rows = Array.from({ length: 8200 }, (_, i) => board.claim(i + 1, i + 1, i + 1));
   for (const row of rows) row.addUnsent(10);
   expect(board.unsent()).toBe(82_000);
-  for (const row of rows.toReversed()) {
-    const before = board.unsent();
-    row.free();
-    expect(board.unsent()).toBe(before - 10);
+  for (let i = rows.length - 1; i >= 0; i--) {
+    rows[i]!.free();
+    // The sum reads all rows.
+    if (i % 100 === 0) expect(board.unsent()).toBe(10 * i);
   }
   expect(board.read()).toEqual([]);
 });

@@ -52,10 +52,10 @@ describe.runIf(hasProgram('ss', 'iproute2'))('the backlog', () => {
     const queue = await until('the others to wait', () => {
       const open = server.workers().reduce((sum, row) => sum + row.open, 0);
       const now = server.queue();
-      return now !== undefined && now.waiting === clients.length - open && now;
+      const isKernels = now?.waiting === waitingAt(server.port);
+      return isKernels && now.waiting === clients.length - open && now;
     });
     expect(queue.waiting).toBeGreaterThan(0);
-    expect(queue.waiting).toBe(waitingAt(server.port));
     for (const client of clients) {
       expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
       await client.close();

@@ -98,7 +98,6 @@ describe('two architectures, with and without a silent client', async () => {
   });
 
   test('are compared with a stored run: no regression, or one, or nothing to compare', async () => {
-    // Other work on this machine may have slowed the stored run, but not a million times.
     const scaled = (name: string, by: number) => {
       const whole = read(json);
       // One of the four variants is enough.
@@ -116,31 +115,32 @@ describe('two architectures, with and without a silent client', async () => {
         ),
       };
       for (const cell of stored.cells) {
-        const figures = cell.figures as { rate: number; cpu: number | null; p99: number | null };
-        figures.rate *= by;
-        if (figures.cpu !== null) figures.cpu /= by;
-        if (figures.p99 !== null) figures.p99 /= by;
+        const figures = cell.figures as object;
+        // Other work on this machine may slow a run, but not a million times.
+        Object.assign(figures, { rate: 10_000 * by, cpu: 10 / by, p99: 1 / by });
       }
       return write(name, stored);
     };
     const [better, worse] = [scaled('better.json', 1e6), scaled('worse.json', 1e-6)];
     const other = fileNamed('again.json');
-    // On a busy machine a run may not be trusted (exit code 4): it is made again.
-    const trusted = (...words: string[]) =>
-      untilSo(
-        () => runCompare(...words),
-        ({ code }) => code !== 4,
-      );
-    const regressed = await trusted('--against', better, '--json', other);
+    // A busy machine may have a round without an answer, or a run that is not trusted: the run is made again.
+    const slower = /^epoll +2 connections.* 0\.00 .* REGRESSION$/m;
+    const regressed = await untilSo(
+      () => runCompare('--against', better, '--json', other),
+      ({ code, stdout }) => code === 3 && slower.test(stdout),
+    );
+    expect(regressed.stdout).toMatch(slower);
     expect(regressed.stderr).toMatch(/\nmondo: \d+ regressions? against the stored run\n$/);
     expect(regressed.code).toBe(3);
-    expect(regressed.stdout).toMatch(/^epoll +2 connections.* 0\.00 .* REGRESSION$/m);
     // Without options, it uses the plan of the stored run.
     expect(read(other).plan).toEqual(read(better).plan);
     expect((read(other) as Comparison & { against: Against }).against.changes.length).toBe(3);
 
     const page = fileNamed('against.html');
-    const fine = await trusted(...['epoll', '--silent', '0', '--against', worse, '--html', page]);
+    const fine = await untilSo(
+      () => runCompare('epoll', '--silent', '0', '--against', worse, '--html', page),
+      ({ code }) => code === 0,
+    );
     expect(fine.code).toBe(0);
     expect(readFileSync(page, 'utf8').includes('No regression')).toBe(true);
   });

@@ -213,7 +213,9 @@ async function traceOne(options: ServeOptions, cast: Required<Cast>, signal: Abo
       since === undefined ? client.connected : Math.min(client.connected ?? since, since);
     return { bars, client: { ...client, connected, accepted: since } };
   });
-  const lanes = lanesOf(timeline, numbered).map((row) => moved(row, begin, end));
+  // A thread that ended before the script, or started after it, has no row.
+  const present = timeline.lanes.filter(({ from, to }) => to > begin && from < end);
+  const lanes = lanesOf(present, numbered).map((row) => moved(row, begin, end));
   return {
     rows: [...lanes, ...clients.map(({ bars, client }) => clientRow(bars, client))],
     clients: clients.map(({ client }) => client),

@@ -85,8 +85,8 @@ export const numbered: Naming = ({ tid, pid, role }, index, all) => {
   return role === 'main' || tid === pid ? `process ${index + 1}` : `thread ${index + 1}`;
 };
 
-export function lanesOf(timeline: Timeline, nameOf: Naming = tagged): Row[] {
-  const lanes = timeline.lanes.toSorted((a, b) => a.worker - b.worker || a.from - b.from);
+export function lanesOf(all: readonly Lane[], nameOf: Naming = tagged): Row[] {
+  const lanes = all.toSorted((a, b) => a.worker - b.worker || a.from - b.from);
   return limited(lanes.map((lane, i) => rowOf(lane, nameOf(lane, i, lanes))));
 }
 
@@ -177,7 +177,7 @@ export function pictureOf(timeline: Timeline, title: string, sentence: string): 
     from,
     to,
     groups: [
-      { title: 'threads', rows: lanesOf(timeline) },
+      { title: 'threads', rows: lanesOf(timeline.lanes) },
       { title: 'connections', rows: connectionsOf(timeline) },
     ],
   };
