@@ -14,6 +14,7 @@ const LEAVING_LOOK_INTERVAL_MS = 10;
 interface Connection {
   readonly phase: number;
   readonly conversation: Conversation;
+  readonly hasUnread: boolean;
   /** Closes the connection because its time is up. */
   endFor(cause: Ending['cause']): void;
 }
@@ -23,7 +24,10 @@ export class NodeClients implements Connections {
   readonly #connections: (Connection | undefined)[] = [];
   readonly #free: number[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** True once the worker has read all bytes that had come when it received the order to leave. */
+  /**
+   * True once the worker has read all bytes that had come when it received the order to leave. Without system calls,
+   * only this shows that nothing has come.
+   */
   #hasReadAll = false;
 
   constructor(host: NodeHost) {
@@ -55,7 +59,12 @@ export class NodeClients implements Connections {
     const connection = this.#connections[slot];
     if (decision === END_AFTER_ANSWER) {
       connection?.conversation.endAfterAnswer((cause as LimitReached).limit);
-    } else if (decision !== LOOK || this.#hasReadAll) connection?.endFor(cause);
+    } else if (decision !== LOOK || this.#isQuiet(connection)) connection?.endFor(cause);
+  }
+
+  /** The last look at a connection between questions: Node reads by itself what has come, and answers it first. */
+  #isQuiet(connection: Connection | undefined): boolean {
+    return this.#hasReadAll && connection?.hasUnread === false;
   }
 
   /** Closes the connections in the order of a drain. Resolves when none is left, or when the time is up. */

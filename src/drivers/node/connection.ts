@@ -1,12 +1,13 @@
 /** One client on Node's own loop, for both pages: it sends the conversation's answers, and accounts for the end. */
 import type { Socket } from 'node:net';
 import { GONE, IDLE, phaseOf } from '../../lifecycle/phase.ts';
-import { STAY } from '../../lifecycle/terms.ts';
+import { LOOK, STAY } from '../../lifecycle/terms.ts';
 import { type Ending, LimitReached } from '../../protocol/account.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import { Outbox } from '../../protocol/outbox.ts';
 import type { Peer } from '../../protocol/service.ts';
 import type { NodeClients } from './clients.ts';
+import { hasUnread } from './kernel.ts';
 
 /** Written after other bytes, to learn when those are sent. A callback for each write would cost every question. */
 const NOTHING = Buffer.alloc(0);
@@ -112,7 +113,13 @@ export class NodeConnection {
     const { clients } = this.#clients.host;
     if (!clients.isLeaving || this.phase !== IDLE) return undefined;
     const decision = clients.lookAt(this.#slot, IDLE, performance.now());
-    return decision === STAY ? undefined : clients.reason;
+    const stays = decision === STAY || (decision === LOOK && this.hasUnread);
+    return stays ? undefined : clients.reason;
+  }
+
+  /** At the last look: true if the client has sent something that the conversation has not seen. */
+  get hasUnread(): boolean {
+    return hasUnread(this.socket);
   }
 
   /** The peer sends no more, and its header is not complete. */

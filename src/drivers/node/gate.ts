@@ -9,6 +9,7 @@ import { descriptorLimit } from '../../os/descriptors.ts';
 import type { NodeHost } from '../../worker/contract.ts';
 import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from '../timing.ts';
 import { NodeClients } from './clients.ts';
+import { descriptorOf } from './kernel.ts';
 import { NodeListener } from './listener.ts';
 
 /** Interval between two warnings that no descriptor is left, in ms. */
@@ -38,7 +39,7 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
   function arrive(socket: Socket): void {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    if (numberOf(socket) >= last) {
+    if (descriptorOf(socket) >= last) {
       warn(`All ${last + 1} descriptors are in use (EMFILE): Node refuses the next clients`);
     }
     if (!hasOwnListener || (waiting.length === 0 && admission.reserve())) enter(socket);
@@ -155,10 +156,6 @@ function turnAway(worker: NodeHost, socket: Socket, peer: string, reason: Refusa
     socket.end(BUSY, () => socket.destroy());
   } else socket.destroy();
 }
-
-/** Its descriptor; -1 if the system has none. */
-const numberOf = (socket: Socket): number =>
-  (socket as unknown as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 
 const addressOf = ({ remoteAddress }: Socket): Uint8Array | undefined =>
   remoteAddress === undefined ? undefined : parseAddress(remoteAddress.replace(/%.*$/, ''));
