@@ -38,7 +38,7 @@ export interface Peer extends Extras {
   readonly address: string;
   /** Its port; 0 for a unix peer. */
   readonly port: number;
-  /** The path of a unix peer's own socket: usually `''`, because clients bind none. */
+  /** The path of a unix peer's own socket: usually `''`, because clients bind none. Also `''` if Mondo cannot make system calls. */
   readonly path: string;
 }
 

@@ -6,13 +6,14 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { planOf } from '../../src/host/plan.ts';
 import { copiesText } from '../../src/host/supervisor/copies.ts';
 import { defineService, type ServerEvent, serve } from '../../src/index.ts';
-import { ask, NetClient } from '../support/clients.ts';
+import { ask, BlockingClient, endBlockingThreads, NetClient } from '../support/clients.ts';
 import { threadsOf } from '../support/kernel.ts';
-import { drivers, representatives, Serving } from '../support/serving.ts';
+import { drivers, pairs, representatives, Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-life-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(endBlockingThreads);
 let files = 0;
 
 /** The service with a file of its own, and what it has written there: words by line. */
@@ -89,6 +90,27 @@ describe.concurrent.each(representatives)('$title', ({ options, traits, capacity
     expect(told).toEqual(copies === undefined ? [] : [copies]);
     expect(serving.events[0]?.type).toBe('listening');
     await two.close();
+  });
+});
+
+describe.concurrent.each(pairs)('$title', ({ options, traits: { name } }) => {
+  it('gives the service and the log the path of a unix peer', async () => {
+    const path = join(folder, `${name}.server`);
+    const own = join(folder, `${name}.client`);
+    const service = new URL('../support/services/announced.ts', import.meta.url);
+    const serving = await Serving.start({ ...options, host: `unix:${path}`, service });
+    for (const [from, log] of [
+      [own, `unix:${own}`],
+      ['', 'unix'],
+    ] as const) {
+      const address = from === '' ? undefined : ({ family: 'unix', path: from } as const);
+      const client = await BlockingClient.connect(serving.address, address);
+      const expected = JSON.stringify({ family: 'unix', address: '', port: 0, path: from });
+      expect(await ask(client, 'Who?', expected.length + 1)).toBe(`${expected}\n`);
+      await client.close();
+      await serving.expectAccount(log, ['accepted', 'closed']);
+    }
+    await serving.close();
   });
 });
 

@@ -1,8 +1,9 @@
 /** The thread of a blocking client. It runs one command after the other, and sleeps in the kernel during each. */
 import { parentPort } from 'node:worker_threads';
-import { addressText, type SocketAddress } from '../../src/os/address.ts';
+import { addressText, encodeAddress, type SocketAddress } from '../../src/os/address.ts';
 import { addressOf, check, libc } from '../../src/os/libc.ts';
 import {
+  bindListener,
   close,
   connect,
   localAddress,
@@ -12,7 +13,12 @@ import {
 } from '../../src/os/socket.ts';
 
 export type Command =
-  | { readonly call: 'connect'; readonly address: SocketAddress; readonly patience: number }
+  | {
+      readonly call: 'connect';
+      readonly address: SocketAddress;
+      readonly from: SocketAddress | undefined;
+      readonly patience: number;
+    }
   | { readonly call: 'send'; readonly bytes: Uint8Array }
   | { readonly call: 'receive'; readonly count: number }
   | { readonly call: 'wake' | 'rest' | 'end' | 'reset' | 'close' };
@@ -30,6 +36,13 @@ let fd = -1;
 const room = Buffer.allocUnsafeSlow(65_536);
 const roomAddress = addressOf(room);
 
+function connectFrom(from: SocketAddress, to: SocketAddress): number {
+  const socket = bindListener(from);
+  const bytes = encodeAddress(to);
+  check('connect', libc.connect(socket, bytes, bytes.length));
+  return socket;
+}
+
 /** Receives until `count` bytes are there or the stream ends. */
 function receive(count: number): string {
   let text = '';
@@ -46,7 +59,10 @@ function receive(count: number): string {
 function run(command: Command): string {
   switch (command.call) {
     case 'connect':
-      fd = connect(command.address);
+      fd =
+        command.from === undefined
+          ? connect(command.address)
+          : connectFrom(command.from, command.address);
       // Without a time-out, a server that does not answer would block this thread, and the test, for ever.
       setReceiveTimeout(fd, command.patience);
       return addressText(localAddress(fd));

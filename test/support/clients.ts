@@ -218,15 +218,16 @@ export const startBlockingThreads = (count: number): Promise<void> => BlockingTh
 /** Ends the threads of the blocking clients. */
 export const endBlockingThreads = (): Promise<void> => BlockingThread.endAll();
 
-class BlockingClient implements Client {
+export class BlockingClient implements Client {
   readonly #thread: BlockingThread;
   #isOpen = true;
   readonly peer: string;
 
-  static async connect(address: SocketAddress): Promise<BlockingClient> {
+  /** @param from the client's own address; default: the kernel chooses it, and none on a unix socket */
+  static async connect(address: SocketAddress, from?: SocketAddress): Promise<BlockingClient> {
     const thread = BlockingThread.take();
     try {
-      const peer = await thread.run({ call: 'connect', address, patience: PATIENCE * MS });
+      const peer = await thread.run({ call: 'connect', address, from, patience: PATIENCE * MS });
       return new BlockingClient(thread, peer);
     } catch (error) {
       thread.release();

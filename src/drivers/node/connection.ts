@@ -5,9 +5,8 @@ import { LOOK, STAY } from '../../lifecycle/terms.ts';
 import { type Ending, LimitReached } from '../../protocol/account.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
 import { Outbox } from '../../protocol/outbox.ts';
-import type { Peer } from '../../protocol/service.ts';
 import type { NodeClients } from './clients.ts';
-import { hasUnread } from './kernel.ts';
+import { hasUnread, peerOf } from './kernel.ts';
 
 /** Written after other bytes, to learn when those are sent. A callback for each write would cost every question. */
 const NOTHING = Buffer.alloc(0);
@@ -18,14 +17,6 @@ const answers = new Outbox();
 /** True if the kernel has all written bytes. False if some are buffered, or a write failed. */
 const isSent = (socket: Socket): boolean =>
   socket.writableLength === 0 && !socket.destroyed && socket.errored === null;
-
-function peerOf({ remoteAddress = '', remotePort = 0, remoteFamily }: Socket): Peer {
-  const address = remoteAddress.replace(/^::ffff:(?=[\d.]+$)/, '');
-  // Node has no address of a unix peer, and none of a peer that is gone.
-  if (address === '') return { family: 'unix', address, port: 0, path: '' };
-  const isPlain = remoteFamily === 'IPv4' || !address.includes(':');
-  return { family: isPlain ? 'IPv4' : 'IPv6', address, port: remotePort, path: '' };
-}
 
 export class NodeConnection {
   readonly conversation: Conversation;

@@ -9,7 +9,7 @@ import { descriptorLimit } from '../../os/descriptors.ts';
 import type { NodeHost } from '../../worker/contract.ts';
 import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from '../timing.ts';
 import { NodeClients } from './clients.ts';
-import { descriptorOf } from './kernel.ts';
+import { descriptorOf, peerText } from './kernel.ts';
 import { NodeListener } from './listener.ts';
 
 /** Interval between two warnings that no descriptor is left, in ms. */
@@ -159,12 +159,3 @@ function turnAway(worker: NodeHost, socket: Socket, peer: string, reason: Refusa
 
 const addressOf = ({ remoteAddress }: Socket): Uint8Array | undefined =>
   remoteAddress === undefined ? undefined : parseAddress(remoteAddress.replace(/%.*$/, ''));
-
-function peerText({ remoteAddress, remotePort, remoteFamily }: Socket, isUnix: boolean): string {
-  // Without an address it is a TCP peer that left before it was accepted.
-  if (remoteAddress === undefined) return isUnix ? 'unix' : 'unknown';
-  const isPlain = remoteFamily === 'IPv4' || remoteAddress.startsWith('::ffff:');
-  return isPlain
-    ? `${remoteAddress.replace('::ffff:', '')}:${remotePort}`
-    : `[${remoteAddress}]:${remotePort}`;
-}
