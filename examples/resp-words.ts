@@ -20,32 +20,43 @@ const DOLLAR = 0x24;
 /** The connection must end: its next command cannot be found. */
 export class ProtocolError extends Error {}
 
+export const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
+export const array = (items: readonly string[]): string => `*${items.length}\r\n${items.join('')}`;
+
 /** The command of one connection: where its words are in the received bytes. */
 export class Words {
   count = 0;
-  bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   /** Word i is `bytes[start + from[i], start + to[i])`: when more bytes have come, they may be elsewhere. */
   readonly #from: number[] = [];
   readonly #to: number[] = [];
-  /** Number of words that the command announces; -1: not read yet. */
+  /** Number of words that the command announces, and length of the word that is read now; -1: not read yet. */
   #announced = -1;
+  #size = -1;
   /** Where reading goes on when more bytes have come, from the start of the command. */
   #at = 0;
-  /** From there on, the number that is read now may have its end; from the start of the command. */
-  #unread = 0;
-
-  from(word: number): number {
-    return this.#start + this.#from[word]!;
-  }
-
-  to(word: number): number {
-    return this.#start + this.#to[word]!;
-  }
 
   /** The word as text in which each character is a byte. */
   text(word: number): string {
-    return this.bytes.toString('latin1', this.from(word), this.to(word));
+    const start = this.#start;
+    return this.#bytes.toString('latin1', start + this.#from[word]!, start + this.#to[word]!);
+  }
+
+  /** The words from this one on. */
+  texts(first: number): string[] {
+    return Array.from({ length: this.count - first }, (_, i) => this.text(first + i));
+  }
+
+  /** True if the word is this name, in small or capital letters. Makes no string of it. */
+  is(word: number, name: string): boolean {
+    const from = this.#from[word]!;
+    if (this.#to[word]! - from !== name.length) return false;
+    const at = this.#start + from;
+    for (let i = 0; i < name.length; i++) {
+      if ((this.#bytes[at + i]! | 0x20) !== name.charCodeAt(i)) return false;
+    }
+    return true;
   }
 
   /**
@@ -57,62 +68,66 @@ export class Words {
     if (searched === 0) {
       this.count = 0;
       this.#announced = -1;
-      this.#unread = 0;
+      this.#size = -1;
+      this.#at = 0;
     }
-    this.bytes = bytes;
+    this.#bytes = bytes;
     this.#start = start;
-    if (bytes[start] !== STAR) return this.#readLine(bytes, start, end, start + searched);
+    if (bytes[start] !== STAR) return this.#readLine(end, searched);
     if (this.#announced < 0) {
-      const stop = this.#endOfNumber(start + 1, end, 'mbulk count string');
-      if (stop < 0) return -1;
-      const count = integerIn(bytes, start + 1, stop);
+      const count = this.#readNumber(end, searched, 'mbulk count string');
+      if (count === undefined) return -1;
       if (!(count <= MOST_WORDS)) throw new ProtocolError('invalid multibulk length');
       this.#announced = Math.max(count, 0);
-      this.#at = stop + 2 - start;
     }
-    while (this.count < this.#announced) if (!this.#readWord(bytes, end)) return -1;
+    while (this.count < this.#announced) if (!this.#readWord(end, searched)) return -1;
     return start + this.#at;
   }
 
-  #readWord(bytes: Buffer, end: number): boolean {
-    const start = this.#start;
-    const at = start + this.#at;
-    if (at >= end) return false;
-    if (bytes[at] !== DOLLAR) {
-      throw new ProtocolError(`expected '$', got '${String.fromCharCode(bytes[at]!)}'`);
+  #readWord(end: number, searched: number): boolean {
+    if (this.#size < 0) {
+      const at = this.#start + this.#at;
+      if (at === end) return false;
+      const sign = this.#bytes[at]!;
+      if (sign !== DOLLAR) {
+        throw new ProtocolError(`expected '$', got '${String.fromCharCode(sign)}'`);
+      }
+      const size = this.#readNumber(end, searched, 'bulk count string');
+      if (size === undefined) return false;
+      if (!(size >= 0 && size <= LONGEST_WORD)) throw new ProtocolError('invalid bulk length');
+      this.#size = size;
     }
-    const stop = this.#endOfNumber(at + 1, end, 'bulk count string');
-    if (stop < 0) return false;
-    const size = integerIn(bytes, at + 1, stop);
-    if (!(size >= 0 && size <= LONGEST_WORD)) throw new ProtocolError('invalid bulk length');
-    const from = stop + 2;
-    if (from + size + 2 > end) return false;
-    this.#from[this.count] = from - start;
-    this.#to[this.count] = from + size - start;
+    const to = this.#at + this.#size;
+    if (this.#start + to + 2 > end) return false;
+    this.#from[this.count] = this.#at;
+    this.#to[this.count] = to;
     this.count++;
-    this.#at = from + size + 2 - start;
+    this.#at = to + 2;
+    this.#size = -1;
     return true;
   }
 
-  /** Index of the `\r` after a number, once the byte behind it is there too; -1 before. */
-  #endOfNumber(from: number, end: number, what: string): number {
-    const { bytes } = this;
-    let stop = Math.max(from, this.#start + this.#unread);
-    while (stop < end - 1 && bytes[stop] !== CR) stop++;
+  /** Reads the number behind a sign. Undefined until all of its line has come; NaN if it is not a number. */
+  #readNumber(end: number, searched: number, what: string): number | undefined {
+    const from = this.#start + this.#at + 1;
+    // An earlier call has looked for the end, but not in its last byte: then the byte behind that was not there.
+    let stop = Math.max(from, this.#start + searched - 1);
+    while (stop < end - 1 && this.#bytes[stop] !== CR) stop++;
     if (stop - from > LONGEST_LINE) throw new ProtocolError(`too big ${what}`);
-    if (stop < end - 1) return stop;
-    this.#unread = end - 1 - this.#start;
-    return -1;
+    if (stop >= end - 1) return undefined;
+    this.#at = stop + 2 - this.#start;
+    return integerIn(this.#bytes, from, stop);
   }
 
-  #readLine(bytes: Buffer, start: number, end: number, unread: number): number {
-    let stop = unread;
-    while (stop < end && bytes[stop] !== LF) stop++;
-    if (stop - start > LONGEST_LINE) throw new ProtocolError('too big inline request');
-    if (stop === end) return -1;
-    const words = wordsOf(bytes.toString('latin1', start, stop).replace(/\r$/, ''));
-    const list = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('');
-    const command = Buffer.from(`*${words.length}\r\n${list}`, 'latin1');
+  #readLine(end: number, searched: number): number {
+    const start = this.#start;
+    const stop = this.#bytes.subarray(0, end).indexOf(LF, start + searched);
+    if ((stop < 0 ? end : stop) - start > LONGEST_LINE) {
+      throw new ProtocolError('too big inline request');
+    }
+    if (stop < 0) return -1;
+    const words = wordsOf(this.#bytes.toString('latin1', start, stop).replace(/\r$/, ''));
+    const command = Buffer.from(array(words.map(bulk)), 'latin1');
     this.read(command, 0, command.length, 0);
     return stop + 1;
   }
@@ -134,7 +149,7 @@ function integerIn(bytes: Buffer, from: number, to: number): number {
 
 /** Of a line: text in double quotes, text in single quotes, other text, or spaces. */
 const TOKEN =
-  /"((?:\\.|[^"\\])*)"(?![^ \t\v\f\r])|'((?:\\'|\\(?!')|[^'\\])*)'(?![^ \t\v\f\r])|([^ \t\v\f\r"']+)|[ \t\v\f\r]+/sy;
+  /"((?:\\.|[^"\\])*)"(?![^ \t\v\f\r])|'((?:\\'|\\(?!')|[^'\\])*)'(?![^ \t\v\f\r])|([^ \t\v\f\r"']+)|[ \t\v\f\r]+/gsy;
 const ESCAPE = /\\(?:x([0-9a-f]{2})|(.))/gis;
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' };
 
@@ -146,17 +161,15 @@ const unescaped = (text: string): string =>
 /** The words of a typed line. */
 function wordsOf(line: string): string[] {
   const words: string[] = [];
-  let word: string | undefined;
-  for (TOKEN.lastIndex = 0; TOKEN.lastIndex < line.length; ) {
-    const token = TOKEN.exec(line);
-    if (token === null) throw new ProtocolError('unbalanced quotes in request');
-    const [, double, single, plain] = token;
+  let at = 0;
+  let isInWord = false;
+  for (const [token, double, single, plain] of line.matchAll(TOKEN)) {
+    at += token.length;
     const part = plain ?? single?.replaceAll("\\'", "'") ?? (double && unescaped(double));
-    if (part !== undefined) word = (word ?? '') + part;
-    else if (word !== undefined) {
-      words.push(word);
-      word = undefined;
-    }
+    if (part !== undefined && isInWord) words[words.length - 1] += part;
+    else if (part !== undefined) words.push(part);
+    isInWord = part !== undefined;
   }
-  return word === undefined ? words : [...words, word];
+  if (at < line.length) throw new ProtocolError('unbalanced quotes in request');
+  return words;
 }

@@ -1,22 +1,19 @@
 /**
  * A store of keys and values in memory that speaks the protocol of Redis (RESP 2). Each thread has a store of its own,
- * so serve it with one: `epoll`, `uring`, `coroutine`. A direct dialogue answers in place: a GET makes one string, for
- * its key, and copies nothing but the answer.
+ * so serve it with one: `epoll`, `uring`, `coroutine`. All texts are latin1: each character is a byte.
  */
-import type { Answer, AnswerWriter, DirectDialogue, Protocol } from '../src/index.ts';
-import { ProtocolError, Words } from './resp-words.ts';
+import type { AnswerWriter, DirectDialogue, Protocol } from '../src/index.ts';
+import { array, bulk, ProtocolError, Words } from './resp-words.ts';
 
 interface Entry {
   /** The value as an answer: `$3\r\nabc\r\n`. */
-  answer: Buffer;
-  /** Where its own bytes begin in the answer. */
-  head: number;
+  answer: string;
   /** In ms since 1970. */
   expires: number;
 }
 
-/** Returns an answer, or its last piece. The first word is the command's name. */
-type Command = (words: Words, out: AnswerWriter) => Answer;
+/** Returns an answer. The first word is the command's name. */
+type Command = (words: Words) => string;
 
 const NEVER = Number.POSITIVE_INFINITY;
 const OK = '+OK\r\n';
@@ -24,6 +21,15 @@ const NOTHING = '$-1\r\n';
 const NO_INTEGER = 'value is not an integer or out of range';
 /** Numbers have 64 bits, and a time in ms must fit into them. */
 const LARGEST = 2n ** 63n - 1n;
+
+const number = (value: number | bigint): string => `:${value}\r\n`;
+const fail = (text: string): string => `-ERR ${text.replace(/[\r\n]/g, ' ')}\r\n`;
+const wrongCount = (name: string): string =>
+  fail(`wrong number of arguments for '${name}' command`);
+
+/** A word in an error: up to a zero, because Redis prints it as C does. */
+const shown = (words: Words, word: number, most?: number): string =>
+  words.text(word).split('\0', 1)[0]!.slice(0, most);
 
 const store = new Map<string, Entry>();
 /** Goes round the store. */
@@ -36,6 +42,10 @@ function find(key: string): Entry | undefined {
   return undefined;
 }
 
+const get = (key: string): string => find(key)?.answer ?? NOTHING;
+
+const remove = (key: string): boolean => find(key) !== undefined && store.delete(key);
+
 /** Removes values that have expired and that no client asks for: looks at two for each value that gets a time. */
 function sweepTwo(): void {
   for (let i = 0; i < 2; i++) {
@@ -45,23 +55,14 @@ function sweepTwo(): void {
   }
 }
 
-function keep(key: string, bytes: Buffer, from: number, to: number, expires: number): void {
-  const size = to - from;
-  let entry = store.get(key);
-  // A value of the same length takes the place of the old one.
-  if (entry === undefined || entry.answer.length - entry.head - 2 !== size) {
-    const head = `$${size}\r\n`;
-    const answer = Buffer.allocUnsafeSlow(head.length + size + 2);
-    answer.write(head, 'latin1');
-    answer.write('\r\n', head.length + size, 'latin1');
-    entry = { answer, head: head.length, expires };
-    store.set(key, entry);
+function keep(key: string, value: string, expires: number): void {
+  const answer = bulk(value);
+  const entry = store.get(key);
+  if (entry === undefined) store.set(key, { answer, expires });
+  else {
+    entry.answer = answer;
+    entry.expires = expires;
   }
-  entry.expires = expires;
-  const { answer, head } = entry;
-  if (size > 64) bytes.copy(answer, head, from, to);
-  // For a few bytes, a loop is faster than a call into native code.
-  else for (let i = 0; i < size; i++) answer[head + i] = bytes[from + i]!;
   if (expires !== NEVER) sweepTwo();
 }
 
@@ -72,29 +73,8 @@ function integer(text: string): bigint | undefined {
   return value > LARGEST || value < -LARGEST - 1n ? undefined : value;
 }
 
-const fail = (text: string): Answer =>
-  Buffer.from(`-ERR ${text.replace(/[\r\n]/g, ' ')}\r\n`, 'latin1');
-const wrongCount = (name: string): Answer =>
-  fail(`wrong number of arguments for '${name}' command`);
-const number = (value: number | bigint): Answer => `:${value}\r\n`;
-const bulk = (text: string): Answer => `$${text.length}\r\n${text}\r\n`;
-const array = (answers: readonly Answer[]): Answer =>
-  Buffer.concat([`*${answers.length}\r\n`, ...answers].map((answer) => Buffer.from(answer)));
-
-/** A word in an error: up to a zero, because Redis prints it as C does. */
-const shown = (words: Words, word: number, most?: number): string =>
-  words.text(word).split('\0', 1)[0]!.slice(0, most);
-
-const get = (words: Words, word: number): Answer => find(words.text(word))?.answer ?? NOTHING;
-
-function echo(words: Words, word: number, out: AnswerWriter): Answer {
-  out.write(`$${words.to(word) - words.from(word)}\r\n`);
-  out.writeRange(words.bytes, words.from(word), words.to(word));
-  return '\r\n';
-}
-
 /** When a time in seconds from now is over, in ms since 1970; or the error that refuses the time. */
-function deadline(text: string, command: string, least: bigint): number | Answer {
+function deadline(text: string, command: string, least: bigint): number | string {
   const seconds = integer(text);
   if (seconds === undefined) return fail(NO_INTEGER);
   const now = Date.now();
@@ -104,151 +84,100 @@ function deadline(text: string, command: string, least: bigint): number | Answer
   return fail(`invalid expire time in '${command}' command`);
 }
 
-function set(words: Words): Answer {
+function set(words: Words): string {
   let isNew = false;
-  let seconds = 0;
+  let expires: number | string = NEVER;
   for (let i = 3; i < words.count; i++) {
-    const option = words.text(i).toUpperCase();
-    if (option === 'NX') isNew = true;
-    else if (option === 'EX' && i + 1 < words.count) seconds = ++i;
+    if (words.is(i, 'nx')) isNew = true;
+    else if (words.is(i, 'ex') && ++i < words.count) expires = deadline(words.text(i), 'set', 1n);
     else return fail('syntax error');
   }
-  const expires = seconds === 0 ? NEVER : deadline(words.text(seconds), 'set', 1n);
-  if (typeof expires !== 'number') return expires;
+  if (typeof expires === 'string') return expires;
   const key = words.text(1);
   if (isNew && find(key) !== undefined) return NOTHING;
-  keep(key, words.bytes, words.from(2), words.to(2), expires);
+  keep(key, words.text(2), expires);
   return OK;
 }
 
-function setAll(words: Words): Answer {
+function setAll(words: Words): string {
   if (words.count % 2 === 0) return wrongCount('mset');
-  for (let i = 1; i < words.count; i += 2) {
-    keep(words.text(i), words.bytes, words.from(i + 1), words.to(i + 1), NEVER);
-  }
+  for (let i = 1; i < words.count; i += 2) keep(words.text(i), words.text(i + 1), NEVER);
   return OK;
 }
 
-function increment(words: Words): Answer {
+function increment(words: Words): string {
   const key = words.text(1);
-  const entry = find(key);
-  const old = integer(entry?.answer.toString('latin1', entry.head, entry.answer.length - 2) ?? '0');
+  const { answer = bulk('0'), expires = NEVER } = find(key) ?? {};
+  const old = integer(answer.slice(answer.indexOf('\n') + 1, -2));
   if (old === undefined) return fail(NO_INTEGER);
   if (old === LARGEST) return fail('increment or decrement would overflow');
-  const next = Buffer.from(String(old + 1n));
-  keep(key, next, 0, next.length, entry?.expires ?? NEVER);
+  keep(key, String(old + 1n), expires);
   return number(old + 1n);
 }
 
-function expire(words: Words): Answer {
+function expire(words: Words): string {
   if (words.count > 3) return fail(`Unsupported option ${shown(words, 3)}`);
   const expires = deadline(words.text(2), 'expire', -LARGEST / 1000n);
-  if (typeof expires !== 'number') return expires;
-  const key = words.text(1);
-  const entry = find(key);
+  if (typeof expires === 'string') return expires;
+  const entry = find(words.text(1));
   if (entry === undefined) return number(0);
   entry.expires = expires;
   sweepTwo();
   return number(1);
 }
 
-function secondsLeft(words: Words): Answer {
+function secondsLeft(words: Words): string {
   const entry = find(words.text(1));
   if (entry === undefined) return number(-2);
   if (entry.expires === NEVER) return number(-1);
   return number(Math.floor((entry.expires - Date.now() + 500) / 1000));
 }
 
-/** Counts the keys for which `test` is true. */
-function countKeys(words: Words, test: (key: string) => boolean): Answer {
-  let found = 0;
-  for (let i = 1; i < words.count; i++) if (test(words.text(i))) found++;
-  return number(found);
-}
-
-const remove = (key: string): boolean => find(key) !== undefined && store.delete(key);
-
-function ping(words: Words, out: AnswerWriter): Answer {
+function ping(words: Words): string {
   if (words.count === 1) return '+PONG\r\n';
-  return words.count === 2 ? echo(words, 1, out) : wrongCount('ping');
+  return words.count === 2 ? bulk(words.text(1)) : wrongCount('ping');
 }
 
-const settings: Readonly<Record<string, string>> = { save: '', appendonly: 'no' };
-
-function config(words: Words): Answer {
-  const order = words.text(1);
-  if (order.toUpperCase() !== 'GET')
+function config(words: Words): string {
+  if (!words.is(1, 'get')) {
     return fail(`unknown subcommand '${shown(words, 1, 128)}'. Try CONFIG HELP.`);
+  }
   if (words.count < 3) return wrongCount('config|get');
-  const names = Array.from({ length: words.count - 2 }, (_, i) => words.text(i + 2).toLowerCase());
+  const names = words.texts(2).map((name) => name.toLowerCase());
+  const settings = { save: '', appendonly: 'no' };
   const known = Object.entries(settings).filter(([name]) => names.includes(name));
   return array(known.flat().map(bulk));
 }
 
 /** Describes the commands by name and number of words. Only clients of a cluster need more. */
-function describe(words: Words): Answer {
-  const order = words.count > 1 ? words.text(1).toUpperCase() : '';
-  if (order === 'COUNT') return number(commands.length);
-  if (order !== '') return array([]);
+function describe(words: Words): string {
+  if (words.count > 1) return words.is(1, 'count') ? number(commands.length) : array([]);
+  const zeros = number(0).repeat(3);
   return array(
-    commands.map(({ name, size }) =>
-      array([bulk(name), number(size), array([]), number(0), number(0), number(0)]),
-    ),
+    commands.map(({ name, size }) => `*6\r\n${bulk(name)}${number(size)}*0\r\n${zeros}`),
   );
 }
 
 /** By name: the number of words (negative: this number or more), and what the command does. */
 const table: Readonly<Record<string, readonly [number, Command]>> = {
-  get: [2, (words) => get(words, 1)],
+  get: [2, (words) => get(words.text(1))],
   set: [-3, set],
   incr: [2, increment],
-  del: [-2, (words) => countKeys(words, remove)],
-  exists: [-2, (words) => countKeys(words, (key) => find(key) !== undefined)],
+  del: [-2, (words) => number(words.texts(1).filter(remove).length)],
+  exists: [-2, (words) => number(words.texts(1).filter((key) => find(key)).length)],
   expire: [-3, expire],
   ttl: [2, secondsLeft],
-  mget: [
-    -2,
-    (words) => array(Array.from({ length: words.count - 1 }, (_, i) => get(words, i + 1))),
-  ],
+  mget: [-2, (words) => array(words.texts(1).map(get))],
   mset: [-3, setAll],
   ping: [-1, ping],
-  echo: [2, (words, out) => echo(words, 1, out)],
+  echo: [2, (words) => bulk(words.text(1))],
   command: [-1, describe],
   config: [-2, config],
 };
 
-const commands = Object.entries(table).map(([name, [size, run]]) => ({
-  name,
-  bytes: Buffer.from(name),
-  size,
-  run,
-}));
+const commands = Object.entries(table).map(([name, [size, run]]) => ({ name, size, run }));
 
-/** The first bytes of a name in small letters, as one number: no two commands have the same. */
-function startOf(bytes: Buffer, from: number, to: number): number {
-  let start = 0;
-  for (let i = from; i < to && i < from + 4; i++) start = (start << 8) | bytes[i]! | 0x20;
-  return start;
-}
-
-const byStart = new Map(
-  commands.map((command) => [startOf(command.bytes, 0, command.bytes.length), command]),
-);
-
-/** Finds a command without making a string of its name. */
-function commandOf(
-  { bytes }: Words,
-  from: number,
-  to: number,
-): (typeof commands)[number] | undefined {
-  const command = byStart.get(startOf(bytes, from, to));
-  const name = command?.bytes;
-  if (name?.length !== to - from) return undefined;
-  for (let i = 0; i < name.length; i++) if ((bytes[from + i]! | 0x20) !== name[i]) return undefined;
-  return command;
-}
-
-function unknown(words: Words): Answer {
+function unknown(words: Words): string {
   let rest = '';
   for (let i = 1; i < words.count && rest.length < 128; i++) {
     rest += `'${shown(words, i, 128 - rest.length)}' `;
@@ -256,37 +185,32 @@ function unknown(words: Words): Answer {
   return fail(`unknown command '${shown(words, 0, 128)}', with args beginning with: ${rest}`);
 }
 
-function run(words: Words, out: AnswerWriter): Answer {
-  const command = commandOf(words, words.from(0), words.to(0));
+function answer(words: Words): string {
+  const command = commands.find(({ name }) => words.is(0, name));
   if (command === undefined) return unknown(words);
-  const { size, name } = command;
-  if (size < 0 ? words.count < -size : words.count !== size) return wrongCount(name);
-  return command.run(words, out);
+  const { name, size, run } = command;
+  const isWrong = size < 0 ? words.count < -size : words.count !== size;
+  return isWrong ? wrongCount(name) : run(words);
 }
 
-const resp: Protocol = {
-  questionSize: 4 * 1_048_576,
-  dialogue(): DirectDialogue {
-    const words = new Words();
-    let isBroken = false;
-    return {
-      respond(bytes, start, end, searched, out) {
-        try {
-          const next = words.read(bytes, start, end, searched);
-          if (next !== -1 && words.count > 0) out.write(run(words, out));
-          return next;
-        } catch (error) {
-          if (!(error instanceof ProtocolError)) throw error;
-          isBroken = true;
-          out.write(fail(`Protocol error: ${error.message}`));
-          return end;
-        }
-      },
-      get finished() {
-        return isBroken;
-      },
-    };
-  },
-};
+class Connection implements DirectDialogue {
+  readonly #words = new Words();
+  finished = false;
+
+  respond(bytes: Buffer, start: number, end: number, searched: number, out: AnswerWriter): number {
+    try {
+      const next = this.#words.read(bytes, start, end, searched);
+      if (next !== -1 && this.#words.count > 0) out.write(answer(this.#words), 'latin1');
+      return next;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.finished = true;
+      out.write(fail(`Protocol error: ${error.message}`), 'latin1');
+      return end;
+    }
+  }
+}
+
+const resp: Protocol = { questionSize: 4 * 1_048_576, dialogue: () => new Connection() };
 
 export default resp;

@@ -7,6 +7,7 @@ describe('Outbox', () => {
     const step = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 200 }).map((text) => ({ write: text })),
       fc.uint8Array({ maxLength: 200 }).map((bytes) => ({ write: bytes })),
+      fc.string({ unit: 'binary', maxLength: 200 }).map((latin1) => ({ latin1 })),
       fc.uint8Array({ minLength: 3000, maxLength: 5000 }).map((bytes) => ({ write: bytes })),
       fc.string({ unit: 'binary', maxLength: 70 }).map((text) => ({ write: text })),
       fc.string({ unit: 'binary-ascii', maxLength: 70 }).map((text) => ({ write: text })),
@@ -33,6 +34,9 @@ describe('Outbox', () => {
           } else if ('write' in each) {
             out.write(each.write);
             model = Buffer.concat([model, Buffer.from(each.write as string)]);
+          } else if ('latin1' in each) {
+            out.write(each.latin1, 'latin1');
+            model = Buffer.concat([model, Buffer.from(each.latin1, 'latin1')]);
           } else if ('drop' in each) {
             const count = Math.min(each.drop, model.length);
             out.drop(count);

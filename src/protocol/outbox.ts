@@ -17,13 +17,13 @@ export class Outbox implements AnswerWriter {
   #viewed: Buffer | undefined;
   #view: DataView = new DataView(new ArrayBuffer(0));
 
-  /** Appends an answer. A string is sent as UTF-8. */
-  write(answer: Answer): void {
+  /** Appends an answer. */
+  write(answer: Answer, encoding: 'utf8' | 'latin1' = 'utf8'): void {
     if (typeof answer !== 'string') this.writeRange(answer, 0, answer.length);
     else if (answer.length > SHORT || !this.#writeShort(answer)) {
-      const size = Buffer.byteLength(answer);
+      const size = Buffer.byteLength(answer, encoding);
       this.#makeRoom(size);
-      this.length += this.buffer.write(answer, this.length, size);
+      this.length += this.buffer.write(answer, this.length, size, encoding);
     }
   }
 

@@ -255,8 +255,12 @@ export interface Dialogue {
  * ```
  */
 export interface AnswerWriter {
-  /** Appends text, as UTF-8, or bytes. It copies the bytes. */
-  write(answer: Answer): void;
+  /**
+   * Appends text or bytes. It copies the bytes.
+   *
+   * @param encoding how to send text; with `latin1` each character is a byte. Default `utf8`
+   */
+  write(answer: Answer, encoding?: 'utf8' | 'latin1'): void;
   /** Appends the bytes `[start, end)`. It copies them. */
   writeRange(bytes: Uint8Array, start: number, end: number): void;
 }
