@@ -20,6 +20,8 @@ const dialogue = new URL('../support/services/promising-dialogue.ts', import.met
 const folder = mkdtempSync(join(tmpdir(), 'mondo-promises-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const NODE = Number(process.versions.node.split('.')[0]);
+
 /** Number of clients that wait for one event. */
 const CROWD = 100;
 
@@ -105,6 +107,22 @@ describe.each([...pairs, ...threadedLoops])('$title answers with promises', (var
     await expectAnswer(next, 'timer?', 'timer.');
     await next.close();
   });
+
+  it.runIf(threadedLoops.includes(variant))(
+    'and says in one line if Node does not show its threads when it has work',
+    async () => {
+      const serving = await running();
+      const client = await NetClient.connect(serving.address);
+      await expectAnswer(client, 'timer?', 'timer.');
+      await client.close();
+      const lines = serving.events.filter(
+        (event) => event.type === 'warning' && /does not show this thread/.test(event.text),
+      );
+      // `callback` is on Node's own loop. Node 26 has node:ffi.
+      const isBlind = traits.arrangement !== 'node' && NODE < 26;
+      expect(lines).toHaveLength(isBlind ? 1 : 0);
+    },
+  );
 
   it.runIf(isLoop(traits))(`of ${CROWD} clients, outstanding together`, async () => {
     const serving = await running();
