@@ -1,6 +1,7 @@
 /** What `mondo serve` makes of its configuration: the options of the server, and those of a restart. */
 import { loadArchitecture } from '../architectures/catalogue.ts';
-import { type Plan, planOf, type RestartOptions, type ServeOptions } from '../host/plan.ts';
+import { zenUrl } from '../host/load-service.ts';
+import { ownOptions, planOf, type RestartOptions, type ServeOptions } from '../host/plan.ts';
 import type { Effective } from './effective.ts';
 import { type CommandOptions, serveOptionsOf } from './serve-options.ts';
 
@@ -20,10 +21,11 @@ export function optionsOf({ architecture, host, options, origins }: Effective): 
   };
 }
 
-/** Attributes that a restart can change. */
+/** Attributes that a restart can change: all but the architecture, the users, the log, and what belongs to a listener. */
 const CHANGEABLE: ReadonlySet<string> = new Set([
-  ...['limit', 'dryRun', 'whenFull', 'think', 'thinkHow'],
-  ...['threads', 'processes', 'queue', 'maxThreads'],
+  ...['limit', 'dryRun', 'whenFull', 'think', 'thinkHow', 'service', 'threads', 'processes'],
+  ...['proxyProtocol', 'trusted', 'drain', 'lameDuck', 'stuck', 'metricsLatency'],
+  ...['queue', 'maxThreads', 'threadCache', 'mixin', 'exclusive', 'processCache', 'inetd'],
 ]);
 
 /** Keys of options that differ from those at the start, and that a restart cannot change. */
@@ -53,21 +55,16 @@ export async function restartOptionsOf(
   const options = { ...start.options, ...Object.fromEntries(changed) };
   const given = optionsOf({ ...start, options });
   const plan = planOf(traits, given);
+  const { limits, dryRun, think, threads, processes, drain, lameDuck, stuck, metricsLatency } =
+    plan;
   return {
-    limits: plan.limits,
-    dryRun: plan.dryRun,
+    ...{ limits, dryRun, threads, processes, drain, lameDuck, stuck, metricsLatency },
     whenFull: given.whenFull ?? 'wait',
-    think: plan.think.ms,
-    thinkHow: plan.think.how,
-    threads: plan.threads,
-    processes: plan.processes,
-    ...pageOf(plan),
+    think: think.ms,
+    thinkHow: think.how,
+    // A file names a module, never an object.
+    service: (given.service as string | undefined) ?? zenUrl,
+    proxy: plan.proxy ?? false,
+    ...ownOptions(plan.traits.name, plan.page),
   };
-}
-
-/** Only the options of that architecture, because a restart refuses those of another. */
-function pageOf({ traits, page }: Plan): RestartOptions {
-  if (traits.name === 'queued') return { queue: page.queue };
-  if (traits.name === 'socketserver') return { maxThreads: page.maxThreads };
-  return {};
 }

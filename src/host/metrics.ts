@@ -264,18 +264,15 @@ const metrics: readonly Metric[] = [
 const ANSWER_SECONDS = 'mondo_answer_seconds';
 
 /** A histogram that workers fill in shared memory. prom-client's own would need each time by itself. */
-const answerSeconds = (now: () => Moment) => ({
+const answerSeconds = (times: AnswerTimesReading) => ({
   name: ANSWER_SECONDS,
-  get() {
-    const times = now().view?.answerTimes();
-    return {
-      name: ANSWER_SECONDS,
-      help: 'Time from the last byte of a question to its answer, for one question in 64.',
-      type: 'histogram',
-      aggregator: 'sum' as const,
-      values: times === undefined ? [] : histogramValues(times),
-    };
-  },
+  get: () => ({
+    name: ANSWER_SECONDS,
+    help: 'Time from the last byte of a question to its answer, for one question in 64.',
+    type: 'histogram',
+    aggregator: 'sum' as const,
+    values: histogramValues(times),
+  }),
 });
 
 function histogramValues({ counts, sum }: AnswerTimesReading) {
@@ -295,19 +292,19 @@ function histogramValues({ counts, sum }: AnswerTimesReading) {
 /** Names of all metrics, in the order in which /metrics has them. */
 export const metricNames: readonly string[] = [...metrics.map(({ name }) => name), ANSWER_SECONDS];
 
-/**
- * @param subject what the metrics describe; it may not serve yet
- * @param withLatency true if the workers time some of the answers
- */
-export function metricsOf(subject: Subject, withLatency: boolean): MetricsWriter {
+/** @param subject what the metrics describe; it may not serve yet */
+export function metricsOf(subject: Subject): MetricsWriter {
   const registry = new Registry();
   let moment = momentOf(subject);
   for (const metric of metrics) register(metric, registry, () => moment);
-  if (withLatency) registry.registerMetric(answerSeconds(() => moment) as never);
   return {
     contentType: registry.contentType,
     write() {
       moment = momentOf(subject);
+      // A restart may have switched it on or off.
+      registry.removeSingleMetric(ANSWER_SECONDS);
+      const times = moment.view?.answerTimes();
+      if (times !== undefined) registry.registerMetric(answerSeconds(times) as never);
       return registry.metrics();
     },
   };

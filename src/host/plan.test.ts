@@ -163,11 +163,24 @@ describe('a restart', () => {
     expect(changedPlan(before, {})).toEqual(before);
   });
 
+  it('can give an option its default again', async () => {
+    const proxy = { trusted: ['10.0.0.0/8'] };
+    const crew = await loadArchitecture('socketserver');
+    const before = planOf(crew, { proxy, threadCache: 3, mixin: 'forking', stuck: 7, drain: 9 });
+    const usual = { proxy: false, threadCache: -1, mixin: 'threading', stuck: 5000 } as const;
+    expect(changedPlan(before, { ...usual, drain: 10_000 })).toEqual(planOf(crew, {}));
+  });
+
   it.each([
     [{ threads: 2 }, 'Cannot serve single with 2 threads'],
     [{ queue: 3 }, 'Cannot use queue with single'],
     [{ think: -1 }, 'Cannot use -1 as a thinking time'],
     [{ whenFull: 'never' }, 'Cannot use "never" as policy'],
+    [{ metricsLatency: true }, 'Cannot use metricsLatency without admin'],
+    [{ drain: -1 }, 'Cannot use -1 as a drain'],
+    [{ stuck: -1 }, 'Cannot use -1 as a time in ms until a worker is stuck'],
+    [{ lameDuck: -1 }, 'Cannot use -1 as a lame duck'],
+    [{ proxy: { trusted: [] } }, 'without an entry'],
     [{ port: 7 }, 'restart has no option "port"'],
   ])('refuses %j', (options, says) =>
     expect(() => changedPlan(planOf(single, {}), options as RestartOptions)).toThrow(says));

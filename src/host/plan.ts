@@ -61,9 +61,10 @@ export interface ServeOptions {
   readonly dryRun?: boolean;
   /**
    * Each connection must begin with a header of the PROXY protocol, version 1 or 2, in which a proxy announces its
-   * client. Logs, limits by address, and services then see the client's address. Default: connections have no header.
+   * client. Logs, limits by address, and services then see the client's address. `false` (the default): connections
+   * have no header.
    */
-  readonly proxy?: ProxyOptions;
+  readonly proxy?: ProxyOptions | false;
   /** Time that a leaving worker still has for connections that wait for an answer, in ms. Default 10,000. */
   readonly drain?: number;
   /**
@@ -96,7 +97,7 @@ export interface ServeOptions {
   readonly maxThreads?: number;
   /**
    * `socketserver`: how many threads (or processes) without a client may wait for one; 0: each client gets a
-   * new one. Default: as many as were needed at once in the last minute.
+   * new one. -1 (the default): as many as were needed at once in the last minute.
    */
   readonly threadCache?: number;
   /** `socketserver`: which mixin. Default `threading`. */
@@ -104,8 +105,8 @@ export interface ServeOptions {
   /** `epoll`: EPOLLEXCLUSIVE on the shared listener. Default false. */
   readonly exclusive?: boolean;
   /**
-   * `inetd`: how many processes without a client may wait for one; 0: each client gets a new one. Default: as
-   * many as were needed at once in the last minute, and one that is ready before a client comes.
+   * `inetd`: how many processes without a client may wait for one; 0: each client gets a new one. -1 (the default):
+   * as many as were needed at once in the last minute, and one that is ready before a client comes.
    */
   readonly processCache?: number;
   /** `inetd`: a process per connection, or one that accepts until no client has come for 8 s. Default `nowait`. */
@@ -130,7 +131,8 @@ export interface ServeOptions {
 }
 
 /**
- * What a restart can change.
+ * What a restart can change: everything that belongs to the workers, and the times of a stop. An option that is left
+ * out stays as it is.
  *
  * @example
  * ```ts
@@ -151,9 +153,22 @@ export type RestartOptions = Pick<
   | 'thinkHow'
   | 'threads'
   | 'processes'
+  | 'proxy'
+  | 'drain'
+  | 'lameDuck'
+  | 'stuck'
+  | 'metricsLatency'
   | 'queue'
   | 'maxThreads'
->;
+  | 'threadCache'
+  | 'mixin'
+  | 'exclusive'
+  | 'processCache'
+  | 'inetd'
+> & {
+  /** Path or URL of another module with a service. */
+  readonly service?: string | URL;
+};
 
 // A record, so that the compiler finds a name that is missing here.
 const changeable: Readonly<Record<keyof RestartOptions, true>> = {
@@ -164,8 +179,19 @@ const changeable: Readonly<Record<keyof RestartOptions, true>> = {
   thinkHow: true,
   threads: true,
   processes: true,
+  proxy: true,
+  drain: true,
+  lameDuck: true,
+  stuck: true,
+  metricsLatency: true,
   queue: true,
   maxThreads: true,
+  threadCache: true,
+  mixin: true,
+  exclusive: true,
+  processCache: true,
+  inetd: true,
+  service: true,
 };
 
 export interface Plan {
@@ -228,9 +254,11 @@ function wholeNumber(what: string, value: number, least: number, most: number): 
   );
 }
 
-/** @returns -1: as many as are needed */
-const cacheSize = (what: string, value: number | undefined): number =>
-  value === undefined ? -1 : wholeNumber(what, value, 0, 4096);
+/** As many as are needed. */
+const USUAL_CACHE = -1;
+
+const cacheSize = (what: string, value = USUAL_CACHE): number =>
+  value === USUAL_CACHE ? value : wholeNumber(what, value, 0, 4096);
 
 /** Checks a drain time, in ms. @throws ServeError */
 export const checkedDrain = (what: string, ms: number): number =>
@@ -268,6 +296,12 @@ const ownerOf = {
   inetd: 'inetd',
   processCache: 'inetd',
 } as const satisfies Partial<Record<keyof ServeOptions, ArchitectureName>>;
+
+/** Of the options of single architectures, those of this one: a restart refuses the others. */
+export const ownOptions = (name: string, page: PageOptions): Partial<PageOptions> =>
+  Object.fromEntries(
+    Object.entries(page).filter(([key]) => ownerOf[key as keyof PageOptions] === name),
+  );
 
 /** Refuses options of another architecture: they would silently do nothing. @throws ServeError */
 function checkOwner({ name }: Traits, options: ServeOptions): void {
@@ -323,8 +357,34 @@ const thinkOf = (ms: number, how: 'block' | 'defer'): Plan['think'] => ({
   ms: wholeNumber('a thinking time in ms', ms, 0, 3_600_000),
   how: oneOf('the way of thinking', how, ['block', 'defer']),
 });
-const queueOf = (length: number) => wholeNumber('the length of the queue', length, 1, 65_535);
-const maxThreadsOf = (most: number) => wholeNumber('the most threads', most, 0, 10_000);
+const drainOf = (ms: number) => checkedDrain('a drain in ms', ms);
+const lameDuckOf = (ms: number) => checkedDrain('a lame duck in ms', ms);
+const stuckOf = (ms: number) =>
+  wholeNumber('a time in ms until a worker is stuck', ms, 0, 3_600_000);
+
+/** @param usual for the options that are not given */
+const pageOptionsOf = (options: Partial<PageOptions>, usual: PageOptions): PageOptions => ({
+  queue: wholeNumber('the length of the queue', options.queue ?? usual.queue, 1, 65_535),
+  maxThreads: wholeNumber('the most threads', options.maxThreads ?? usual.maxThreads, 0, 10_000),
+  threadCache: cacheSize('the size of the thread cache', options.threadCache ?? usual.threadCache),
+  processCache: cacheSize(
+    'the size of the process cache',
+    options.processCache ?? usual.processCache,
+  ),
+  mixin: oneOf('the mixin', options.mixin ?? usual.mixin, ['threading', 'forking']),
+  exclusive: options.exclusive ?? usual.exclusive,
+  inetd: oneOf('the inetd mode', options.inetd ?? usual.inetd, ['nowait', 'wait']),
+});
+
+const usualPage: PageOptions = {
+  queue: 64,
+  maxThreads: 0,
+  threadCache: USUAL_CACHE,
+  processCache: USUAL_CACHE,
+  mixin: 'threading',
+  exclusive: false,
+  inetd: 'nowait',
+};
 
 /** @param value undefined: the default of the architecture */
 function numberOf(
@@ -357,41 +417,22 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     limits: checkedLimits(() => checkLimits(options.limits ?? {})),
     whenFull: checkedLimits(() => parseWhenFull(options.whenFull ?? 'wait')),
     dryRun: options.dryRun ?? false,
-    proxy: options.proxy && checkedProxy(options.proxy, options.host ?? DEFAULT_HOST),
-    drain: checkedDrain('a drain in ms', options.drain ?? DEFAULT_DRAIN),
-    lameDuck: checkedDrain('a lame duck in ms', options.lameDuck ?? 0),
-    stuck: wholeNumber(
-      'a time in ms until a worker is stuck',
-      options.stuck ?? DEFAULT_STUCK,
-      0,
-      3_600_000,
-    ),
+    proxy: proxyOf(options.proxy, options.host ?? DEFAULT_HOST),
+    drain: drainOf(options.drain ?? DEFAULT_DRAIN),
+    lameDuck: lameDuckOf(options.lameDuck ?? 0),
+    stuck: stuckOf(options.stuck ?? DEFAULT_STUCK),
     admin: options.admin,
     adminAnywhere: options.adminAnywhere ?? false,
     metricsLatency: options.metricsLatency ?? false,
     agentCheck: options.agentCheck,
     user: options.user,
     group: options.group,
-    page: {
-      queue: queueOf(options.queue ?? 64),
-      maxThreads: maxThreadsOf(options.maxThreads ?? 0),
-      threadCache: cacheSize('the size of the thread cache', options.threadCache),
-      processCache: cacheSize('the size of the process cache', options.processCache),
-      mixin: oneOf('the mixin', options.mixin ?? 'threading', ['threading', 'forking']),
-      exclusive: options.exclusive ?? false,
-      inetd: oneOf('the inetd mode', options.inetd ?? 'nowait', ['nowait', 'wait']),
-    },
+    page: pageOptionsOf(options, usualPage),
     inherited: [],
     isKept: false,
   };
   checkOwner(traits, options);
-  if (plan.admin === undefined && (plan.metricsLatency || plan.adminAnywhere)) {
-    const option = plan.metricsLatency ? 'metricsLatency' : 'adminAnywhere';
-    throw new ServeError(
-      'usage',
-      `Cannot use ${option} without admin: it belongs to that listener`,
-    );
-  }
+  checkAdmin(plan);
   checkHeaderTime(plan.proxy, options.limits);
   if (plan.reuseport && plan.host.startsWith('unix:')) {
     throw new ServeError(
@@ -406,7 +447,15 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
 }
 
 /** @throws ServeError */
-function checkedProxy(proxy: ProxyOptions, host: string): ProxyOptions {
+function checkAdmin({ admin, metricsLatency, adminAnywhere }: Plan): void {
+  if (admin !== undefined || !(metricsLatency || adminAnywhere)) return;
+  const option = metricsLatency ? 'metricsLatency' : 'adminAnywhere';
+  throw new ServeError('usage', `Cannot use ${option} without admin: it belongs to that listener`);
+}
+
+/** @throws ServeError */
+function proxyOf(proxy: ProxyOptions | false | undefined, host: string): ProxyOptions | undefined {
+  if (proxy === undefined || proxy === false) return undefined;
   const fault = unknownOption('proxy', proxy, ['trusted']);
   if (fault !== undefined) throw new ServeError('usage', fault);
   const trusted = checkedLimits(() => checkTrusted(proxy.trusted));
@@ -430,31 +479,40 @@ function checkHeaderTime(proxy: ProxyOptions | undefined, limits: Partial<Limits
   );
 }
 
-/** The plan with what a restart changes. @throws ServeError */
+/**
+ * The plan with what a restart changes. It has no service, so that option has no effect here.
+ *
+ * @throws ServeError
+ */
 export function changedPlan(plan: Plan, options: RestartOptions): Plan {
   const fault = unknownOption('restart', options, Object.keys(changeable));
   if (fault !== undefined) throw new ServeError('usage', fault);
-  const { traits, page } = plan;
-  const { limits, whenFull, dryRun = plan.dryRun } = options;
-  const { think = plan.think.ms, thinkHow = plan.think.how } = options;
+  const { traits, think } = plan;
+  const { limits, whenFull, proxy } = options;
   const { threads = plan.threads, processes = plan.processes } = options;
-  const { queue = page.queue, maxThreads = page.maxThreads } = options;
   checkOwner(traits, options);
-  checkHeaderTime(plan.proxy, limits);
   if (plan.reuseport && threads * processes !== plan.threads * plan.processes) {
     throw new ServeError(
       'usage',
       'Cannot change the number of workers with reuseport: each one has a listener of its own; start another server',
     );
   }
-  return {
+  const changed: Plan = {
     ...plan,
     threads: numberOf('threads', traits, threads),
     processes: numberOf('processes', traits, processes),
-    think: thinkOf(think, thinkHow),
+    think: thinkOf(options.think ?? think.ms, options.thinkHow ?? think.how),
     whenFull: whenFull === undefined ? plan.whenFull : checkedLimits(() => parseWhenFull(whenFull)),
-    page: { ...page, queue: queueOf(queue), maxThreads: maxThreadsOf(maxThreads) },
     limits: checkedLimits(() => checkLimits({ ...plan.limits, ...limits })),
-    dryRun,
+    dryRun: options.dryRun ?? plan.dryRun,
+    proxy: proxy === undefined ? plan.proxy : proxyOf(proxy, plan.host),
+    drain: drainOf(options.drain ?? plan.drain),
+    lameDuck: lameDuckOf(options.lameDuck ?? plan.lameDuck),
+    stuck: stuckOf(options.stuck ?? plan.stuck),
+    metricsLatency: options.metricsLatency ?? plan.metricsLatency,
+    page: pageOptionsOf(options, plan.page),
   };
+  checkAdmin(changed);
+  checkHeaderTime(changed.proxy, limits);
+  return changed;
 }

@@ -11,9 +11,10 @@ import type { ServerEvent } from './server-event.ts';
 
 type Deliver = ((event: ServerEvent) => void) | undefined;
 
+/** In ms. */
+export type StopTimes = Pick<Plan, 'drain' | 'lameDuck'>;
+
 export class Presence implements Subject {
-  readonly #lameDuck: number;
-  readonly #drain: number;
   readonly #deliver: Deliver;
   #state: ServerState = 'starting';
   #view: () => View | undefined = () => undefined;
@@ -24,7 +25,7 @@ export class Presence implements Subject {
 
   /** Opens the admin listener and the agent check, if the plan has them. @throws ServeError */
   static async open(plan: Plan, deliver: Deliver): Promise<Presence> {
-    const presence = new Presence(plan, deliver);
+    const presence = new Presence(deliver);
     try {
       await presence.#open(plan);
     } catch (error) {
@@ -34,9 +35,7 @@ export class Presence implements Subject {
     return presence;
   }
 
-  private constructor({ lameDuck, drain }: Plan, deliver: Deliver) {
-    this.#lameDuck = lameDuck;
-    this.#drain = drain;
+  private constructor(deliver: Deliver) {
     this.#deliver = deliver;
   }
 
@@ -66,17 +65,19 @@ export class Presence implements Subject {
    * Stops the server, after the lame duck unless there is a deadline. A second call ends the lame duck.
    *
    * @param options as for `Server.close`
+   * @param times of a stop without options; a restart may have changed them
    * @param stop stops the server, with a drain in ms; may be called again, with a shorter one
    * @throws ServeError if the deadline is not a number that `close` takes
    */
   async close(
     options: { readonly deadline?: number } | undefined,
+    times: StopTimes,
     stop: (drain: number) => Promise<void>,
   ): Promise<void> {
-    const drain = deadlineOf(options, this.#drain);
+    const drain = deadlineOf(options, times.drain);
     const isFirst = this.#state === 'ready';
-    if (isFirst && this.#lameDuck > 0 && options?.deadline === undefined) {
-      this.#lame = this.#beLame();
+    if (isFirst && times.lameDuck > 0 && options?.deadline === undefined) {
+      this.#lame = this.#beLame(times.lameDuck);
     } else {
       this.#endLameDuck();
     }
@@ -92,26 +93,26 @@ export class Presence implements Subject {
     await Promise.all(this.#opened.splice(0).map(({ listener }) => listener.close()));
   }
 
-  #beLame(): Promise<void> {
+  #beLame(ms: number): Promise<void> {
     this.#state = 'lame';
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#lameDuck);
+    const timer = setTimeout(resolve, ms);
     this.#endLameDuck = () => {
       clearTimeout(timer);
       resolve();
     };
-    this.#deliver?.({ type: 'lame', ms: this.#lameDuck, at: Date.now() });
+    this.#deliver?.({ type: 'lame', ms, at: Date.now() });
     return promise;
   }
 
-  async #open({ admin, adminAnywhere, metricsLatency, agentCheck }: Plan): Promise<void> {
+  async #open({ admin, adminAnywhere, agentCheck }: Plan): Promise<void> {
     if (admin !== undefined) {
       // Node's HTTP and prom-client load only for a server that needs them.
       const [{ openAdmin }, { metricsOf }] = await Promise.all([
         import('./admin/http.ts'),
         import('./metrics.ts'),
       ]);
-      const listener = await openAdmin(admin, adminAnywhere, this, metricsOf(this, metricsLatency));
+      const listener = await openAdmin(admin, adminAnywhere, this, metricsOf(this));
       this.#opened.push({ what: 'admin', listener });
     }
     if (agentCheck !== undefined) {

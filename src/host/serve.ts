@@ -191,7 +191,8 @@ function serverOf(plan: Plan, supervisor: Supervisor, presence: Presence): Serve
     queue: () => supervisor.queue(),
     restart: async (options) =>
       supervisor.restart(typeof options === 'function' ? await options() : options),
-    close: (options) => presence.close(options, (drain) => supervisor.close(drain)),
+    close: (options) =>
+      presence.close(options, supervisor.stopTimes, (drain) => supervisor.close(drain)),
   };
 }
 

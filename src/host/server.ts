@@ -65,7 +65,7 @@ export interface Server {
    * @param options what changes, as for `serve`; what is left out stays as it is, also a single limit. A function that
    *   reads the options is possible too. If it throws, nothing changes
    * @throws ServeError if an option makes no sense, or if the new workers cannot start: then the old ones continue to
-   *   serve, with the old limits
+   *   serve, with the old options
    */
   restart(options?: RestartOptions | (() => Promise<RestartOptions>)): Promise<void>;
   /**

@@ -24,6 +24,7 @@ import {
   DEFAULT_STUCK,
   deadlineOf,
   type Plan,
+  type RestartOptions,
   type ServeOptions,
 } from './plan.ts';
 import type { Server } from './server.ts';
@@ -186,17 +187,18 @@ function reporting(
   notifier: Notifier | undefined,
   listeners: readonly GivenListener[],
 ): Server {
-  const { stuck = DEFAULT_STUCK, drain = DEFAULT_DRAIN, lameDuck = 0 } = options;
+  let { stuck = DEFAULT_STUCK, drain = DEFAULT_DRAIN, lameDuck = 0 } = options;
   const isNode = ['callback', 'coroutine'].includes(server.architecture);
-  const watch =
-    notifier === undefined || stuck === 0
+  const watchFor = (ms: number): StuckWatch | undefined =>
+    notifier === undefined || ms === 0
       ? undefined
       : new StuckWatch(
-          stuck,
+          ms,
           isNode,
           () => server.workers(),
           () => {},
         );
+  let watch = watchFor(stuck);
   notifier?.ready({
     text: () => statusOf(server),
     isStuck: () => watch !== undefined && watch.count > 0,
@@ -206,8 +208,18 @@ function reporting(
   return Object.assign(reported, {
     async restart(changes) {
       notifier?.reloading();
+      let changed: RestartOptions = {};
       try {
-        await server.restart(changes);
+        await server.restart(async () => {
+          changed = (typeof changes === 'function' ? await changes() : changes) ?? {};
+          return changed;
+        });
+        ({ drain = drain, lameDuck = lameDuck } = changed);
+        if (changed.stuck !== undefined && changed.stuck !== stuck && !isOver) {
+          watch?.close();
+          stuck = changed.stuck;
+          watch = watchFor(stuck);
+        }
       } catch (error) {
         notifier?.reloaded(error as Error);
         throw error;

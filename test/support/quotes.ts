@@ -11,18 +11,26 @@ export interface Block {
 }
 
 /**
+ * The text of a section without its subsections.
+ *
+ * @param heading how it begins; default: the whole page
+ */
+export function sectionOf(page: string, heading?: string): string {
+  const text = readFileSync(join(root, page), 'utf8');
+  if (heading === undefined) return text;
+  const sections = text.split(/^(?=#+ )/m);
+  const section = sections.find((it) => it.replace(/^#+ /, '').startsWith(heading));
+  if (section === undefined) throw new Error(`${page} has no section "${heading}"`);
+  return section;
+}
+
+/**
  * The code blocks of a page, in their order.
  *
  * @param heading of the section that they are in; default: the whole page
  */
 export function blocksOf(page: string, heading?: string): Block[] {
-  const text = readFileSync(join(root, page), 'utf8');
-  const sections = text.split(/^(?=#+ )/m);
-  const section =
-    heading === undefined
-      ? text
-      : sections.find((it) => it.replace(/^#+ /, '').startsWith(heading));
-  if (section === undefined) throw new Error(`${page} has no section "${heading}"`);
+  const section = sectionOf(page, heading);
   return [...section.matchAll(/^```(\w*)\n(.*?)^```/gms)].map(([, language, block]) => ({
     language: language!,
     text: block!,

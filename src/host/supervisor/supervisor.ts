@@ -20,7 +20,7 @@ import type { View } from '../admin/view.ts';
 import { ServeError } from '../errors.ts';
 import { type Identity, identityOf } from '../identity.ts';
 import { type Bound, listenAll, openListeners, removeSocketFile } from '../listen.ts';
-import { nameOf } from '../load-service.ts';
+import { nameOf, serviceUrl } from '../load-service.ts';
 import {
   changedPlan,
   checkedDrain,
@@ -28,6 +28,7 @@ import {
   type Plan,
   type RestartOptions,
 } from '../plan.ts';
+import type { StopTimes } from '../presence.ts';
 import { lackOfTasks } from '../scarcity.ts';
 import type { ServerEvent } from '../server-event.ts';
 import { randomSeed } from '../worker/door.ts';
@@ -65,10 +66,12 @@ const OWN_FAULTS: ReadonlySet<string> = new Set([
 
 type StartTime = (plan: Plan) => number;
 
+/** A plan with the URL of the service. */
+type ServingPlan = Plan & { readonly service: string };
+
 export class Supervisor {
-  /** A restart may change its limits. */
-  #plan: Plan;
-  readonly #service: string;
+  /** A restart may change it. */
+  #plan: ServingPlan;
   readonly #deliver: ((event: ServerEvent) => void) | undefined;
   readonly #scoreboardFd = createSharedMemory('mondo-scoreboard', SCOREBOARD_SIZE);
   readonly #scoreboard = new Scoreboard(mapSharedMemory(this.#scoreboardFd, SCOREBOARD_SIZE));
@@ -82,16 +85,16 @@ export class Supervisor {
   readonly #identity: Identity | undefined;
   readonly #startTime: StartTime;
   readonly #shutdown: Shutdown;
-  readonly #stuck: StuckWatch | undefined;
+  #stuck: StuckWatch | undefined;
   readonly #history = new History();
   #generation = 1;
   /**
    * Generations whose workers are replaced when they die, each with its plan: the one that serves, and one that is
    * starting.
    */
-  readonly #living = new Map<number, Plan>();
+  readonly #living = new Map<number, ServingPlan>();
   /** The plan for the next restart. */
-  #nextPlan: Plan;
+  #nextPlan: ServingPlan;
   #restarting: Promise<void> | undefined;
   /** The restart that waits for its turn. */
   #nextRestart: Promise<void> | undefined;
@@ -122,9 +125,10 @@ export class Supervisor {
   ): Promise<Supervisor> {
     const identity = identityOf(plan.user, plan.group);
     const bound = await openListeners(plan);
-    const supervisor = new Supervisor(plan, service, deliver, { bound, identity, startTime });
+    const serving = { ...plan, service };
+    const supervisor = new Supervisor(serving, deliver, { bound, identity, startTime });
     try {
-      await supervisor.#startAll(supervisor.#generation, plan);
+      await supervisor.#startAll(supervisor.#generation, serving);
       supervisor.#listen();
     } catch (error) {
       await supervisor.close(0);
@@ -135,8 +139,7 @@ export class Supervisor {
   }
 
   private constructor(
-    plan: Plan,
-    service: string,
+    plan: ServingPlan,
     deliver: ((event: ServerEvent) => void) | undefined,
     parts: {
       readonly bound: Bound;
@@ -147,7 +150,6 @@ export class Supervisor {
     this.#plan = plan;
     this.#nextPlan = plan;
     this.#living.set(this.#generation, plan);
-    this.#service = service;
     this.#deliver = deliver;
     this.#bound = parts.bound;
     this.address = parts.bound.address;
@@ -156,18 +158,27 @@ export class Supervisor {
     this.#shutdown = new Shutdown(this.#workers, this.#scoreboard, plan);
     this.#scoreboard.replace(this.#generation, plan.drain);
     prepareAdmission(this.#scoreboard.admission, randomSeed());
-    if ((deliver !== undefined || plan.admin !== undefined) && plan.stuck > 0) {
-      this.#stuck = new StuckWatch(
-        plan.stuck,
-        plan.traits.arrangement === 'node',
-        () => this.read(),
-        (stuck) => deliver?.({ ...stuck, type: 'stuck', at: Date.now() }),
-      );
-    }
+    this.#stuck = this.#watchFor(plan);
+  }
+
+  /** Undefined if no reader could learn what it finds. */
+  #watchFor({ admin, stuck, traits }: Plan): StuckWatch | undefined {
+    const deliver = this.#deliver;
+    if ((deliver === undefined && admin === undefined) || stuck === 0) return undefined;
+    return new StuckWatch(
+      stuck,
+      traits.arrangement === 'node',
+      () => this.read(),
+      (found) => deliver?.({ ...found, type: 'stuck', at: Date.now() }),
+    );
   }
 
   get where(): string {
     return addressText(this.address);
+  }
+
+  get stopTimes(): StopTimes {
+    return this.#plan;
   }
 
   /** Its descriptors. */
@@ -246,19 +257,27 @@ export class Supervisor {
 
   /**
    * Replaces all workers. Resolves when the new ones serve. Rejects if they cannot start; the old ones then
-   * continue, with the old limits.
+   * continue, with the old options.
    *
    * @throws ServeError if an option makes no sense
    */
   restart(options: RestartOptions = {}): Promise<void> {
-    this.#nextPlan = changedPlan(this.#nextPlan, options);
+    try {
+      const plan = changedPlan(this.#nextPlan, options);
+      const service =
+        options.service === undefined ? this.#nextPlan.service : serviceUrl(options.service);
+      this.#nextPlan = { ...plan, service };
+    } catch (error) {
+      this.#warnOfRestart(error as Error);
+      throw error;
+    }
     if (this.#restarting === undefined) {
       this.#restarting = this.#replaceAll().finally(() => {
         this.#restarting = undefined;
       });
       return this.#restarting;
     }
-    // A waiting restart also takes up later changes of the service and of the limits, so one is enough.
+    // A waiting restart also takes up later changes of the service and of the options, so one is enough.
     this.#nextRestart ??= this.#restarting
       .catch(() => {})
       .then(() => {
@@ -285,6 +304,8 @@ export class Supervisor {
     const generation = ++this.#generation;
     const plan = this.#nextPlan;
     this.#living.set(generation, plan);
+    const isOtherService = plan.service !== this.#plan.service;
+    if (isOtherService) this.#isUndeclared = false;
     try {
       await this.#startAll(generation, plan);
     } catch (error) {
@@ -295,6 +316,10 @@ export class Supervisor {
     }
     // All workers have received the order to stop. An order to serve would make them serve on a closed listener.
     if (this.#closing !== undefined) throw stopping();
+    if (plan.stuck !== this.#plan.stuck) {
+      this.#stuck?.close();
+      this.#stuck = this.#watchFor(plan);
+    }
     this.#plan = plan;
     for (const living of this.#living.keys()) {
       if (living !== generation) this.#living.delete(living);
@@ -307,6 +332,7 @@ export class Supervisor {
     }
     this.#history.noteRestart(true);
     this.#deliver?.({ type: 'restarted', generation, at: Date.now() });
+    if (isOtherService) this.#warnOfCopies();
   }
 
   /** The new workers could not all start: the old ones continue to serve. */
@@ -320,7 +346,11 @@ export class Supervisor {
       if (worker.isServing) this.#shutdown.order(worker, this.#plan.drain);
       else this.#shutdown.order(worker, 0, 'SIGKILL');
     }
-    this.#warn(`Cannot restart, the old workers continue to serve: ${error.message}`);
+    this.#warnOfRestart(error);
+  }
+
+  #warnOfRestart({ message }: Error): void {
+    this.#warn(`Cannot restart, the old workers continue to serve: ${message}`);
   }
 
   #warn(text: string): void {
@@ -362,14 +392,18 @@ export class Supervisor {
       architecture: this.#plan.traits.name,
       at: Date.now(),
     });
-    const text = this.#isUndeclared ? copiesText(this.#plan, this.#service) : undefined;
-    if (text !== undefined) this.#warn(text);
+    this.#warnOfCopies();
     for (const event of this.#early.splice(0)) this.#deliver?.(event);
     this.#isListening = true;
   }
 
+  #warnOfCopies(): void {
+    const text = this.#isUndeclared ? copiesText(this.#plan, this.#plan.service) : undefined;
+    if (text !== undefined) this.#warn(text);
+  }
+
   /** Starts a worker process for each index; resolves when all of them serve, rejects if one cannot. */
-  async #startAll(generation: number, plan: Plan): Promise<void> {
+  async #startAll(generation: number, plan: ServingPlan): Promise<void> {
     const lack = this.#lackOfTasks(plan, plan.processes);
     if (lack !== undefined) throw lack;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -396,14 +430,14 @@ export class Supervisor {
   /** @param starting the caller that waits for it; undefined: it replaces a worker that died */
   #startWorker(index: number, generation: number, starting?: Starting): void {
     const plan = this.#living.get(generation) ?? this.#plan;
-    const { threads, reuseport } = plan;
+    const { threads, reuseport, service } = plan;
     // All that start together have been counted together: each of them takes room a moment after its start.
     const lack = starting === undefined ? this.#lackOfTasks(plan, 1) : undefined;
     if (lack !== undefined) {
       this.#cannotReplace(index, generation, lack);
       return;
     }
-    const [service, journal] = [this.#service, this.#deliver !== undefined];
+    const journal = this.#deliver !== undefined;
     const config = configOf(plan, { service, journal, index, generation });
     const first = reuseport ? index * threads : 0;
     const listeners = this.listeners.slice(first, first + config.listeners);
@@ -426,7 +460,7 @@ export class Supervisor {
       hasFailed: false,
       isGone: false,
       starting,
-      late: setTimeout(() => this.#isLate(worker, startTime), startTime),
+      late: setTimeout(() => this.#isLate(worker, startTime, service), startTime),
       orderedAt: Number.POSITIVE_INFINITY,
       leavesBy: Number.POSITIVE_INFINITY,
       killing: undefined,
@@ -458,10 +492,10 @@ export class Supervisor {
   }
 
   /** A start that takes too long fails, so that the caller does not wait for it. */
-  #isLate(worker: WorkerProcess, startTime: number): void {
+  #isLate(worker: WorkerProcess, startTime: number, service: string): void {
     const { starting, killing, child } = worker;
     if (killing !== undefined) return;
-    const text = `Cannot start a worker: it does not serve after ${startTime} ms; see what ${nameOf(this.#service)} waits for while it is loaded`;
+    const text = `Cannot start a worker: it does not serve after ${startTime} ms; see what ${nameOf(service)} waits for while it is loaded`;
     if (starting !== undefined) {
       worker.hasFailed = true;
       starting.failed(new ServeError('failed', text));
