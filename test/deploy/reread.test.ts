@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { configurable, keyOf } from '../../src/cli/config-schema.ts';
 import type { Effective } from '../../src/cli/effective.ts';
 import { refusedChanges } from '../../src/cli/serve-configuration.ts';
@@ -168,26 +168,25 @@ it('requests as much time of systemd as the new drain may take', async () => {
   expect((await manager.has('STOPPING')).fields.EXTEND_TIMEOUT_USEC).toBe('10000000');
 });
 
-describe('a restart that cannot have its options', () => {
-  it.each([
+it('says why a restart cannot have its options, and the old workers serve on', async () => {
+  const text = 'architecture = "epoll"\nport = 0\nreuseport = true\n';
+  writeFileSync(config, `${text}threads = 2\n`);
+  await using server = spawnMondo('serve', '--config', config);
+  const address = await listeningAt(server);
+  const workers = descendantsOf(server.pid);
+  for (const [lines, says] of [
     ['threads = 3', 'Cannot change the number of workers with reuseport'],
     ['threads = 2\nservice = "./no-such-service.mjs"', 'there is no such file'],
-  ])('says why for %j, and the old workers serve on', async (line, says) => {
-    const text = 'architecture = "epoll"\nport = 0\nreuseport = true\n';
-    writeFileSync(config, `${text}threads = 2\n`);
-    await using server = spawnMondo('serve', '--config', config);
-    const address = await listeningAt(server);
-    const workers = descendantsOf(server.pid);
-    writeFileSync(config, `${text}${line}\n`);
+  ] as const) {
+    writeFileSync(config, `${text}${lines}\n`);
     server.child.kill('SIGHUP');
-    await server.printed(
-      new RegExp(`Cannot restart, the old workers continue to serve: .*${says}`),
-    );
-    expect(descendantsOf(server.pid)).toEqual(workers);
-    const client = await NetClient.connect(address);
-    expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
-    await client.close();
-    server.child.kill('SIGTERM');
-    expect((await server.ended()).code).toBe(0);
-  });
+    const line = 'Cannot restart, the old workers continue to serve: ';
+    await server.printed(new RegExp(`${line}.*${says}`));
+  }
+  expect(descendantsOf(server.pid)).toEqual(workers);
+  const client = await NetClient.connect(address);
+  expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
+  await client.close();
+  server.child.kill('SIGTERM');
+  expect((await server.ended()).code).toBe(0);
 });
