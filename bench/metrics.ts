@@ -1,14 +1,18 @@
 /**
- * `node bench/metrics.ts [ROUNDS]`: what metrics cost `uring` with 64 connections that ask one question at a time.
- * A round measures a server without an admin listener, and one with `--admin` and `--metrics-latency` whose metrics are
+ * `node bench/metrics.ts [ROUNDS]`: how long a scrape takes while 64 threads are idle, and while all of them are
+ * blocked. Then, what metrics cost `uring` with 64 connections that ask one question at a time; with 0 rounds, without
+ * this second part. A round measures a server without an admin listener, and one with `--admin` and `--metrics-latency` whose metrics are
  * read each second, in an order that changes with each round. Server and load have a core each. The ratios are of the
  * same rounds, with the interval and the verdict of `mondo compare`.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serve } from '../src/index.ts';
 import { pairedRatio } from '../src/instruments/compare/statistics.ts';
 import { verdictOf } from '../src/instruments/compare/verdict.ts';
 import { intervalText, verdictText } from '../src/instruments/compare/words.ts';
@@ -21,8 +25,8 @@ const SCRAPE_INTERVAL_MS = 1000;
 
 const [words = '9'] = process.argv.slice(2);
 const rounds = Number(words);
-if (!(Number.isInteger(rounds) && rounds >= 3 && rounds <= 50)) {
-  console.error(`metrics: Cannot make "${words}" rounds: give a number from 3 to 50`);
+if (!(rounds === 0 || (Number.isInteger(rounds) && rounds >= 3 && rounds <= 50))) {
+  console.error(`metrics: Cannot make "${words}" rounds: give 0, or a number from 3 to 50`);
   process.exit(2);
 }
 
@@ -57,7 +61,53 @@ function scrape(): Promise<number> {
   });
 }
 
+const BLOCKED_THREADS = 64;
+const SCRAPES = 200;
+
+/** Prints how long scrapes take of a server whose threads wait for clients, and then all of them in the service. */
+async function measureScrapes(): Promise<void> {
+  const server = await serve({
+    ...{ architecture: 'threaded', threads: BLOCKED_THREADS, port: 0 },
+    ...{ admin: `unix:${admin}`, think: 3_600_000 },
+  });
+  const clients: ReturnType<typeof connect>[] = [];
+  try {
+    await printScrapes('idle');
+    for (let i = 0; i < BLOCKED_THREADS; i++) {
+      const client = connect(server.port, '127.0.0.1').on('error', () => {});
+      client.write('Simple is better than?');
+      clients.push(client);
+    }
+    const isBlocked = () => server.workers().every(({ state }) => state === 'answering');
+    while (!isBlocked()) await sleep(10);
+    await printScrapes('blocked');
+  } finally {
+    for (const client of clients) client.destroy();
+    await server.close({ deadline: 0 });
+  }
+}
+
+async function printScrapes(how: string): Promise<void> {
+  const times: number[] = [];
+  for (let i = 0; i < SCRAPES; i++) {
+    const begun = performance.now();
+    if ((await scrape()) === 0) throw new Error('The server shows no metrics');
+    times.push(performance.now() - begun);
+  }
+  times.sort((a, b) => a - b);
+  const [least, median, most] = [times[0]!, times[SCRAPES / 2]!, times.at(-1)!];
+  const text = [least, median, most].map((ms) => ms.toFixed(1)).join(' / ');
+  console.log(
+    `a scrape with ${BLOCKED_THREADS} threads ${how}: ${text} ms (least / median / most of ${SCRAPES})`,
+  );
+}
+
 async function main(): Promise<void> {
+  await measureScrapes();
+  if (rounds === 0) {
+    rmSync(built, { recursive: true });
+    return;
+  }
   const setting: Setting = {
     built,
     seconds: 2,

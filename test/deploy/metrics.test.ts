@@ -5,7 +5,7 @@ import { agentSays, ask as askAdmin, samplesOf, scrape } from '../support/admin.
 import { ask, NetClient } from '../support/clients.ts';
 import echo from '../support/services/echo.ts';
 import { pairs, Serving } from '../support/serving.ts';
-import { until } from '../support/until.ts';
+import { FOREVER, until, untilSo } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 4 });
 
@@ -166,6 +166,44 @@ it('is readable while every thread is blocked, and says so', async () => {
   }
   await until('it to live', async () => (await health()) === 200);
   await serving.stop();
+});
+
+/** How many times as long a scrape of the second server takes: the quickest of each, of scrapes in turns. */
+async function slowness(idle: string, blocked: string): Promise<number> {
+  const quickest = new Map([idle, blocked].map((where) => [where, Number.POSITIVE_INFINITY]));
+  for (let i = 0; i < 20; i++) {
+    for (const [where, best] of quickest) {
+      const begun = performance.now();
+      const { status } = await askAdmin(where, '/metrics');
+      expect(status).toBe(200);
+      quickest.set(where, Math.min(best, performance.now() - begun));
+    }
+  }
+  return quickest.get(blocked)! / quickest.get(idle)!;
+}
+
+it('is read as quickly while every thread is blocked as while all are idle', async () => {
+  const options = { architecture: 'threaded', threads: 8, admin: '0', stuck: 0 } as const;
+  const idle = await Serving.start(options);
+  const blocked = await Serving.start({ ...options, think: FOREVER });
+  const clients = await Promise.all(
+    Array.from({ length: 8 }, () => NetClient.connect(blocked.address)),
+  );
+  await Promise.all(clients.map((client) => client.send(QUESTION)));
+  await until('all threads to be blocked', () =>
+    blocked.server.workers().every(({ state }) => state === 'answering'),
+  );
+  const admins = [idle.server.admin!, blocked.server.admin!] as const;
+  // A scrape that a worker had to answer would take an hour.
+  expect(
+    await untilSo(
+      () => slowness(...admins),
+      (ratio) => ratio < 2,
+    ),
+  ).toBeLessThan(2);
+  await Promise.all(clients.map((client) => client.close()));
+  await blocked.server.close({ deadline: 0 });
+  await idle.stop();
 });
 
 it('counts a restart that fails, and connections at a limit', async () => {
