@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { documented } from '../support/deploy-page.ts';
 import { runMondo } from '../support/processes.ts';
 import { loadProgram } from '../support/program.ts';
+import { wordsOf } from '../support/shell-words.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-config-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -247,16 +249,15 @@ describe('the options in effect', () => {
 });
 
 it('takes the file of the documentation', async () => {
-  const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'deploy.md'), 'utf8');
-  const [, text = ''] = /^```toml\n(.*?)^```/ms.exec(page) ?? [];
+  const text = documented('#:schema');
   expect(text).toContain('[limit]');
   const file = fileOf(text);
   expect((await config('--check', file)).out).toBe(`${file} is valid\n`);
 
   // The document shows the first lines of the output.
-  const [, shown = ''] = /^```\n(architecture = "poll" .*?)^```/ms.exec(page) ?? [];
-  expect(shown).not.toBe('');
-  const { out } = await config('poll', '--show', '--config', file, '--threads', '3');
+  const shown = documented('architecture = "poll"');
+  const [, , , ...words] = wordsOf(documented('npx mondo config poll --show'));
+  const { out } = await config(...words.map((word) => (word === 'mondo.toml' ? file : word)));
   expect(out.replaceAll(file, 'mondo.toml').slice(0, shown.length)).toBe(shown);
 });
 

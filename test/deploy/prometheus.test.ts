@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { ask as askHttp } from '../support/admin.ts';
+import { documented, placed } from '../support/deploy-page.ts';
 import { Process, runMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { Serving } from '../support/serving.ts';
@@ -31,12 +32,10 @@ async function startPrometheus(target: string): Promise<{ process: Process; wher
   const where = `127.0.0.1:${await freePort()}`;
   const data = join(folder, 'data');
   mkdirSync(data);
-  const config = {
-    global: { scrape_interval: '200ms', scrape_timeout: '200ms' },
-    scrape_configs: [{ job_name: 'mondo', static_configs: [{ targets: [target] }] }],
-  };
+  const often = 'global:\n  scrape_interval: 200ms\n  scrape_timeout: 200ms\n';
+  const place = { '9106': target.slice('127.0.0.1:'.length) };
   const file = join(folder, 'prometheus.yml');
-  writeFileSync(file, JSON.stringify(config));
+  writeFileSync(file, `${often}${placed(documented('scrape_configs:'), place)}`);
   const process = new Process('prometheus', [
     ...[`--config.file=${file}`, `--storage.tsdb.path=${data}`, `--web.listen-address=${where}`],
   ]);

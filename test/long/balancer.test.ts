@@ -1,5 +1,5 @@
 /** Three hosts behind a real HAProxy, each in its own network namespace, under 200 connections that come and go. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +7,9 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { LoadResult } from '../../src/instruments/load/result.ts';
 import { scrape } from '../support/admin.ts';
+import { documented, placed, wordsIn } from '../support/deploy-page.ts';
 import { canMakeHosts, Hosts } from '../support/hosts.ts';
-import { mondo, type Process } from '../support/processes.ts';
+import type { Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { until, untilSo } from '../support/until.ts';
 
@@ -18,12 +19,9 @@ const canBalance = canMakeHosts() && hasProgram('haproxy', 'haproxy');
 const SERVERS = ['one', 'two', 'three'] as const;
 type Name = (typeof SERVERS)[number];
 
-const DOCUMENT = join(import.meta.dirname, '..', '..', 'docs', 'deploy.md');
-const PORT = 1060;
-const AGENT_PORT = 9107;
-/** Questions on one connection: with the pauses of a client it lives for a second. */
-const QUESTIONS = 20;
+/** The pauses of a client, in ms, and its questions on one connection, which lives for a second. */
 const PAUSE_MS = 50;
+const QUESTIONS = 20;
 /** Several times as long as a connection lives. */
 const LAME_DUCK = '5s';
 /** Number of questions that the clients ask in a second or more. */
@@ -43,21 +41,17 @@ let front: Front;
 
 /** @param hides true if HAProxy tries another server when a connection is refused */
 async function startFront(lameDuck: string, hides: boolean): Promise<void> {
-  const { folder, hosts } = front;
+  const { folder } = front;
   for (const name of SERVERS) await startServer(name, lameDuck);
-  const file = join(folder, 'haproxy.cfg');
   writeFileSync(
-    file,
+    join(folder, 'haproxy.cfg'),
     `global
   stats socket ${join(folder, 'stats')} level admin
 defaults
-  timeout connect 1s
-  timeout client 1m
-  timeout server 1m
   ${hides ? 'retries 3\n  option redispatch 1' : 'retries 0'}
-${documented()}`,
+${configuration()}`,
   );
-  hosts.start('front', 'haproxy', '-db', '-f', file);
+  startOn('front', documented('haproxy -db'));
   for (const name of SERVERS) await untilStatus(name, 'UP');
 }
 
@@ -80,25 +74,23 @@ async function untilAnswered(more: number): Promise<void> {
 }
 
 /** The configuration in docs/deploy.md, with the addresses of the hosts. */
-function documented(): string {
-  const [, section = ''] =
-    /^```\n(listen mondo\n[^`]*)^```/m.exec(readFileSync(DOCUMENT, 'utf8')) ?? [];
-  let found = 0;
-  const text = section.replaceAll(/server (\w+) 10\.0\.0\.\d:/g, (_, name: Name) => {
-    found++;
-    return `server ${name} ${front.hosts.addressOf(name)}:`;
-  });
-  expect([found, Number(/fall (\d)/.exec(text)?.[1])]).toEqual([SERVERS.length, FALL]);
-  return text;
+function configuration(): string {
+  const text = documented('listen mondo');
+  expect(Number(/fall (\d)/.exec(text)?.[1])).toBe(FALL);
+  const places = SERVERS.map((name, i) => [`10.0.0.${i + 1}`, front.hosts.addressOf(name)]);
+  return placed(text, Object.fromEntries(places));
 }
 
+/** Starts a command of the page on a host, in the folder of the configuration. */
+const startOn = (host: string, command: string): Process =>
+  front.hosts.start(host, ...wordsIn(front.folder, command));
+
 async function startServer(name: Name, lameDuck: string): Promise<void> {
-  const address = front.hosts.addressOf(name);
-  const server = front.hosts.start(
-    ...([name, process.execPath, mondo, 'serve', 'epoll', address, '-p', String(PORT)] as const),
-    ...['--agent-check', `${address}:${AGENT_PORT}`, '--lame-duck', lameDuck],
-    ...['--admin', adminOf(name)],
-  );
+  const command = documented('npx mondo serve epoll 10.0.0.1').trim();
+  expect(command).toContain(`--lame-duck ${LAME_DUCK}`);
+  const placedHere = placed(command, { '10.0.0.1': front.hosts.addressOf(name) });
+  const withTimes = placedHere.replace(LAME_DUCK, lameDuck);
+  const server = startOn(name, `${withTimes} --admin ${adminOf(name)}`);
   front.servers.set(name, server);
   await server.printed(/Agent check at/);
 }
@@ -117,12 +109,12 @@ const untilStatus = (name: Name, status: string) =>
   until(`${name} to be ${status}`, async () => (await healthOf(name)).status.startsWith(status));
 
 function startLoad(): Process {
-  return front.hosts.start(
-    ...(['clients', process.execPath, mondo, 'load', front.hosts.addressOf('front')] as const),
-    ...['-p', String(PORT), '-c', '200', '--think', `${PAUSE_MS}ms`, '--warm-up', '0'],
-    ...['--questions-per-connection', String(QUESTIONS), '--timeout', '3s', '--duration', '10m'],
-    ...['--seed', '1', '--json'],
+  const command = documented('npx mondo load 10.0.0.9').trim();
+  expect(command).toContain(
+    ` -c 200 --think ${PAUSE_MS}ms --questions-per-connection ${QUESTIONS} `,
   );
+  const placedHere = placed(command, { '10.0.0.9': front.hosts.addressOf('front') });
+  return startOn('clients', `${placedHere} --json`);
 }
 
 /** Ends the load, and gives its result. Its counts are right also when it does not trust its times. */

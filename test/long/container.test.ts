@@ -4,7 +4,7 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { documented, placed, wordsIn } from '../support/deploy-page.ts';
 import { canMakeHosts, Hosts } from '../support/hosts.ts';
 import { type Manifest, manifestsIn } from '../support/manifests.ts';
 import { mondo, type Process } from '../support/processes.ts';
@@ -28,14 +29,19 @@ const canContain =
 
 const root = join(import.meta.dirname, '../..');
 const IMAGE = 'localhost/mondo';
+/** The base of the Containerfile, which a registry has. */
+const BASE = 'docker.io/library/node:26-bookworm-slim';
 
 let folder: string;
 let hosts: Hosts;
-let environment: NodeJS.ProcessEnv;
 const at = (...names: string[]) => join(folder, ...names);
 
 const run = (file: string, ...args: string[]): string =>
-  execFileSync(file, args, { encoding: 'utf8', env: environment, stdio: 'pipe' }).trim();
+  execFileSync(file, args, {
+    encoding: 'utf8',
+    env: { ...process.env, ...settingsOf() },
+    stdio: 'pipe',
+  }).trim();
 
 /** An image with Node and the libraries that it needs, and nothing else: no shell. */
 function makeBase(): void {
@@ -54,33 +60,45 @@ function makeBase(): void {
   run('buildah', 'commit', container, 'localhost/base');
 }
 
-/** The package and what it needs, as the first command in the Containerfile installs them. */
-function makeImage(): void {
-  const context = at('context');
-  mkdirSync(join(context, 'mondo'), { recursive: true });
-  const path = `${dirname(process.execPath)}:${process.env.PATH}`;
-  const npm = (where: string, ...args: string[]) =>
-    execFileSync('npm', args, { cwd: where, env: { ...process.env, PATH: path }, stdio: 'pipe' });
-  npm(root, 'pack', '--pack-destination', folder);
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'))!;
-  writeFileSync(join(context, 'mondo', 'package.json'), '{}');
-  npm(join(context, 'mondo'), 'install', '--omit=dev', '--no-audit', '--no-fund', at(tarball));
-  const file = join(root, 'deploy/container/Containerfile');
-  run('buildah', 'bud', '--build-arg', 'BASE=localhost/base', '-t', IMAGE, '-f', file, context);
+/** Where the page's commands find the files of deploy/container: they make others beside them. */
+const context = () => at('context');
+const places = () => ({ 'deploy/container': context() });
+
+/** The commands of the page that make the image, and the one that runs it. */
+function imageCommands(): { readonly making: string; readonly running: string } {
+  const lines = placed(documented('npm pack'), places()).trim().split('\n');
+  return { making: lines.slice(0, -1).join('\n'), running: lines.at(-1)! };
 }
 
-/** Podman's settings: its storage in this test's folder, and limits that any machine allows. */
-function settings(): NodeJS.ProcessEnv {
-  const storage = at('storage.conf');
+/** Makes the image as the page does, on this test's base. */
+function makeImage(): void {
+  cpSync(join(root, 'deploy/container'), context(), { recursive: true });
+  const file = join(context(), 'Containerfile');
+  const text = readFileSync(file, 'utf8');
+  expect(text).toContain(`\nARG BASE=${BASE}\n`);
+  writeFileSync(file, text.replace(BASE, 'localhost/base'));
+  const [program, ...args] = wordsIn(root, imageCommands().making, settingsOf());
+  run(program, ...args);
+}
+
+/** The variables that name podman's settings. */
+const settingsOf = () => ({
+  CONTAINERS_STORAGE_CONF: at('storage.conf'),
+  CONTAINERS_CONF: at('containers.conf'),
+  BUILDAH_ISOLATION: 'chroot',
+});
+
+/** Podman's settings: its storage in this test's folder, its network that of the host, and limits that any machine allows. */
+function writeSettings(): void {
   writeFileSync(
-    storage,
+    at('storage.conf'),
     `[storage]\ndriver = "vfs"\ngraphroot = "${at('storage')}"\nrunroot = "${at('run')}"\n`,
   );
-  const containers = at('containers.conf');
   writeFileSync(
-    containers,
+    at('containers.conf'),
     [
       '[containers]',
+      'netns = "host"',
       'default_ulimits = ["nofile=4096:4096", "nproc=4096:4096"]',
       '[engine]',
       'runtime = "runc"',
@@ -89,24 +107,23 @@ function settings(): NodeJS.ProcessEnv {
       `tmp_dir = "${at('libpod')}"`,
     ].join('\n'),
   );
-  return {
-    ...process.env,
-    ...{ CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: containers },
-    BUILDAH_ISOLATION: 'chroot',
-  };
 }
 
 /** Starts podman on the test's host, where all ports are free. */
-const podman = (...args: string[]): Process =>
-  hosts.start(
-    'one',
-    'env',
-    ...[
-      ...[`CONTAINERS_STORAGE_CONF=${at('storage.conf')}`],
-      ...[`CONTAINERS_CONF=${at('containers.conf')}`],
-      ...['podman', ...args],
-    ],
-  );
+const podman = (...args: string[]): Process => {
+  const variables = Object.entries(settingsOf()).map((pair) => pair.join('='));
+  return hosts.start('one', 'env', ...variables, 'podman', ...args);
+};
+
+/** Starts a command of the page there, in the folder of the image. */
+const startHere = (command: string): Process =>
+  hosts.start('one', ...wordsIn(context(), command, settingsOf()));
+
+/** Ends the containers of the page's commands, which give them no name. */
+const stopAll = () => run('podman', 'kill', '--signal', 'TERM', '--all');
+
+/** Why a container has no io_uring, in the log and in an error. */
+const HIDDEN = /sandbox hides it/;
 
 /** The options with which the manifests start a pod's container. */
 const confined = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges'];
@@ -128,7 +145,7 @@ beforeAll(() => {
   if (!canContain) return;
   folder = mkdtempSync(join(tmpdir(), 'mondo-container-'));
   hosts = new Hosts(['one']);
-  environment = settings();
+  writeSettings();
   makeBase();
   makeImage();
 }, 240_000);
@@ -147,7 +164,8 @@ test.skipIf(!canContain)(
     await using server = start('plain', [], 'serve', 'fastest', '--log=json');
     await server.printed(/Listening/);
     // The runtime's own seccomp profile has no io_uring.
-    expect(server.stdout).toMatch(/epoll/);
+    expect(server.stdout).toMatch(/"architecture":"epoll"/);
+    expect(server.stdout).toMatch(HIDDEN);
     expect(await answerOf('Simple is better than?')).toContain('Complex.');
     const inside = run('podman', 'top', 'plain', 'huser', 'capeff').split('\n').slice(1);
     for (const line of inside) expect(line).toMatch(/^65532 +none$/);
@@ -160,17 +178,32 @@ test.skipIf(!canContain)(
 
 test.skipIf(!canContain)('has io_uring with the profile that adds it, and only then', async () => {
   await using refused = start('refused', [], 'serve', 'uring');
-  expect(await refused.ended()).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(/Cannot serve with io_uring: .*sandbox hides it/),
-  });
-  const profile = at('seccomp-uring.json');
-  const maker = join(root, 'deploy/container/seccomp-uring.mjs');
-  writeFileSync(profile, run(process.execPath, maker));
-  await using server = start('uring', [`--security-opt=seccomp=${profile}`], 'serve', 'uring');
+  const { code, stderr } = await refused.ended();
+  expect({ code, stderr }).toMatchObject({ code: 1 });
+  expect(stderr).toMatch(/Cannot serve with io_uring: /);
+  expect(stderr).toMatch(HIDDEN);
+  const [making = '', running = ''] = documented('node seccomp-uring.mjs').split('\n');
+  await using made = startHere(making);
+  expect((await made.ended()).code).toBe(0);
+  // The page has one of both.
+  for (const name of ['uring', 'epoll']) {
+    await using server = startHere(running.replace('serve uring', `serve ${name}`));
+    await server.printed(/Listening/);
+    expect(await answerOf('Explicit is better than?')).toContain('Implicit.');
+    // Mode 2: a filter decides about each system call.
+    for (const pid of run('podman', 'top', '--latest', 'hpid').split('\n').slice(1)) {
+      expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^Seccomp:\t2$/m);
+    }
+    stopAll();
+    expect((await server.ended()).code).toBe(0);
+  }
+});
+
+test.skipIf(!canContain)('runs with the command of the page', async () => {
+  await using server = startHere(imageCommands().running);
   await server.printed(/Listening/);
-  expect(await answerOf('Explicit is better than?')).toContain('Implicit.');
-  run('podman', 'kill', '--signal', 'TERM', 'uring');
+  expect(await answerOf('Simple is better than?')).toContain('Complex.');
+  stopAll();
   expect((await server.ended()).code).toBe(0);
 });
 
