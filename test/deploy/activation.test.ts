@@ -1,6 +1,5 @@
 /** Servers that get their sockets from a service manager. */
 import { mkdtempSync, openSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -18,6 +17,7 @@ import {
 import { spawnManaged } from '../support/activated.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { documented, placed } from '../support/deploy-page.ts';
+import { freePort } from '../support/free-port.ts';
 import { mondo, Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { wordsOf } from '../support/shell-words.ts';
@@ -174,15 +174,6 @@ describe('a process for one connection', () => {
     expect((await server.ended()).code).toBe(0);
   });
 });
-
-/** A port that was free a moment ago: systemd-socket-activate cannot be given port 0. */
-async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const activate = (...args: string[]) => new Process('systemd-socket-activate', args);
 

@@ -2,10 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { hasProgram } from '../support/programs.ts';
 import { Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
@@ -14,15 +15,6 @@ const ARCHITECTURES = ['threaded', 'epoll', 'uring', 'coroutine'] as const;
 const service = join(import.meta.dirname, '../support/services/announced.ts');
 const folder = mkdtempSync(join(tmpdir(), 'mondo-balancer-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** A balancer with that configuration. Resolves when it accepts clients. */
 async function balancer(program: string, words: readonly string[], port: number) {

@@ -1,7 +1,6 @@
 /** The commands and configurations of docs/deploy.md, as an engineer would copy them. Each block is in one of the tests. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -18,6 +17,7 @@ import {
   runIn,
   startIn,
 } from '../support/deploy-page.ts';
+import { freePort } from '../support/free-port.ts';
 import { Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { listeningAt } from '../support/serve-command.ts';
@@ -30,14 +30,6 @@ const mondo = commands();
 const FREE_PORT = { MONDO_PORT: '0' };
 const QUESTION = 'Simple is better than?';
 const header = (address: string) => `PROXY TCP4 ${address} 127.0.0.1 4711 1060\r\n`;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await until('it to listen', () => server.listening);
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** What a client gets for a question that follows this text. */
 async function answerAt(port: number, before = '', localAddress?: string): Promise<string> {

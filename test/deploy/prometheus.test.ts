@@ -1,11 +1,11 @@
 /** A real Prometheus scrapes a server, and finds what `mondo load` has counted. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { ask as askHttp } from '../support/admin.ts';
 import { documented, placed } from '../support/deploy-page.ts';
+import { freePort } from '../support/free-port.ts';
 import { Process, runMondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 import { Serving } from '../support/serving.ts';
@@ -13,15 +13,6 @@ import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-prometheus-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** A port that was free a moment ago: Prometheus cannot choose one itself. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await until('it to listen', () => server.listening);
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 interface LoadResult {
   readonly outcomes: { readonly answered: number; readonly late: number; readonly wrong: number };
