@@ -48,11 +48,25 @@ export class Words {
     return Array.from({ length: this.count - first }, (_, i) => this.text(first + i));
   }
 
+  /** Its length, in bytes. */
+  size(word: number): number {
+    return this.#to[word]! - this.#from[word]!;
+  }
+
+  /** Copies its bytes to `target`, from `at` on. */
+  copy(word: number, target: Buffer, at: number): void {
+    const bytes = this.#bytes;
+    const from = this.#start + this.#from[word]!;
+    const size = this.size(word);
+    if (size > 64) bytes.copy(target, at, from, from + size);
+    // For a few bytes, a loop is faster than a call into native code.
+    else for (let i = 0; i < size; i++) target[at + i] = bytes[from + i]!;
+  }
+
   /** True if the word is this name, in small or capital letters. Makes no string of it. */
   is(word: number, name: string): boolean {
-    const from = this.#from[word]!;
-    if (this.#to[word]! - from !== name.length) return false;
-    const at = this.#start + from;
+    if (this.size(word) !== name.length) return false;
+    const at = this.#start + this.#from[word]!;
     for (let i = 0; i < name.length; i++) {
       if ((this.#bytes[at + i]! | 0x20) !== name.charCodeAt(i)) return false;
     }

@@ -1,19 +1,21 @@
 /**
  * A store of keys and values in memory that speaks the protocol of Redis (RESP 2). Each thread has a store of its own,
- * so serve it with one: `epoll`, `uring`, `coroutine`. All texts are latin1: each character is a byte.
+ * so serve it with one: `epoll`, `uring`, `coroutine`. Texts are latin1: each character is a byte.
  */
-import type { AnswerWriter, DirectDialogue, Protocol } from '../src/index.ts';
+import type { Answer, AnswerWriter, DirectDialogue, Protocol } from '../src/index.ts';
 import { array, bulk, ProtocolError, Words } from './resp-words.ts';
 
 interface Entry {
   /** The value as an answer: `$3\r\nabc\r\n`. */
-  answer: string;
+  answer: Buffer;
+  /** Where the bytes of the value begin in the answer. */
+  head: number;
   /** In ms since 1970. */
   expires: number;
 }
 
 /** Returns an answer. The first word is the command's name. */
-type Command = (words: Words) => string;
+type Command = (words: Words) => Answer;
 
 const NEVER = Number.POSITIVE_INFINITY;
 const OK = '+OK\r\n';
@@ -42,7 +44,7 @@ function find(key: string): Entry | undefined {
   return undefined;
 }
 
-const get = (key: string): string => find(key)?.answer ?? NOTHING;
+const textOf = (key: string): string => find(key)?.answer.toString('latin1') ?? NOTHING;
 
 const remove = (key: string): boolean => find(key) !== undefined && store.delete(key);
 
@@ -55,15 +57,26 @@ function sweepTwo(): void {
   }
 }
 
-function keep(key: string, value: string, expires: number): void {
-  const answer = bulk(value);
-  const entry = store.get(key);
-  if (entry === undefined) store.set(key, { answer, expires });
-  else {
-    entry.answer = answer;
-    entry.expires = expires;
+/** The entry with room for a value of this size. A value of the same size takes the place of the old one. */
+function entryFor(key: string, size: number, expires: number): Entry {
+  let entry = store.get(key);
+  if (entry === undefined || entry.answer.length - entry.head - 2 !== size) {
+    const head = `$${size}\r\n`;
+    const answer = Buffer.allocUnsafeSlow(head.length + size + 2);
+    answer.write(head);
+    answer.write('\r\n', head.length + size);
+    entry = { answer, head: head.length, expires };
+    store.set(key, entry);
   }
+  entry.expires = expires;
   if (expires !== NEVER) sweepTwo();
+  return entry;
+}
+
+/** @param value index of the word with the value */
+function keep(key: string, words: Words, value: number, expires: number): void {
+  const { answer, head } = entryFor(key, words.size(value), expires);
+  words.copy(value, answer, head);
 }
 
 /** The text as an integer of 64 bits. */
@@ -95,23 +108,25 @@ function set(words: Words): string {
   if (typeof expires === 'string') return expires;
   const key = words.text(1);
   if (isNew && find(key) !== undefined) return NOTHING;
-  keep(key, words.text(2), expires);
+  keep(key, words, 2, expires);
   return OK;
 }
 
 function setAll(words: Words): string {
   if (words.count % 2 === 0) return wrongCount('mset');
-  for (let i = 1; i < words.count; i += 2) keep(words.text(i), words.text(i + 1), NEVER);
+  for (let i = 1; i < words.count; i += 2) keep(words.text(i), words, i + 1, NEVER);
   return OK;
 }
 
 function increment(words: Words): string {
   const key = words.text(1);
-  const { answer = bulk('0'), expires = NEVER } = find(key) ?? {};
-  const old = integer(answer.slice(answer.indexOf('\n') + 1, -2));
+  const entry = find(key);
+  const old = integer(entry?.answer.toString('latin1', entry.head, entry.answer.length - 2) ?? '0');
   if (old === undefined) return fail(NO_INTEGER);
   if (old === LARGEST) return fail('increment or decrement would overflow');
-  keep(key, String(old + 1n), expires);
+  const next = String(old + 1n);
+  const { answer, head } = entryFor(key, next.length, entry?.expires ?? NEVER);
+  answer.write(next, head);
   return number(old + 1n);
 }
 
@@ -160,14 +175,14 @@ function describe(words: Words): string {
 
 /** By name: the number of words (negative: this number or more), and what the command does. */
 const table: Readonly<Record<string, readonly [number, Command]>> = {
-  get: [2, (words) => get(words.text(1))],
+  get: [2, (words) => find(words.text(1))?.answer ?? NOTHING],
   set: [-3, set],
   incr: [2, increment],
   del: [-2, (words) => number(words.texts(1).filter(remove).length)],
   exists: [-2, (words) => number(words.texts(1).filter((key) => find(key)).length)],
   expire: [-3, expire],
   ttl: [2, secondsLeft],
-  mget: [-2, (words) => array(words.texts(1).map(get))],
+  mget: [-2, (words) => array(words.texts(1).map(textOf))],
   mset: [-3, setAll],
   ping: [-1, ping],
   echo: [2, (words) => bulk(words.text(1))],
@@ -185,7 +200,7 @@ function unknown(words: Words): string {
   return fail(`unknown command '${shown(words, 0, 128)}', with args beginning with: ${rest}`);
 }
 
-function answer(words: Words): string {
+function answerTo(words: Words): Answer {
   const command = commands.find(({ name }) => words.is(0, name));
   if (command === undefined) return unknown(words);
   const { name, size, run } = command;
@@ -200,7 +215,7 @@ class Connection implements DirectDialogue {
   respond(bytes: Buffer, start: number, end: number, searched: number, out: AnswerWriter): number {
     try {
       const next = this.#words.read(bytes, start, end, searched);
-      if (next !== -1 && this.#words.count > 0) out.write(answer(this.#words), 'latin1');
+      if (next !== -1 && this.#words.count > 0) out.write(answerTo(this.#words), 'latin1');
       return next;
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
