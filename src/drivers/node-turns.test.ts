@@ -156,7 +156,8 @@ describe('NodeTurns', () => {
     const file = readFile(import.meta.filename);
     for (const [i, promise] of [sleep(5), file, sleep(20)].entries()) loop.expect(promise, i);
     await loop.until(3);
-    expect(loop.settled.at(-1)).toBe(2);
+    // On a slow machine the file may come last.
+    expect(loop.settled.filter((i) => i !== 1)).toEqual([0, 2]);
     expect(loop.warnings).toMatchObject([
       { type: 'warning', text: expect.stringMatching(/every/) },
     ]);

@@ -22,6 +22,14 @@ const allWait = ({ stages, t }: Model, ms: number) =>
     }),
   );
 
+/** Where each client is, and for how many ms. */
+const placesOf = ({ stages, t }: Model) =>
+  stages
+    .map(({ clients }) =>
+      [...clients].map(([id, { place, since }]) => `${id}:${place} ${t - since}`).join(', '),
+    )
+    .join(' | ');
+
 test('three silent clients leave a thread and a process that serve the others in turn; one more stops both', async () => {
   expect(votes.get('capacity')!.choices[votes.get('capacity')!.right]).toBe('one more stops both');
   await using lab = await startLab('--scene', 'capacity');
@@ -35,9 +43,11 @@ test('three silent clients leave a thread and a process that serve the others in
     ),
   );
   for (const s of [0, 1]) viewer.send({ do: 'nc', s });
-  const held = await viewer.sees('honest clients that wait outside', (model) =>
-    allWait(model, 1000),
-  );
+  const held = await viewer
+    .sees('honest clients that wait outside', (model) => allWait(model, 1000))
+    .catch((error: Error) => {
+      throw new Error(`${error.message}: ${placesOf(viewer.model)}`);
+    });
   const later = await viewer.sees('them to wait longer', (model) => allWait(model, 3000));
   for (const s of [0, 1]) {
     const { rule, culprits, victims } = why(later, s);
