@@ -279,6 +279,46 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     expect(tab.faults).toEqual([]);
   });
 
+  test('Enter on a thread of the table tells its story, which leads to its client; a click in the picture does the same', async () => {
+    stand.play(['threaded'], { clients: 6, silent: 4 }, 6);
+    const tid = 5050;
+    const came = [-2000, 1, EVENT.accepted, 0, 0, -1000, 1, EVENT.asked, -1, 22];
+    stand.say([
+      { k: 'f', s: 0, t: 6000, e: came },
+      { k: 'z', s: 0, t: 6000, z: [tid, 3, 0], channels: ['wait_woken'] },
+    ]);
+    await using tab = await open();
+    await tab.isDrawn();
+    const dialog = tab.page.getByRole('dialog', { name: `thread ${tid} of threaded` });
+    await tabTo(tab, String(tid));
+    expect(await tab.ask<string>('labelOfFocused()')).toBe(`thread ${tid}`);
+    await tab.page.keyboard.press('Enter');
+    await dialog.getByText('accepts client 1').waitFor();
+    await dialog.getByText('client 1 has asked, with 22 bytes').waitFor();
+    const facts = (await dialog.locator('dl').textContent()) ?? '';
+    for (const fact of ['asleep for one client, for ', '3 connections', 'wait_woken', '5001']) {
+      expect(facts).toContain(fact);
+    }
+    expect(await tab.barriers()).toEqual([]);
+    // The keyboard leads on to the client, and Escape closes its story.
+    await tabTo(tab, 'client 1');
+    await tab.page.keyboard.press('Enter');
+    const client = tab.page.getByRole('dialog', { name: 'client 1 of threaded' });
+    await client.getByText('has asked, with 22 bytes').waitFor();
+    expect(await tab.ask<string>('focused()')).toBe('close');
+    await tab.page.keyboard.press('Escape');
+    await client.waitFor({ state: 'hidden' });
+
+    // Its strip is in the right half of the picture: a click beside the client that stands on it.
+    const picture = (await tab.page.locator('.picture').boundingBox())!;
+    const any = tab.page.getByRole('dialog', { name: /^thread \d+ of threaded$/ });
+    for (let y = 30; y < picture.height && !(await any.isVisible()); y += 12) {
+      await tab.page.mouse.click(picture.x + 0.7 * picture.width, picture.y + y);
+    }
+    await any.waitFor();
+    expect(tab.faults).toEqual([]);
+  });
+
   test('a second viewer has disabled controls until it takes over', async () => {
     stand.play(pair, six, 6);
     await using first = await open();

@@ -10,6 +10,7 @@ import { clientAt, FIRST_STRANGER } from '../../src/instruments/lab/shared/wire.
 import { doingOf } from '../../src/instruments/lab/shared/words.ts';
 import { peerOfSleeper } from '../../src/instruments/lab/stage/kernel.ts';
 import { isRunning } from '../../src/os/processes.ts';
+import { sleepsIn } from '../../src/os/task-state.ts';
 import { ask, type Client } from '../support/clients.ts';
 import { Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
@@ -120,6 +121,11 @@ describe.concurrent('a stage', () => {
       return lane && doingOf(lane) === 'asleep for one client' && lane;
     });
     expect(asleep).toMatchObject({ state: LANE.receiving, client: 1, open: 1 });
+    const channel = sleepsIn(asleep.pid, asleep.tid);
+    await until('what the kernel and the scoreboard say of this thread', () => {
+      const thread = watched.model.threads.get(asleep.tid);
+      return thread?.accepted === 1 && thread.channel === channel;
+    });
     clients.push(await watched.visit(2), await watched.visit(3), await watched.stranger());
     await clients[2]!.send(SIMPLE);
     const { w } = await until('the bytes', () =>

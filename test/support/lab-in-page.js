@@ -41,6 +41,24 @@ const inLab = {
     return (label ?? at).textContent.replace(/^▲ /, '');
   },
 
+  /** How many pixels of a canvas are neither black nor white nor grey. */
+  colouredPixels(index) {
+    const canvas = document.querySelectorAll('.picture canvas')[index];
+    const { width, height } = canvas;
+    const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, width, height);
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4) {
+      const [red, green, blue, alpha] = data.subarray(at, at + 4);
+      const spread = Math.max(red, green, blue) - Math.min(red, green, blue);
+      if (alpha > 128 && spread > 24) count++;
+    }
+    return count;
+  },
+
+  labelOfFocused: () => document.activeElement.getAttribute('aria-label'),
+
   /** How many different pictures the moving canvas shows in this time. */
   async pictures(ms) {
     const seen = new Set();

@@ -10,7 +10,11 @@ type Timed = Exclude<LabRecord, { readonly k: 'h' }>;
  */
 export function retimed(record: Timed, t: number): Timed {
   const later = Math.round((t - record.t) * 1000);
-  if (record.k === 'x') return { ...record, t, x: shifted(record.x, 5, [0], -later) };
+  if (record.k === 'x') {
+    const { x, y } = record;
+    const asides = y === undefined ? {} : { y: shifted(y, 5, [0], -later) };
+    return { ...record, t, x: shifted(x, 5, [0], -later), ...asides };
+  }
   if (record.k !== 'f') return { ...record, t };
   const { e, r } = record;
   return {

@@ -69,6 +69,13 @@ export class Canvases {
     return found;
   }
 
+  /** The row of the thread that is drawn here, in pixels of the picture. */
+  laneAt(x: number, y: number): number | undefined {
+    return this.#drawing?.lanes.find(
+      (area) => x >= area.x && x < area.x + area.width && y >= area.y && y < area.y + area.height,
+    )?.row;
+  }
+
   /** @param ms since the last frame @returns whether the next frame will differ */
   frame(ms: number): boolean {
     const isMoving = this.#moves.step(ms);

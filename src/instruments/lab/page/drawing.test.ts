@@ -313,3 +313,22 @@ test('the SVG has every mark, and escapes what it shows', () => {
   expect(svg).toContain('&lt;/text&gt;&lt;script&gt;');
   expect(svg).not.toContain('<script>');
 });
+
+test('each thread has the part of the picture that shows it, with the client that it serves', () => {
+  for (const architecture of architectureNames) {
+    const isLoop = loops.has(architecture);
+    const lanes = isLoop ? [lane(0, 99)] : [lane(0, 99, 1), lane(3, 99, 2)];
+    const clients = [
+      [1, PLACE.served, 0, 6_200_000, -1, 0],
+      [2, PLACE.served, isLoop ? 0 : 3, 500_000, -1, 0],
+    ];
+    const drawing = draw(stageWith(architecture, { lanes, clients }));
+    expect(drawing.lanes.map(({ row }) => row)).toEqual(isLoop ? [0] : [0, 3]);
+    for (const { client, x, y } of clientsOf(drawing)) {
+      const areas = drawing.lanes.filter(
+        (area) => x > area.x && x < area.x + area.width && y > area.y && y < area.y + area.height,
+      );
+      expect(areas.map(({ row }) => row)).toEqual([isLoop || client === 1 ? 0 : 3]);
+    }
+  }
+});

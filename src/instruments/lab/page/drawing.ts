@@ -41,8 +41,8 @@ export function drawn(stage: Stage, view: View): Drawing {
   drawServer(pen, areas.server, all);
   drawDone(pen, areas.done, areas.form === 'wide');
   drawArrows(pen, areas);
-  const { marks } = pen;
-  return { width, height, marks, every: Math.max(every, stage.every), ...areas };
+  const { marks, lanes } = pen;
+  return { width, height, marks, lanes, every: Math.max(every, stage.every), ...areas };
 }
 
 function drawStreet({ client, text }: Pen, area: Box, clients: readonly Client[]): void {

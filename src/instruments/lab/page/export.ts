@@ -1,12 +1,12 @@
 /** Files of what is on the screen: PNG, SVG, GIF, Perfetto's JSON, and the recording itself. */
 
 import { Gif, type Pixels } from '../shared/gif.ts';
-import { perfettoOf } from '../shared/perfetto.ts';
 import type { Player } from '../shared/player.ts';
 import { pack } from '../shared/recording.ts';
 import type { LabRecord } from '../shared/records.ts';
 import { snapshotOf } from '../shared/snapshot.ts';
 import { Canvases } from './canvas.ts';
+import { failure, loadTexts, texts } from './mission-list.ts';
 import { type Cell, type Poster, posterOf, posterSvg, SIZES, shotOf } from './poster.ts';
 import { type Colours, coloursNow } from './theme.ts';
 
@@ -46,6 +46,9 @@ export async function fileOf(
     case 'GIF':
       return { name: `${name}.gif`, type: 'image/gif', content: await gifOf(player, progress) };
     case 'Perfetto': {
+      await loadTexts();
+      const perfettoOf = texts.value?.perfettoOf;
+      if (perfettoOf === undefined) throw new Error(failure.value);
       const content = JSON.stringify(perfettoOf(recordsOf(player)));
       return { name: `${name}.json`, type: 'application/json', content };
     }

@@ -27,7 +27,7 @@ const others: readonly (readonly [cap: string, text: string])[] = [
   ['R', 'in the vote: show the result, which is hidden until then'],
   [
     'Enter',
-    'on a client of the table: its story; a click on a client of the picture does the same',
+    'on a client or a thread of the table: its story; a click on it in the picture does the same',
   ],
 ];
 

@@ -96,10 +96,16 @@ export interface View {
   readonly every?: number;
 }
 
+/** Where the picture shows a thread, with its words and its clients. */
+export interface LaneArea extends Box {
+  readonly row: number;
+}
+
 export interface Drawing {
   readonly width: number;
   readonly height: number;
   readonly marks: readonly Mark[];
+  readonly lanes: readonly LaneArea[];
   /** How many clients one dot stands for: a power of two. */
   readonly every: number;
   readonly entrance: { readonly x: number; readonly y: number };
@@ -145,6 +151,7 @@ export interface Pen {
   readonly stage: Stage;
   readonly view: View;
   readonly marks: Mark[];
+  readonly lanes: LaneArea[];
   readonly client: (client: Client, x: number, y: number, pitch: number) => void;
   readonly text: (
     text: string,
@@ -169,6 +176,7 @@ export function penOf(stage: Stage, view: View): Pen {
     stage,
     view,
     marks,
+    lanes: [],
     client: (client, x, y, pitch) => {
       const { id, bytes, answers } = client;
       marks.push({

@@ -1,10 +1,11 @@
 /**
- * The texts of missions and votes, and the sheet, come in a script of their own: they are a quarter of the page, and
- * the first screen does not wait for them. In a recording's page that script stands in the page itself.
+ * The texts of missions and votes, the sheet, and Perfetto's format come in a script of their own: they are a quarter of
+ * the page, and the first screen does not wait for them. In a recording's page that script stands in the page itself.
  */
 
 import { signal } from '@preact/signals';
 import type { Mission } from '../shared/mission.ts';
+import type { perfettoOf } from '../shared/perfetto.ts';
 import type { Choices } from '../shared/question.ts';
 import type * as sheets from '../shared/sheet.ts';
 
@@ -13,6 +14,7 @@ export interface Texts {
   /** Questions to a class, by the names of the scenes. */
   readonly votes: ReadonlyMap<string, Choices>;
   readonly sheets: Pick<typeof sheets, 'sheetOf' | 'sheetPage' | 'sheetText'>;
+  readonly perfettoOf: typeof perfettoOf;
 }
 
 /** The two scripts share nothing but this name. */
@@ -37,6 +39,6 @@ export async function loadTexts(): Promise<void> {
     failure.value = '';
   } catch {
     failure.value =
-      'Cannot load the texts of missions and votes: the lab does not answer. Start it again.';
+      'Cannot load the second part of the page: the lab does not answer. Start it again.';
   }
 }

@@ -24,6 +24,7 @@ const drawing = (...marks: ClientMark[]): Drawing => ({
   width: 600,
   height: 400,
   marks,
+  lanes: [],
   every: 1,
   entrance: { x: -20, y: 50 },
   exit: { x: 620, y: 200 },

@@ -134,8 +134,11 @@ function drawThreads(
   // Many threads become small: a strip needs no words to show that there is one for each client.
   const narrow = lanes.length > 60 ? 30 : lanes.length > 20 ? 64 : 250;
   const boxes = boxesOf(lanes.length, area, { good: 46, least: 14, most: THREAD, narrow });
-  for (const [index, box] of boxes.entries())
-    drawThread(pen, box, lanes[index]!, of(lanes[index]!));
+  for (const [index, box] of boxes.entries()) {
+    const lane = lanes[index]!;
+    pen.lanes.push({ ...box, row: lane.row });
+    drawThread(pen, box, lane, of(lane));
+  }
   const left = lanes.length - boxes.length;
   if (left > 0) {
     const y = area.y + area.height + 4;
@@ -195,6 +198,7 @@ function drawLoops(
   for (const [index, box] of boxes.entries()) {
     const lane = lanes[index]!;
     const own = of(lane).toSorted((a, b) => a.id - b.id);
+    pen.lanes.push({ ...box, row: lane.row });
     const isUring = pen.stage.setup.architecture === 'uring';
     const isPair = isUring && box.width >= 250 && box.height >= 150 && own.length <= 24;
     if (isPair) drawPair(pen, box, lane, own);

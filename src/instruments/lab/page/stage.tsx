@@ -14,7 +14,7 @@ import { paintBy, repaint } from './paint.ts';
 import { Rate } from './rates.ts';
 import { nextSaid, partsOf, type Said } from './sentence.ts';
 import { isProjector, isReduced, isTable, people, shown } from './state.ts';
-import { tellStory } from './story.tsx';
+import { tellLaneStory, tellStory } from './story.tsx';
 import { StageTable } from './table.tsx';
 import { coloursNow } from './theme.ts';
 
@@ -112,11 +112,14 @@ function Picture({ index, height }: { readonly index: number; readonly height: n
       setup = model.setup;
       every.value = drawing.every;
     };
-    // A pointer finds a client here; with keys it is in the table.
+    // A pointer finds a client or a thread here; with keys it is in the table.
     const press = (event: MouseEvent) => {
       const unit = unitOf(isProjector.peek());
-      const client = canvases.clientAt(event.offsetX / unit, event.offsetY / unit);
-      if (client !== undefined) tellStory(index, client);
+      const [x, y] = [event.offsetX / unit, event.offsetY / unit];
+      const client = canvases.clientAt(x, y);
+      if (client !== undefined) return tellStory(index, client);
+      const row = canvases.laneAt(x, y);
+      if (row !== undefined) tellLaneStory(index, row);
     };
     box.addEventListener('click', press);
     const end = paintBy({ update, frame: (ms) => canvases.frame(ms) });

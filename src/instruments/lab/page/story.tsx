@@ -1,19 +1,30 @@
-/** The dialog with the story of one client, of the time that the page keeps. */
+/** The dialog with the story of one client, or of one thread of a server, of the time that the page keeps. */
 
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { storyOf } from '../shared/story.ts';
-import { durationText } from '../shared/words.ts';
+import { laneStoryOf } from '../shared/lane-story.ts';
+import type { Lane, Stage } from '../shared/model.ts';
+import { type StoryLine, storyOf } from '../shared/story.ts';
+import { counted, doingOf, durationText } from '../shared/words.ts';
+import { loops } from './captions.ts';
 import { eachSecond } from './clock.ts';
 import { formOf, labelOf } from './marks.ts';
 import { player } from './playhead.ts';
 import { people } from './state.ts';
 
-const chosen = signal<{ readonly s: number; readonly client: number } | undefined>(undefined);
+/** A client, or the thread of a row. */
+type Chosen = { readonly s: number } & ({ readonly client: number } | { readonly row: number });
+
+const chosen = signal<Chosen | undefined>(undefined);
 
 /** Opens the dialog. @param s index of the stage */
 export function tellStory(s: number, client: number): void {
   chosen.value = { s, client };
+}
+
+/** Opens the dialog. @param s index of the stage */
+export function tellLaneStory(s: number, row: number): void {
+  chosen.value = { s, row };
 }
 
 /** `client 3`, `nc`, `the probe`, `a hostile client`. */
@@ -28,8 +39,13 @@ export function Story() {
   const dialog = useRef<HTMLDialogElement>(null);
   const { value } = chosen;
   useEffect(() => {
-    if (value !== undefined) dialog.current?.showModal();
+    const element = dialog.current;
+    if (value === undefined || element === null) return;
+    if (!element.open) element.showModal();
+    // The button that led from a thread to its client is gone.
+    element.querySelector('button')?.focus();
   }, [value]);
+  const close = () => dialog.current?.close();
   return (
     <dialog
       ref={dialog}
@@ -38,35 +54,127 @@ export function Story() {
         chosen.value = undefined;
       }}
     >
-      {value !== undefined && <Lines {...value} close={() => dialog.current?.close()} />}
+      {value !== undefined &&
+        ('client' in value ? (
+          <ClientStory {...value} close={close} />
+        ) : (
+          <LaneStory {...value} close={close} />
+        ))}
     </dialog>
   );
 }
 
-function Lines({
-  s,
-  client,
-  close,
-}: {
+/** The records that the page keeps, up to the moment that it shows. */
+const recordsUpTo = (t: number) => player.value.history.records(Number.NEGATIVE_INFINITY, t);
+
+interface Asked {
   readonly s: number;
-  readonly client: number;
   readonly close: () => void;
-}) {
+}
+
+function ClientStory({ s, client, close }: Asked & { readonly client: number }) {
   const { t, stages } = eachSecond.value;
-  const { history, from } = player.value;
-  const lines = storyOf(history.records(Number.NEGATIVE_INFINITY, t), s, client);
   return (
     <>
-      <div class="heading">
-        <h2 id="story-title">
-          {nameOf(client)} of {stages[s]?.setup.architecture}
-        </h2>
-        <button type="button" onClick={close}>
-          close
-        </button>
+      <Heading text={`${nameOf(client)} of ${stages[s]?.setup.architecture ?? ''}`} close={close} />
+      <Lines t={t} lines={storyOf(recordsUpTo(t), s, client)} />
+    </>
+  );
+}
+
+function LaneStory({ s, row, close }: Asked & { readonly row: number }) {
+  const { t, stages } = eachSecond.value;
+  const stage = stages[s];
+  const lane = stage?.lanes.get(row);
+  if (stage === undefined || lane === undefined) {
+    return (
+      <>
+        <Heading text={`a thread of ${stage?.setup.architecture ?? ''}`} close={close} />
+        <p>This thread has ended.</p>
+      </>
+    );
+  }
+  const lines = laneStoryOf(recordsUpTo(t), s, lane, stage.lanes.size === 1);
+  return (
+    <>
+      <Heading text={`thread ${lane.tid} of ${stage.setup.architecture}`} close={close} />
+      <LaneFacts s={s} stage={stage} lane={lane} t={t} />
+      <Lines t={t} lines={lines} />
+    </>
+  );
+}
+
+function LaneFacts({
+  s,
+  stage,
+  lane,
+  t,
+}: {
+  readonly s: number;
+  readonly stage: Stage;
+  readonly lane: Lane;
+  readonly t: number;
+}) {
+  const { setup, threads } = stage;
+  const more = threads.get(lane.tid);
+  return (
+    <dl class="looks">
+      <div>
+        <dt>does</dt>
+        <dd>
+          {doingOf(lane)}, for {durationText(t - lane.since)}
+        </dd>
       </div>
+      <div>
+        <dt>client</dt>
+        <dd>
+          {lane.client >= 0 ? (
+            <button type="button" class="small" onClick={() => tellStory(s, lane.client)}>
+              {nameOf(lane.client)}
+            </button>
+          ) : lane.open > 0 ? (
+            `none now; it has ${counted(lane.open, 'connection')}`
+          ) : (
+            'none'
+          )}
+        </dd>
+      </div>
+      <div>
+        <dt>accepted so far</dt>
+        <dd>{more === undefined ? 'not known' : counted(more.accepted, 'connection')}</dd>
+      </div>
+      <div>
+        <dt>wait channel (wchan)</dt>
+        <dd>{more === undefined || more.channel === '' ? 'none, or not known' : more.channel}</dd>
+      </div>
+      <div>
+        <dt>process</dt>
+        <dd>
+          {lane.pid}
+          {loops.has(setup.architecture) && ', whose thread is a loop for all its clients'}
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+function Heading({ text, close }: { readonly text: string; readonly close: () => void }) {
+  return (
+    <div class="heading">
+      <h2 id="story-title">{text}</h2>
+      <button type="button" onClick={close}>
+        close
+      </button>
+    </div>
+  );
+}
+
+function Lines({ t, lines }: { readonly t: number; readonly lines: readonly StoryLine[] }) {
+  const { from } = player.value;
+  return (
+    <>
       {lines.length === 0 && (
-        <p>It has done nothing in the last {durationText(Math.max(0, t - from))}.</p>
+        <p>Nothing has happened in the last {durationText(Math.max(0, t - from))}.</p>
       )}
       <ol class="plain story">
         {lines.map(({ t: at, text }, index) => (

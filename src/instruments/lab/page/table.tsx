@@ -5,7 +5,7 @@ import { PLACE } from '../shared/records.ts';
 import { doingOf, durationText } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { numberText, waitOf } from './marks.ts';
-import { nameOf, tellStory } from './story.tsx';
+import { nameOf, tellLaneStory, tellStory } from './story.tsx';
 
 const CLIENTS = 10;
 const LANES = 20;
@@ -23,6 +23,28 @@ function StoryButton({ index, client }: { readonly index: number; readonly clien
   return (
     <button type="button" class="small" title="its story" onClick={() => tellStory(index, client)}>
       {nameOf(client)}
+    </button>
+  );
+}
+
+function LaneButton({
+  index,
+  row,
+  tid,
+}: {
+  readonly index: number;
+  readonly row: number;
+  readonly tid: number;
+}) {
+  return (
+    <button
+      type="button"
+      class="small"
+      title="its story"
+      aria-label={`thread ${tid}`}
+      onClick={() => tellLaneStory(index, row)}
+    >
+      {tid}
     </button>
   );
 }
@@ -58,7 +80,9 @@ export function StageTable({ index }: { readonly index: number }) {
             <tr key={lane.row}>
               <td>{lane.pid}</td>
               <td>{memoryOf(stage, lane.pid)}</td>
-              <td>{lane.tid}</td>
+              <td>
+                <LaneButton index={index} row={lane.row} tid={lane.tid} />
+              </td>
               <td>{doingOf(lane)}</td>
               <td>{durationText(model.t - lane.since)}</td>
               <td>{lane.client < 0 ? '–' : <StoryButton index={index} client={lane.client} />}</td>

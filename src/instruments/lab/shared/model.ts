@@ -40,6 +40,14 @@ export interface Client {
   readonly answers: number;
 }
 
+/** What is known of a thread besides its lane. */
+export interface Thread {
+  /** Connections that it has accepted since it started. */
+  readonly accepted: number;
+  /** The function of the kernel in which it sleeps; '': it does not sleep, or the kernel does not say. */
+  readonly channel: string;
+}
+
 /** Where a traced thread, or a function that is set aside, is in the code. */
 export interface Standing {
   readonly file: number;
@@ -79,6 +87,8 @@ export interface Stage {
     readonly left: number;
   };
   readonly lanes: ReadonlyMap<number, Lane>;
+  /** By the number of the thread. */
+  readonly threads: ReadonlyMap<number, Thread>;
   readonly clients: ReadonlyMap<number, Client>;
   /** `clients` has 1 of this many of the cast. */
   readonly every: number;
@@ -142,6 +152,7 @@ export const newStage = (setup: StageSetup, t: number): Stage => ({
   server: { open: 0, accepted: 0, answered: 0, limited: 0, refused: 0 },
   users: { connected: 0, asked: 0, answered: 0, wrong: 0, ended: 0, reset: 0, left: 0 },
   lanes: new Map(),
+  threads: new Map(),
   clients: new Map(),
   every: 1,
   endings: [],

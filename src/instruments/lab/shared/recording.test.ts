@@ -32,6 +32,7 @@ const records: readonly LabRecord[] = [
     m: [70, 3, 1, 1],
   },
   { k: 'o', t: 150, servers: 90, clients: 30, lab: 10.5 },
+  { k: 'z', t: 155, s: 0, z: [31, 4, 0, 32, 0, -1], channels: ['wait_woken'] },
   { k: 's', t: 160, s: -1, setup: header.setup },
   { k: 'end', t: 170 },
 ];

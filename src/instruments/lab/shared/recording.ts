@@ -219,6 +219,14 @@ export function recordOf(value: unknown, line = 1): LabRecord | undefined {
           ? {}
           : { y: record.of('y').rows(MOST.aside, trace) }),
       };
+    case 'z': {
+      const channels = record
+        .of('channels')
+        .list(MOST.threads)
+        .map((name) => name.text());
+      const z = record.of('z').rows(MOST.threads, [PID, COUNT, [-1, channels.length - 1]]);
+      return { k, t: t(), s: stage(0), z, channels };
+    }
     case 'end':
       return { k, t: t() };
     default:

@@ -89,12 +89,14 @@ export type Place = (typeof PLACE)[keyof typeof PLACE];
 export const PROBE = { off: 0, green: 1, red: 2 } as const;
 
 /** Integers of one row of each array of a frame. */
-export const WIDTH = { l: 8, e: 5, w: 2, r: 6, n: 2, x: 5, y: 5 } as const;
+export const WIDTH = { l: 8, e: 5, w: 2, r: 6, n: 2, x: 5, y: 5, z: 3 } as const;
 
 /** Limits of what a reader takes. */
 export const MOST = {
   stages: 4,
   lanes: 4096,
+  /** Threads of a stage of which more is known than their lanes say. */
+  threads: 64,
   clients: 2000,
   events: 4096,
   buckets: 64,
@@ -263,6 +265,17 @@ export interface TraceRecord {
   readonly y?: readonly number[];
 }
 
+/** More of the threads of a stage than their lanes say: once a second, if it has changed. It replaces the one before. */
+export interface ThreadsRecord {
+  readonly k: 'z';
+  readonly t: number;
+  readonly s: number;
+  /** Each thread: its number, the connections that it has accepted, and an index of `channels` or -1. */
+  readonly z: readonly number[];
+  /** Wait channels: functions of the kernel in which a thread sleeps. */
+  readonly channels: readonly string[];
+}
+
 interface EndRecord {
   readonly k: 'end';
   readonly t: number;
@@ -278,6 +291,7 @@ export type LabRecord =
   | AttackRecord
   | CodeRecord
   | TraceRecord
+  | ThreadsRecord
   | EndRecord;
 
 /** Whether a client has events, if 1 of `every` of the cast has. All clients that are not of the cast have. */

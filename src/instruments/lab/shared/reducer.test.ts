@@ -209,6 +209,18 @@ test('a function that is set aside is on its line until it goes on', () => {
   expect([...run(...recordsOf(steps)).stages[0]!.asides]).toEqual([...asides]);
 });
 
+test('a thread has what the newest record of its stage says of it', () => {
+  const channels = ['wait_woken', 'inet_csk_accept'];
+  const first: LabRecord = { k: 'z', t: 5, s: 0, z: [31, 2, 1, 32, 7, -1], channels };
+  const { threads } = run(first, frame(6, { q: [1, 9, 0] })).stages[0]!;
+  expect([...threads]).toEqual([
+    [31, { accepted: 2, channel: 'inet_csk_accept' }],
+    [32, { accepted: 7, channel: '' }],
+  ]);
+  const later = run(first, { ...first, t: 7, z: [32, 8, 0] }).stages[0]!.threads;
+  expect([...later]).toEqual([[32, { accepted: 8, channel: 'wait_woken' }]]);
+});
+
 test('an attack has a beginning, what it reaches, and an end', () => {
   const attack = (t: number, name: string, reached: number): LabRecord => ({
     k: 'a',

@@ -4,7 +4,15 @@
  */
 
 import { applyClients, microsecond } from './clients.ts';
-import { type Client, type Model, newStage, nothing, type Stage, type Standing } from './model.ts';
+import {
+  type Client,
+  type Model,
+  newStage,
+  nothing,
+  type Stage,
+  type Standing,
+  type Thread,
+} from './model.ts';
 import {
   type AttackRecord,
   type CodeRecord,
@@ -15,6 +23,7 @@ import {
   type LabRecord,
   type LaneState,
   MOST,
+  type ThreadsRecord,
   type TraceRecord,
   WIDTH,
 } from './records.ts';
@@ -70,7 +79,8 @@ export function apply(model: Model, record: LabRecord): Model {
     }
     case 'a':
     case 'd':
-    case 'x': {
+    case 'x':
+    case 'z': {
       const stage = model.stages[record.s];
       if (stage === undefined) return model;
       const next =
@@ -78,7 +88,9 @@ export function apply(model: Model, record: LabRecord): Model {
           ? withAttack(stage, record)
           : record.k === 'd'
             ? withCode(stage, record)
-            : withLines(stage, record);
+            : record.k === 'x'
+              ? withLines(stage, record)
+              : withThreads(stage, record);
       const stages = model.stages.with(record.s, next);
       return { ...model, t: Math.max(model.t, record.t), stages };
     }
@@ -117,6 +129,14 @@ function withLines(stage: Stage, { x, y, t }: TraceRecord): Stage {
     }
   }
   return { ...stage, lines, asides };
+}
+
+function withThreads(stage: Stage, { z, channels }: ThreadsRecord): Stage {
+  const rows = [...rowsOf(z, WIDTH.z)].map(([tid, accepted, channel]): [number, Thread] => [
+    tid!,
+    { accepted: accepted!, channel: channels[channel!] ?? '' },
+  ]);
+  return { ...stage, threads: new Map(rows) };
 }
 
 const standing = (
@@ -169,6 +189,7 @@ function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
             left: grown(users.left, u[6]),
           },
     lanes: withAnswers(applyLanes(stage, frame), answers),
+    threads: stage.threads,
     clients: every === stage.every ? clients : only(clients, isThere),
     every,
     endings,

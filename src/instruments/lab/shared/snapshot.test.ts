@@ -68,6 +68,12 @@ const records: fc.Arbitrary<readonly LabRecord[]> = fc
           y: rows(upTo(0, -900_000), small, small, small, upTo(12, -1)),
         }),
         fc.record({
+          k: fc.constant('z' as const),
+          s,
+          z: rows(small, small, upTo(1, -1)),
+          channels: fc.constant(['do_poll', 'wait_woken']),
+        }),
+        fc.record({
           k: fc.constant('s' as const),
           s: upTo(1, -2),
           setup: fc.constantFrom(setup, { ...setup, title: 'Another' }),
@@ -126,13 +132,15 @@ test('after a gap a viewer has the same clients and lanes, and knows what it los
       const all: LabRecord[] = [header, ...rest];
       const whole = replay(all);
       const seen = replay(resumptionOf(whole, 7), replay(all.slice(0, cut + 1)));
-      for (const [index, { clients, lanes, server, users, queue }] of whole.stages.entries()) {
+      for (const [index, stage] of whole.stages.entries()) {
+        const { clients, lanes, threads, server, users, queue } = stage;
         const resumed = seen.stages[index]!;
         expect(resumed.lost).toBe(7);
         expect(resumed.isUncertain).toBe(false);
         expect(resumed).toMatchObject({ server, users, queue });
         expect([...resumed.clients.keys()]).toEqual([...clients.keys()]);
         expect([...resumed.lanes.keys()].toSorted()).toEqual([...lanes.keys()].toSorted());
+        expect([...resumed.threads]).toEqual([...threads]);
       }
     }),
   );
@@ -152,4 +160,11 @@ test('a record at a later time says the same of the time before', () => {
   const clients = (model: Model) =>
     plain({ ...nothing, stages: model.stages.map((one) => ({ ...one, t: 0 })) });
   expect(clients(after)).toEqual(clients(before));
+});
+
+test('lines of code that a thread began, and where functions wait, keep their times at a later time', () => {
+  const x: LabRecord = { k: 'x', s: 0, t: 2000, x: [-500, 31, 0, 7, 3], y: [-900, 1, 0, 8, 4] };
+  const after = replay([header, retimed(x, 2345.678)]).stages[0]!;
+  expect(after.lines.get(31)!.since).toBeCloseTo(1999.5, 3);
+  expect(after.asides.get(1)!.since).toBeCloseTo(1999.1, 3);
 });

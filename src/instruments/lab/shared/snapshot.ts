@@ -31,6 +31,7 @@ export function resumptionOf(model: Model, lost: number): LabRecord[] {
     { k: 'gap', t, s: -1, lost },
     ...stages.flatMap((stage, s): LabRecord[] => [
       { ...frameOf(stage, s, t), l: [...stage.lanes.values()].flatMap(rowOf) },
+      ...threadsRecords(stage, s, t),
       ...codeRecords(stage, s, t),
       { k: 'a', t, s, attack: stage.attack.name, reached: stage.attack.reached },
     ]),
@@ -46,6 +47,7 @@ function stageRecords(stage: Stage, s: number): LabRecord[] {
     ...laneRecords(stage, s),
     ...endingRecords(stage, s),
     ...attackRecords(stage, s),
+    ...threadsRecords(stage, s, t),
     ...codeRecords(stage, s, t),
     ...(lost > 0 && !stage.isUncertain ? [gap(lost)] : []),
     frameOf(stage, s, t),
@@ -110,6 +112,17 @@ function codeRecords({ code, lines, asides }: Stage, s: number, t: number): LabR
     ]);
   const y = asides.size === 0 ? {} : { y: rowsOf(asides) };
   return [...files, { k: 'x', t, s, x: rowsOf(lines), ...y }];
+}
+
+function threadsRecords({ threads }: Stage, s: number, t: number): LabRecord[] {
+  if (threads.size === 0) return [];
+  const channels = [...new Set([...threads.values()].map(({ channel }) => channel))];
+  const z = [...threads].flatMap(([tid, { accepted, channel }]) => [
+    tid,
+    accepted,
+    channels.indexOf(channel),
+  ]);
+  return [{ k: 'z', t, s, z, channels }];
 }
 
 /** All of a stage but its lanes. */

@@ -11,6 +11,12 @@ export interface StoryLine {
   readonly text: string;
 }
 
+/** A line with its time in µs. */
+export interface TimedLine {
+  readonly at: number;
+  readonly text: string;
+}
+
 /** Lines that a story has at most: the newest. */
 const MOST = 200;
 
@@ -24,23 +30,28 @@ export function storyOf(
   s: number,
   client: number,
 ): readonly StoryLine[] {
-  let lines: (StoryLine & { readonly at: number })[] = [];
+  let lines: TimedLine[] = [];
   for (const record of records) {
     if (record.k === 's' && (record.s === s || record.s === -1)) lines = [];
     if (record.k !== 'f' || record.s !== s || record.e === undefined) continue;
     for (const step of stepsOf(record)) {
       if (!isEvent(step) || step.client !== client) continue;
       const { at, kind, lane, extra } = step;
-      lines.push({ at, t: at / 1000, text: textOf(kind, lane, extra) });
+      lines.push({ at, text: textOf(kind, lane, extra) });
     }
   }
-  return lines
-    .sort((a, b) => a.at - b.at)
-    .slice(-MOST)
-    .map(({ t, text }) => ({ t, text }));
+  return newestOf(lines);
 }
 
-function textOf(kind: number, lane: number, extra: number): string {
+/** The newest lines, in order of time. */
+export const newestOf = (lines: readonly TimedLine[]): readonly StoryLine[] =>
+  lines
+    .toSorted((one, other) => one.at - other.at)
+    .slice(-MOST)
+    .map(({ at, text }) => ({ t: at / 1000, text }));
+
+/** What happened to a client, in words that follow its name. */
+export function textOf(kind: number, lane: number, extra: number): string {
   switch (kind) {
     case EVENT.connecting:
       return 'connects';

@@ -40,7 +40,8 @@ export class Lanes {
     return this.#rowOf.get(tid) ?? -1;
   }
 
-  get tasks(): Task[] {
+  /** Threads that have not ended. */
+  get tasks(): RowReading[] {
     return [...this.#lanes.values()].filter(({ state }) => state !== 'ended');
   }
 

@@ -10,17 +10,19 @@ import { isRunning } from '../../../os/processes.ts';
 import type { Traits } from '../../../worker/contract.ts';
 import { clockOf } from '../clock.ts';
 import type { StageOrder } from '../parts.ts';
-import type { FrameRecord } from '../shared/records.ts';
+import type { FrameRecord, ThreadsRecord } from '../shared/records.ts';
 import { type Cost, StageCost } from './cost.ts';
 import { peerOfSleeper, TaskStates, waitingAt } from './kernel.ts';
 import { Lanes } from './lanes.ts';
+import { Threads } from './threads.ts';
 import { Visits } from './visits.ts';
 import { wallClock } from './wall-clock.ts';
 
-/** Intervals, in ms: of samples of the scoreboard, of frames, and of three looks into /proc; the last two at most. */
+/** Intervals, in ms: of samples of the scoreboard, of frames, and of four looks into /proc; the last two at most. */
 const SAMPLE = 10;
 const FRAME = 50;
 const TASKS = 250;
+const THREADS = 1000;
 const QUEUE = 500;
 const COST = 1000;
 /** Looks at the cost take at most this share of the time. */
@@ -41,7 +43,7 @@ const refusals: Readonly<Record<Refusal | 'descriptor', true>> = {
 };
 
 export interface Listener {
-  readonly record: (record: FrameRecord) => void;
+  readonly record: (record: FrameRecord | ThreadsRecord) => void;
   readonly pids: (pids: readonly number[]) => void;
 }
 
@@ -56,6 +58,7 @@ export class Observer {
   readonly #visits: Visits;
   readonly #lanes: Lanes;
   readonly #states = new TaskStates();
+  readonly #threads = new Threads();
   readonly #cost = new StageCost();
   #server: Server | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
@@ -107,6 +110,7 @@ export class Observer {
     this.#every(SAMPLE, () => this.#sample());
     this.#every(FRAME, () => this.#frame());
     this.#every(TASKS, () => this.#readStates());
+    this.#every(THREADS, () => this.#tellThreads());
   }
 
   /** The server has ended: makes the last frame. */
@@ -158,6 +162,12 @@ export class Observer {
     this.#costs = this.#cost.read(this.#server!.pids);
     const end = performance.now();
     this.#costsDue = end + Math.max(COST, (end - from) / COST_SHARE);
+  }
+
+  #tellThreads(): void {
+    const found = this.#threads.look(this.#lanes.tasks, (tid) => this.#states.of(tid));
+    const t = this.#now();
+    if (found !== undefined) this.#listener.record({ k: 'z', t, s: this.#s, ...found });
   }
 
   #endLeaving(now: number): void {
