@@ -63,6 +63,7 @@ export async function labCommand(names: readonly string[], options: Options): Pr
   const recorder = record === undefined ? undefined : new Recorder();
   const began = performance.now();
   let source: Source | undefined;
+  let failure: unknown;
   try {
     const known = { architectures: architectureNames, attacks: [], stages: MOST.stages };
     source =
@@ -72,7 +73,11 @@ export async function labCommand(names: readonly string[], options: Options): Pr
     hub.offer(await files);
     hub.show(source);
     print(hub, options.open === true);
-    await Promise.race([interruption.interrupted, timeout(options.duration)]);
+    failure = await Promise.race([
+      interruption.interrupted,
+      timeout(options.duration),
+      source.failed ?? new Promise(() => {}),
+    ]);
   } finally {
     await source?.close();
     await hub.close();
@@ -83,6 +88,7 @@ export async function labCommand(names: readonly string[], options: Options): Pr
       console.error(`mondo: "${record}" ends early: a recording has at most ${MIB} MiB`);
     }
   }
+  if (failure !== undefined) throw failure;
   process.exit();
 }
 

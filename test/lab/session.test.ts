@@ -1,13 +1,15 @@
 /** Each command of a viewer does to real servers what it says. */
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Model } from '../../src/instruments/lab/shared/model.ts';
-import type { Plan, StagePlan } from '../../src/instruments/lab/shared/plan.ts';
+import { LIMITS, type Plan, type StagePlan } from '../../src/instruments/lab/shared/plan.ts';
 import { EVENT, KERNEL, PLACE, PROBE } from '../../src/instruments/lab/shared/records.ts';
 import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
+import { why } from '../../src/instruments/lab/shared/why.ts';
 import { FIRST_NC } from '../../src/instruments/lab/shared/wire.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
-import { isAlive } from '../support/processes.ts';
+import { descendantsOf, isAlive } from '../support/processes.ts';
 import { MS, until } from '../support/until.ts';
 
 let lab: Lab;
@@ -190,6 +192,66 @@ test('a cap on threads, and the wait mode of inetd', async () => {
   expect(stageOf(1).setup.command).toContain('--inetd wait');
 });
 
+test('socketserver has a thread for each client; with a cap on threads, clients wait in the kernel', async () => {
+  const silent = { ...speaking, clients: 6, silent: 6 };
+  const plan = { architecture: 'socketserver' };
+  await play([plan, { ...plan, 'max-threads': 2 }], { mix: silent });
+  const serving = (s: number) =>
+    [...stageOf(s).lanes.values()].filter(({ client }) => client >= 0).length;
+  await sees('six threads, and two', () => serving(0) === 6 && serving(1) === 2);
+  await sees('four in the queue', () => stageOf(1).queue.waiting === 4);
+  expect(stageOf(0).queue.waiting).toBe(0);
+  // The memory that a client costs is in the figures.
+  await sees('the threads of the process', () => stageOf(0).cost.threads > stageOf(1).cost.threads);
+});
+
+test('select refuses clients when its 1,024 descriptors are used up, and the sentence says so', async () => {
+  const crowd = { ...speaking, clients: 1100, silent: 1100 };
+  await play([{ architecture: 'select' }], { mix: crowd });
+  await sees('refused clients', () => stageOf().server.refused > 0);
+  await sees('the sentence', () => why(viewer.model, 0).rule === 'descriptors');
+  const { open, limited } = stageOf().server;
+  expect(open).toBeGreaterThan(900);
+  expect(open).toBeLessThan(1024);
+  expect(limited).toBe(0);
+});
+
+test('an answer that blocks its thread makes the others wait; one that is deferred does not', async () => {
+  const mix = { ...speaking, clients: 6, pause: 1 };
+  /** ms that twelve answers take. */
+  const twelve = async (thinking: 'block' | 'defer') => {
+    const { t } = await play([{ architecture: 'poll' }], { mix, think: 200, thinking });
+    if (thinking === 'block') {
+      await sees('one thread for all', () => why(viewer.model, 0).rule === 'inside one answer');
+    }
+    const model = await sees('twelve answers', () => answered() >= 12);
+    return model.t - t;
+  };
+  const block = await twelve('block');
+  expect(await twelve('defer')).toBeLessThan(block / 2);
+});
+
+test('the limit idle makes a red probe green', async () => {
+  await play([{ architecture: 'single' }], { mix: { ...speaking, clients: 0 } });
+  viewer.send({ do: 'nc', s: 0 });
+  await sees('it to be served', () => stageOf().server.open === 1);
+  viewer.send({ do: 'probe', s: 0, on: true });
+  await sees('red', () => stageOf().probe.light === PROBE.red);
+  viewer.send({ do: 'limit', s: 0, name: 'idle', value: 0.3 * MS });
+  await sees('green', () => stageOf().probe.light === PROBE.green);
+});
+
+test('each limit that a viewer can set is a limit of the server', async () => {
+  await play([{ architecture: 'poll' }]);
+  await more();
+  const values = LIMITS.map((name) => [name, 100] as const);
+  for (const [name, value] of values) viewer.send({ do: 'limit', s: 0, name, value });
+  await sees('all limits', () => stageOf().setup.limits.length === values.length);
+  expect(stageOf().setup.limits).toEqual(values);
+  for (const name of LIMITS) expect(stageOf().setup.command).toContain(`--limit ${name}=`);
+  await more();
+});
+
 test('nc and release: silent clients come, and leave', async () => {
   await play([{ architecture: 'single' }, { architecture: 'poll' }]);
   await Promise.all([more(0), more(1)]);
@@ -278,3 +340,34 @@ test('signal: kill -9 ends one worker, and another one comes', async () => {
   await sees('another one', () => workers().length >= 2 && !workers().includes(victim!));
   await more();
 });
+
+// The last one: it ends the lab.
+test('the clients whose process is killed come again from their start; killed again, the lab ends with one line', async () => {
+  await play([{ architecture: 'poll' }, { architecture: 'single' }]);
+  await Promise.all([more(0), more(1)]);
+  const street = () =>
+    until('the process of the clients', () =>
+      descendantsOf(lab.process.pid).find((pid) => isAlive(pid) && isStreet(pid)),
+    );
+  const [first, { pid }] = [await street(), stageOf().setup];
+  process.kill(first, 'SIGKILL');
+  await until('a note', () =>
+    viewer.notes.some(({ isFault, text }) => isFault && /clients has ended: another/.test(text)),
+  );
+  await sees('the scene from its start', () => stageOf().setup.pid !== pid);
+  await Promise.all([more(0), more(1)]);
+  await until('the old server to be gone', () => !isAlive(pid));
+
+  const processes = descendantsOf(lab.process.pid);
+  process.kill(await street(), 'SIGKILL');
+  const { code, stderr } = await lab.process.ended();
+  expect(code).toBe(1);
+  expect(stderr.trimEnd().split('\n').slice(-2)).toEqual([
+    'mondo: The process of the clients has ended: another one starts, and the scene starts again',
+    'mondo: Cannot play the clients: their process ends again and again',
+  ]);
+  expect(processes.filter(isAlive)).toEqual([]);
+});
+
+const isStreet = (pid: number): boolean =>
+  readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('/lab/street/process');

@@ -127,6 +127,12 @@ export class Columns {
     return this.replaceAll(this.#plan, this.#scene, wishes);
   }
 
+  /** The clients of another street come to the same servers, which start anew as well: their counters are of both. */
+  take(street: Street): Promise<void> {
+    this.#street = street;
+    return this.again();
+  }
+
   /** Attacks stop, and all clients leave; the servers stay. */
   async idle(): Promise<void> {
     await this.each(-1, async ({ s }) => {
@@ -161,7 +167,7 @@ export class Columns {
     const columns = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const failed = started.find((one) => one.status === 'rejected');
     if (failed === undefined) return columns;
-    await Promise.allSettled(columns.map((column) => column.close()));
+    await this.#end(columns);
     throw failed.reason;
   }
 
@@ -171,9 +177,14 @@ export class Columns {
     columns: readonly Column[],
     change: () => number,
   ): Promise<void> {
-    for (const { s } of old) {
-      await this.#assaults.stop(s);
-      await this.#street.silence(s);
+    try {
+      for (const { s } of old) {
+        await this.#assaults.stop(s);
+        await this.#street.silence(s);
+      }
+    } catch (error) {
+      await this.#end(columns);
+      throw error;
     }
     for (const column of old) column.hide();
     const s = change();
@@ -182,12 +193,17 @@ export class Columns {
     this.#around.flush();
     this.#add({ k: 's', t, s, setup: this.setup });
     this.#show(columns, t);
-    await this.#play(columns);
-    for (const column of old) {
-      const closing = column.close().catch(() => {});
-      this.#closing.add(closing);
-      void closing.then(() => this.#closing.delete(closing));
+    try {
+      await this.#play(columns);
+    } finally {
+      const ending = this.#end(old);
+      this.#closing.add(ending);
+      void ending.then(() => this.#closing.delete(ending));
     }
+  }
+
+  async #end(columns: readonly Column[]): Promise<void> {
+    await Promise.allSettled(columns.map((column) => column.close()));
   }
 
   #show(columns: readonly Column[], t: number): void {

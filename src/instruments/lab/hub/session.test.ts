@@ -20,6 +20,9 @@ let faults: string[];
 /** Architectures whose servers cannot start. */
 let broken: Set<string>;
 let hears: Map<string, Hear>;
+/** End the processes of the clients, in the order in which these started. */
+let kills: (() => void)[];
+let isStreetBroken: boolean;
 let session: Session;
 
 const setupOf = ({ plan, think, thinking, limits, dryRun }: StageOrder): StageSetup =>
@@ -62,18 +65,31 @@ const parts: Parts = {
   architectures: ['single', 'poll', 'epoll'],
   attacks: [{ name: 'burn', title: 'burn', sentence: '', unfit: { poll: 'it is too slow' } }],
   startStage,
-  startStreet: async () => ({
-    pid: 4001,
-    ended: new Promise(() => {}),
-    play: (stages) => log.push(`play ${stages.map(({ s, port }) => `${s}:${port}`).join(' ')}`),
-    silence: (s) => log.push(`silence ${s}`),
-    wake: (s) => log.push(`wake ${s}`),
-    nc: (s) => log.push(`nc ${s}`),
-    release: (s) => log.push(`release ${s}`),
-    probe: (s, on) => log.push(`probe ${s} ${on}`),
-    watch: (s) => log.push(`watch ${s}`),
-    close: async () => void log.push('close street'),
-  }),
+  startStreet: async () => {
+    if (isStreetBroken) throw new RefusedError('no process for clients');
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    let isThere = true;
+    kills.push(() => {
+      isThere = false;
+      resolve();
+    });
+    const note = (text: string) => {
+      if (!isThere) throw new RefusedError('the clients are gone');
+      log.push(text);
+    };
+    return {
+      pid: 4000 + kills.length,
+      ended,
+      play: (stages) => note(`play ${stages.map(({ s, port }) => `${s}:${port}`).join(' ')}`),
+      silence: (s) => note(`silence ${s}`),
+      wake: (s) => note(`wake ${s}`),
+      nc: (s) => note(`nc ${s}`),
+      release: (s) => note(`release ${s}`),
+      probe: (s, on) => note(`probe ${s} ${on}`),
+      watch: (s) => note(`watch ${s}`),
+      close: async () => void log.push('close street'),
+    };
+  },
   assaults: (now, hear) => ({
     pids: [],
     needsOf: () => ({ burning: true }),
@@ -95,6 +111,8 @@ beforeEach(async () => {
   faults = [];
   broken = new Set();
   hears = new Map();
+  kills = [];
+  isStreetBroken = false;
   session = await Session.start(parts, plan, name, {
     lines: (lines) => records.push(...lines.map((line) => recordOf(JSON.parse(line))!)),
     fault: (text) => faults.push(text),
@@ -267,10 +285,72 @@ test('a lab that is recorded plays on without viewers', async () => {
 });
 
 test('more commands than can wait are refused', async () => {
-  const all = Array.from({ length: 40 }, async () => session.obey({ do: 'nc', s: 0 }));
+  const all = Array.from({ length: 40 }, () => session.obey({ do: 'nc', s: 0 }));
   const done = await Promise.allSettled(all);
   const refused = done.filter(({ status }) => status === 'rejected');
   expect(refused).toHaveLength(24);
+});
+
+/** Resolves when the session has done what it had to do. */
+const settled = () => session.obey({ do: 'take-over' });
+
+test('if the process of the clients ends, another one starts and plays the scene; if that ends soon, the session fails', async () => {
+  await does({ do: 'probe', s: 0, on: true });
+  log = [];
+  kills[0]!();
+  await vi.waitFor(() => expect(log).toContain('close poll 1'));
+  expect(faults).toEqual([
+    'The process of the clients has ended: another one starts, and the scene starts again',
+  ]);
+  expect(log).toEqual([
+    'start single 0',
+    'start poll 1',
+    ...['calm 0', 'watch 0', 'silence 0', 'calm 1', 'watch 1', 'silence 1'],
+    'play 0:1060 1:1061',
+    'probe 0 true',
+    'close single 0',
+    'close poll 1',
+  ]);
+  expect(model().setup!.scene).toBe(name);
+  expect(await does({ do: 'nc', s: 0 })).toEqual(['nc 0']);
+  kills[1]!();
+  const { message } = await session.failed;
+  expect(message).toBe('Cannot play the clients: their process ends again and again');
+  expect(kills).toHaveLength(2);
+});
+
+test('without another process for the clients the session fails', async () => {
+  isStreetBroken = true;
+  kills[0]!();
+  expect((await session.failed).message).toBe('no process for clients');
+});
+
+test('a session that rests does not wake up for another process of the clients', async () => {
+  vi.useFakeTimers();
+  try {
+    session.watched(0);
+    await vi.advanceTimersByTimeAsync(31_000);
+    log = [];
+    kills[0]!();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(log.slice(log.indexOf('play 0:1060 1:1061') + 1)).toEqual(
+      expect.arrayContaining(['calm 0', 'silence 0', 'calm 1', 'silence 1']),
+    );
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a change in which the clients are gone leaves none of its servers, and the old ones go on', async () => {
+  const next = { ...plan, stages: [{ architecture: 'epoll' }] };
+  log = [];
+  const changing = session.obey({ do: 'plan', plan: next, scene: '' });
+  kills[0]!();
+  await expect(changing).rejects.toThrow('the clients are gone');
+  expect(log.slice(0, 3)).toEqual(['start epoll 0', 'calm 0', 'close epoll 0']);
+  await settled();
+  expect(architectures()).toEqual(['single', 'poll']);
+  expect(log).toContain('play 0:1060 1:1061');
 });
 
 test('the end closes each part once, and is the last record', async () => {

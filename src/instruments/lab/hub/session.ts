@@ -1,5 +1,6 @@
 /** Live servers with their clients, as one stream of records. */
 import { cpus, release } from 'node:os';
+import type { ServeError } from '../../../host/errors.ts';
 import { version } from '../../../host/version.ts';
 import { clockOf } from '../clock.ts';
 import type { Assaults, Hear, Street } from '../parts.ts';
@@ -14,6 +15,7 @@ import { CostMeter } from './cost.ts';
 import { Ordering } from './ordering.ts';
 import { Ring } from './ring.ts';
 import type { Listener, Source } from './source.ts';
+import { Streets } from './streets.ts';
 
 /** Interval between batches of lines, in ms. */
 const BATCH_INTERVAL = 50;
@@ -44,9 +46,10 @@ export class Session implements Source {
   readonly #ring = new Ring();
   readonly #meter = new CostMeter();
   readonly #timers: NodeJS.Timeout[] = [];
-  #street!: Street;
+  #streets!: Streets;
   #assaults!: Assaults;
   readonly #columns: Columns;
+  readonly #failed = Promise.withResolvers<ServeError>();
   #obeying: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #unwatched: NodeJS.Timeout | undefined;
@@ -115,15 +118,19 @@ export class Session implements Source {
     else this.#unwatched = setTimeout(() => this.#queue(() => this.#idle()), UNWATCHED).unref();
   }
 
+  get failed(): Promise<ServeError> {
+    return this.#failed.promise;
+  }
+
   /** One command after the other. */
-  obey(command: Command): Promise<void> {
+  async obey(command: Command): Promise<void> {
     if (this.#waiting >= MOST_WAITING) {
       throw new RefusedError(
         'Cannot do this: earlier commands are still carried out; wait for them',
       );
     }
     this.#waiting++;
-    return this.#queue(() => this.#obey(command)).finally(() => this.#waiting--);
+    await this.#queue(() => this.#obey(command)).finally(() => this.#waiting--);
   }
 
   async close(): Promise<void> {
@@ -136,7 +143,7 @@ export class Session implements Source {
     this.#flush();
     await Promise.allSettled([
       this.#assaults?.close(),
-      this.#street?.close(),
+      this.#streets?.close(),
       this.#columns.close(),
     ]);
   }
@@ -145,17 +152,23 @@ export class Session implements Source {
     const hear = (record: LabRecord) => this.#add(record);
     this.#assaults = this.#parts.assaults(this.#clock, (record) => {
       this.#add(record);
-      if (record.k === 'a' && record.attack === '') void this.#street.watch(record.s);
+      if (record.k === 'a' && record.attack === '') void this.#streets.current.watch(record.s);
     });
-    const [columns, street] = await Promise.allSettled([
+    const [columns, streets] = await Promise.allSettled([
       this.#columns.start(),
-      this.#parts.startStreet(this.#epoch, hear),
+      Streets.start({
+        start: () => this.#parts.startStreet(this.#epoch, hear),
+        now: () => this.#now(),
+        queue: (act) => this.#queue(async () => this.#isClosed || (await act())),
+        replay: (street) => this.#replay(street),
+        fault: (text) => {
+          if (!this.#isClosed) this.#listener.fault(text);
+        },
+        fail: (error) => this.#failed.resolve(error),
+      }),
     ]);
-    if (street.status === 'fulfilled') this.#street = street.value;
-    for (const one of [columns, street]) if (one.status === 'rejected') throw one.reason;
-    void this.#street.ended.then(() => {
-      if (!this.#isClosed) this.#listener.fault('The process of the clients has ended');
-    });
+    if (streets.status === 'fulfilled') this.#streets = streets.value;
+    for (const one of [columns, streets]) if (one.status === 'rejected') throw one.reason;
     this.#emit({
       k: 'h',
       format: FORMAT,
@@ -165,7 +178,8 @@ export class Session implements Source {
       machine: { kernel: `Linux ${release()}`, cpus: cpus().length, node: process.version },
       setup: this.#columns.setup,
     });
-    await this.#columns.begin(this.#street, this.#assaults);
+    await this.#columns.begin(this.#streets.current, this.#assaults);
+    this.#streets.watch();
     this.#timers.push(
       setInterval(() => this.#flush(), BATCH_INTERVAL),
       setInterval(() => this.#tellCost(), COST_INTERVAL),
@@ -193,7 +207,7 @@ export class Session implements Source {
 
   #tellCost(): void {
     const { supervisors } = this.#columns;
-    const clients = [this.#street.pid, ...this.#assaults.pids];
+    const clients = [this.#streets.current.pid, ...this.#assaults.pids];
     this.#add({ k: 'o', t: this.#now(), ...this.#meter.take({ supervisors, clients }) });
   }
 
@@ -202,6 +216,11 @@ export class Session implements Source {
     const done = this.#obeying.then(async () => void (await act()));
     this.#obeying = done.catch(() => {});
     return done;
+  }
+
+  async #replay(street: Street): Promise<void> {
+    await this.#columns.take(street);
+    if (this.#isIdle) await this.#columns.idle();
   }
 
   async #idle(): Promise<void> {
@@ -261,13 +280,13 @@ export class Session implements Source {
       case 'signal':
         return this.#signal(this.#columns.at(command.s), command.pid, command.signal);
       case 'nc':
-        return this.#columns.each(command.s, ({ s }) => this.#street.nc(s));
+        return this.#columns.each(command.s, ({ s }) => this.#streets.current.nc(s));
       case 'release':
-        return this.#columns.each(command.s, ({ s }) => this.#street.release(s));
+        return this.#columns.each(command.s, ({ s }) => this.#streets.current.release(s));
       case 'probe':
         return this.#columns.each(command.s, (column) => {
           column.wish = { ...column.wish, probed: command.on };
-          return this.#street.probe(column.s, command.on);
+          return this.#streets.current.probe(column.s, command.on);
         });
       case 'attack':
         return this.#columns.each(command.s, (column) => this.#attack(column, command));

@@ -1,5 +1,6 @@
 /** What viewers watch: live servers, or a recording. */
 
+import type { ServeError } from '../../../host/errors.ts';
 import type { AttackChoice, Command } from '../shared/wire.ts';
 import type { Known } from './commands.ts';
 
@@ -14,6 +15,8 @@ export interface Source {
   resumption(lost: number): readonly string[];
   /** @throws RefusedError or ServeError if it cannot be done; the message is one line */
   obey(command: Command): Promise<void>;
+  /** Resolves if it cannot go on; the message is one line. Default: it always can. */
+  readonly failed?: Promise<ServeError>;
   /** The number of viewers has changed. */
   watched(viewers: number): void;
   close(): Promise<void>;
