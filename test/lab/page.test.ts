@@ -424,6 +424,39 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     await expect.poll(() => tab.page.getByRole('alert').textContent()).toBe('');
   });
 
+  test('B plays the recording of the scene though a request is lost, and says what failed if all are', async () => {
+    stand.play(pair, six, 6);
+    await using tab = await open();
+    await tab.isDrawn(2);
+    const { page } = tab;
+    let lost = 0;
+    let most = 1;
+    await page.route('**/recorded/*', (route) =>
+      lost++ < most ? route.abort('connectionreset') : route.continue(),
+    );
+    await page.keyboard.press('b');
+    await page.locator('.recorded').waitFor();
+    expect(lost).toBe(2);
+    await page.keyboard.press('l');
+    await page.locator('.recorded').waitFor({ state: 'hidden' });
+    most = Number.POSITIVE_INFINITY;
+    await page.keyboard.press('b');
+    await page.getByText('Cannot load the recording: the lab does not answer').waitFor();
+  });
+
+  test('seven tabs of one browser show the lab at once', async () => {
+    stand.play(['single'], six, 6);
+    await using tab = await open();
+    const context = tab.page.context();
+    const more = await Promise.all(Array.from({ length: 6 }, () => context.newPage()));
+    await Promise.all(more.map((page) => page.goto(stand.hub.url)));
+    for (const page of [tab.page, ...more]) {
+      await page.locator('.stage h2').waitFor();
+      await page.getByText('7 viewers').waitFor();
+    }
+    expect(tab.faults).toEqual([]);
+  });
+
   test('an address without its token says what is missing', async () => {
     await using tab = await Tab.open(browser, `http://127.0.0.1:${stand.hub.port}/`);
     await expect.poll(() => tab.page.getByRole('alert').textContent()).toContain('has no token');

@@ -10,7 +10,7 @@ import { PROTOCOL } from '../shared/wire.ts';
 export type Asked = Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders'>;
 
 export interface Refusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 421;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 421;
   readonly why: string;
 }
 

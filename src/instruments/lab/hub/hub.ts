@@ -73,7 +73,7 @@ export class Hub implements Listener {
     );
     this.#server.maxConnections = MOST_CONNECTIONS;
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    this.#server.on('clientError', (_, socket) => refuse(socket, { status: 400, why: 'no HTTP' }));
+    this.#server.on('clientError', (error, socket) => refuse(socket, faultOf(error)));
   }
 
   /** From now on browsers get the page. Until then there is nothing to get. */
@@ -262,8 +262,18 @@ const REASONS: Readonly<Record<Refusal['status'], string>> = {
   403: 'Forbidden',
   404: 'Not Found',
   405: 'Method Not Allowed',
+  408: 'Request Timeout',
   421: 'Misdirected Request',
 };
+
+/**
+ * A browser may send a request just as its connection, unused so far, is too old: after 408 it sends the request again
+ * on another connection, and after 400 it does not.
+ */
+const faultOf = ({ code }: NodeJS.ErrnoException): Refusal =>
+  code === 'ERR_HTTP_REQUEST_TIMEOUT'
+    ? { status: 408, why: 'no request has come' }
+    : { status: 400, why: 'no HTTP' };
 
 /** Refuses on a connection that has no response object. */
 function refuse(socket: Duplex, { status, why }: Refusal): void {

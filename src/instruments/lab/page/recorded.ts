@@ -23,12 +23,32 @@ function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** A request that takes longer than this is made again, in ms. */
+const PATIENCE = 5000;
+
 /**
- * The recording of a scene, as the hub serves it.
- * @throws RecordingError
+ * Asks twice: a browser gives up requests when the network of the computer changes, such as its Wi-Fi, although the lab
+ * is on the same computer.
+ */
+async function got(path: string): Promise<Response> {
+  try {
+    return await fetch(path, { signal: AbortSignal.timeout(PATIENCE) });
+  } catch {
+    return await fetch(path);
+  }
+}
+
+/**
+ * The recording of a scene, as the hub serves it; undefined: it has none.
+ * @throws RecordingError or Error if it cannot be had
  */
 export async function sceneRecording(name: string): Promise<readonly LabRecord[] | undefined> {
-  const response = await fetch(`/recorded/${encodeURIComponent(name)}.mondolab`);
-  if (!response.ok) return;
+  const response = await got(`/recorded/${encodeURIComponent(name)}.mondolab`).catch(() => {
+    throw new Error('Cannot load the recording: the lab does not answer');
+  });
+  if (response.status === 404) return;
+  if (!response.ok) {
+    throw new Error(`Cannot load the recording: the lab answers ${response.status}`);
+  }
   return await unpack(new Uint8Array(await response.arrayBuffer()));
 }
