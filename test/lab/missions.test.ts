@@ -34,19 +34,60 @@ async function barriers(page: Page, within = 'html'): Promise<unknown> {
   return await page.evaluate(`axe.run('${within}').then(({ violations }) => violations)`);
 }
 
-/** Answers the question that the page shows. */
-async function answer(page: Page, value: number, isChoice: boolean): Promise<void> {
-  const form = page.locator('.mission form');
-  if (isChoice) await form.getByRole('radio').nth(value).check();
-  else await form.getByRole('textbox').fill(String(value));
-  await form.getByRole('button', { name: 'that is my answer' }).click();
+/** How a learner reaches what is on the page. */
+interface Hand {
+  readonly press: (page: Page, button: string) => Promise<void>;
+  readonly choose: (page: Page, index: number) => Promise<void>;
+  readonly write: (page: Page, field: string, text: string) => Promise<void>;
 }
 
-async function saved(page: Page, name: string): Promise<Buffer> {
-  const [download] = await Promise.all([
-    page.waitForEvent('download'),
-    page.getByRole('button', { name }).click(),
-  ]);
+const mouse: Hand = {
+  press: (page, name) => page.getByRole('button', { name, exact: true }).click(),
+  choose: (page, index) => page.locator('.mission form').getByRole('radio').nth(index).check(),
+  write: (page, field, text) => page.locator(field).fill(text),
+};
+
+/** Goes with the Tab key to what this expression of `at`, the element with the focus, is true for. */
+async function tabTo(page: Page, isThere: string): Promise<void> {
+  const look = `((at) => ${isThere})(document.activeElement)`;
+  // Backwards: the panel is at the end of the page.
+  await until(`the focus at ${isThere}`, async () => {
+    if (await page.evaluate<boolean>(look)) return true;
+    await page.keyboard.press('Shift+Tab');
+    return false;
+  });
+}
+
+const keyboard: Hand = {
+  async press(page, name) {
+    await tabTo(page, `at.matches('button') && at.textContent === ${JSON.stringify(name)}`);
+    await page.keyboard.press('Enter');
+  },
+  async choose(page, index) {
+    await tabTo(page, "at.matches('.mission [type=radio]')");
+    await page.keyboard.press('Space');
+    await until('the choice', async () => {
+      if (await page.locator('.mission [type=radio]').nth(index).isChecked()) return true;
+      await page.keyboard.press('ArrowDown');
+      return false;
+    });
+  },
+  async write(page, field, text) {
+    await tabTo(page, `at.matches(${JSON.stringify(field)})`);
+    await page.keyboard.press('Control+a');
+    await page.keyboard.type(text);
+  },
+};
+
+/** Answers the question that the page shows. */
+async function answer(page: Page, hand: Hand, value: number, isChoice: boolean): Promise<void> {
+  if (isChoice) await hand.choose(page, value);
+  else await hand.write(page, '.mission form [name=answer]', String(value));
+  await hand.press(page, 'that is my answer');
+}
+
+async function saved(page: Page, hand: Hand, name: string): Promise<Buffer> {
+  const [download] = await Promise.all([page.waitForEvent('download'), hand.press(page, name)]);
   return readFileSync(await download.path());
 }
 
@@ -59,9 +100,9 @@ async function watched(page: Page, key: string, guess: number): Promise<Sheet> {
   await page.locator('.stage').first().waitFor();
   await page.keyboard.press('m');
   await page.getByRole('button', { name: `${key} ${mission.title}` }).click();
-  await answer(page, guess, isChoices(mission.question));
+  await answer(page, mouse, guess, isChoices(mission.question));
   await page.getByRole('heading', { name: 'Why' }).waitFor();
-  return sheetIn(String(await saved(page, 'save the result sheet')));
+  return sheetIn(String(await saved(page, mouse, 'save the result sheet')));
 }
 
 /** The recording is the one that the sheet names, and its replay reaches the same goals in the same order. */
@@ -79,36 +120,43 @@ async function expectProof(sheet: Sheet, file: Buffer): Promise<void> {
 }
 
 /** Does a mission on the page, with this prediction. A second viewer knows when to press. */
-async function learnt(page: Page, viewer: LabViewer, key: string, guess: number): Promise<Sheet> {
+async function learnt(
+  page: Page,
+  viewer: LabViewer,
+  hand: Hand,
+  key: string,
+  guess: number,
+): Promise<Sheet> {
   const mission = missionOf(key)!;
   await page.keyboard.press('m');
-  await page.getByRole('button', { name: `${key} ${mission.title}` }).click();
+  await page.getByRole('button', { name: `${key} ${mission.title}` }).waitFor();
+  await hand.press(page, `${key} ${mission.title}`);
   expect(await page.locator('.steps').count()).toBe(0);
-  await answer(page, guess, isChoices(mission.question));
+  await answer(page, hand, guess, isChoices(mission.question));
   for (const [index, step] of mission.steps.entries()) {
     const current = page.locator('.steps > li').nth(index);
     const isDone = () => current.evaluate((item) => item.className === 'done');
     for (const [label, when] of presses[key]![index]!) {
       await until(`the time to press "${label}"`, () => when?.(viewer.model, () => false) ?? true);
       if (await isDone()) break;
-      await page.getByRole('button', { name: label as string, exact: true }).click();
+      await hand.press(page, label as string);
     }
     await untilShown(`mission ${key}: ${step.text}`, isDone);
   }
   await page.getByRole('heading', { name: 'Why' }).waitFor();
-  await answer(page, mission.after.right, true);
+  await answer(page, hand, mission.after.right, true);
   await page.getByText('Right: ').waitFor();
   // The rest of the page is the same for each mission.
   expect(await barriers(page, recordings.size === 0 ? 'html' : '.mission')).toEqual([]);
-  await page.getByLabel('Name on the sheet').fill('Ada <b>');
-  const paper = String(await saved(page, 'save it for paper'));
+  await hand.write(page, '.mission .sheet input', 'Ada <b>');
+  const paper = String(await saved(page, hand, 'save it for paper'));
   expect(paper).toContain('Ada &lt;b&gt;');
   expect(paper).toContain('This sheet is no proof.');
-  const sheet = sheetIn(String(await saved(page, 'save the result sheet')));
-  const file = await saved(page, 'save its recording');
+  const sheet = sheetIn(String(await saved(page, hand, 'save the result sheet')));
+  const file = await saved(page, hand, 'save its recording');
   await expectProof(sheet, file);
   recordings.set(key, file);
-  await page.getByRole('button', { name: 'all missions' }).click();
+  await hand.press(page, 'all missions');
   await page.keyboard.press('m');
   return sheet;
 }
@@ -140,7 +188,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
   });
 
   test('mission 1a: client 2 waits for all of client 1; a wrong guess ends well', async () => {
-    const sheet = await learnt(page, viewer, '1a', 60);
+    const sheet = await learnt(page, viewer, mouse, '1a', 60);
     expect(sheet.predicted).toBe(60);
     // Three answers of 1 s, and its own.
     expect(sheet.measured).toBeGreaterThanOrEqual(4);
@@ -148,8 +196,8 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     expect(sheet).toMatchObject({ name: 'Ada <b>', answered: 1, isReplay: false, seed: 7 });
   });
 
-  test('mission 2: four silent clients stop it, and a crash takes its own', async () => {
-    const sheet = await learnt(page, viewer, '2', 4);
+  test('mission 2, with the keyboard alone: four silent clients stop it, and a crash takes its own', async () => {
+    const sheet = await learnt(page, viewer, keyboard, '2', 4);
     expect(sheet).toMatchObject({ predicted: 4, measured: 4 });
     expect(sheet.goals.map(({ id }) => id)).toEqual([
       'three',

@@ -109,6 +109,15 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     await untilShown('six clients outside', async () =>
       / 6 clients wait outside/.test(await tab.sentence(0)),
     );
+    // The probe is an honest client, too.
+    await tab.page.locator('.dock .tabs button', { hasText: 'Server' }).click();
+    for (const name of ['single', 'poll']) {
+      await tab.page.locator('.target').getByLabel(name).check();
+      await tab.page.getByRole('button', { name: 'probe on' }).click();
+    }
+    for (const [stage, light] of ['red', 'green'].entries()) {
+      await tab.page.locator('.stage').nth(stage).locator(`.probe.${light}`).waitFor();
+    }
     expect(tab.faults).toEqual([]);
   });
 

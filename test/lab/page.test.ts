@@ -190,6 +190,41 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
       await tab.page.keyboard.press('p');
     });
 
+    test('a crowd is a sample, and the page says of how many', async () => {
+      stand.play(['epoll'], { clients: 60, silent: 10 }, 6);
+      await shows(['epoll']);
+      const text = () => tab.page.locator('.sample').allTextContents();
+      expect(await text()).toEqual([]);
+      stand.say([{ k: 'f', s: 0, t: 7000, every: 4 }]);
+      await expect.poll(text).toEqual(['1 dot = 4 clients, about. The counts are exact.']);
+    });
+
+    test('of an attack that is too weak, the page says that it proves nothing', async () => {
+      stand.play(['poll'], six, 6);
+      await shows(['poll']);
+      const attack = (t: number, name: string, reached: number) =>
+        stand.say([{ k: 'a', s: 0, t, attack: name, reached }]);
+      attack(7000, 'churn', 40);
+      await tab.page.locator('.attack', { hasText: 'churn' }).waitFor();
+      attack(7500, '', 40);
+      await tab.page.getByText('the last attack reached only 40 %, which proves nothing').waitFor();
+    });
+
+    test('with the colours of the system, hatches and words alone show what threads do', async () => {
+      const coloured = async (forcedColors: 'active' | 'none') => {
+        await tab.page.emulateMedia({ ...CALM, forcedColors });
+        await shows(['threaded', 'poll']);
+        return await tab.ask<number>('colouredPixels(0)');
+      };
+      stand.play(['threaded', 'poll'], { clients: 12, silent: 3 }, 6);
+      const usual = await coloured('none');
+      // The rest is the highlight of the system, and its grey.
+      expect(await coloured('active')).toBeLessThan(usual / 5);
+      expect(await tab.barriers('html', ['color-contrast'])).toEqual([]);
+      await tab.page.emulateMedia({ forcedColors: 'none' });
+      expect(tab.faults).toEqual([]);
+    });
+
     test('targets are large enough for a finger', async () => {
       stand.play(pair, six, 6);
       await tab.page.setViewportSize({ width: 390, height: 844 });
@@ -413,6 +448,13 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     await own.close();
     await expect.poll(() => tab.page.getByRole('alert').textContent()).toContain('is lost');
     await tab.isDrawn(2);
+    // What it has seen can still be watched.
+    const head = async () =>
+      Number.parseFloat((await tab.page.locator('.head-time').textContent())!);
+    const last = await head();
+    await tab.page.keyboard.press('Shift+ArrowLeft');
+    await expect.poll(head).toBeLessThan(last);
+    await tab.page.keyboard.press('l');
     // Another launch has another token: the page must not go on trying with the old one.
     await using next = await Stand.open(port);
     next.play(pair, six, 6);

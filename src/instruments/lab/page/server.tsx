@@ -50,7 +50,7 @@ export function Server() {
           <h3>Processes</h3>
           <div class="row">
             {button('restart', () => send({ do: 'restart', s: index }))}
-            {button('stop, or start', () => send({ do: 'stop', s: index }))}
+            {button('stop, after a drain', () => send({ do: 'stop', s: index }))}
           </div>
           <ul class="plain">
             {workers.slice(0, 8).map((pid) => (

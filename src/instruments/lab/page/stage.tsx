@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Stage as StageModel } from '../shared/model.ts';
 import { PROBE } from '../shared/records.ts';
 import { why } from '../shared/why.ts';
-import { durationText } from '../shared/words.ts';
+import { attackText, durationText } from '../shared/words.ts';
 import { Canvases } from './canvas.ts';
 import { summaries } from './captions.ts';
 import { drawn } from './drawing.ts';
@@ -23,7 +23,10 @@ const unitOf = (isProjected: boolean): number => (isProjected ? 1.5 : 1);
 
 export function Stage({ index, height }: { readonly index: number; readonly height: number }) {
   const name = useComputed(() => shown.value.stages[index]?.setup.architecture ?? '');
-  const attack = useComputed(() => attackText(shown.value.stages[index], shown.value.t));
+  const attack = useComputed(() => {
+    const { stages, t } = shown.value;
+    return attackText(stages[index]?.attack, t);
+  });
   return (
     <section class="stage" aria-labelledby={`stage-${index}`}>
       <header>
@@ -39,13 +42,6 @@ export function Stage({ index, height }: { readonly index: number; readonly heig
       </div>
     </section>
   );
-}
-
-function attackText(stage: StageModel | undefined, t: number): string {
-  if (stage === undefined || stage.attack.name === '') return '';
-  const { name, since, reached } = stage.attack;
-  const part = reached < 0 ? '' : `, reaches ${reached} %`;
-  return `${name}, for ${durationText(t - since)}${part}`;
 }
 
 function Sentence({ index }: { readonly index: number }) {

@@ -1,6 +1,6 @@
 /** The words of the lab: what lanes do, and how times and numbers are written. */
 
-import type { Lane } from './model.ts';
+import type { Lane, Stage } from './model.ts';
 import { KERNEL, LANE } from './records.ts';
 import { FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from './wire.ts';
 
@@ -59,6 +59,26 @@ export function durationText(ms: number): string {
   if (ms < 9950) return `${(ms / 1000).toFixed(1)} s`;
   if (ms < 119_500) return `${Math.round(ms / 1000)} s`;
   return `${Math.round(ms / 60_000)} min`;
+}
+
+/** Part in % of what an attack intends: with less, `mondo siege` gives no grade. */
+const ENOUGH = 90;
+/** Time in which an attack reaches what it can, in ms. */
+const GROWTH = 3000;
+
+/** The attack on a server, and what it reaches; '': there is nothing to say. */
+export function attackText(attack: Stage['attack'] | undefined, t: number): string {
+  if (attack === undefined) return '';
+  const { name, since, reached, until } = attack;
+  const isWeak = reached >= 0 && reached < ENOUGH;
+  if (name === '') {
+    const isOver = isWeak && until > 0;
+    return isOver ? `the last attack reached only ${reached} %, which proves nothing` : '';
+  }
+  const age = t - since;
+  const weak = isWeak && age > GROWTH ? ', too little to prove anything' : '';
+  const part = reached < 0 ? '' : `, reaches ${reached} %${weak}`;
+  return `${name}, for ${durationText(age)}${part}`;
 }
 
 /** `1 client`, `2,000 clients`. */
