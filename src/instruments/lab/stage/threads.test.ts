@@ -17,7 +17,7 @@ test('a thread has its count, and a wait channel only if it sleeps; what has not
   expect(threads.look([thread(0, 4)], () => KERNEL.running)?.z).toEqual([process.pid, 4, -1]);
 });
 
-test('of many threads those of the first rows are told', () => {
+test('of many threads, those of the first rows count', () => {
   const all = Array.from({ length: 100 }, (_, index) => thread(99 - index, 99 - index));
   const { z } = new Threads().look(all, () => KERNEL.running)!;
   const accepted = z.filter((_, index) => index % 3 === 1);
