@@ -97,7 +97,7 @@ export interface View {
 }
 
 /** Where the picture shows a thread, with its words and its clients. */
-export interface LaneArea extends Box {
+interface LaneArea extends Box {
   readonly row: number;
 }
 
