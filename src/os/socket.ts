@@ -288,10 +288,15 @@ export function setBlocking(fd: number, blocking: boolean): void {
   if (wanted !== flags) check('fcntl', libc.fcntl(fd, F_SETFL, wanted));
 }
 
+/** `struct timeval`: seconds and µs, of 64 bits each. One for all calls, because each connection needs one. */
+const timeval = new Int32Array(4);
+const timevalBytes = Buffer.from(timeval.buffer);
+
 function setTimeout(fd: number, option: number, ms: number): void {
   const whole = Math.ceil(ms);
-  const timeval = [BigInt(Math.floor(whole / 1000)), BigInt((whole % 1000) * 1000)];
-  setOption(fd, SOL_SOCKET, option, Buffer.from(new BigInt64Array(timeval).buffer));
+  timeval[0] = Math.floor(whole / 1000);
+  timeval[2] = (whole % 1000) * 1000;
+  setOption(fd, SOL_SOCKET, option, timevalBytes);
 }
 
 /** After `ms` in `accept` or `recv`, the call returns `WOULD_BLOCK`; 0: never. socket(7) */

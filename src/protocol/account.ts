@@ -103,14 +103,14 @@ export function accountOf(
     return { type: 'limited', peer, limit: conversation.limited };
   }
   const left = unsent !== undefined && unsent.length > 0 ? unsent : conversation?.owed;
-  const unfinished = conversation?.unfinished ?? '';
+  const isUnfinished = conversation !== undefined && conversation.heldLength > 0;
   if (cause === 'stop' || cause === 'restart') {
-    const inside = left !== undefined ? 'answer' : unfinished.length > 0 ? 'question' : undefined;
+    const inside = left !== undefined ? 'answer' : isUnfinished ? 'question' : undefined;
     return { type: 'cut', peer, why: cause, ...(inside ? { inside } : {}) };
   }
   if (left !== undefined) return { type: 'unsent', peer, unsent: quoted(left) };
   if (cause instanceof Error)
     return { type: 'failed', peer, error: shortened(cause.message, TEXT) };
-  if (unfinished.length > 0) return { type: 'hungUp', peer, received: quoted(unfinished) };
+  if (isUnfinished) return { type: 'hungUp', peer, received: quoted(conversation.unfinished) };
   return { type: 'closed', peer };
 }

@@ -25,23 +25,17 @@ export function locked<T>(words: Int32Array<SharedArrayBuffer>, lock: number, se
   }
 }
 
-/** @param at where the place begins, in bytes */
-export function writePlace(
-  words: Int32Array<SharedArrayBuffer>,
-  at: number,
-  { socket, peer }: Accepted,
-): void {
-  const text = Buffer.from(peer).subarray(0, TEXT);
-  words[at / 4] = socket;
-  words[at / 4 + 1] = text.length;
-  Buffer.from(words.buffer, at + 8, TEXT).set(text);
+/** @param bytes the shared memory @param at where the place begins, in bytes */
+export function writePlace(bytes: Buffer, at: number, { socket, peer }: Accepted): void {
+  bytes.writeInt32LE(socket, at);
+  bytes.writeInt32LE(bytes.write(peer, at + 8, TEXT), at + 4);
 }
 
-/** @param at where the place begins, in bytes */
-export function readPlace(words: Int32Array<SharedArrayBuffer>, at: number): Accepted {
-  const length = words[at / 4 + 1]!;
+/** @param bytes the shared memory @param at where the place begins, in bytes */
+export function readPlace(bytes: Buffer, at: number): Accepted {
+  const start = at + 8;
   return {
-    socket: words[at / 4]!,
-    peer: Buffer.from(words.buffer, at + 8, length).toString(),
+    socket: bytes.readInt32LE(at),
+    peer: bytes.toString('utf8', start, start + bytes.readInt32LE(at + 4)),
   };
 }

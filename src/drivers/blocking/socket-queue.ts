@@ -23,6 +23,7 @@ const LOOK_INTERVAL_MS = 100;
 export class SocketQueue {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #bytes: Buffer;
   readonly #capacity: number;
 
   static create(capacity: number): SocketQueue {
@@ -32,6 +33,7 @@ export class SocketQueue {
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.#words = new Int32Array(memory);
+    this.#bytes = Buffer.from(memory);
     this.#capacity = (memory.byteLength - HEADER * 4) / PLACE;
   }
 
@@ -105,10 +107,10 @@ export class SocketQueue {
   }
 
   #write(place: number, accepted: Accepted): void {
-    writePlace(this.#words, HEADER * 4 + place * PLACE, accepted);
+    writePlace(this.#bytes, HEADER * 4 + place * PLACE, accepted);
   }
 
   #read(place: number): Accepted {
-    return readPlace(this.#words, HEADER * 4 + place * PLACE);
+    return readPlace(this.#bytes, HEADER * 4 + place * PLACE);
   }
 }

@@ -86,6 +86,7 @@ export interface Waited extends Accepted {
 export class ThreadCache {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #bytes: Buffer;
 
   /**
    * @param most how many threads may wait at once, without a time limit; -1: as many as were needed in the last
@@ -100,6 +101,7 @@ export class ThreadCache {
   constructor(memory: SharedArrayBuffer) {
     this.memory = memory;
     this.#words = new Int32Array(memory);
+    this.#bytes = Buffer.from(memory);
   }
 
   /**
@@ -113,13 +115,13 @@ export class ThreadCache {
       const place = locked(words, LOCK, () => {
         if (words[IDLE]! > 0) {
           const waiting = words[STACK_AT + --words[IDLE]!]!;
-          writePlace(words, placeAt(waiting), accepted);
+          writePlace(this.#bytes, placeAt(waiting), accepted);
           Atomics.store(words, GIVEN_AT + waiting, CLIENT);
           Atomics.add(words, BUSY, 1);
           return waiting;
         }
         if (words[QUEUED] === CLIENTS) return undefined;
-        writePlace(words, queueAt(words[HEAD]! + words[QUEUED]!), accepted);
+        writePlace(this.#bytes, queueAt(words[HEAD]! + words[QUEUED]!), accepted);
         Atomics.add(words, QUEUED, 1);
         Atomics.add(words, BUSY, 1);
         return -1;
@@ -250,7 +252,7 @@ export class ThreadCache {
     this.#sleep(GIVEN_AT + place, timeout);
     return locked(words, LOCK, () => {
       if (words[GIVEN_AT + place] === CLIENT) {
-        return { ...readPlace(words, placeAt(place)), hasWaited: false };
+        return { ...readPlace(this.#bytes, placeAt(place)), hasWaited: false };
       }
       this.#leaveStack(place);
       return undefined;
@@ -287,7 +289,7 @@ export class ThreadCache {
 
   #unqueue(): Waited {
     const words = this.#words;
-    const accepted = readPlace(words, queueAt(words[HEAD]!));
+    const accepted = readPlace(this.#bytes, queueAt(words[HEAD]!));
     words[HEAD] = (words[HEAD]! + 1) % CLIENTS;
     Atomics.sub(words, QUEUED, 1);
     Atomics.add(words, TAKEN, 1);
