@@ -28,13 +28,6 @@ import { peerAt } from '../peer.ts';
 /** A thread has one client at a time. */
 const SLOT = 0;
 
-/**
- * Answers smaller than this share of `unsentTotal` are sent with one blocking call and not counted, because
- * finding out how much the kernel could not take costs a second call. 512 threads that each send one such answer at
- * once hold an eighth of the limit.
- */
-const UNCOUNTED_SHARE = 1 / 4096;
-
 /** Room for answers that a thread keeps from one client to the next, in bytes. */
 const KEPT_ROOM = 65_536;
 
@@ -59,6 +52,7 @@ export class BlockingClient {
   readonly #restTimeout: number;
   /** The current SO_RCVTIMEO, in ms. */
   #receiveTimeout = 0;
+  #hasSendTimeout = false;
 
   constructor({ socket, peer }: Accepted, worker: Worker) {
     const { clients } = worker;
@@ -66,8 +60,6 @@ export class BlockingClient {
     this.#worker = worker;
     this.conversation = worker.conversation(() => peerAt(socket), SLOT);
     this.#restTimeout = restTimeout(clients.limits);
-    const forSending = sendTimeout(clients.limits);
-    if (forSending > 0) setSendTimeout(socket, forSending);
     clients.come(SLOT, socket, peer);
     answers.clear();
   }
@@ -108,13 +100,11 @@ export class BlockingClient {
     const { length } = answers;
     let sent = 0;
     try {
-      if (this.#isLarge(length)) {
-        // Bytes that the kernel takes at once do not count as unsent.
-        sent = Math.max(0, trySend(this.#socket, answers.address, length));
-        clients.unsent(SLOT, length - sent);
-      }
+      row.state = 'sending';
+      // Usually the kernel takes all bytes at once. Then none counts as unsent, and no time-out is needed.
+      sent = Math.max(0, trySend(this.#socket, answers.address, length));
+      if (sent < length) this.#beforeBlockingSend(length - sent);
       while (sent < length) {
-        row.state = 'sending';
         const count = send(this.#socket, answers.address + sent, length - sent);
         if (count > 0) sent += count;
         // The time-out is over, or a signal woke the thread.
@@ -149,7 +139,7 @@ export class BlockingClient {
   /** Records the account of the client and closes the socket. @param reason what `recv` or `sendAll` has thrown */
   end(reason: unknown): void {
     const { clients } = this.#worker;
-    const unsent = answers.buffer.subarray(0, answers.length);
+    const unsent = answers.length > 0 ? answers.buffer.subarray(0, answers.length) : undefined;
     clients.gone(SLOT, this.#phase, this.conversation, { cause: causeOf(reason), unsent });
     close(this.#socket);
     if (answers.buffer.length > KEPT_ROOM) answers.renew();
@@ -176,6 +166,16 @@ export class BlockingClient {
     this.#sleepAtMost(Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : 0);
   }
 
+  /** Counts the bytes for which the kernel had no room, and limits the next sleep in `send`. */
+  #beforeBlockingSend(bytes: number): void {
+    const { clients } = this.#worker;
+    clients.unsent(SLOT, bytes);
+    if (this.#hasSendTimeout) return;
+    this.#hasSendTimeout = true;
+    const ms = sendTimeout(clients.limits);
+    if (ms > 0) setSendTimeout(this.#socket, ms);
+  }
+
   #sleepAtMost(ms: number): void {
     if (ms === this.#receiveTimeout) return;
     setReceiveTimeout(this.#socket, ms);
@@ -188,10 +188,5 @@ export class BlockingClient {
     const decision = clients.lookAt(SLOT, this.#phase, performance.now(), waited);
     if (decision === END) throw new Ended(clients.reason);
     return decision;
-  }
-
-  #isLarge(bytes: number): boolean {
-    const { unsentTotal } = this.#worker.clients.limits;
-    return unsentTotal > 0 && bytes > unsentTotal * UNCOUNTED_SHARE;
   }
 }
