@@ -173,6 +173,17 @@ describe.each(Object.entries(loops))('%s', (architecture, call) => {
   });
 });
 
+it.skipIf(!hasStrace).each(['single', 'threaded', 'queued', 'prefork', 'socketserver'])(
+  '%s sets one time-out for a client, and then makes one call for each question and answer',
+  async (architecture) => {
+    const server = await start({ architecture });
+    // The first client of `socketserver` starts its thread.
+    await (await silentClient(server)).close();
+    const calls = await callsOf(server, ['setsockopt', 'recvfrom', 'sendto']);
+    expect(Object.fromEntries(calls)).toEqual({ setsockopt: 1, recvfrom: 2, sendto: 1 });
+  },
+);
+
 it.skipIf(!hasStrace).each(['callback', 'coroutine'])(
   "%s waits in the call of Node's loop, as strace shows",
   async (architecture) => {
