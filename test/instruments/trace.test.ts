@@ -546,7 +546,9 @@ describe('the command', () => {
     expect(lines.length).toBeGreaterThan(20);
     for (const [, line, text] of lines) expect(text).toBe(source[Number(line) - 1]);
     expect(stdout).toMatch(/^ +--- src\/architectures\/blocking\.ts, recvUntil$/m);
-    expect(stdout).toMatch(/ send\(\d+<127\.0\.0\.1:\d+>, "Ugly\.", 5, MSG_DONTWAIT\|MSG_NOSIGNAL\) = 5 {2}<\d/);
+    expect(stdout).toMatch(
+      / send\(\d+<127\.0\.0\.1:\d+>, "Ugly\.", 5, MSG_DONTWAIT\|MSG_NOSIGNAL\) = 5 {2}<\d/,
+    );
     expect(stdout).toMatch(/^ *asleep {2}in +working {2}times {2}line$/m);
     expect(stdout).toMatch(/\d % asleep in accept, waiting for a client to connect/);
     const { traceEvents } = JSON.parse(readFileSync(out, 'utf8')) as { traceEvents: TraceEvent[] };
