@@ -1,6 +1,7 @@
 /**
  * `npm run mutate -- [WORD]`: breaks the rules of limits, drain and restart one after the other, in a copy, and
- * names the test that fails. If no test fails, the rule is not tested: exit code 1.
+ * names the test that fails. If no test fails, the rule is not tested: exit code 1. `--where` only checks that each
+ * rule still stands where this file says.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -178,8 +179,8 @@ const mutations: readonly Mutation[] = [
   {
     rule: 'drain: a client that waits for an answer stays until the end',
     file: DRAIN,
-    from: 'return phase === QUESTION && now',
-    to: 'return phase !== IDLE && now',
+    from: 'const isUnfinished = phase === QUESTION || phase === PREAMBLE;',
+    to: 'const isUnfinished = true;',
     tests: pure,
   },
   {
@@ -269,8 +270,8 @@ const mutations: readonly Mutation[] = [
   {
     rule: 'restart: a restart that is starting does not undo a stop',
     file: SUPERVISOR,
-    from: 'if (this.#closing !== undefined) throw stopping();\n    for (const living',
-    to: 'for (const living',
+    from: 'if (this.#closing !== undefined) throw stopping();\n    if (plan.stuck',
+    to: 'if (plan.stuck',
     tests: restarts,
   },
   {
@@ -290,6 +291,16 @@ const mutations: readonly Mutation[] = [
 ];
 
 const root = join(import.meta.dirname, '..');
+for (const { rule, file, from } of mutations) {
+  if (readFileSync(join(root, file), 'utf8').split(from).length !== 2) {
+    throw new Error(
+      `Cannot break "${rule}": "${from}" is not there once in ${file}; adapt tools/mutate.ts`,
+    );
+  }
+}
+const [word = ''] = process.argv.slice(2);
+if (word === '--where') process.exit();
+
 const folder = mkdtempSync(join(tmpdir(), 'mondo-mutate-'));
 
 /** The full name of the first test that fails, or undefined. */
@@ -325,7 +336,6 @@ try {
     cpSync(join(root, file), join(folder, file), { force: true });
   }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  const word = process.argv[2] ?? '';
   const chosen = mutations.filter(({ rule }) => rule.includes(word));
   for (const tests of new Set(chosen.map((mutation) => mutation.tests))) {
     const failure = firstFailure(tests);
@@ -334,11 +344,6 @@ try {
   let survived = 0;
   for (const { rule, file, from, to, tests } of chosen) {
     const source = readFileSync(join(root, file), 'utf8');
-    if (source.split(from).length !== 2) {
-      throw new Error(
-        `Cannot break "${rule}": "${from}" is not there once in ${file}; adapt tools/mutate.ts`,
-      );
-    }
     writeFileSync(
       join(folder, file),
       source.replace(from, () => to),
