@@ -250,7 +250,7 @@ const mutations: readonly Mutation[] = [
     rule: 'restart: a restart during another one comes after it',
     file: SUPERVISOR,
     from: 'this.#nextRestart ??= this.#restarting',
-    to: 'return this.#restarting;\n    this.#nextRestart ??= this.#restarting',
+    to: 'if (this.#closing === undefined) return this.#restarting;\n    this.#nextRestart ??= this.#restarting',
     tests: restarts,
   },
   {
@@ -327,7 +327,8 @@ function firstFailure(tests: readonly string[]): string | undefined {
     const failed = assertionResults.find(({ status }) => status === 'failed');
     if (failed !== undefined) return `${name.slice(folder.length + 1)}: ${failed.fullName}`;
   }
-  return success ? undefined : 'a file that cannot be loaded';
+  if (!success) throw new Error(`No test has failed, but ${tests} cannot be loaded: adapt "to"`);
+  return undefined;
 }
 
 try {
