@@ -1,7 +1,7 @@
 /** Each architecture does what it declares, as the kernel sees it: /proc, and strace if it is installed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ArchitectureName } from '../../src/architectures/catalogue.ts';
 import type { ServeOptions } from '../../src/host/plan.ts';
@@ -183,6 +183,21 @@ it.skipIf(!hasStrace).each(['single', 'threaded', 'queued', 'prefork', 'socketse
     expect(Object.fromEntries(calls)).toEqual({ setsockopt: 1, recvfrom: 2, sendto: 1 });
   },
 );
+
+it("socketserver starts threads that share the one copy of the program's code", async () => {
+  const server = await start({ architecture: 'socketserver' });
+  const [pid] = server.processes;
+  const copies = () =>
+    readFileSync(`/proc/${pid}/maps`, 'latin1')
+      .split('\n')
+      .filter((line) => / r-xp /.test(line) && line.endsWith(realpathSync(process.execPath)));
+  const before = copies();
+  const threads = threadsOf(pid!).length;
+  for (let i = 0; i < 3; i++) await silentClient(server);
+  expect(threadsOf(pid!).length).toBeGreaterThanOrEqual(threads + 3);
+  expect(before.length).toBeGreaterThan(0);
+  expect(copies().length).toBe(before.length);
+});
 
 it.skipIf(!hasStrace).each(['callback', 'coroutine'])(
   "%s waits in the call of Node's loop, as strace shows",

@@ -24,6 +24,7 @@ import { openOf, SCOREBOARD_SIZE, Scoreboard } from '../../worker/scoreboard.ts'
 import { NO_DEBUGGER } from '../no-debugger.ts';
 import { lackOfTasks, scarcityOf } from '../scarcity.ts';
 import { type FromThread, newCounters, RUNNING, type ThreadData } from './assistants.ts';
+import { shareBuiltInCode } from './built-in-code.ts';
 import { createContext } from './context.ts';
 import { crash } from './crash.ts';
 import { doorOf } from './door.ts';
@@ -93,6 +94,9 @@ function serveTogether(config: WorkerConfig, architecture: Architecture, listene
   const isCrew = architecture.arrangement === 'crew';
   const servers = isCrew ? 1 : config.threads;
   const door = doorOf(config.limits, isCrew ? 1 + config.threads : servers, architecture);
+  const isThreadPerClient =
+    architecture.capacity === 'threads' || (isCrew && architecture.assistants === 'threads');
+  if (isThreadPerClient) shareBuiltInCode();
   const counters = newCounters();
   const threads = new Map<Worker, number>();
   const processes = new Set<ChildProcess>();
