@@ -175,32 +175,6 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     expect(stderr).toMatch(/^mondo: Cannot write to standard output: .*\n$/);
   });
 
-  it('has types that a strict program compiles against without naming types itself', () => {
-    const program = mkdtempSync(join(folder, 'consumer-'));
-    mkdirSync(join(program, 'node_modules'));
-    symlinkSync(installed, join(program, 'node_modules', 'mondo'));
-    writeFileSync(join(program, 'package.json'), '{ "type": "module" }');
-    writeFileSync(
-      join(program, 'program.ts'),
-      `import { connect, eventText, runLoad, serve, type ServerEvent, type Service } from 'mondo';
-       import zen from 'mondo/zen';
-       const service: Service = { delimiter: '?', answer: (question: string) => question };
-       const server = await serve({ architecture: 'callback', port: 0, service }, (event: ServerEvent) => {
-         eventText(event);
-       });
-       const client = await connect('127.0.0.1', server.port);
-       export const answer: string = await client.ask('How long?');
-       export const all = [zen, runLoad] as const;`,
-    );
-    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--preserveSymlinks'];
-    const compiler = join(root, 'node_modules', '.bin', 'tsc');
-    const { stdout, status } = spawnSync(compiler, [...options, 'program.ts'], {
-      cwd: program,
-      encoding: 'utf8',
-    });
-    expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
-  });
-
   describe('bundled into a program', () => {
     const entry = join(folder, 'bundle-me.mjs');
     beforeAll(() =>

@@ -8,7 +8,7 @@ import { copiesText } from '../../src/host/supervisor/copies.ts';
 import { defineService, type ServerEvent, serve } from '../../src/index.ts';
 import { ask, BlockingClient, endBlockingThreads, NetClient } from '../support/clients.ts';
 import { threadsOf } from '../support/kernel.ts';
-import { drivers, pairs, representatives, Serving } from '../support/serving.ts';
+import { drivers, representatives, Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-life-'));
@@ -93,7 +93,7 @@ describe.concurrent.each(representatives)('$title', ({ options, traits, capacity
   });
 });
 
-describe.concurrent.each(pairs)('$title', ({ options, traits: { name } }) => {
+describe.concurrent.each(drivers)('$title', ({ options, traits: { name } }) => {
   it('gives the service and the log the path of a unix peer', async () => {
     const path = join(folder, `${name}.server`);
     const own = join(folder, `${name}.client`);

@@ -78,7 +78,7 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     // After a single client no other comes that would wake the other worker.
     const client = crowd(serving.server.port, 1);
     // test/long/restart.test.ts makes a hundred.
-    await restartUnder(client, serving.server, 25);
+    await restartUnder(client, serving.server, 12);
     await client.stop();
     expect(client.faults).toEqual([]);
     await serving.close();

@@ -1,5 +1,5 @@
 /** The package as a release makes it: npm builds, packs and installs it. Its content: test/cli/package.test.ts. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   mkdtempSync,
   readdirSync,
@@ -37,6 +37,30 @@ describe('the package that npm pack builds, installed by npm', () => {
     expect(Number(kib) / 1024).toBeLessThan(40);
     expect(readdirSync(modules)).not.toContain('node');
     expect(readdirSync(modules)).not.toContain('echarts');
+  });
+
+  it('has types that a strict program compiles against without naming types itself', () => {
+    // A program in TypeScript has them, as docs/service.md says.
+    symlinkSync(join(root, 'node_modules', '@types'), join(project, 'node_modules', '@types'));
+    writeFileSync(
+      join(project, 'program.ts'),
+      `import { connect, eventText, runLoad, serve, type ServerEvent, type Service } from 'mondo';
+       import zen from 'mondo/zen';
+       const service: Service = { delimiter: '?', answer: (question: string) => question };
+       const server = await serve({ architecture: 'callback', port: 0, service }, (event: ServerEvent) => {
+         eventText(event);
+       });
+       const client = await connect('127.0.0.1', server.port);
+       export const answer: string = await client.ask('How long?');
+       export const all = [zen, runLoad] as const;`,
+    );
+    const options = ['--strict', '--noEmit', '--module', 'nodenext'];
+    const compiler = join(root, 'node_modules', '.bin', 'tsc');
+    const { stdout, status } = spawnSync(compiler, [...options, 'program.ts'], {
+      cwd: project,
+      encoding: 'utf8',
+    });
+    expect({ stdout, status }).toEqual({ stdout: '', status: 0 });
   });
 
   it.each([

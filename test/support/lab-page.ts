@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { expect } from 'vitest';
 import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { architecturesHere } from '../../src/instruments/lab/hub/available.ts';
 import { Hub } from '../../src/instruments/lab/hub/hub.ts';
@@ -10,6 +11,7 @@ import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
 import type { Source } from '../../src/instruments/lab/hub/source.ts';
 import { lineOf } from '../../src/instruments/lab/shared/recording.ts';
 import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
+import { linkOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { CALM } from './browser.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
@@ -144,6 +146,13 @@ export class Tab {
     );
   }
 
+  /** Answers of a stage, as its table says. */
+  async answers(stage = 0): Promise<number> {
+    const text =
+      (await this.page.locator('.stage').nth(stage).locator('.twin').textContent()) ?? '';
+    return Number(/([\d,]+) answers/.exec(text)?.[1]?.replaceAll(',', '') ?? 0);
+  }
+
   /**
    * What a program finds that looks for barriers.
    *
@@ -162,4 +171,21 @@ export class Tab {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** A tab at a running lab that shows these architectures, once each of them has answered. */
+export async function showing(
+  browser: Browser,
+  url: string,
+  names: readonly string[],
+): Promise<Tab> {
+  const stages = names.map((architecture) => ({ architecture }));
+  const link = linkOf({ ...sceneNamed('long-answers')!, stages }).slice(1);
+  const tab = await Tab.open(browser, `${url}&${link}`, { viewport: { width: 1600, height: 900 } });
+  await expect.poll(() => tab.page.locator('.stage h2').allTextContents()).toEqual(names);
+  await tab.isDrawn(names.length);
+  for (const stage of names.keys()) {
+    await untilShown(`an answer of ${names[stage]}`, async () => (await tab.answers(stage)) > 0);
+  }
+  return tab;
 }
