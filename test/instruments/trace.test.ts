@@ -603,7 +603,8 @@ test('a client that one thread cannot serve yet is in the accept queue, and the 
   }
   const [first, second] = opened;
   expect(second!.queued).toBeGreaterThan(150e6);
-  expect(second!.queued).toBeLessThan(second!.t - first!.t);
+  // The kernel counts this time in ticks of 4 ms.
+  expect(second!.queued).toBeLessThan(second!.t - first!.t + 8e6);
 });
 
 test.each([

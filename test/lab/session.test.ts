@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { isNc } from '../../src/instruments/lab/shared/missions/goals.ts';
 import type { Model } from '../../src/instruments/lab/shared/model.ts';
 import { LIMITS, type Plan, type StagePlan } from '../../src/instruments/lab/shared/plan.ts';
 import { EVENT, KERNEL, PLACE, PROBE } from '../../src/instruments/lab/shared/records.ts';
 import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
 import { why } from '../../src/instruments/lab/shared/why.ts';
-import { FIRST_NC } from '../../src/instruments/lab/shared/wire.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { descendantsOf, isAlive } from '../support/processes.ts';
 import { MS, until } from '../support/until.ts';
@@ -255,7 +255,7 @@ test('each limit that a viewer can set is a limit of the server', async () => {
 test('nc and release: silent clients come, and leave', async () => {
   await play([{ architecture: 'single' }, { architecture: 'poll' }]);
   await Promise.all([more(0), more(1)]);
-  const silent = (s: number) => [...stageOf(s).clients.values()].filter(({ id }) => id >= FIRST_NC);
+  const silent = (s: number) => [...stageOf(s).clients.values()].filter(isNc);
   viewer.send({ do: 'nc', s: -1 });
   viewer.send({ do: 'nc', s: 1 });
   await sees('one and two', () => silent(0).length === 1 && silent(1).length === 2);

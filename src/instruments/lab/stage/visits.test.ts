@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ServerEvent } from '../../../host/server-event.ts';
 import { reasons } from '../../../worker/reasons.ts';
 import { EVENT, WIDTH } from '../shared/records.ts';
-import { addressOf, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
+import { addressOf, FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { Visits } from './visits.ts';
 
 const STAGE = 1;
@@ -53,6 +53,18 @@ describe('the events of a stage', () => {
     expect(told()).toEqual([]);
     hear('cut', again, { why: 'stop' });
     expect(told()).toEqual([[7, EVENT.cut, 1, -1]]);
+  });
+
+  it('say the end of an added client, which does not come again', () => {
+    const { hear, told } = visits();
+    const added = `${addressOf(STAGE, FIRST_NC)}:50000`;
+    // It has left while it was in the accept queue.
+    hear('accepted', added);
+    hear('closed', added);
+    expect(told()).toEqual([
+      [FIRST_NC, EVENT.accepted, 1, -1],
+      [FIRST_NC, EVENT.left, 1, -1],
+    ]);
   });
 
   it('say everything of strangers and of the probe, each with an id of its own', () => {

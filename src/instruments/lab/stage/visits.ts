@@ -6,7 +6,7 @@
 import type { ServerEvent } from '../../../host/server-event.ts';
 import { reasons } from '../../../worker/reasons.ts';
 import { EVENT, type EventKind, MOST } from '../shared/records.ts';
-import { clientAt, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
+import { clientAt, FIRST_NC, FIRST_PROBE, FIRST_STRANGER } from '../shared/wire.ts';
 import { Handover } from './handover.ts';
 import type { Waiting } from './kernel.ts';
 
@@ -157,7 +157,9 @@ export class Visits {
     if (isStrange) {
       this.#strangersHere--;
     } else {
-      const isTold = kind === EVENT.limited || kind === EVENT.refused || kind === EVENT.cut;
+      // The server may accept an added client that has left: no next visit takes it off the picture.
+      const isTold =
+        kind === EVENT.limited || kind === EVENT.refused || kind === EVENT.cut || id >= FIRST_NC;
       const isLatest = (this.#latest.get(id) ?? peer) === peer;
       if (!isTold || !isLatest) return;
     }

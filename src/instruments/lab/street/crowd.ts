@@ -13,6 +13,7 @@ export class Crowd {
   readonly #clients: readonly { readonly client: Client; readonly arrives: number }[];
   /** Silent clients that a viewer added, by id. */
   readonly #added = new Map<number, Client>();
+  #next = 0;
 
   /** @param begins when the scene begins, in ms since the recording began */
   constructor(place: Place, { seed, mix }: { seed: number; mix: Mix }, begins: number) {
@@ -33,11 +34,15 @@ export class Crowd {
     for (const { client, arrives } of this.#clients) client.arrive(begins + arrives);
   }
 
-  /** One more silent client comes, with the lowest free id. It does not come again. */
+  /**
+   * One more silent client comes, and does not come again. Its id was not used for as long as possible, because the
+   * server may tell the end of a visit late.
+   */
   add(): void {
-    let id = FIRST_NC;
-    while (this.#added.has(id)) id++;
-    if (id >= FIRST_NC + MOST_NC) return;
+    if (this.#added.size === MOST_NC) return;
+    let id: number;
+    do id = FIRST_NC + (this.#next++ % MOST_NC);
+    while (this.#added.has(id));
     const person: Person = { id, temper: 'silent', arrives: 0, questions: 0, seed: id };
     const client = new Client(this.#place, person, () => this.#added.delete(id));
     this.#added.set(id, client);

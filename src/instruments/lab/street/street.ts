@@ -83,7 +83,7 @@ export class Street implements AsyncDisposable {
     return this.#order({ order: 'wake', s });
   }
 
-  /** One more silent client comes to a stage; its id is the lowest free one from `FIRST_NC`. */
+  /** One more silent client comes to a stage; its id is a free one from `FIRST_NC` on. */
   nc(s: number): Promise<void> {
     return this.#order({ order: 'nc', s });
   }
