@@ -155,7 +155,7 @@ describe('two architectures, with and without a silent client', async () => {
     ]);
     expect(ended.map(({ code }) => code)).toEqual([2, 2, 2, 1]);
     expect(ended.map(({ stderr }) => stderr.trimEnd().split('\n').length)).toEqual([1, 1, 1, 1]);
-    expect(ended[0]!.stderr).toMatch(/: measured time in s: 0\.3 now, 0\.1 then; /);
+    expect(ended[0]!.stderr).toMatch(/: measured time in s: 0\.3 now, 0\.25 then; /);
     expect(ended[1]!.stderr).toMatch(/^mondo: Cannot compare with ".*half\.json": it is not JSON/);
     expect(ended[2]!.stderr).toContain('it is a "mondo-load-1"');
     expect(ended[3]!.stderr).toMatch(/^mondo: Cannot read ".*none\.json": ENOENT; /);
