@@ -340,7 +340,7 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     await tab.page.keyboard.press('Enter');
     const client = tab.page.getByRole('dialog', { name: 'client 1 of threaded' });
     await client.getByText('has asked, with 22 bytes').waitFor();
-    expect(await tab.ask<string>('focused()')).toBe('close');
+    await expect.poll(() => tab.ask<string>('focused()')).toBe('close');
     await tab.page.keyboard.press('Escape');
     await client.waitFor({ state: 'hidden' });
 
