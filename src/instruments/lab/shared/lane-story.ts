@@ -2,6 +2,7 @@
 
 import type { Lane } from './model.ts';
 import {
+  ENDS,
   EVENT,
   type EventKind,
   type FrameRecord,
@@ -15,15 +16,6 @@ import { clientsText } from './words.ts';
 
 /** Of a client that no thread has yet. */
 const before: ReadonlySet<EventKind> = new Set([EVENT.connecting, EVENT.connected, EVENT.queued]);
-/** After these, the client has no thread any more. */
-const ends: ReadonlySet<EventKind> = new Set([
-  EVENT.left,
-  EVENT.hungUp,
-  EVENT.limited,
-  EVENT.refused,
-  EVENT.reset,
-  EVENT.cut,
-]);
 
 /**
  * The story of one thread of a stage, in order of time: its clients come, ask, are answered, and go. Another thread in
@@ -61,7 +53,7 @@ export function laneStoryOf(
       const text =
         kind === EVENT.accepted ? `accepts ${name}` : `${name} ${textOf(kind, lane, extra)}`;
       lines.push({ at, text });
-      if (ends.has(kind)) own.delete(client);
+      if (ENDS.has(kind)) own.delete(client);
     }
     for (const [client, isServed, lane] of rosterOf(record)) {
       if (isServed && isHere(lane)) own.add(client);

@@ -5,7 +5,7 @@
 
 import type { TraceEvent } from '../../report/trace-event.ts';
 import { type Model, nothing, type Stage } from './model.ts';
-import { EVENT, type LabRecord } from './records.ts';
+import { ENDS, EVENT, type LabRecord } from './records.ts';
 import { apply } from './reducer.ts';
 import { isEvent, stepsOf } from './steps.ts';
 import { type Doing, doingOf } from './words.ts';
@@ -22,14 +22,6 @@ interface Visit {
 }
 
 const names = Object.entries(EVENT) as readonly [name: string, kind: number][];
-const ends: ReadonlySet<number> = new Set([
-  EVENT.left,
-  EVENT.hungUp,
-  EVENT.limited,
-  EVENT.refused,
-  EVENT.reset,
-  EVENT.cut,
-]);
 /** Keys of lanes and clients: stage and number. */
 const keyOf = (s: number, number: number) => `${s}.${number}`;
 
@@ -75,13 +67,13 @@ export function perfettoOf(records: Iterable<LabRecord>): { readonly traceEvents
     let visit = visits.get(key);
     if (visit === undefined) {
       // The word of the other end of a connection that has ended already.
-      if (ends.has(kind)) return;
+      if (ENDS.has(kind)) return;
       visit = { id: String(count++), name: `client ${client}` };
       visits.set(key, visit);
       events.push({ ph: 'b', ...common(visit) });
     }
     const what = names.find(([, number]) => number === kind)?.[0] ?? '';
-    if (ends.has(kind)) {
+    if (ENDS.has(kind)) {
       visits.delete(key);
       events.push({ ph: 'e', ...common(visit), args: { how: what } });
     } else events.push({ ph: 'n', ...common(visit), args: { what, extra } });

@@ -73,6 +73,15 @@ export const EVENT = {
   cut: 12,
 } as const;
 export type EventKind = (typeof EVENT)[keyof typeof EVENT];
+/** With these, a client's visit to a server is over. */
+export const ENDS: ReadonlySet<number> = new Set([
+  EVENT.left,
+  EVENT.hungUp,
+  EVENT.limited,
+  EVENT.refused,
+  EVENT.reset,
+  EVENT.cut,
+]);
 
 /** Where a client is. */
 export const PLACE = {
