@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Plugin } from 'vite';
 import { defaultExclude, defineConfig } from 'vitest/config';
 import { built } from './test/support/built.ts';
+import { FailuresLast } from './test/support/failures-last.ts';
 import { LongestFirst } from './test/support/longest-first.ts';
 import { MS, PATIENCE } from './test/support/until.ts';
 
@@ -52,6 +53,7 @@ export default defineConfig({
     maxConcurrency: 8,
     // With CI=true a test that fails is made once more: the machine may be busy. The report names each such test.
     retry: process.env.CI === 'true' ? 1 : 0,
+    reporters: process.env.CI === 'true' ? ['default', new FailuresLast()] : ['default'],
     projects: [
       {
         extends: true,

@@ -20,6 +20,12 @@ describe('the package that npm pack builds, installed by npm', () => {
   const project = mkdtempSync(join(tmpdir(), 'mondo-project-'));
   const command = join(project, 'node_modules', '.bin', 'mondo');
   const page = join(project, 'a.html');
+  const link = (name: string) => {
+    const path = join(project, 'node_modules', name);
+    // A test that is made again has made it before.
+    rmSync(path, { force: true });
+    symlinkSync(join(root, 'node_modules', name), path);
+  };
   afterAll(() => rmSync(project, { recursive: true }));
   beforeAll(() => {
     // `prepare` builds first.
@@ -41,7 +47,7 @@ describe('the package that npm pack builds, installed by npm', () => {
 
   it('has types that a strict program compiles against without naming types itself', () => {
     // A program in TypeScript has them, as docs/service.md says.
-    symlinkSync(join(root, 'node_modules', '@types'), join(project, 'node_modules', '@types'));
+    link('@types');
     writeFileSync(
       join(project, 'program.ts'),
       `import { connect, eventText, runLoad, serve, type ServerEvent, type Service } from 'mondo';
@@ -77,7 +83,7 @@ describe('the package that npm pack builds, installed by npm', () => {
   });
 
   it('writes a page with charts once echarts is there', async () => {
-    symlinkSync(join(root, 'node_modules', 'echarts'), join(project, 'node_modules', 'echarts'));
+    link('echarts');
     await using server = new Process(process.execPath, [command, 'serve', 'epoll', '-p', '0']);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
     const words = ['load', '127.0.0.1', '-p', port!, '--duration', '1s', '--html', page];

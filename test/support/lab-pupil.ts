@@ -9,7 +9,7 @@ import {
   startOf,
 } from '../../src/instruments/lab/shared/mission.ts';
 import { ncServed } from '../../src/instruments/lab/shared/missions/goals.ts';
-import { type Model, nothing } from '../../src/instruments/lab/shared/model.ts';
+import type { Model } from '../../src/instruments/lab/shared/model.ts';
 import { isChoices } from '../../src/instruments/lab/shared/question.ts';
 import { apply } from '../../src/instruments/lab/shared/reducer.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
@@ -88,14 +88,18 @@ export class Pupil {
   progress: Progress;
   readonly #viewer: LabViewer;
   readonly #mission: Mission;
-  #model: Model = nothing;
-  #read = 0;
+  #model: Model;
+  #read: number;
 
   constructor(viewer: LabViewer, mission: Mission, predicted?: number) {
     const { question } = mission;
+    const value = predicted ?? (isChoices(question) ? question.right : 1);
     this.#viewer = viewer;
     this.#mission = mission;
-    this.progress = guess(begin(mission), predicted ?? (isChoices(question) ? question.right : 1));
+    // As the page does: what came before the prediction does not count.
+    this.#model = viewer.model;
+    this.#read = viewer.records.length;
+    this.progress = guess(begin(mission), value, this.#model.setup);
   }
 
   /** Resolves when all goals are reached. @param patience ms of the longest step */
@@ -117,8 +121,22 @@ export class Pupil {
           return false;
         },
         patience,
-      );
+      ).catch(({ message }: Error) => {
+        throw new Error(`${message} ${this.#state()}`);
+      });
     }
+  }
+
+  /** What a failure says of the run. */
+  #state(): string {
+    const { reached, marks } = this.progress;
+    const clients = this.#model.stages.map((stage) =>
+      [...stage.clients.values()].map(
+        ({ id, place, asked, answers }) =>
+          `${id}: place ${place}, asked ${asked}, ${answers} answers`,
+      ),
+    );
+    return JSON.stringify({ reached, marks, t: this.#model.t, clients });
   }
 
   #press(what: string | Command): void {

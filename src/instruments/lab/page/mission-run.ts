@@ -55,7 +55,7 @@ export function choose(mission: Mission | undefined): void {
 export function predict(value: number): void {
   const { value: before } = progress;
   if (before === undefined) return;
-  const next = guess(before, value);
+  const next = guess(before, value, steers.value ? newest.value.setup : undefined);
   if (next === before) {
     say('Give one of the answers, or a number from 0.');
     return;

@@ -47,6 +47,18 @@ test('a viewer who jumps forward or back in a replay reaches nothing by it', () 
   expect(observe(before, { ...run.model, t: 10 })).toBe(before);
 });
 
+test('the servers of the run before do not count for a mission that is done again', () => {
+  const run = new LabRun(capacity, 4);
+  run.show(4000, three, three);
+  const { setup } = run.model;
+  run.progress = guess(begin(capacity), 4, setup);
+  run.show(4000, three, three);
+  expect({ began: run.progress.began, reached: reachedOf(run) }).toEqual({ reached: [] });
+  run.change({ ...setup! });
+  run.show(4000, three, three);
+  expect(reachedOf(run)).toEqual(['three']);
+});
+
 test('a step counts only once the steps before it are done', () => {
   const run = new LabRun(capacity, 4);
   const four = { ...three, clients: served([1, 2, 3, 4].map((i) => FIRST_NC + i)) };

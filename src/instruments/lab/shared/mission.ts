@@ -6,6 +6,7 @@
 import type { Model } from './model.ts';
 import type { Plan } from './plan.ts';
 import { type Choices, isAnswer, isClose, type Question } from './question.ts';
+import type { Setup } from './records.ts';
 import type { Command } from './wire.ts';
 
 /** Numbers that a mission keeps between two models, by its own names. */
@@ -77,6 +78,8 @@ export interface Reached {
 export interface Progress {
   readonly mission: Mission;
   readonly predicted: number | undefined;
+  /** What ran when the learner predicted. The old servers of a mission that is done again do not count. */
+  readonly old: Setup | undefined;
   /** `t` of the first model that belongs to the mission. */
   readonly began: number | undefined;
   /** Index of the step that the learner is at; the number of steps: all goals are reached. */
@@ -105,6 +108,7 @@ export const sceneOf = ({ key }: Mission): string => `mission-${key}`;
 export const begin = (mission: Mission): Progress => ({
   mission,
   predicted: undefined,
+  old: undefined,
   began: undefined,
   step: 0,
   reached: [],
@@ -127,10 +131,13 @@ export function phaseOf(progress: Progress): Phase {
   return progress.answered === undefined ? 'after' : 'over';
 }
 
-/** The prediction. Only the first one counts, and only one that the question allows. */
-export const guess = (progress: Progress, value: number): Progress =>
+/**
+ * The prediction. Only the first one counts, and only one that the question allows.
+ * @param old what runs before the mission starts its servers; default: nothing, as before a replay
+ */
+export const guess = (progress: Progress, value: number, old?: Setup): Progress =>
   progress.predicted === undefined && isAnswer(progress.mission.question, value)
-    ? { ...progress, predicted: value }
+    ? { ...progress, predicted: value, old }
     : progress;
 
 /** The answer to the question after. Only the first one counts. */
@@ -143,8 +150,8 @@ export const hasReached = ({ reached }: Progress, goal: string): boolean =>
   reached.some(({ id }) => id === goal);
 
 /** Whether the stages of a model are those of the mission. */
-function belongs({ mission, began }: Progress, { setup }: Model): boolean {
-  if (setup === undefined) return false;
+function belongs({ mission, began, old }: Progress, { setup }: Model): boolean {
+  if (setup === undefined || setup === old) return false;
   if (setup.scene === sceneOf(mission)) return true;
   // A viewer who moved a slider after the start may have another scene, and still the same servers.
   if (began === undefined) return false;

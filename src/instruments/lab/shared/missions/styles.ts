@@ -201,10 +201,12 @@ const coroutines: Mission = {
       goals: [
         {
           id: 'in-turn',
-          text: 'Of 16 answers, three quarters went to the client that had asked first.',
+          text: 'Of 16 or more answers, over half went to the client that had asked first.',
           held: 0,
+          // By chance it would be a sixth. Not all: epoll keeps a socket that it has reported in its list, so a client
+          // that asks again at once comes before one that has asked in between.
           holds: ({ marks }) =>
-            (marks.answers ?? 0) >= 16 && (marks['in order'] ?? 0) >= 0.75 * marks.answers!,
+            (marks.answers ?? 0) >= 16 && (marks['in order'] ?? 0) > 0.5 * marks.answers!,
         },
       ],
     },
