@@ -13,7 +13,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { documented, placed, wordsIn } from '../support/deploy-page.ts';
+import { copyCheckout } from '../support/checkout.ts';
+import { documented, wordsIn } from '../support/deploy-page.ts';
 import { canMakeHosts, Hosts } from '../support/hosts.ts';
 import { type Manifest, manifestsIn } from '../support/manifests.ts';
 import { mondo, type Process } from '../support/processes.ts';
@@ -27,7 +28,6 @@ const canContain =
   hasProgram('runc', 'runc') &&
   hasProgram('catatonit', 'catatonit');
 
-const root = join(import.meta.dirname, '../..');
 const IMAGE = 'localhost/mondo';
 /** The base of the Containerfile, which a registry has. */
 const BASE = 'docker.io/library/node:26-bookworm-slim';
@@ -61,23 +61,22 @@ function makeBase(): void {
 }
 
 /** Where the page's commands find the files of deploy/container: they make others beside them. */
-const context = () => at('context');
-const places = () => ({ 'deploy/container': context() });
+const context = () => at('checkout', 'deploy', 'container');
 
 /** The commands of the page that make the image, and the one that runs it. */
 function imageCommands(): { readonly making: string; readonly running: string } {
-  const lines = placed(documented('npm pack'), places()).trim().split('\n');
+  const lines = documented('npm pack').trim().split('\n');
   return { making: lines.slice(0, -1).join('\n'), running: lines.at(-1)! };
 }
 
 /** Makes the image as the page does, on this test's base. */
 function makeImage(): void {
-  cpSync(join(root, 'deploy/container'), context(), { recursive: true });
+  const checkout = copyCheckout(at('checkout'));
   const file = join(context(), 'Containerfile');
   const text = readFileSync(file, 'utf8');
   expect(text).toContain(`\nARG BASE=${BASE}\n`);
   writeFileSync(file, text.replace(BASE, 'localhost/base'));
-  const [program, ...args] = wordsIn(root, imageCommands().making, settingsOf());
+  const [program, ...args] = wordsIn(checkout, imageCommands().making, settingsOf());
   run(program, ...args);
 }
 

@@ -1,6 +1,7 @@
 /** The package as a release makes it: npm builds, packs and installs it. Its content: test/cli/package.test.ts. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -11,13 +12,15 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { copyCheckout } from '../support/checkout.ts';
 import { Process } from '../support/processes.ts';
 
 const root = join(import.meta.dirname, '../..');
 const env = { ...process.env, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
 
 describe('the package that npm pack builds, installed by npm', () => {
-  const project = mkdtempSync(join(tmpdir(), 'mondo-project-'));
+  const parent = mkdtempSync(join(tmpdir(), 'mondo-project-'));
+  const project = join(parent, 'project');
   const command = join(project, 'node_modules', '.bin', 'mondo');
   const page = join(project, 'a.html');
   const link = (name: string) => {
@@ -26,11 +29,14 @@ describe('the package that npm pack builds, installed by npm', () => {
     rmSync(path, { force: true });
     symlinkSync(join(root, 'node_modules', name), path);
   };
-  afterAll(() => rmSync(project, { recursive: true }));
+  afterAll(() => rmSync(parent, { recursive: true }));
   beforeAll(() => {
+    const checkout = copyCheckout(join(parent, 'checkout'));
     // `prepare` builds first.
-    execFileSync('npm', ['pack', '--pack-destination', project], { cwd: root, env, stdio: 'pipe' });
-    const tarball = join(project, readdirSync(project).find((name) => name.endsWith('.tgz'))!);
+    const pack = ['pack', '--pack-destination', parent];
+    execFileSync('npm', pack, { cwd: checkout, env, stdio: 'pipe' });
+    const tarball = join(parent, readdirSync(parent).find((name) => name.endsWith('.tgz'))!);
+    mkdirSync(project);
     writeFileSync(join(project, 'package.json'), '{ "type": "module" }');
     // What `npm ci` has loaded for this project comes from npm's own cache.
     const words = ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball];
