@@ -425,6 +425,18 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     expect(still).toBeGreaterThan(1);
     expect(still).toBeLessThanOrEqual(6);
     expect(await pictures('no-preference')).toBeGreaterThan(still);
+
+    // Without pictures there are tables, and a command for figures.
+    await tab.page.keyboard.press('o');
+    const button = tab.page.getByRole('button', { name: 'no pictures' });
+    const isPicture = () => tab.page.locator('.picture').first().isVisible();
+    const isTable = () => tab.page.locator('.twin:not(.hidden) table').first().isVisible();
+    await button.click();
+    expect([await isPicture(), await isTable()]).toEqual([false, true]);
+    expect(await tab.page.locator('#panel').textContent()).toContain('npx mondo compare ');
+    expect(await tab.ask<number>('pictures(500)')).toBeLessThanOrEqual(2);
+    await button.click();
+    expect([await isPicture(), await isTable()]).toEqual([true, false]);
   });
 
   test('texts of peers are text', async () => {

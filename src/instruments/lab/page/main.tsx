@@ -14,7 +14,16 @@ import { startPlayhead } from './playhead.ts';
 import { isStatic } from './recorded.ts';
 import { connect, hasPass, takePass } from './socket.ts';
 import { Stage } from './stage.tsx';
-import { chosen, isProjector, isReduced, isTable, panel, send, shown } from './state.ts';
+import {
+  chosen,
+  isMeasuring,
+  isProjector,
+  isReduced,
+  isTable,
+  panel,
+  send,
+  shown,
+} from './state.ts';
 import { Story } from './story.tsx';
 import { target } from './target.tsx';
 import { Transport } from './timeline.tsx';
@@ -106,7 +115,9 @@ onAction('close', () => {
 });
 
 effect(() => {
-  document.documentElement.toggleAttribute('data-projector', isProjector.value);
+  const { documentElement } = document;
+  documentElement.toggleAttribute('data-projector', isProjector.value);
+  documentElement.toggleAttribute('data-measure', isMeasuring.value);
 });
 addEventListener('resize', () => {
   size.value = { width: innerWidth, height: innerHeight };

@@ -4,6 +4,7 @@ import type { Stage } from '../shared/model.ts';
 import { doingOf } from '../shared/words.ts';
 import { eachSecond } from './clock.ts';
 import { Command } from './command.tsx';
+import { isMeasuring } from './state.ts';
 
 /** Each command, and what it shows now. Pure. */
 function looksOf({
@@ -40,25 +41,41 @@ function looksOf({
 
 export function Outside() {
   const { stages } = eachSecond.value;
+  const names = new Set(stages.map(({ setup }) => setup.architecture));
   return (
-    <div class="columns">
-      {stages.map((stage, index) => (
-        <section key={index}>
-          <h3>{stage.setup.architecture}</h3>
-          <dl class="looks">
-            {looksOf(stage)
-              .filter(([command]) => command !== '')
-              .map(([command, value]) => (
-                <div key={command}>
-                  <dt>
-                    <Command text={command} />
-                  </dt>
-                  <dd>→ {value}</dd>
-                </div>
-              ))}
-          </dl>
-        </section>
-      ))}
-    </div>
+    <>
+      <p>
+        <button
+          type="button"
+          aria-pressed={isMeasuring.value}
+          onClick={() => {
+            isMeasuring.value = !isMeasuring.value;
+          }}
+        >
+          no pictures
+        </button>{' '}
+        The page costs least. For figures:{' '}
+        <Command text={`npx mondo compare ${[...names].join(' ')}`} />
+      </p>
+      <div class="columns">
+        {stages.map((stage, index) => (
+          <section key={index}>
+            <h3>{stage.setup.architecture}</h3>
+            <dl class="looks">
+              {looksOf(stage)
+                .filter(([command]) => command !== '')
+                .map(([command, value]) => (
+                  <div key={command}>
+                    <dt>
+                      <Command text={command} />
+                    </dt>
+                    <dd>→ {value}</dd>
+                  </div>
+                ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+    </>
   );
 }

@@ -13,7 +13,7 @@ import { numberText } from './marks.ts';
 import { paintBy, repaint } from './paint.ts';
 import { Rate } from './rates.ts';
 import { nextSaid, partsOf, type Said } from './sentence.ts';
-import { isProjector, isReduced, isTable, people, shown } from './state.ts';
+import { isMeasuring, isProjector, isReduced, isTable, people, shown } from './state.ts';
 import { tellLaneStory, tellStory } from './story.tsx';
 import { StageTable } from './table.tsx';
 import { coloursNow } from './theme.ts';
@@ -37,7 +37,7 @@ export function Stage({ index, height }: { readonly index: number; readonly heig
       <Sentence index={index} />
       <Picture index={index} height={height} />
       <Figures index={index} />
-      <div class={isTable.value ? 'twin' : 'twin hidden'}>
+      <div class={isTable.value || isMeasuring.value ? 'twin' : 'twin hidden'}>
         <StageTable index={index} />
       </div>
     </section>
@@ -118,7 +118,7 @@ function Picture({ index, height }: { readonly index: number; readonly height: n
       if (row !== undefined) tellLaneStory(index, row);
     };
     box.addEventListener('click', press);
-    const end = paintBy({ update, frame: (ms) => canvases.frame(ms) });
+    const end = paintBy({ update, frame: (ms) => !isMeasuring.peek() && canvases.frame(ms) });
     const observer = new ResizeObserver(repaint);
     observer.observe(box);
     const queries = ['(prefers-color-scheme: dark)', '(forced-colors: active)'].map(matchMedia);

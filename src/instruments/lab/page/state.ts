@@ -42,6 +42,8 @@ export type Panel =
   | 'export';
 export const panel = signal<Panel>('');
 export const isTable = signal(false);
+/** Tables once a second, and no pictures: the page costs least. */
+export const isMeasuring = signal(false);
 /** What the page says of its own drawing, such as that it draws less; ''. */
 export const pacing = signal('');
 /** The stage that keys without a stage of their own mean, and the one that a narrow window shows. */
