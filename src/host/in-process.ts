@@ -263,7 +263,7 @@ export async function serveInProcess(
         ),
       ),
     close: (options) =>
-      presence.close(options, plan, (drain) => {
+      presence.close(options, (drain) => {
         endsAt = Math.min(endsAt, performance.now() + drain);
         closing ??= end();
         return closing;

@@ -221,6 +221,8 @@ export interface Plan {
   readonly inherited: readonly number[];
   /** True if another process holds the listeners too, so that a stop must not end their accepting. */
   readonly isKept: boolean;
+  /** True under a service manager: it may want to know whether workers are stuck. */
+  readonly isManaged: boolean;
 }
 
 /** The most worker processes. */
@@ -430,6 +432,7 @@ export function planOf(traits: Traits, options: ServeOptions): Plan {
     page: pageOptionsOf(options, usualPage),
     inherited: [],
     isKept: false,
+    isManaged: false,
   };
   checkOwner(traits, options);
   checkAdmin(plan);

@@ -18,6 +18,7 @@ export class Presence implements Subject {
   readonly #deliver: Deliver;
   #state: ServerState = 'starting';
   #view: () => View | undefined = () => undefined;
+  #times: () => StopTimes;
   readonly #opened: { readonly what: 'admin' | 'agent-check'; readonly listener: Opened }[] = [];
   /** Ends the lame duck. */
   #endLameDuck: () => void = () => {};
@@ -25,7 +26,7 @@ export class Presence implements Subject {
 
   /** Opens the admin listener and the agent check, if the plan has them. @throws ServeError */
   static async open(plan: Plan, deliver: Deliver): Promise<Presence> {
-    const presence = new Presence(deliver);
+    const presence = new Presence(deliver, plan);
     try {
       await presence.#open(plan);
     } catch (error) {
@@ -35,8 +36,9 @@ export class Presence implements Subject {
     return presence;
   }
 
-  private constructor(deliver: Deliver) {
+  private constructor(deliver: Deliver, times: StopTimes) {
     this.#deliver = deliver;
+    this.#times = () => times;
   }
 
   get state(): ServerState {
@@ -52,9 +54,15 @@ export class Presence implements Subject {
     return this.#opened.find((one) => one.what === what)?.listener.where;
   }
 
-  /** The server serves. @param view reads it, now and after its end */
-  serves(view: () => View): void {
+  /**
+   * The server serves.
+   *
+   * @param view reads it, now and after its end
+   * @param times of a stop; default: those of the plan. A restart may change them
+   */
+  serves(view: () => View, times = this.#times): void {
     this.#view = view;
+    this.#times = times;
     this.#state = 'ready';
     for (const { what, listener } of this.#opened) {
       this.#deliver?.({ type: 'opened', what, address: listener.where, at: Date.now() });
@@ -65,19 +73,17 @@ export class Presence implements Subject {
    * Stops the server, after the lame duck unless there is a deadline. A second call ends the lame duck.
    *
    * @param options as for `Server.close`
-   * @param times of a stop without options; a restart may have changed them
    * @param stop stops the server, with a drain in ms; may be called again, with a shorter one
    * @throws ServeError if the deadline is not a number that `close` takes
    */
   async close(
     options: { readonly deadline?: number } | undefined,
-    times: StopTimes,
     stop: (drain: number) => Promise<void>,
   ): Promise<void> {
-    const drain = deadlineOf(options, times.drain);
+    const { drain, lameDuck } = this.#timesOf(options);
     const isFirst = this.#state === 'ready';
-    if (isFirst && times.lameDuck > 0 && options?.deadline === undefined) {
-      this.#lame = this.#beLame(times.lameDuck);
+    if (isFirst && lameDuck > 0) {
+      this.#lame = this.#beLame(lameDuck);
     } else {
       this.#endLameDuck();
     }
@@ -86,6 +92,21 @@ export class Presence implements Subject {
     await stop(drain);
     this.#state = 'stopped';
     await this.abandon();
+  }
+
+  /** The longest time that `close` takes with these options, in ms. @throws ServeError as `close` */
+  longestStop(options: { readonly deadline?: number } | undefined): number {
+    const { drain, lameDuck } = this.#timesOf(options);
+    return drain + lameDuck;
+  }
+
+  /** A deadline leaves no time for a lame duck. */
+  #timesOf(options: { readonly deadline?: number } | undefined): StopTimes {
+    const { drain, lameDuck } = this.#times();
+    return {
+      drain: deadlineOf(options, drain),
+      lameDuck: options?.deadline === undefined ? lameDuck : 0,
+    };
   }
 
   /** Closes its listeners. */

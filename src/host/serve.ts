@@ -102,6 +102,7 @@ async function start(
     );
   }
   const presence = await Presence.open(plan, onEvent);
+  given?.follow(presence);
   try {
     if (typeof service === 'string' && !isInProcess) {
       return await startSupervisor({ planned, choice, plan, service, presence, given }, onEvent);
@@ -167,7 +168,10 @@ function announcing(
 }
 
 function serverOf(plan: Plan, supervisor: Supervisor, presence: Presence): Server {
-  presence.serves(() => supervisor.view);
+  presence.serves(
+    () => supervisor.view,
+    () => supervisor.stopTimes,
+  );
   return {
     architecture: plan.traits.name,
     address: supervisor.address,
@@ -191,8 +195,7 @@ function serverOf(plan: Plan, supervisor: Supervisor, presence: Presence): Serve
     queue: () => supervisor.queue(),
     restart: async (options) =>
       supervisor.restart(typeof options === 'function' ? await options() : options),
-    close: (options) =>
-      presence.close(options, supervisor.stopTimes, (drain) => supervisor.close(drain)),
+    close: (options) => presence.close(options, (drain) => supervisor.close(drain)),
   };
 }
 

@@ -17,19 +17,10 @@ import {
 import { ServeError } from './errors.ts';
 import { resolveAddress } from './listen.ts';
 import { Notifier } from './notifier.ts';
-import {
-  DEFAULT_DRAIN,
-  DEFAULT_HOST,
-  DEFAULT_PORT,
-  DEFAULT_STUCK,
-  deadlineOf,
-  type Plan,
-  type RestartOptions,
-  type ServeOptions,
-} from './plan.ts';
+import { DEFAULT_HOST, DEFAULT_PORT, type Plan, type ServeOptions } from './plan.ts';
+import type { Presence } from './presence.ts';
 import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
-import { StuckWatch } from './supervisor/stuck.ts';
 import { requireSystemCalls } from './system-calls.ts';
 
 /** What a service manager has to do with the listeners of a server. */
@@ -40,6 +31,8 @@ export interface Given {
   readonly isStored: boolean;
   /** The server has opened these listeners. */
   opened(listeners: readonly number[]): void;
+  /** What the outside sees of the server that starts. */
+  follow(presence: Presence): void;
 }
 
 type Start = (
@@ -74,13 +67,17 @@ export async function serveManaged(
     const { listeners, warning } = takeListeners(variables, process.pid);
     const usable = await usableListeners(options, listeners, notifier);
     const isStored = usable.length === 0 && mayStore(options, variables.FDSTORE);
+    let presence: Presence | undefined;
     const server = await start(options, onEvent, {
       listeners: usable,
       isStored,
       opened: (own) => isStored && notifier?.store(STORED_NAME, own),
+      follow: (started) => {
+        presence = started;
+      },
     });
     if (warning !== undefined) warn(warning);
-    return reporting(server, options, notifier, usable);
+    return reporting(server, presence!, notifier, usable);
   } catch (error) {
     notifier?.failed(error as Error);
     throw error;
@@ -88,7 +85,7 @@ export async function serveManaged(
 }
 
 const supervisor = { pid: process.pid, worker: -1 };
-const nothing: Given = { listeners: [], isStored: false, opened: () => {} };
+const nothing: Given = { listeners: [], isStored: false, opened: () => {}, follow: () => {} };
 
 /** @returns undefined if the manager wants no reports, or its address is of an unknown form */
 function notifierOf(variables: NodeJS.ProcessEnv): Notifier | undefined {
@@ -150,7 +147,7 @@ const LONGEST_BACKLOG = 65_535;
 /** The plan for a server with these listeners. @throws ServeError if they do not fit the plan */
 export function planFor(plan: Plan, { listeners, isStored }: Given): Plan {
   const [first] = listeners;
-  if (first === undefined) return isStored ? { ...plan, isKept: true } : plan;
+  if (first === undefined) return { ...plan, isManaged: true, isKept: isStored };
   const { traits, threads, processes, reuseport } = plan;
   const needed = reuseport ? threads * processes : 1;
   const extra = listeners[needed];
@@ -175,7 +172,13 @@ export function planFor(plan: Plan, { listeners, isStored }: Given): Plan {
   }
   // A unix socket does not tell its backlog.
   const backlog = (acceptQueueOf(first.fd)?.limit ?? LONGEST_BACKLOG + 1) - 1;
-  return { ...plan, backlog, isKept: true, inherited: listeners.map(({ fd }) => fd) };
+  return {
+    ...plan,
+    backlog,
+    isManaged: true,
+    isKept: true,
+    inherited: listeners.map(({ fd }) => fd),
+  };
 }
 
 const whereOf = (fd: number) => addressText(localAddress(fd));
@@ -183,43 +186,21 @@ const whereOf = (fd: number) => addressText(localAddress(fd));
 /** The same server, which reports its restarts and its end. */
 function reporting(
   server: Server,
-  options: ServeOptions,
+  presence: Presence,
   notifier: Notifier | undefined,
   listeners: readonly GivenListener[],
 ): Server {
-  let { stuck = DEFAULT_STUCK, drain = DEFAULT_DRAIN, lameDuck = 0 } = options;
-  const isNode = ['callback', 'coroutine'].includes(server.architecture);
-  const watchFor = (ms: number): StuckWatch | undefined =>
-    notifier === undefined || ms === 0
-      ? undefined
-      : new StuckWatch(
-          ms,
-          isNode,
-          () => server.workers(),
-          () => {},
-        );
-  let watch = watchFor(stuck);
   notifier?.ready({
     text: () => statusOf(server),
-    isStuck: () => watch !== undefined && watch.count > 0,
+    isStuck: () => (presence.view?.stuck ?? 0) > 0,
   });
   const reported: Server = Object.create(null, Object.getOwnPropertyDescriptors(server));
   let isOver = false;
   return Object.assign(reported, {
     async restart(changes) {
       notifier?.reloading();
-      let changed: RestartOptions = {};
       try {
-        await server.restart(async () => {
-          changed = (typeof changes === 'function' ? await changes() : changes) ?? {};
-          return changed;
-        });
-        ({ drain = drain, lameDuck = lameDuck } = changed);
-        if (changed.stuck !== undefined && changed.stuck !== stuck && !isOver) {
-          watch?.close();
-          stuck = changed.stuck;
-          watch = watchFor(stuck);
-        }
+        await server.restart(changes);
       } catch (error) {
         notifier?.reloaded(error as Error);
         throw error;
@@ -227,12 +208,10 @@ function reporting(
       notifier?.reloaded();
     },
     async close(closing) {
-      const longest = deadlineOf(closing, drain) + (closing?.deadline === undefined ? lameDuck : 0);
-      notifier?.stopping(longest);
+      notifier?.stopping(presence.longestStop(closing));
       await server.close(closing);
       if (isOver) return;
       isOver = true;
-      watch?.close();
       notifier?.close();
       for (const { fd } of listeners) close(fd);
     },

@@ -162,9 +162,10 @@ export class Supervisor {
   }
 
   /** Undefined if no reader could learn what it finds. */
-  #watchFor({ admin, stuck, traits }: Plan): StuckWatch | undefined {
+  #watchFor({ admin, isManaged, stuck, traits }: Plan): StuckWatch | undefined {
     const deliver = this.#deliver;
-    if ((deliver === undefined && admin === undefined) || stuck === 0) return undefined;
+    const hasReader = deliver !== undefined || admin !== undefined || isManaged;
+    if (!hasReader || stuck === 0) return undefined;
     return new StuckWatch(
       stuck,
       traits.arrangement === 'node',
