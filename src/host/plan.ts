@@ -231,9 +231,9 @@ export const MOST_PROCESSES = 256;
 export const MOST_GENERATIONS = 5;
 
 /** In ms. */
-export const DEFAULT_DRAIN = 10_000;
+const DEFAULT_DRAIN = 10_000;
 /** In ms. */
-export const DEFAULT_STUCK = 5000;
+const DEFAULT_STUCK = 5000;
 
 export const DEFAULT_PORT = 1060;
 export const DEFAULT_HOST = '127.0.0.1';
