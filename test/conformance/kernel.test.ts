@@ -9,7 +9,7 @@ import { ask, type Client, NetClient } from '../support/clients.ts';
 import { countIn, descendantsOf, descriptorsOf, threadsOf } from '../support/kernel.ts';
 import { hasProgram } from '../support/programs.ts';
 import { inheritedHere } from '../support/services/starts-program.ts';
-import { architectures, oneServing, representatives, Serving } from '../support/serving.ts';
+import { drivers, oneServing, representatives, Serving } from '../support/serving.ts';
 import { staysPending, steady, until } from '../support/until.ts';
 
 const QUESTION = 'Simple is better than?';
@@ -25,8 +25,12 @@ afterEach(async () => {
   serving = undefined;
 });
 
+const service = new URL('../support/services/starts-program.ts', import.meta.url);
+// The program that started this process may have left it a descriptor that all of its children inherit.
+const inherited = `${inheritedHere()}.`;
+
 async function start(options: ServeOptions): Promise<Serving> {
-  serving = await Serving.start(options);
+  serving = await Serving.start({ ...options, service });
   return serving;
 }
 
@@ -45,6 +49,31 @@ async function expectAsleep(count: number, call: string, { processes }: Serving)
   );
   expect(countIn(call, processes), `threads in ${call}`).toBe(count);
 }
+
+/**
+ * Checks what the scoreboard shows of a server with one client, and that a program which its service starts inherits
+ * nothing of the server's.
+ *
+ * @param state of the worker that has the client, which is silent; undefined if the scoreboard has no row for it
+ */
+async function expectShownAndInherited(server: Serving, state: string | undefined): Promise<void> {
+  const client = await silentClient(server);
+  expect(await ask(client, 'Which?', inherited.length)).toBe(inherited);
+  if (state !== undefined) {
+    await until('one open conversation', () => {
+      const readings = server.server.workers();
+      const open = readings.reduce((sum, reading) => sum + reading.open, 0);
+      return open === 1 && readings.find((reading) => reading.open > 0)?.state === state;
+    });
+  }
+  for (const { pid, tid } of server.server.workers()) {
+    expect(server.processes).toContain(pid);
+    expect(threadsOf(pid)).toContain(tid);
+  }
+}
+
+const SHOWN =
+  'shows what its workers do; a program that its service starts inherits nothing of theirs';
 
 const hasStrace = hasProgram('strace', 'strace');
 
@@ -109,8 +138,12 @@ describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('
   capacity,
   traits,
 }) => {
+  const running = oneServing({ ...options, service });
+
+  it(SHOWN, async () => expectShownAndInherited(await running(), 'receiving'));
+
   it(`sleeps in accept4 with ${capacity} threads in total, and in recvfrom with one for each silent client`, async () => {
-    const server = await start(options);
+    const server = await running();
     const processes = options.processes ?? traits.processes.default;
     expect(server.server.pids).toHaveLength(processes);
     expect(server.processes).toHaveLength(processes);
@@ -128,9 +161,17 @@ describe.each(blocking.filter(({ traits }) => traits.arrangement === 'alone'))('
   it.skipIf(!hasStrace || capacity > 1)(
     'makes only the calls accept4 and recvfrom to wait',
     async () => {
-      await expectWaits(await start(options), /^(accept4|recvfrom)$/);
+      await expectWaits(await running(), /^(accept4|recvfrom)$/);
     },
   );
+
+  it.runIf(traits.name === 'prefork')('has processes that inherited one listener', async () => {
+    const { server } = await running();
+    const listeners = server.pids.map((pid) => descriptorsOf(pid).get(5));
+    expect(listeners[0]).toMatch(/^socket:/);
+    expect(listeners).toEqual(new Array(2).fill(listeners[0]));
+    expect([...descriptorsOf('self').values()]).toContain(listeners[0]);
+  });
 });
 
 /** The call in which an idle server of one process sleeps. */
@@ -144,7 +185,9 @@ const loops: Partial<Record<ArchitectureName, string>> = {
 };
 
 describe.each(Object.entries(loops))('%s', (architecture, call) => {
-  const running = oneServing({ architecture });
+  const running = oneServing({ architecture, service });
+
+  it(SHOWN, async () => expectShownAndInherited(await running(), 'waiting'));
 
   it(`serves all its clients with one thread, asleep in ${call}`, async () => {
     const server = await running();
@@ -173,10 +216,14 @@ describe.each(Object.entries(loops))('%s', (architecture, call) => {
   });
 });
 
-it.skipIf(!hasStrace).each(['single', 'threaded', 'queued', 'prefork', 'socketserver'])(
+// `single`, `prefork` and `queued` have the same routines.
+it.skipIf(!hasStrace).each(['threaded', 'socketserver'])(
   '%s sets one time-out for a client, and then makes one call for each question and answer',
   async (architecture) => {
-    const server = await start({ architecture });
+    const server = await start({
+      architecture,
+      ...(architecture === 'threaded' ? { threads: 1 } : {}),
+    });
     // The first client of `socketserver` starts its thread.
     await (await silentClient(server)).close();
     const calls = await callsOf(server, ['setsockopt', 'recvfrom', 'sendto']);
@@ -199,17 +246,19 @@ it("socketserver starts threads that share the one copy of the program's code", 
   expect(copies().length).toBe(before.length);
 });
 
-it.skipIf(!hasStrace).each(['callback', 'coroutine'])(
-  "%s waits in the call of Node's loop, as strace shows",
-  async (architecture) => {
-    await expectWaits(await start({ architecture }), /^epoll_p?wait$/);
-  },
-);
+describe.each(['callback', 'coroutine'])('%s', (architecture) => {
+  const running = oneServing({ architecture, service });
 
+  it(SHOWN, async () => expectShownAndInherited(await running(), 'waiting'));
+
+  it.skipIf(!hasStrace)("waits in the call of Node's loop, as strace shows", async () => {
+    await expectWaits(await running(), /^epoll_p?wait$/);
+  });
+});
+
+// The host starts threads, and not the page: one for each driver.
 describe.each(
-  architectures.filter(
-    ({ traits }) => traits.threads.adjustable && traits.capacity === 'unbounded',
-  ),
+  drivers.filter(({ traits }) => traits.threads.adjustable && traits.capacity === 'unbounded'),
 )('$title with 2 threads', ({ options, traits }) => {
   it('is one process with two workers', async () => {
     const server = await start({ ...options, threads: 2 });
@@ -219,6 +268,7 @@ describe.each(
     if (call !== undefined) {
       await until('two sleepers', () => countIn(call, server.processes) >= 2);
     }
+    await expectShownAndInherited(server, 'waiting');
   });
 });
 
@@ -231,6 +281,8 @@ describe('queued', () => {
     await silentClient(server);
     await expectAsleep(2, 'recvfrom', server);
     await expectAsleep(1, 'accept4', server);
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await expectShownAndInherited(server, 'receiving');
   });
 });
 
@@ -246,6 +298,8 @@ describe('socketserver', () => {
     await expectAsleep(1, 'accept4', server);
     await clients[0]!.close();
     await expectAsleep(2, 'recvfrom', server);
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await expectShownAndInherited(server, 'receiving');
   });
 
   it('has a process for each client', async () => {
@@ -259,6 +313,8 @@ describe('socketserver', () => {
     }
     await clients[0]!.close();
     await until('its process to end', () => server.processes.length === 3);
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await expectShownAndInherited(server, 'receiving');
   });
 
   it('starts no more threads than --max-threads', async () => {
@@ -301,6 +357,8 @@ describe('inetd', () => {
     // Two processes for the clients, one of them the first process, and one that is ready.
     await until('three processes', () => programs().length === 3);
     expect(programs()).toContain(first);
+    await Promise.all(clients.splice(0).map((client) => client.close()));
+    await expectShownAndInherited(server, 'receiving');
   });
 
   it('wait: gives the listener to one process, as standard input, and starts it when a client comes', async () => {
@@ -315,18 +373,13 @@ describe('inetd', () => {
     await clients[0]!.close();
     await silentClient(server);
     expect(descendantsOf(server.server.pids[0]!)).toEqual(programs);
+    await clients.pop()!.close();
+    // Its scoreboard has no row for the process.
+    await expectShownAndInherited(server, undefined);
   });
 });
 
 describe('prefork', () => {
-  it('has processes that inherited one listener', async () => {
-    const server = await start({ architecture: 'prefork', processes: 2 });
-    const listeners = server.server.pids.map((pid) => descriptorsOf(pid).get(5));
-    expect(listeners[0]).toMatch(/^socket:/);
-    expect(listeners).toEqual(new Array(2).fill(listeners[0]));
-    expect([...descriptorsOf('self').values()]).toContain(listeners[0]);
-  });
-
   it('has a listener for each process with reuseport', async () => {
     const server = await start({ architecture: 'prefork', processes: 2, reuseport: true });
     expect(new Set(server.server.pids.map((pid) => descriptorsOf(pid).get(5))).size).toBe(2);
@@ -355,32 +408,6 @@ describe('epoll', () => {
     for (const pid of server.server.pids) {
       const events = await until('the listener to be on its list', () => eventsOfListener(pid));
       expect((events & EPOLLEXCLUSIVE) !== 0).toBe(exclusive);
-    }
-  });
-});
-
-const startsProgram = new URL('../support/services/starts-program.ts', import.meta.url);
-// The program that started this process may have left it a descriptor that all of its children inherit.
-const inherited = `${inheritedHere()}.`;
-
-describe.each(representatives)('$title', ({ options, traits, capacity }) => {
-  it('shows what its workers are doing; a program that its service starts inherits nothing of theirs', async () => {
-    const server = await start({ ...options, service: startsProgram });
-    const client = await NetClient.connect(server.address);
-    clients.push(client);
-    expect(await ask(client, 'Which?', inherited.length)).toBe(inherited);
-    if (capacity !== 1 || traits.capacity === 'one') {
-      await until('one open conversation', () => {
-        const readings = server.server.workers();
-        const open = readings.reduce((sum, reading) => sum + reading.open, 0);
-        const state = readings.find((reading) => reading.open > 0)?.state;
-        const expected = traits.ioModel === 'blocking calls' ? 'receiving' : 'waiting';
-        return open === 1 && state === expected;
-      });
-    }
-    for (const { pid, tid } of server.server.workers()) {
-      expect(server.processes).toContain(pid);
-      expect(threadsOf(pid)).toContain(tid);
     }
   });
 });

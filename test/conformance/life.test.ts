@@ -6,14 +6,13 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { planOf } from '../../src/host/plan.ts';
 import { copiesText } from '../../src/host/supervisor/copies.ts';
 import { defineService, type ServerEvent, serve } from '../../src/index.ts';
-import { ask, BlockingClient, endBlockingThreads, NetClient } from '../support/clients.ts';
+import { ask, NetClient } from '../support/clients.ts';
 import { threadsOf } from '../support/kernel.ts';
-import { drivers, representatives, Serving } from '../support/serving.ts';
+import { drivers, hosted, Serving } from '../support/serving.ts';
 import { until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-life-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-afterAll(endBlockingThreads);
 let files = 0;
 
 /** The service with a file of its own, and what it has written there: words by line. */
@@ -54,7 +53,7 @@ const copiesIn = (events: readonly ServerEvent[]) =>
     event.type === 'warning' && event.text.includes('own copy') ? [event.text] : [],
   );
 
-describe.concurrent.each(representatives)('$title', ({ options, traits, capacity }) => {
+describe.concurrent.each(hosted)('$title', ({ options, traits, capacity }) => {
   it('opens and closes the service in each thread and process, and each connection has its state; one line says which have a copy; a timer that the service has left delays no stop', async () => {
     const { service, lines } = living({ tick: '' });
     const copies = copiesText(planOf(traits, options), 'file:///counter.ts')?.split(',')[0];
@@ -93,28 +92,9 @@ describe.concurrent.each(representatives)('$title', ({ options, traits, capacity
   });
 });
 
-describe.concurrent.each(drivers)('$title', ({ options, traits: { name } }) => {
-  it('gives the service and the log the path of a unix peer', async () => {
-    const path = join(folder, `${name}.server`);
-    const own = join(folder, `${name}.client`);
-    const service = new URL('../support/services/announced.ts', import.meta.url);
-    const serving = await Serving.start({ ...options, host: `unix:${path}`, service });
-    for (const [from, log] of [
-      [own, `unix:${own}`],
-      ['', 'unix'],
-    ] as const) {
-      const address = from === '' ? undefined : ({ family: 'unix', path: from } as const);
-      const client = await BlockingClient.connect(serving.address, address);
-      const expected = JSON.stringify({ family: 'unix', address: '', port: 0, path: from });
-      expect(await ask(client, 'Who?', expected.length + 1)).toBe(`${expected}\n`);
-      await client.close();
-      await serving.expectAccount(log, ['accepted', 'closed']);
-    }
-    await serving.close();
-  });
-});
-
-describe.concurrent.each(drivers)('$title', ({ options }) => {
+// The host opens the service, and not the driver: one for each way to start threads and processes.
+const starts = drivers.filter(({ traits: { name } }) => !['asyncore', 'uring'].includes(name));
+describe.concurrent.each(starts)('$title', ({ options }) => {
   it('does not start with a service that cannot open, and says why in one line', async () => {
     const { service, lines } = living({ fail: '' });
     const failure = serve({ ...options, port: 0, service }).then(
@@ -126,66 +106,37 @@ describe.concurrent.each(drivers)('$title', ({ options }) => {
   });
 });
 
-// The tests below have such a timer too, in other architectures.
-it.concurrent.each(
-  drivers.filter(({ traits }) => !['threaded', 'epoll', 'asyncore'].includes(traits.name)),
-)('$title ends at a stop, although its service with promises has left a timer', async ({
-  options,
-}) => {
-  const service = new URL('../support/services/ticking.ts', import.meta.url);
-  const serving = await Serving.start({ ...options, service });
-  const client = await NetClient.connect(serving.address);
-  expect(await ask(client, 'Well?', 5)).toBe('Well?');
-  await client.close();
-  await serving.close();
-});
-
 it.each([
-  { architecture: 'epoll', copies: 1 },
-  { architecture: 'threaded', copies: 2 },
-])('$architecture with only the asynchronous form opens it in the thread that answers', async ({
+  { architecture: 'epoll', threads: 1, copies: 1, shared: 'none' },
+  { architecture: 'threaded', threads: 2, copies: 4, shared: 'none' },
+  { architecture: 'queued', threads: 2, copies: undefined, shared: 'external' },
+])('$architecture opens a service with only the asynchronous form in the thread that answers, before its first client; a service that declares itself $shared causes no line', async ({
   architecture,
+  threads,
   copies,
+  shared,
 }) => {
-  const { service, lines } = living({ later: '', tick: '' });
-  const serving = await Serving.start({ architecture, threads: 1, service });
-  const client = await NetClient.connect(serving.address);
-  expect(await ask(client, 'When?', 6)).toBe('Later.');
-  await client.close();
-  await serving.stop();
-  expectWholeLives(lines());
-  const asked = lines().find(([, moment]) => moment === 'asked')![0];
-  expect(
-    lines()
-      .filter(([, moment]) => moment === 'open')
-      .map(([self]) => self),
-  ).toContain(asked);
-  expect(lines().filter(([, moment]) => moment === 'close')).toHaveLength(copies);
-});
-
-it.each([
-  'threaded',
-  'queued',
-])('%s opens a service with only the asynchronous form everywhere before its first client', async (architecture) => {
-  const { service, lines } = living({ later: '', tick: '' });
-  const threads = 2;
+  const { service, lines } = living({ later: '', tick: '', shared });
   const serving = await Serving.start({ architecture, threads, service });
-  const opened = () => lines().filter(([, moment]) => moment === 'open').length;
-  const before = opened();
+  const those = (what: string) => lines().filter(([, moment]) => moment === what);
+  const before = those('open').length;
   const clients = [];
   for (let i = 0; i < threads; i++) {
     const client = await NetClient.connect(serving.address);
     expect(await ask(client, 'When?', 6)).toBe('Later.');
     clients.push(client);
   }
-  expect(opened()).toBe(before);
+  expect(those('open')).toHaveLength(before);
   for (const client of clients) await client.close();
   await serving.stop();
   expectWholeLives(lines());
+  const opened = those('open').map(([self]) => self);
+  for (const [self] of those('asked')) expect(opened).toContain(self);
+  if (copies !== undefined) expect(those('close')).toHaveLength(copies);
+  expect(copiesIn(serving.events)).toEqual([]);
 });
 
 it.each([
-  ['single', ['open', 'close']],
   ['threaded', ['open', 'close']],
   // The threads of its pool have no number either, so none opens.
   ['queued', []],
@@ -275,22 +226,10 @@ it('what `disconnected` throws is reported with the connection, and the server g
   await serving.stop();
 });
 
-describe('a service that does not declare what it shares', () => {
-  it.each([{ shared: 'none' }, { shared: 'external' }])('%j: no line', async (declared) => {
-    const { service } = living(declared);
-    const serving = await Serving.start({ architecture: 'threaded', threads: 2, service });
-    await serving.close();
-    expect(copiesIn(serving.events)).toEqual([]);
-  });
-
-  it('the line does not come again with a restart, and not for the built-in service', async () => {
-    const { service } = living();
-    const serving = await Serving.start({ architecture: 'prefork', processes: 2, service });
-    await serving.server.restart();
-    await serving.close();
-    expect(copiesIn(serving.events)).toHaveLength(1);
-    const zen = await Serving.start({ architecture: 'prefork', processes: 2 });
-    await zen.close();
-    expect(copiesIn(zen.events)).toEqual([]);
-  });
+it('the line on copies does not come again with a restart', async () => {
+  const { service } = living();
+  const serving = await Serving.start({ architecture: 'threaded', threads: 2, service });
+  await serving.server.restart();
+  await serving.close();
+  expect(copiesIn(serving.events)).toHaveLength(1);
 });

@@ -10,7 +10,7 @@ import type { SocketAddress } from '../../src/os/address.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { countIn } from '../support/kernel.ts';
 import { Loading } from '../support/loading.ts';
-import { representatives, Serving, type Variant } from '../support/serving.ts';
+import { hosted, Serving, type Variant } from '../support/serving.ts';
 import { staysPending, until } from '../support/until.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-ready-'));
@@ -56,9 +56,10 @@ function loadersOf({ options, traits }: Variant): readonly number[] {
   return traits.pool === true ? [1, threads] : [1];
 }
 
-/** Loops with the driver of `epoll`, and with its order at the start. */
-const likeEpoll = ['select', 'poll', 'generator'];
-const starting = representatives.filter(({ traits }) => !likeEpoll.includes(traits.name));
+/** Those that are left out start in the order of `epoll` or of `callback`. */
+const starting = hosted.filter(
+  ({ traits: { name } }) => !['generator', 'asyncore', 'coroutine'].includes(name),
+);
 
 describe('before every worker has loaded the service', () => {
   it.concurrent.each(starting)('$title refuses clients', async (variant) => {
@@ -85,19 +86,17 @@ describe('before every worker has loaded the service', () => {
   it.concurrent.each([
     'epoll',
     'callback',
-    'threaded',
   ])('%s refuses clients at a unix path', async (architecture) => {
     await using loading = await Loading.start();
     const address = { family: 'unix', path: join(folder, architecture) } as const;
     const options = { architecture, host: `unix:${address.path}`, service: loading.service };
-    const count = architecture === 'threaded' ? 4 : 1;
     const starting = Serving.start(options);
-    await loading.reaches(count);
+    await loading.reaches(1);
     expect(await attempt(address)).toBe('ECONNREFUSED');
     // A second server must not take the file of one that starts for a stale one.
     await expect(serve(options)).rejects.toThrow('a server is listening there');
-    expect(loading.waiting).toBe(count);
-    for (let i = 0; i < count; i++) await loading.order('load');
+    expect(loading.waiting).toBe(1);
+    await loading.order('load');
     const serving = await starting;
     const client = await NetClient.connect(address);
     expect(await ask(client, 'Ready?', 7)).toBe('Loaded.');
@@ -127,26 +126,25 @@ it.each([
   await (await first).close();
 });
 
-it('a worker that is killed when it is ready, and others are not, must be ready again', async () => {
+it('a worker that is killed when it is ready, and another is not, must be ready again', async () => {
   await using loading = await Loading.start();
   const port = await freePort();
-  const options = { architecture: 'epoll', processes: 3, port, service: loading.service };
+  const options = { architecture: 'epoll', processes: 2, port, service: loading.service };
   const starting = Serving.start(options);
   const waitToListen = (pids: readonly number[]) =>
     until('them to wait until the server listens', () => countIn('poll', pids) === pids.length);
-  await loading.reaches(3);
+  await loading.reaches(2);
   const pid = await loading.order('load');
   await waitToListen([pid]);
   process.kill(pid, 'SIGKILL');
-  await loading.reaches(3);
-  const others = [await loading.order('load'), await loading.order('load')];
-  await waitToListen(others);
+  await loading.reaches(2);
+  await waitToListen([await loading.order('load')]);
   expect(await attempt(at(port))).toBe('ECONNREFUSED');
   await loading.order('load');
   const serving = await starting;
   const types = serving.events.map(({ type }) => type).filter((type) => type !== 'warning');
   expect(types).toEqual(['listening', 'died']);
-  expect(serving.server.pids).toHaveLength(3);
+  expect(serving.server.pids).toHaveLength(2);
   await serving.close();
 });
 

@@ -11,7 +11,12 @@ const bulky = new URL('../support/services/bulky.ts', import.meta.url);
 /** Answering all of them takes longer than a test's clients wait for anything. */
 const MANY = 'x?'.repeat(Math.ceil((2 * PATIENCE * MS) / SLOW));
 
-describe.each(pairs)('$title', ({ options, traits }) => {
+// Those that are left out have the driver of `threaded`, or the page of `epoll`.
+const sharing = pairs.filter(
+  ({ traits: { name } }) => !['queued', 'prefork', 'select'].includes(name),
+);
+
+describe.each(sharing)('$title', ({ options, traits }) => {
   // It has only one client at a time.
   const isOne = traits.capacity === 'one';
 
@@ -42,9 +47,11 @@ describe.each(pairs)('$title', ({ options, traits }) => {
   });
 });
 
-// The other blocking architectures send in the same driver.
+// The blocking architectures send in the same driver, and so do `poll` and `epoll`.
 it.concurrent.each(
-  pairs.filter(({ traits }) => !['single', 'queued', 'prefork'].includes(traits.name)),
+  sharing.filter(
+    ({ traits }) => !['single', 'socketserver', 'inetd', 'poll'].includes(traits.name),
+  ),
 )('$title sends all answers at a stop to a client that takes them late', async ({ options }) => {
   const serving = await Serving.start({ ...options, service: bulky });
   const client = await NetClient.connect(serving.address);

@@ -88,7 +88,7 @@ describe.each([
   }, async () => {
     const serving = await running();
     const clients = crowd(serving.server.port, 4);
-    while (clients.served <= 600) {
+    while (clients.served <= 300) {
       const { served } = clients;
       await until('more to be served', () => clients.served > served);
     }

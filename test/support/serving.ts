@@ -54,7 +54,7 @@ async function variantOf(options: ServeOptions): Promise<Variant> {
     options,
     traits,
     capacity,
-    crowd: traits.ioModel === 'blocking calls' ? 6 : 200,
+    crowd: traits.ioModel === 'blocking calls' ? 6 : 100,
   };
 }
 
@@ -104,6 +104,18 @@ export const representatives: readonly Variant[] = [
     ].includes(title),
   ),
 ];
+
+/**
+ * One variant for each way in which the host runs a driver: for rules of the host, which are the same for all pages.
+ * The pairs that are left out have the host's part and the driver of another variant here.
+ */
+export const hosted: readonly Variant[] = representatives.filter(
+  (variant) =>
+    !pairs.includes(variant) ||
+    !['single', 'threaded', 'prefork', 'select', 'poll', 'epoll', 'uring', 'callback'].includes(
+      variant.traits.name,
+    ),
+);
 
 /** One architecture for each way of the drivers to wait for clients: for rules that all with the same way share. */
 export const drivers: readonly Variant[] = pairs.filter(({ traits: { name } }) =>

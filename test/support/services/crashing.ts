@@ -1,5 +1,10 @@
-/** A service that harms its process for some questions, and answers the others. It has only the asynchronous form. */
+/**
+ * A service that harms its process for some questions, and answers the others. It has only the asynchronous form, and
+ * leaves a timer: Node's loop never ends by itself.
+ */
 import type { Service } from '../../../src/protocol/service.ts';
+
+setInterval(() => {}, 1000);
 
 const crashing: Service = {
   delimiter: '?',

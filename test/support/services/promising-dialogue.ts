@@ -1,6 +1,7 @@
 /**
  * A protocol whose dialogues answer with promises and keep a state: `count?` is the number of questions so far,
- * `nothing?` has no answer, `bye?` is the last. `large?` has an answer that the kernel does not take at once.
+ * `nothing?` has no answer, `bye?` is the last. `large?` has an answer that the kernel does not take at once. It leaves a
+ * timer: Node's loop never ends by itself.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Protocol } from '../../../src/protocol/service.ts';
@@ -12,8 +13,12 @@ const QUESTION_MARK = 63;
 
 export const GREETING = 'Hello.';
 
+let hasTimer = false;
+
 const protocol: Protocol = {
   dialogue() {
+    if (!hasTimer) setInterval(() => {}, 1000);
+    hasTimer = true;
     let asked = 0;
     let finished = false;
     return {

@@ -1,4 +1,4 @@
-/** Answers each question with the descriptors of a program that it starts. */
+/** Answers `Which?` with the descriptors of a program that it starts, and any other question as the Zen does one. */
 import { execFileSync } from 'node:child_process';
 import type { Service } from '../../../src/protocol/service.ts';
 
@@ -13,6 +13,9 @@ export const inheritedHere = (): string =>
     .map((path) => path.slice(path.lastIndexOf('/') + 1))
     .join(' ');
 
-const startsProgram: Service = { delimiter: '?', answer: () => `${inheritedHere()}.` };
+const startsProgram: Service = {
+  delimiter: '?',
+  answer: (question) => (question === 'Which?' ? `${inheritedHere()}.` : 'Complex.'),
+};
 
 export default startsProgram;
