@@ -5,7 +5,7 @@ import type { ServeOptions } from '../../src/host/plan.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import { descendantsOf } from '../support/kernel.ts';
 import { isRefused } from '../support/serve-command.ts';
-import { pairs, Serving, variants } from '../support/serving.ts';
+import { distinct, Serving, variants } from '../support/serving.ts';
 import { FOREVER, inTime, MS, PATIENCE, until, within } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 12 });
@@ -78,7 +78,7 @@ describe.concurrent('a client that is cut off is counted once', () => {
     serving.server.workers().reduce((sum, { open }) => sum + open, 0);
 
   it.each([
-    ...pairs,
+    ...distinct,
     // Their clients have processes of their own, and the thread of Node's loop is not the only one.
     ...variants.filter(
       ({ options: { mixin, inetd, threads, architecture } }) =>

@@ -10,7 +10,7 @@ import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { crowd, restartUnder } from '../support/crowd.ts';
 import { descendantsOf, descriptorsOf, isAlive } from '../support/kernel.ts';
 import { spawnMondo } from '../support/processes.ts';
-import { pairs, Serving } from '../support/serving.ts';
+import { distinct, pairs, Serving } from '../support/serving.ts';
 import { FOREVER, MS, PATIENCE, staysPending, steady, until, within } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 6 });
@@ -20,7 +20,8 @@ const folder = mkdtempSync(join(tmpdir(), 'mondo-restart-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe.concurrent('restarts under load lose no client and no question', () => {
-  it.each(pairs)('of $title, also if clients wait for room', { timeout: 0 }, async ({
+  // test/long/restart.test.ts has all architectures.
+  it.each(distinct)('of $title, also if clients wait for room', { timeout: 0 }, async ({
     options,
   }) => {
     const limits = { connections: 1 };
@@ -78,7 +79,7 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     // After a single client no other comes that would wake the other worker.
     const client = crowd(serving.server.port, 1);
     // test/long/restart.test.ts makes a hundred.
-    await restartUnder(client, serving.server, 12);
+    await restartUnder(client, serving.server, 8);
     await client.stop();
     expect(client.faults).toEqual([]);
     await serving.close();
@@ -87,7 +88,6 @@ describe.concurrent('restarts under load lose no client and no question', () => 
   it('with other limits, which hold for the clients that come after', async () => {
     const serving = await Serving.start({
       architecture: 'epoll',
-      processes: 2,
       limits: { questions: 9, questionSize: 40 },
     });
     const { server } = serving;
@@ -124,8 +124,8 @@ describe.concurrent('restarts under load lose no client and no question', () => 
     // Restarts that wait together: each changes its own.
     const both = [server.restart(), server.restart({ dryRun: true })];
     await Promise.all([...both, server.restart({ limits: { questions: 2 } })]);
-    // The workers that started last are the last of the list.
-    old = server.pids.slice(0, -2);
+    // The worker that started last is the last of the list.
+    old = server.pids.slice(0, -1);
     const spared = await newcomer();
     const { questions } = server.counts();
     expect(await answersTo(spared, BEAUTIFUL.repeat(3))).toBe('Ugly.'.repeat(3));

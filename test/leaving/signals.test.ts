@@ -7,7 +7,7 @@ import { NetClient } from '../support/clients.ts';
 import { descendantsOf, isReceived } from '../support/kernel.ts';
 import { isAlive, spawnMondo } from '../support/processes.ts';
 import { isRefused, listeningAt } from '../support/serve-command.ts';
-import { pairs, Serving, variants } from '../support/serving.ts';
+import { distinct, pairs, Serving, variants } from '../support/serving.ts';
 import { FOREVER, inTime, MS, until } from '../support/until.ts';
 
 const BEAUTIFUL = 'Beautiful is better than?';
@@ -79,7 +79,9 @@ async function expectSpared(
 
 describe.concurrent('SIGUSR1, SIGUSR2 and SIGTERM to each process', () => {
   it.each([
-    ...pairs,
+    ...distinct,
+    // It has several workers.
+    ...pairs.filter(({ title }) => title.startsWith('prefork')),
     // Their clients have processes of their own.
     ...variants.filter(({ options }) => options.mixin === 'forking' || options.inetd === 'wait'),
   ])('of $title lose no client and open no debugger', ({ options, capacity }) =>

@@ -20,7 +20,7 @@ describe.concurrent('a server that is starting', () => {
     'SIGUSR1',
     'SIGUSR2',
   ] as const)('serves after %s to all its group', async (signal) => {
-    await using server = spawnMondo('serve', 'prefork', '-p', '0');
+    await using server = spawnMondo('serve', 'prefork', '-p', '0', '--processes', '2');
     // Workers that have no handlers yet.
     await until('a worker', () => descendantsOf(server.pid).length > 0);
     server.signalGroup(signal);
@@ -32,7 +32,16 @@ describe.concurrent('a server that is starting', () => {
 
   it('replaces a worker that is killed, and keeps the clients of the others', async () => {
     const service = fileURLToPath(new URL('../support/services/slow-to-load.ts', import.meta.url));
-    await using server = spawnMondo('serve', 'prefork', '-p', '0', '--service', service);
+    await using server = spawnMondo(
+      'serve',
+      'prefork',
+      '-p',
+      '0',
+      '--processes',
+      '2',
+      '--service',
+      service,
+    );
     const workers = await until('all workers', () => {
       const found = descendantsOf(server.pid);
       return found.length >= 2 && found;

@@ -15,12 +15,11 @@ const THINK = 2000 * MS;
 const portOf = (client: NetClient) => Number(client.peer.split(':').at(-1));
 
 /**
- * One for each driver. Each architecture: stopping.test.ts and closing.test.ts; how restarts change the line:
- * restart.test.ts.
+ * The command prints what the server reports, for one or several threads or processes. The numbers of each
+ * architecture: stopping.test.ts and closing.test.ts; how restarts change the line: restart.test.ts.
  */
-const drivers = pairs.filter(({ options }) =>
-  ['single', 'threaded', 'inetd', 'epoll', 'uring', 'callback'].includes(options.architecture!),
-);
+const some = (...names: readonly string[]) =>
+  pairs.filter(({ options }) => names.includes(options.architecture!));
 
 /** Stops such a server while one client waits for its answer, and another one is idle. */
 async function stopped(words: readonly string[], capacity: number, beat = () => {}) {
@@ -43,10 +42,9 @@ async function stopped(words: readonly string[], capacity: number, beat = () => 
   return { answer, last: stdout.trimEnd().split('\n').at(-1) };
 }
 
-it.concurrent.each(drivers)('$title reports after SIGTERM how many clients were answered first', ({
-  options,
-  capacity,
-}) =>
+it.concurrent.each(
+  some('threaded', 'inetd', 'epoll', 'callback'),
+)('$title reports after SIGTERM how many clients were answered first', ({ options, capacity }) =>
   inTime(THINK, async (beat) => {
     const words = [...flagsOf(options), '--think', String(THINK), '--drain', '60m'];
     const { answer, last } = await stopped(words, capacity, beat);
@@ -57,7 +55,7 @@ it.concurrent.each(drivers)('$title reports after SIGTERM how many clients were 
   }));
 
 it.concurrent.each(
-  drivers,
+  some('single', 'prefork', 'uring'),
 )('$title reports after SIGTERM how many clients were cut off when the time was over', async ({
   options,
   capacity,

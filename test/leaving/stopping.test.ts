@@ -1,61 +1,37 @@
 /** How servers stop: they answer received questions, and do not wait for idle clients. */
 import { describe, expect, it, vi } from 'vitest';
+import type { ServeOptions } from '../../src/host/plan.ts';
 import { answeredClient, ask, NetClient } from '../support/clients.ts';
 import { gate, gated, OPEN } from '../support/gate.ts';
 import { isRefused } from '../support/serve-command.ts';
 import { pairs, Serving } from '../support/serving.ts';
-import { MS, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 16 });
-
-const BEAUTIFUL = 'Beautiful is better than?';
 
 const stoppedOf = (serving: Serving) => {
   const last = serving.events.at(-1);
   return last?.type === 'stopped' ? { answered: last.drained, cut: last.cut } : undefined;
 };
 
-/** Time to stop a server before its answer is due. */
-const THINK = 1000 * MS;
+/** The same server with a third thread or process. */
+const widened = (options: ServeOptions): ServeOptions =>
+  options.processes === undefined ? { ...options, threads: 3 } : { ...options, processes: 3 };
 
 /** Number of questions behind the one that a server computes, in the kernel's buffer. */
 const UNREAD = 2000;
 
-describe.concurrent.each(pairs)('$title stops', ({ options, traits }) => {
+async function isCutOff(serving: Serving, idle: NetClient): Promise<void> {
+  expect(await idle.rest()).toBe('');
+  expect(serving.accountOf(idle.peer)).toEqual(['accepted', 'cut']);
+  await idle.close();
+}
+
+// signals.test.ts has answers that are deferred.
+describe.concurrent.each(pairs)('$title stops', ({ options, traits, capacity }) => {
   const isOne = traits.capacity === 'one';
-
-  async function answersFirst(serving: Serving): Promise<void> {
-    const client = await NetClient.connect(serving.address);
-    await client.send(BEAUTIFUL);
-    await serving.expectReceived(client.peer);
-    const closed = serving.server.close();
-    expect(await client.rest()).toBe('Ugly.');
-    await client.close();
-    await closed;
-    expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
-  }
-
-  async function isCutOff(serving: Serving, idle: NetClient): Promise<void> {
-    expect(await idle.rest()).toBe('');
-    expect(serving.accountOf(idle.peer)).toEqual(['accepted', 'cut']);
-    await idle.close();
-  }
-
-  it.skipIf(isOne)(
-    'and first answers the received questions, but does not wait for idle clients',
-    async () => {
-      const serving = await Serving.start({ ...options, think: THINK, thinkHow: 'defer' });
-      const idle = await NetClient.connect(serving.address);
-      expect(await ask(idle, BEAUTIFUL, 5)).toBe('Ugly.');
-      // The drain is an hour: a server that waits for the idle client does not end.
-      await answersFirst(serving);
-      await isCutOff(serving, idle);
-    },
-  );
-
-  it.runIf(isOne)('and first answers the received questions', async () => {
-    await answersFirst(await Serving.start({ ...options, think: THINK, thinkHow: 'defer' }));
-  });
+  // Each thread of a pool serves one client at a time, and one of three clients is idle.
+  const sizes = capacity === 2 ? widened(options) : options;
 
   it.runIf(isOne)('and does not wait for idle clients', async () => {
     const serving = await Serving.start(options);
@@ -66,13 +42,14 @@ describe.concurrent.each(pairs)('$title stops', ({ options, traits }) => {
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
   });
 
-  it('and answers questions that came while it computed another answer, also those that it has not read', async () => {
-    const serving = await Serving.start({ ...options, service: gated });
+  it('and answers questions that came while it computed another answer, also those that it has not read, but does not wait for idle clients', async () => {
+    const serving = await Serving.start({ ...sizes, service: gated });
     const { question, open } = gate();
     const one = await NetClient.connect(serving.address);
     const other = isOne ? undefined : await NetClient.connect(serving.address);
-    // Both clients have been answered: for the server they are idle.
-    for (const client of [one, other]) {
+    const idle = isOne ? undefined : await NetClient.connect(serving.address);
+    // All clients have been answered: for the server they are idle.
+    for (const client of [one, other, idle]) {
       if (client !== undefined) expect(await ask(client, 'Well?', OPEN.length)).toBe(OPEN);
     }
     await one.send(question);
@@ -88,7 +65,9 @@ describe.concurrent.each(pairs)('$title stops', ({ options, traits }) => {
     const count = rest.length / OPEN.length;
     expect(rest).toBe(OPEN.repeat(count));
     expect(count).toBe(1 + UNREAD);
+    // The drain is an hour: a server that waits for the idle client does not end.
     await Promise.all([one.close(), other?.close(), closed]);
+    if (idle !== undefined) await isCutOff(serving, idle);
     expect(stoppedOf(serving)).toMatchObject({ cut: 0 });
   });
 });

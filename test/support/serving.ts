@@ -123,6 +123,14 @@ export const drivers: readonly Variant[] = pairs.filter(({ traits: { name } }) =
 );
 
 /**
+ * One architecture for each code that serves clients. The others differ from one of these in the number of threads or
+ * processes, or in the system call that waits: single and prefork are as threaded, select and poll as epoll.
+ */
+export const distinct: readonly Variant[] = pairs.filter(
+  ({ traits: { name } }) => !['single', 'prefork', 'select', 'poll'].includes(name),
+);
+
+/**
  * An event in words that do not depend on the architecture: the system call that failed may differ, but not the
  * reason.
  */
