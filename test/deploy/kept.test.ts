@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { architectureNames } from '../../src/architectures/catalogue.ts';
 import { libc } from '../../src/os/libc.ts';
 import { close, localAddress, openListener } from '../../src/os/socket.ts';
 import { spawnManaged } from '../support/activated.ts';
@@ -11,6 +10,7 @@ import { descendantsOf } from '../support/kernel.ts';
 import { NotifyRecorder } from '../support/notify-recorder.ts';
 import { isAlive, type Process } from '../support/processes.ts';
 import { isRefused } from '../support/serve-command.ts';
+import { distinct } from '../support/serving.ts';
 import { staysPending, until, untilSo } from '../support/until.ts';
 
 const QUESTION = 'Beautiful is better than?';
@@ -126,7 +126,8 @@ async function turn(listener: number, args: readonly string[], row: Row): Promis
 
 /**
  * The turns of a chain: one server after the other on one listener, each with the mode of the listener that it needs.
- * Each architecture has a turn, with several threads or processes if it can have them: they stop one after the other.
+ * Each code that serves clients has a turn, with several threads or processes if it can have them: they stop one after
+ * the other.
  */
 const chains: Readonly<Record<string, readonly (readonly [words: string, needs: boolean])[]>> = {
   one: [
@@ -136,14 +137,11 @@ const chains: Readonly<Record<string, readonly (readonly [words: string, needs: 
     ['uring --threads 2', false],
     ['inetd', true],
     ['socketserver', false],
-    ['select --threads 2', true],
-    ['prefork --processes 2', false],
   ],
   another: [
     ['threaded --threads 2', false],
     ['coroutine --processes 2', true],
     ['queued --threads 2', false],
-    ['poll --processes 2', true],
     ['socketserver --mixin forking', true],
     ['generator', true],
     ['asyncore', true],
@@ -151,9 +149,10 @@ const chains: Readonly<Record<string, readonly (readonly [words: string, needs: 
   ],
 };
 
-it('each architecture has its turn', () => {
+it('each code that serves clients has its turn', () => {
   const all = Object.values(chains).flatMap((turns) => turns.map(([words]) => words.split(' ')[0]));
-  expect([...new Set(all)].toSorted()).toEqual(architectureNames.toSorted());
+  const names = distinct.map(({ traits }) => traits.name as string);
+  expect([...new Set(all)].toSorted()).toEqual(['single', ...names].toSorted());
 });
 
 // A stop and a start, again and again: the first server of a chain has the last clients of no other.

@@ -1,10 +1,10 @@
-/** The metrics of a server: exact for every architecture, and never less than before. */
+/** The metrics of a server: exact, and never less than before. */
 import { kill } from 'node:process';
 import { describe, expect, it, vi } from 'vitest';
 import { agentSays, ask as askAdmin, samplesOf, scrape } from '../support/admin.ts';
 import { ask, NetClient } from '../support/clients.ts';
 import echo from '../support/services/echo.ts';
-import { pairs, Serving } from '../support/serving.ts';
+import { distinct, Serving } from '../support/serving.ts';
 import { FOREVER, until, untilSo } from '../support/until.ts';
 
 vi.setConfig({ maxConcurrency: 4 });
@@ -65,7 +65,7 @@ const expected = {
 };
 
 describe.concurrent('metrics are exact', () => {
-  it.each(pairs)('of $title', async ({ options, traits }) => {
+  it.each(distinct)('of $title', async ({ options, traits }) => {
     const serving = await Serving.start({ ...options, admin: '0' });
     const { admin } = serving.server;
     await talk(serving);

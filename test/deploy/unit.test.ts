@@ -4,14 +4,17 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { mondo, runMondo } from '../support/processes.ts';
+import { commands } from '../support/commands.ts';
+import { mondo } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mondo-units-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const command = commands();
+
 const linesOf = async (...args: string[]) => {
-  const { code, stdout, stderr } = await runMondo('unit', ...args);
+  const { code, stdout, stderr } = await command.run('unit', ...args);
   expect(code, stderr).toBe(0);
   return stdout.split('\n');
 };
@@ -60,7 +63,7 @@ describe('mondo unit', () => {
 
   it('knows each option of mondo serve', async () => {
     const optionsOf = async (name: string) => {
-      const { stdout } = await runMondo(name, '--help');
+      const { stdout } = await command.run(name, '--help');
       return [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option!);
     };
     const [served, known] = [await optionsOf('serve'), await optionsOf('unit')];
@@ -90,7 +93,7 @@ describe('mondo unit', () => {
     ]);
     expect(lines).toContain('Description=Mondo (threaded)');
     writeFileSync(file, 'port = 80\n');
-    const { code, stderr } = await runMondo('unit', '--config', file);
+    const { code, stderr } = await command.run('unit', '--config', file);
     expect(code).toBe(2);
     expect(stderr).toBe(
       `mondo: Cannot use "port" of ${file} in a unit: systemd needs it; give it on the command line, and not in the file\n`,
@@ -144,7 +147,7 @@ describe('mondo unit', () => {
     [['epol'], 'There is no architecture "epol"'],
     [['epoll', '--queue', '3'], 'Cannot use queue with epoll'],
   ])('refuses %j', async (args, message) => {
-    const { code, stdout, stderr } = await runMondo('unit', ...args);
+    const { code, stdout, stderr } = await command.run('unit', ...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
   });
@@ -163,7 +166,7 @@ describe.runIf(hasProgram('systemd-analyze', 'systemd'))('systemd-analyze', () =
     { name: 'path', args: ['callback', 'unix:/run/mondo.socket', '--user', 'daemon'] },
     { name: 'each', args: ['inetd', '--per-connection'] },
   ])('finds the units of $args clean and safe', async ({ name, args }) => {
-    const { code, stdout } = await runMondo('unit', ...args, '--name', name, '--write', folder);
+    const { code, stdout } = await command.run('unit', ...args, '--name', name, '--write', folder);
     const files = readdirSync(folder).filter((file) => file.startsWith(name));
     const paths = files.map((file) => join(folder, file)).sort();
     expect(code).toBe(0);

@@ -13,8 +13,8 @@ import { pairs, Serving } from '../support/serving.ts';
 import { DESCRIPTORS, expectOwnAnswers } from '../support/short-connections.ts';
 import { mostWarnings, staysPending, until } from '../support/until.ts';
 
-/** Each descriptor serves several of them; test/long/connections.test.ts makes thirty times as many. */
-const CONNECTIONS = 600;
+/** Each descriptor serves several of them; test/long/connections.test.ts makes many more. */
+const CONNECTIONS = 300;
 
 const QUESTION = 'Simple is better than?';
 const ANSWER = 'Complex.';

@@ -11,16 +11,15 @@ import { inTime, MS, steady, until } from '../support/until.ts';
 // These tests wait most of their time.
 vi.setConfig({ maxConcurrency: 12 });
 
-/** Each I/O model enforces limits in its own way. */
+/**
+ * Each code that serves clients enforces limits in its own way. Queued and prefork do it as threaded, select and poll as
+ * epoll.
+ */
 const variants: readonly ServeOptions[] = [
   { architecture: 'single' },
   { architecture: 'threaded', threads: 4 },
-  { architecture: 'queued', threads: 4 },
-  { architecture: 'prefork' },
   { architecture: 'socketserver' },
   { architecture: 'inetd' },
-  { architecture: 'select' },
-  { architecture: 'poll' },
   { architecture: 'epoll' },
   { architecture: 'uring' },
   { architecture: 'generator' },
@@ -501,7 +500,14 @@ describe.concurrent.each(ways)('$architecture', (options) => {
       client.write('big?'.repeat(200));
       expect(await limit).toBe('unsent-total');
     }));
+});
 
+/** One for each driver: the rule is that of src/lifecycle. */
+const drivers = ways.filter(({ architecture }) =>
+  ['threaded', 'epoll', 'uring', 'callback'].includes(architecture!),
+);
+
+describe.concurrent.each(drivers)('$architecture', (options) => {
   it('counts with dryRun each limit once for each silence, question and answer, and closes no client', async () => {
     const times = { idle: SHORT, questionTime: SHORT, age: 4 * SHORT, answerTime: SHORT };
     const sizes = { questionSize: 10, questions: 2, unsentTotal: 1000 };

@@ -4,7 +4,7 @@ import { type ServeOptions, type ServerEvent, serve } from '../../src/index.ts';
 import { ProxyConnection } from '../support/proxy-client.ts';
 import { blockOf, lineOf, localBlock, unknownLine } from '../support/proxy-headers.ts';
 import { ANSWER, BUSY, comeAndGo, expectExactRoom, QUESTION } from '../support/proxy-storm.ts';
-import { architectures } from '../support/serving.ts';
+import { architectures, distinct } from '../support/serving.ts';
 import { shared } from '../support/shared.ts';
 import { until } from '../support/until.ts';
 
@@ -47,7 +47,10 @@ const from = (address: string) => ({ address, port: ++lastPort });
 /** More than once all the kinds of visits, on both versions of the header, from each address. */
 const VISITS = 140;
 
-describe.concurrent.each(architectures)('$title', ({ options, capacity }) => {
+const names = distinct.map(({ traits }) => traits.name);
+const ways = architectures.filter(({ traits }) => names.includes(traits.name));
+
+describe.concurrent.each(ways)('$title', ({ options, capacity }) => {
   const limits = { ...networks, connectionsPerAddress: 2 };
   const turn = shared(() => started({ ...options, limits, whenFull: 'busy' }), true);
 
