@@ -13,10 +13,14 @@ import { nothing } from '../../src/instruments/lab/shared/model.ts';
 import { lineOf, MOST_BYTES, pack, unpack } from '../../src/instruments/lab/shared/recording.ts';
 import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import { apply } from '../../src/instruments/lab/shared/reducer.ts';
+import { commands } from '../support/commands.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { labHeader as header } from '../support/lab-recording.ts';
 import { descendantsOf, isAlive, runMondo } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+
+/** For commands that end before they serve. */
+const mondo = commands();
 
 let folder: string;
 /** A lab for several tests, and its folder for temporary files. The last test ends it. */
@@ -202,7 +206,7 @@ test('a recording has what viewers saw, and its replay ends as it does', async (
 test('a recording becomes one page, without a server', async () => {
   const [file, page] = [join(folder, 'static.mondolab'), join(folder, 'static.html')];
   writeFileSync(file, await pack([header, { k: 'end', t: 10 }]));
-  const { code, stdout, stderr } = await runMondo('lab', '--replay', file, '--static', page);
+  const { code, stdout, stderr } = await mondo.run('lab', '--replay', file, '--static', page);
   expect([code, stdout, stderr]).toEqual([0, '', '']);
   expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>.*<script/s);
   for (const one of [file, page]) rmSync(one);
@@ -237,7 +241,7 @@ describe('what cannot be is one line', () => {
     [['lab', '--duration', '0'], 2, /seconds/],
     [['lab', '--replay', '/nowhere'], 1, /Cannot read "\/nowhere": ENOENT/],
   ])('%j', async (words, exitCode, message) => {
-    const { code, stdout, stderr } = await runMondo(...words);
+    const { code, stdout, stderr } = await mondo.run(...words);
     expect(stderr).toMatch(message);
     expect(stderr).toMatch(/^mondo: [^\n]*\n$/);
     expect([code, stdout]).toEqual([exitCode, '']);
@@ -290,7 +294,7 @@ describe('what cannot be is one line', () => {
   });
 
   test('a port in use', async () => {
-    const { code, stderr } = await runMondo('lab', 'single', '--port', String(common!.port));
+    const { code, stderr } = await mondo.run('lab', 'single', '--port', String(common!.port));
     expect(stderr).toMatch(
       /^mondo: Cannot listen at 127\.0\.0\.1:\d+: the port is in use[^\n]*\n$/,
     );
@@ -308,9 +312,14 @@ describe('the end', () => {
 
   test('SIGTERM leaves nothing', () => mustLeaveNothing(common!, temporary!, 'SIGTERM'));
 
+  // It is the same end as after a signal, so a lab without servers is enough.
   test('comes by itself after --duration', async () => {
-    const { code, stderr } = await runMondo('lab', 'single', '--duration', '1');
+    const file = join(folder, 'short.mondolab');
+    writeFileSync(file, await pack([header, { k: 'end', t: 10 }]));
+    const { code, stdout, stderr } = await runMondo('lab', '--replay', file, '--duration', '1');
     expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('Mondo lab: http');
+    rmSync(file);
   });
 
   /** The second server is attacked when the signal comes. */

@@ -9,6 +9,8 @@ import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, startLab } from '../support/lab.ts';
 import { showing, Tab } from '../support/lab-page.ts';
 import { untilShown } from '../support/until.ts';
+import { foreignPageTests } from './foreign-page-tests.ts';
+import { missionTests } from './mission-tests.ts';
 
 /** All records that the hub has sent to a page. */
 function recordsTo(page: Page): readonly LabRecord[] {
@@ -77,7 +79,11 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     await lab?.[Symbol.asyncDispose]();
   });
 
-  test('one silent client: single waits for it, poll serves the others, and the page says so', async () => {
+  // First: a recording begins with the time for which the lab has run, and a replay waits for that time.
+  describe('missions', () => missionTests(() => ({ browser, lab })));
+  describe('other pages', () => foreignPageTests(() => ({ browser, lab })));
+
+  test('one silent client: single waits for it, poll serves the others, and the page says so, and what the lab costs', async () => {
     await using tab = await Tab.open(browser, lab.url);
     await tab.isDrawn(2);
     let seen = '';
@@ -110,11 +116,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     for (const [stage, light] of ['red', 'green'].entries()) {
       await tab.page.locator('.stage').nth(stage).locator(`.probe.${light}`).waitFor();
     }
-    expect(tab.faults).toEqual([]);
-  });
-
-  test('what the lab costs itself is on the page, and is more than nothing', async () => {
-    await using tab = await Tab.open(browser, lab.url);
+    // What the lab itself costs is on the page.
     const costs = await untilShown('all three to work', async () => {
       const text = (await tab.page.locator('footer.bottom').textContent()) ?? '';
       const found = /Of (\d+) processors: servers ([\d.]+), clients ([\d.]+), lab ([\d.]+)\./;
@@ -123,6 +125,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     });
     const [cpus, ...shares] = costs as [number, ...number[]];
     expect(shares.reduce((sum, share) => sum + share)).toBeLessThan(cpus * 1.5);
+    expect(tab.faults).toEqual([]);
   });
 
   test('the code pane lights the line on which the thread sleeps for the silent client, with a clock that goes on', async () => {

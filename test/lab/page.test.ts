@@ -299,7 +299,7 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     );
     await tab.page.keyboard.press('Enter');
     await dialog.getByText('is connected, and waits until the server accepts it').waitFor();
-    expect(await tab.barriers()).toEqual([]);
+    expect(await tab.barriers('dialog[open]')).toEqual([]);
     await tab.page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
 
@@ -334,7 +334,7 @@ describe.skipIf(!hasBrowser())('the page of the lab', () => {
     for (const fact of ['asleep for one client, for ', '3 connections', 'wait_woken', '5001']) {
       expect(facts).toContain(fact);
     }
-    expect(await tab.barriers()).toEqual([]);
+    expect(await tab.barriers('dialog[open]')).toEqual([]);
     // The keyboard leads on to the client, and Escape closes its story.
     await tabTo(tab, 'client 1');
     await tab.page.keyboard.press('Enter');

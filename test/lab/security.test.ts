@@ -1,4 +1,7 @@
-/** Attacks on the lab's own server: by pages of other origins, other users of the machine, and hostile viewers. */
+/**
+ * Attacks on the lab's own server: by other users of the machine, and hostile viewers. foreign-page-tests.ts has pages of
+ * other origins in a browser.
+ */
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -9,23 +12,54 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CLOSED, PROTOCOL } from '../../src/instruments/lab/shared/wire.ts';
-import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
 import { type Lab, LabViewer, startLab } from '../support/lab.ts';
 import { descendantsOf } from '../support/processes.ts';
 import { PATIENCE, until, within } from '../support/until.ts';
 
 let lab: Lab;
+/** The folder of the program that the lab takes for a browser, and the file with the address that it got. */
+let folder: string;
+let openedFile: string;
 beforeAll(async () => {
-  lab = await startLab('single');
+  folder = mkdtempSync(join(tmpdir(), 'mondo-lab-'));
+  openedFile = join(folder, 'opened');
+  const browser = join(folder, 'xdg-open');
+  const file = openedFile;
+  writeFileSync(browser, `#!/bin/sh\nprintf %s "$1" > '${file}.new'; mv '${file}.new' '${file}'\n`);
+  chmodSync(browser, 0o755);
+  vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
+  try {
+    lab = await startLab('single', '--open');
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
-afterAll(() => lab[Symbol.asyncDispose]());
+afterAll(async () => {
+  await lab?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+test('a browser that the lab opens gets a code, which works once, and then the token', async () => {
+  const opened = new URL(
+    await until('the browser', () => existsSync(openedFile) && readFileSync(openedFile, 'utf8')),
+  );
+  expect(opened.origin).toBe(`http://127.0.0.1:${lab.port}`);
+  expect(opened.hash).toMatch(/^#o=[\w-]{22}$/);
+  expect(opened.hash).not.toContain(lab.token);
+  const pass = `o.${opened.hash.slice(3)}`;
+  {
+    using viewer = await LabViewer.open(lab.port, pass);
+    expect((await until('a welcome', () => viewer.welcome)).token).toBe(lab.token);
+  }
+  await expect(LabViewer.open(lab.port, pass)).rejects.toThrow('401');
+  using viewer = await LabViewer.open(lab.port, `t.${lab.token}`);
+  expect((await until('a welcome', () => viewer.welcome)).token).toBeUndefined();
+});
 
 /** Sends these bytes; resolves with all that comes back until the server ends the connection. */
 async function exchange(...lines: readonly string[]): Promise<string> {
@@ -215,38 +249,6 @@ describe('connections of viewers', () => {
     expect(response).not.toContain(lab.token);
   });
 
-  test('a browser that the lab opens gets a code, which works once, and then the token', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mondo-lab-'));
-    const browser = join(folder, 'xdg-open');
-    const file = join(folder, 'opened');
-    writeFileSync(
-      browser,
-      `#!/bin/sh\nprintf %s "$1" > '${file}.new'; mv '${file}.new' '${file}'\n`,
-    );
-    chmodSync(browser, 0o755);
-    vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
-    try {
-      await using own = await startLab('single', '--open');
-      const opened = new URL(
-        await until('the browser', () => existsSync(file) && readFileSync(file, 'utf8')),
-      );
-      expect(opened.origin).toBe(`http://127.0.0.1:${own.port}`);
-      expect(opened.hash).toMatch(/^#o=[\w-]{22}$/);
-      expect(opened.hash).not.toContain(own.token);
-      const pass = `o.${opened.hash.slice(3)}`;
-      {
-        using viewer = await LabViewer.open(own.port, pass);
-        expect((await until('a welcome', () => viewer.welcome)).token).toBe(own.token);
-      }
-      await expect(LabViewer.open(own.port, pass)).rejects.toThrow('401');
-      using viewer = await LabViewer.open(own.port, `t.${own.token}`);
-      expect((await until('a welcome', () => viewer.welcome)).token).toBeUndefined();
-    } finally {
-      vi.unstubAllEnvs();
-      rmSync(folder, { recursive: true });
-    }
-  });
-
   test('a reset inside the upgrade harms none', async () => {
     for (let i = 0; i < 50; i++) {
       const socket = connect(lab.port, '127.0.0.1');
@@ -344,113 +346,6 @@ describe('connections of viewers', () => {
     const note = await until('a note', () => one.notes[0]);
     expect(note.text).toMatch(/^[ -~·]+$/);
     expect(lab.process.isRunning).toBe(true);
-  });
-});
-
-/** A page of another origin, and of another site: `localhost` is another one than 127.0.0.1. */
-async function evil(content: string): Promise<{ url: string; close: () => Promise<void> }> {
-  const server = createServer((_, response) => {
-    response.setHeader('Content-Type', 'text/html').end(`<!doctype html>${content}`);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://localhost:${port}/`,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-describe.runIf(hasBrowser())('in a browser', () => {
-  let browser: Browser;
-  beforeAll(async () => {
-    browser = await openBrowser();
-  });
-  afterAll(() => browser.close());
-
-  async function on<T>(content: string, look: (page: Page) => Promise<T>): Promise<T> {
-    const site = await evil(content);
-    const page = await browser.newPage(CALM);
-    try {
-      await page.goto(site.url);
-      return await look(page);
-    } finally {
-      await page.close();
-      await site.close();
-    }
-  }
-
-  test('no other page frames the lab', async () => {
-    const frame = `<iframe src="http://127.0.0.1:${lab.port}/"></iframe>`;
-    await on(frame, async (page) => {
-      await until('the frame to be refused', () =>
-        page.frames().some((one) => one.url().startsWith('chrome-error:')),
-      );
-      expect(page.frames().some((one) => one.url().includes(`:${lab.port}`))).toBe(false);
-    });
-  });
-
-  test('no other page loads or reads a part of the lab', async () => {
-    const base = `http://127.0.0.1:${lab.port}`;
-    await on('<body>', async (page) => {
-      const results = await page.evaluate(
-        `(async (base) => {
-          const script = new Promise((resolve) => {
-            const element = document.createElement('script');
-            element.onload = () => resolve('loaded');
-            element.onerror = () => resolve('refused');
-            element.src = base + '/page.js';
-            document.body.append(element);
-          });
-          const outcome = (promise) => promise.then(() => 'fetched', () => 'refused');
-          return [
-            await script,
-            await outcome(fetch(base + '/', { mode: 'no-cors' })),
-            await outcome(fetch(base + '/page.js')),
-            await outcome(fetch(base + '/', { method: 'POST', body: 'x' })),
-          ];
-        })(${JSON.stringify(base)})`,
-      );
-      expect(results).toEqual(['refused', 'refused', 'refused', 'refused']);
-    });
-  });
-
-  test('no other page connects, not even with the token', async () => {
-    const address = `ws://127.0.0.1:${lab.port}/`;
-    const protocols = JSON.stringify([PROTOCOL, `t.${lab.token}`]);
-    await on('<body>', async (page) => {
-      const result = await page.evaluate(
-        `new Promise((resolve) => {
-          const socket = new WebSocket('${address}', ${protocols});
-          socket.onopen = () => resolve('open');
-          socket.onerror = () => resolve('refused');
-        })`,
-      );
-      expect(result).toBe('refused');
-    });
-  });
-
-  test('the page breaks none of its own rules, and asks for nothing from elsewhere', async () => {
-    const context = await browser.newContext(CALM);
-    const page = await context.newPage();
-    const asked: string[] = [];
-    const faults: string[] = [];
-    page.on('request', (request) => asked.push(request.url()));
-    page.on('console', (message) => {
-      if (message.type() === 'error') faults.push(message.text());
-    });
-    page.on('pageerror', (error) => faults.push(error.message));
-    await page.goto(lab.url);
-    await page.waitForSelector('main');
-    expect(faults).toEqual([]);
-    const origins = new Set(asked.map((url) => new URL(url).host));
-    expect([...origins]).toEqual([`127.0.0.1:${lab.port}`]);
-    expect(asked.every((url) => !new URL(url).search)).toBe(true);
-    await context.close();
   });
 });
 

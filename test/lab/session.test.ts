@@ -64,16 +64,18 @@ const isListening = (port: number) =>
 test('plan: other servers with other options and clients; the old ones are gone', async () => {
   await viewer.sees('the first server', ({ stages }) => stages.length === 1);
   const { pid, port } = stageOf().setup;
-  const model = await play([{ architecture: 'threaded', threads: 3 }, { architecture: 'single' }], {
-    think: 30,
-    limits: { idle: 5 },
-    seed: 99,
-  });
+  const stages = [
+    { architecture: 'threaded', threads: 3 },
+    { architecture: 'single' },
+    { architecture: 'inetd', wait: 1 },
+  ];
+  const model = await play(stages, { think: 30, limits: { idle: 5 }, seed: 99 });
   expect(model.setup).toMatchObject({ seed: 99, mix: speaking, scene: model.setup!.title });
-  const [threaded, single] = model.setup!.stages;
+  const [threaded, single, inetd] = model.setup!.stages;
   expect(threaded).toMatchObject({ architecture: 'threaded', threads: 3, think: 30 });
   expect(single).toMatchObject({ architecture: 'single', limits: [['idle', 5]] });
-  await Promise.all([more(0), more(1)]);
+  expect(inetd!.command).toContain('--inetd wait');
+  await Promise.all([more(0), more(1), more(2)]);
   await until('the old server to be gone', () => !isAlive(pid));
   expect(await isListening(port)).toBe(false);
 });
@@ -182,20 +184,11 @@ test('a server whose process dies is a fault that all viewers learn, and again h
   await more();
 });
 
-test('a cap on threads, and the wait mode of inetd', async () => {
-  await play([
-    { architecture: 'socketserver', 'max-threads': 2 },
-    { architecture: 'inetd', wait: 1 },
-  ]);
-  await Promise.all([more(0), more(1)]);
-  expect(stageOf(0).setup.command).toContain('--max-threads 2');
-  expect(stageOf(1).setup.command).toContain('--inetd wait');
-});
-
 test('socketserver has a thread for each client; with a cap on threads, clients wait in the kernel', async () => {
   const silent = { ...speaking, clients: 6, silent: 6 };
   const plan = { architecture: 'socketserver' };
   await play([plan, { ...plan, 'max-threads': 2 }], { mix: silent });
+  expect(stageOf(1).setup.command).toContain('--max-threads 2');
   const serving = (s: number) =>
     [...stageOf(s).lanes.values()].filter(({ client }) => client >= 0).length;
   await sees('six threads, and two', () => serving(0) === 6 && serving(1) === 2);
@@ -329,6 +322,8 @@ test('restart: other workers, and no client lost', async () => {
   await more();
   const { reset, wrong } = stageOf().users;
   expect([reset, wrong]).toEqual([0, 0]);
+  await sees('the old workers to leave', () => !workers().some((pid) => before.includes(pid)));
+  keep();
 });
 
 test('signal: kill -9 ends one worker, and another one comes', async () => {

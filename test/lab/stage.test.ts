@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { architectureNames } from '../../src/architectures/catalogue.ts';
 import type { Lane } from '../../src/instruments/lab/shared/model.ts';
 import { EVENT, KERNEL, LANE, PLACE } from '../../src/instruments/lab/shared/records.ts';
 import { clientAt, FIRST_STRANGER } from '../../src/instruments/lab/shared/wire.ts';
@@ -14,6 +13,7 @@ import { sleepsIn } from '../../src/os/task-state.ts';
 import { ask, type Client } from '../support/clients.ts';
 import { Process } from '../support/processes.ts';
 import { hasProgram } from '../support/programs.ts';
+import { distinct } from '../support/serving.ts';
 import { FOREVER, until, untilSo } from '../support/until.ts';
 import { Watched } from './watched.ts';
 
@@ -62,15 +62,16 @@ const expectGone = async (processes: readonly number[]) => {
   expect(processes.filter(isRunning)).toEqual([]);
 };
 
-/** Two threads or processes where the default is four. */
+/** Two threads where the default is four. */
 const few: Readonly<Record<string, object>> = {
   threaded: { threads: 2 },
   queued: { threads: 2 },
-  prefork: { processes: 2 },
 };
 
-describe.concurrent('a stage of each architecture', () => {
-  it.each(architectureNames)('of %s names who is with which lane', async (architecture) => {
+describe.concurrent('a stage of each code that serves clients', () => {
+  it.each(
+    distinct.map(({ traits }) => traits.name),
+  )('of %s names who is with which lane', async (architecture) => {
     await using watched = await Watched.start({ architecture, ...few[architecture] });
     const { stage } = watched;
     expect(stage.setup).toMatchObject({ architecture, pid: stage.pid, limit: 1025 });

@@ -14,10 +14,17 @@ import type { LabRecord } from '../../src/instruments/lab/shared/records.ts';
 import { linkOf, sceneNamed } from '../../src/instruments/lab/shared/scenes.ts';
 import type { Command } from '../../src/instruments/lab/shared/wire.ts';
 import { CALM } from './browser.ts';
+import type { Lab } from './lab.ts';
 import { type SceneWish, sceneAttacks, sceneFrames, sceneHeader } from './lab-scene.ts';
 import { untilShown } from './until.ts';
 
 const inPage = readFileSync(join(import.meta.dirname, 'lab-in-page.js'), 'utf8');
+
+/** A lab and a browser for all tests of a page at real servers: their start costs as much as several tests. */
+export interface Place {
+  readonly browser: Browser;
+  readonly lab: Lab;
+}
 
 const CALM_BEAT = 250;
 /** The interval of a lab's frames, for tests of what moves. */

@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Files that take longest, longest first. A long file that starts last would be alone at the end. */
 const longest = [
   'test/lab/page.test.ts',
+  'test/lab/page-live.test.ts',
   'test/instruments/trace.test.ts',
   'test/conformance/conformance.test.ts',
   'test/instruments/load.test.ts',
@@ -12,7 +13,6 @@ const longest = [
   'test/limits/limits.test.ts',
   'test/cli/package.test.ts',
   'test/instruments/compare.test.ts',
-  'test/lab/missions.test.ts',
   'test/lab/hub.test.ts',
   'test/conformance/life.test.ts',
   'test/lab/street.test.ts',
@@ -21,7 +21,6 @@ const longest = [
   'test/instruments/siege.test.ts',
   'test/leaving/restart.test.ts',
   'test/lab/attacks.test.ts',
-  'test/lab/page-live.test.ts',
 ];
 
 export class LongestFirst extends BaseSequencer {

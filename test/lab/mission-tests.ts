@@ -1,6 +1,6 @@
 /**
- * A mission on the page of a running lab, from the list to the result sheet. test/long/lab-missions.test.ts does all of
- * them at real servers, missions.test.ts beside their source with invented ones.
+ * Tests of a mission on the page of a running lab, from the list to the result sheet. test/long/lab-missions.test.ts
+ * does all missions at real servers, missions.test.ts beside their source with invented ones.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import axe from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pageFiles } from '../../src/instruments/lab/hub/page-files.ts';
 import { staticPage } from '../../src/instruments/lab/hub/static.ts';
 import { begin, finish, guess, observe } from '../../src/instruments/lab/shared/mission.ts';
@@ -22,8 +22,9 @@ import { scenes } from '../../src/instruments/lab/shared/scenes.ts';
 import type { Sheet } from '../../src/instruments/lab/shared/sheet.ts';
 import { sheetIn } from '../../src/instruments/lab/shared/sheet-reader.ts';
 import { votes } from '../../src/instruments/lab/shared/votes.ts';
-import { CALM, hasBrowser, openBrowser } from '../support/browser.ts';
-import { type Lab, LabViewer, startLab } from '../support/lab.ts';
+import { CALM } from '../support/browser.ts';
+import { LabViewer, startLab } from '../support/lab.ts';
+import type { Place } from '../support/lab-page.ts';
 import { presses } from '../support/lab-pupil.ts';
 import { PATIENCE, until, untilShown } from '../support/until.ts';
 
@@ -161,15 +162,14 @@ async function learnt(
   return sheet;
 }
 
-describe.skipIf(!hasBrowser())('the page of a running lab', () => {
-  let browser: Browser;
-  let lab: Lab;
+/** For a lab that has just started and has no other viewer; leaves it with its first scene. */
+export function missionTests(place: () => Place): void {
   let page: Page;
   let viewer: LabViewer;
   const errors: string[] = [];
 
   beforeAll(async () => {
-    [browser, lab] = await Promise.all([openBrowser(), startLab()]);
+    const { browser, lab } = place();
     page = await browser.newPage({ ...CALM, acceptDownloads: true });
     page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', (error) => errors.push(String(error)));
@@ -182,8 +182,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
   });
   afterAll(async () => {
     viewer?.[Symbol.dispose]();
-    await browser?.close();
-    await lab?.[Symbol.asyncDispose]();
+    await page?.close();
     expect(errors).toEqual([]);
   });
 
@@ -205,7 +204,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
       writeFileSync(file!, await staticPage(records, await pageFiles()));
       await using replay = await startLab('--replay', recording!);
       const play = async (url: string) => {
-        const context = await browser.newContext({ ...CALM, acceptDownloads: true });
+        const context = await place().browser.newContext({ ...CALM, acceptDownloads: true });
         const viewing = await context.newPage();
         viewing.setDefaultTimeout(PATIENCE);
         await viewing.goto(url);
@@ -235,7 +234,7 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
       await page.keyboard.press(key);
     await dialog.getByText('3 hands, and the result is hidden').waitFor();
     expect(await dialog.locator('output').count()).toBe(0);
-    expect(await barriers(page)).toEqual([]);
+    expect(await barriers(page, 'dialog[open]')).toEqual([]);
     await page.keyboard.press('r');
     expect(await dialog.locator('output').allTextContents()).toEqual(['1', '2', '0', '0']);
     expect(await dialog.locator('li.right').textContent()).toContain(vote.choices[vote.right]);
@@ -244,4 +243,4 @@ describe.skipIf(!hasBrowser())('the page of a running lab', () => {
     await dialog.waitFor({ state: 'hidden' });
     expect(viewer.model.stages.every(({ attack }) => attack.name === '')).toBe(true);
   });
-});
+}
