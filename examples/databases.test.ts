@@ -172,19 +172,30 @@ describe.each(stores)('$name', ({ name, isHere, store: newStore }) => {
     expect(found.toSorted((one, other) => one - other)).toEqual(expected);
   });
 
-  it('answers with an error while the database is gone, and counts again over the same connections', async () => {
-    await store.leave();
-    for (const question of ['hit back\n', 'read back\n', 'hit back\n']) {
-      for (const answer of await askAll(question))
-        expect(answer).toMatch(/^error: no answer from \w+: .+\n$/);
-    }
-    // A new client finds a server that serves.
-    const late = await connected(all[0]!.server);
-    expect(await late.ask('count\n')).toMatch(/^error: ask/);
-    await late.close();
-    await store.comeBack();
-    await allCount();
+  describe('while the database is gone', () => {
+    beforeAll(() => store.leave());
+    afterAll(() => store.comeBack());
+
+    it('answers with an error', async () => {
+      for (const question of ['hit back\n', 'read back\n', 'hit back\n']) {
+        for (const answer of await askAll(question))
+          expect(answer).toMatch(/^error: no answer from \w+: .+\n$/);
+      }
+      // A new client finds a server that serves.
+      const late = await connected(all[0]!.server);
+      expect(await late.ask('count\n')).toMatch(/^error: ask/);
+      await late.close();
+    });
+
+    it('does not start', async () => {
+      for (const architecture of ['threaded', 'coroutine']) {
+        const start = serve({ architecture, port: 0, threads: 1, service });
+        await expect(start).rejects.toThrow(/Cannot open service ".*": .+/);
+      }
+    });
   });
+
+  it('counts again over the same connections once the database is back', () => allCount());
 
   it('answers with an error while the database hangs, and counts again afterwards', async () => {
     store.hang();
@@ -195,18 +206,6 @@ describe.each(stores)('$name', ({ name, isHere, store: newStore }) => {
       store.wakeUp();
     }
     await allCount();
-  });
-
-  it('does not start without its database', async () => {
-    await store.leave();
-    try {
-      for (const architecture of ['threaded', 'coroutine']) {
-        const start = serve({ architecture, port: 0, threads: 1, service });
-        await expect(start).rejects.toThrow(/Cannot open service ".*": .+/);
-      }
-    } finally {
-      await store.comeBack();
-    }
   });
 
   it('has lost no connection, and no service has thrown', () => {

@@ -90,11 +90,10 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     const words = ['serve', architecture, '127.0.0.1', '-p', '0'];
     await using server = new Process(process.execPath, [command, ...words]);
     const [, port] = await server.printed(/Listening at 127\.0\.0\.1:(\d+)/);
-    await using client = new Process(process.execPath, [
-      ...[command, 'client', '127.0.0.1', '-p', port!],
-      ...['--ask', 'Simple is better than?'],
-    ]);
-    expect((await client.ended()).stdout).toContain('Complex.');
+    const address = { family: 'IPv4', host: '127.0.0.1', port: Number(port) } as const;
+    const client = await NetClient.connect(address);
+    expect(await ask(client, 'Simple is better than?', 8)).toBe('Complex.');
+    await client.close();
     server.child.kill('SIGTERM');
     expect((await server.ended()).code).toBe(0);
   });
@@ -143,7 +142,7 @@ describe('the package that npm pack makes, installed elsewhere', () => {
     expect((await server.ended()).code).toBe(0);
   });
 
-  it('traces the lines of a page', async () => {
+  it('traces the lines of a page, and asks as a command', async () => {
     const command = join(installed, 'bin', 'mondo');
     const words = ['trace', 'single', '127.0.0.1', '-p', '0'];
     await using traced = new Process(process.execPath, [command, ...words]);

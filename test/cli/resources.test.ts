@@ -71,10 +71,7 @@ describe.runIf(isRoot && hasProgram('setpriv', 'util-linux'))('as a user with li
         '127.0.0.1',
         '-p',
         String(port),
-        '-c',
-        '2',
-        '--duration',
-        '1s',
+        ...['-c', '2', '--duration', '200ms', '--think', '5ms'],
         '--json',
         '--quiet',
       );

@@ -39,7 +39,8 @@ afterAll(async () => {
 
 const compare = [
   ...['compare', 'epoll', '--connections', '2', '--silent', '0', '--seconds', '0.2'],
-  ...['--warm-up', '0.1', '--unpinned'],
+  // With a pause, the load leaves the processors to other tests.
+  ...['--warm-up', '0.1', '--unpinned', '--think', '5'],
 ];
 const siege = ['siege', 'epoll', '--attack', 'vanish', '--limits', 'on', '--seconds', '1'];
 
@@ -89,7 +90,9 @@ describe('one Ctrl-C that is delivered several times', () => {
   test.concurrent('leaves what load has measured', async () => {
     // The page takes some time, and is written last.
     const [hlog, html] = [fileOf('twice.hlog'), fileOf('load.html')];
-    await using process = spawnMondo(...load, '--duration', '100s', '--hlog', hlog, '--html', html);
+    await using process = spawnMondo(
+      ...[...load, '--think', '10ms', '--duration', '100s', '--hlog', hlog, '--html', html],
+    );
     await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr), 20_000);
     await interrupt(process);
     const { code, stdout } = await process.ended();

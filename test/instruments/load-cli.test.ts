@@ -1,5 +1,5 @@
 /** `mondo load` as users run it: its output, files and exit codes, Ctrl-C, and the addition of shards. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -371,9 +371,8 @@ describe.concurrent('the exit code', () => {
   });
 
   test('is 130 after Ctrl-C, with the measurements so far, whatever --fail-if says', async () => {
-    const html = fileOf('interrupted.html');
     await using process = spawnMondo(
-      ...['load', ...rated(), '--duration', '100s', '--fail-if', 'errors>0', '--html', html],
+      ...['load', ...rated(), '--duration', '100s', '--fail-if', 'errors>0'],
     );
     await until('the second second', () => /measuring.*\n.*measuring/.test(process.stderr));
     process.signalGroup('SIGINT');
@@ -383,7 +382,6 @@ describe.concurrent('the exit code', () => {
     expect(stdout).toContain('This run is not to be trusted:');
     expect(stdout).toMatch(/^- .*interrupted/im);
     expect(stderr).toMatch(/^mondo: Interrupted: an interrupted run never passes$/m);
-    expect(statSync(html).size).toBeGreaterThan(10_000);
   });
 });
 
@@ -409,9 +407,9 @@ describe('the knee', () => {
   });
 });
 
-describe('four processes with one shard each of a plan', () => {
+describe('two processes with one shard each of a plan', () => {
   const loadApart = (...words: string[]) => runMondo('load', ...words);
-  const parts = [1, 2, 3, 4];
+  const parts = [1, 2];
   const logs = parts.map((part) => fileOf(`${part}.hlog`));
   const results: LoadResult[] = [];
 
@@ -419,7 +417,7 @@ describe('four processes with one shard each of a plan', () => {
     const startAt = new Date(Date.now() + 4000 * MS).toISOString();
     const runs = parts.map((part, i) =>
       loadApart(
-        ...[...rated(), '--connections', '10', '--seed', '3', '--shard', `${part}/4`],
+        ...[...rated(), '--connections', '5', '--seed', '3', '--shard', `${part}/2`],
         ...['--start-at', startAt, '--hlog', logs[i]!, '--json', '--quiet'],
       ),
     );
@@ -427,7 +425,7 @@ describe('four processes with one shard each of a plan', () => {
   });
 
   test('ask the same questions as a single process, at the same time', () => {
-    expect(results.map(({ connections }) => connections.count)).toEqual([3, 3, 2, 2]);
+    expect(results.map(({ connections }) => connections.count)).toEqual([3, 2]);
     const questions = results.reduce((sum, { totals }) => sum + totals.questions, 0);
     expect(questions).toBe(200);
   });
@@ -444,12 +442,10 @@ describe('four processes with one shard each of a plan', () => {
       expect(whole[which].count).toBe(sum.totalCount);
     }
     expect(whole.totals.questions).toBe(200);
-    expect(whole.connections.count).toBe(10);
-    expect(whole.connections.each.map(({ connection }) => connection)).toEqual([
-      0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-    ]);
+    expect(whole.connections.count).toBe(5);
+    expect(whole.connections.each.map(({ connection }) => connection)).toEqual([0, 1, 2, 3, 4]);
     expect(whole.plan.shard).toEqual({ index: 1, of: 1 });
-    expect(whole.validity.notes.join()).toContain('Added from 4 shards');
+    expect(whole.validity.notes.join()).toContain('Added from 2 shards');
 
     // The sum can be written as a log again.
     const again = await run('load', 'merge', hlog, '--json');
@@ -467,8 +463,8 @@ describe('four processes with one shard each of a plan', () => {
     const whole = JSON.parse(stdout) as LoadResult;
     expect(code).toBe(whole.validity.trusted ? 0 : 4);
     expect(whole.totals.questions).toBe(200);
-    const empty = new Process('sh', ['-c', '"$0" "$1" load merge -', process.execPath, mondo]);
-    expect((await empty.ended()).stderr).toMatch(
+    // Its standard input is empty.
+    expect((await run('load', 'merge', '-')).stderr).toMatch(
       /^mondo: Cannot add "standard input": it is no log of mondo load; .*\n$/,
     );
   });
@@ -476,11 +472,11 @@ describe('four processes with one shard each of a plan', () => {
   test('are not a pass if one is missing, and are refused if one appears twice', async () => {
     const missing = await run('load', 'merge', ...logs.slice(1));
     expect(missing.code).toBe(4);
-    expect(missing.stdout).toContain('- Shard 1 of 4 is missing');
+    expect(missing.stdout).toContain('- Shard 1 of 2 is missing');
     const twice = await run('load', 'merge', logs[0]!, logs[0]!);
     expect(twice.code).toBe(2);
     expect(twice.stderr).toMatch(
-      /^mondo: Cannot add .*: both are shard 1\/4; give each shard once\n$/,
+      /^mondo: Cannot add .*: both are shard 1\/2; give each shard once\n$/,
     );
     const other = await run('load', 'merge', join(import.meta.dirname, '../..', 'package.json'));
     expect(other.code).toBe(1);
