@@ -87,7 +87,8 @@ const help = `Usage: node bench/counterparts.ts [options]
   --sessions N,M  how many come at a time (64)
   --rounds N      rounds (3)
   --seconds S     measured time (2)
-  --warmup S      time before it that is not counted (4): each thread compiles its own code
+  --warmup S      time before it that is not counted (4): each thread compiles its own code,
+                  so give 45 for an architecture with 64 threads or processes
 
 Architectures: ${pairs.map(({ name }) => name).join(', ')}
 `;
