@@ -11,6 +11,11 @@ import { RefusedError } from './commands.ts';
 import type { Listener, Source } from './source.ts';
 
 const INTERVAL = 50;
+/**
+ * The longest time without a record that it plays, in ms. A live lab has several in a second, but the recording of a
+ * mission begins with what its lab had before: perhaps minutes before the rest.
+ */
+const LONGEST_PAUSE = 2000;
 
 export class Replay implements Source {
   readonly isReplay = true;
@@ -64,14 +69,19 @@ export class Replay implements Source {
 
   #turn(): void {
     if (this.#began === undefined || this.#told === this.#records.length) return;
-    const t = performance.now() - this.#began;
     const from = this.#told;
-    while (this.#told < this.#records.length && isDue(this.#records[this.#told]!, t)) {
-      this.#model = apply(this.#model, this.#records[this.#told]!);
-      this.#told++;
+    for (; this.#told < this.#records.length; this.#told++) {
+      const record = this.#records[this.#told]!;
+      const wait = this.#waitFor(record);
+      if (wait > LONGEST_PAUSE) this.#began -= wait;
+      else if (wait > 0) break;
+      this.#model = apply(this.#model, record);
     }
     if (this.#told > from) this.#listener.lines(this.#lines.slice(from, this.#told));
   }
-}
 
-const isDue = (record: LabRecord, t: number): boolean => record.k === 'h' || record.t <= t;
+  /** In ms. */
+  #waitFor(record: LabRecord): number {
+    return record.k === 'h' ? 0 : record.t - (performance.now() - this.#began!);
+  }
+}
