@@ -15,6 +15,7 @@ const calls: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     45: 'recvfrom',
     44: 'sendto',
     202: 'futex',
+    219: 'restart_syscall',
     426: 'io_uring_enter',
     230: 'clock_nanosleep',
     232: 'epoll_wait',
@@ -30,6 +31,7 @@ const calls: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     98: 'futex',
     101: 'nanosleep',
     115: 'clock_nanosleep',
+    128: 'restart_syscall',
     206: 'sendto',
     426: 'io_uring_enter',
     207: 'recvfrom',
@@ -66,7 +68,13 @@ export function syscallOf(pid: number, tid: number): string | undefined {
   const number = read(`/proc/${pid}/task/${tid}/syscall`)?.split(' ')[0]?.trim();
   if (number === undefined || number === 'running') return number;
   const name = calls[process.arch]?.[Number(number)] ?? `call ${number}`;
-  return sameCall[name] ?? name;
+  return name === 'restart_syscall' ? restartedCall(pid, tid) : (sameCall[name] ?? name);
+}
+
+/** A signal, such as SIGCHLD, interrupts some calls, and the kernel goes on with them as restart_syscall(2). */
+function restartedCall(pid: number, tid: number): string | undefined {
+  const sleeps = read(`/proc/${pid}/task/${tid}/wchan`);
+  return ['poll', 'futex', 'nanosleep'].find((call) => sleeps?.includes(call)) ?? sleeps;
 }
 
 export const threadsOf = (pid: number): number[] => list(`/proc/${pid}/task`).map(Number);
