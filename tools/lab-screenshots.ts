@@ -15,7 +15,7 @@ const EDGE = 16;
 const MOST = 120 * 1024;
 /** The second of the recording that shows what the scene is about. */
 const USUAL = 8;
-const SECONDS: Readonly<Record<string, number>> = {};
+const SECONDS: Readonly<Record<string, number>> = { capacity: 8.7 };
 
 /** The page down to the end of its stages, without what steers it. */
 async function upper(page: Page) {
