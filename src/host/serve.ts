@@ -88,7 +88,9 @@ async function start(
   const service = isObject ? checkService(source, 'the given object') : serviceUrl(source);
   const planned = async (traits: Traits): Promise<Plan> => {
     const plan = planOf(traits, options);
-    return given === undefined ? plan : (await import('./systemd.ts')).planFor(plan, given);
+    if (given === undefined) return plan;
+    const { planFor } = await import('./systemd.ts');
+    return planFor({ ...plan, isManaged: true }, given);
   };
   const choice = await choose(options.architecture, isObject);
   const traits = await loadTraits(choice.name);

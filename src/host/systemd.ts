@@ -147,7 +147,7 @@ const LONGEST_BACKLOG = 65_535;
 /** The plan for a server with these listeners. @throws ServeError if they do not fit the plan */
 export function planFor(plan: Plan, { listeners, isStored }: Given): Plan {
   const [first] = listeners;
-  if (first === undefined) return { ...plan, isManaged: true, isKept: isStored };
+  if (first === undefined) return isStored ? { ...plan, isKept: true } : plan;
   const { traits, threads, processes, reuseport } = plan;
   const needed = reuseport ? threads * processes : 1;
   const extra = listeners[needed];
@@ -172,13 +172,7 @@ export function planFor(plan: Plan, { listeners, isStored }: Given): Plan {
   }
   // A unix socket does not tell its backlog.
   const backlog = (acceptQueueOf(first.fd)?.limit ?? LONGEST_BACKLOG + 1) - 1;
-  return {
-    ...plan,
-    backlog,
-    isManaged: true,
-    isKept: true,
-    inherited: listeners.map(({ fd }) => fd),
-  };
+  return { ...plan, backlog, isKept: true, inherited: listeners.map(({ fd }) => fd) };
 }
 
 const whereOf = (fd: number) => addressText(localAddress(fd));
