@@ -1,6 +1,6 @@
 /** Accepting for all architectures on system calls. It handles the errors, so that the pages need not. */
 import { closeSync, openSync } from 'node:fs';
-import { BUSY, type Refusal } from '../limits/admission.ts';
+import type { Refusal } from '../limits/admission.ts';
 import { SystemError } from '../os/libc.ts';
 import { pause } from '../os/pause.ts';
 import { isReadable } from '../os/poll.ts';
@@ -152,8 +152,9 @@ function acceptWith(
 function turnAway(worker: Worker, socket: number, reason: Refusal, peer: () => string): void {
   const { admission, journal } = worker;
   if (journal.on) journal.record({ type: 'refused', peer: peer(), reason });
-  if (admission.policy === 'reset') reset(socket);
-  else if (admission.says(reason)) dismiss(socket, BUSY);
+  const { isReset, text } = admission.dismissalFor(reason);
+  if (isReset) reset(socket);
+  else if (text !== '') dismiss(socket, text);
   else close(socket);
 }
 

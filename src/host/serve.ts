@@ -19,7 +19,7 @@ import type { Server } from './server.ts';
 import type { ServerEvent } from './server-event.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
 import { requireSystemCalls } from './system-calls.ts';
-import type { Given } from './systemd.ts';
+import type { Given, Started } from './systemd.ts';
 
 /**
  * Starts a server and resolves once it serves. If root starts it and gives no `user`, `onEvent` gets a `warning`.
@@ -68,7 +68,8 @@ export async function startServer(
   onEvent?: (event: ServerEvent) => void,
 ): Promise<Server> {
   checkOptionNames(options);
-  if (options.systemd !== true || !isManaged(process.env)) return start(options, onEvent);
+  if (options.systemd !== true || !isManaged(process.env))
+    return (await start(options, onEvent)).server;
   const { serveManaged } = await import('./systemd.ts');
   return serveManaged(options, onEvent, start);
 }
@@ -82,7 +83,7 @@ async function start(
   options: ServeOptions,
   onEvent: ((event: ServerEvent) => void) | undefined,
   given?: Given,
-): Promise<Server> {
+): Promise<Started> {
   const source = options.service ?? zenUrl;
   const isObject = typeof source === 'object' && !(source instanceof URL);
   const service = isObject ? checkService(source, 'the given object') : serviceUrl(source);
@@ -104,13 +105,14 @@ async function start(
     );
   }
   const presence = await Presence.open(plan, onEvent);
-  given?.follow(presence);
   try {
     if (typeof service === 'string' && !isInProcess) {
-      return await startSupervisor({ planned, choice, plan, service, presence, given }, onEvent);
+      const parts = { planned, choice, plan, service, presence, given };
+      return { server: await startSupervisor(parts, onEvent), presence };
     }
     const { serveInProcess } = await import('./in-process.ts');
-    return await serveInProcess(plan, service, announcing(choice, onEvent), presence);
+    const server = await serveInProcess(plan, service, announcing(choice, onEvent), presence);
+    return { server, presence };
   } catch (error) {
     await presence.abandon();
     throw error;

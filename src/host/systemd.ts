@@ -31,15 +31,19 @@ export interface Given {
   readonly isStored: boolean;
   /** The server has opened these listeners. */
   opened(listeners: readonly number[]): void;
-  /** What the outside sees of the server that starts. */
-  follow(presence: Presence): void;
+}
+
+/** A server that serves, and what the outside sees of it. */
+export interface Started {
+  readonly server: Server;
+  readonly presence: Presence;
 }
 
 type Start = (
   options: ServeOptions,
   onEvent: ((event: ServerEvent) => void) | undefined,
   given: Given,
-) => Promise<Server>;
+) => Promise<Started>;
 
 /**
  * Takes the manager's variables from the environment, starts the server, and reports its life.
@@ -58,7 +62,7 @@ export async function serveManaged(
   const why = whyNoSystemCalls();
   if (why !== undefined) {
     if (variables.LISTEN_PID === String(process.pid)) requireSystemCalls('take sockets of systemd');
-    const server = await start(options, onEvent, nothing);
+    const { server } = await start(options, onEvent, nothing);
     warn(`Cannot report to systemd: that takes system calls of Mondo's own, and ${why}`);
     return server;
   }
@@ -67,17 +71,13 @@ export async function serveManaged(
     const { listeners, warning } = takeListeners(variables, process.pid);
     const usable = await usableListeners(options, listeners, notifier);
     const isStored = usable.length === 0 && mayStore(options, variables.FDSTORE);
-    let presence: Presence | undefined;
-    const server = await start(options, onEvent, {
+    const started = await start(options, onEvent, {
       listeners: usable,
       isStored,
       opened: (own) => isStored && notifier?.store(STORED_NAME, own),
-      follow: (started) => {
-        presence = started;
-      },
     });
     if (warning !== undefined) warn(warning);
-    return reporting(server, presence!, notifier, usable);
+    return reporting(started, notifier, usable);
   } catch (error) {
     notifier?.failed(error as Error);
     throw error;
@@ -85,7 +85,7 @@ export async function serveManaged(
 }
 
 const supervisor = { pid: process.pid, worker: -1 };
-const nothing: Given = { listeners: [], isStored: false, opened: () => {}, follow: () => {} };
+const nothing: Given = { listeners: [], isStored: false, opened: () => {} };
 
 /** @returns undefined if the manager wants no reports, or its address is of an unknown form */
 function notifierOf(variables: NodeJS.ProcessEnv): Notifier | undefined {
@@ -179,8 +179,7 @@ const whereOf = (fd: number) => addressText(localAddress(fd));
 
 /** The same server, which reports its restarts and its end. */
 function reporting(
-  server: Server,
-  presence: Presence,
+  { server, presence }: Started,
   notifier: Notifier | undefined,
   listeners: readonly GivenListener[],
 ): Server {

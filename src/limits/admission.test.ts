@@ -97,8 +97,9 @@ describe('clients that proxies announce', () => {
 
   it('learn of a refusal, but not if they are not allowed at all', () => {
     const door = new House({ trusted, limits }).process(10);
-    expect(door.says('connections-per-address')).toBe(true);
-    expect([door.says('deny'), door.says('proxy-untrusted')]).toEqual([false, false]);
+    expect(door.dismissalFor('connections-per-address').text).toBe('Error: server is busy.\n');
+    expect(door.dismissalFor('deny').text).toBe('');
+    expect(door.dismissalFor('proxy-untrusted').text).toBe('');
   });
 
   it('give back exactly: after 10,000 connections with all kinds of ends, every count is zero', () => {

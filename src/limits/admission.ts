@@ -121,17 +121,14 @@ export class Admission {
     return limitOf(this.#memory);
   }
 
-  /** How the server refuses clients. */
-  get policy(): WhenFull['policy'] {
-    return this.#whenFull.policy;
-  }
-
   /**
-   * True if the server tells a client that it refuses for this reason. It does not tell clients that are not
-   * allowed at all.
+   * How a client that is refused for this reason is sent away: with a last text, which may be empty, or with a reset. A
+   * client that is not allowed at all gets no text.
    */
-  says(reason: Refusal): boolean {
-    return this.#whenFull.policy === 'busy' && !UNKNOWN_CLIENT.has(reason);
+  dismissalFor(reason: Refusal): { reason: Refusal; text: string; isReset: boolean } {
+    const { policy } = this.#whenFull;
+    const text = policy === 'busy' && !UNKNOWN_CLIENT.has(reason) ? BUSY : '';
+    return { reason, text, isReset: policy === 'reset' };
   }
 
   /** True if a peer with that address may announce clients. @param address undefined for a peer of a unix socket */

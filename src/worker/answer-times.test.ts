@@ -29,6 +29,13 @@ it('times one question in 64, and puts each time into its bucket', () => {
   expect(sum).toBeCloseTo(69.0011, 5);
 });
 
+it('counts more than 32 bits can hold', () => {
+  const { words, clock, times } = scripted();
+  new BigInt64Array(words.buffer)[BUCKETS.indexOf(0.001)] = 2n ** 32n;
+  times.end(clock.now - 1);
+  expect(readAnswerTimes(words).counts[BUCKETS.indexOf(0.001)]).toBe(2 ** 32 + 1);
+});
+
 it('adds up the times of all threads', () => {
   const { words, clock, times } = scripted();
   const other = new AnswerTimes(words, () => clock.now);

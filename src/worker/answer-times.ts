@@ -2,6 +2,7 @@
  * How long answers take, as a histogram that all workers share: one question in 64 is timed, from its last byte to its
  * answer. The time that it waits in the kernel before is not in it.
  */
+import { COUNT_WORDS } from './counts.ts';
 
 /** Upper ends of the buckets, in seconds. One more bucket is for all longer times. */
 export const BUCKETS: readonly number[] = [
@@ -9,9 +10,10 @@ export const BUCKETS: readonly number[] = [
   ...[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 ];
 
-/** Size in 32-bit words: the buckets and the one for longer times, a gap, and a sum of two words. */
-export const ANSWER_TIMES_WORDS = 20;
-const SUM = 18;
+/** In counters of 64 bits: the buckets, the one for longer times, and the sum of the times in µs. */
+const SUM = BUCKETS.length + 1;
+/** Size in 32-bit words. */
+export const ANSWER_TIMES_WORDS = (SUM + 1) * COUNT_WORDS;
 
 /** One question in this many is timed. A power of two. */
 const EVERY = 64;
@@ -25,15 +27,13 @@ export interface AnswerTimesReading {
 
 /** One thread's view of the histogram. */
 export class AnswerTimes {
-  readonly #words: Int32Array;
-  readonly #words64: BigInt64Array;
+  readonly #counts: BigInt64Array;
   readonly #clock: () => number;
   #questions = 0;
 
   /** @param words memory of ANSWER_TIMES_WORDS that starts at a multiple of 8 bytes. @param clock in ms */
   constructor(words: Int32Array, clock: () => number) {
-    this.#words = words;
-    this.#words64 = new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
+    this.#counts = countsIn(words);
     this.#clock = clock;
   }
 
@@ -46,15 +46,15 @@ export class AnswerTimes {
   end(startedAt: number): void {
     const ms = this.#clock() - startedAt;
     const found = BUCKETS.findIndex((seconds) => ms <= seconds * 1000);
-    Atomics.add(this.#words, found < 0 ? BUCKETS.length : found, 1);
-    Atomics.add(this.#words64, SUM >> 1, BigInt(Math.round(ms * 1000)));
+    Atomics.add(this.#counts, found < 0 ? BUCKETS.length : found, 1n);
+    Atomics.add(this.#counts, SUM, BigInt(Math.round(ms * 1000)));
   }
 }
 
+const countsIn = (words: Int32Array) =>
+  new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
+
 export function readAnswerTimes(words: Int32Array): AnswerTimesReading {
-  const words64 = new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
-  return {
-    counts: [...words.subarray(0, BUCKETS.length + 1)],
-    sum: Number(words64[SUM >> 1]) / 1e6,
-  };
+  const counts = [...countsIn(words)].map(Number);
+  return { counts: counts.slice(0, SUM), sum: counts[SUM]! / 1e6 };
 }

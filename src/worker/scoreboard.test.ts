@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { SCOREBOARD_SIZE, Scoreboard } from './scoreboard.ts';
+import { readAnswerTimes } from './answer-times.ts';
+import type { Reason } from './reasons.ts';
+import { type End, type Header, SCOREBOARD_SIZE, Scoreboard } from './scoreboard.ts';
 
 const scoreboardOf = () =>
   new Scoreboard({ words: new Int32Array(SCOREBOARD_SIZE / 4), unmap: () => {} });
@@ -41,4 +43,44 @@ it('keeps what ended workers have done, by place, also of those that were killed
   work(undefined, 7, 0).free();
   expect(board.served).toEqual({ questions: 5_000_000_011, connections: 13 });
   expect(board.acceptedIn(3)).toEqual([5, 1, 0]);
+});
+
+it('counts more than 32 bits can hold', () => {
+  const board = scoreboardOf();
+  const many = 3_000_000_000;
+  board.countEnd('closed', many);
+  board.countEnd('closed', many);
+  board.addCut(many);
+  expect(board.ended.closed).toBe(2 * many);
+  expect(board.departed).toEqual({ answered: 0, cut: many });
+  const row = board.claim(1, 1, 1, 0);
+  row.work[3] = 2 * many;
+  row.accepted();
+  expect(row.connections).toBe(2 * many + 1);
+  expect(board.read()[0]).toMatchObject({ accepted: 2 * many + 1 });
+  row.free();
+  expect(board.served.connections).toBe(2 * many + 1);
+  expect(board.acceptedIn(1)).toEqual([2 * many + 1]);
+});
+
+it('gives each counter a place of its own', () => {
+  const board = scoreboardOf();
+  for (const reason of Object.keys(board.allCounts)) board.count(reason as Reason);
+  for (const end of Object.keys(board.ended)) board.countEnd(end as End);
+  for (const header of Object.keys(board.headers)) board.countHeader(header as Header);
+  board.countDropped();
+  expect(new Set(Object.values(board.allCounts))).toEqual(new Set([1]));
+  expect(new Set(Object.values(board.ended))).toEqual(new Set([1]));
+  expect(new Set(Object.values(board.headers))).toEqual(new Set([1]));
+  expect(board.dropped).toBe(1);
+  expect(readAnswerTimes(board.answerTimes).sum).toBe(0);
+  expect(board.read()).toEqual([]);
+});
+
+it('counts each change of the state, and keeps the state', () => {
+  const board = scoreboardOf();
+  const row = board.claim(1, 1, 1);
+  const { turns } = row.reading;
+  for (let i = 0; i < 100; i++) row.state = i % 2 === 0 ? 'sending' : 'ended';
+  expect(row.reading).toMatchObject({ state: 'ended', turns: turns + 100 });
 });

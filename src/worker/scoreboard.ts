@@ -9,6 +9,7 @@ import { ADMISSION_WORDS } from '../limits/admission.ts';
 import type { Mapping } from '../os/memory.ts';
 import type { ConversationEnd } from '../protocol/account.ts';
 import { ANSWER_TIMES_WORDS } from './answer-times.ts';
+import { COUNT_WORDS, Counts } from './counts.ts';
 import { type Reason, reasons } from './reasons.ts';
 
 /** What a worker is doing at this moment, and its number in the table. A literal: then it costs no look-up. */
@@ -33,7 +34,7 @@ const states = Object.keys(numberOf) as State[];
 const ROWS = 8192;
 /** 64 bytes, a cache line: two workers never write to the same one. */
 const ROW_WORDS = 16;
-const HEADER_WORDS = 128;
+const HEADER_WORDS = 256;
 
 /** How connections end, in the order of the counts in the table. */
 const ends = [
@@ -72,7 +73,7 @@ export const MOST_PLACES = 102_400;
 const PLACES_AT = ADMISSION_AT + ADMISSION_WORDS;
 
 /** Size in bytes. Unused parts of the admission's tables, and of the places, take no memory. */
-export const SCOREBOARD_SIZE = (PLACES_AT + MOST_PLACES) * 4;
+export const SCOREBOARD_SIZE = (PLACES_AT + MOST_PLACES * COUNT_WORDS) * 4;
 
 // Words of the header.
 /**
@@ -83,29 +84,28 @@ const GENERATION = 0;
 const QUEUED = 1;
 /** Drain time of a replaced worker, in ms: for connections that wait for an answer. */
 const DRAIN = 2;
-/** Number of connections closed by a leaving worker: after an answer, and without. */
-const ANSWERED = 3;
-const CUT = 4;
 /** When the drain of a stop ends, in ms since the machine was started. */
-const END = 5;
+const END = 3;
 /** The last generation that could not be started completely. */
-const WITHDRAWN = 6;
-/** Totals of the rows that were freed, of two words each: accepted connections, and answered questions. */
-const FREED_ACCEPTED = 8;
-const FREED_QUESTIONS = 10;
+const WITHDRAWN = 4;
 /** One past the last row that was ever used. */
-const ROWS_USED = 15;
-const COUNTS = 16;
-const HEADERS = 48;
-/** Connections that have ended, by `ends`. */
-const ENDS = 64;
-/** Totals of the rows that were freed, of two words each: bytes received, and bytes of answers. */
-const FREED_RECEIVED = 80;
-const FREED_SENT = 82;
-/** Events that workers could not write to the journal. */
-const DROPPED = 84;
+const ROWS_USED = 5;
+const totals = [
+  // What the rows that were freed had counted.
+  ...(['connections', 'questions', 'received', 'sent'] as const),
+  /** Events that workers could not write to the journal. */
+  'dropped',
+  // Connections closed by a leaving worker: after an answer, and without.
+  ...(['answered', 'cut'] as const),
+] as const;
+
+/** The counters, apart from the words that every worker reads: by reason, by header, by `ends`, and `totals`. */
+const REASONS = 16;
+const HEADERS = REASONS + reasons.length * COUNT_WORDS;
+const ENDS = HEADERS + headers.length * COUNT_WORDS;
+const TOTALS = ENDS + ends.length * COUNT_WORDS;
 /** The histogram of answer times: see answer-times.ts. */
-const ANSWER_TIMES = 86;
+const ANSWER_TIMES = TOTALS + totals.length * COUNT_WORDS;
 
 /** The generation after the last: all workers must leave, and none follow. */
 const NONE = 2 ** 31 - 1;
@@ -113,16 +113,17 @@ const NONE = 2 ** 31 - 1;
 // Words of a row.
 const PID = 0;
 const TID = 1;
+/** The state in the lowest bits, and above it how often it has changed. */
 const STATE = 2;
-const ACCEPTED = 3;
-const OPEN = 4;
-const TURNS = 5;
-const FAMILY = 6;
+const STATE_BITS = 4;
+const OPEN = 3;
+const FAMILY = 4;
 /** The worker's place, from 1; 0: none. */
-const PLACE = 7;
-/** Three doubles: answered questions, bytes received, and bytes of answers. */
-const WORK = 8;
-const WORK_KINDS = 3;
+const PLACE = 5;
+/** Four doubles: answered questions, bytes received, bytes of answers, accepted connections. */
+const WORK = 6;
+const WORK_KINDS = 4;
+const ACCEPTED = 3;
 /** Two words combined. */
 const UNSENT = 14;
 
@@ -171,14 +172,27 @@ function clock(): number {
 }
 
 export class Scoreboard {
-  #words: Int32Array;
-  #words64: BigInt64Array;
   readonly #mapping: Mapping;
+  #words!: Int32Array;
+  #words64!: BigInt64Array;
+  #totals!: Counts<(typeof totals)[number]>;
+  #reasons!: Counts<Reason>;
+  #headers!: Counts<Header>;
+  #ends!: Counts<End>;
 
   constructor(mapping: Mapping) {
     this.#mapping = mapping;
-    this.#words = mapping.words;
-    this.#words64 = words64Of(mapping.words);
+    this.#view(mapping.words);
+  }
+
+  #view(words: Int32Array): void {
+    const words64 = words64Of(words);
+    this.#words = words;
+    this.#words64 = words64;
+    this.#totals = new Counts(words64, TOTALS, totals);
+    this.#reasons = new Counts(words64, REASONS, reasons);
+    this.#headers = new Counts(words64, HEADERS, headers);
+    this.#ends = new Counts(words64, ENDS, ends);
   }
 
   /** The orders for workers of that generation, from 1. */
@@ -199,7 +213,7 @@ export class Scoreboard {
         return (board.#words[END]! - clock()) | 0;
       },
       count(outcome) {
-        Atomics.add(board.#words, outcome === 'cut' ? CUT : ANSWERED, 1);
+        board.#totals.add(outcome);
       },
     };
   }
@@ -224,12 +238,13 @@ export class Scoreboard {
 
   /** Adds the connections of a worker that was killed while it was leaving, and could not count them itself. */
   addCut(connections: number): void {
-    Atomics.add(this.#words, CUT, connections);
+    this.#totals.add('cut', connections);
   }
 
   /** Connections that a leaving worker has closed: after an answer, and without. */
   get departed(): { readonly answered: number; readonly cut: number } {
-    return { answered: this.#words[ANSWERED]!, cut: this.#words[CUT]! };
+    const { answered, cut } = this.#totals.read();
+    return { answered, cut };
   }
 
   /** The memory of `Admission`. */
@@ -249,7 +264,7 @@ export class Scoreboard {
 
   /** A connection was closed or refused for that reason, or would have been in a dry run. */
   count(reason: Reason): void {
-    Atomics.add(this.#words, COUNTS + reasons.indexOf(reason), 1);
+    this.#reasons.add(reason);
   }
 
   /** Number of times so far, by reason. Reasons that never occurred are left out. */
@@ -259,24 +274,22 @@ export class Scoreboard {
 
   /** The same, with zeroes. */
   get allCounts(): Record<Reason, number> {
-    const counted = reasons.map((reason, i) => [reason, this.#words[COUNTS + i]!] as const);
-    return Object.fromEntries(counted) as Record<Reason, number>;
+    return this.#reasons.read();
   }
 
   /** Counts a connection that has ended. */
   countEnd(end: End, connections = 1): void {
-    Atomics.add(this.#words, ENDS + ends.indexOf(end), connections);
+    this.#ends.add(end, connections);
   }
 
   /** Connections that have ended, by the way in which they ended. */
   get ended(): Record<End, number> {
-    const counted = ends.map((end, i) => [end, this.#words[ENDS + i]!] as const);
-    return Object.fromEntries(counted) as Record<End, number>;
+    return this.#ends.read();
   }
 
   /** Counts an event that a worker could not write to the journal. */
   countDropped(): void {
-    Atomics.add(this.#words, DROPPED, 1);
+    this.#totals.add('dropped');
   }
 
   /** The memory of the histogram of answer times. */
@@ -285,19 +298,18 @@ export class Scoreboard {
   }
 
   get dropped(): number {
-    return this.#words[DROPPED]!;
+    return this.#totals.read().dropped;
   }
 
   /** A proxy has sent a header, or none. Faults count as reasons. */
   countHeader(result: HeaderResult): void {
-    if (isHeader(result)) Atomics.add(this.#words, HEADERS + headers.indexOf(result), 1);
+    if (isHeader(result)) this.#headers.add(result);
     else this.count(result);
   }
 
   /** Number of used headers so far, by what they were. */
   get headers(): Readonly<Record<Header, number>> {
-    const counted = headers.map((header, i) => [header, this.#words[HEADERS + i]!] as const);
-    return Object.fromEntries(counted) as Record<Header, number>;
+    return this.#headers.read();
   }
 
   /** Total of answer bytes that peers have not taken, over all rows. */
@@ -321,27 +333,23 @@ export class Scoreboard {
    * work of a row that is freed at this moment may be missing, and is never counted twice.
    */
   work(): Work {
-    const total = (word: number) => Number(this.#words64[word >> 1]);
-    let connections = total(FREED_ACCEPTED);
-    let questions = total(FREED_QUESTIONS);
-    let received = total(FREED_RECEIVED);
-    let sent = total(FREED_SENT);
+    let { connections, questions, received, sent } = this.#totals.read();
     for (const row of this.#usedRows()) {
       const work = workOf(row);
-      connections += row[ACCEPTED]!;
       questions += work[0]!;
       received += work[1]!;
       sent += work[2]!;
+      connections += work[ACCEPTED]!;
     }
     return { questions, connections, received, sent };
   }
 
   /** Connections accepted so far in each of the first `places` places, by workers of all generations. */
   acceptedIn(places: number): number[] {
-    const accepted = [...this.#words.subarray(PLACES_AT, PLACES_AT + places)];
+    const accepted = [...this.#placeCounts.subarray(0, places)].map(Number);
     for (const row of this.#usedRows()) {
       const place = row[PLACE]! - 1;
-      if (place >= 0 && place < places) accepted[place]! += row[ACCEPTED]!;
+      if (place >= 0 && place < places) accepted[place]! += workOf(row)[ACCEPTED]!;
     }
     return accepted;
   }
@@ -354,15 +362,20 @@ export class Scoreboard {
     }
   }
 
+  /** By place: what the rows that were freed had accepted. */
+  get #placeCounts(): BigInt64Array {
+    return this.#words64.subarray(PLACES_AT >> 1);
+  }
+
   /** Adds what a row has counted to the totals, before the row is cleared. */
   #keep(row: Int32Array): void {
-    const accepted = row[ACCEPTED]!;
-    Atomics.add(this.#words64, FREED_ACCEPTED >> 1, BigInt(accepted));
-    const [questions, received, sent] = workOf(row);
-    Atomics.add(this.#words64, FREED_QUESTIONS >> 1, BigInt(questions!));
-    Atomics.add(this.#words64, FREED_RECEIVED >> 1, BigInt(received!));
-    Atomics.add(this.#words64, FREED_SENT >> 1, BigInt(sent!));
-    if (row[PLACE]! > 0) Atomics.add(this.#words, PLACES_AT + row[PLACE]! - 1, accepted);
+    const [questions, received, sent, accepted] = workOf(row);
+    this.#totals.add('questions', questions!);
+    this.#totals.add('received', received!);
+    this.#totals.add('sent', sent!);
+    this.#totals.add('connections', accepted!);
+    const place = row[PLACE]! - 1;
+    if (place >= 0) Atomics.add(this.#placeCounts, place, BigInt(accepted!));
   }
 
   /**
@@ -413,8 +426,7 @@ export class Scoreboard {
 
   unmap(): void {
     // Later readers get the last known values: a read of unmapped memory would end the process.
-    this.#words = this.#words.slice();
-    this.#words64 = words64Of(this.#words);
+    this.#view(this.#words.slice());
     this.#mapping.unmap();
   }
 }
@@ -422,7 +434,7 @@ export class Scoreboard {
 const words64Of = (words: Int32Array) =>
   new BigInt64Array(words.buffer, words.byteOffset, words.length >> 1);
 
-/** The counters of a row's work: answered questions, bytes received, bytes of answers. */
+/** The counters of a row: see WORK. */
 const workOf = (row: Int32Array) =>
   new Float64Array(row.buffer, row.byteOffset + WORK * 4, WORK_KINDS);
 
@@ -431,10 +443,10 @@ const readingOf = (words: Int32Array, row: number): RowReading => ({
   pid: words[PID]!,
   family: words[FAMILY]!,
   tid: words[TID]!,
-  state: states[words[STATE]!] ?? 'free',
-  accepted: words[ACCEPTED]!,
+  state: states[words[STATE]! & (2 ** STATE_BITS - 1)] ?? 'free',
+  accepted: workOf(words)[ACCEPTED]!,
   open: words[OPEN]!,
-  turns: words[TURNS]!,
+  turns: words[STATE]! >>> STATE_BITS,
 });
 
 /** Number of connections in these rows. */
@@ -448,7 +460,7 @@ export class Row {
 
   readonly #isShared: boolean;
   readonly #keep: (row: Int32Array) => void;
-  /** Answered questions, bytes received, and bytes of answers: the worker adds to these. */
+  /** Answered questions, bytes received, and bytes of answers: the worker adds to these. Then accepted connections. */
   readonly work: Float64Array;
   /** This worker's share of UNSENT. */
   #unsent = 0;
@@ -471,8 +483,8 @@ export class Row {
   }
 
   set state(state: State) {
-    this.#words[STATE] = numberOf[state];
-    this.#words[TURNS]!++;
+    const turns = this.#words[STATE]! >>> STATE_BITS;
+    this.#words[STATE] = ((turns + 1) << STATE_BITS) | numberOf[state];
   }
 
   /** The row as a reader of the scoreboard sees it, as the first one. */
@@ -482,11 +494,11 @@ export class Row {
 
   /** Connections accepted so far. */
   get connections(): number {
-    return this.#words[ACCEPTED]!;
+    return this.work[ACCEPTED]!;
   }
 
   accepted(): void {
-    this.#words[ACCEPTED]!++;
+    this.work[ACCEPTED]!++;
     this.#words[OPEN]!++;
   }
 

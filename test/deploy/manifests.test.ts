@@ -28,29 +28,31 @@ const secondsOf = (option: string): number =>
 describe('each manifest', () => {
   it.each(
     folders,
-  )('in %s has what its schema wants, and no key that it does not know', (folder) => {
-    for (const one of manifestsIn(folder).filter(isOwn)) expect(faultsOf(one)).toEqual([]);
+  )('in %s has what its schema wants, and no key that it does not know', async (folder) => {
+    for (const one of manifestsIn(folder).filter(isOwn)) expect(await faultsOf(one)).toEqual([]);
   });
 
-  it.skipIf(!kubectl).each(folders)('in %s is still right after kustomize', (folder) => {
+  it.skipIf(!kubectl).each(folders)('in %s is still right after kustomize', async (folder) => {
     const all = rendered(folder);
     expect(all.length).toBeGreaterThan(0);
-    for (const one of all.filter(isOwn)) expect(faultsOf(one)).toEqual([]);
+    for (const one of all.filter(isOwn)) expect(await faultsOf(one)).toEqual([]);
   });
 
-  it('would be refused with a wrong key, a wrong type, or without a required one', () => {
-    const broken = (change: (spec: Manifest) => void) => {
+  it('would be refused with a wrong key, a wrong type, or without a required one', async () => {
+    const broken = async (change: (spec: Manifest) => void) => {
       const copy = structuredClone(deployment);
       change(copy.spec);
-      return faultsOf(copy).join();
+      return (await faultsOf(copy)).join();
     };
-    expect(broken((spec) => (spec.replica = 3))).toBe('no schema knows /spec/replica');
-    expect(broken((spec) => (spec.replicas = '3'))).toMatch(/replicas must be integer/);
-    expect(broken((spec) => delete spec.template)).toMatch(/must have required property template/);
-    expect(broken((spec) => (spec.template.spec.containers[0].readinessProb = {}))).toBe(
+    expect(await broken((spec) => (spec.replica = 3))).toBe('no schema knows /spec/replica');
+    expect(await broken((spec) => (spec.replicas = '3'))).toMatch(/replicas must be integer/);
+    expect(await broken((spec) => delete spec.template)).toMatch(
+      /must have required property template/,
+    );
+    expect(await broken((spec) => (spec.template.spec.containers[0].readinessProb = {}))).toBe(
       'no schema knows /spec/template/spec/containers/0/readinessProb',
     );
-    expect(faultsOf({ ...deployment, specs: {} })).toEqual(['no schema knows /specs']);
+    expect(await faultsOf({ ...deployment, specs: {} })).toEqual(['no schema knows /specs']);
   });
 });
 

@@ -1,7 +1,6 @@
 /** Reads the Kubernetes manifests, and says what is wrong with one: by its schema, and by keys that no schema knows. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 
@@ -33,12 +32,10 @@ function parsed(text: string): Manifest[] {
   });
 }
 
-const models = createRequire(import.meta.url);
-
 /** Faults of a manifest; empty if there are none. Kinds of Kubernetes itself only. */
-export function faultsOf(manifest: Manifest): string[] {
+export async function faultsOf(manifest: Manifest): Promise<string[]> {
   const { apiVersion, kind } = manifest;
-  const { [kind]: Model } = models(`kubernetes-models/${apiVersion}/${kind}`);
+  const { [kind]: Model } = await import(`kubernetes-models/${apiVersion}/${kind}`);
   const read = new Set<string>();
   try {
     // A model would copy the manifest, and read all of it.

@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { BUSY, type Refusal } from '../../limits/admission.ts';
+import type { Refusal } from '../../limits/admission.ts';
 import { parseAddress } from '../../limits/networks.ts';
 import { descriptorLimit } from '../../os/descriptors.ts';
 import type { NodeHost } from '../../worker/contract.ts';
@@ -149,11 +149,12 @@ function turnAway(worker: NodeHost, socket: Socket, peer: string, reason: Refusa
   const { admission, journal } = worker;
   if (journal.on) journal.record({ type: 'refused', peer, reason });
   socket.on('error', () => {});
-  if (admission.policy === 'reset') socket.resetAndDestroy();
-  else if (admission.says(reason)) {
+  const { isReset, text } = admission.dismissalFor(reason);
+  if (isReset) socket.resetAndDestroy();
+  else if (text !== '') {
     // If bytes were left unread, the close would be a reset, and the client might lose the last message.
     socket.resume();
-    socket.end(BUSY, () => socket.destroy());
+    socket.end(text, () => socket.destroy());
   } else socket.destroy();
 }
 

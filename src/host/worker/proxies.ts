@@ -1,6 +1,6 @@
 /** How a worker's clients are admitted if proxies announce them. */
 import type { HeaderResult, ProxyParts } from '../../lifecycle/proxied.ts';
-import { type Admission, BUSY } from '../../limits/admission.ts';
+import type { Admission } from '../../limits/admission.ts';
 import { resetAtClose } from '../../os/socket.ts';
 
 /**
@@ -42,9 +42,7 @@ export function proxyParts(
         holds === 'tickets'
           ? admission.announce(address)
           : (admission.announceAt(held, address) ?? held);
-      if (typeof decided === 'number') return decided;
-      const text = admission.says(decided) ? BUSY : '';
-      return { reason: decided, text, isReset: admission.policy === 'reset' };
+      return typeof decided === 'number' ? decided : admission.dismissalFor(decided);
     },
   };
 }
