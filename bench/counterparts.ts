@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Contestant, ContestantError, compile, node, stopAll } from './contestants.ts';
-import { allowedCores, pins } from './pins.ts';
+import { allowedCores, pins, unpinned } from './pins.ts';
 import { measure, type Scenario, type Setting, stopLoads } from './scenarios.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -89,6 +89,7 @@ const help = `Usage: node bench/counterparts.ts [options]
   --seconds S     measured time (2)
   --warmup S      time before it that is not counted (4): each thread compiles its own code,
                   so give 45 for an architecture with 64 threads or processes
+  --free          server and load may run on all cores; default: each has a core of its own
 
 Architectures: ${pairs.map(({ name }) => name).join(', ')}
 `;
@@ -120,7 +121,8 @@ async function main(): Promise<void> {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
     options: {
-      ...{ help: { type: 'boolean' } as const, only: text, sessions: text },
+      ...({ help: { type: 'boolean' }, free: { type: 'boolean' } } as const),
+      ...{ only: text, sessions: text },
       ...{ rounds: text, seconds: text, warmup: text },
     },
   });
@@ -137,7 +139,7 @@ async function main(): Promise<void> {
     built,
     seconds: Math.min(60, Number(values.seconds ?? 2)),
     warmup: Math.min(60, Number(values.warmup ?? 4)),
-    ...pins(allowedCores(), (text) => console.error(text)),
+    ...(values.free === true ? unpinned : pins(allowedCores(), (text) => console.error(text))),
   };
   process.once('SIGINT', async () => {
     stopLoads();

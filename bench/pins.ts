@@ -15,6 +15,9 @@ export function allowedCores(): number[] {
   });
 }
 
+/** The server and the load run on all cores. */
+export const unpinned = { onServerCore: [], onLoadCore: [] } as const;
+
 /**
  * How to pin the server and the load to a core each. Without taskset or a second core nothing is pinned.
  *
@@ -37,5 +40,5 @@ export function pins(
       onLoadCore: ['taskset', '-c', String(load)],
     };
   }
-  return { onServerCore: [], onLoadCore: [] };
+  return unpinned;
 }

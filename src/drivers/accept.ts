@@ -17,6 +17,7 @@ import {
   setReceiveTimeout,
 } from '../os/socket.ts';
 import type { Worker } from '../worker/contract.ts';
+import { states } from '../worker/states.ts';
 import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from './timing.ts';
 
 /** The peer, or its network, was gone before the accept: accept(2) says to treat these errors as "try again". */
@@ -71,7 +72,7 @@ export interface Accepted {
  */
 export function acceptOne(worker: Worker, queued?: () => number): Accepted | undefined {
   worker.ready();
-  worker.row.state = 'accepting';
+  worker.row.state = states.accepting;
   if (worker.hasOwnListener && !worker.admission.hasRoomFor(PLENTY)) {
     // A place reserved here without a client would be missing at the other listeners.
     if (!isReadable(worker.listener, -1)) return undefined;
@@ -80,7 +81,7 @@ export function acceptOne(worker: Worker, queued?: () => number): Accepted | und
     setReceiveTimeout(worker.listener, HOLD_PLACE_MS);
   }
   if (!worker.admission.reserve()) {
-    worker.row.state = 'asleep';
+    worker.row.state = states.asleep;
     pause(ROOM_INTERVAL_MS);
     return undefined;
   }

@@ -55,6 +55,9 @@ type ConversationLimit = 'question-size' | 'questions';
 /** Result of `#frame` if the frame function threw; -1 means that more bytes are needed. */
 const FAILED = -2;
 
+/** Result of `#answerKnown` if the peer must take its answers first. */
+const FULL = -3;
+
 const UNHURRIED: Think = { defer: 0 };
 const UNBOUNDED: Bounds = {
   unsent: 65_536,
@@ -71,14 +74,21 @@ function checkAnswer(answer: unknown, mayBeSilent = false): void {
 }
 
 export class Conversation {
-  readonly #speaker: Speaker;
-  readonly #think: Think;
+  // What every question needs comes first, so that it lies together in memory.
   readonly #bounds: Bounds;
   readonly #table: AnswerTable | undefined;
-  /** Set by `open`, for a dialogue that frames and answers in one step. */
-  #direct: DirectDialogue | undefined;
+  #preamble: Preamble | undefined;
   /** Bytes received and not yet answered: `#held[#from, #to)`. */
   #held: Buffer | undefined;
+  #waiting: Next;
+  /** Set by `open`, for a dialogue that frames and answers in one step. */
+  #direct: DirectDialogue | undefined;
+  /** True once it has returned `'close'`: later bytes from the peer are ignored. */
+  #isOver = false;
+  /** When a question that is timed has arrived; 0: none. */
+  #askedAt = 0;
+  readonly #speaker: Speaker;
+  readonly #think: Think;
   #from = 0;
   #to = 0;
   /** Number of held bytes that are known to contain no complete question. */
@@ -87,7 +97,6 @@ export class Conversation {
   #reached = 0;
   /** An answer that was requested and is not due yet. */
   #later: { readonly answer: Answer | undefined; settledJustNow?: boolean } | undefined;
-  #waiting: Next;
   /** What the service threw, if it did: the reason of a `'close'` that the peer did not cause. */
   failure: unknown;
   /** The limit that ended the conversation, if one did. */
@@ -95,13 +104,8 @@ export class Conversation {
   /** The limit for which it must end after its next answer. */
   #endsFor: string | undefined;
   #answered = 0;
-  /** True once it has returned `'close'`: later bytes from the peer are ignored. */
-  #isOver = false;
   /** True from `open` to `closed`. */
   #isOpen = false;
-  /** When a question that is timed has arrived; 0: none. */
-  #askedAt = 0;
-  #preamble: Preamble | undefined;
 
   /** @param preamble takes the peer's first bytes. The conversation opens when it has taken enough */
   constructor(
@@ -150,59 +154,29 @@ export class Conversation {
   receive(bytes: Buffer, start: number, end: number, out: Outbox): Next {
     if (this.#isOver) return 'close';
     if (this.#preamble !== undefined) return this.#receiveFirst(bytes, start, end, out);
-    const { counter } = this.#bounds;
+    const { counter, times, slice } = this.#bounds;
     if (counter !== undefined) counter[1]! += end - start;
-    if (this.#waiting === undefined) {
-      this.#bounds.slice?.begin();
-      this.#askedAt = this.#bounds.times?.begin() ?? 0;
-    }
+    if (this.#waiting === undefined) this.#askedAt = times?.begin() ?? 0;
     if (this.#held !== undefined || this.#waiting !== undefined) {
       this.hold(bytes, start, end);
-      return this.#waiting ?? this.#answerHeld(out);
+      if (this.#waiting !== undefined) return this.#waiting;
+      slice?.begin();
+      return this.#answerHeld(out);
     }
-    if (this.#direct !== undefined) {
-      const turn = this.#respond(this.#direct, bytes, start, end, out);
-      const searched = this.#searched;
-      this.hold(bytes, this.#reached, end);
-      this.#searched = searched;
-      return turn;
-    }
-    const table = this.#table;
     let at = start;
-    while (at < end) {
-      if (table !== undefined) {
-        const { unsent } = this.#bounds;
-        const before = out.length - out.start;
-        at = table.answer(bytes, at, end, out, unsent);
-        const made = out.length - out.start;
-        this.#count(table.answered, made - before);
-        if (table.answered > 0) this.#noteTime();
-        if (made >= unsent) {
-          this.hold(bytes, at, end);
-          return 'full';
-        }
-        if (at === end) break;
-      }
-      const next = this.#frame(bytes, at, end, 0);
-      if (next === FAILED) return 'close';
-      if (next < 0) {
-        if (this.#isTooLong(end - at)) return 'close';
-        this.hold(bytes, at, end);
-        this.#searched = end - at;
-        break;
-      }
-      if (this.#bounds.slice?.isSpent()) {
-        this.hold(bytes, at, end);
-        return this.#giveWay();
-      }
-      const turn = this.#reply(bytes, at, next, out);
-      at = next;
-      if (turn !== undefined) {
-        this.hold(bytes, at, end);
-        return turn;
-      }
+    if (this.#table !== undefined) {
+      // Usually this answers everything.
+      at = this.#answerKnown(this.#table, bytes, start, end, out);
+      if (at === end) return undefined;
+      if (at === FULL) return 'full';
     }
-    return undefined;
+    slice?.begin();
+    if (this.#direct === undefined) return this.#answerRest(bytes, at, end, out);
+    const turn = this.#respond(this.#direct, bytes, at, end, out);
+    const searched = this.#searched;
+    this.hold(bytes, this.#reached, end);
+    this.#searched = searched;
+    return turn;
   }
 
   /** Keeps bytes that came too early. `resume` answers them. */
@@ -268,8 +242,12 @@ export class Conversation {
   /** True if nothing is pending and nothing is remembered: a new conversation would give the same answers. */
   get idle(): boolean {
     const keepsNothing = this.#speaker.stateless && this.#bounds.questions === 0;
-    const isBusy = this.#held !== undefined || this.#waiting !== undefined;
-    return keepsNothing && !isBusy && this.#preamble === undefined;
+    return keepsNothing && this.isAtRest;
+  }
+
+  /** True if nothing is pending: the peer has received all its answers, once they are sent. */
+  get isAtRest(): boolean {
+    return this.#held === undefined && this.#waiting === undefined && this.#preamble === undefined;
   }
 
   /** True while an answer is not due yet. */
@@ -308,6 +286,55 @@ export class Conversation {
     }
     this.#preamble = undefined;
     return this.open(out) ?? this.receive(bytes, at, end, out);
+  }
+
+  /**
+   * Answers the questions at the start that the table knows. Returns the index just past them, or FULL, and the rest is
+   * held then.
+   */
+  #answerKnown(table: AnswerTable, bytes: Buffer, start: number, end: number, out: Outbox): number {
+    const { counter, unsent } = this.#bounds;
+    const before = out.length - out.start;
+    const at = table.answer(bytes, start, end, out, unsent);
+    const made = out.length - out.start;
+    if (counter !== undefined) {
+      counter[0]! += table.answered;
+      counter[2]! += made - before;
+    }
+    if (this.#askedAt !== 0 && table.answered > 0) this.#noteTime();
+    if (made < unsent) return at;
+    this.hold(bytes, at, end);
+    return FULL;
+  }
+
+  /** Answers `bytes[start, end)`, which begins with a question that the table does not know, or with a part of one. */
+  #answerRest(bytes: Buffer, start: number, end: number, out: Outbox): Next {
+    let at = start;
+    while (at < end) {
+      const next = this.#frame(bytes, at, end, 0);
+      if (next === FAILED) return 'close';
+      if (next < 0) {
+        if (this.#isTooLong(end - at)) return 'close';
+        this.hold(bytes, at, end);
+        this.#searched = end - at;
+        return undefined;
+      }
+      if (this.#bounds.slice?.isSpent()) {
+        this.hold(bytes, at, end);
+        return this.#giveWay();
+      }
+      const turn = this.#reply(bytes, at, next, out);
+      at = next;
+      if (turn !== undefined) {
+        this.hold(bytes, at, end);
+        return turn;
+      }
+      if (this.#table !== undefined) {
+        at = this.#answerKnown(this.#table, bytes, at, end, out);
+        if (at === FULL) return 'full';
+      }
+    }
+    return undefined;
   }
 
   #answerHeld(out: Outbox): Next {

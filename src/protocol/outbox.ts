@@ -61,7 +61,7 @@ export class Outbox implements AnswerWriter {
   }
 
   /** Appends the first `length` bytes of `words`, four at a time: see AnswerTable. */
-  writeWords(words: Int32Array, length: number): void {
+  writeWords(words: readonly number[], length: number): void {
     const size = words.length * 4;
     if (this.length + size > this.buffer.length) this.grow(size);
     if (this.#viewed !== this.buffer) {

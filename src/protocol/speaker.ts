@@ -12,7 +12,7 @@ import {
   type Service,
   ServiceError,
 } from './service.ts';
-import { AnswerTable } from './table.ts';
+import { AnswerTable, type Frame } from './table.ts';
 
 export interface Speaker {
   /** True if it keeps no state of a conversation, so that one may serve several peers. */
@@ -107,13 +107,14 @@ function partsOf(service: Service): ServiceParts {
   const encoding = service.encoding ?? 'utf8';
   const frame = delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter);
   const isQuestion = (bytes: Buffer) => frame(bytes, 0, bytes.length, 0) === bytes.length;
-  const table = new AnswerTable(service.answers ?? {}, isQuestion, encoding);
-  const otherwise = service.otherwise === undefined ? undefined : Buffer.from(service.otherwise);
+  const answer = service.otherwise;
+  const otherwise = answer === undefined ? undefined : { answer: Buffer.from(answer), frame };
+  const table = new AnswerTable(service.answers ?? {}, isQuestion, encoding, otherwise);
   return {
     encoding,
     fixed: { delimiter, ...(service.answers === undefined ? {} : { table }), frame },
     // Questions that came in pieces are found only here, and all of them if every answer costs time.
-    constant: (bytes, start, end) => table.find(bytes, start, end) ?? otherwise,
+    constant: (bytes, start, end) => table.find(bytes, start, end) ?? otherwise?.answer,
   };
 }
 
@@ -191,14 +192,14 @@ function speakerOfDialogue(make: () => Dialogue | DirectDialogue, asynchronous: 
   };
 }
 
-function endingIn(delimiter: number): Speaker['frame'] {
+function endingIn(delimiter: number): Frame {
   return (bytes, start, end, searched) => {
     for (let i = start + searched; i < end; i++) if (bytes[i] === delimiter) return i + 1;
     return -1;
   };
 }
 
-function endingInSeveral(delimiter: Buffer): Speaker['frame'] {
+function endingInSeveral(delimiter: Buffer): Frame {
   const { length } = delimiter;
   const last = delimiter[length - 1];
   return (bytes, start, end, searched) => {

@@ -44,6 +44,18 @@ describe('AnswerTable.answer', () => {
     expect(look(table, Buffer.from('xxtwo?yy'), 1, 6)).toEqual(none);
   });
 
+  it('answers other questions too, but only those that are no longer than its own', () => {
+    const frame = (bytes: Uint8Array, start: number, end: number) => {
+      const at = bytes.subarray(start, end).indexOf(63);
+      return at < 0 ? -1 : start + at + 1;
+    };
+    const all = new AnswerTable({ 'four?': 'known' }, isQuestion, 'utf8', { answer: 'no', frame });
+    expect(look(all, Buffer.from('one?four?x?'))).toEqual({ next: 11, answer: 'noknownno' });
+    expect(look(all, Buffer.from('one?too long?'))).toEqual({ next: 4, answer: 'no' });
+    expect(look(all, Buffer.from('xone?fo'), 1)).toEqual({ next: 4, answer: 'no' });
+    expect(look(all, Buffer.from('one?two?'), 0, 7)).toEqual({ next: 4, answer: 'no' });
+  });
+
   it('answers nothing to a part, an extension, another case or nothing', () => {
     for (const text of [
       'one',

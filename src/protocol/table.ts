@@ -6,14 +6,25 @@
 import type { Outbox } from './outbox.ts';
 import type { Answer } from './service.ts';
 
-interface Entry {
+/** Returns the index just past the question that begins at `start`; -1: it is not complete. See `Speaker.frame`. */
+export type Frame = (bytes: Uint8Array, start: number, end: number, searched: number) => number;
+
+interface Fixed {
+  readonly answer: Uint8Array;
+  readonly answerLength: number;
+  /** The answer's bytes in groups of four, filled up with zeroes. Those are overwritten or never sent. */
+  readonly answerWords: readonly number[];
+}
+
+interface Otherwise extends Fixed {
+  readonly frame: Frame;
+}
+
+interface Entry extends Fixed {
   readonly length: number;
   /** The question's bytes in groups of four; the rest is in `tail`. */
-  readonly words: Int32Array;
-  readonly tail: Uint8Array;
-  readonly answer: Uint8Array;
-  /** The answer's bytes in groups of four, filled up with zeroes. Those are overwritten or never sent. */
-  readonly answerWords: Int32Array;
+  readonly words: readonly number[];
+  readonly tail: readonly number[];
 }
 
 export class AnswerTable {
@@ -21,6 +32,7 @@ export class AnswerTable {
   readonly #byFirst: (readonly Entry[] | undefined)[] = new Array(256).fill(undefined);
   /** Length of the longest question in the table, in bytes. */
   readonly longest: number;
+  readonly #otherwise: Otherwise | undefined;
   /** Number of questions that the last call of `answer` has answered. */
   answered = 0;
   /** The buffer that was last searched: most drivers always receive into the same one. */
@@ -30,11 +42,14 @@ export class AnswerTable {
   /**
    * @param isQuestion true if text with these bytes is one complete question; other text can never be asked
    * @param encoding how question bytes become text
+   * @param otherwise the answer to all other questions. Only to those that are no longer than the table's: a limit may
+   *   forbid longer ones
    */
   constructor(
     answers: Readonly<Record<string, Answer>>,
     isQuestion: (bytes: Buffer) => boolean,
     encoding: 'utf8' | 'latin1' = 'utf8',
+    otherwise?: { readonly answer: Answer; readonly frame: Frame },
   ) {
     let longest = 0;
     for (const [text, answer] of Object.entries(answers)) {
@@ -44,13 +59,13 @@ export class AnswerTable {
       const entry = {
         length: question.length,
         words: wordsOf(question, question.length >> 2),
-        tail: Uint8Array.from(question.subarray(question.length & ~3)),
-        answer: Buffer.from(answer),
-        answerWords: wordsOf(Buffer.from(answer), (Buffer.byteLength(answer) + 3) >> 2),
+        tail: [...question.subarray(question.length & ~3)],
+        ...fixed(answer),
       };
       this.#byFirst[question[0]!] = [...(this.#byFirst[question[0]!] ?? []), entry];
     }
     this.longest = longest;
+    this.#otherwise = otherwise && { frame: otherwise.frame, ...fixed(otherwise.answer) };
   }
 
   /**
@@ -65,9 +80,17 @@ export class AnswerTable {
     let answered = 0;
     while (at < end && out.length < full) {
       const entry = this.#find(bytes, view, at, end);
-      if (entry === undefined) break;
-      out.writeWords(entry.answerWords, entry.answer.length);
-      at += entry.length;
+      if (entry !== undefined) {
+        out.writeWords(entry.answerWords, entry.answerLength);
+        at += entry.length;
+      } else {
+        const other = this.#otherwise;
+        if (other === undefined) break;
+        const next = other.frame(bytes, at, Math.min(end, at + this.longest), 0);
+        if (next < 0) break;
+        out.writeWords(other.answerWords, other.answerLength);
+        at = next;
+      }
       answered++;
     }
     this.answered = answered;
@@ -111,8 +134,15 @@ export class AnswerTable {
   }
 }
 
-function wordsOf(bytes: Buffer, count: number): Int32Array {
+function fixed(text: Answer): Fixed {
+  const answer = Buffer.from(text);
+  const { length } = answer;
+  return { answer, answerLength: length, answerWords: wordsOf(answer, (length + 3) >> 2) };
+}
+
+/** An array, because code that V8 has not optimised calls a function for the length of an `Int32Array`. */
+function wordsOf(bytes: Buffer, count: number): number[] {
   const padded = Buffer.alloc(count * 4);
   bytes.copy(padded);
-  return Int32Array.from({ length: count }, (_, i) => padded.readInt32LE(i * 4));
+  return Array.from({ length: count }, (_, i) => padded.readInt32LE(i * 4));
 }

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import { readAnswerTimes } from './answer-times.ts';
 import type { Reason } from './reasons.ts';
-import { type End, type Header, SCOREBOARD_SIZE, Scoreboard } from './scoreboard.ts';
+import { type End, type Header, ownRow, SCOREBOARD_SIZE, Scoreboard } from './scoreboard.ts';
+import { states } from './states.ts';
 
 const scoreboardOf = () =>
   new Scoreboard({ words: new Int32Array(SCOREBOARD_SIZE / 4), unmap: () => {} });
@@ -81,6 +82,20 @@ it('counts each change of the state, and keeps the state', () => {
   const board = scoreboardOf();
   const row = board.claim(1, 1, 1);
   const { turns } = row.reading;
-  for (let i = 0; i < 100; i++) row.state = i % 2 === 0 ? 'sending' : 'ended';
+  for (let i = 0; i < 100; i++) row.state = i % 2 === 0 ? states.sending : states.ended;
   expect(row.reading).toMatchObject({ state: 'ended', turns: turns + 100 });
+});
+
+it('tells the workers of the generation that serves, and no others, that they are in service', () => {
+  const board = scoreboardOf();
+  const rows = [1, 2, -1].map((generation) => board.claim(1, 1, 1, -1, generation));
+  const seen = () => rows.map(({ isInService }) => isInService);
+  board.replace(1, 0);
+  expect(seen()).toEqual([true, false, false]);
+  expect(board.orders(2).order).toBe('serve');
+  board.replace(2, 0);
+  expect(seen()).toEqual([false, true, false]);
+  board.stop(0);
+  expect(seen()).toEqual([false, false, false]);
+  expect(ownRow(1).isInService).toBe(false);
 });

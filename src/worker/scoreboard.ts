@@ -11,21 +11,7 @@ import type { ConversationEnd } from '../protocol/account.ts';
 import { ANSWER_TIMES_WORDS } from './answer-times.ts';
 import { COUNT_WORDS, Counts } from './counts.ts';
 import { type Reason, reasons } from './reasons.ts';
-
-/** What a worker is doing at this moment, and its number in the table. A literal: then it costs no look-up. */
-const numberOf = {
-  free: 0,
-  starting: 1,
-  accepting: 2,
-  receiving: 3,
-  answering: 4,
-  sending: 5,
-  waiting: 6,
-  asleep: 7,
-  ended: 8,
-} as const;
-export type State = keyof typeof numberOf;
-const states = Object.keys(numberOf) as State[];
+import { nameOfState, type State, type StateNumber, states } from './states.ts';
 
 /**
  * Number of rows: for the threads of all processes and generations. More threads are not listed. Unused rows take
@@ -383,8 +369,9 @@ export class Scoreboard {
    *
    * @param place the worker's place among those that serve at the same time, from 0; left out for a thread or process
    *   that comes and goes
+   * @param generation of the worker; left out for a row without orders
    */
-  claim(pid: number, tid: number, family: number, place = -1): Row {
+  claim(pid: number, tid: number, family: number, place = -1, generation = -1): Row {
     for (let i = 0; i < ROWS; i++) {
       const at = HEADER_WORDS + i * ROW_WORDS;
       const isShared = i === ROWS - 1;
@@ -394,7 +381,8 @@ export class Scoreboard {
       }
       const words = this.#words.subarray(at, at + ROW_WORDS);
       words[PLACE] = place + 1;
-      return new Row(words, tid, family, isShared, (row) => this.#keep(row));
+      const keep = (row: Int32Array) => this.#keep(row);
+      return new Row(words, tid, family, { board: this.#words, at, generation, isShared, keep });
     }
     throw new Error('unreachable: the last row is always available');
   }
@@ -443,7 +431,7 @@ const readingOf = (words: Int32Array, row: number): RowReading => ({
   pid: words[PID]!,
   family: words[FAMILY]!,
   tid: words[TID]!,
-  state: states[words[STATE]! & (2 ** STATE_BITS - 1)] ?? 'free',
+  state: nameOfState(words[STATE]! & (2 ** STATE_BITS - 1)),
   accepted: workOf(words)[ACCEPTED]!,
   open: words[OPEN]!,
   turns: words[STATE]! >>> STATE_BITS,
@@ -453,11 +441,25 @@ const readingOf = (words: Int32Array, row: number): RowReading => ({
 export const openOf = (rows: readonly RowReading[]): number =>
   rows.reduce((sum, { open }) => sum + open, 0);
 
+/** What a row in shared memory has besides its words. */
+interface RowParts {
+  readonly board?: Int32Array;
+  /** Index of the row's first word. */
+  readonly at?: number;
+  readonly generation?: number;
+  readonly isShared?: boolean;
+  keep?(row: Int32Array): void;
+}
+
 /** A worker's own row. Plain stores: a reader may see a number one event late, never a half-written one. */
 export class Row {
+  // What a question needs comes first, in one view of the memory: 64 threads share a processor's caches.
+  /** The whole scoreboard. */
+  readonly #board: Int32Array;
+  readonly #stateAt: number;
+  readonly #generation: number;
   readonly #words: Int32Array;
   readonly #words64: BigInt64Array;
-
   readonly #isShared: boolean;
   readonly #keep: (row: Int32Array) => void;
   /** Answered questions, bytes received, and bytes of answers: the worker adds to these. Then accepted connections. */
@@ -469,9 +471,11 @@ export class Row {
     words: Int32Array,
     tid: number,
     family: number,
-    isShared = false,
-    keep: (row: Int32Array) => void = () => {},
+    { board = words, at = 0, generation = -1, isShared = false, keep = () => {} }: RowParts = {},
   ) {
+    this.#board = board;
+    this.#stateAt = at + STATE;
+    this.#generation = generation;
     this.#isShared = isShared;
     this.#keep = keep;
     this.#words = words;
@@ -479,12 +483,20 @@ export class Row {
     this.#words64 = words64Of(words);
     words[TID] = tid;
     words[FAMILY] = family;
-    words[STATE] = numberOf.starting;
+    words[STATE] = states.starting;
   }
 
-  set state(state: State) {
-    const turns = this.#words[STATE]! >>> STATE_BITS;
-    this.#words[STATE] = ((turns + 1) << STATE_BITS) | numberOf[state];
+  set state(state: StateNumber) {
+    const turns = this.#board[this.#stateAt]! >>> STATE_BITS;
+    this.#board[this.#stateAt] = ((turns + 1) << STATE_BITS) | state;
+  }
+
+  /**
+   * True if the worker's generation serves. This is the usual case, and costs little to find out. If it is false, ask
+   * its orders: another generation may serve already or still.
+   */
+  get isInService(): boolean {
+    return this.#board[GENERATION] === this.#generation;
   }
 
   /** The row as a reader of the scoreboard sees it, as the first one. */

@@ -1,5 +1,6 @@
 /** Connects the acceptor of `queued` with its threads: a queue of clients, and the number that wait in it. */
 import type { Assistant } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { acceptOne, giveUp } from '../accept.ts';
 import { BlockingClient } from './client.ts';
 import type { SocketQueue } from './socket-queue.ts';
@@ -18,7 +19,7 @@ export function acceptInto(queue: SocketQueue, worker: Assistant): void {
 
 /** Sleeps until there is a client in the queue. Undefined once the queue is closed and empty. */
 export function takeClient(queue: SocketQueue, worker: Assistant): BlockingClient | undefined {
-  worker.row.state = 'asleep';
+  worker.row.state = states.asleep;
   const accepted = queue.take();
   if (accepted === undefined) return undefined;
   noteLength(queue, worker);

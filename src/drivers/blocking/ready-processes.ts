@@ -12,6 +12,7 @@ import { Poll } from '../../os/poll.ts';
 import { READABLE } from '../../os/readiness.ts';
 import { acceptQueueLength, close, recv, setBlocking, socketPair } from '../../os/socket.ts';
 import type { Bids, Crew, Worker } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { type Accepted, acceptOne, isExhausted } from '../accept.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { isOverAlready } from './gone.ts';
@@ -99,7 +100,7 @@ export class ReadyProcesses {
     const mayBid = this.#isBid === 0 && this.#waiting.length > 0;
     const mayStart = this.#isBid === 0 && this.#mayStart() && !this.#hasStartedForAll;
     this.#watch(hasRoom && (mayBid || mayStart));
-    this.#worker.row.state = 'waiting';
+    this.#worker.row.state = states.waiting;
     if (this.#poll.wait(this.#timeout(hasRoom)) <= 0) return false;
     let isReadable = false;
     for (let fd = this.#poll.next(); fd >= 0; fd = this.#poll.next()) {
@@ -308,7 +309,7 @@ const byteAddress = addressOf(byte);
 /** Sleeps until an order comes. False if the super-server is gone, or has dismissed this process. */
 function isBid(worker: Worker, { bid }: Bids): boolean {
   for (;;) {
-    worker.row.state = 'asleep';
+    worker.row.state = states.asleep;
     try {
       // `byte.length` keeps a reference to `byte`: otherwise the garbage collector could free it, and reuse its
       // address.

@@ -5,6 +5,7 @@
  */
 
 import type { Assistant, Crew, Worker } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { type Accepted, acceptOne, giveUp } from '../accept.ts';
 import { BlockingClient } from './client.ts';
 import { isOverAlready } from './gone.ts';
@@ -105,7 +106,7 @@ export function serveFromCache(
   const place = threads.takePlace();
   threads.started();
   for (let hasClient = false; ; hasClient = true) {
-    assistant.row.state = 'asleep';
+    assistant.row.state = states.asleep;
     const request = threads.take(place, hasClient);
     if (!hasClient) startIfNeeded(assistant, threads);
     if (request === undefined) break;

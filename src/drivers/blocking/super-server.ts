@@ -3,6 +3,7 @@ import { Poll } from '../../os/poll.ts';
 import { READABLE } from '../../os/readiness.ts';
 import { close, setReceiveTimeout, socketKind } from '../../os/socket.ts';
 import type { Crew, Task, Worker } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { acceptClient, BlockingClient } from './client.ts';
 import { clientsOnBid } from './ready-processes.ts';
 
@@ -10,7 +11,7 @@ const STDIN = 0;
 
 /** Sleeps until a client waits at the listener, and accepts none. False if a signal woke the thread. */
 export function waitForClient(crew: Crew, poll: Poll): boolean {
-  crew.row.state = 'waiting';
+  crew.row.state = states.waiting;
   return poll.wait(-1) > 0;
 }
 
@@ -24,7 +25,7 @@ export function pollOfListener(crew: Crew): Poll {
 
 /** Sleeps until the one process that was started has ended. */
 export function waitForProcess(crew: Crew): void {
-  crew.row.state = 'asleep';
+  crew.row.state = states.asleep;
   crew.waitForProcesses();
 }
 

@@ -7,6 +7,7 @@ import type { Refusal } from '../../limits/admission.ts';
 import { parseAddress } from '../../limits/networks.ts';
 import { descriptorLimit } from '../../os/descriptors.ts';
 import type { NodeHost } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { RETRY_ACCEPT_MS, ROOM_INTERVAL_MS } from '../timing.ts';
 import { NodeClients } from './clients.ts';
 import { descriptorOf, peerText } from './kernel.ts';
@@ -122,9 +123,9 @@ export async function serveOnNode(worker: NodeHost, connected: Connected): Promi
   if (!worker.canPause || mayAccept()) await listener.open();
   else look();
   worker.ready();
-  row.state = 'waiting';
+  row.state = states.waiting;
   // Node has no event for a turn of its loop. This timer shows that the loop still turns.
-  const beat = setInterval(() => (row.state = 'waiting'), worker.beat);
+  const beat = setInterval(() => (row.state = states.waiting), worker.beat);
   await worker.stopped;
   listener.close();
   admission.cancel();

@@ -12,6 +12,7 @@ import { Outbox } from '../../protocol/outbox.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { type Accepted, isResting, tryAccept } from '../accept.ts';
 import { NodeTurns } from '../node-turns.ts';
 import { peerAt } from '../peer.ts';
@@ -104,7 +105,7 @@ export class LimitedServer extends Dispatcher {
         if (!this.#isNodeWatched) this.#watchNode();
         wait = sooner(wait, node.untilDue(before));
       }
-      row.state = 'waiting';
+      row.state = states.waiting;
       const isFull = !clients.isLeaving && !this.readable();
       const hasEvents = loop(isFull ? sooner(wait, ROOM_INTERVAL_MS) : wait, 1);
       if (node.isOn && hasEvents) node.touch();
@@ -166,7 +167,7 @@ export abstract class LimitedChat extends AsyncChat {
 
   override handleRead(): void {
     slice.begin();
-    this.#worker.row.state = 'answering';
+    this.#worker.row.state = states.answering;
     // The header of a proxy has no terminator. The questions behind it have one.
     if (this.getTerminator() === undefined) this.setTerminator(this.conversation.delimiter);
     super.handleRead();
@@ -247,7 +248,7 @@ export abstract class LimitedChat extends AsyncChat {
   /** After a wait, the conversation goes first, and then the bytes that have come since. */
   #callBack(call: () => void): void {
     slice.begin();
-    this.#worker.row.state = 'answering';
+    this.#worker.row.state = states.answering;
     call();
     this.findTerminators();
   }

@@ -11,6 +11,7 @@ import { READABLE, type Selector, WRITABLE } from '../../os/readiness.ts';
 import type { LimitReached } from '../../protocol/account.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { Ended } from '../ended.ts';
 import { NodeTurns } from '../node-turns.ts';
 
@@ -109,9 +110,9 @@ export class Scheduler implements Connections {
         if (!this.#isNodeWatched) this.#watchNode();
         wait = sooner(wait, node.untilDue(now));
       }
-      row.state = 'waiting';
+      row.state = states.waiting;
       const count = this.#selector.wait(wait);
-      row.state = 'answering';
+      row.state = states.answering;
       if (node.isOn && count > 0) node.touch();
       for (let fd = this.#selector.next(); fd >= 0; fd = this.#selector.next()) {
         const coroutine = this.#waiting[fd];

@@ -15,6 +15,7 @@ import type { Ending, LimitReached } from '../../protocol/account.ts';
 import { type Conversation, isLater, type Next } from '../../protocol/conversation.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
+import { states } from '../../worker/states.ts';
 import { type Accepted, isResting, refuseDescriptor, tryAccept } from '../accept.ts';
 import { NodeTurns } from '../node-turns.ts';
 import { AddressedOutbox } from '../outbox.ts';
@@ -117,9 +118,9 @@ export class Sockets implements Connections {
     this.#turnedAt = -1;
     this.#hasLooked = false;
     const { row } = this.#worker;
-    row.state = 'waiting';
+    row.state = states.waiting;
     const count = selector.wait(this.#timeout(now));
-    row.state = 'answering';
+    row.state = states.answering;
     if (node.isOn && count > 0) node.touch();
     return true;
   }

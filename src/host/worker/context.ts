@@ -187,7 +187,7 @@ export async function createContext(
   const scoreboard = new Scoreboard(mapSharedMemory(SCOREBOARD_FD, SCOREBOARD_SIZE));
   const family = config.assistant === undefined ? process.pid : config.parent;
   const place = thread === undefined ? undefined : config.index * config.threads + thread;
-  const row = scoreboard.claim(process.pid, tid, family, place);
+  const row = scoreboard.claim(process.pid, tid, family, place, config.generation);
   const orders = scoreboard.orders(config.generation);
   const isOnNode = architecture.arrangement === 'node';
   const free = () => {
