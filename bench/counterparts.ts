@@ -63,7 +63,7 @@ const pairs: readonly Pair[] = [
 ];
 
 const talking = (connections: number): Scenario => ({
-  name: `${connections} talk`,
+  name: connections === 1 ? '1 talks' : `${connections} talk`,
   title: `${connections} connections, one question at a time on each`,
   load: ['--connections', String(connections)],
 });
@@ -84,6 +84,7 @@ function median(values: readonly number[]): number {
 const help = `Usage: node bench/counterparts.ts [options]
 
   --only A,B      only these architectures
+  --loads A,B     only these, by the names in the table: 1 talks, 64 talk, 64 come
   --sessions N,M  how many come at a time (64)
   --rounds N      rounds (3)
   --seconds S     measured time (2)
@@ -122,7 +123,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       ...({ help: { type: 'boolean' }, free: { type: 'boolean' } } as const),
-      ...{ only: text, sessions: text },
+      ...{ only: text, loads: text, sessions: text },
       ...{ rounds: text, seconds: text, warmup: text },
     },
   });
@@ -156,7 +157,10 @@ async function main(): Promise<void> {
       if (!only.includes(name)) continue;
       const stay = [...new Set([1, most])].map(talking);
       const come = (values.sessions ?? '64').split(',').map((count) => coming(Number(count)));
-      for (const scenario of [...stay, ...come]) {
+      const loads = [...stay, ...come].filter(
+        ({ name }) => values.loads === undefined || values.loads.split(',').includes(name),
+      );
+      for (const scenario of loads) {
         const rounds: { mine: Figures; other: Figures }[] = [];
         for (let round = 0; round < count; round++) {
           const isFirst = round % 2 === 0;

@@ -110,7 +110,7 @@ export class Dispatcher {
 
   /** Returns the number of bytes that the kernel took. */
   send(bytes: Buffer): number {
-    return Math.max(0, sockets.send(this.socket, addressOf(bytes), bytes.length));
+    return Math.max(0, sockets.sendBytes(this.socket, bytes));
   }
 
   /** Takes the socket out of the map, and leaves it open. */
