@@ -147,7 +147,7 @@ export interface RowReading {
   readonly accepted: number;
   /** Conversations it has open now. */
   readonly open: number;
-  /** Rises each time that the worker changes its state. */
+  /** Rises by 1 each time that the worker changes its state, modulo 2^28. */
   readonly turns: number;
 }
 

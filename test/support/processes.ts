@@ -75,7 +75,12 @@ export class Process implements AsyncDisposable {
 
   /** Ends it if it still runs, and all its children: a process that strace follows outlives strace. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.isRunning) this.signalGroup('SIGKILL');
+    try {
+      if (this.isRunning) this.signalGroup('SIGKILL');
+    } catch (error) {
+      // It has just ended, and Node has not said so yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
     await this.#closed;
   }
 }
