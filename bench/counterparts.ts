@@ -134,6 +134,12 @@ async function main(): Promise<void> {
   const only = values.only?.split(',') ?? pairs.map(({ name }) => name);
   const unknown = only.find((name) => !pairs.some((one) => one.name === name));
   if (unknown !== undefined) throw new TypeError(`There is no pair "${unknown}"; see --help`);
+  const come = (values.sessions ?? '64').split(',').map((count) => coming(Number(count)));
+  const loadsOf = ({ most = 64 }: Pair) => [...[...new Set([1, most])].map(talking), ...come];
+  const known = pairs.filter(({ name }) => only.includes(name)).flatMap(loadsOf);
+  const loads = values.loads?.split(',') ?? known.map(({ name }) => name);
+  const absent = loads.find((load) => !known.some(({ name }) => name === load));
+  if (absent !== undefined) throw new TypeError(`There is no load "${absent}"; see --help`);
   const count = Math.min(100, Number(values.rounds ?? 3));
   const built = mkdtempSync(join(tmpdir(), 'mondo-counterparts-'));
   const setting: Setting = {
@@ -153,14 +159,11 @@ async function main(): Promise<void> {
       '| architecture | load | Mondo/s | Python/s | times | Mondo CPU µs | Python CPU µs | times |',
     );
     console.log('|---|---|---|---|---|---|---|---|');
-    for (const { name, ours, theirs, most = 64 } of pairs) {
+    for (const pair of pairs) {
+      const { name, ours, theirs } = pair;
       if (!only.includes(name)) continue;
-      const stay = [...new Set([1, most])].map(talking);
-      const come = (values.sessions ?? '64').split(',').map((count) => coming(Number(count)));
-      const loads = [...stay, ...come].filter(
-        ({ name }) => values.loads === undefined || values.loads.split(',').includes(name),
-      );
-      for (const scenario of loads) {
+      for (const scenario of loadsOf(pair)) {
+        if (!loads.includes(scenario.name)) continue;
         const rounds: { mine: Figures; other: Figures }[] = [];
         for (let round = 0; round < count; round++) {
           const isFirst = round % 2 === 0;

@@ -30,10 +30,10 @@ const shared = join(source, 'instruments', 'lab', 'shared', '/');
 const page = join(source, 'instruments', 'lab', 'page', '/');
 const report = join(source, 'instruments', 'report', '/');
 const bundled = /^(?:preact|@preact\/signals|uplot|gifenc)(?:\/|$)/;
-/** As pure are the template for markup, the format that Perfetto opens, and the reasons that servers count. */
+/** As pure are the template for markup, the format that Perfetto opens, and two tables of the scoreboard. */
 const pure = new Set([
   ...['markup.ts', 'trace-event.ts'].map((name) => join(report, name)),
-  join(source, 'worker', 'reasons.ts'),
+  ...['reasons.ts', 'states.ts'].map((name) => join(source, 'worker', name)),
 ]);
 const isPure = (file: string) => file.startsWith(shared) || pure.has(file);
 /** What these files would have in scope without an import. */

@@ -1,4 +1,7 @@
-/** What a worker is doing at this moment. The scoreboard shows the numbers, so that a question costs no look-up. */
+/**
+ * What a worker is doing at this moment. The scoreboard shows the numbers, so that a question costs no look-up. Without
+ * imports: the lab's page loads it too. Recordings of the lab contain the numbers, so none may change.
+ */
 
 export const states = {
   free: 0,

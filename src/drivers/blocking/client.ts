@@ -190,7 +190,6 @@ export class BlockingClient {
   /** Makes `recv` return when the client's time may be up. Usually the time-out is already right. */
   #beforeRecv(): void {
     const { clients } = this.#worker;
-    this.#settle();
     const isIdle = this.#phase === IDLE;
     if (isIdle) clients.rested(SLOT);
     // The time for a question starts here, not with its first byte: before, the client may have waited for answers.

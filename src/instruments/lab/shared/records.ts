@@ -5,6 +5,7 @@
  * 400 events is then one short line of JSON. Counters only grow, so a frame that got lost is made up by the next.
  */
 
+import { states } from '../../../worker/states.ts';
 import type { Mix, StagePlan } from './plan.ts';
 import { isShown } from './shown.ts';
 
@@ -12,17 +13,9 @@ export const FORMAT = 'mondolab';
 /** Readers refuse another version. A new kind of record, or a new field, needs no new version: readers skip it. */
 export const VERSION = 1;
 
-/** What a lane does. The first nine are the states of the scoreboard, in its order. */
+/** What a lane does: the states of the scoreboard, and one more. Recordings have the numbers. */
 export const LANE = {
-  free: 0,
-  starting: 1,
-  accepting: 2,
-  receiving: 3,
-  answering: 4,
-  sending: 5,
-  waiting: 6,
-  asleep: 7,
-  ended: 8,
+  ...states,
   /** Has work and has made no turn for a while. */
   stuck: 9,
 } as const;
