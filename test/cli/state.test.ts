@@ -25,8 +25,12 @@ const commands = blocks
 const [clients] = commands.filter((command) => command.startsWith('for client'));
 const servers = commands.filter((command) => command.startsWith('npx mondo serve'));
 
-/** Runs a server's command of the page, and then the clients' one. Returns the largest answer, and the log. */
+/**
+ * Runs a server's command of the page, and then the clients' one. Returns the largest answer, and the log. Each run
+ * begins with a new database: it keeps its count, and a second try would count on.
+ */
 async function run(command: string, architecture = 'threaded') {
+  rmSync(join(folder, 'count.db'), { force: true });
   const [, module] = /^npx mondo serve threaded --service \.\/(\S+)$/.exec(command)!;
   await using server = spawnMondo(
     'serve',
