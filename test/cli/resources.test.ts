@@ -8,10 +8,12 @@ import { TasksCgroup } from '../support/tasks-cgroup.ts';
 import { until } from '../support/until.ts';
 
 const isRoot = process.geteuid?.() === 0;
+/** The user of the last process. `ulimit` counts all processes of a user, so each one has its own. */
+let user = 20_000 + (process.pid % 400) * 100;
 /** An ordinary user: its rings count against `ulimit -l`, and root's do not. */
-const asUser = [
-  '--reuid=65534',
-  '--regid=65534',
+const asUser = (): string[] => [
+  `--reuid=${++user}`,
+  `--regid=${user}`,
   '--clear-groups',
   '--inh-caps=-all',
   'env',
@@ -21,7 +23,7 @@ const asUser = [
 /** Runs `mondo` as an ordinary user after a command of the shell that sets limits. */
 const limited = (limit: string, ...args: string[]) =>
   new Process('setpriv', [
-    ...asUser,
+    ...asUser(),
     'bash',
     '-c',
     `${limit}; exec "$0" "$@"`,

@@ -263,6 +263,8 @@ describe.concurrent('a stage', () => {
     for (const client of clients) expect(await answered(client)).toBe(COMPLEX);
     const all = clients.length;
     await until('the counts', () => watched.model.server.answered === 4 + 2 * all);
+    // Events come through the journal, and may be behind the counts of the scoreboard.
+    await until('the events', () => watched.events.length >= all);
     expect(watched.model.server).toMatchObject({ open: all, accepted: all, refused: 0 });
     expect(watched.events.map(({ kind }) => kind)).toEqual(Array(all).fill(EVENT.accepted));
     for (const client of clients) await client.close();

@@ -16,12 +16,13 @@ export function retimed(record: Timed, t: number): Timed {
     return { ...record, t, x: shifted(x, 5, [0], -later), ...asides };
   }
   if (record.k !== 'f') return { ...record, t };
-  const { e, r } = record;
+  const { e, r, v } = record;
   return {
     ...record,
     t,
     ...(e === undefined ? {} : { e: shifted(e, 5, [0], -later) }),
     ...(r === undefined ? {} : { r: shifted(r, 6, [3, 4], later) }),
+    ...(v === undefined ? {} : { v: shifted(v, 2, [1], later) }),
   };
 }
 

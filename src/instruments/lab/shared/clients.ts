@@ -2,7 +2,15 @@
 
 import { reasons } from '../../../worker/reasons.ts';
 import type { Client, Ending, Stage } from './model.ts';
-import { EVENT, type EventKind, type FrameRecord, PLACE, type Place, WIDTH } from './records.ts';
+import {
+  ENDS,
+  EVENT,
+  type EventKind,
+  type FrameRecord,
+  PLACE,
+  type Place,
+  WIDTH,
+} from './records.ts';
 
 /** Endings that a model keeps. */
 const KEPT = 32;
@@ -25,7 +33,7 @@ export function applyClients(
   isThere: (client: number) => boolean,
   answers: Map<number, number>,
 ): Pick<Stage, 'clients' | 'endings'> {
-  const { r, e, w, t } = frame;
+  const { r, v, e, w, t } = frame;
   if (r === undefined && e === undefined && w === undefined) return stage;
   const clients = r === undefined ? new Map(stage.clients) : new Map<number, Client>();
   for (let at = 0; r !== undefined && at + WIDTH.r <= r.length; at += WIDTH.r) {
@@ -36,11 +44,16 @@ export function applyClients(
       id,
       place: r[at + 1]! as Place,
       lane: r[at + 2]!,
+      came: undefined,
       since: t - r[at + 3]! / 1000,
       asked: waits < 0 ? undefined : t - waits / 1000,
       bytes: stage.clients.get(id)?.bytes ?? 0,
       answers: r[at + 5]!,
     });
+  }
+  for (let at = 0; r !== undefined && v !== undefined && at + WIDTH.v <= v.length; at += WIDTH.v) {
+    const client = clients.get(v[at]!);
+    if (client !== undefined) clients.set(client.id, { ...client, came: t - v[at + 1]! / 1000 });
   }
   let endings = stage.endings;
   for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
@@ -48,17 +61,20 @@ export function applyClients(
     if (!isThere(id)) continue;
     const kind = e[at + 2]! as EventKind;
     const when = microsecond(t, e[at]!);
-    const wasThere = clients.has(id);
+    const known = clients.get(id);
     // The lane may serve another client at the end of this frame.
-    const lane = clients.get(id)?.lane ?? -1;
+    const lane = known?.lane ?? -1;
     if (kind === EVENT.answered) answers.set(lane, Math.max(when, answers.get(lane) ?? 0));
-    const next = moved(clients.get(id) ?? newcomer(id, when), kind, when, e[at + 3]!, e[at + 4]!);
-    if (next !== undefined) clients.set(id, next);
-    else {
-      clients.delete(id);
-      const reason = kind === EVENT.limited || kind === EVENT.refused ? reasons[e[at + 4]!] : '';
-      endings = withEnding(endings, { t: when, client: id, kind, reason: reason ?? '' }, wasThere);
-    }
+    const isLate = isOfEarlierVisit(id, when, known, endings);
+    const next = isLate
+      ? known
+      : moved(known ?? newcomer(id, when), kind, when, e[at + 3]!, e[at + 4]!);
+    if (next === undefined) clients.delete(id);
+    else clients.set(id, next);
+    if (!ENDS.has(kind)) continue;
+    const reason = kind === EVENT.limited || kind === EVENT.refused ? reasons[e[at + 4]!] : '';
+    const ending = { t: when, client: id, kind, reason: reason ?? '' };
+    endings = withEnding(endings, ending, known !== undefined && !isLate);
   }
   if (w !== undefined) {
     const bytes = new Map<number, number>();
@@ -70,6 +86,20 @@ export function applyClients(
   }
   return { clients, endings };
 }
+
+/**
+ * Whether an event belongs to a visit that is over: the account of a busy server may come after the client has left,
+ * or even when it is back.
+ */
+const isOfEarlierVisit = (
+  id: number,
+  when: number,
+  known: Client | undefined,
+  endings: readonly Ending[],
+): boolean =>
+  known === undefined
+    ? endings.some(({ client, t }) => client === id && t >= when)
+    : known.came !== undefined && when < known.came - SAME_VISIT;
 
 /**
  * Both ends of a connection may report its end, in any order. They are one ending, and the server's word on the
@@ -93,6 +123,7 @@ const newcomer = (id: number, t: number): Client => ({
   id,
   place: PLACE.connecting,
   lane: -1,
+  came: undefined,
   since: t,
   asked: undefined,
   bytes: 0,
@@ -110,8 +141,9 @@ function moved(
   switch (kind) {
     case EVENT.connecting:
       // The server's account of the same visit may come first, and its clock may be some ms behind.
-      if (client.place !== PLACE.connecting && client.since > t - SAME_VISIT) return client;
-      return { ...newcomer(client.id, t), answers: client.answers };
+      if (client.place !== PLACE.connecting && client.since > t - SAME_VISIT)
+        return { ...client, came: t };
+      return { ...newcomer(client.id, t), came: t, answers: client.answers };
     case EVENT.connected:
       // The server may have accepted before the client's process learned that it is connected.
       return client.place === PLACE.connecting

@@ -31,6 +31,8 @@ export interface Client {
   readonly id: number;
   readonly place: Place;
   readonly lane: number;
+  /** When it called connect; undefined: not known. */
+  readonly came: number | undefined;
   /** When it came to its place. */
   readonly since: number;
   /** When it asked what is not yet answered; undefined: it has not asked. */

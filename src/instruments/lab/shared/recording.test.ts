@@ -28,6 +28,7 @@ const records: readonly LabRecord[] = [
     t: 140,
     every: 4,
     r: [1, 3, 0, 500, -1, 2],
+    v: [1, 900],
     u: [1, 2, 3, 0, 0, 0, 0],
     m: [70, 3, 1, 1],
   },

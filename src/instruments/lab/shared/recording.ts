@@ -130,6 +130,7 @@ const arrays = {
   e: [MOST.events, [MICROSECONDS, CLIENT, [0, 12], LANE_OR_NONE, [-1, COUNT[1]]]],
   w: [MOST.clients, [CLIENT, COUNT]],
   r: [MOST.clients, [CLIENT, [0, 3], LANE_OR_NONE, [0, DAY * 1000], [-1, DAY * 1000], COUNT]],
+  v: [MOST.clients, [CLIENT, [0, DAY * 1000]]],
   h: [MOST.buckets, [COUNT]],
   p: [1, [[0, 2], COUNT, [-1, DAY]]],
   m: [1, [COUNT, COUNT, COUNT, COUNT]],
@@ -139,6 +140,7 @@ arrays.l[1].length satisfies typeof WIDTH.l;
 arrays.e[1].length satisfies typeof WIDTH.e;
 arrays.w[1].length satisfies typeof WIDTH.w;
 arrays.r[1].length satisfies typeof WIDTH.r;
+arrays.v[1].length satisfies typeof WIDTH.v;
 arrays.n[1].length satisfies typeof WIDTH.n;
 
 /** Of a line of a thread, and of a function that is set aside: the number of either. */

@@ -91,7 +91,7 @@ export type Place = (typeof PLACE)[keyof typeof PLACE];
 export const PROBE = { off: 0, green: 1, red: 2 } as const;
 
 /** Integers of one row of each array of a frame. */
-export const WIDTH = { l: 8, e: 5, w: 2, r: 6, n: 2, x: 5, y: 5, z: 3 } as const;
+export const WIDTH = { l: 8, e: 5, w: 2, r: 6, v: 2, n: 2, x: 5, y: 5, z: 3 } as const;
 
 /** Limits of what a reader takes. */
 export const MOST = {
@@ -186,6 +186,8 @@ export interface FrameRecord {
    * when it waits for an answer (µs before `t`; -1: for none), answers so far.
    */
   readonly r?: readonly number[];
+  /** With `r`, the clients that called connect at a known time: client, and µs before `t`. */
+  readonly v?: readonly number[];
   /** Waits for answers, ever-growing: bucket i counts those of 2^i to 2^(i+1) µs. */
   readonly h?: readonly number[];
   /** Probe: light, ms since its last answer, ms of the last recovery or -1. */

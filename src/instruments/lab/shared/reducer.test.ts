@@ -29,6 +29,7 @@ const frames: fc.Arbitrary<FrameRecord> = fc.record(
     e: rows(small, small, small, small, small),
     w: rows(small, small),
     r: rows(small, fc.integer({ min: 0, max: 3 }), small, small, small, small),
+    v: rows(small, small),
     h: fc.array(small, { maxLength: 8 }),
   },
   { requiredKeys: ['k', 's', 't'] },
@@ -118,6 +119,35 @@ test('a client stays with its lane if the frame of its own process comes after t
   // Its next visit begins after that.
   const next = apply(model, frame(30, { e: [-1000, 4, connecting, -1, 0] }));
   expect(next.stages[0]!.clients.get(4)).toMatchObject({ place: PLACE.connecting, since: 29 });
+});
+
+test('an account of the server that comes too late changes nothing in the next visit of a client', () => {
+  const { accepted, connecting, connected, left, limited } = EVENT;
+  const came = (at: number) => [at, 4, connecting, -1, 0, at + 100, 4, connected, -1, 0];
+  const visited = replay([
+    header,
+    frame(0, { e: came(0) }),
+    frame(10, { e: [0, 4, left, -1, 0] }),
+    frame(300, { e: came(0) }),
+  ]);
+  const client = visited.stages[0]!.clients.get(4);
+  expect(client).toMatchObject({ place: PLACE.kernel, since: 300.1 });
+  const at = (kind: number) => [-295_000, 4, kind, 2, 0];
+  const late = apply(visited, frame(300, { e: at(accepted) }));
+  expect(late.stages[0]!.clients.get(4)).toEqual(client);
+  const ended = apply(visited, frame(300, { e: at(limited) })).stages[0]!;
+  expect(ended.clients.get(4)).toEqual(client);
+  expect(ended.endings).toEqual([{ t: 10, client: 4, kind: limited, reason: 'idle' }]);
+});
+
+test('an account of the server that comes when its client has left does not bring the client back', () => {
+  const model = replay([
+    header,
+    frame(0, { e: [0, 4, EVENT.connecting, -1, 0] }),
+    frame(10, { e: [0, 4, EVENT.left, -1, 0] }),
+    frame(20, { e: [-15_000, 4, EVENT.accepted, 2, 0] }),
+  ]);
+  expect(model.stages[0]!.clients.size).toBe(0);
 });
 
 test('a client stays with its lane if its own process learns later that it is connected', () => {

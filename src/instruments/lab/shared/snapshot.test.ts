@@ -37,6 +37,7 @@ const records: fc.Arbitrary<readonly LabRecord[]> = fc
               e: rows(upTo(0, -900_000), small, small, upTo(12, -1), upTo(14, -1)),
               w: rows(small, small),
               r: rows(small, upTo(3), upTo(12, -1), small, upTo(12, -1), small),
+              v: rows(small, small),
               h: fc.array(small, { maxLength: 8 }),
               p: fc.tuple(upTo(2), small, upTo(12, -1)),
               m: fc.tuple(small, small, small, small),
@@ -153,6 +154,7 @@ test('a record at a later time says the same of the time before', () => {
     t: 2000,
     e: [-500, 3, 0, -1, 0, 20, 4, 1, -1, 0],
     r: [5, 3, 0, 1500, -1, 2],
+    v: [5, 1700],
   };
   const before = replay([header, { ...frame, t: 1000 }, frame]);
   const after = replay([header, { ...frame, t: 1000 }, retimed(frame, 2345.678)]);

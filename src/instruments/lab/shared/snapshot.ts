@@ -158,6 +158,7 @@ function frameOf(stage: Stage, s: number, t: number): FrameRecord {
       asked === undefined ? -1 : ago(asked),
       answers,
     ]),
+    v: all.flatMap(({ id, came }) => (came === undefined ? [] : [id, ago(came)])),
     w: all.flatMap(({ id, bytes }) => (bytes > 0 ? [id, bytes] : [])),
   };
 }
