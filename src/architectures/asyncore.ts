@@ -23,12 +23,13 @@ class ZenChat extends LimitedChat {
     this.#sendAnswers(this.conversation.open(this.answers));
   }
 
-  collectIncomingData(data: Buffer): void {
-    this.#sendAnswers(this.conversation.receive(data, 0, data.length, this.answers));
+  collectIncomingData(data: Buffer, start: number, end: number): void {
+    this.#sendAnswers(this.conversation.receive(data, start, end, this.answers));
   }
 
   foundTerminator(): void {
-    this.collectIncomingData(this.getTerminator()!);
+    const terminator = this.getTerminator()!;
+    this.collectIncomingData(terminator, 0, terminator.length);
   }
 
   override resume(): void {

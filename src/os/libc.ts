@@ -124,9 +124,6 @@ export const libc = {
   send: declare<(fd: Int, buffer: Address, length: Int, flags: Int) => Int>(
     'intptr_t send(int, uintptr_t, size_t, int)',
   ),
-  sendBytes: declare<(fd: Int, bytes: Uint8Array, length: Int, flags: Int) => Int>(
-    'intptr_t send(int, void *, size_t, int)',
-  ),
   sendmsg: declare<(fd: Int, message: Address, flags: Int) => Int>(
     'intptr_t sendmsg(int, uintptr_t, int)',
   ),

@@ -228,12 +228,6 @@ export function send(fd: number, address: number, length: number): number {
   return count >= 0 ? count : ordinary('send', count);
 }
 
-/** The same for bytes that are sent once: to look their address up would cost more than to pass the buffer. */
-export function sendBytes(fd: number, bytes: Uint8Array): number {
-  const count = libc.sendBytes(fd, bytes, bytes.length, MSG_NOSIGNAL);
-  return count >= 0 ? count : ordinary('send', count);
-}
-
 /** Ends both directions, and a listener's accepting. Threads that sleep in a call on it wake up, in any process. */
 export const shutdown = (fd: number): void => void libc.shutdown(fd, SHUT_RDWR);
 

@@ -3,7 +3,7 @@
  * on how the bytes are split into chunks. The work is linear in their number. It never throws for a fault of a peer
  * or a service. Every architecture drives this one object; architectures differ in what waits, and where.
  */
-import type { Outbox } from './outbox.ts';
+import { type Outbox, SHORT } from './outbox.ts';
 import { DISMISSED, MORE, type Preamble } from './preamble.ts';
 import type { Answer, DirectDialogue } from './service.ts';
 import type { Speaker } from './speaker.ts';
@@ -58,6 +58,9 @@ const FAILED = -2;
 /** Result of `#answerKnown` if the peer must take its answers first. */
 const FULL = -3;
 
+/** Room for a short question, in bytes. A conversation keeps it for its next one. */
+const SPARE = 64;
+
 const UNHURRIED: Think = { defer: 0 };
 const UNBOUNDED: Bounds = {
   unsent: 65_536,
@@ -80,6 +83,8 @@ export class Conversation {
   #preamble: Preamble | undefined;
   /** Bytes received and not yet answered: `#held[#from, #to)`. */
   #held: Buffer | undefined;
+  /** The room of earlier questions that came in pieces, for the next one. */
+  #spare: Buffer | undefined;
   #waiting: Next;
   /** Set by `open`, for a dialogue that frames and answers in one step. */
   #direct: DirectDialogue | undefined;
@@ -185,7 +190,9 @@ export class Conversation {
     if (size === 0 || this.#isOver) return;
     if (this.#held === undefined) {
       // Reserve twice the size: most questions arrive in two pieces if not in one.
-      this.#held = Buffer.allocUnsafeSlow(Math.max(64, size * 2));
+      const room = Math.max(SPARE, size * 2);
+      const spare = room === SPARE ? this.#spare : undefined;
+      this.#held = spare ?? Buffer.allocUnsafeSlow(room);
       this.#from = 0;
       this.#to = 0;
       this.#searched = 0;
@@ -197,8 +204,17 @@ export class Conversation {
       this.#from = 0;
       this.#to = used;
     }
-    this.#held.set(bytes.subarray(start, end), this.#to);
+    const held = this.#held;
+    let to = this.#to;
+    if (size > SHORT) held.set(bytes.subarray(start, end), to);
+    else for (let i = start; i < end; i++) held[to++] = bytes[i]!;
     this.#to += size;
+  }
+
+  /** All held bytes are answered. */
+  #release(): void {
+    if (this.#held?.length === SPARE) this.#spare = this.#held;
+    this.#held = undefined;
   }
 
   /** Continues after the wait, the promise or the sending that the last turn asked for. */
@@ -341,7 +357,7 @@ export class Conversation {
     if (this.#direct !== undefined && this.#held !== undefined) {
       const turn = this.#respond(this.#direct, this.#held, this.#from, this.#to, out);
       this.#from = this.#reached;
-      if (this.#from === this.#to) this.#held = undefined;
+      if (this.#from === this.#to) this.#release();
       return turn;
     }
     while (this.#held !== undefined) {
@@ -356,7 +372,7 @@ export class Conversation {
       const turn = this.#reply(this.#held, this.#from, next, out);
       this.#from = next;
       this.#searched = 0;
-      if (this.#from === this.#to) this.#held = undefined;
+      if (this.#from === this.#to) this.#release();
       if (turn !== undefined) return turn;
     }
     return undefined;

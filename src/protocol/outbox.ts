@@ -6,7 +6,7 @@ import type { Answer, AnswerWriter } from './service.ts';
 
 const SMALLEST = 4096;
 /** Up to this length, a loop over the bytes or characters is faster than a call into native code. */
-const SHORT = 64;
+export const SHORT = 64;
 
 export class Outbox implements AnswerWriter {
   /** The answers are in `buffer[0, length)`. A larger buffer replaces it when it is full. */

@@ -105,7 +105,7 @@ interface ServiceParts {
 function partsOf(service: Service): ServiceParts {
   const delimiter = Buffer.from(service.delimiter);
   const encoding = service.encoding ?? 'utf8';
-  const frame = delimiter.length === 1 ? endingIn(delimiter[0]!) : endingInSeveral(delimiter);
+  const frame = endingIn(delimiter);
   const isQuestion = (bytes: Buffer) => frame(bytes, 0, bytes.length, 0) === bytes.length;
   const answer = service.otherwise;
   const otherwise = answer === undefined ? undefined : { answer: Buffer.from(answer), frame };
@@ -192,7 +192,11 @@ function speakerOfDialogue(make: () => Dialogue | DirectDialogue, asynchronous: 
   };
 }
 
-function endingIn(delimiter: number): Frame {
+/** Finds the end of a question that ends in `delimiter`. */
+export const endingIn = (delimiter: Buffer): Frame =>
+  delimiter.length === 1 ? endingInOne(delimiter[0]!) : endingInSeveral(delimiter);
+
+function endingInOne(delimiter: number): Frame {
   return (bytes, start, end, searched) => {
     for (let i = start + searched; i < end; i++) if (bytes[i] === delimiter) return i + 1;
     return -1;

@@ -21,6 +21,7 @@ interface Otherwise extends Fixed {
 }
 
 interface Entry extends Fixed {
+  readonly question: Uint8Array;
   readonly length: number;
   /** The question's bytes in groups of four; the rest is in `tail`. */
   readonly words: readonly number[];
@@ -57,6 +58,7 @@ export class AnswerTable {
       if (!isQuestion(question)) continue;
       longest = Math.max(longest, question.length);
       const entry = {
+        question,
         length: question.length,
         words: wordsOf(question, question.length >> 2),
         tail: [...question.subarray(question.length & ~3)],
@@ -99,9 +101,15 @@ export class AnswerTable {
 
   /** The answer to the question `bytes[start, end)`, if the table has it. */
   find(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
-    if (start === end) return undefined;
-    const entry = this.#find(bytes, this.#viewOf(bytes), start, end);
-    return entry?.length === end - start ? entry.answer : undefined;
+    const length = end - start;
+    // Byte by byte: a view of a buffer that is read once would cost more.
+    const isAt = (entry: Entry) => {
+      let at = 0;
+      while (at < length && entry.question[at] === bytes[start + at]) at++;
+      return at === length;
+    };
+    const entries = length === 0 ? undefined : this.#byFirst[bytes[start]!];
+    return entries?.find((entry) => entry.length === length && isAt(entry))?.answer;
   }
 
   #viewOf(bytes: Uint8Array): DataView {

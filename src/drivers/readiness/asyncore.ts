@@ -7,6 +7,9 @@ import { addressOf } from '../../os/libc.ts';
 import { Poll } from '../../os/poll.ts';
 import { ERROR, HANGUP, READABLE, WRITABLE } from '../../os/readiness.ts';
 import * as sockets from '../../os/socket.ts';
+import { endingIn } from '../../protocol/speaker.ts';
+import type { Frame } from '../../protocol/table.ts';
+import type { AddressedOutbox } from '../outbox.ts';
 
 /**
  * By descriptor. Global, as in the original: a second loop in the same program would serve the first one's sockets.
@@ -14,6 +17,7 @@ import * as sockets from '../../os/socket.ts';
 const socketMap = new Map<number, Dispatcher>();
 const poll = new Poll();
 
+const NOTHING = Buffer.alloc(0);
 const received = Buffer.allocUnsafeSlow(65_536);
 const receivedAddress = addressOf(received);
 
@@ -102,15 +106,14 @@ export class Dispatcher {
     throw error;
   }
 
-  /** A copy of the received bytes; undefined if there are none yet; empty at the end of the stream. */
-  recv(): Buffer | undefined {
-    const count = sockets.recv(this.socket, receivedAddress, received.length);
-    return count < 0 ? undefined : Buffer.from(received.subarray(0, count));
+  /** Receives to the beginning of `received`. Returns the number of bytes; -1: none yet; 0: the end of the stream. */
+  recv(): number {
+    return Math.max(-1, sockets.recv(this.socket, receivedAddress, received.length));
   }
 
   /** Returns the number of bytes that the kernel took. */
-  send(bytes: Buffer): number {
-    return Math.max(0, sockets.sendBytes(this.socket, bytes));
+  send(address: number, length: number): number {
+    return Math.max(0, sockets.send(this.socket, address, length));
   }
 
   /** Takes the socket out of the map, and leaves it open. */
@@ -130,29 +133,41 @@ export class Dispatcher {
 /** Splits the received bytes at a terminator, and sends pushed bytes as the peer takes them. */
 export abstract class AsyncChat extends Dispatcher {
   #terminator: Buffer | undefined;
+  /** Finds the index just past the terminator. */
+  #find: Frame | undefined;
   /** Bytes received and not handed over: the start of a terminator, or all that came after `readable` was false. */
-  #incoming: Buffer = Buffer.alloc(0);
+  #incoming: Buffer = NOTHING;
   readonly #outgoing: Buffer[] = [];
   #isClosing = false;
 
-  /** A part of a message, without its terminator. A message may come in several parts, or in none. */
-  abstract collectIncomingData(data: Buffer): void;
+  /**
+   * `data[start, end)` is a part of a message, without its terminator. A message may come in several parts, or in none.
+   */
+  abstract collectIncomingData(data: Buffer, start: number, end: number): void;
   /** The message that was collected is complete. */
   abstract foundTerminator(): void;
 
   /** Sets what ends a message. Without a terminator, all bytes are handed over as they come. */
   setTerminator(terminator: Buffer | undefined): void {
     this.#terminator = terminator;
+    this.#find = terminator && endingIn(terminator);
   }
 
   getTerminator(): Buffer | undefined {
     return this.#terminator;
   }
 
-  /** Sends at once as much as the kernel takes, and the rest when it has room. */
-  push(data: Buffer): void {
-    this.#outgoing.push(data);
-    this.#initiateSend();
+  /** Sends at once as much as the kernel takes, and a copy of the rest when it has room. */
+  push(data: AddressedOutbox): void {
+    try {
+      const isFirst = this.#outgoing.length === 0;
+      const sent = isFirst ? this.send(data.address, data.length) : 0;
+      if (sent < data.length) this.#outgoing.push(data.copy(sent));
+    } catch (error) {
+      this.#outgoing.push(data.copy());
+      // Handle the error here, not in the loop: another socket's handler may have called this method.
+      this.handleError(error);
+    }
   }
 
   closeWhenDone(): void {
@@ -180,15 +195,19 @@ export abstract class AsyncChat extends Dispatcher {
   }
 
   override handleRead(): void {
-    const data = this.recv();
-    if (data === undefined) return;
-    if (data.length > 0) {
-      this.#incoming = this.#incoming.length > 0 ? Buffer.concat([this.#incoming, data]) : data;
-      this.findTerminators();
+    const count = this.recv();
+    if (count < 0) return;
+    if (count > 0) {
+      if (this.#incoming.length === 0) this.#handOver(received, count);
+      else {
+        this.#incoming = Buffer.concat([this.#incoming, received.subarray(0, count)]);
+        this.findTerminators();
+      }
       return;
     }
     // The start of a terminator was not one after all.
-    if (this.#incoming.length > 0) this.collectIncomingData(this.#incoming);
+    const { length } = this.#incoming;
+    if (length > 0) this.collectIncomingData(this.#incoming, 0, length);
     this.handleClose();
   }
 
@@ -201,24 +220,32 @@ export abstract class AsyncChat extends Dispatcher {
    * once, so a client that never read its answers filled the server's memory.
    */
   findTerminators(): void {
-    const terminator = this.#terminator;
-    while (this.#incoming.length > 0 && this.readable() && !this.isSpent()) {
-      const incoming = this.#incoming;
-      const index = terminator === undefined ? -1 : incoming.indexOf(terminator);
-      const isFound = terminator !== undefined && index >= 0;
-      const end = isFound ? index : incoming.length - prefixAtEnd(incoming, terminator);
-      this.#incoming = incoming.subarray(isFound ? end + terminator.length : end);
-      if (end > 0) this.collectIncomingData(incoming.subarray(0, end));
-      if (!isFound) return;
+    const incoming = this.#incoming;
+    this.#incoming = NOTHING;
+    this.#handOver(incoming, incoming.length);
+  }
+
+  #handOver(bytes: Buffer, end: number): void {
+    const size = this.#terminator?.length ?? 1;
+    let at = 0;
+    while (at < end && this.readable() && !this.isSpent()) {
+      const next = this.#find?.(bytes, at, end, 0) ?? -1;
+      const isFound = next >= 0;
+      const until = isFound ? next - size : end - prefixAtEnd(bytes, at, end, this.#terminator);
+      const from = at;
+      at = isFound ? next : until;
+      if (until > from) this.collectIncomingData(bytes, from, until);
+      if (!isFound) break;
       this.foundTerminator();
     }
+    if (at < end) this.#incoming = Buffer.from(bytes.subarray(at, end));
   }
 
   #initiateSend(): void {
     try {
       while (this.#outgoing.length > 0) {
         const first = this.#outgoing[0]!;
-        const count = this.send(first);
+        const count = this.send(addressOf(first), first.length);
         if (count < first.length) {
           this.#outgoing[0] = first.subarray(count);
           return;
@@ -226,7 +253,6 @@ export abstract class AsyncChat extends Dispatcher {
         this.#outgoing.shift();
       }
     } catch (error) {
-      // Handle the error here, not in the loop: another socket's handler may have called `push`.
       this.handleError(error);
       return;
     }
@@ -234,9 +260,14 @@ export abstract class AsyncChat extends Dispatcher {
   }
 }
 
-/** Number of bytes at the end that may be the start of a terminator. */
-function prefixAtEnd(bytes: Buffer, terminator: Buffer | undefined): number {
-  let length = Math.min((terminator?.length ?? 1) - 1, bytes.length);
-  while (length > 0 && !bytes.subarray(-length).equals(terminator!.subarray(0, length))) length--;
+/** Number of bytes at the end of `bytes[start, end)` that may be the start of a terminator. */
+function prefixAtEnd(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  terminator: Buffer | undefined,
+): number {
+  let length = Math.min((terminator?.length ?? 1) - 1, end - start);
+  while (length > 0 && terminator!.compare(bytes, end - length, end, 0, length) !== 0) length--;
   return length;
 }

@@ -8,19 +8,19 @@ import { END, END_AFTER_ANSWER } from '../../lifecycle/terms.ts';
 import { setBlocking } from '../../os/socket.ts';
 import type { Ending, LimitReached } from '../../protocol/account.ts';
 import type { Conversation } from '../../protocol/conversation.ts';
-import { Outbox } from '../../protocol/outbox.ts';
 import { TimeSlice } from '../../protocol/time-slice.ts';
 import { sooner, Timers } from '../../protocol/timers.ts';
 import type { Worker } from '../../worker/contract.ts';
 import { states } from '../../worker/states.ts';
 import { type Accepted, isResting, tryAccept } from '../accept.ts';
 import { NodeTurns } from '../node-turns.ts';
+import { AddressedOutbox } from '../outbox.ts';
 import { peerAt } from '../peer.ts';
 import { ROOM_INTERVAL_MS } from '../timing.ts';
 import { AsyncChat, closeAll, Dispatcher, loop } from './asyncore.ts';
 
 /** The answers of the chat whose method runs now. Each method leaves it empty. */
-const answers = new Outbox();
+const answers = new AddressedOutbox();
 /** The framework has no timers, so `serveForever` runs its loop turn by turn. */
 const timers = new Timers<LimitedChat>();
 /** A conversation has a slice of its own, but asynchat splits at terminators and hands it one question at a time. */
@@ -159,10 +159,10 @@ export abstract class LimitedChat extends AsyncChat {
     return true;
   }
 
-  override recv(): Buffer | undefined {
-    const data = super.recv();
-    this.#hasCome = data !== undefined;
-    return data;
+  override recv(): number {
+    const count = super.recv();
+    this.#hasCome = count >= 0;
+    return count;
   }
 
   override handleRead(): void {
@@ -204,10 +204,10 @@ export abstract class LimitedChat extends AsyncChat {
     if (hasAnswers) clients.answered(this.socket);
     else if (this.conversation.heldLength === 0) clients.rested(this.socket);
     if (!hasAnswers) return;
-    const data = answers.copy();
+    const hadUnsent = this.writable();
+    this.push(answers);
     answers.clear();
-    this.push(data);
-    this.#count();
+    if (hadUnsent || this.writable()) this.#count();
   }
 
   /** Calls `resume` after this number of ms, or when the promise settles. Until then it takes no more bytes. */
