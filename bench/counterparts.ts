@@ -92,6 +92,9 @@ const help = `Usage: node bench/counterparts.ts [options]
                   so give 45 for an architecture with 64 threads or processes
   --free          server and load may run on all cores; default: each has a core of its own
 
+"load busy" is the share of its time that the load was busy with Mondo. Near 1, the load limits the rate, and not the
+server: compare the CPU then.
+
 Architectures: ${pairs.map(({ name }) => name).join(', ')}
 `;
 
@@ -99,6 +102,8 @@ Architectures: ${pairs.map(({ name }) => name).join(', ')}
 interface Figures {
   readonly rate: number;
   readonly cpu: number;
+  /** Share of its time that the load was busy. Near 1, the load limits the rate, and not the server. */
+  readonly load: number;
 }
 
 async function figuresOf(
@@ -108,13 +113,13 @@ async function figuresOf(
 ): Promise<Figures> {
   const each = scenario.load.includes('--reconnect') ? QUESTIONS : 1;
   try {
-    const { rate, cpu } = await measure(contestant, scenario, 0, setting);
-    return { rate: rate / each, cpu: cpu * each };
+    const { rate, cpu, loadBusy } = await measure(contestant, scenario, 0, setting);
+    return { rate: rate / each, cpu: cpu * each, load: loadBusy };
   } catch (error) {
     if (!(error instanceof ContestantError)) throw error;
     // For example no answer, or clients that were not served in time.
     console.error(`${contestant.name}, ${scenario.title}: ${error.message}`);
-    return { rate: 0, cpu: Number.POSITIVE_INFINITY };
+    return { rate: 0, cpu: Number.POSITIVE_INFINITY, load: 0 };
   }
 }
 
@@ -156,9 +161,9 @@ async function main(): Promise<void> {
   try {
     compile(built);
     console.log(
-      '| architecture | load | Mondo/s | Python/s | times | Mondo CPU µs | Python CPU µs | times |',
+      '| architecture | load | Mondo/s | Python/s | times | Mondo CPU µs | Python CPU µs | times | load busy |',
     );
-    console.log('|---|---|---|---|---|---|---|---|');
+    console.log('|---|---|---|---|---|---|---|---|---|');
     for (const pair of pairs) {
       const { name, ours, theirs } = pair;
       if (!only.includes(name)) continue;
@@ -181,6 +186,7 @@ async function main(): Promise<void> {
           middle(({ mine }) => mine.cpu, 0),
           middle(({ other }) => other.cpu, 0),
           middle(({ mine, other }) => mine.cpu / other.cpu, 2),
+          middle(({ mine }) => mine.load, 2),
         ];
         console.log(`| ${cells.join(' | ')} |`);
       }

@@ -102,14 +102,17 @@ export class AnswerTable {
   /** The answer to the question `bytes[start, end)`, if the table has it. */
   find(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
     const length = end - start;
-    // Byte by byte: a view of a buffer that is read once would cost more.
-    const isAt = (entry: Entry) => {
+    const entries = length > 0 ? this.#byFirst[bytes[start]!] : undefined;
+    if (entries === undefined) return undefined;
+    for (let i = 0; i < entries.length; i++) {
+      const { question, answer } = entries[i]!;
+      if (question.length !== length) continue;
+      // Byte by byte: a view of a buffer that is read once would cost more.
       let at = 0;
-      while (at < length && entry.question[at] === bytes[start + at]) at++;
-      return at === length;
-    };
-    const entries = length === 0 ? undefined : this.#byFirst[bytes[start]!];
-    return entries?.find((entry) => entry.length === length && isAt(entry))?.answer;
+      while (at < length && question[at] === bytes[start + at]) at++;
+      if (at === length) return answer;
+    }
+    return undefined;
   }
 
   #viewOf(bytes: Uint8Array): DataView {

@@ -48,6 +48,7 @@ it.each([
   ['epoll', 'recv'],
   ['poll', 'recv'],
   ['select', 'recv'],
+  ['asyncore', 'recv'],
 ])('a question to %s allocates nothing', { timeout: 900_000 }, allocatesNothing);
 
 const uring = whyNoUring();

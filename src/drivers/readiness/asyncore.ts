@@ -238,7 +238,10 @@ export abstract class AsyncChat extends Dispatcher {
       if (!isFound) break;
       this.foundTerminator();
     }
-    if (at < end) this.#incoming = Buffer.from(bytes.subarray(at, end));
+    if (at === end) return;
+    const rest = bytes.subarray(at, end);
+    // The next `recv` overwrites `received`. Any other bytes are a copy already.
+    this.#incoming = bytes === received ? Buffer.from(rest) : rest;
   }
 
   #initiateSend(): void {
