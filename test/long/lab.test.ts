@@ -57,7 +57,11 @@ it(`memory of the hub and of each stage stays flat over ${FRAMES} frames`, {
   const early = await floorsUntil(FRAMES * 0.6);
   const late = await floorsUntil(FRAMES);
   const most = early.map((floor) => floor * (1 + TOLERANCE.share) + TOLERANCE.bytes);
-  expect(late.filter((floor, index) => floor > most[index]!)).toEqual([]);
+  const both = `hub and stages: ${early} bytes, later ${late}`;
+  expect(
+    late.filter((floor, index) => floor > most[index]!),
+    both,
+  ).toEqual([]);
 });
 
 /** A viewer comes, does what changes most, and leaves: one round of 5 s or so. */
