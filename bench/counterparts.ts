@@ -103,7 +103,7 @@ interface Figures {
   readonly rate: number;
   readonly cpu: number;
   /** Share of its time that the load was busy. Near 1, the load limits the rate, and not the server. */
-  readonly load: number;
+  readonly loadBusy: number;
 }
 
 async function figuresOf(
@@ -114,12 +114,12 @@ async function figuresOf(
   const each = scenario.load.includes('--reconnect') ? QUESTIONS : 1;
   try {
     const { rate, cpu, loadBusy } = await measure(contestant, scenario, 0, setting);
-    return { rate: rate / each, cpu: cpu * each, load: loadBusy };
+    return { rate: rate / each, cpu: cpu * each, loadBusy };
   } catch (error) {
     if (!(error instanceof ContestantError)) throw error;
     // For example no answer, or clients that were not served in time.
     console.error(`${contestant.name}, ${scenario.title}: ${error.message}`);
-    return { rate: 0, cpu: Number.POSITIVE_INFINITY, load: 0 };
+    return { rate: 0, cpu: Number.POSITIVE_INFINITY, loadBusy: 0 };
   }
 }
 
@@ -186,7 +186,7 @@ async function main(): Promise<void> {
           middle(({ mine }) => mine.cpu, 0),
           middle(({ other }) => other.cpu, 0),
           middle(({ mine, other }) => mine.cpu / other.cpu, 2),
-          middle(({ mine }) => mine.load, 2),
+          middle(({ mine }) => mine.loadBusy, 2),
         ];
         console.log(`| ${cells.join(' | ')} |`);
       }

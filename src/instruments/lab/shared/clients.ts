@@ -36,24 +36,22 @@ export function applyClients(
   const { r, v, e, w, t } = frame;
   if (r === undefined && e === undefined && w === undefined) return stage;
   const clients = r === undefined ? new Map(stage.clients) : new Map<number, Client>();
+  const came = pairsOf(v);
   for (let at = 0; r !== undefined && at + WIDTH.r <= r.length; at += WIDTH.r) {
     const id = r[at]!;
     if (!isThere(id)) continue;
     const waits = r[at + 4]!;
+    const ago = came.get(id);
     clients.set(id, {
       id,
       place: r[at + 1]! as Place,
       lane: r[at + 2]!,
-      came: undefined,
+      came: ago === undefined ? undefined : t - ago / 1000,
       since: t - r[at + 3]! / 1000,
       asked: waits < 0 ? undefined : t - waits / 1000,
       bytes: stage.clients.get(id)?.bytes ?? 0,
       answers: r[at + 5]!,
     });
-  }
-  for (let at = 0; r !== undefined && v !== undefined && at + WIDTH.v <= v.length; at += WIDTH.v) {
-    const client = clients.get(v[at]!);
-    if (client !== undefined) clients.set(client.id, { ...client, came: t - v[at + 1]! / 1000 });
   }
   let endings = stage.endings;
   for (let at = 0; e !== undefined && at + WIDTH.e <= e.length; at += WIDTH.e) {
@@ -77,14 +75,20 @@ export function applyClients(
     endings = withEnding(endings, ending, known !== undefined && !isLate);
   }
   if (w !== undefined) {
-    const bytes = new Map<number, number>();
-    for (let at = 0; at + WIDTH.w <= w.length; at += WIDTH.w) bytes.set(w[at]!, w[at + 1]!);
+    const bytes = pairsOf(w);
     for (const [id, client] of clients) {
       const now = bytes.get(id) ?? 0;
       if (client.bytes !== now) clients.set(id, { ...client, bytes: now });
     }
   }
   return { clients, endings };
+}
+
+/** Rows of two numbers, as a map from the first to the second. */
+export function pairsOf(rows: readonly number[] = []): Map<number, number> {
+  const pairs = new Map<number, number>();
+  for (let at = 0; at + 2 <= rows.length; at += 2) pairs.set(rows[at]!, rows[at + 1]!);
+  return pairs;
 }
 
 /**

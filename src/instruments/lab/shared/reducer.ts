@@ -3,7 +3,7 @@
  * DOM in here.
  */
 
-import { applyClients, microsecond } from './clients.ts';
+import { applyClients, microsecond, pairsOf } from './clients.ts';
 import {
   type Client,
   type Model,
@@ -195,7 +195,7 @@ function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
     endings,
     waits: h === undefined ? stage.waits : grownWaits(stage.waits, h),
     probe: p === undefined ? stage.probe : { light: p[0]!, since: p[1]!, recovery: p[2]! },
-    memory: n === undefined ? stage.memory : memoryOf(n),
+    memory: n === undefined ? stage.memory : pairsOf(n),
     cost:
       m === undefined
         ? stage.cost
@@ -208,9 +208,6 @@ function applyFrame(stage: Stage, frame: FrameRecord, seed: number): Stage {
     isUncertain: stage.isUncertain && frame.r === undefined,
   };
 }
-
-const memoryOf = (n: readonly number[]): ReadonlyMap<number, number> =>
-  new Map([...rowsOf(n, WIDTH.n)].map(([pid, memory]) => [pid!, memory!]));
 
 const grownWaits = (before: readonly number[], now: readonly number[]): readonly number[] =>
   Array.from({ length: Math.max(before.length, now.length) }, (_, bucket) =>
