@@ -1,14 +1,24 @@
 // Each architecture beside its Python counterpart in the chapter: the same load, one directly after the other,
 // round after round, the server on one core and the load on another. Run it with `node bench/counterparts.ts --help`.
 
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Contestant, ContestantError, compile, node, stopAll } from './contestants.ts';
+import { spent } from '../src/os/costs.ts';
+import {
+  type Contestant,
+  ContestantError,
+  compile,
+  node,
+  type Running,
+  start,
+  stopAll,
+} from './contestants.ts';
 import { allowedCores, pins, unpinned } from './pins.ts';
-import { measure, type Scenario, type Setting, stopLoads } from './scenarios.ts';
+import { load, measure, type Scenario, type Setting, stopLoads } from './scenarios.ts';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -19,10 +29,13 @@ const python = (file: string, ...args: string[]): Contestant => ({
 });
 const chapter = (name: string) => python('chapter.py', name);
 
+/** More options for every server of Mondo. */
+const extra: string[] = [];
+
 const mondo = (...words: string[]): Contestant => ({
   name: words.join(' '),
   command: () => {
-    const options = ['127.0.0.1', '-p', '0', '--log', 'none'];
+    const options = ['127.0.0.1', '-p', '0', '--log', 'none', ...extra];
     const [architecture = '', ...more] = words;
     return [node, here('../bin/mondo'), 'serve', architecture, ...options, ...more];
   },
@@ -75,10 +88,14 @@ const coming = (connections: number): Scenario => ({
 
 const QUESTIONS = 3;
 
+/** How long one load goes on with `--alternate`, until it is stopped and the other goes on. Much longer than a question. */
+const SLICE_MS = 100;
+
 /** The median; NaN without values. */
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? Number.NaN;
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2;
 }
 
 const help = `Usage: node bench/counterparts.ts [options]
@@ -91,6 +108,9 @@ const help = `Usage: node bench/counterparts.ts [options]
   --warmup S      time before it that is not counted (4): each thread compiles its own code,
                   so give 45 for an architecture with 64 threads or processes
   --free          server and load may run on all cores; default: each has a core of its own
+  --alternate     both servers run at once, and each has the load for ${SLICE_MS} ms in turn, so a slow phase of the machine
+                  meets both: a round takes twice as long, and tells ratios near 1 apart
+  --limit N=V     a limit of Mondo's servers, such as idle=off: Python's have none
 
 "load busy" is the share of its time that the load was busy with Mondo. Near 1, the load limits the rate, and not the
 server: compare the CPU then.
@@ -123,13 +143,51 @@ async function figuresOf(
   }
 }
 
+/** A server of each runs, and only one of them is asked at a time. */
+async function figuresOfBoth(
+  both: readonly [Contestant, Contestant],
+  scenario: Scenario,
+  setting: Setting,
+): Promise<readonly [Figures, Figures]> {
+  const each = scenario.load.includes('--reconnect') ? QUESTIONS : 1;
+  const wall = { ...setting, seconds: setting.seconds * 2, warmup: setting.warmup * 2 };
+  const servers: Running[] = [];
+  try {
+    for (const { command } of both) {
+      servers.push(await start(command(setting.built), setting.onServerCore));
+    }
+    const children: ChildProcess[] = [];
+    const asked = Promise.all(
+      servers.map((server) => load(server, scenario.load, wall, (child) => children.push(child))),
+    );
+    const turns = setInterval(() => {
+      const [running, stopped] = children;
+      stopped?.kill('SIGCONT');
+      running?.kill('SIGSTOP');
+      children.reverse();
+    }, SLICE_MS);
+    // A load that is stopped cannot end.
+    const results = await asked.finally(() => clearInterval(turns));
+    const [first, second] = results.map(({ report, before, after }) => ({
+      rate: (2 * report.rate) / each,
+      cpu: ((spent(before, after).cpu * 1e6) / report.answers) * each,
+      loadBusy: 2 * report.busy,
+    }));
+    return [first!, second!];
+  } finally {
+    stopLoads();
+    for (const server of servers) await server.stop();
+  }
+}
+
 async function main(): Promise<void> {
   const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
   const { values } = parseArgs({
     options: {
-      ...({ help: { type: 'boolean' }, free: { type: 'boolean' } } as const),
+      ...({ help: flag, free: flag, alternate: flag } as const),
       ...{ only: text, loads: text, sessions: text },
-      ...{ rounds: text, seconds: text, warmup: text },
+      ...{ rounds: text, seconds: text, warmup: text, limit: text },
     },
   });
   if (values.help) {
@@ -146,6 +204,7 @@ async function main(): Promise<void> {
   const absent = loads.find((load) => !known.some(({ name }) => name === load));
   if (absent !== undefined) throw new TypeError(`There is no load "${absent}"; see --help`);
   const count = Math.min(100, Number(values.rounds ?? 3));
+  if (values.limit !== undefined) extra.push('--limit', values.limit);
   const built = mkdtempSync(join(tmpdir(), 'mondo-counterparts-'));
   const setting: Setting = {
     built,
@@ -172,6 +231,12 @@ async function main(): Promise<void> {
         const rounds: { mine: Figures; other: Figures }[] = [];
         for (let round = 0; round < count; round++) {
           const isFirst = round % 2 === 0;
+          if (values.alternate === true) {
+            const order = [ours, theirs] as const;
+            const [mine, other] = await figuresOfBoth(order, scenario, setting);
+            rounds.push({ mine, other });
+            continue;
+          }
           const first = await figuresOf(isFirst ? ours : theirs, scenario, setting);
           const second = await figuresOf(isFirst ? theirs : ours, scenario, setting);
           rounds.push(isFirst ? { mine: first, other: second } : { mine: second, other: first });

@@ -1,7 +1,7 @@
 // The scenarios, and how one contestant is measured in one of them. A new server runs on one core, the load on
 // another. After a warm-up, only the differences over the measured time count.
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -183,11 +183,16 @@ export function stopLoads(): void {
   for (const end of loads) end();
 }
 
-/** Asks a server. Of its process and all below it, only what they use in the measured time counts. */
+/**
+ * Asks a server. Of its process and all below it, only what they use in the measured time counts.
+ *
+ * @param started is given the process of the load
+ */
 export async function load(
   server: Pick<Running, 'pid' | 'port'>,
   options: readonly string[],
   { built, seconds, warmup, onLoadCore }: Omit<Setting, 'onServerCore'>,
+  started?: (child: ChildProcess) => void,
 ): Promise<LoadResult> {
   const times = ['--seconds', String(seconds), '--warmup', String(warmup)];
   const command = [join(built, 'load'), '--port', String(server.port), ...times, ...options];
@@ -195,6 +200,7 @@ export async function load(
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const end = () => void child.kill('SIGKILL');
   loads.add(end);
+  started?.(child);
   const deadline = setTimeout(end, (seconds + warmup + 40) * 1000);
 
   let before: Usage | undefined;
