@@ -88,6 +88,9 @@ const coming = (connections: number): Scenario => ({
 
 const QUESTIONS = 3;
 
+/** The longest warm-up and the longest measured time of a load, in seconds: see load.c. */
+const LONGEST = 60;
+
 /** How long one load goes on with `--alternate`, until it is stopped and the other goes on. Much longer than a question. */
 const SLICE_MS = 100;
 
@@ -206,10 +209,12 @@ async function main(): Promise<void> {
   const count = Math.min(100, Number(values.rounds ?? 3));
   if (values.limit !== undefined) extra.push('--limit', values.limit);
   const built = mkdtempSync(join(tmpdir(), 'mondo-counterparts-'));
+  // A load runs for twice as long in alternation, and at most for LONGEST.
+  const longest = values.alternate === true ? LONGEST / 2 : LONGEST;
   const setting: Setting = {
     built,
-    seconds: Math.min(60, Number(values.seconds ?? 2)),
-    warmup: Math.min(60, Number(values.warmup ?? 4)),
+    seconds: Math.min(longest, Number(values.seconds ?? 2)),
+    warmup: Math.min(longest, Number(values.warmup ?? 4)),
     ...(values.free === true ? unpinned : pins(allowedCores(), (text) => console.error(text))),
   };
   process.once('SIGINT', async () => {

@@ -296,8 +296,8 @@ static void read_options(int argc, char **argv) {
         if (option == 'p') options.port = number(name, optarg, 1, 65535);
         if (option == 'c') options.connections = number(name, optarg, 1, MAX_CONNECTIONS);
         if (option == 'd') options.depth = number(name, optarg, 1, MAX_DEPTH);
-        if (option == 's') options.seconds = number(name, optarg, 0.01, 600);
-        if (option == 'w') options.warmup = number(name, optarg, 0, 600);
+        if (option == 's') options.seconds = number(name, optarg, 0.01, 60);
+        if (option == 'w') options.warmup = number(name, optarg, 0, 60);
         if (option == 'n') options.requests = number(name, optarg, 1, 1e12);
         if (option == 'r') options.reconnect = number(name, optarg, 1, 1e6);
         if (option == 'i') options.idle = number(name, optarg, 1, MAX_CONNECTIONS);
