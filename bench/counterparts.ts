@@ -1,4 +1,4 @@
-// Each architecture beside its Python counterpart in the chapter: the same load, one directly after the other,
+// Each architecture beside its Python counterpart in the chapter: the same load, one directly after the other or in alternation,
 // round after round, the server on one core and the load on another. Run it with `node bench/counterparts.ts --help`.
 
 import type { ChildProcess } from 'node:child_process';
@@ -109,10 +109,11 @@ const help = `Usage: node bench/counterparts.ts [options]
   --rounds N      rounds (3)
   --seconds S     measured time (2)
   --warmup S      time before it that is not counted (4): each thread compiles its own code,
-                  so give 45 for an architecture with 64 threads or processes
+                  so give 30 or more for an architecture with 64 threads or processes
   --free          server and load may run on all cores; default: each has a core of its own
   --alternate     both servers run at once, and each has the load for ${SLICE_MS} ms in turn, so a slow phase of the machine
-                  meets both: a round takes twice as long, and tells ratios near 1 apart
+                  meets both: a round takes twice as long, and tells ratios near 1 apart. Warm-up and measured
+                  time are then at most ${LONGEST / 2} s, and ${LONGEST} s without it
   --limit N=V     a limit of Mondo's servers, such as idle=off: Python's have none
 
 "load busy" is the share of its time that the load was busy with Mondo. Near 1, the load limits the rate, and not the
@@ -129,30 +130,39 @@ interface Figures {
   readonly loadBusy: number;
 }
 
+const NONE: Figures = { rate: 0, cpu: Number.POSITIVE_INFINITY, loadBusy: 0 };
+
+/** @param share of the measured time in which the load went on */
+function figures({ rate, cpu, loadBusy }: Figures, { load }: Scenario, share = 1): Figures {
+  const each = load.includes('--reconnect') ? QUESTIONS : 1;
+  return { rate: rate / share / each, cpu: cpu * each, loadBusy: loadBusy / share };
+}
+
+/** Reports why there are no figures, for example no answer, or clients that were not served in time. */
+function complain(error: unknown, names: string, { title }: Scenario): void {
+  if (!(error instanceof ContestantError)) throw error;
+  console.error(`${names}, ${title}: ${error.message}`);
+}
+
 async function figuresOf(
   contestant: Contestant,
   scenario: Scenario,
   setting: Setting,
 ): Promise<Figures> {
-  const each = scenario.load.includes('--reconnect') ? QUESTIONS : 1;
   try {
-    const { rate, cpu, loadBusy } = await measure(contestant, scenario, 0, setting);
-    return { rate: rate / each, cpu: cpu * each, loadBusy };
+    return figures(await measure(contestant, scenario, 0, setting), scenario);
   } catch (error) {
-    if (!(error instanceof ContestantError)) throw error;
-    // For example no answer, or clients that were not served in time.
-    console.error(`${contestant.name}, ${scenario.title}: ${error.message}`);
-    return { rate: 0, cpu: Number.POSITIVE_INFINITY, loadBusy: 0 };
+    complain(error, contestant.name, scenario);
+    return NONE;
   }
 }
 
 /** A server of each runs, and only one of them is asked at a time. */
 async function figuresOfBoth(
-  both: readonly [Contestant, Contestant],
+  both: readonly Contestant[],
   scenario: Scenario,
   setting: Setting,
-): Promise<readonly [Figures, Figures]> {
-  const each = scenario.load.includes('--reconnect') ? QUESTIONS : 1;
+): Promise<readonly Figures[]> {
   const wall = { ...setting, seconds: setting.seconds * 2, warmup: setting.warmup * 2 };
   const servers: Running[] = [];
   try {
@@ -171,12 +181,13 @@ async function figuresOfBoth(
     }, SLICE_MS);
     // A load that is stopped cannot end.
     const results = await asked.finally(() => clearInterval(turns));
-    const [first, second] = results.map(({ report, before, after }) => ({
-      rate: (2 * report.rate) / each,
-      cpu: ((spent(before, after).cpu * 1e6) / report.answers) * each,
-      loadBusy: 2 * report.busy,
-    }));
-    return [first!, second!];
+    return results.map(({ report, before, after }) => {
+      const cpu = (spent(before, after).cpu * 1e6) / report.answers;
+      return figures({ rate: report.rate, cpu, loadBusy: report.busy }, scenario, 1 / both.length);
+    });
+  } catch (error) {
+    complain(error, both.map(({ name }) => name).join(' and '), scenario);
+    return both.map(() => NONE);
   } finally {
     stopLoads();
     for (const server of servers) await server.stop();
@@ -236,15 +247,15 @@ async function main(): Promise<void> {
         const rounds: { mine: Figures; other: Figures }[] = [];
         for (let round = 0; round < count; round++) {
           const isFirst = round % 2 === 0;
+          const order = isFirst ? [ours, theirs] : [theirs, ours];
+          const found: Figures[] = [];
           if (values.alternate === true) {
-            const order = [ours, theirs] as const;
-            const [mine, other] = await figuresOfBoth(order, scenario, setting);
-            rounds.push({ mine, other });
-            continue;
+            found.push(...(await figuresOfBoth(order, scenario, setting)));
+          } else {
+            for (const one of order) found.push(await figuresOf(one, scenario, setting));
           }
-          const first = await figuresOf(isFirst ? ours : theirs, scenario, setting);
-          const second = await figuresOf(isFirst ? theirs : ours, scenario, setting);
-          rounds.push(isFirst ? { mine: first, other: second } : { mine: second, other: first });
+          const [mine, other] = isFirst ? found : found.toReversed();
+          rounds.push({ mine: mine!, other: other! });
         }
         const middle = (figure: (round: (typeof rounds)[number]) => number, digits: number) =>
           median(rounds.map(figure)).toFixed(digits);
